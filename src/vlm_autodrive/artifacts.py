@@ -1,0 +1,203 @@
+"""Artefacts: the folder that a stage writes, atomic, with the provenance of what made it.
+
+A stage works in a hidden partial folder beside the final one. Only when all is written does it get
+its name, so a folder that exists is whole. A run that was killed finds its partial folder again,
+because the key of what is being made is part of the partial folder's name.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records.base import Record
+
+SCHEMA_VERSION = 1
+PROVENANCE = "provenance.json"
+_VERSIONED = ("vlm-autodrive", "torch", "transformers", "av", "numpy", "panda3d")
+
+
+class InputRef(Record):
+    """One input of an artefact: where it lay and what it was."""
+
+    path: str
+    key: str
+
+
+class Provenance(Record):
+    """What made an artefact. ``key`` is the hash of kind, schema, inputs' keys and settings."""
+
+    kind: str
+    key: str
+    schema_version: int
+    inputs: dict[str, InputRef]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    created: str
+    seconds: float
+
+
+def artifact_key(kind: str, inputs: Mapping[str, str], settings: BaseModel) -> str:
+    """The hash that identifies what a stage is about to make.
+
+    Args:
+        kind: The kind of artefact, such as ``clips``.
+        inputs: The key of each input, by its name.
+        settings: The stage's settings.
+    """
+    content = {
+        "kind": kind,
+        "schema": SCHEMA_VERSION,
+        "inputs": dict(inputs),
+        "settings": settings.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_provenance(folder: Path) -> Provenance:
+    """The provenance of a finished artefact.
+
+    Raises:
+        UserError: If ``folder`` is no finished artefact.
+    """
+    try:
+        return Provenance.model_validate_json((folder / PROVENANCE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{folder} is no finished result; make it with the stage before this one.") from None
+
+
+def input_key(path: Path, kind: str | None = None) -> str:
+    """The key of an input: an artefact's own, or else a hash of the file's or folder's content.
+
+    Args:
+        path: An artefact, a folder or a file.
+        kind: If given, the kind of artefact that it must be.
+
+    Raises:
+        UserError: If it does not exist, or is an artefact of another kind.
+    """
+    if (path / PROVENANCE).is_file():
+        provenance = read_provenance(path)
+        if kind is not None and provenance.kind != kind:
+            raise UserError(f"{path} holds {provenance.kind}, but {kind} is needed here.")
+        return provenance.key
+    if kind is not None or not path.exists():
+        raise UserError(f"{path} does not exist or is no finished {kind or 'input'}; give another path.")
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        digest.update(f"{file.relative_to(path.parent)}:{file.stat().st_size}".encode())
+        if file.suffix in (".mp4", ".avi", ".mov", ".mkv"):
+            digest.update(str(file.stat().st_mtime_ns).encode())  # gigabytes of video are not read twice
+        else:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def is_current(folder: Path, key: str) -> bool:
+    """Whether ``folder`` already holds the finished result with this key."""
+    return (folder / PROVENANCE).is_file() and read_provenance(folder).key == key
+
+
+@contextmanager
+def making(
+    folder: Path,
+    kind: str,
+    inputs: Mapping[str, Path],
+    settings: BaseModel,
+    *,
+    overwrite: bool = False,
+) -> Iterator[Path | None]:
+    """Make an artefact atomically.
+
+    Yields the partial folder to work in, which holds what an interrupted run with the same key left
+    there, or None if ``folder`` already holds this very result and nothing is to be done. On leaving
+    without an exception the folder gets its name; after an exception the partial folder stays, for
+    the next run to go on from.
+
+    Args:
+        folder: Where the artefact is to stand.
+        kind: The kind of artefact.
+        inputs: Its inputs, by name: artefacts, folders or files.
+        settings: The stage's settings.
+        overwrite: Replace a finished result that was made otherwise, rather than refuse.
+
+    Raises:
+        UserError: If ``folder`` holds something else and ``overwrite`` is false.
+    """
+    keys = {name: input_key(path) for name, path in inputs.items()}
+    key = artifact_key(kind, keys, settings)
+    if is_current(folder, key):
+        yield None
+        return
+    if folder.exists() and not overwrite:
+        raise UserError(f"{folder} already holds another result; give another --out, or --overwrite to replace it.")
+    partial = folder.with_name(f".{folder.name}.partial-{key}")
+    partial.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    yield partial
+    provenance = Provenance(
+        kind=kind,
+        key=key,
+        schema_version=SCHEMA_VERSION,
+        inputs={
+            name: InputRef(path=os.path.relpath(path.absolute(), folder.absolute()), key=keys[name])
+            for name, path in inputs.items()
+        },
+        settings=settings.model_dump(mode="json"),
+        versions=_versions(),
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        seconds=round(time.monotonic() - begun, 1),
+    )
+    write_text(partial / PROVENANCE, provenance.model_dump_json(indent=1) + "\n")
+    if folder.exists():
+        replaced = folder.with_name(f".{folder.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+        partial.rename(folder)
+        shutil.rmtree(replaced)
+    else:
+        partial.rename(folder)
+    for stale in folder.parent.glob(f".{folder.name}.partial-*"):
+        shutil.rmtree(stale)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically and durably."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def relative_to_artifact(path: str, folder: Path) -> str:
+    """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved."""
+    return os.path.relpath(Path(path).absolute(), folder.absolute())
+
+
+def absolute_from_artifact(path: str, folder: Path) -> str:
+    """The reverse of :func:`relative_to_artifact`."""
+    return os.path.normpath(folder.absolute() / path)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,1 @@
+"""Engines answer prompts about frames, with probabilities where they have them."""

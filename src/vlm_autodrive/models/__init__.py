@@ -1,0 +1,1 @@
+"""Model families, prompts and the tiny model."""

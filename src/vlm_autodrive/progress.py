@@ -1,0 +1,44 @@
+"""How long work tells how far it is, without knowing who listens."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One bar of progress."""
+
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        """Count ``steps`` more as done; ``status`` is a short text shown beside the bar."""
+
+
+class Reporter(Protocol):
+    """Receives progress and plain messages from a stage."""
+
+    def task(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
+        """Open a bar of ``total`` steps, ``done`` of which an earlier run has finished."""
+
+    def say(self, message: str) -> None:
+        """Show one line of plain text."""
+
+
+class _SilentTask:
+    def advance(self, steps: int = 1, status: str = "") -> None:
+        del steps, status
+
+
+class SilentReporter:
+    """A reporter for notebooks and tests that want no output."""
+
+    @contextmanager
+    def task(self, description: str, total: int, done: int = 0) -> Iterator[Task]:
+        """Open a bar that shows nothing."""
+        del description, total, done
+        yield _SilentTask()
+
+    def say(self, message: str) -> None:
+        """Show nothing."""
+        del message
+
+
+SILENT = SilentReporter()

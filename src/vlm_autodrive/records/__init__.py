@@ -1,0 +1,43 @@
+"""The records that everything else is made of. Import them from here."""
+
+from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
+from vlm_autodrive.records.catalog import Event, ImportIssue, Video
+from vlm_autodrive.records.clip import Clip, Split
+from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
+from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
+from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
+from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
+from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, EventClass, Taxonomy
+
+__all__ = [
+    "DEFAULT_TAXONOMY",
+    "KINDS",
+    "Check",
+    "Clip",
+    "DetectedEvent",
+    "Distraction",
+    "Encounter",
+    "Event",
+    "EventClass",
+    "ImportIssue",
+    "Kind",
+    "Outcome",
+    "Prediction",
+    "Reasoning",
+    "Record",
+    "Scenario",
+    "Split",
+    "StatePoint",
+    "StudentPrompt",
+    "SupervisionItem",
+    "Taxonomy",
+    "TeacherPrompt",
+    "Verdict",
+    "Video",
+    "VideoDetections",
+    "WindowScore",
+    "append_jsonl",
+    "read_jsonl",
+    "read_partial_jsonl",
+    "write_jsonl",
+]

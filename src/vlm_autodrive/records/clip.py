@@ -1,0 +1,51 @@
+"""Clips: the windows of video that a model is asked about."""
+
+from typing import Literal
+
+from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.scenario import Scenario
+
+Split = Literal["train", "validation", "test"]
+
+
+class Clip(Record):
+    """One window of one video, with what is known of it. All times but the first two are in clip time.
+
+    Attributes:
+        clip_id: Unique in the clip set.
+        video_id: The video.
+        path: Its file: absolute in memory, relative to the clip set's folder on disk.
+        start_s: Start of the window, in seconds after the video's first frame.
+        end_s: End of the window, likewise.
+        split: Where it belongs.
+        event_class: The label, a class name; None for an event of unknown kind.
+        event_time_s: The event, in seconds after ``start_s``; None without one.
+        alert_time_s: The warning, likewise.
+        ego_involved: Whether the recording vehicle is involved; None if unknown.
+        group_id: The drive or source; clips of a group share a split.
+        triplet_id: The matched triplet, if any.
+        metadata: As in the catalog.
+        scenario: The simulation's truth with all times moved into clip time; None for real footage.
+        problem: Why the clip cannot be used; empty if it can. Such a clip stays in every denominator.
+    """
+
+    clip_id: str
+    video_id: str
+    path: str
+    start_s: float
+    end_s: float
+    split: Split
+    event_class: str | None
+    event_time_s: float | None
+    alert_time_s: float | None
+    ego_involved: bool | None
+    group_id: str
+    triplet_id: str | None
+    metadata: dict[str, str]
+    scenario: Scenario | None = None
+    problem: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window in seconds."""
+        return self.end_s - self.start_s

@@ -1,0 +1,59 @@
+"""What detection finds in long video: scored windows, and the events merged from them."""
+
+from vlm_autodrive.records.base import Outcome, Record
+
+
+class WindowScore(Record):
+    """One window of a long video and the model's verdict on it, in video time."""
+
+    start_s: float
+    end_s: float
+    outcome: Outcome
+    probabilities: dict[str, float] | None
+    reason: str = ""
+
+
+class DetectedEvent(Record):
+    """One event found.
+
+    Attributes:
+        event_class: Its class name.
+        time_s: When, in seconds after the video's first frame.
+        start_s: Start of the windows that it was merged from.
+        end_s: Their end.
+        probability: The largest probability of any event among them.
+        probabilities: The class probabilities of that window.
+        reasoning: The model's trace for that window; empty if it was not asked for.
+    """
+
+    event_class: str
+    time_s: float
+    start_s: float
+    end_s: float
+    probability: float
+    probabilities: dict[str, float]
+    reasoning: str = ""
+
+
+class VideoDetections(Record):
+    """All that detection says of one video: its ``events.json``.
+
+    Attributes:
+        video: The file, as it was named.
+        model: The model's name.
+        outcome: ``ok``, or ``error`` if the video, or a part of it, could not be read.
+        reason: Why not, in plain words.
+        duration_s: Seconds of video that were read; None if none could be.
+        threshold: The probability of any event from which a window counts.
+        events: The events, in order of time.
+        windows: Every window scored.
+    """
+
+    video: str
+    model: str
+    outcome: Outcome
+    reason: str
+    duration_s: float | None
+    threshold: float
+    events: tuple[DetectedEvent, ...]
+    windows: tuple[WindowScore, ...]

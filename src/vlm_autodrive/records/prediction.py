@@ -1,0 +1,63 @@
+"""What a model said about a clip: exactly one record for each clip and model."""
+
+from vlm_autodrive.records.base import Outcome, Record
+
+
+class Verdict(Record):
+    """The answer to the direct-verdict prompt.
+
+    Attributes:
+        outcome: How it ended; anything but ``ok`` counts as wrong.
+        event_class: The class named; None if none was.
+        probabilities: Probability of each class, by class name; None if the engine gives none.
+        raw_text: What the model wrote, or the code with the largest probability.
+        reason: Why it failed, in plain words; empty if it did not.
+    """
+
+    outcome: Outcome
+    event_class: str | None
+    probabilities: dict[str, float] | None
+    raw_text: str
+    reason: str = ""
+
+
+class Reasoning(Record):
+    """The generated reasoning trace and its own verdict.
+
+    Attributes:
+        outcome: How it ended.
+        event_class: The class that the trace's answer names; None if none.
+        trace: The text between the think tags.
+        cited_times_s: Every ``[t=3.4]`` in the trace, in order, in clip time.
+        event_time_s: The time that the trace gives for the event; None if it gives none.
+        raw_text: All that the model wrote.
+        reason: Why it failed; empty if it did not.
+    """
+
+    outcome: Outcome
+    event_class: str | None
+    trace: str
+    cited_times_s: tuple[float, ...]
+    event_time_s: float | None
+    raw_text: str
+    reason: str = ""
+
+
+class Prediction(Record):
+    """One clip, one model: all that was asked and answered.
+
+    Attributes:
+        clip_id: The clip.
+        model: The model's name.
+        verdict: The direct verdict.
+        reasoning: The trace; None if it was not asked for.
+        frame_times_s: True times of the frames that the model saw, in clip time.
+        latency_s: Seconds the answers took, shared evenly over a batch.
+    """
+
+    clip_id: str
+    model: str
+    verdict: Verdict
+    reasoning: Reasoning | None
+    frame_times_s: tuple[float, ...]
+    latency_s: float

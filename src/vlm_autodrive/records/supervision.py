@@ -1,0 +1,67 @@
+"""Supervision items: what is taught about a clip, and the two kinds of prompt that must never mix."""
+
+from typing import Literal
+
+from vlm_autodrive.records.base import Outcome, Record
+
+Kind = Literal["verdict", "caption", "description", "vqa", "reasoning"]
+KINDS: tuple[Kind, ...] = ("verdict", "caption", "description", "vqa", "reasoning")
+
+
+class StudentPrompt(Record):
+    """What the trained model reads beside the video. Never holds the label, an id, a name or an event time."""
+
+    text: str
+    version: str
+
+
+class TeacherPrompt(Record):
+    """What a teacher reads. It may hold the label and all metadata, so a student must never be given one."""
+
+    system: str
+    text: str
+    version: str
+
+
+class Check(Record):
+    """One check of an item: its name, whether it passed, and why not."""
+
+    name: str
+    passed: bool
+    message: str = ""
+
+
+class SupervisionItem(Record):
+    """One question and answer about one clip.
+
+    Attributes:
+        item_id: Unique in the supervision set.
+        clip_id: The clip.
+        kind: Which of the kinds of supervision it is; ``verdict`` is the direct verdict without reasoning.
+        topic: Finer than the kind, such as ``weather`` or ``event_time``.
+        prompt: What the student is asked.
+        target: What the student is to answer, exactly.
+        mirror_target: ``target`` for the clip's mirror image; None where the text would become false
+            and cannot be changed, so that the clip must not be mirrored behind this item.
+        teacher: Who wrote the target: ``rules`` or a model's name.
+        teacher_prompt_version: Version of the teacher's prompt or rule set.
+        outcome: How the writing ended.
+        checks: The checks it went through; it is taught only if the outcome is good and all passed.
+    """
+
+    item_id: str
+    clip_id: str
+    kind: Kind
+    topic: str
+    prompt: StudentPrompt
+    target: str
+    mirror_target: str | None
+    teacher: str
+    teacher_prompt_version: str
+    outcome: Outcome = Outcome.OK
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the item may be taught."""
+        return self.outcome in (Outcome.OK, Outcome.REPAIRED) and all(check.passed for check in self.checks)

@@ -1,0 +1,104 @@
+"""What lies in each artefact: the files by which one stage hands its records to the next.
+
+Video paths are absolute in memory and relative to the artefact on disk, so that a run can be moved.
+``final`` is the folder's final name, since a stage writes while the folder still has a partial one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact, write_text
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    Event,
+    ImportIssue,
+    Prediction,
+    Scenario,
+    SupervisionItem,
+    Taxonomy,
+    Video,
+    read_jsonl,
+    write_jsonl,
+)
+
+TAXONOMY_FILE = "taxonomy.json"
+VIDEOS_FILE = "videos.jsonl"
+EVENTS_FILE = "events.jsonl"
+SCENARIOS_FILE = "scenarios.jsonl"
+ISSUES_FILE = "issues.jsonl"
+CLIPS_FILE = "clips.jsonl"
+ITEMS_FILE = "items.jsonl"
+PREDICTIONS_FILE = "predictions.jsonl"
+
+
+def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:
+    """Keep the classes beside the records that use them."""
+    write_text(folder / TAXONOMY_FILE, taxonomy.model_dump_json(indent=1) + "\n")
+
+
+def read_taxonomy(folder: Path) -> Taxonomy:
+    """The classes that an artefact or checkpoint was made with; the default three if it names none."""
+    path = folder / TAXONOMY_FILE
+    if not path.is_file():
+        return DEFAULT_TAXONOMY
+    return Taxonomy.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def write_catalog(
+    folder: Path,
+    final: Path,
+    taxonomy: Taxonomy,
+    videos: Sequence[Video],
+    events: Sequence[Event],
+    scenarios: Sequence[Scenario],
+    issues: Sequence[ImportIssue],
+) -> None:
+    """Write a catalog: videos, events, the simulation's scenarios if any, and what was wrong in the files."""
+    write_taxonomy(folder, taxonomy)
+    write_jsonl(
+        folder / VIDEOS_FILE, (v.model_copy(update={"path": relative_to_artifact(v.path, final)}) for v in videos)
+    )
+    write_jsonl(folder / EVENTS_FILE, events)
+    write_jsonl(folder / SCENARIOS_FILE, scenarios)
+    write_jsonl(folder / ISSUES_FILE, issues)
+
+
+def read_videos(catalog: Path) -> list[Video]:
+    """The videos of a catalog."""
+    videos = read_jsonl(catalog / VIDEOS_FILE, Video)
+    return [v.model_copy(update={"path": absolute_from_artifact(v.path, catalog)}) for v in videos]
+
+
+def read_events(catalog: Path) -> list[Event]:
+    """The annotated events of a catalog."""
+    return read_jsonl(catalog / EVENTS_FILE, Event)
+
+
+def read_scenarios(catalog: Path) -> dict[str, Scenario]:
+    """The simulation's scenarios of a catalog by video id; empty for real footage."""
+    return {s.video_id: s for s in read_jsonl(catalog / SCENARIOS_FILE, Scenario)}
+
+
+def write_clips(folder: Path, final: Path, taxonomy: Taxonomy, clips: Sequence[Clip]) -> None:
+    """Write clips, beside the taxonomy of their labels."""
+    write_taxonomy(folder, taxonomy)
+    write_jsonl(
+        folder / CLIPS_FILE, (c.model_copy(update={"path": relative_to_artifact(c.path, final)}) for c in clips)
+    )
+
+
+def read_clips(folder: Path) -> list[Clip]:
+    """The clips of a clip set, or of a supervision set, which carries its clips with it."""
+    clips = read_jsonl(folder / CLIPS_FILE, Clip)
+    return [c.model_copy(update={"path": absolute_from_artifact(c.path, folder)}) for c in clips]
+
+
+def read_items(supervision: Path) -> list[SupervisionItem]:
+    """The items of a supervision set, rejected ones too."""
+    return read_jsonl(supervision / ITEMS_FILE, SupervisionItem)
+
+
+def read_predictions(folder: Path) -> list[Prediction]:
+    """The predictions of one model on a clip set."""
+    return read_jsonl(folder / PREDICTIONS_FILE, Prediction)
