@@ -1,0 +1,143 @@
+"""The local engine: a transformers model in this process."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from transformers import DynamicCache
+
+from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.models.encoding import Encoder, Prefix
+from vlm_autodrive.models.loading import LoadedModel, load_model, model_key
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+
+__all__ = ["LocalEngine", "load_engine", "model_key"]
+
+
+def load_engine(model: str, device: torch.device | None = None) -> "LocalEngine":
+    """Load ``tiny-base``, a checkpoint folder or a hub model to answer questions with.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    return LocalEngine(load_model(model, device))
+
+
+class LocalEngine:
+    """Answers by reading each clip's frames once, for all its questions.
+
+    Frames, tokens and positions come from the same encoder as in training, so that the model sees
+    just what it was trained on.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded = loaded
+        self._encoder = Encoder(loaded)
+
+    @property
+    def name(self) -> str:
+        """The model's name, as it stands in records."""
+        return self._loaded.card.name
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How this model was trained to see frames."""
+        return self._loaded.card.sampling
+
+    @torch.inference_mode()
+    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+        """Answer every question about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`."""
+        answers: list[list[Answer]] = [[] for _ in clips]
+        groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
+        prefixes = []
+        for index, frames in enumerate(clips):
+            prefix = self._encoder.prefix(frames.times_s, *frames.pixels.shape[1:3])
+            prefixes.append(prefix)
+            groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
+        for group in groups.values():
+            for answers_to_question in self._answer_group(clips, prefixes, group, questions):
+                for index, answer in zip(group, answers_to_question, strict=True):
+                    answers[index].append(answer)
+        return answers
+
+    def _answer_group(
+        self, clips: Sequence[Frames], prefixes: Sequence[Prefix], group: Sequence[int], questions: Sequence[Question]
+    ) -> list[list[Answer]]:
+        """Answers to each question, of clips whose prefixes have one length."""
+        device, model = self._loaded.device, self._loaded.model
+        cache = DynamicCache(config=model.config)
+        first = prefixes[group[0]]
+        try:
+            pixels = torch.cat([self._encoder.pixel_values(clips[i].pixels) for i in group])
+            model.model(
+                input_ids=torch.stack([prefixes[i].input_ids for i in group]).to(device),
+                position_ids=torch.stack([prefixes[i].position_ids for i in group], dim=1).to(device),
+                mm_token_type_ids=torch.stack([prefixes[i].token_types for i in group]).to(device),
+                pixel_values_videos=pixels.to(device),
+                video_grid_thw=torch.tensor([prefixes[i].grid_thw for i in group], device=device),
+                past_key_values=cache,
+                use_cache=True,
+            )
+            answers = []
+            for question in questions:
+                positions = torch.tensor([prefixes[i].next_position for i in group], device=device)
+                answers.append(self._ask(cache, question, positions))
+                _shorten(cache, len(first.input_ids))
+            return answers
+        except torch.OutOfMemoryError:
+            reason = f"out of memory with {len(group)} clips at once; ask for fewer at a time"
+            return [[Answer(Outcome.ERROR, "", reason=reason)] * len(group) for _ in questions]
+
+    def _ask(self, cache: DynamicCache, question: Question, positions: torch.Tensor) -> list[Answer]:
+        tokens = torch.tensor(self._encoder.question(question.prompt), device=positions.device)
+        logits = self._step(cache, tokens.expand(len(positions), -1), positions)
+        if question.codes:
+            codes = self._encoder.code_ids(question.codes)
+            probabilities = logits[:, codes].float().softmax(dim=-1).tolist()
+            return [
+                Answer(Outcome.OK, question.codes[row.index(max(row))], probabilities=tuple(row))
+                for row in probabilities
+            ]
+        return self._generate(cache, logits, positions + len(tokens), question.max_new_tokens)
+
+    def _generate(self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, most: int) -> list[Answer]:
+        """Greedy decoding of all clips side by side."""
+        end = self._encoder.end_of_turn_id
+        written: list[list[int]] = [[] for _ in positions]
+        ended = torch.zeros(len(positions), dtype=torch.bool, device=positions.device)
+        for step in range(most):
+            token = logits.argmax(dim=-1)
+            ended |= token == end
+            if bool(ended.all()):
+                break
+            for row, value, done in zip(written, token.tolist(), ended.tolist(), strict=True):
+                if not done:
+                    row.append(value)
+            if step + 1 < most:
+                logits = self._step(cache, token[:, None], positions + step)
+        return [
+            Answer(Outcome.OK, self._encoder.decode(row))
+            if done
+            else Answer(Outcome.TRUNCATED, self._encoder.decode(row), reason=f"no end within {most} tokens")
+            for row, done in zip(written, ended.tolist(), strict=True)
+        ]
+
+    def _step(self, cache: DynamicCache, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Logits behind the last of ``tokens`` [clips, new tokens], which begin at ``positions`` [clips]."""
+        places = positions[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        logits: torch.Tensor = self._loaded.model(
+            input_ids=tokens,
+            position_ids=places.expand(3, -1, -1),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        return logits
+
+
+def _shorten(cache: DynamicCache, tokens: int) -> None:
+    """Forget everything behind the first ``tokens``, so that the next question sees the prefix alone."""
+    surplus = cache.get_seq_length() - tokens
+    if surplus:
+        cache.crop(-surplus)

@@ -1,0 +1,73 @@
+"""Attention over video frames in one batch, where the stock loop goes frame by frame.
+
+The vision towers of the Qwen families attend within each pair of frames. Without FlashAttention the
+stock code calls the attention function once for each pair; on a CPU, with a small model, that loop
+costs more than the arithmetic. An implementation whose name holds ``flash`` is instead called once,
+with the boundaries, and can reshape equal-length pieces into a batch. The numbers are the same.
+"""
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+
+FRAME_ATTENTION = "autodrive_flash_frames"
+
+
+def frame_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend within each piece of a packed sequence.
+
+    Args:
+        module: The attention layer (unused).
+        query: Shape [1, heads, tokens, head size]; ``key`` and ``value`` likewise.
+        key: See ``query``.
+        value: See ``query``.
+        attention_mask: Must be None.
+        scaling: Factor on the scores.
+        dropout: Dropout probability.
+        **kwargs: ``cu_seq_lens_q`` holds the boundaries of the pieces.
+
+    Returns:
+        The output, shape [1, tokens, heads, head size], and None in place of weights.
+    """
+    del module, attention_mask
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    lengths = kwargs["cu_seq_lens_q"].diff()
+    if bool((lengths == lengths[0]).all()):
+        heads, size = query.shape[1], query.shape[3]
+        pieces = [
+            tensor.reshape(heads, len(lengths), -1, size).transpose(0, 1) for tensor in (query, key, value)
+        ]  # [pieces, heads, length, head size]
+        output = _attend(*pieces, scale, dropout).transpose(1, 2).reshape(1, -1, heads, size)
+    else:
+        parts = (torch.split(tensor, lengths.tolist(), dim=2) for tensor in (query, key, value))
+        output = torch.cat([_attend(*part, scale, dropout) for part in zip(*parts, strict=True)], dim=2).transpose(1, 2)
+    return output.contiguous(), None
+
+
+def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, dropout: float) -> torch.Tensor:
+    """Attention written out: over a few dozen tokens its backward is faster on a CPU than the fused one."""
+    weights = (query @ key.transpose(-2, -1) * scale).float().softmax(dim=-1).to(value.dtype)
+    return torch.nn.functional.dropout(weights, dropout) @ value
+
+
+def prefer_small_attention(model: torch.nn.Module) -> None:
+    """Choose the attention that is fastest for short sequences on a CPU, in both halves of a model.
+
+    The language model's is written out too; the vision tower's is :func:`frame_attention`.
+
+    It is set on the tower's configuration after loading, since the loader takes every name with
+    ``flash`` in it for a kernel to be fetched.
+    """
+    AttentionInterface.register(FRAME_ATTENTION, frame_attention)
+    model.get_submodule("model.language_model").config._attn_implementation = "eager"  # type: ignore[union-attr]
+    model.get_submodule("model.visual").config._attn_implementation = FRAME_ATTENTION  # type: ignore[union-attr]

@@ -1,0 +1,1 @@
+"""Post-training: the shared prefix, batches, the loop, checkpoints, and the plan made before."""

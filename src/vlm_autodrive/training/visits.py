@@ -1,0 +1,88 @@
+"""Which clips a step takes, and which of their items: a pure function of seed and step.
+
+Nothing is drawn from a running generator, so a resumed run takes the very same visits without
+replaying what came before.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_autodrive.records import Clip, SupervisionItem
+from vlm_autodrive.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class TaughtClip:
+    """A clip with its accepted items."""
+
+    clip: Clip
+    items: tuple[SupervisionItem, ...]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One clip in one step.
+
+    Attributes:
+        clip: The clip.
+        items: The items taken at this visit.
+        mirrored: Whether the picture and the texts are mirrored.
+        gain: Factor on the contrast.
+        offset: Added to the brightness, in units of the full range.
+    """
+
+    clip: Clip
+    items: tuple[SupervisionItem, ...]
+    mirrored: bool
+    gain: float
+    offset: float
+
+
+def taught_clips(clips: Sequence[Clip], items: Sequence[SupervisionItem]) -> list[TaughtClip]:
+    """The clips of the train split that have accepted items, in order, joined by id."""
+    accepted: dict[str, list[SupervisionItem]] = defaultdict(list)
+    for item in items:
+        if item.accepted:
+            accepted[item.clip_id].append(item)
+    return [
+        TaughtClip(clip, tuple(accepted[clip.clip_id]))
+        for clip in clips
+        if clip.split == "train" and accepted[clip.clip_id]
+    ]
+
+
+def steps_in_all(clips: int, settings: TrainSettings) -> int:
+    """How many steps the settings ask for, at least one."""
+    return max(1, round(_steps_per_epoch(clips, settings) * settings.epochs))
+
+
+def visits_of_step(taught: Sequence[TaughtClip], step: int, settings: TrainSettings) -> list[Visit]:
+    """The visits of one step. In an epoch every clip comes exactly once; its last step may be smaller."""
+    epoch, place = divmod(step, _steps_per_epoch(len(taught), settings))
+    first = place * settings.clips_per_step
+    chosen = np.random.default_rng([settings.seed, epoch]).permutation(len(taught))
+    return [
+        _visit(taught[int(clip)], epoch, int(clip), settings)
+        for clip in chosen[first : first + settings.clips_per_step]
+    ]
+
+
+def _steps_per_epoch(clips: int, settings: TrainSettings) -> int:
+    return math.ceil(clips / settings.clips_per_step)
+
+
+def _visit(taught: TaughtClip, epoch: int, number: int, settings: TrainSettings) -> Visit:
+    random = np.random.default_rng([settings.seed, epoch, number])
+    always = [item for item in taught.items if item.kind in ("verdict", "reasoning")]
+    others = [item for item in taught.items if item.kind not in ("verdict", "reasoning")]
+    if len(others) > settings.sampled_items:
+        others = [others[i] for i in sorted(random.permutation(len(others))[: settings.sampled_items])]
+    items = (*always, *others)
+    mirrored = settings.mirror and random.random() < 0.5 and all(item.mirror_target is not None for item in items)
+    gain = 1.0 + settings.brightness * random.uniform(-1, 1)
+    offset = 0.5 * settings.brightness * random.uniform(-1, 1)
+    return Visit(taught.clip, items, bool(mirrored), float(gain), float(offset))

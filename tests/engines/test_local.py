@@ -1,0 +1,69 @@
+"""The engine sees what training taught: same tokens, same positions, same probabilities."""
+
+import pytest
+import torch
+
+from tests.tiny_models import FAMILIES, load_tiny, random_pixels
+from vlm_autodrive.engines.local import LocalEngine
+from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix
+from vlm_autodrive.video.frames import Frames
+
+TIMES = (tuple(i * 0.3 for i in range(16)), (0.0, 0.31, 0.62, 0.9, 1.22, 1.5))
+
+
+def clips(model_type: str) -> list[Frames]:
+    return [Frames(random_pixels(model_type, len(times), seed), times) for seed, times in enumerate(TIMES * 2)]
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
+    loaded, encoder = load_tiny(model_type)
+    question = Question("What happens?", codes=("A", "B", "C"))
+    answers = LocalEngine(loaded).answer(clips(model_type), [question, question])
+    codes = encoder.code_ids(question.codes)
+    for clip, (answer, again) in zip(clips(model_type), answers, strict=True):
+        prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
+        item = ItemTokens(encoder.question(question.prompt), encoder.target("A"))
+        batch = pad_rows([share_prefix(prefix, [item])], encoder.pad_id)
+        with torch.inference_mode():
+            logits = loaded.model(
+                input_ids=batch.input_ids,
+                position_ids=batch.position_ids,
+                attention_mask=batch.attention_mask,
+                pixel_values_videos=encoder.pixel_values(clip.pixels),
+                video_grid_thw=torch.tensor([prefix.grid_thw]),
+                mm_token_type_ids=batch.token_types,
+            ).logits
+        expected = logits[0, -len(item.target) - 1, codes].softmax(dim=-1)
+        torch.testing.assert_close(torch.tensor(answer.probabilities), expected, atol=1e-5, rtol=1e-4)
+        assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
+        assert answer.text == question.codes[int(expected.argmax())]
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_type):
+    loaded, encoder = load_tiny(model_type)
+    verdict, text = Question("What happens?", codes=("A", "B")), Question("Describe.", max_new_tokens=6)
+    answers = LocalEngine(loaded).answer(clips(model_type), [verdict, text])
+    for clip, (_, answer) in zip(clips(model_type), answers, strict=True):
+        prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
+        written: list[int] = []
+        for _ in range(text.max_new_tokens):
+            batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(text.prompt), written)])], 0)
+            with torch.inference_mode():
+                logits = loaded.model(
+                    input_ids=batch.input_ids,
+                    position_ids=batch.position_ids,
+                    pixel_values_videos=encoder.pixel_values(clip.pixels),
+                    video_grid_thw=torch.tensor([prefix.grid_thw]),
+                    mm_token_type_ids=batch.token_types,
+                ).logits
+            written.append(int(logits[0, -1].argmax()))
+        if encoder.end_of_turn_id in written:
+            written = written[: written.index(encoder.end_of_turn_id)]
+            assert answer.outcome == Outcome.OK
+        else:
+            assert answer.outcome == Outcome.TRUNCATED
+        assert answer.text == encoder.decode(written)
