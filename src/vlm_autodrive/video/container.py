@@ -1,0 +1,219 @@
+"""An open video: its first frame, and its frames from any time on, with their true times.
+
+Nothing is believed that a header says: time 0 is the presentation time of the first frame that
+decodes, a frame's time is its own, and a seek that lands too late is repeated from further back.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from vlm_autodrive.errors import UserError
+
+MOST_PIXELS = 1 << 26
+"""No picture may have more pixels than this (8192 × 8192): a small file can hold gigantic pictures."""
+
+_NEAR_S = 2.0  # nearer to the beginning than this, decoding from the beginning is cheaper than a seek
+_BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it landed behind its target
+_TOLERANCE_S = 1e-6
+
+TimedFrame = tuple[float, av.VideoFrame]
+
+
+class VideoError(UserError):
+    """A video, or a part of it, cannot be used.
+
+    Attributes:
+        path: The file.
+        reason: Why, in plain words, without the file's name.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class OpenVideo:
+    """A video file opened for decoding; use it as a context manager.
+
+    Attributes:
+        path: The file.
+        stream: Its first video stream, as PyAV has it.
+        first: Its first frame that decodes.
+    """
+
+    def __init__(self, path: Path, *, threads: bool = False) -> None:
+        """Open ``path`` and decode its first frame.
+
+        Args:
+            path: The file.
+            threads: Decode in several threads: quicker for long stretches, slower for short ones.
+
+        Raises:
+            VideoError: If there is no video to be had from it.
+        """
+        self.path = path
+        self._threads = threads
+        self._open()
+        try:
+            first = next(self._decoding, None)
+        except VideoError:
+            self.close()
+            raise
+        if first is None or first.pts is None:
+            self.close()
+            raise VideoError(path, "no frame of it can be decoded" if first is None else "its frames carry no times")
+        self.first: av.VideoFrame = first
+        self._origin: int = first.pts
+        self._untouched = True
+
+    def _open(self) -> None:
+        path = self.path
+        try:
+            self._container = av.open(str(path))
+        except FileNotFoundError:
+            raise VideoError(path, "the file does not exist") from None
+        except av.error.InvalidDataError:
+            empty = path.is_file() and path.stat().st_size == 0
+            raise VideoError(path, "the file is empty" if empty else "not a video, or cut off at its end") from None
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(path, f"cannot be opened ({_plain(error)})") from None
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError(path, "no video stream in it")
+        self.stream = self._container.streams.video[0]
+        if self.stream.codec_context is None:
+            self._container.close()
+            raise VideoError(path, "no decoder for its kind of video")
+        if self.stream.width * self.stream.height > MOST_PIXELS:
+            size = f"{self.stream.width} x {self.stream.height}"
+            self._container.close()
+            raise VideoError(path, f"its pictures are too large ({size} pixels)")
+        self._time_base = self.stream.time_base or Fraction(1, 1)
+        self.stream.thread_type = "AUTO" if self._threads else "NONE"
+        self._decoding = self._decode()
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        try:
+            yield from self._container.decode(self.stream)
+        except av.error.EOFError:
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def __enter__(self) -> "OpenVideo":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def time_of(self, pts: int) -> float:
+        """Seconds from the first frame to the presentation time ``pts``."""
+        return (pts - self._origin) * self._time_base.numerator / self._time_base.denominator
+
+    def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
+        """The stream's undecoded packets, from the beginning, as far as the file can be read."""
+        self._reopen()
+        with suppress(av.error.FFmpegError, OSError):
+            yield from self._container.demux(self.stream)
+
+    def frames(self, start_s: float) -> Iterator[TimedFrame]:
+        """Frames with rising times, from some frame at or before ``start_s`` on, and without a gap.
+
+        Frames that carry no time, or one that does not rise, are left out: they cannot be placed.
+
+        Raises:
+            VideoError: While iterating, where the file is damaged.
+        """
+        last_s = -math.inf
+        for frame in self._from(start_s):
+            if frame.pts is None:
+                continue
+            time_s = self.time_of(frame.pts)
+            if time_s > last_s:
+                yield time_s, frame
+                last_s = time_s
+
+    def _from(self, start_s: float) -> Iterator[av.VideoFrame]:
+        for back_s in _BACK_S:
+            target_s = start_s - back_s
+            if target_s < _NEAR_S:
+                break
+            found = self._seek(target_s)
+            if found is not None and self.time_of(found.pts or 0) <= start_s + _TOLERANCE_S:
+                return itertools.chain([found], self._decoding)
+        if not self._untouched:
+            self._reopen()
+            return self._decoding
+        self._untouched = False
+        return itertools.chain([self.first], self._decoding)
+
+    def _seek(self, time_s: float) -> av.VideoFrame | None:
+        """The first sound frame after a seek to the key frame before ``time_s``; None if that fails."""
+        self._untouched = False
+        offset = self._origin + math.floor(time_s / float(self._time_base))
+        try:
+            self._container.seek(offset, stream=self.stream)
+            self._decoding = self._decode()
+            return next((f for f in self._decoding if f.pts is not None and not f.is_corrupt), None)
+        except (av.error.FFmpegError, OSError, VideoError):
+            return None
+
+    def _reopen(self) -> None:
+        self._untouched = False
+        self._container.close()
+        self._open()
+
+
+class Resizer:
+    """Turns decoded frames into upright RGB pictures of one size; keeps its scaler from frame to frame."""
+
+    def __init__(self, height: int, width: int) -> None:
+        """Make pictures of ``height`` x ``width`` pixels."""
+        self._height, self._width = height, width
+        self._reformatter = VideoReformatter()
+
+    def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """The whole picture, turned upright and squeezed to the size, each pixel the mean of its area."""
+        turns = quarter_turns(frame)
+        height, width = (self._width, self._height) if turns % 2 else (self._height, self._width)
+        small = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
+        )
+        pixels = cast(NDArray[np.uint8], small.to_ndarray())
+        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """By how many quarter turns, counter-clockwise, a frame must be turned to stand upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Height and width of a frame's picture when it stands upright."""
+    return (frame.width, frame.height) if quarter_turns(frame) % 2 else (frame.height, frame.width)
+
+
+def _plain(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]

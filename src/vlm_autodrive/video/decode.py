@@ -1,0 +1,226 @@
+"""Reading frames: one window, many windows of a long video in one pass, or single pictures."""
+
+import math
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video.sampler import TOLERANCE_S, FrameChooser
+
+__all__ = ["VideoError", "Window", "read_frames", "read_pictures", "read_windows"]
+
+Window = tuple[float, float]
+
+_SEEK_OVER_S = 10.0  # a stretch longer than this that no window needs is jumped over
+_SLACK_S = 0.1  # a video may end this much, or this share of the window, before the window does
+_SLACK_SHARE = 0.05
+
+
+def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames:
+    """Read the frames of one window, decoding no more than is needed.
+
+    Args:
+        path: The video.
+        start_s: Start of the window, in seconds after the video's first frame.
+        end_s: Its end, likewise.
+        sampling: Which frames, and how large.
+
+    Returns:
+        The frames with their times after ``start_s``.
+
+    Raises:
+        VideoError: If the window cannot be read, or not to its end.
+    """
+    ((_, result),) = _read(path, [(start_s, end_s)], sampling, threads=False)
+    if isinstance(result, VideoError):
+        raise result
+    return result
+
+
+def read_windows(
+    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, threads: bool = True
+) -> Iterator[tuple[Window, Frames | VideoError]]:
+    """Read many windows of one video in a single pass, keeping only the frames that open windows need.
+
+    Args:
+        path: The video.
+        windows: Start and end of each, in seconds after the video's first frame, in any order.
+        sampling: Which frames, and how large.
+        threads: Decode in several threads; turn it off where many processes decode at once.
+
+    Yields:
+        Every window exactly once, as it ends, with its frames; or with the error, if the video cannot
+        be read to the window's end.
+    """
+    return _read(path, windows, sampling, threads=threads)
+
+
+def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[NDArray[np.uint8]]:
+    """Read single pictures, such as those of a report's film strip.
+
+    Args:
+        path: The video.
+        times_s: Seconds after the first frame, in any order; each gets the frame nearest in time.
+        max_width: Wider pictures are made smaller, keeping their shape.
+
+    Returns:
+        RGB pictures, one for each time, in the order of ``times_s``.
+
+    Raises:
+        VideoError: If the video cannot be read as far as is needed.
+    """
+    pictures: dict[int, NDArray[np.uint8]] = {}
+    with OpenVideo(path) as video:
+        height, width = upright_size(video.first)
+        scale = min(1.0, max_width / width)
+        resizer = Resizer(max(1, round(height * scale)), max(1, round(width * scale)))
+        pending = sorted(range(len(times_s)), key=lambda index: times_s[index])
+        while pending:
+            until_s = times_s[pending[0]]
+            near = [i for i in pending if times_s[i] <= until_s + _SEEK_OVER_S]
+            pending = pending[len(near) :]
+            previous: tuple[float, av.VideoFrame] | None = None
+            for time_s, frame in video.frames(until_s):
+                middle_s = -math.inf if previous is None else (previous[0] + time_s) / 2
+                while near and previous is not None and times_s[near[0]] <= middle_s:
+                    pictures[near.pop(0)] = resizer.picture(previous[1])
+                if not near:
+                    break
+                previous = (time_s, frame)
+            for index in near:
+                pictures[index] = resizer.picture(previous[1] if previous else video.first)
+    return [pictures[index] for index in range(len(times_s))]
+
+
+class _Picture:
+    """A decoded frame that is resized at most once, however many windows take it."""
+
+    def __init__(self, frame: av.VideoFrame, resizer: Resizer) -> None:
+        self._frame: av.VideoFrame | None = frame
+        self._resizer = resizer
+        self._pixels: NDArray[np.uint8] | None = None
+
+    def pixels(self) -> NDArray[np.uint8]:
+        if self._frame is not None:
+            self._pixels = self._resizer.picture(self._frame)
+            self._frame = None
+        assert self._pixels is not None
+        return self._pixels
+
+
+class _OpenWindow:
+    """The frames of one window, while they pass by."""
+
+    def __init__(self, window: Window, sampling: SamplingSettings) -> None:
+        self.window = window
+        self._chooser = FrameChooser(*window, sampling)
+        self._kept: dict[int, tuple[float, NDArray[np.uint8]]] = {}
+        self._previous: tuple[float, _Picture] | None = None
+        self._count = 0
+
+    def offer(self, time_s: float, picture: _Picture) -> None:
+        if not self._chooser.holds(time_s):
+            return
+        if self._chooser.follow(time_s):
+            self._keep_previous()
+        self._previous = (time_s, picture)
+        self._count += 1
+        if self._chooser.keeps_early:
+            self._keep_previous()
+
+    def is_past(self, time_s: float) -> bool:
+        return self._chooser.is_past(time_s)
+
+    def frames(self) -> Frames | None:
+        if self._previous is not None:
+            self._keep_previous()
+        chosen = [self._kept[index] for index in self._chooser.finish()]
+        if not chosen:
+            return None
+        times_s = tuple(max(0.0, round(time_s - self.window[0], 6)) for time_s, _ in chosen)
+        return Frames(np.stack([pixels for _, pixels in chosen]), times_s)
+
+    def _keep_previous(self) -> None:
+        assert self._previous is not None
+        time_s, picture = self._previous
+        self._kept[self._count - 1] = (time_s, picture.pixels())
+
+
+def _read(
+    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, threads: bool
+) -> Iterator[tuple[Window, Frames | VideoError]]:
+    waiting = sorted(windows)
+    try:
+        video = OpenVideo(path, threads=threads)
+    except VideoError as error:
+        yield from ((window, error) for window in waiting)
+        return
+    with video:
+        resizer = Resizer(sampling.height, sampling.width)
+        while waiting:
+            group = _next_group(waiting)
+            waiting = waiting[len(group) :]
+            failure = yield from _read_group(video, group, sampling, resizer)
+            if failure is not None:
+                yield from ((window, failure) for window in waiting)
+                return
+
+
+def _next_group(waiting: Sequence[Window]) -> list[Window]:
+    """The first windows, up to the first long stretch that no window needs."""
+    group = [waiting[0]]
+    end_s = waiting[0][1]
+    for window in waiting[1:]:
+        if window[0] > end_s + _SEEK_OVER_S:
+            break
+        group.append(window)
+        end_s = max(end_s, window[1])
+    return group
+
+
+def _read_group(
+    video: OpenVideo, windows: Sequence[Window], sampling: SamplingSettings, resizer: Resizer
+) -> Generator[tuple[Window, Frames | VideoError], None, VideoError | None]:
+    """Read windows that lie close together; returns the damage that the reading ran into, if any."""
+    waiting = deque(windows)
+    open_windows: list[_OpenWindow] = []
+    last_s = stop_s = 0.0
+    failure: VideoError | None = None
+    try:
+        for time_s, frame in video.frames(windows[0][0]):
+            picture = _Picture(frame, resizer)
+            while waiting and waiting[0][0] <= time_s + TOLERANCE_S:
+                open_windows.append(_OpenWindow(waiting.popleft(), sampling))
+            still_open = []
+            for window in open_windows:
+                if window.is_past(time_s):
+                    yield window.window, _finished(video.path, window)
+                else:
+                    window.offer(time_s, picture)
+                    still_open.append(window)
+            open_windows = still_open
+            if not open_windows and not waiting:
+                return None
+            stop_s = time_s + max(time_s - last_s, float((frame.duration or 0) * (frame.time_base or 0)))
+            last_s = time_s
+    except VideoError as error:
+        failure = error
+    for window in (*open_windows, *(_OpenWindow(w, sampling) for w in waiting)):
+        start_s, end_s = window.window
+        if stop_s >= end_s - max(_SLACK_S, _SLACK_SHARE * (end_s - start_s)):
+            yield window.window, _finished(video.path, window)
+        else:
+            cause = f"{failure.reason}; it " if failure is not None else ""
+            yield window.window, VideoError(video.path, f"{cause}ends after {stop_s:.1f} of {end_s:.1f} s")
+    return failure
+
+
+def _finished(path: Path, window: _OpenWindow) -> Frames | VideoError:
+    start_s, end_s = window.window
+    return window.frames() or VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")

@@ -1,0 +1,33 @@
+"""What holds for the whole suite."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.clocks import write_clock
+
+
+@pytest.fixture
+def fixtures_dir():
+    """The folder of real material; tests that use it carry the marker ``fixtures``."""
+    root = Path(os.environ.get("AUTODRIVE_FIXTURES", Path(__file__).parents[2] / "shared" / "fixtures"))
+    if not (root / "videos" / "labels.csv").is_file():
+        pytest.skip(f"the real material is not at {root}")
+    return root
+
+
+@pytest.fixture
+def make_video(tmp_path):
+    """Writes videos whose frames show their own number: ``make_video("a.mp4", times_s=...)``."""
+    return lambda name="a.mp4", **how: write_clock(tmp_path / name, **how)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where the real material must be at hand, a skipped test that needs it has failed."""
+    report = (yield).get_result()
+    required = os.environ.get("AUTODRIVE_REQUIRE_FIXTURES") == "1" and item.get_closest_marker("fixtures")
+    if required and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, but AUTODRIVE_REQUIRE_FIXTURES=1: {report.longrepr}"

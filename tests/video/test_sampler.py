@@ -1,0 +1,72 @@
+"""The sampler's rule, on any frame times."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video.sampler import choose_frames, wanted_frames
+
+
+def settings(fps=4.0, most=32):
+    return SamplingSettings(fps=fps, max_frames=most, height=8, width=8)
+
+
+gaps = st.lists(st.integers(1, 900).map(lambda ms: ms / 1000), min_size=0, max_size=120)
+windows = st.tuples(st.integers(0, 8000), st.integers(200, 9000)).map(lambda w: (w[0] / 1000, (w[0] + w[1]) / 1000))
+samplings = st.builds(settings, st.sampled_from([0.5, 1, 2, 10 / 3, 4, 8, 30]), st.sampled_from([2, 4, 8, 32]))
+
+
+@given(gaps, windows, samplings)
+def test_choice_obeys_the_rule_on_any_times(gaps_s, window, sampling):
+    times = list(itertools.accumulate(gaps_s, initial=0.0))
+    start, end = window
+    chosen = choose_frames(times, start, end, sampling)
+    inside = [i for i, t in enumerate(times) if start - 1e-6 <= t < end - 1e-6]
+    wanted = wanted_frames(end - start, sampling)
+    assert set(chosen) <= set(inside)
+    assert all(a < b for a, b in itertools.pairwise(chosen))
+    assert len(chosen) <= wanted
+    if len(inside) <= wanted:
+        assert chosen == inside
+        return
+    targets = [start + i * (end - start) / wanted for i in range(wanted)]
+    nearest = {min(inside, key=lambda i: (round(abs(times[i] - target), 5), i)) for target in targets}
+    assert set(chosen) == nearest
+
+
+@given(st.sampled_from([10, 24, 25, 30, 60]), st.integers(0, 40), samplings)
+def test_even_times_are_met_within_half_a_gap(fps, start_tenths, sampling):
+    start = start_tenths / 10
+    times = [i / fps for i in range(20 * fps)]
+    chosen = choose_frames(times, start, start + 6, sampling)
+    wanted = wanted_frames(6, sampling)
+    if wanted <= 6 * fps:
+        assert len(chosen) == wanted
+        for i, index in enumerate(chosen):
+            reach = 0.5 if i else 1  # the frame before the window's start is not to be had
+            assert abs(times[index] - (start + i * 6 / wanted)) <= reach / fps + 2e-6
+
+
+def test_count_is_even_and_bounded():
+    assert wanted_frames(6.0, settings(10 / 3, 16)) == 16
+    assert wanted_frames(10.0, settings(4, 64)) == 40
+    assert wanted_frames(1.25, settings(4)) == 6  # 5 is odd
+    assert wanted_frames(0.01, settings(4)) == 2
+    assert wanted_frames(3600, settings(4, 32)) == 32
+
+
+def test_ties_go_to_the_earlier_frame_and_ends_are_half_open():
+    # 2 wanted, at 0 and 1: 0.5 and 1.5 are equally near to 1, and the frame at 2 lies outside
+    assert choose_frames([0.0, 0.5, 1.5, 2.0], 0, 2, settings(1, 2)) == [0, 1]
+    assert choose_frames([0.0, 1.0, 2.0, 3.0], 1, 3, settings(1, 2)) == [1, 2]
+
+
+def test_a_gap_gives_one_frame_once():
+    times = [0.0, 0.1, 0.2, 5.0, 5.1, 5.2, 5.3]
+    assert choose_frames(times, 0, 6, settings(1, 6)) == [0, 2, 3]
+
+
+def test_no_frame_inside():
+    assert choose_frames([0.0, 9.0], 1, 3, settings()) == []
