@@ -51,7 +51,8 @@ class Encounter(Record):
         family: The kind of scenario.
         event_class: ``collision``, ``near_collision`` or ``normal``, read off the simulated motion.
         time_s: Seconds after the first frame of contact or of the closest approach.
-        onset_s: When the hazard began (brake lights, first sideways motion, first step).
+        onset_s: When the hazard began (brake lights, first sideways motion, first step); negative if before
+            the first frame.
         alert_time_s: When an attentive driver would have been warned; None for a normal encounter.
         actor: The other road user, such as ``car``, ``truck``, ``van``, ``pedestrian`` or ``cyclist``.
         actor_color: Its colour, as a plain word.

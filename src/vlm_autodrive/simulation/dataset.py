@@ -1,0 +1,222 @@
+"""The stage: simulated drives as an ordinary data set in the layout of Nexar's."""
+
+import csv
+import io
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SILENT, Reporter, Task
+from vlm_autodrive.records.scenario import Scenario
+from vlm_autodrive.simulation.settings import SimulateSettings
+
+HEADER = ("file_name", "time_of_event", "time_of_alert", "light_conditions", "weather", "scene", "time_to_accident")
+MANIFEST_HEADER = (
+    "video", "class", "event_time_s", "alert_time_s", "ego_involved", "drive", "light_conditions", "weather", "scene",
+)  # fmt: skip
+_PARTS = "parts"
+_renderer: Any = None
+
+
+def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = SILENT, *, overwrite: bool = False) -> Path:
+    """Render simulated drives and write them out as a data set.
+
+    Args:
+        out: The folder to make.
+        settings: How much of what.
+        reporter: Is told about progress.
+        overwrite: Replace a result that was made with other settings.
+
+    Returns:
+        ``out``, with ``train/`` in Nexar's layout, ``overlay.csv``, ``truth.jsonl`` and ``drives/``.
+
+    Raises:
+        UserError: If Panda3D is missing, or ``out`` holds something else.
+    """
+    if find_spec("panda3d") is None:
+        raise UserError("the simulation needs Panda3D; run pip install 'vlm-autodrive[sim]'.")
+    with making(out, "simulated_dataset", {}, settings, overwrite=overwrite) as folder:
+        if folder is not None:
+            _make(folder, settings, reporter)
+    return out
+
+
+def video_ids(settings: SimulateSettings) -> list[str]:
+    """The id of each short video: three for each triplet, then the singles; shuffled, so that an id tells nothing."""
+    count = 3 * settings.triplets + settings.singles
+    order = np.random.default_rng([settings.seed, 0]).permutation(count)
+    return [f"{number:05d}" for number in order]
+
+
+def _make(folder: Path, settings: SimulateSettings, reporter: Reporter) -> None:
+    (folder / _PARTS).mkdir(exist_ok=True)
+    jobs = [("drive", i) for i in range(settings.drives)]
+    jobs += [("triplet", i) for i in range(settings.triplets)] + [("single", i) for i in range(settings.singles)]
+    if settings.triplets + settings.singles:
+        for side in ("positive", "negative"):
+            (folder / "train" / side).mkdir(parents=True, exist_ok=True)
+    if settings.drives:
+        (folder / "drives").mkdir(exist_ok=True)
+    todo = [job for job in jobs if not _is_done(folder, settings, job)]
+    with reporter.task("simulating", len(jobs), len(jobs) - len(todo)) as task:
+        _run(folder, settings, todo, task)
+    _write_tables(folder, settings)
+    shutil.rmtree(folder / _PARTS)
+
+
+def _run(folder: Path, settings: SimulateSettings, todo: list[tuple[str, int]], task: Task) -> None:
+    workers = min(settings.workers or os.cpu_count() or 1, max(len(todo), 1))
+    if workers == 1:
+        for job in todo:
+            make_job(str(folder), settings, job)
+            task.advance(1, job[0])
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        queue = iter(todo)
+        running: set[Future[str]] = set()
+        while True:
+            for job in queue:
+                running.add(pool.submit(make_job, str(folder), settings, job))
+                if len(running) >= 3 * workers:
+                    break
+            if not running:
+                break
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task.advance(1, future.result())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int]) -> str:
+    """Make the videos of one job, and last the truth of them, which marks it as done."""
+    folder = Path(folder_name)
+    kind, index = job
+    if kind == "drive":
+        from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
+
+        take = draw_drive(settings, index)
+        scenarios = [drive_scenario(take, f"{index:03d}", settings)]
+        _film(folder / "drives" / f"{index:03d}.mp4", take, settings)
+    else:
+        scenarios = _short_videos(folder, settings, kind, index)
+    text = "".join(scenario.model_dump_json() + "\n" for scenario in scenarios)
+    write_text(_part(folder, job), text)
+    return kind
+
+
+def _short_videos(folder: Path, settings: SimulateSettings, kind: str, index: int) -> list[Scenario]:
+    from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of
+
+    draw = draw_triplet if kind == "triplet" else draw_single
+    scenarios = []
+    for name, take in zip(
+        _names(settings, kind, index), draw(settings.seed, index, settings.video_duration_s), strict=True
+    ):
+        triplet_id = f"t{index:05d}" if kind == "triplet" else None
+        scenarios.append(scenario_of(take, name, settings.seed, triplet_id, settings.video_duration_s))
+        path = folder / "train" / ("negative" if take.event_class == "normal" else "positive") / f"{name}.mp4"
+        if not path.exists():
+            _film(path, take, settings)
+    return scenarios
+
+
+def _film(path: Path, take: Any, settings: SimulateSettings) -> None:
+    from vlm_autodrive.simulation.encode import encode
+    from vlm_autodrive.simulation.renderer import Renderer
+    from vlm_autodrive.simulation.takes import shot_of
+
+    global _renderer
+    size = (settings.width, settings.height)
+    if _renderer is None or _renderer.size != size:
+        if _renderer is not None:
+            _renderer.close()
+        _renderer = Renderer(*size)
+    shot = shot_of(take.timeline, take.look, settings.fps, take.noise_seed)
+    encode(_renderer.render(shot), path, *size, settings.fps)
+
+
+def _names(settings: SimulateSettings, kind: str, index: int) -> list[str]:
+    ids = video_ids(settings)
+    if kind == "triplet":
+        return ids[3 * index : 3 * index + 3]
+    return [ids[3 * settings.triplets + index]]
+
+
+def _part(folder: Path, job: tuple[str, int]) -> Path:
+    return folder / _PARTS / f"{job[0]}-{job[1]:05d}.jsonl"
+
+
+def _is_done(folder: Path, settings: SimulateSettings, job: tuple[str, int]) -> bool:
+    if not _part(folder, job).exists():
+        return False
+    if job[0] == "drive":
+        return (folder / "drives" / f"{job[1]:03d}.mp4").exists()
+    sides = [folder / "train" / side for side in ("positive", "negative")]
+    return all(any((s / f"{name}.mp4").exists() for s in sides) for name in _names(settings, *job))
+
+
+def _scenarios(folder: Path, kinds: tuple[str, ...]) -> list[Scenario]:
+    found = []
+    for path in sorted((folder / _PARTS).glob("*.jsonl")):
+        if path.name.startswith(kinds):
+            found += [Scenario.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return sorted(found, key=lambda scenario: scenario.video_id)
+
+
+def _write_tables(folder: Path, settings: SimulateSettings) -> None:
+    short, drives = _scenarios(folder, ("triplet", "single")), _scenarios(folder, ("drive",))
+    if settings.triplets + settings.singles:
+        write_text(folder / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in short))
+        rows: dict[str, list[list[str]]] = {"positive": [], "negative": []}
+        overlay = []
+        for scenario in short:
+            event = next((e for e in scenario.encounters if e.event_class != "normal"), None)
+            times = [_seconds(event.time_s), _seconds(event.alert_time_s)] if event is not None else ["", ""]
+            to_event = [""]  # as in Nexar's training part: only its test videos are cut before the accident
+            world = [scenario.light_conditions, scenario.weather, scenario.scene]
+            rows["negative" if event is None else "positive"].append(
+                [f"{scenario.video_id}.mp4", *times, *world, *to_event]
+            )
+            if event is not None:
+                overlay.append([scenario.video_id, event.event_class])
+        for side, lines in rows.items():
+            _write_csv(folder / "train" / side / "metadata.csv", HEADER, lines)
+        _write_csv(folder / "overlay.csv", ("id", "class"), overlay)
+    if settings.drives:
+        write_text(folder / "drives" / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in drives))
+        _write_csv(folder / "drives" / "manifest.csv", MANIFEST_HEADER, [r for s in drives for r in _drive_rows(s)])
+
+
+def _drive_rows(scenario: Scenario) -> Iterator[list[str]]:
+    world = [scenario.video_id, scenario.light_conditions, scenario.weather, scenario.scene]
+    events = [e for e in scenario.encounters if e.event_class != "normal"]
+    name = f"{scenario.video_id}.mp4"
+    for e in events:
+        yield [name, e.event_class, f"{e.time_s:.2f}", _seconds(e.alert_time_s), "true", *world]
+    if not events:
+        yield [name, "normal", "", "", "", *world]
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: list[list[str]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _seconds(time_s: float | None) -> str:
+    return "" if time_s is None else f"{time_s:.2f}"

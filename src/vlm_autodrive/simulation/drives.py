@@ -1,0 +1,210 @@
+"""Long drives: ordinary driving in which now and then an encounter ends badly."""
+
+import numpy as np
+
+from vlm_autodrive.records.scenario import Distraction, Distractor, Family, Scenario
+from vlm_autodrive.simulation.causes import cause_of
+from vlm_autodrive.simulation.drawing import COLORS, Look, draw_look, draw_setup, draw_speed
+from vlm_autodrive.simulation.endings import Ending, solve
+from vlm_autodrive.simulation.physics import DT, EGO_BODY, Array, Body, Path
+from vlm_autodrive.simulation.scenery import CHUNK_M
+from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.simulation.takes import Dip, Meeting, Timeline, approach
+from vlm_autodrive.simulation.traffic import Vehicle, close_pass, draw_traffic, harmless
+from vlm_autodrive.simulation.triplets import Take, scenario_of
+
+_FAMILIES: tuple[Family, ...] = ("lead_brake", "crossing_vehicle", "pedestrian_crossing", "cyclist_crossing")
+_LEAST_APART_S = 20.0
+_STANDSTILL_S = 3.0
+_AFTER_S = 4.6
+_APPROACH_S = 4.0
+_TRAFFIC_EVERY_S = 20.0
+_KINDS: tuple[Distractor, ...] = ("speed_bump", "brake_for_nothing", "calm_close_pass")
+
+
+def draw_drive(settings: SimulateSettings, index: int) -> Take:
+    """Draw one drive: its events, and between them benign encounters and distractions."""
+    rng = np.random.default_rng([settings.seed, 3, index])
+    look = draw_look(rng, "oncoming_drift" if index % 2 else "pedestrian_crossing")
+    families: list[Family] = [*_FAMILIES]
+    if look.lanes > 1:
+        families.append("cut_in")
+    if look.ego_lane == 0:
+        families.append("oncoming_drift")
+    speed = draw_speed(rng, look.scene, "pedestrian_crossing")
+    slots = _slots(rng, settings)
+    parts: list[tuple[Path, Array]] = []
+    meetings: list[tuple[Ending, int]] = []
+    distractions: list[Distraction] = []
+    step, v, latest = 0, speed, -round(_LEAST_APART_S / DT)
+    junction: float | None = None
+    total = round(settings.drive_duration_s / DT) + 1
+    for moment, wanted in slots:
+        if wanted in _KINDS:
+            kind: Distractor = wanted
+            if moment > step * DT + 4.0:
+                step, v = _go_on(parts, step, v, speed, round(moment / DT), None)
+                dip = Dip(0.0) if kind == "brake_for_nothing" else None
+                distractions.append(Distraction(kind=kind, time_s=round(moment, 2)))
+                step, v = _go_on(parts, step, v, speed, step + round(2.4 / DT), dip)
+            continue
+        ending = _encounter(rng, families, look, speed, wanted)
+        onset = max(round(moment / DT) - ending.event_step, step + round(_APPROACH_S / DT))
+        if wanted != "normal":
+            onset = max(onset, latest + round(_LEAST_APART_S / DT) - ending.event_step)
+        step, v = _go_on(parts, step, v, speed, onset, None)
+        if abs(v - speed) > 1e-9:  # not yet at cruising speed again
+            step, v = _go_on(parts, step, v, speed, step + round((speed - v) / 1.5 / DT) + 2, None)
+        if ending.setup.family == "crossing_vehicle":  # side streets lie where two pieces of road allow one
+            line = _length(parts) + float(ending.motion.actor.s[0])
+            junction = line if junction is None else junction
+            step, v = _go_on(parts, step, v, speed, step + round((junction - line) % CHUNK_M / speed / DT), None)
+        if wanted != "normal":
+            latest = step + ending.event_step
+        meetings.append((ending, step))
+        length = min(ending.event_step + round(_AFTER_S / DT), len(ending.motion.ego.s))
+        motion = ending.motion
+        parts.append((Path(*(x[:length] for x in _arrays(motion.ego))), motion.acceleration[:length]))
+        step, v = step + length, float(motion.ego.speed[length - 1])
+        if ending.event_class == "collision":
+            still = round(_STANDSTILL_S / DT)
+            zero = np.zeros(still)
+            parts.append((Path(zero, zero, zero, zero), zero))
+            step, v = step + still, 0.0
+    step, v = _go_on(parts, step, v, speed, max(total, step), None)
+    ego, acceleration, starts = _joined(parts, total)
+    placed = tuple(
+        _placed(ending, onset, starts[onset], ego, str(rng.choice(COLORS[:4]))) for ending, onset in meetings
+    )
+    traffic = _traffic(rng, look, ego, placed, distractions)
+    timeline = Timeline(0.0, ego, acceleration, placed, tuple(distractions), traffic)
+    return Take(timeline, look, settings.seed, int(rng.integers(2**31)), False, None, None)
+
+
+def drive_scenario(take: Take, video_id: str, settings: SimulateSettings) -> Scenario:
+    """The truth record of a drive."""
+    return scenario_of(take, video_id, settings.seed, None, settings.drive_duration_s)
+
+
+def _slots(rng: np.random.Generator, settings: SimulateSettings) -> list[tuple[float, str]]:
+    """When something is to happen: an event class, ``normal`` for a benign encounter, or a distraction."""
+    last = settings.drive_duration_s - 12.0
+    count = max(min(settings.drive_events, int((last - 15.0) // (_LEAST_APART_S + 8.0)) + 1), 0)
+    spare = max(last - 15.0 - max(count - 1, 0) * (_LEAST_APART_S + 6.0), 0.0)
+    moments = 15.0 + np.sort(rng.random(count)) * spare + np.arange(count) * (_LEAST_APART_S + 6.0)
+    classes = ["collision" if (i + int(rng.integers(2))) % 2 else "near_collision" for i in range(count)]
+    slots: list[tuple[float, str]] = list(zip(moments.tolist(), classes, strict=True))
+    time = 8.0
+    while time < last:
+        if all(time < m - 16.0 or time > m + 14.0 for m in moments.tolist()):
+            slots.append((time, "normal" if rng.random() < 0.4 else _KINDS[int(rng.integers(3))]))
+            time += float(rng.uniform(14.0, 30.0))
+        time += 3.0
+    return sorted(slots)
+
+
+def _encounter(rng: np.random.Generator, families: list[Family], look: Look, speed: float, wanted: str) -> Ending:
+    while True:
+        family = families[int(rng.integers(len(families)))]
+        endings = solve(draw_setup(rng, family, look, speed), rng, (wanted,))
+        if endings is not None:
+            return endings[wanted]
+
+
+def _length(parts: list[tuple[Path, Array]]) -> float:
+    return sum(float(p.s[-1] - p.s[0] + p.speed[-1] * DT) for p, _ in parts)
+
+
+def _arrays(path: Path) -> tuple[Array, ...]:
+    return path.s, path.d, path.heading, path.speed
+
+
+def _go_on(
+    parts: list[tuple[Path, Array]], step: int, v: float, cruising: float, until: int, dip: Dip | None
+) -> tuple[int, float]:
+    """Ordinary driving up to a step, coming back to cruising speed."""
+    count = until - step
+    if count <= 0:
+        return step, v
+    time = np.arange(count) * DT
+    if dip is not None:
+        acceleration = dip.acceleration(time)
+        speed = v + np.concatenate([[0.0], np.cumsum(acceleration[:-1] * DT)])
+    else:
+        limit = 1.8 if v < cruising else -1.5
+        speed = np.clip(v + limit * (time + DT), min(v, cruising), max(v, cruising))
+        acceleration = np.where(np.abs(speed - cruising) > 1e-6, limit, 0.0)
+    zero = np.zeros(count)
+    parts.append((Path(np.concatenate([[0.0], np.cumsum(speed[:-1] * DT)]), zero, zero, speed), acceleration))
+    return until, float(speed[-1])
+
+
+def _joined(parts: list[tuple[Path, Array]], total: int) -> tuple[Path, Array, dict[int, float]]:
+    """All parts behind one another; also the place at which each begins, by its first step."""
+    place, shift, step = 0.0, 0.0, 0
+    found: list[tuple[Array, ...]] = []
+    starts = {}
+    for path, acceleration in parts:
+        starts[step] = place
+        count = len(path.s)
+        # What is left of a swerve is steered back calmly in the next stretch.
+        back = shift * np.exp(-np.arange(count) * DT / 0.9) * (1.0 if abs(shift) > 1e-3 else 0.0)
+        heading = np.arctan2(np.gradient(back, DT), np.maximum(path.speed, 3.0)) if count > 1 else path.heading
+        found.append((path.s - path.s[0] + place, path.d + back, path.heading + heading, path.speed, acceleration))
+        place += float(path.s[-1] - path.s[0] + path.speed[-1] * DT)
+        shift = float(path.d[-1] + back[-1])
+        step += count
+    s, d, heading, speed, acceleration = (np.concatenate(x)[:total] for x in zip(*found, strict=True))
+    return Path(s, d, heading, speed), acceleration, starts
+
+
+def _placed(ending: Ending, onset: int, start: float, ego: Path, color: str) -> Meeting:
+    """An encounter in its place in the drive; before and after it the actor is not there."""
+    count = len(ego.s)
+    before = min(round(_APPROACH_S / DT) + ending.event_step, onset)
+    early = approach(ending, before)
+    motion = ending.motion
+    stay = ending.event_step + round(
+        (_AFTER_S + _STANDSTILL_S - 0.6 if ending.event_class == "collision" else 4.5) / DT
+    )
+    stay = min(stay, len(motion.actor.s))
+    first, last = onset - before, min(onset + stay, count)
+    kept = last - onset
+    arrays = []
+    for a, b in zip(_arrays(early), _arrays(motion.actor), strict=True):
+        whole = np.zeros(count)
+        whole[first:last] = np.concatenate([a, b[:kept]])
+        arrays.append(whole)
+    arrays[0][first:last] += start
+    extra = [np.zeros(count), np.zeros(count)]
+    for whole, values in zip(extra, (motion.height, motion.tilt), strict=True):
+        whole[onset:last] = values[:kept]
+    present = np.zeros(count, dtype=bool)
+    present[first:last] = True
+    return Meeting(ending, color, onset * DT, Path(*arrays), extra[0], extra[1], present, cause_of(ending))
+
+
+def _traffic(
+    rng: np.random.Generator, look: Look, ego: Path, meetings: tuple[Meeting, ...], distractions: list[Distraction]
+) -> tuple[Vehicle, ...]:
+    """Vehicles all along the drive, each drawn near a moment and kept if it never meets anybody."""
+    coarse = np.arange(0, len(ego.s), 5)
+    time = coarse * DT
+    others: list[tuple[Path, Body]] = [(Path(*(x[coarse] for x in _arrays(ego))), EGO_BODY)]
+    for meeting in meetings:
+        actor = Path(*(np.where(meeting.present, x, -1e6)[coarse] for x in _arrays(meeting.actor)))
+        others.append((actor, meeting.ending.setup.body))
+    kept: list[Vehicle] = []
+    for moment in np.arange(0.0, time[-1], _TRAFFIC_EVERY_S):
+        step = min(round(float(moment) / DT), len(ego.s) - 1)
+        for vehicle in draw_traffic(rng, look, float(max(ego.speed[step], 6.0)), -20.0, 110.0)[:7]:
+            there = Vehicle(
+                vehicle.kind, vehicle.color, vehicle.s + float(ego.s[step]), float(moment), vehicle.d, vehicle.speed
+            )
+            if harmless(there, time, others):
+                kept.append(there)
+    for distraction in distractions:
+        if distraction.kind == "calm_close_pass":
+            step = round(distraction.time_s / DT)
+            kept.append(close_pass(rng, look, distraction.time_s, float(ego.s[step]), float(ego.speed[step])))
+    return tuple(kept)

@@ -1,0 +1,35 @@
+"""What the simulation is asked to make."""
+
+from pydantic import Field
+
+from vlm_autodrive.settings import Settings
+
+
+class SimulateSettings(Settings):
+    """Settings of the simulation.
+
+    Attributes:
+        seed: What everything is drawn from; the same seed gives the same bytes.
+        triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision ending.
+        singles: Further Normal videos: plain driving, and benign encounters.
+        drives: Long continuous drives.
+        drive_duration_s: Length of a drive.
+        drive_events: Encounters of a drive that end as Collision or Near-Collision.
+        video_duration_s: Length of a short video.
+        fps: Frames per second.
+        width: Pixels, even.
+        height: Pixels, even.
+        workers: Processes; 0 is one per core. It changes nothing but the time taken.
+    """
+
+    seed: int = 0
+    triplets: int = Field(default=100, ge=0)
+    singles: int = Field(default=30, ge=0)
+    drives: int = Field(default=0, ge=0)
+    drive_duration_s: float = Field(default=300.0, ge=40.0)
+    drive_events: int = Field(default=4, ge=0)
+    video_duration_s: float = Field(default=6.0, ge=5.0, le=6.0)
+    fps: int = Field(default=10, ge=5, le=25)
+    width: int = Field(default=320, ge=64, le=1920, multiple_of=2)
+    height: int = Field(default=180, ge=36, le=1080, multiple_of=2)
+    workers: int = Field(default=0, ge=0, exclude=True)

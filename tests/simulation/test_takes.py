@@ -1,0 +1,104 @@
+"""Videos: windows, truth records, distractions, drives; nothing is rendered here."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from vlm_autodrive.records.scenario import Scenario
+from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
+from vlm_autodrive.simulation.physics import NORMAL_GAP_M
+from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.simulation.takes import shot_of
+from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
+
+
+@pytest.fixture(scope="module")
+def triplets() -> list[list[Take]]:
+    return [draw_triplet(11, index, 6.0) for index in range(24)]
+
+
+def _truth(take: Take) -> Scenario:
+    return scenario_of(take, "00000", 11, "t0", 6.0)
+
+
+def test_only_one_thing_differs_within_a_triplet(triplets: list[list[Take]]) -> None:
+    for takes in triplets:
+        truths = [_truth(take) for take in takes]
+        assert [t.encounters[0].event_class for t in truths] == ["normal", "near_collision", "collision"]
+        assert len({t.changed_value for t in truths}) == 3
+        assert len({t.encounters[0].cause for t in truths}) == 3
+        for same in ("light_conditions", "weather", "scene", "lanes", "ego_lane", "duration_s", "changed_parameter"):
+            assert len({getattr(t, same) for t in truths}) == 1
+        for same in ("family", "actor", "actor_color", "side", "time_s"):
+            assert len({getattr(t.encounters[0], same) for t in truths}) == 1
+        assert len({tuple(d.kind for d in t.distractions) for t in truths}) == 1
+        assert len({take.timeline.traffic for take in takes}) == 1
+        assert len({take.look for take in takes}) == 1
+
+
+def test_truth_agrees_with_the_motion(triplets: list[list[Take]]) -> None:
+    for take in [take for takes in triplets for take in takes]:
+        truth = _truth(take)
+        encounter = truth.encounters[0]
+        assert 1.55 <= encounter.time_s <= 5.25
+        assert encounter.onset_s < encounter.time_s
+        gaps = {p.time_s: p.gap_m for p in truth.states if p.gap_m is not None}
+        assert len(truth.states) == 30
+        if encounter.event_class == "collision":
+            if encounter.onset_s >= 0:
+                assert encounter.alert_time_s is not None
+            if encounter.alert_time_s is not None:
+                assert max(encounter.onset_s, 0) < encounter.alert_time_s < encounter.time_s
+            assert encounter.minimum_gap_m == 0.0
+            assert encounter.impact_speed_mps is not None
+            assert encounter.impact_speed_mps >= 3.0
+            assert min(gaps.values()) < 1.0
+        else:
+            assert min(gaps.values()) >= encounter.minimum_gap_m - 0.006
+        if encounter.event_class == "normal":
+            assert encounter.alert_time_s is None
+            near = encounter.minimum_gap_m <= 1.5 * NORMAL_GAP_M[encounter.family]
+            assert truth.hard_negative == (near or bool(truth.distractions))
+        else:
+            assert not truth.hard_negative
+        for distraction in truth.distractions:
+            assert 0.0 <= distraction.time_s <= encounter.time_s - 1.0
+
+
+def test_most_normals_are_hard_negatives(triplets: list[list[Take]]) -> None:
+    assert np.mean([_truth(takes[0]).hard_negative for takes in triplets]) >= 0.6
+
+
+def test_blow_is_seen_at_the_moment_of_contact(triplets: list[list[Take]]) -> None:
+    for takes in triplets[:6]:
+        normal, _, collision = (shot_of(take.timeline, take.look, 50, 1).camera.roll for take in takes)
+        contact = round(takes[2].timeline.meetings[0].event_s * 50)
+        assert np.abs(collision[contact : contact + 20]).max() > 4.0
+        assert np.abs(collision[: contact - 1]).max() < 4.0
+        assert np.abs(normal).max() < 4.0
+
+
+def test_families_do_not_depend_on_class_or_light() -> None:
+    takes = [draw_single(5, index, 6.0)[0] for index in range(8)]
+    assert {take.event_class for take in takes} == {"normal"}
+    assert Counter(bool(take.timeline.meetings) for take in takes) == {True: 4, False: 4}
+    assert [take.changed_parameter for take in takes] == [None] * 8
+
+
+def test_a_drive_has_its_events_apart() -> None:
+    settings = SimulateSettings(seed=2, drive_duration_s=150.0, drive_events=3)
+    take = draw_drive(settings, 0)
+    truth = drive_scenario(take, "000", settings)
+    events = [e for e in truth.encounters if e.event_class != "normal"]
+    assert len(events) == 3
+    assert np.diff([e.time_s for e in events]).min() >= 20.0
+    assert len(truth.states) == 750
+    ego = take.timeline.ego
+    assert np.abs(np.diff(ego.s)).max() < 30 * 0.02
+    assert np.abs(np.diff(ego.d)).max() < 0.1
+    for event in events:
+        if event.event_class == "collision":
+            later = [p.ego_speed_mps for p in truth.states if event.time_s + 3.5 < p.time_s < event.time_s + 5.0]
+            assert max(later, default=0.0) == 0.0  # it stands, and drives on afterwards
+    assert truth.states[-1].ego_speed_mps > 3.0
