@@ -1,0 +1,225 @@
+"""Tables as people really write them, row by row, with the line of everything that is wrong in them.
+
+Any of UTF-8 (with or without mark) and UTF-16, commas, semicolons or tabs, LF or CRLF, decimal points
+or commas, columns in any order and case. What cannot be taken becomes an :class:`ImportIssue`.
+"""
+
+import csv
+import difflib
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import EventClass, ImportIssue, Taxonomy
+
+_EMPTY = {"", "none", "nan", "null", "n/a", "na", "-"}
+_FLAGS = {"yes": True, "true": True, "1": True, "y": True, "no": False, "false": False, "0": False, "n": False}
+_ONE_FRAME_S = 0.05  # a time may be negative by this much, as rounding leaves it
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its file, its line (the header being line 1), and its cells by column."""
+
+    file: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def text(self, column: str) -> str:
+        """A cell without surrounding space; empty if it, or the column, is missing or says so."""
+        value = self.cells.get(column, "").strip()
+        return "" if value.casefold() in _EMPTY else value
+
+    def issue(self, column: str, message: str, *, rejected: bool) -> ImportIssue:
+        """Something wrong in this row."""
+        value = self.cells.get(column, "")
+        return ImportIssue(
+            file=str(self.file), line=self.line, field=column, value=value, message=message, rejected=rejected
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a file that can be read, and what was wrong with the others.
+
+    Attributes:
+        rows: Rows in order.
+        total: How many rows the file has, the rejected ones included.
+        issues: What was wrong.
+    """
+
+    rows: tuple[Row, ...]
+    total: int
+    issues: tuple[ImportIssue, ...]
+
+
+class CellError(ValueError):
+    """A cell that cannot be understood; the message says what to do."""
+
+
+def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str]) -> Table:
+    """Read a CSV file, or a JSONL file with one object for each row.
+
+    Args:
+        path: The file.
+        aliases: Further names of columns, in small letters, and what they are called here.
+        required: Columns without which the file is none of this kind.
+
+    Raises:
+        UserError: If the file cannot be read at all, or a required column is missing.
+    """
+    try:
+        text = _decode(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+    table = _from_jsonl(path, text, aliases) if path.suffix == ".jsonl" else _from_csv(path, text, aliases)
+    columns = {column for row in table.rows for column in row.cells}
+    missing = [column for column in required if column not in columns]
+    if table.rows and missing:
+        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(sorted(columns))}.")
+    return table
+
+
+def time_cell(row: Row, column: str) -> float | None:
+    """A time in seconds; None if the cell is empty.
+
+    Raises:
+        CellError: If it is no number, not finite or negative.
+    """
+    text = row.text(column)
+    if not text:
+        return None
+    if re.fullmatch(r"[-+]?\d*,\d+", text):
+        text = text.replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        raise CellError("not a number of seconds; write it like 12.5") from None
+    if not math.isfinite(value):
+        raise CellError("not a finite number of seconds")
+    if value < -_ONE_FRAME_S:
+        raise CellError("negative; times are seconds after the video's first frame")
+    return max(0.0, value)
+
+
+def flag_cell(row: Row, column: str) -> bool | None:
+    """Yes or no; None if the cell is empty.
+
+    Raises:
+        CellError: If it is neither.
+    """
+    text = row.text(column).casefold()
+    if not text:
+        return None
+    if text not in _FLAGS:
+        raise CellError("neither yes nor no")
+    return _FLAGS[text]
+
+
+def class_named(spelling: str, taxonomy: Taxonomy) -> EventClass:
+    """The class that a spelling means.
+
+    Raises:
+        CellError: If it means none; the nearest is named.
+    """
+    found = taxonomy.find(spelling)
+    if found is not None:
+        return found
+    known = {name.casefold(): c for c in taxonomy.classes for name in (c.name, c.label, *c.spellings)}
+    nearest = difflib.get_close_matches(spelling.casefold(), known, n=1, cutoff=0.0)
+    raise CellError(f"no class of that name; did you mean {known[nearest[0]].name}?")
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    if content[1:2] == b"\0":
+        return content.decode("utf-16-le")
+    if content[:1] == b"\0":
+        return content.decode("utf-16-be")
+    return content.decode("utf-8-sig")
+
+
+def _column(name: str, aliases: Mapping[str, str]) -> str:
+    plain = name.strip().casefold().replace(" ", "_")
+    return aliases.get(plain, plain)
+
+
+def _from_csv(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
+    header_line = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=header_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    issues: list[ImportIssue] = []
+    rows: list[Row] = []
+    columns: list[str] | None = None
+    total = 0
+    line = 1
+    try:
+        for cells in reader:
+            here, line = line, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if columns is None:
+                columns = [_column(cell, aliases) for cell in cells]
+                issues += _doubled(path, columns)
+                continue
+            total += 1
+            by_column: dict[str, str] = {}
+            for column, cell in zip(columns, cells, strict=False):
+                by_column.setdefault(column, cell)
+            row = Row(path, here, by_column)
+            if any(cell.strip() for cell in cells[len(columns) :]):
+                message = (
+                    f"{len(cells)} cells under {len(columns)} columns; put cells that hold the delimiter in quotes"
+                )
+                issues.append(row.issue("", message, rejected=True))
+                continue
+            rows.append(Row(path, here, dict.fromkeys(columns, "") | by_column))
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}; repair the line.") from None
+    return Table(tuple(rows), total, tuple(issues))
+
+
+def _doubled(path: Path, columns: list[str]) -> list[ImportIssue]:
+    return [
+        ImportIssue(
+            file=str(path), line=1, field=column, value=column, rejected=False,
+            message="this column stands twice; the first is taken",
+        )
+        for column in sorted({c for c in columns if c and columns.count(c) > 1})
+    ]  # fmt: skip
+
+
+def _from_jsonl(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
+    issues: list[ImportIssue] = []
+    rows: list[Row] = []
+    total = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        total += 1
+        try:
+            values = json.loads(line)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            issues.append(Row(path, number, {"": line[:80]}).issue("", "not a JSON object; repair it", rejected=True))
+            continue
+        cells: dict[str, str] = {}
+        for name, value in values.items():
+            cells.setdefault(_column(name, aliases), _plain(value))
+        rows.append(Row(path, number, cells))
+    return Table(tuple(rows), total, tuple(issues))
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
