@@ -1,0 +1,104 @@
+"""Where windows are placed: by seeded draws, so that a window's position says nothing of its class."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.records import Event, Taxonomy
+
+Window = tuple[float, float]
+
+
+def draw(*parts: object) -> float:
+    """A number in [0, 1) that depends on nothing but ``parts``, on any machine."""
+    digest = hashlib.sha256("|".join(str(part) for part in parts).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / (1 << 48)
+
+
+def allowed_starts(reference_s: float, duration_s: float, settings: ClipSettings) -> Window:
+    """From where to where a window may start that shows the time ``reference_s``.
+
+    The reference lies at least ``edge_margin_s`` inside the window, as far as the video's own ends let
+    it, and the window lies inside the video.
+    """
+    latest_s = max(0.0, duration_s - settings.window_s)
+    low_s = max(0.0, reference_s - settings.window_s + settings.edge_margin_s)
+    high_s = min(latest_s, reference_s - settings.edge_margin_s)
+    if low_s > high_s:  # the reference is nearer to an end of the video than the margin
+        high_s = low_s = min(max(high_s, 0.0), latest_s)
+    return low_s, high_s
+
+
+def place_window(
+    references_s: Sequence[float], durations_s: Sequence[float], share: float, settings: ClipSettings
+) -> Window:
+    """The window of the first video, at a start that suits its siblings too.
+
+    Args:
+        references_s: The time to show, in the video and in each of its triplet's siblings.
+        durations_s: Their lengths.
+        share: Where in the allowed stretch the window starts, from 0 to 1; the same for all siblings.
+        settings: Length and margin.
+    """
+    stretches = [allowed_starts(r, d, settings) for r, d in zip(references_s, durations_s, strict=True)]
+    low_s = max(low for low, _ in stretches)
+    high_s = min(high for _, high in stretches)
+    if low_s > high_s:  # no start suits all: the video stands for itself
+        low_s, high_s = stretches[0]
+    start_s = round(low_s + share * (high_s - low_s), 6)
+    return _window(start_s, durations_s[0], settings)
+
+
+def place_normal_windows(
+    count: int, duration_s: float, event_times_s: Sequence[float], taken: Sequence[Window], key: str, s: ClipSettings
+) -> list[Window]:
+    """Up to ``count`` windows that keep away from all events, and do not overlap each other or ``taken``."""
+    blocked = [(t - s.edge_margin_s, t + s.edge_margin_s) for t in event_times_s] + list(taken)
+    placed: list[Window] = []
+    for number in range(count):
+        free = _free_stretches(duration_s, [*blocked, *placed])
+        rooms = [(start, end - start - s.window_s) for start, end in free if end - start >= s.window_s]
+        if not rooms:
+            break
+        left_s = draw(s.seed, key, "normal", number) * sum(room for _, room in rooms)
+        for start, room in rooms:
+            if left_s <= room:
+                placed.append(_window(round(start + left_s, 6), duration_s, s))
+                break
+            left_s -= room
+    return placed
+
+
+def worst_event(events: Sequence[Event], taxonomy: Taxonomy) -> Event | None:
+    """The most severe of some events, the first of several; unknown kinds count as the most severe."""
+    ranks = {name: rank for rank, name in enumerate(taxonomy.names)}
+
+    def order(event: Event) -> tuple[int, float]:
+        return ranks.get(event.event_class or "", -1), math.inf if event.time_s is None else event.time_s
+
+    return min(events, key=order, default=None)
+
+
+def events_inside(window: Window, events: Sequence[Event]) -> list[Event]:
+    """The events whose time lies inside a window."""
+    return [e for e in events if e.time_s is not None and window[0] <= e.time_s < window[1]]
+
+
+def _window(start_s: float, duration_s: float, settings: ClipSettings) -> Window:
+    if duration_s <= settings.window_s:
+        return 0.0, duration_s
+    start_s = max(0.0, min(start_s, duration_s - settings.window_s))
+    return start_s, round(start_s + settings.window_s, 6)
+
+
+def _free_stretches(duration_s: float, blocked: Sequence[Window]) -> list[Window]:
+    free: list[Window] = []
+    at_s = 0.0
+    for start_s, end_s in sorted(blocked):
+        if start_s > at_s:
+            free.append((at_s, start_s))
+        at_s = max(at_s, end_s)
+    if at_s < duration_s:
+        free.append((at_s, duration_s))
+    return free

@@ -1,0 +1,181 @@
+"""Labels, times and windows of clips: each video gives a record, each time is in clip time."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.clips.worlds import encounter, event, scenario, triplet, video
+from vlm_autodrive.clips.building import build_clips, cut_clips
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.clips.truth import scenario_in_window
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportIssue
+from vlm_autodrive.stores import read_clips, write_catalog
+
+TEN = ClipSettings()
+
+
+def cut(videos, events=(), scenarios=None, settings=TEN):
+    return cut_clips(videos, list(events), scenarios or {}, DEFAULT_TAXONOMY, settings)
+
+
+@given(st.floats(0, 39.9), st.floats(10.5, 60), st.floats(2, 12), st.integers(0, 99))
+def test_event_window_holds_its_event(time_s, duration_s, window_s, seed):
+    time_s = min(time_s, duration_s - 0.01)
+    settings = ClipSettings(window_s=window_s, seed=seed)
+    (clip,) = cut([video("a", duration_s, True)], [event("a", time_s)], settings=settings)
+    length = min(window_s, duration_s)
+    assert clip.duration_s == pytest.approx(length, abs=1e-6)
+    assert clip.start_s >= 0
+    assert clip.end_s <= duration_s + 1e-6
+    assert clip.event_class == "collision"
+    assert clip.start_s + clip.event_time_s == pytest.approx(time_s, abs=1e-5)
+    margin = 0.5 - 1e-3
+    assert clip.event_time_s >= min(margin, time_s - 1e-6)
+    assert length - clip.event_time_s >= min(margin, duration_s - time_s - 1e-6)
+
+
+def test_jitter_spreads_events_over_the_window():
+    videos = [video(f"v{i}", 40, True) for i in range(300)]
+    places = [c.event_time_s for c in cut(videos, [event(v.video_id, 20) for v in videos])]
+    assert 0.5 <= min(places) < 1
+    assert 9 < max(places) <= 9.5
+    assert sum(p < 5 for p in places) == pytest.approx(150, abs=35)
+
+
+def test_normal_windows_stand_where_event_windows_stand():
+    positives, normals = [video(f"p{i}", 40, True) for i in range(200)], [video(f"n{i}", 20) for i in range(200)]
+    clips = cut(positives + normals, [event(v.video_id, 20 + i % 5) for i, v in enumerate(positives)])
+    middles = {
+        label: [(c.start_s + 5) / (40 if label == "collision" else 20) for c in clips if c.event_class == label]
+        for label in ("collision", "normal")
+    }
+    assert len(middles["collision"]) == len(middles["normal"]) == 200
+    means = {label: sum(values) / 200 for label, values in middles.items()}
+    assert means["normal"] == pytest.approx(means["collision"], abs=0.05)
+
+
+def test_triplet_siblings_share_their_window_and_keep_their_labels():
+    for number in range(20):
+        videos, events, scenarios = triplet(f"t{number}")
+        clips = cut(videos, events, scenarios, ClipSettings(window_s=6))
+        assert [c.event_class for c in clips] == ["collision", "near_collision", "normal"]
+        assert len({c.start_s for c in clips}) == 1
+        assert len({c.split for c in clips}) == 1
+        for clip, at in zip(clips, (7.0, 7.3, 7.6), strict=True):
+            assert clip.scenario.encounters[0].time_s == pytest.approx(at - clip.start_s, abs=1e-6)
+        assert [c.event_time_s for c in clips[:2]] == pytest.approx([7.0 - clip.start_s, 7.3 - clip.start_s])
+        assert clips[2].event_time_s is None
+        assert clips[0].ego_involved is True
+
+
+def test_most_severe_event_labels_the_window_and_ties_take_the_first():
+    events = [event("a", 2, "near_collision"), event("a", 4, "collision", 1), event("a", 5, "collision", 2)]
+    clips = cut([video("a", 8, True)], events)
+    assert [(c.clip_id, c.event_class, c.event_time_s, c.end_s) for c in clips] == [("a-w0", "collision", 4, 8)]
+
+
+def test_alert_outside_the_window_is_unknown():
+    (clip,) = cut([video("a", 8, True)], [event("a", 4, alert_time_s=3.25)])
+    assert clip.alert_time_s == 3.25
+    settings = ClipSettings(window_s=2, edge_margin_s=0.9)
+    (clip,) = cut([video("a", 8, True)], [event("a", 4, alert_time_s=2.5)], settings=settings)
+    assert clip.alert_time_s is None
+
+
+def test_several_windows_and_normal_ones_away_from_events():
+    settings = ClipSettings(windows_per_event=3, windows_per_normal=2, normal_windows_per_minute=2)
+    clips = cut(
+        [video("a", 240, True), video("n", 60)], [event("a", 60), event("a", 130, "near_collision", 1)], None, settings
+    )
+    ids = [c.clip_id for c in clips]
+    assert len(set(ids)) == len(ids)
+    of_a = [c for c in clips if c.video_id == "a"]
+    assert [c.event_class for c in of_a].count("collision") == 3
+    assert [c.event_class for c in of_a].count("near_collision") == 3
+    normals = [c for c in of_a if c.event_class == "normal"]
+    assert len(normals) == 8
+    for clip in normals:
+        assert all(t < clip.start_s - 0.49 or t > clip.end_s + 0.49 for t in (60, 130))
+    stretches = sorted((c.start_s, c.end_s) for c in normals)
+    assert all(a[1] <= b[0] + 1e-6 for a, b in itertools.pairwise(stretches))
+    assert sum(c.video_id == "n" for c in clips) == 4
+
+
+def test_every_video_gives_a_record():
+    videos = [
+        video("broken", None, True, problem="the file is empty"),
+        video("untold", positive=None),
+        video("lost", positive=True),
+        video("timeless", positive=True),
+        video("unknown", positive=True),
+        video("short", 3.0),
+        video("fine", positive=True),
+    ]
+    events = [event("broken", 5), event("timeless", None), event("unknown", 9, None), event("fine", 9)]
+    clips = {c.video_id: c for c in cut(videos, events)}
+    assert list(clips) == [v.video_id for v in videos]
+    assert clips["broken"].problem == "the file is empty"
+    assert clips["broken"].event_class == "collision"
+    assert "do not tell" in clips["untold"].problem
+    assert "none is annotated" in clips["lost"].problem
+    assert "time" in clips["timeless"].problem
+    assert clips["timeless"].event_class == "collision"
+    assert "unknown kind" in clips["unknown"].problem
+    assert clips["unknown"].event_class is None
+    assert (clips["short"].problem, clips["short"].start_s, clips["short"].end_s) == ("", 0, 3.0)
+    assert clips["fine"].problem == ""
+
+
+def test_unknown_events_can_be_refused():
+    with pytest.raises(UserError, match=r"unknown kind.*video u"):
+        cut([video("u", positive=True)], [event("u", 9, None)], settings=ClipSettings(unknown_events="error"))
+
+
+def test_ego_only_leaves_others_out():
+    videos = [video("own", positive=True), video("others", positive=True), video("unsure", positive=True)]
+    events = [event("own", 9, ego_involved=True), event("others", 9, ego_involved=False), event("unsure", 9)]
+    clips = {c.video_id: c.problem for c in cut(videos, events, settings=ClipSettings(ego_only=True))}
+    assert clips["own"] == clips["unsure"] == ""
+    assert "do not involve" in clips["others"]
+
+
+def test_truth_moves_into_clip_time():
+    drive = scenario("d", 30, encounter(5), encounter(15, "collision", 14), encounter(25), distractions=(9.9, 12.5))
+    moved = scenario_in_window(drive, 10, 20)
+    assert moved.duration_s == 10
+    assert [(e.time_s, e.onset_s, e.alert_time_s, e.event_class) for e in moved.encounters] == [(5, 3, 4, "collision")]
+    assert [d.time_s for d in moved.distractions] == [2.5]
+    assert [s.time_s for s in moved.states] == pytest.approx([i / 5 for i in range(50)])
+    assert [s.ego_speed_mps for s in moved.states] == list(range(50, 100))
+    late = scenario_in_window(drive, 14.5, 20)
+    assert (late.encounters[0].onset_s, late.encounters[0].alert_time_s) == (-1.5, None)
+
+
+class Listener:
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
+    catalog, out = tmp_path / "catalog", tmp_path / "clips"
+    videos, events, scenarios = triplet("t")
+    videos = [v.model_copy(update={"path": str(tmp_path / v.path[1:])}) for v in [*videos, video("u", positive=True)]]
+    from vlm_autodrive.artifacts import making
+
+    issues = [ImportIssue(file="m.csv", line=2, field="", value="", message="", rejected=True)]
+    with making(catalog, "catalog", {}, TEN) as folder:
+        write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, events, list(scenarios.values()), issues)
+    listener = Listener()
+    assert build_clips(catalog, out, TEN, listener) == out
+    clips = read_clips(out)
+    assert clips == cut(videos, events, scenarios)
+    assert any("train: 3 clips (Collision 1, Near-Collision 1, Normal 1)" in line for line in listener.lines)
+    assert any(line.startswith("1 videos give no usable clip: an event is said") for line in listener.lines)
+    with pytest.raises(UserError, match="clips, but catalog is needed"):
+        build_clips(out, tmp_path / "again", TEN)
