@@ -1,0 +1,171 @@
+"""What is known of a clip, looked up in one place, so that every text says the same and only what is true."""
+
+import random
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from vlm_autodrive.records import Clip, Encounter, EventClass, Scenario, StatePoint, Taxonomy
+
+STATED_TIMES = 6
+_GRID_S = 0.2
+_LIGHT = {"bright": "bright daylight", "normal": "plain daylight", "twilight": "twilight", "dark": "darkness"}
+_WEATHER = {"clear": "clear weather", "cloudy": "cloudy weather", "rain": "rain", "snow": "snow"}
+_SCENE = {"urban": "urban road", "suburban": "suburban road", "highway": "highway", "rural": "rural road"}
+LIGHTS, WEATHERS, SCENES = tuple(_LIGHT.values()), tuple(_WEATHER.values()), tuple(_SCENE.values())
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The other road user that matters in a clip.
+
+    Attributes:
+        encounter: The simulation's record of it.
+        closest_s: When it is closest within the clip, in clip time.
+        closest_gap_m: How close.
+        complete: Whether the outcome lies within the clip; if not, nothing may be said of how it ended.
+    """
+
+    encounter: Encounter
+    closest_s: float
+    closest_gap_m: float
+    complete: bool
+
+    @property
+    def contact(self) -> bool:
+        """Whether the two touch within the clip."""
+        return self.complete and self.encounter.impact_speed_mps is not None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The motion at one time; a distance is None where there is no such road user."""
+
+    time_s: float
+    ego_speed_mps: float
+    gap_m: float | None
+    closing_mps: float | None
+    lead_gap_m: float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A labelled clip, and its metadata in the words that are used for it.
+
+    Attributes:
+        clip: The clip.
+        taxonomy: The classes.
+        label: The clip's class.
+        light: The light in words; None if the metadata does not hold it.
+        weather: Likewise.
+        scene: Likewise.
+        meeting: The road user that matters; None for real footage and plain driving.
+        states: The simulated motion within the clip.
+    """
+
+    clip: Clip
+    taxonomy: Taxonomy
+    label: EventClass
+    light: str | None
+    weather: str | None
+    scene: str | None
+    meeting: Meeting | None
+    states: tuple[StatePoint, ...]
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """The simulation's truth; None for real footage."""
+        return self.clip.scenario
+
+    def moment(self, time_s: float) -> Moment | None:
+        """The motion at any time of the clip, between two states on a straight line; None if not known."""
+        times = [state.time_s for state in self.states]
+        after = bisect_left(times, time_s - 1e-6)
+        if after == len(times):
+            after -= 1
+        if after < 0:
+            return None
+        low, high = self.states[max(after - 1, 0)], self.states[after]
+        nearest = min((low, high), key=lambda state: abs(state.time_s - time_s))
+        if abs(nearest.time_s - time_s) > 0.75 * _GRID_S or not self._is_of_meeting(time_s):
+            return None
+        span = high.time_s - low.time_s
+        share = min(max((time_s - low.time_s) / span, 0.0), 1.0) if span > 0 else 0.0
+
+        def between(a: float | None, b: float | None, at_nearest: float | None) -> float | None:
+            return at_nearest if a is None or b is None else a + share * (b - a)
+
+        return Moment(
+            time_s=time_s,
+            ego_speed_mps=low.ego_speed_mps + share * (high.ego_speed_mps - low.ego_speed_mps),
+            gap_m=between(low.gap_m, high.gap_m, nearest.gap_m),
+            closing_mps=between(low.closing_speed_mps, high.closing_speed_mps, nearest.closing_speed_mps),
+            lead_gap_m=between(low.lead_gap_m, high.lead_gap_m, nearest.lead_gap_m),
+        )
+
+    def _is_of_meeting(self, time_s: float) -> bool:
+        """Whether the states at that time speak of this meeting, not of another one before or after it."""
+        encounters = self.clip.scenario.encounters if self.clip.scenario else ()
+        if self.meeting is None or len(encounters) < 2:
+            return True
+        return min(encounters, key=lambda e: abs(e.time_s - time_s)) == self.meeting.encounter
+
+
+def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
+    """Gather what is known of a labelled clip.
+
+    Raises:
+        KeyError: If the clip's class is not in the taxonomy.
+    """
+    assert clip.event_class is not None
+    label = taxonomy.by_name(clip.event_class)
+    metadata = dict(clip.metadata)
+    scenario = clip.scenario
+    states: tuple[StatePoint, ...] = ()
+    if scenario is not None:
+        metadata |= {name: getattr(scenario, name) for name in ("light_conditions", "weather", "scene")}
+        states = tuple(s for s in scenario.states if -1e-6 <= s.time_s <= clip.duration_s + 1e-6)
+    return Facts(
+        clip=clip,
+        taxonomy=taxonomy,
+        label=label,
+        light=_LIGHT.get(_plain(metadata.get("light_conditions", ""))),
+        weather=_WEATHER.get(_plain(metadata.get("weather", ""))),
+        scene=_SCENE.get(_plain(metadata.get("scene", ""))),
+        meeting=_meeting(clip, states),
+        states=states,
+    )
+
+
+def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...]:
+    """The seconds that questions about a clip may name. By its arguments it cannot know of the event."""
+    count = int(duration_s / _GRID_S + 1e-6)
+    grid = [round(step * _GRID_S, 1) for step in range(1, count)]
+    rng = random.Random(f"{seed}:{clip_id}:times")
+    return tuple(sorted(rng.sample(grid, min(STATED_TIMES, len(grid)))))
+
+
+def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> Meeting | None:
+    if clip.scenario is None or not clip.scenario.encounters:
+        return None
+    encounters = clip.scenario.encounters
+    inside = [e for e in encounters if 0.0 <= e.time_s <= clip.duration_s]
+    if inside:
+        event_time = clip.event_time_s
+        if event_time is not None:
+            main = min(inside, key=lambda e: abs(e.time_s - event_time))
+            closest = event_time if abs(main.time_s - event_time) <= _GRID_S else main.time_s
+        else:
+            main = min(inside, key=lambda e: e.minimum_gap_m)
+            closest = main.time_s
+        return Meeting(main, closest, main.minimum_gap_m, complete=True)
+    middle = clip.duration_s / 2
+    main = min(encounters, key=lambda e: abs(e.time_s - middle))
+    gaps = [(s.gap_m, s.time_s) for s in states if s.gap_m is not None]
+    if not gaps:
+        return None
+    gap, time_s = min(gaps)
+    return Meeting(main, time_s, gap, complete=False)
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,0 +1,57 @@
+"""Making one supervision item, the same way for every kind."""
+
+import random
+
+from vlm_autodrive.records import Kind, Outcome, StudentPrompt, SupervisionItem
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.wording import mentions_side, mirror_free_text, mirror_text
+
+RULES = "rules"
+RULES_VERSION = "1"
+
+
+def rng_for(seed: int, clip_id: str, purpose: str) -> random.Random:
+    """Chance that depends on the seed, the clip and the purpose only, so that results are stable."""
+    return random.Random(f"{seed}:{clip_id}:{purpose}")
+
+
+def make_item(
+    facts: Facts,
+    kind: Kind,
+    topic: str,
+    prompt: StudentPrompt,
+    target: str,
+    *,
+    number: int = 0,
+    teacher: str = RULES,
+    teacher_prompt_version: str = RULES_VERSION,
+    outcome: Outcome = Outcome.OK,
+) -> SupervisionItem:
+    """Make an item, with the target of its mirror image.
+
+    Args:
+        facts: The clip.
+        kind: The kind of supervision.
+        topic: What it is about.
+        prompt: What the student is asked.
+        target: What it is to answer.
+        number: Tells items of one clip and topic apart.
+        teacher: Who wrote the target.
+        teacher_prompt_version: By which prompt or rules.
+        outcome: How the writing ended.
+    """
+    mirrored: str | None = None
+    if not mentions_side(prompt.text):
+        mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
+    return SupervisionItem(
+        item_id="/".join([facts.clip.clip_id, kind, topic] + ([str(number)] if number else [])),
+        clip_id=facts.clip.clip_id,
+        kind=kind,
+        topic=topic,
+        prompt=prompt,
+        target=target,
+        mirror_target=mirrored,
+        teacher=teacher,
+        teacher_prompt_version=teacher_prompt_version,
+        outcome=outcome,
+    )

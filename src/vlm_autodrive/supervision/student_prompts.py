@@ -1,0 +1,51 @@
+"""Every question that a student is asked beside those in models.prompts: fixed strings, in one table.
+
+``{t}``, ``{a}`` and ``{b}`` are seconds drawn without knowledge of the event; ``{value}`` is a claim,
+true or false by a toss; ``{options}`` a shuffled list. No prompt mentions a side or a class.
+"""
+
+import random
+
+from vlm_autodrive.records import StudentPrompt
+
+VERSION = "1"
+
+PROMPTS: dict[str, tuple[str, ...]] = {
+    "caption": ("Write a caption.", "Caption this video.", "Sum up this video in one line."),
+    "description": ("Describe what happens, in order.", "What happens, who is in it, where and when?"),
+    "light": ("What is the light like? Choose: {options}.",),
+    "weather": ("What is the weather? Choose: {options}.",),
+    "scene": ("What kind of road is it? Choose: {options}.",),
+    "light_check": ("Does the video show {value}?",),
+    "weather_check": ("Does the video show {value}?",),
+    "scene_check": ("Does the video show {value}?",),
+    "untold": ("What is {value}? Choose: {options}.",),
+    "lanes": ("How many lanes lead in our direction?",),
+    "ego_lane": ("Which lane is the ego vehicle in?",),
+    "ego_speed": ("How fast is the ego vehicle at {t}?",),
+    "ego_trend": ("Does the ego vehicle get faster or slower from {a} to {b}?",),
+    "gap": ("How far is the road user to watch at {t}?",),
+    "gap_check": ("Is the road user to watch nearer than {value} at {t}?",),
+    "closing_speed": ("How fast does the gap to the road user to watch change at {t}?",),
+    "gap_trend": ("Does the gap to the road user to watch {value} from {a} to {b}?",),
+    "time_to_contact": ("If the gap kept changing as at {t}, when would it be gone?",),
+    "lead_gap": ("How far ahead is the nearest vehicle in our lane at {t}?",),
+    "actor": ("What is the road user to watch? Choose: {options}.",),
+    "actor_check": ("Is the road user to watch a {value}?",),
+    "color": ("What colour is the road user to watch? Choose: {options}.",),
+    "side": ("Where does the road user to watch come from?",),
+    "response": ("What does the ego driver do about the road user to watch?",),
+    "jolt": ("What jolts the camera, and when?", "Is there a jolt, and what causes it?"),
+    "closest_time": ("When is the road user to watch closest?",),
+    "closest_gap": ("How close does the road user to watch come at most?",),
+    "contact": ("Does the ego vehicle touch another road user?",),
+    "no_contact": ("Does the ego vehicle stay clear of all other road users?",),
+    "event_time": ("When does the event happen?", "At what second is the event?"),
+    "cause": ("What causes the event?", "Why does the event happen?"),
+    "impact_speed": ("How fast is the impact?",),
+}
+
+
+def prompt_for(topic: str, rng: random.Random, **values: str) -> StudentPrompt:
+    """One wording of a topic's question, with its places filled in."""
+    return StudentPrompt(text=rng.choice(PROMPTS[topic]).format(**values), version=VERSION)

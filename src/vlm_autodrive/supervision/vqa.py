@@ -1,0 +1,114 @@
+"""Visual question answering: the table of topics, and which of them a clip is asked."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.supervision import vqa_events, vqa_motion, vqa_scene
+from vlm_autodrive.supervision.facts import Facts, stated_times
+from vlm_autodrive.supervision.items import make_item, rng_for
+from vlm_autodrive.supervision.student_prompts import prompt_for
+from vlm_autodrive.supervision.vqa_scene import Question, Times
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of questions.
+
+    Attributes:
+        name: As in ``SupervisionItem.topic``, and in the table of prompts.
+        ask: Makes the question about a clip; None where the truth is not known or not clear.
+        per_clip: Most questions of it that one clip is asked.
+        same_rate: Whether it presupposes an event, or a meeting, so that every class must be asked it
+            at the same rate: its place in the draw is never filled by, nor does it fill, another's.
+    """
+
+    name: str
+    ask: Callable[[Facts, random.Random, Times], Question | None]
+    per_clip: int = 1
+    same_rate: bool = False
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("light", vqa_scene.light),
+    Topic("weather", vqa_scene.weather),
+    Topic("scene", vqa_scene.scene),
+    Topic("light_check", vqa_scene.light_check),
+    Topic("weather_check", vqa_scene.weather_check),
+    Topic("scene_check", vqa_scene.scene_check),
+    Topic("untold", vqa_scene.untold),
+    Topic("lanes", vqa_scene.lanes),
+    Topic("ego_lane", vqa_scene.ego_lane),
+    Topic("ego_speed", vqa_motion.ego_speed, per_clip=2),
+    Topic("ego_trend", vqa_motion.ego_trend),
+    Topic("gap", vqa_motion.gap, per_clip=3),
+    Topic("gap_check", vqa_motion.gap_check, per_clip=2),
+    Topic("closing_speed", vqa_motion.closing_speed, per_clip=2),
+    Topic("gap_trend", vqa_motion.gap_trend),
+    Topic("time_to_contact", vqa_motion.time_to_contact),
+    Topic("lead_gap", vqa_motion.lead_gap),
+    Topic("actor", vqa_events.actor),
+    Topic("actor_check", vqa_events.actor_check),
+    Topic("color", vqa_events.color),
+    Topic("side", vqa_events.side),
+    Topic("response", vqa_events.response),
+    Topic("jolt", vqa_events.jolt),
+    Topic("closest_time", vqa_events.closest_time, same_rate=True),
+    Topic("closest_gap", vqa_events.closest_gap, same_rate=True),
+    Topic("contact", vqa_events.contact, same_rate=True),
+    Topic("event_time", vqa_events.event_time, same_rate=True),
+    Topic("cause", vqa_events.cause, same_rate=True),
+    Topic("impact_speed", vqa_events.impact_speed, same_rate=True),
+)
+TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
+
+
+def vqa_items(
+    facts: Facts, seed: int, wanted: int, topics: Sequence[str] | None = None, time_known_share: float = 1.0
+) -> list[SupervisionItem]:
+    """The questions of one clip.
+
+    Topics are drawn in an order that does not depend on the class. One that must be asked of all
+    classes at the same rate is asked if the draw puts it among the first ``wanted``; the other places
+    are filled with what can be asked of this clip.
+
+    Args:
+        facts: The clip.
+        seed: Of the draw.
+        wanted: How many questions; fewer where not enough is known of the clip.
+        topics: Names of the topics to draw from; all if None.
+        time_known_share: Share of the clip set's events whose time is known. Clips without an event are
+            asked for its time at this rate, so that the question itself tells nothing.
+    """
+    clip_id = facts.clip.clip_id
+    times = stated_times(seed, clip_id, facts.clip.duration_s)
+    order = [topic for topic in TOPICS if topics is None or topic.name in topics for _ in range(topic.per_clip)]
+    rng_for(seed, clip_id, "vqa").shuffle(order)
+    thinned = not facts.label.is_event and rng_for(seed, clip_id, "thin").random() >= time_known_share
+    fixed = sum(topic.same_rate for topic in order[:wanted])
+    items: dict[str, SupervisionItem] = {}
+    filled = 0
+    numbers: dict[str, int] = {}
+    for place, topic in enumerate(order):
+        if topic.same_rate:
+            if place >= wanted or (topic.name == "event_time" and thinned):
+                continue
+        elif filled == wanted - fixed:
+            continue
+        number = numbers.get(topic.name, 0)
+        numbers[topic.name] = number + 1
+        item = _ask(facts, topic, rng_for(seed, clip_id, f"{topic.name}{number}"), times, number)
+        if item is None or item.prompt.text in items:
+            continue
+        items[item.prompt.text] = item
+        filled += not topic.same_rate
+    return list(items.values())
+
+
+def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: int) -> SupervisionItem | None:
+    question = topic.ask(facts, rng, times)
+    if question is None:
+        return None
+    prompt = prompt_for(question.wording or topic.name, rng, **question.values)
+    return make_item(facts, "vqa", topic.name, prompt, question.target, number=number)

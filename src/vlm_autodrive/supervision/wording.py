@@ -1,0 +1,134 @@
+"""Numbers, road users and sides in words, and the words of the mirror image."""
+
+import math
+import re
+
+from vlm_autodrive.supervision.facts import Facts, Meeting
+
+NO_EVENT = "There is no such event."
+NO_ROAD_USER = "There is none to watch."
+_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+_PLAIN_SIDES = re.compile(
+    r"\b(?:(?:on|from|to|towards) (?:the|its|our) (left|right)(?! of way)"
+    r"|(left|right)(?:most)? (?:lane|side|edge|kerb|half))\b",
+    re.IGNORECASE,
+)
+_UNSWAPPABLE = re.compile(r"\b(?:driver'?s side|passenger side|clockwise|leftmost|rightmost|nearside|offside)\b", re.I)
+_OTHER = {"left": "right", "right": "left"}
+_PEOPLE = ("pedestrian", "cyclist")
+
+
+def seconds(time_s: float) -> str:
+    """A time as it stands in answers: ``t=2.4``."""
+    return f"t={time_s:.1f}"
+
+
+def whole(value: float) -> int:
+    """The nearest whole number, halves upwards."""
+    return math.floor(value + 0.5)
+
+
+def distance(gap_m: float) -> str:
+    """A distance, the coarser the greater it is."""
+    if gap_m <= 1e-3:
+        return "0 m"
+    if gap_m < 1:
+        return "under 1 m"
+    if gap_m < 20:
+        return f"{whole(gap_m)} m"
+    return f"{5 * whole(gap_m / 5)} m"
+
+
+def speed(mps: float) -> str:
+    """A speed in whole metres per second."""
+    return f"{whole(mps)} m/s"
+
+
+def closing(mps: float) -> str:
+    """How a gap changes: ``closing 5 m/s``, ``steady`` or ``opening 2 m/s``."""
+    if whole(abs(mps)) == 0:
+        return "steady"
+    return f"closing {speed(mps)}" if mps > 0 else f"opening {speed(-mps)}"
+
+
+def road_user(meeting: Meeting) -> str:
+    """The other road user: ``a red car``, ``a pedestrian in blue``."""
+    encounter = meeting.encounter
+    if encounter.actor in _PEOPLE:
+        return f"a {encounter.actor} in {encounter.actor_color}"
+    return with_article(f"{encounter.actor_color} {encounter.actor}")
+
+
+def is_vehicle(meeting: Meeting) -> bool:
+    """Whether the other road user is heavy enough to jolt the camera."""
+    return meeting.encounter.actor not in _PEOPLE
+
+
+def origin(meeting: Meeting) -> str:
+    """Where it came from, as words after a noun: ``from the left``, ``ahead``."""
+    side = meeting.encounter.side
+    return "ahead" if side == "ahead" else f"from the {side}"
+
+
+def ego_response(meeting: Meeting) -> str:
+    """What the ego driver does about the other road user."""
+    hard = " hard" if meeting.encounter.peak_deceleration_mps2 >= 5 else ""
+    return {
+        "none": "does nothing",
+        "braking": f"brakes{hard}",
+        "steering": "steers away",
+        "braking_and_steering": f"brakes{hard} and steers away",
+    }[meeting.encounter.evasive]
+
+
+def lane(facts: Facts) -> str | None:
+    """The ego vehicle's lane in words; None if it is not known."""
+    if facts.scenario is None:
+        return None
+    lanes, place = facts.scenario.lanes, facts.scenario.ego_lane
+    if lanes < 2:
+        return "the only lane"
+    if place == 0:
+        return "the left lane"
+    if place == lanes - 1:
+        return "the right lane"
+    return "the middle lane" if lanes == 3 else f"lane {place + 1} of {lanes} from the left"
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def mentions_side(text: str) -> bool:
+    """Whether a text says left or right."""
+    return bool(_SIDES.search(text))
+
+
+def mirror_text(text: str) -> str | None:
+    """What is true of the mirror image, for text by rules. None if it cannot be said by swapping words.
+
+    A lane counted from one side (``lane 2 of 4 from the left``) is true when counted from the other.
+    """
+    return None if _UNSWAPPABLE.search(text) else _swap(text)
+
+
+def mirror_free_text(text: str) -> str | None:
+    """Likewise for text that a model wrote, where ``right`` may mean something else: then None."""
+    plain = {match.start(1 if match.group(1) else 2) for match in _PLAIN_SIDES.finditer(text)}
+    if any(match.start() not in plain for match in _SIDES.finditer(text)):
+        return None
+    return mirror_text(text)
+
+
+def _swap(text: str) -> str:
+    def other(match: re.Match[str]) -> str:
+        word = _OTHER[match.group().lower()]
+        return word.capitalize() if match.group()[0].isupper() else word
+
+    return _SIDES.sub(other, text)
+
+
+def with_article(noun: str) -> str:
+    """``noun`` with a or an before it."""
+    return f"{'an' if noun[:1].lower() in 'aeio' or noun.startswith('urb') else 'a'} {noun}"

@@ -1,0 +1,68 @@
+"""Left and right in the mirror image."""
+
+import re
+
+import pytest
+from worlds import random_clip
+
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision.wording import mirror_free_text, mirror_text
+
+SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+ITEMS = [
+    item
+    for number in range(60)
+    for name in ("collision", "near_collision", "normal")
+    for item in items_for_clip(random_clip(number, name), DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60)).items
+]
+
+
+def test_no_text_with_a_side_is_its_own_mirror_image():
+    sided = 0
+    for item in ITEMS:
+        if SIDES.search(item.prompt.text):
+            assert item.mirror_target is None
+        elif SIDES.search(item.target):
+            assert item.mirror_target is not None
+            assert item.mirror_target != item.target
+            assert len(SIDES.findall(item.mirror_target)) == len(SIDES.findall(item.target))
+            sided += 1
+        else:
+            assert item.mirror_target == item.target
+    assert sided > 50
+
+
+def test_mirroring_twice_is_the_identity():
+    for item in ITEMS:
+        if item.mirror_target is not None:
+            assert mirror_text(item.mirror_target) == item.target
+
+
+@pytest.mark.parametrize(
+    ("text", "mirrored"),
+    [
+        ("From the left.", "From the right."),
+        ("Left, then right", "Right, then left"),
+        ("lane 2 of 4 from the left", "lane 2 of 4 from the right"),
+        ("a copyright of lefties", "a copyright of lefties"),
+        ("the leftmost lane", None),
+    ],
+)
+def test_sides_are_swapped_in_text_by_rules(text, mirrored):
+    assert mirror_text(text) == mirrored
+
+
+@pytest.mark.parametrize(
+    ("text", "mirrored"),
+    [
+        ("It comes from the left into the right lane.", "It comes from the right into the left lane."),
+        ("It stops right away.", None),
+        ("The car left the road.", None),
+        ("It has the right of way.", None),
+        ("A van on the right brakes.", "A van on the left brakes."),
+        ("It brakes.", "It brakes."),
+    ],
+)
+def test_a_teachers_text_is_mirrored_only_where_sides_are_meant(text, mirrored):
+    assert mirror_free_text(text) == mirrored

@@ -1,0 +1,104 @@
+"""The stage as a whole, by rules."""
+
+import json
+import time
+
+import pytest
+from worlds import plain_clip, random_clip, real_clip
+
+from vlm_autodrive.artifacts import making, read_provenance
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import read_clips, read_items, write_clips
+from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
+
+CLASSES = ("collision", "near_collision", "normal")
+
+
+def clip_set(folder, clips):
+    with making(folder, "clips", {}, Settings()) as partial:
+        write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
+    return folder
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    clips = [random_clip(n, name) for n in range(4) for name in CLASSES]
+    clips += [random_clip(50, "collision", split="test"), random_clip(51, "normal", split="validation")]
+    clips += [plain_clip(60, True), real_clip(70, None, 3.0), real_clip(71, "collision", None, weather="Rain")]
+    clips += [random_clip(80, "normal").model_copy(update={"problem": "cannot be decoded"})]
+    return clip_set(tmp_path / "clips", clips)
+
+
+def test_every_clip_is_accounted_for(mixed, tmp_path):
+    out = supervise(mixed, tmp_path / "supervision", SuperviseSettings())
+    assert read_provenance(out).kind == "supervision"
+    items, clips = read_items(out), read_clips(out)
+    assert clips == read_clips(mixed)
+    summary = json.loads((out / SUMMARY_FILE).read_text())
+    supervised = {item.clip_id for item in items}
+    assert summary["clips"] == len(supervised) == 15
+    assert sum(summary["clips_without_items"].values()) == len(clips) - 15 == 3
+    assert summary["clips_without_items"]["test clips are never supervised"] == 1
+    assert summary["clips_without_items_ids"].keys() == {"real_00070", "clip_00080_normal"}
+    assert not supervised & {c.clip_id for c in clips if c.split == "test" or c.problem or c.event_class is None}
+    assert sum(summary["accepted"].values()) == sum(item.accepted for item in items)
+    assert summary["accepted"]["verdict"] == 15
+    assert sum(summary["not_made"]["reasoning"].values()) == 1
+    assert len({item.item_id for item in items}) == len(items)
+
+
+def test_rejected_items_stay_with_their_reason(tmp_path):
+    swapped = random_clip(1, "collision").model_copy(
+        update={"event_class": "normal", "event_time_s": None, "alert_time_s": None}
+    )
+    clips = clip_set(tmp_path / "clips", [swapped, random_clip(2, "normal")])
+    out = supervise(clips, tmp_path / "out", SuperviseSettings(kinds=("verdict", "caption")))
+    items = {(i.clip_id, i.kind): i for i in read_items(out)}
+    assert len(items) == 4
+    assert not items[swapped.clip_id, "verdict"].accepted
+    assert "collision" in next(c.message for c in items[swapped.clip_id, "verdict"].checks if not c.passed)
+    summary = json.loads((out / SUMMARY_FILE).read_text())
+    assert summary["rejected"] == {"caption": {"consistency": 1}, "verdict": {"consistency": 1}}
+
+
+@pytest.mark.parametrize("kind", ["verdict", "caption", "description", "vqa", "reasoning"])
+def test_each_kind_stands_alone(mixed, tmp_path, kind):
+    alone = read_items(supervise(mixed, tmp_path / "one", SuperviseSettings(kinds=(kind,))))
+    together = read_items(supervise(mixed, tmp_path / "all", SuperviseSettings()))
+    assert alone == [item for item in together if item.kind == kind]
+
+
+def test_the_same_is_made_again_byte_by_byte_and_nothing_is_made_twice(mixed, tmp_path):
+    first = supervise(mixed, tmp_path / "a", SuperviseSettings())
+    second = supervise(mixed, tmp_path / "b", SuperviseSettings())
+    assert (first / "items.jsonl").read_bytes() == (second / "items.jsonl").read_bytes()
+    stamp = (first / "items.jsonl").stat().st_mtime_ns
+    supervise(mixed, first, SuperviseSettings())
+    assert (first / "items.jsonl").stat().st_mtime_ns == stamp
+    with pytest.raises(UserError, match="overwrite"):
+        supervise(mixed, first, SuperviseSettings(seed=2))
+
+
+def test_a_set_without_usable_labels_is_refused(tmp_path):
+    clips = clip_set(tmp_path / "clips", [random_clip(1, "normal", split="test"), real_clip(2, None, None)])
+    with pytest.raises(UserError, match="no clip"):
+        supervise(clips, tmp_path / "out", SuperviseSettings())
+
+
+def test_a_base_model_is_taught_normal_driving_alone(tmp_path):
+    clips = clip_set(tmp_path / "clips", [random_clip(n, "normal") for n in range(20)])
+    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
+    items = read_items(supervise(clips, tmp_path / "out", settings))
+    assert {i.target for i in items if i.kind == "verdict"} == {"C"}
+    assert all(item.accepted for item in items)
+    assert not any("event" in item.prompt.text for item in items if item.kind == "vqa")
+
+
+def test_it_is_fast(tmp_path):
+    clips = [random_clip(n, CLASSES[n % 3]) for n in range(300)]
+    folder = clip_set(tmp_path / "clips", clips)
+    begun = time.process_time()
+    supervise(folder, tmp_path / "out", SuperviseSettings())
+    assert (time.process_time() - begun) / len(clips) * 7000 < 60

@@ -1,0 +1,182 @@
+"""The checks catch what is planted."""
+
+import pytest
+from worlds import random_clip, real_clip
+
+from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, StudentPrompt
+from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision.checks import check_consistency, check_format, check_leaks, checked
+from vlm_autodrive.supervision.checks.consistency import claims_contact, denies_contact
+from vlm_autodrive.supervision.facts import facts_of, stated_times
+
+CLIP = random_clip(4, "collision").model_copy(update={"event_time_s": 3.27, "alert_time_s": 2.41, "start_s": 10.0})
+
+
+def leak(text: str, clip=CLIP, times=(1.0, 2.0)):
+    return check_leaks(StudentPrompt(text=text, version="1"), clip, DEFAULT_TAXONOMY, times)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"What happens in {CLIP.clip_id}?",
+        f"Look at {CLIP.path.rsplit('/', 1)[1]}.",
+        f"Look at {CLIP.video_id.upper()}.",
+        "This is of Triplet_4, is it?",
+        "What happens at t=3.3?",
+        "What happens at t=3.0?",
+        "What happens at 3.3 s?",
+        "What happens at 3.27 seconds?",
+        "What happens at second 3.3?",
+        "What happens after 13.27?",
+        "The warning is due at 2.4 s, why?",
+        "Why does the collision happen?",
+        "Is this near-collision clear?",
+        "Why is this Normal?",
+        "What caused the crash?",
+    ],
+)
+def test_planted_leaks_are_caught(text):
+    check = leak(text)
+    assert not check.passed
+    assert check.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        verdict_prompt(DEFAULT_TAXONOMY).text,
+        reasoning_prompt(DEFAULT_TAXONOMY).text,
+        "How far is the road user to watch at t=2.0?",
+        "Is the road user to watch nearer than 3 m at t=1.0?",
+        "When does the event happen?",
+    ],
+)
+def test_honest_questions_pass(text):
+    assert leak(text).passed
+
+
+def test_the_option_list_is_allowed_only_as_it_stands():
+    text = verdict_prompt(DEFAULT_TAXONOMY).text.replace("A: Collision", "A: Collision, the right one")
+    assert not leak(text).passed
+
+
+def test_every_prompt_made_is_free_of_leaks_by_construction():
+    """Nothing was merely filtered: of many clips, no item was rejected for a leak."""
+    settings = SuperviseSettings(vqa_per_clip=60)
+    for number in range(60):
+        for item in items_for_clip(random_clip(number, "collision"), DEFAULT_TAXONOMY, settings).items:
+            assert all(check.passed for check in item.checks if check.name == "leaks")
+
+
+@pytest.mark.parametrize("true", ["collision", "near_collision", "normal"])
+@pytest.mark.parametrize("false", ["collision", "near_collision", "normal"])
+def test_a_swapped_label_is_caught(true, false):
+    if true == false:
+        return
+    for number in range(10):
+        clip = random_clip(number, true)
+        encounter = clip.scenario.encounters[0]
+        time_s = None if false == "normal" else encounter.time_s
+        swapped = clip.model_copy(update={"event_class": false, "event_time_s": time_s})
+        items = items_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).items
+        assert items
+        assert not any(item.accepted for item in items)
+        assert all(true in check.message for item in items for check in item.checks if check.name == "consistency")
+
+
+def test_a_wrong_event_time_is_caught():
+    clip = random_clip(2, "collision")
+    moved = clip.model_copy(update={"event_time_s": clip.event_time_s - 0.7})
+    assert not any(i.accepted for i in items_for_clip(moved, DEFAULT_TAXONOMY, SuperviseSettings()).items)
+
+
+def spoilt(kind, clip, change):
+    """One item of a clip with its target changed, checked anew."""
+    facts = facts_of(clip, DEFAULT_TAXONOMY)
+    result = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60))
+    item = next(i for i in result.items if kind in (i.kind, i.topic))
+    changed = item.model_copy(update={"target": change(item.target)})
+    assert item.accepted
+    assert changed.target != item.target
+    return checked(changed, facts, stated_times(0, clip.clip_id, clip.duration_s))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("verdict", "collision", lambda t: "C"),
+        ("caption", "normal", lambda t: t.replace("No event", "A collision happens")),
+        ("description", "normal", lambda t: t + " The ego vehicle hits the car."),
+        ("description", "near_collision", lambda t: t + " They crash."),
+        ("description", "collision", lambda t: t + " There is no contact."),
+        ("description", "collision", lambda t: t + " At 55.0 s all is over."),
+        ("reasoning", "collision", lambda t: t.replace("\nA\n", "\nC\n")),
+        ("reasoning", "near_collision", lambda t: t.replace("\nB\n", "\nA\n")),
+        ("reasoning", "normal", lambda t: t.replace("\nC\n", "\nC\nt=1.0\n")),
+        ("reasoning", "collision", lambda t: t[: t.rindex("t=")] + "t=0.3\n</answer>"),
+        ("reasoning", "collision", lambda t: t[: t.rindex("t=")] + "</answer>"),
+        ("reasoning", "normal", lambda t: t.replace("[t=", "[t=9")),
+        ("event_time", "collision", lambda t: "There is no such event."),
+        ("event_time", "normal", lambda t: "t=1.0"),
+        ("event_time", "collision", lambda t: "t=0.2"),
+        ("contact", "collision", lambda t: "yes" if t == "no" else "no"),
+        ("contact", "near_collision", lambda t: "yes" if t == "no" else "no"),
+    ],
+)
+def test_an_answer_that_contradicts_the_label_is_rejected(kind, name, change):
+    item = spoilt(kind, random_clip(6, name), change)
+    assert not item.accepted
+    assert [check.name for check in item.checks if not check.passed] == ["consistency"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.replace("<think>", "<think>\n<think>", 1),
+        lambda t: t.replace("</think>", ""),
+        lambda t: t + " So be it.",
+        lambda t: "First. " + t,
+        lambda t: t.replace("\nA\n", "\nThe answer is A\n"),
+        lambda t: t.replace("\nA\n", "\nZ\n"),
+        lambda t: t.replace("<answer>\n", "<answer>"),
+        lambda t: t.replace("</think>\n\n", "</think>\n"),
+    ],
+)
+def test_a_reasoning_out_of_format_is_rejected(change):
+    item = spoilt("reasoning", random_clip(6, "collision"), change)
+    assert "format" in [check.name for check in item.checks if not check.passed]
+
+
+def test_a_right_format_passes():
+    assert check_format("<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>", DEFAULT_TAXONOMY).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "denies"),
+    [
+        ("There is contact at 6 m/s.", True, False),
+        ("No contact.", False, True),
+        ("Near-collision with a red car.", False, False),
+        ("A near collision.", False, False),
+        ("Collision at 2.6 s.", True, False),
+        ("The car does not hit us.", False, False),
+        ("It avoids a collision.", False, True),
+        ("Contact is narrowly avoided.", False, True),
+        ("It would hit us. It brakes.", False, False),
+        ("It does not brake. It hits us.", True, False),
+        ("Not fast, but it strikes the van.", True, False),
+        ("The driver reacts in time.", False, False),
+    ],
+)
+def test_contact_is_read_with_its_negation(text, claims, denies):
+    assert (claims_contact(text), denies_contact(text)) == (claims, denies)
+
+
+def test_real_footage_is_checked_by_its_label():
+    clip = real_clip(3, "normal", None, weather="Rain")
+    facts = facts_of(clip, DEFAULT_TAXONOMY)
+    (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(kinds=("caption",))).items
+    assert check_consistency(caption, facts).passed
+    assert not check_consistency(caption.model_copy(update={"target": "Rain. A car crashes."}), facts).passed

@@ -1,0 +1,122 @@
+"""Balance, equal rates, and questions that know nothing of the event."""
+
+from collections import Counter
+
+import pytest
+from worlds import plain_clip, random_clip, real_clip
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.settings import parse_settings
+from vlm_autodrive.supervision import TOPICS, SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision.building import share_of_known_times
+from vlm_autodrive.supervision.facts import facts_of, stated_times
+from vlm_autodrive.supervision.student_prompts import PROMPTS
+from vlm_autodrive.supervision.vqa import vqa_items
+
+CLASSES = ("collision", "near_collision", "normal")
+SAME_RATE = {topic.name for topic in TOPICS if topic.same_rate}
+
+
+def asked(clip, wanted=8, **options):
+    return vqa_items(facts_of(clip, DEFAULT_TAXONOMY), 0, wanted, **options)
+
+
+def test_binary_answers_are_balanced():
+    answers: dict[str, Counter] = {}
+    for number in range(400):
+        for name in CLASSES:
+            for item in asked(random_clip(number, name), 20):
+                if item.target in ("yes", "no"):
+                    answers.setdefault(item.topic, Counter())[item.target] += 1
+    assert set(answers) == {
+        "light_check", "weather_check", "scene_check", "gap_check", "gap_trend", "actor_check", "contact",
+    }  # fmt: skip
+    for topic, counts in answers.items():
+        assert sum(counts.values()) > 300, topic
+        assert 0.42 < counts["yes"] / sum(counts.values()) < 0.58, (topic, counts)
+
+
+def test_questions_that_presuppose_something_are_asked_of_all_classes_alike():
+    count = 700
+    rates = {}
+    for name in CLASSES:
+        clips = [random_clip(number, name) for number in range(count)]
+        if name == "normal":  # plain driving, of which least can be asked, must not change the rate
+            clips = [plain_clip(n, n % 2 == 0) if n % 3 == 0 else clip for n, clip in enumerate(clips)]
+        topics = Counter(item.topic for clip in clips for item in asked(clip))
+        rates[name] = {topic: topics[topic] / count for topic in SAME_RATE}
+    for topic in SAME_RATE:
+        values = [rates[name][topic] for name in CLASSES]
+        assert min(values) > 0.1
+        assert max(values) - min(values) < 0.08, (topic, values)  # three standard errors of a difference
+
+
+def test_a_normal_clip_is_told_that_there_is_no_event():
+    items = {item.topic: item for item in asked(random_clip(1, "normal"), 60)}
+    for topic in ("event_time", "cause"):
+        assert items[topic].target == "There is no such event."
+    assert items["impact_speed"].target == "There is no impact."
+
+
+def test_unknown_event_times_do_not_make_the_question_a_sign_of_normal_clips():
+    clips = [real_clip(n, "collision", 5.0 if n % 4 == 0 else None) for n in range(600)]
+    clips += [real_clip(n + 600, "normal", None) for n in range(600)]
+    share = share_of_known_times(clips, DEFAULT_TAXONOMY)
+    assert share == 0.25
+    rate = Counter()
+    for clip in clips:
+        made = asked(clip, 60, time_known_share=share)
+        rate[clip.event_class] += any(item.topic == "event_time" for item in made)
+    assert rate["collision"] == 150
+    assert abs(rate["normal"] - rate["collision"]) < 40
+
+
+def test_stated_times_cannot_know_the_event():
+    clip = random_clip(3, "collision")
+    times = stated_times(0, clip.clip_id, clip.duration_s)
+    assert len(times) == 6
+    assert all(0 < t < clip.duration_s for t in times)
+    moved = clip.model_copy(update={"event_class": "normal", "event_time_s": None, "alert_time_s": None})
+    named = {t for c in (clip, moved) for i in asked(c, 60) for t in _times(i.prompt.text)}
+    assert named <= {f"{t:.1f}" for t in times}
+    near_event = total = 0
+    for number in range(500):
+        clip = random_clip(number, "collision")
+        for t in stated_times(0, clip.clip_id, clip.duration_s):
+            near_event += abs(t - clip.event_time_s) <= 0.5
+            total += 1
+    assert 0.15 < near_event / total < 0.27  # one second of a clip of 4.8
+
+
+def _times(text):
+    return [word.strip("?,. ").removeprefix("t=") for word in text.split() if word.startswith("t=")]
+
+
+def test_topics_can_be_chosen_for_a_base_model_of_normal_driving():
+    topics = ("gap", "closing_speed", "ego_speed", "weather", "lead_gap")
+    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa"), vqa_topics=topics)
+    for number in range(20):
+        result = items_for_clip(random_clip(number, "normal"), DEFAULT_TAXONOMY, settings)
+        assert {i.topic for i in result.items if i.kind == "vqa"} <= set(topics)
+        assert len([i for i in result.items if i.kind == "vqa"]) >= 5
+        assert {i.kind for i in result.items} == {"verdict", "caption", "vqa"}
+
+
+def test_a_misspelt_topic_is_refused():
+    with pytest.raises(UserError, match="no VQA topic wether"):
+        parse_settings(SuperviseSettings, {"vqa_topics": ["wether"]}, "recipe")
+
+
+def test_every_topic_has_its_prompt_and_is_reached():
+    reached = {i.topic for n in range(30) for name in CLASSES for i in asked(random_clip(n, name), 60)}
+    assert reached == {topic.name for topic in TOPICS}
+    assert reached <= set(PROMPTS)
+
+
+def test_no_more_than_wanted_is_asked_and_no_question_twice():
+    for number in range(30):
+        for wanted in (0, 1, 5, 12):
+            items = asked(random_clip(number, "collision"), wanted)
+            assert len(items) <= wanted
+            assert len({item.prompt.text for item in items}) == len(items)
