@@ -1,0 +1,1 @@
+"""Pure functions that judge answers: parsing, classification, event times, intervals, paired tests."""

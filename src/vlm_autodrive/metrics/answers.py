@@ -1,0 +1,139 @@
+"""Reading what a model wrote: the class it names, the moments it cites, its reasoning trace.
+
+Nothing is guessed. A block that is not closed, a block that comes twice, two answers that
+contradict each other: the answer is unparseable, and so counted as wrong.
+"""
+
+import re
+
+from vlm_autodrive.metrics.class_grammar import read_answer
+from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
+
+_CITED = re.compile(r"\[\s*t\s*=\s*(\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\s*\]", re.IGNORECASE)
+_TIME = re.compile(r"(?<![\w.])t\s*[=:]\s*(-?\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\b", re.IGNORECASE)
+_BLOCK = {name: re.compile(rf"<\s*(/?)\s*{name}\s*>", re.IGNORECASE) for name in ("think", "answer")}
+_REFUSAL = re.compile(
+    r"^\W*(?:i['’]?m (?:very )?sorry|sorry|i (?:can(?:no|['’])t|am unable|am not able|won['’]t)|unable to|as an ai)",
+    re.IGNORECASE,
+)
+_SLACK_S = 0.05
+
+
+class _BadBlockError(Exception):
+    """A block that is not closed, or comes twice; the message says which."""
+
+
+def parse_class(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
+    """The class that an answer names.
+
+    Args:
+        text: What the model wrote: a code, a label, a short sentence; think and answer blocks may be there.
+        taxonomy: The classes.
+
+    Returns:
+        ``ok`` and the class name; or ``unparseable`` (``refused`` if the model declined) and None.
+    """
+    try:
+        _, rest = _split_block(text, "think")
+        inside, outside = _split_block(rest, "answer")
+    except _BadBlockError:
+        return Outcome.UNPARSEABLE, None
+    if inside is None:
+        return _read(outside, taxonomy)
+    outcome, named = _read(inside, taxonomy)
+    _, beside = _read(outside, taxonomy)
+    if beside is not None and beside != named:
+        return Outcome.UNPARSEABLE, None
+    return outcome, named
+
+
+def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
+    """Take a reasoned answer apart, in the format of ``models.prompts.reasoning_prompt``.
+
+    The outcome is ``ok`` for the exact format and ``repaired`` where the class is beyond doubt though
+    a block is missing or the time is of no use; everything else is ``unparseable`` or ``refused``.
+
+    Args:
+        text: All that the model wrote.
+        taxonomy: The classes.
+        clip_duration_s: Length of the clip; an event time beyond it is not taken.
+    """
+    try:
+        trace, rest = _split_block(text, "think")
+        inside, _ = _split_block(rest, "answer")
+    except _BadBlockError as error:
+        return _failed(text, Outcome.UNPARSEABLE, str(error))
+    answer = rest if inside is None else inside
+    cited = cited_times(trace or "")
+    outcome, named = parse_class(rest, taxonomy)
+    if named is None:
+        reason = "the model declined to answer" if outcome is Outcome.REFUSED else "the answer names no single class"
+        return _failed(text, outcome, reason, trace or "", cited)
+    repairs = []
+    if trace is None:
+        repairs.append("no think block")
+    if inside is None:
+        repairs.append("no answer block")
+    times = {float(t) for t in _TIME.findall(answer)}
+    event_time_s = None
+    if len(times) > 1:
+        return _failed(text, Outcome.UNPARSEABLE, "the answer gives two different times", trace or "", cited)
+    if times:
+        event_time_s = times.pop()
+        if named == taxonomy.normal.name:
+            event_time_s = None
+            repairs.append("a time was given without an event")
+        elif not 0 <= event_time_s <= clip_duration_s + _SLACK_S:
+            repairs.append(f"the event time {event_time_s:g} s lies outside the clip")
+            event_time_s = None
+    return Reasoning(
+        outcome=Outcome.REPAIRED if repairs else Outcome.OK,
+        event_class=named,
+        trace=trace or "",
+        cited_times_s=cited,
+        event_time_s=event_time_s,
+        raw_text=text,
+        reason="; ".join(repairs),
+    )
+
+
+def cited_times(text: str) -> tuple[float, ...]:
+    """Every moment cited as ``[t=3.4]``, in order."""
+    return tuple(float(time) for time in _CITED.findall(text))
+
+
+def _failed(text: str, outcome: Outcome, reason: str, trace: str = "", cited: tuple[float, ...] = ()) -> Reasoning:
+    return Reasoning(
+        outcome=outcome,
+        event_class=None,
+        trace=trace,
+        cited_times_s=cited,
+        event_time_s=None,
+        raw_text=text,
+        reason=reason,
+    )
+
+
+def _read(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
+    plain = _CITED.sub(" ", text)
+    plain = _TIME.sub("\n", plain).replace("’", "'").strip()
+    named = read_answer(plain, taxonomy).verdict(taxonomy)
+    if named is not None:
+        return Outcome.OK, named
+    return (Outcome.REFUSED if _REFUSAL.match(plain) else Outcome.UNPARSEABLE), None
+
+
+def _split_block(text: str, name: str) -> tuple[str | None, str]:
+    """The inside of the one block of that name (None without one), and the text around it.
+
+    Raises:
+        _BadBlockError: If tags do not make up exactly one closed block.
+    """
+    tags = list(_BLOCK[name].finditer(text))
+    if not tags:
+        return None, text
+    if len(tags) != 2 or tags[0].group(1) or not tags[1].group(1):
+        kind = "is not closed" if len(tags) == 1 else "comes more than once or out of order"
+        raise _BadBlockError(f"the {name} block {kind}")
+    inside = text[tags[0].end() : tags[1].start()]
+    return inside.strip(), f"{text[: tags[0].start()]}\n{text[tags[1].end() :]}"

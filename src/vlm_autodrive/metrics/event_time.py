@@ -1,0 +1,214 @@
+"""Event times: the moment that a trace cites in a clip, and events found in long video.
+
+A moment is scored by its distance from the true one: hit rates within fixed tolerances and mean
+absolute error, beside the best constant guess, which is the median of the true times (the constant
+that minimises the mean absolute error). Events in long video are matched one to one; what is left
+over is missed or a false alarm. Time-to-accident is deliberately absent: a model that always alarms
+wins it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.metrics.intervals import (
+    RESAMPLES,
+    Figure,
+    Ratio,
+    cluster_bootstrap,
+    few_clusters_warning,
+    mean,
+    poisson_rate,
+    renumbered,
+    share,
+    wilson,
+)
+from vlm_autodrive.records import Record
+
+TOLERANCES_S = (0.5, 1.0, 2.0)
+_ROUNDING_S = 1e-9
+
+
+class EventTimeScores(Record):
+    """How well cited moments meet the true ones.
+
+    Attributes:
+        n: Clips asked about.
+        cited: How many of them gave a time; one that gave none misses every tolerance.
+        within: Share of ``n`` within each tolerance, by its seconds as text, such as ``0.5``.
+        mean_error_s: Mean absolute error of the times given.
+        constant_s: The best constant guess.
+        constant_within: Its share within each tolerance.
+        constant_error_s: Its mean absolute error.
+    """
+
+    n: int
+    cited: int
+    within: dict[str, Figure]
+    mean_error_s: Figure
+    constant_s: float | None
+    constant_within: dict[str, Figure]
+    constant_error_s: Figure
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Detected and true events matched one to one.
+
+    Attributes:
+        pairs: Index of the detected and of the true event of each match, in order of true time.
+        false_alarms: Indices of detected events without a true one.
+        missed: Indices of true events without a detected one.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    false_alarms: tuple[int, ...]
+    missed: tuple[int, ...]
+
+
+class DetectionScores(Record):
+    """How well events are found in hours of video.
+
+    Attributes:
+        events: True events.
+        found: How many were found.
+        recall: ``found`` over ``events``; Wilson, or the bootstrap over videos if a video has several.
+        false_alarms: Detected events that match none.
+        hours: Hours of video looked at.
+        false_alarms_per_hour: With the exact Garwood interval.
+        false_alarms_per_hour_by_video: The same rate with the bootstrap over videos, which allows
+            for false alarms that come in bunches.
+        mean_error_s: Mean distance of the matched events from the true ones; None without any.
+        warning: What to mind in reading the intervals; empty if nothing.
+    """
+
+    events: int
+    found: int
+    recall: Figure
+    false_alarms: int
+    hours: float
+    false_alarms_per_hour: Figure
+    false_alarms_per_hour_by_video: Figure
+    mean_error_s: float | None
+    warning: str
+
+
+def event_time_scores(
+    cited_s: Sequence[float | None],
+    true_s: Sequence[float],
+    clusters: Sequence[int] | None = None,
+    *,
+    tolerances_s: Sequence[float] = TOLERANCES_S,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> EventTimeScores:
+    """Score cited moments against true ones.
+
+    Args:
+        cited_s: The time given for each clip; None for none.
+        true_s: The true time of each clip.
+        clusters: The cluster of each clip, for the intervals; by default each clip is its own.
+        tolerances_s: Distances within which a cited time is a hit.
+        resamples: Draws of the bootstrap.
+        seed: Its seed.
+    """
+    groups = renumbered(clusters if clusters is not None else range(len(true_s)))
+    errors = np.array([np.nan if c is None else abs(c - t) for c, t in zip(cited_s, true_s, strict=True)])
+    constant = float(np.median(true_s)) if len(true_s) else None
+    constant_errors = np.abs(np.asarray(true_s, dtype=np.float64) - (constant or 0.0))
+
+    def within(distances: NDArray[np.float64]) -> dict[str, Figure]:
+        return {f"{t:g}": share(distances <= t + _ROUNDING_S, groups, resamples, seed) for t in tolerances_s}
+
+    given = ~np.isnan(errors)
+    return EventTimeScores(
+        n=len(errors),
+        cited=int(given.sum()),
+        within=within(errors),
+        mean_error_s=mean(errors[given], [g for g, has in zip(groups, given, strict=True) if has], resamples, seed),
+        constant_s=constant,
+        constant_within=within(constant_errors),
+        constant_error_s=mean(constant_errors, groups, resamples, seed),
+    )
+
+
+def match_events(detected_times: Sequence[float], true_times: Sequence[float], tolerance_s: float) -> Matching:
+    """Match detected to true events, nearest pairs first, each at most once.
+
+    Args:
+        detected_times: Times of the detected events, in seconds, in any order.
+        true_times: Times of the true events, likewise.
+        tolerance_s: Largest distance of a match, itself included.
+    """
+    candidates = sorted(
+        (abs(detected - true), j, i)
+        for i, detected in enumerate(detected_times)
+        for j, true in enumerate(true_times)
+        if abs(detected - true) <= tolerance_s + _ROUNDING_S
+    )
+    taken: dict[int, int] = {}
+    found: dict[int, int] = {}
+    for _, j, i in candidates:
+        if i not in taken and j not in found:
+            taken[i], found[j] = j, i
+    pairs = sorted(((i, j) for j, i in found.items()), key=lambda pair: (true_times[pair[1]], pair[1]))
+    return Matching(
+        pairs=tuple(pairs),
+        false_alarms=tuple(i for i in range(len(detected_times)) if i not in taken),
+        missed=tuple(j for j in range(len(true_times)) if j not in found),
+    )
+
+
+def detection_scores(
+    detected: Mapping[str, Sequence[float]],
+    true: Mapping[str, Sequence[float]],
+    hours: Mapping[str, float],
+    tolerance_s: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> DetectionScores:
+    """Score detection over several videos.
+
+    Args:
+        detected: Times of the detected events of each video, by video; a video may be missing.
+        true: Times of its true events, likewise.
+        hours: Hours looked at in each video; this says which videos there are.
+        tolerance_s: Largest distance of a match.
+        resamples: Draws of the bootstrap over videos.
+        seed: Its seed.
+    """
+    unknown = (set(detected) | set(true)) - set(hours)
+    if unknown:
+        raise ValueError(f"events of videos whose hours are not given: {sorted(unknown)}")
+    rows: list[tuple[int, int, int, float]] = []
+    errors: list[float] = []
+    for video in hours:
+        found, wanted = detected.get(video, ()), true.get(video, ())
+        matching = match_events(found, wanted, tolerance_s)
+        rows.append((len(matching.pairs), len(wanted), len(matching.false_alarms), hours[video]))
+        errors.extend(abs(found[i] - wanted[j]) for i, j in matching.pairs)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    hits, events, alarms, total_hours = (float(x) for x in table.sum(axis=0))
+    with_events = table[table[:, 1] > 0]
+    independent = bool((with_events[:, 1] == 1).all())
+    recall = (
+        wilson(int(hits), int(events))
+        if independent
+        else cluster_bootstrap(with_events, Ratio(0, 1), int(events), resamples=resamples, seed=seed)
+    )
+    return DetectionScores(
+        events=int(events),
+        found=int(hits),
+        recall=recall,
+        false_alarms=int(alarms),
+        hours=total_hours,
+        false_alarms_per_hour=poisson_rate(int(alarms), total_hours),
+        false_alarms_per_hour_by_video=cluster_bootstrap(
+            table, Ratio(2, 3), int(alarms), proportion=False, resamples=resamples, seed=seed
+        ),
+        mean_error_s=float(np.mean(errors)) if errors else None,
+        warning=few_clusters_warning(len(table)),
+    )

@@ -1,0 +1,188 @@
+"""Intervals: Wilson for proportions, Garwood for rates, the cluster bootstrap for all else.
+
+Sources: Wilson (1927), JASA 22:209-212; Garwood (1936), Biometrika 28:437-442; Cameron, Gelbach and
+Miller (2008), Review of Economics and Statistics 90:414-427, for resampling whole clusters.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vlm_autodrive.records import Record
+
+FEW_CLUSTERS = 30
+RESAMPLES = 2000
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+class Figure(Record):
+    """One number with its uncertainty.
+
+    Attributes:
+        value: The number; None where it is undefined, such as a precision when nothing was predicted.
+        low: Lower end of the interval; None likewise.
+        high: Upper end.
+        n: How many clips, events or videos it rests on.
+        method: How the interval was made.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+
+
+def undefined(n: int, method: str = "undefined") -> Figure:
+    """A figure that cannot be computed."""
+    return Figure(value=None, low=None, high=None, n=n, method=method)
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> Figure:
+    """A proportion with the Wilson score interval, for independent trials."""
+    if n == 0:
+        return undefined(0, "wilson")
+    low, high = _wilson_bounds(successes / n, n, level)
+    return Figure(value=successes / n, low=low, high=high, n=n, method="wilson")
+
+
+def poisson_rate(count: int, exposure: float, level: float = 0.95) -> Figure:
+    """Events per unit of exposure with the exact Garwood interval.
+
+    Args:
+        count: Events seen.
+        exposure: How much was looked at, such as hours of driving.
+        level: Confidence level.
+    """
+    if exposure <= 0:
+        return undefined(count, "garwood")
+    tail = (1 - level) / 2
+    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
+    high = stats.chi2.ppf(1 - tail, 2 * count + 2) / 2
+    return Figure(
+        value=count / exposure, low=float(low / exposure), high=float(high / exposure), n=count, method="garwood"
+    )
+
+
+def cluster_sums(values: NDArray[np.generic], clusters: Sequence[int]) -> NDArray[np.float64]:
+    """Sums of the rows of ``values`` within each cluster; the shape is [clusters, ...].
+
+    Args:
+        values: One row for each record.
+        clusters: The cluster of each record, numbered from 0 without gaps.
+    """
+    sums = np.zeros((max(clusters, default=-1) + 1, *values.shape[1:]))
+    np.add.at(sums, np.asarray(clusters, dtype=np.intp), values)
+    return sums
+
+
+def resampled_sums(per_cluster: NDArray[np.float64], resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.float64]:
+    """Totals of ``resamples`` draws of whole clusters with replacement; the shape is [resamples, ...]."""
+    count = len(per_cluster)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    totals = draws @ per_cluster.reshape(count, -1)
+    return np.asarray(totals.reshape(resamples, *per_cluster.shape[1:]), dtype=np.float64)
+
+
+def cluster_bootstrap(
+    per_cluster: NDArray[np.float64],
+    statistic: Statistic,
+    n: int,
+    *,
+    proportion: bool = True,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Figure:
+    """A statistic of summed counts with the percentile interval of the cluster bootstrap.
+
+    Where all clusters agree on 0 or on 1, resampling sees no spread and would claim certainty; the
+    Wilson interval with one trial for each cluster is then given instead.
+
+    Args:
+        per_cluster: Counts of each cluster, shape [clusters, ...].
+        statistic: Maps totals of shape [batch, ...] to [batch]; NaN where it is undefined.
+        n: How many records the figure rests on, for the reader.
+        proportion: Whether the statistic lies between 0 and 1.
+        resamples: Draws; at least 2000 for a steady 95 % interval.
+        seed: Seed of the draws.
+        level: Confidence level.
+    """
+    if len(per_cluster) == 0:
+        return undefined(n, "cluster bootstrap")
+    value = float(statistic(per_cluster.sum(axis=0)[None])[0])
+    if np.isnan(value):
+        return undefined(n, "cluster bootstrap")
+    drawn = statistic(resampled_sums(per_cluster, resamples, seed))
+    low, high = percentile_bounds(drawn, level)
+    method = "cluster bootstrap"
+    if proportion and low == high and value in (0.0, 1.0):
+        low, high = _wilson_bounds(value, min(len(per_cluster), max(n, 1)), level)
+        method = "wilson over clusters, as all agree"
+    return Figure(value=value, low=low, high=high, n=n, method=method)
+
+
+def share(hits: NDArray[np.bool_], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+    """A share of records: Wilson if every cluster has one record, else the cluster bootstrap."""
+    groups = renumbered(clusters)
+    if len(set(groups)) == len(groups):
+        return wilson(int(hits.sum()), len(hits))
+    table = cluster_sums(np.column_stack([hits, np.ones(len(hits))]).astype(np.float64), groups)
+    return cluster_bootstrap(table, Ratio(0, 1), len(hits), resamples=resamples, seed=seed)
+
+
+def mean(values: NDArray[np.float64], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+    """A mean with the interval of the cluster bootstrap."""
+    if len(values) == 0:
+        return undefined(0, "cluster bootstrap")
+    table = cluster_sums(np.column_stack([values, np.ones(len(values))]), renumbered(clusters))
+    return cluster_bootstrap(table, Ratio(0, 1), len(values), proportion=False, resamples=resamples, seed=seed)
+
+
+def renumbered(clusters: Sequence[int]) -> list[int]:
+    """The same clusters numbered from 0 without gaps, in order of first appearance."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+
+
+class Ratio:
+    """Sum of one column over the sum of another, vectorised over resamples."""
+
+    def __init__(self, numerator: int, denominator: int) -> None:
+        self.numerator, self.denominator = numerator, denominator
+
+    def __call__(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The ratio for each row of totals; NaN where the denominator is 0."""
+        below = totals[:, self.denominator]
+        result: NDArray[np.float64] = np.full(len(totals), np.nan)
+        np.divide(totals[:, self.numerator], below, out=result, where=below > 0)
+        return result
+
+
+def percentile_bounds(drawn: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of bootstrap draws, leaving out those where the statistic is undefined."""
+    tail = (1 - level) / 2
+    low, high = np.nanpercentile(drawn, [100 * tail, 100 * (1 - tail)])
+    return float(low), float(high)
+
+
+def few_clusters_warning(clusters: int) -> str:
+    """A warning for readers where the clusters are too few to trust a bootstrap; empty if they are not."""
+    if clusters >= FEW_CLUSTERS:
+        return ""
+    return (
+        f"Only {clusters} independent groups of clips: below {FEW_CLUSTERS} the intervals come out too narrow "
+        "and should be read as rough."
+    )
+
+
+def _wilson_bounds(share: float, n: int, level: float) -> tuple[float, float]:
+    z = float(stats.norm.ppf((1 + level) / 2))
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    low = 0.0 if share == 0 else max(0.0, middle - half)
+    high = 1.0 if share == 1 else min(1.0, middle + half)
+    return low, high

@@ -1,0 +1,79 @@
+import pytest
+
+from vlm_autodrive.metrics.event_time import detection_scores, event_time_scores, match_events
+
+
+def test_event_time_by_hand():
+    scores = event_time_scores([1.0, 2.4, None, 9.0], [1.5, 2.0, 3.0, 5.0])
+    assert (scores.n, scores.cited) == (4, 3)
+    assert {name: figure.value for name, figure in scores.within.items()} == {"0.5": 0.5, "1": 0.5, "2": 0.5}
+    assert scores.mean_error_s.value == pytest.approx((0.5 + 0.4 + 4.0) / 3)
+    assert scores.mean_error_s.n == 3
+    assert scores.constant_s == 2.5
+    assert scores.constant_error_s.value == pytest.approx((1.0 + 0.5 + 0.5 + 2.5) / 4)
+    assert scores.constant_within["0.5"].value == 0.5
+
+
+def test_a_tolerance_includes_its_end_despite_rounding():
+    assert event_time_scores([3.3], [2.8]).within["0.5"].value == 1
+    assert match_events([3.3], [2.8], 0.5).pairs == ((0, 0),)
+
+
+def test_event_time_of_nothing():
+    scores = event_time_scores([], [])
+    assert scores.constant_s is None
+    assert scores.within["0.5"].value is None
+    assert scores.mean_error_s.value is None
+
+
+def test_clusters_reach_the_intervals():
+    cited, true = [1.0] * 60, [1.0 if i // 3 % 2 else 3.0 for i in range(60)]
+    alone = event_time_scores(cited, true).within["0.5"]
+    grouped = event_time_scores(cited, true, [i // 3 for i in range(60)]).within["0.5"]
+    assert grouped.high - grouped.low > 1.4 * (alone.high - alone.low)
+
+
+def test_matching_is_one_to_one_and_nearest_first():
+    matching = match_events([10.0, 10.8, 30.0], [11.0, 50.0], 2.0)
+    assert matching.pairs == ((1, 0),)
+    assert matching.false_alarms == (0, 2)
+    assert matching.missed == (1,)
+
+
+def test_matching_keeps_indices_in_any_order():
+    matching = match_events([30.2, 10.1], [10.0, 30.0], 0.5)
+    assert matching.pairs == ((1, 0), (0, 1))
+    assert match_events([], [1.0], 1).missed == (0,)
+    assert match_events([1.0], [], 1).false_alarms == (0,)
+
+
+def test_detection_scores_by_hand():
+    scores = detection_scores(
+        {"a": [10.0, 70.0], "b": [], "c": [5.0]},
+        {"a": [10.5], "b": [20.0]},
+        {"a": 0.5, "b": 0.5, "c": 1.0},
+        2.0,
+    )
+    assert (scores.events, scores.found, scores.false_alarms, scores.hours) == (2, 1, 2, 2.0)
+    assert scores.recall.value == 0.5
+    assert scores.recall.method == "wilson"
+    assert scores.false_alarms_per_hour.value == 1.0
+    assert scores.false_alarms_per_hour.low == pytest.approx(0.2422 / 2, abs=1e-3)
+    assert scores.false_alarms_per_hour.high == pytest.approx(7.2247 / 2, abs=1e-3)
+    assert scores.mean_error_s == pytest.approx(0.5)
+    assert "Only 3" in scores.warning
+
+
+def test_events_of_one_video_are_a_cluster():
+    hours = {f"v{i}": 0.1 for i in range(40)}
+    true = {video: [10.0 * j for j in range(5)] for video in hours}
+    detected = {video: true[video] if i % 2 else [] for i, video in enumerate(hours)}
+    recall = detection_scores(detected, true, hours, 1.0).recall
+    assert recall.value == 0.5
+    assert recall.method == "cluster bootstrap"
+    assert recall.high - recall.low > 0.25
+
+
+def test_videos_without_hours_are_refused():
+    with pytest.raises(ValueError, match="b"):
+        detection_scores({"b": [1.0]}, {}, {"a": 1.0}, 1.0)

@@ -1,0 +1,113 @@
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.rates import confint_poisson
+
+from vlm_autodrive.metrics import classification
+from vlm_autodrive.metrics.intervals import (
+    Ratio,
+    cluster_bootstrap,
+    cluster_sums,
+    few_clusters_warning,
+    mean,
+    poisson_rate,
+    renumbered,
+    share,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (1, 7), (27, 30), (10, 10), (450, 1000)])
+def test_wilson_against_statsmodels(successes, n):
+    figure = wilson(successes, n)
+    low, high = proportion_confint(successes, n, method="wilson")
+    assert (figure.low, figure.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+    assert figure.value == successes / n
+
+
+def test_wilson_of_nothing_is_undefined():
+    assert wilson(0, 0).value is None
+
+
+@pytest.mark.parametrize(("count", "hours"), [(0, 2.0), (1, 0.5), (12, 3.0)])
+def test_garwood_against_statsmodels(count, hours):
+    figure = poisson_rate(count, hours)
+    low, high = confint_poisson(count, hours, method="exact-c")
+    assert figure.low == pytest.approx(0.0 if count == 0 else low)
+    assert figure.high == pytest.approx(high)
+    assert figure.value == count / hours
+
+
+def test_cluster_sums():
+    values = np.array([[1, 2], [3, 4], [5, 6]])
+    assert cluster_sums(values, [1, 0, 1]).tolist() == [[3, 4], [6, 8]]
+
+
+def test_bootstrap_of_a_mean_agrees_with_scipy():
+    values = np.random.default_rng(1).normal(size=80)
+    ours = mean(values, range(80), resamples=4000)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=2).confidence_interval
+    assert ours.value == pytest.approx(values.mean())
+    assert ours.low == pytest.approx(theirs.low, abs=0.02)
+    assert ours.high == pytest.approx(theirs.high, abs=0.02)
+
+
+def test_clusters_that_agree_within_widen_the_interval():
+    """Forty groups of ten equal answers hold forty answers' worth of knowledge, not four hundred."""
+    rng = np.random.default_rng(0)
+    hits = np.repeat(rng.random(40) < 0.7, 10)
+    clustered = share(hits, [i // 10 for i in range(400)])
+    ignored = share(hits, range(400))
+    assert clustered.value == ignored.value
+    assert clustered.method == "cluster bootstrap"
+    assert ignored.method == "wilson"
+    assert clustered.high - clustered.low > 2.5 * (ignored.high - ignored.low)
+
+
+def test_coverage_of_the_cluster_bootstrap():
+    rng = np.random.default_rng(3)
+    covered = 0
+    for trial in range(200):
+        rates = rng.beta(2, 1, size=60)  # mean 2/3
+        hits = rng.random((60, 5)) < rates[:, None]
+        figure = share(hits.ravel(), [i // 5 for i in range(300)], resamples=500, seed=trial)
+        covered += figure.low <= 2 / 3 <= figure.high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.arange(50.0)
+    assert mean(values, range(50), seed=4) == mean(values, range(50), seed=4)
+    assert mean(values, range(50), seed=4) != mean(values, range(50), seed=5)
+
+
+def test_agreement_of_all_clusters_is_no_certainty():
+    figure = share(np.ones(60, dtype=bool), [i // 3 for i in range(60)])
+    assert figure.value == figure.high == 1
+    assert figure.low == pytest.approx(proportion_confint(20, 20, method="wilson")[0])
+    assert "wilson" in figure.method
+
+
+def test_bootstrap_is_quick():
+    tables = np.random.default_rng(0).integers(0, 3, size=(1000, 3, 4)).astype(float)
+    begun = time.perf_counter()
+    figure = cluster_bootstrap(tables, classification.macro_f1, 3000)
+    assert time.perf_counter() - begun < 2
+    assert figure.low < figure.value < figure.high
+
+
+def test_undefined_statistic():
+    assert cluster_bootstrap(np.zeros((5, 2)), Ratio(0, 1), 0).value is None
+    assert mean(np.array([]), []).value is None
+
+
+def test_renumbered():
+    assert renumbered([7, 3, 7, 9]) == [0, 1, 0, 2]
+
+
+def test_few_clusters_are_warned_about():
+    assert few_clusters_warning(30) == ""
+    assert "Only 29" in few_clusters_warning(29)
