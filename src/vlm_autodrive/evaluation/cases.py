@@ -1,0 +1,104 @@
+"""Clips, their clusters, and each model's predictions, joined by clip id and checked to fit together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.artifacts import input_key
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import Clip, Prediction, Taxonomy
+from vlm_autodrive.stores import read_clips, read_predictions, read_taxonomy
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The labelled clips and what every model said of them, in one order.
+
+    Attributes:
+        taxonomy: The classes.
+        clips: The labelled clips.
+        unlabelled: How many further clips have no known class.
+        clusters: The cluster of each clip, numbered from 0.
+        predictions: Of each model, one for each clip.
+    """
+
+    taxonomy: Taxonomy
+    clips: tuple[Clip, ...]
+    unlabelled: int
+    clusters: tuple[int, ...]
+    predictions: Mapping[str, tuple[Prediction, ...]]
+
+    @property
+    def truths(self) -> list[str]:
+        """The true class of each clip."""
+        return [str(clip.event_class) for clip in self.clips]
+
+    def answers(self, model: str) -> list[str | None]:
+        """The class that a model's direct verdict names for each clip."""
+        return [prediction.verdict.event_class for prediction in self.predictions[model]]
+
+
+def read_cases(predictions: Mapping[str, Path]) -> Cases:
+    """Read the predictions of several models.
+
+    Raises:
+        UserError: If there are none, or the models were not asked about the very same clips.
+    """
+    if not predictions:
+        raise UserError("there are no predictions to compare; evaluate at least one model first.")
+    for folder in predictions.values():
+        input_key(folder, "predictions")
+    first, *others = predictions
+    clips = read_clips(predictions[first])
+    taxonomy = read_taxonomy(predictions[first])
+    for name in others:
+        _refuse_other_clips(first, clips, name, read_clips(predictions[name]))
+        if read_taxonomy(predictions[name]) != taxonomy:
+            raise UserError(f"{name} and {first} were asked with different classes; evaluate them with the same.")
+    labelled = tuple(clip for clip in clips if clip.event_class is not None)
+    if not labelled:
+        raise UserError(f"none of the clips in {predictions[first]} has a known class; there is nothing to score.")
+    by_model = {}
+    for name, folder in predictions.items():
+        by_clip = {prediction.clip_id: prediction for prediction in read_predictions(folder)}
+        missing = [clip.clip_id for clip in clips if clip.clip_id not in by_clip]
+        if missing:
+            raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
+        by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
+    return Cases(taxonomy, labelled, len(clips) - len(labelled), tuple(clusters_of(labelled)), by_model)
+
+
+def clusters_of(clips: Sequence[Clip]) -> list[int]:
+    """Number the independent groups of clips: those that share a group or a triplet belong together."""
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            node = parent[node]
+        return node
+
+    for clip in clips:
+        if clip.triplet_id is not None:
+            parent[root(f"triplet {clip.triplet_id}")] = root(f"group {clip.group_id}")
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(root(f"group {clip.group_id}"), len(numbers)) for clip in clips]
+
+
+def _refuse_other_clips(first: str, clips: Sequence[Clip], name: str, others: Sequence[Clip]) -> None:
+    ours, theirs = ({clip.clip_id: _meaning(clip) for clip in group} for group in (clips, others))
+    if set(ours) != set(theirs):
+        odd = sorted(set(ours) ^ set(theirs))
+        raise UserError(
+            f"{name} and {first} were not asked about the same clips ({len(odd)} differ, such as {odd[0]}); "
+            "evaluate both on the same clip set and split."
+        )
+    changed = [clip_id for clip_id, meaning in ours.items() if theirs[clip_id] != meaning]
+    if changed:
+        raise UserError(
+            f"{name} and {first} saw different labels or windows for {changed[0]}; evaluate both on the same clip set."
+        )
+
+
+def _meaning(clip: Clip) -> tuple[object, ...]:
+    return (clip.video_id, clip.start_s, clip.end_s, clip.event_class, clip.event_time_s)

@@ -1,0 +1,93 @@
+"""Comparing models on the same clips."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+
+from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.evaluation.cases import read_cases
+from vlm_autodrive.evaluation.comparison import Comparison
+from vlm_autodrive.evaluation.scoring import model_scores, pair_scores
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.metrics.intervals import few_clusters_warning
+from vlm_autodrive.metrics.paired import holm
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import write_clips
+
+COMPARISON_FILE = "comparison.json"
+
+
+class _Identity(Settings):
+    """What decides a comparison beside its predictions: its settings and the order of the models."""
+
+    settings: CompareSettings
+    models: tuple[str, ...]
+
+
+def compare(
+    predictions: Mapping[str, Path],
+    out: Path,
+    settings: CompareSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Compare models that were asked about the same clips.
+
+    Args:
+        predictions: Each model's predictions, by the name it is to have here, such as ``base``.
+        out: Where ``comparison.json`` goes, and with it the clips and all predictions.
+        settings: The bootstrap and the slices.
+        reporter: Hears of the progress.
+        overwrite: Replace another result at ``out``.
+
+    Raises:
+        UserError: If the models were not asked about the same clips.
+    """
+    cases = read_cases(predictions)
+    identity = _Identity(settings=settings, models=tuple(predictions))
+    with making(out, "comparison", predictions, identity, overwrite=overwrite) as folder:
+        if folder is None:
+            return out
+        pairs = list(combinations(predictions, 2))
+        with reporter.task("Comparing", len(predictions) + len(pairs)) as task:
+            models = {}
+            for name in predictions:
+                models[name] = model_scores(cases, name, settings)
+                task.advance()
+            scored = []
+            for first, second in pairs:
+                scored.append(pair_scores(cases, first, second, settings))
+                task.advance()
+        adjusted = holm([pair.mcnemar.p_value for pair in scored])
+        clusters = len(set(cases.clusters))
+        warning = few_clusters_warning(clusters)
+        counts = Counter(cases.truths)
+        comparison = Comparison(
+            classes=cases.taxonomy.names,
+            n=len(cases.clips),
+            unlabelled=cases.unlabelled,
+            class_counts={name: counts[name] for name in cases.taxonomy.names},
+            clusters=clusters,
+            warnings=(warning,) if warning else (),
+            models=models,
+            pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
+        )
+        write_text(folder / COMPARISON_FILE, comparison.model_dump_json(indent=1) + "\n")
+        write_clips(folder, out, cases.taxonomy, cases.clips)
+        for name, said in cases.predictions.items():
+            write_jsonl(folder / predictions_file(name), said)
+    return out
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """The figures of a finished comparison."""
+    return Comparison.model_validate_json((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
+
+
+def predictions_file(model: str) -> str:
+    """The file in which a comparison keeps a model's predictions."""
+    return f"predictions-{model}.jsonl"

@@ -1,0 +1,80 @@
+"""Settings of the evaluation stages."""
+
+from pydantic import Field
+
+from vlm_autodrive.records import Split
+from vlm_autodrive.settings import Settings
+
+
+class EvaluateSettings(Settings):
+    """How a model is asked about a clip set.
+
+    Attributes:
+        split: The clips asked about.
+        reasoning: Whether to ask for the reasoning trace too.
+        batch_clips: Clips given to the engine at once; results are saved after each batch.
+        max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
+        frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
+        cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
+    """
+
+    split: Split = "test"
+    reasoning: bool = True
+    batch_clips: int = Field(16, ge=1)
+    max_new_tokens: int = Field(320, ge=1)
+    frame_cache: str | None = None
+    cache_workers: int = Field(0, ge=0)
+
+
+class BaselineSettings(Settings):
+    """How the baselines without a model are made.
+
+    Attributes:
+        split: The clips predicted; they are always fitted on the ``train`` split.
+        height: Pixels of the small grey frames that the camera-shake baseline looks at.
+        width: Likewise.
+        windows_s: Lengths of the stretches over which motion is summed up.
+        regularisation: Inverse strength ``C`` of the logistic regression's penalty.
+        workers: Processes that decode clips; 0 decodes in this one.
+    """
+
+    split: Split = "test"
+    height: int = Field(54, ge=16)
+    width: int = Field(96, ge=16)
+    windows_s: tuple[float, ...] = (0.25, 1.0)
+    regularisation: float = Field(0.1, gt=0)
+    workers: int = Field(0, ge=0)
+
+
+class CompareSettings(Settings):
+    """How models are compared.
+
+    Attributes:
+        resamples: Draws of the bootstrap.
+        seed: Its seed.
+        smallest_slice: Slices with fewer clips are left out of the tables.
+    """
+
+    resamples: int = Field(2000, ge=200)
+    seed: int = 0
+    smallest_slice: int = Field(5, ge=1)
+
+
+class ReportSettings(Settings):
+    """What the report shows.
+
+    Attributes:
+        title: The page's heading.
+        notes: Plain statements set at the head of the page: what the data is and what it cannot show.
+        examples_per_class: Right and wrong clips shown for each class, of each at most this many.
+        frames_per_example: Frames in a film strip.
+        frame_width: Pixels of each.
+        seconds_around: Seconds of film before and after the event.
+    """
+
+    title: str = "Before and after training"
+    notes: tuple[str, ...] = ()
+    examples_per_class: int = Field(2, ge=0)
+    frames_per_example: int = Field(7, ge=2, le=12)
+    frame_width: int = Field(220, ge=64)
+    seconds_around: float = Field(1.5, gt=0)

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import write_clips
+from vlm_autodrive.video.frames import SamplingSettings
+
+NAMES = DEFAULT_TAXONOMY.names
+
+
+def write_video(path: Path, *, shake_at: float | None = None, seconds: float = 2.0, fps: int = 10, seed: int = 0):
+    """A street of stripes that drifts; ``shake_at`` makes the camera jump for 0.3 s."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 255, size=(24, 40, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.bit_rate = 2_000_000
+        for index in range(round(seconds * fps)):
+            shaken = shake_at is not None and shake_at <= index / fps < shake_at + 0.3
+            moved = np.roll(picture, (12 * (-1) ** index if shaken else 0, index), axis=(0, 1))
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(moved), format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def make_clip(clip_id: str, event_class: str | None = "normal", **changes) -> Clip:
+    values = {
+        "clip_id": clip_id,
+        "video_id": f"video-{clip_id}",
+        "path": f"/nowhere/{clip_id}.mp4",
+        "start_s": 0.0,
+        "end_s": 2.0,
+        "split": "test",
+        "event_class": event_class,
+        "event_time_s": 1.0 if event_class in NAMES[:2] else None,
+        "alert_time_s": None,
+        "ego_involved": None,
+        "group_id": f"group-{clip_id}",
+        "triplet_id": None,
+        "metadata": {},
+    }
+    return Clip(**(values | changes))
+
+
+def make_prediction(clip: Clip, answer: str | None, *, traced: str | None = None, time_s=None, probabilities=None):
+    outcome = Outcome.OK if answer else Outcome.UNPARSEABLE
+    reasoning = None
+    if traced is not None:
+        reasoning = Reasoning(
+            outcome=Outcome.OK,
+            event_class=traced,
+            trace="It happens [t=1.0]. <b>&",
+            cited_times_s=(1.0,),
+            event_time_s=time_s,
+            raw_text="raw",
+        )
+    return Prediction(
+        clip_id=clip.clip_id,
+        model="some-model",
+        verdict=Verdict(outcome=outcome, event_class=answer, probabilities=probabilities, raw_text=str(answer)),
+        reasoning=reasoning,
+        frame_times_s=(0.0, 1.0),
+        latency_s=0.1,
+    )
+
+
+class _Name(Settings):
+    name: str
+
+
+def write_clip_set(folder: Path, clips) -> Path:
+    with making(folder, "clips", {}, _Name(name=folder.name)) as partial:
+        write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
+    return folder
+
+
+def write_prediction_set(folder: Path, clips, predictions) -> Path:
+    from vlm_autodrive.evaluation.running import write_predictions
+
+    with making(folder, "predictions", {}, _Name(name=folder.name)) as partial:
+        write_predictions(partial, folder, DEFAULT_TAXONOMY, clips, predictions)
+    return folder
+
+
+class FakeEngine:
+    """Answers by the mean brightness of a clip's frames, so that a shifted answer is noticed."""
+
+    name = "fake"
+    sampling = SamplingSettings(fps=2, max_frames=4, height=16, width=24)
+
+    def __init__(self, code_of, die_after: int | None = None):
+        self.code_of, self.die_after = code_of, die_after
+        self.asked: list[int] = []
+
+    def answer(self, clips, questions):
+        if self.die_after is not None and sum(self.asked) >= self.die_after:
+            raise KeyboardInterrupt
+        self.asked.append(len(clips))
+        return [[self._one(frames, question) for question in questions] for frames in clips]
+
+    def _one(self, frames, question):
+        code = self.code_of(frames)
+        if question.codes:
+            return Answer(Outcome.OK, code, tuple(0.8 if c == code else 0.1 for c in question.codes))
+        return Answer(Outcome.OK, format_reasoning("Seen [t=0.5].", code, None if code == "C" else 1.0))
