@@ -1,0 +1,1 @@
+"""Detection: sliding windows over long video, merged into events, drawn and scored."""

@@ -1,0 +1,251 @@
+"""The stage: videos in; a folder of events, scores and a timeline for each video out."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.artifacts import artifact_key, input_key, is_current, making
+from vlm_autodrive.detection.merging import agreed_span, event_of, find_stretches, refine_time
+from vlm_autodrive.detection.results import (
+    KIND,
+    TIMELINE_FILE,
+    name_folders,
+    read_events_file,
+    write_events_file,
+    write_summary,
+)
+from vlm_autodrive.detection.scanning import NOT_JUDGED, Scan
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.timeline import clock, write_timeline
+from vlm_autodrive.detection.windows import plan_windows
+from vlm_autodrive.engines.protocol import Engine
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models import prompts
+from vlm_autodrive.progress import SILENT, Reporter, Task
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    DetectedEvent,
+    Outcome,
+    Taxonomy,
+    VideoDetections,
+    WindowScore,
+)
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video.probe import VideoError, probe
+
+
+class _Made(Settings):
+    """All that decides what is found in a video; its hash tells whether a result is still good."""
+
+    detect: dict[str, Any]
+    model: str
+    sampling: SamplingSettings
+    taxonomy: Taxonomy
+    prompts: str
+
+
+def detect(
+    videos: Sequence[Path],
+    engine: Engine,
+    out: Path,
+    settings: DetectSettings,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    reporter: Reporter = SILENT,
+    *,
+    model_key: str = "",
+    overwrite: bool = False,
+) -> list[VideoDetections]:
+    """Find the events in videos of any length.
+
+    Each video gets a folder below ``out`` with its ``events.json`` and, if it can be read, its ``timeline.png``.
+    A video that was done before, with the same settings and model, is not done again; one that was begun goes on
+    where it was. A video that cannot be read is a result too, and never stops the others.
+
+    Args:
+        videos: Video files; a file named twice is done once.
+        engine: The model.
+        out: The folder to write to; it may hold the results of other videos.
+        settings: Windows, thresholds and whether to reason.
+        taxonomy: The classes that the model was trained with.
+        reporter: Is told of the progress, in seconds of video.
+        model_key: What tells this model from another of the same name, such as its checkpoint's key.
+        overwrite: Replace results that were made with other settings, rather than refuse.
+
+    Returns:
+        One record for each video, in order.
+
+    Raises:
+        UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false.
+    """
+    videos = list({video.absolute(): video for video in videos}.values())
+    made = _Made(
+        detect=settings.model_dump(mode="json", exclude={"batch_windows"}),
+        model=f"{engine.name} {model_key}".strip(),
+        sampling=engine.sampling,
+        taxonomy=taxonomy,
+        prompts=prompts.VERSION,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    folders = name_folders(videos, out)
+    current = [_is_done(video, folder, made, overwrite) for video, folder in zip(videos, folders, strict=True)]
+    lengths = [_length(video) for video in videos]
+    results = []
+    begun = time.monotonic()
+    total, done = (round(sum(s for s, _ in some)) for some in (lengths, _those(lengths, current)))
+    with reporter.task("Detecting (seconds of video)", total, done) as task:
+        seen = _Seconds(task)
+        for video, folder, is_done, length in zip(videos, folders, current, lengths, strict=True):
+            if is_done:
+                results.append(read_events_file(folder))
+                continue
+            with making(folder, KIND, _inputs(video), made, overwrite=True) as partial:
+                if partial is not None:
+                    found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video)
+                    write_events_file(partial, found)
+            results.append(read_events_file(folder))
+            seen.next_video(length[0])
+    speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
+    write_summary(out, folders, results, speed)
+    reporter.say(_closing_words(results, sum(current), seen.before_s, speed, taxonomy))
+    return results
+
+
+def _detect_one(
+    video: Path,
+    length: tuple[float, str],
+    engine: Engine,
+    settings: DetectSettings,
+    taxonomy: Taxonomy,
+    folder: Path,
+    seen: Callable[[float], None],
+) -> VideoDetections:
+    duration_s, problem = length
+    scan = Scan(plan_windows(duration_s, settings.window_s, settings.stride_s), engine, settings, taxonomy, folder)
+    scan.run(video, seen)
+    failed = [score for score in scan.scores if score.probabilities is None]
+    if failed and not problem:
+        problem = (
+            f"{len(failed)} of {len(scan.scores)} windows have no score; "
+            f"the first, at {clock(failed[0].start_s)}: {failed[0].reason}"
+        )
+    found = VideoDetections(
+        video=str(video),
+        model=engine.name,
+        outcome=Outcome.ERROR if problem else Outcome.OK,
+        reason=problem,
+        duration_s=_judged_seconds(scan.scores),
+        threshold=settings.threshold,
+        events=tuple(_events(scan, settings, taxonomy)),
+        windows=tuple(scan.scores),
+    )
+    if found.duration_s is not None:
+        write_timeline(folder / TIMELINE_FILE, video, found, taxonomy)
+    scan.forget()
+    return found
+
+
+def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[DetectedEvent]:
+    events = []
+    for stretch in find_stretches(scan.scores, settings, taxonomy):
+        if not stretch.confirmed:
+            continue
+        event = event_of(scan.scores, stretch, taxonomy)
+        if stretch.peak in scan.traces:
+            span = agreed_span(scan.scores, stretch, taxonomy)
+            asked_from_s = scan.scores[stretch.peak].start_s
+            event = refine_time(event, scan.traces[stretch.peak], asked_from_s, span, settings.stride_s)
+        events.append(event)
+    return sorted(events, key=lambda event: event.time_s)
+
+
+def _length(video: Path) -> tuple[float, str]:
+    """How much of a video can be read, in seconds, and what is wrong with it, if anything is."""
+    try:
+        return probe(video).duration_s, ""
+    except VideoError as error:
+        try:
+            return probe(video, allow_partial=True).duration_s, error.reason
+        except VideoError:
+            return 0.0, error.reason
+
+
+def _judged_seconds(scores: Sequence[WindowScore]) -> float | None:
+    """Seconds of video that lie in a window with a score; None if there are none."""
+    total, up_to = 0.0, 0.0
+    for score in scores:
+        if score.probabilities is not None:
+            total += score.end_s - max(score.start_s, up_to)
+            up_to = score.end_s
+    return round(total, 6) or None
+
+
+def _inputs(video: Path) -> dict[str, Path]:
+    return {"video": video} if video.is_file() else {}
+
+
+def _is_done(video: Path, folder: Path, made: _Made, overwrite: bool) -> bool:
+    """Whether the folder holds what is wanted; clears away a result that is worth nothing.
+
+    Raises:
+        UserError: If it holds a result made otherwise, and ``overwrite`` is false.
+    """
+    if not folder.exists():
+        return False
+    keys = {name: input_key(path) for name, path in _inputs(video).items()}
+    existing = read_events_file(folder)
+    if is_current(folder, artifact_key(KIND, keys, made)):
+        if not any(score.reason.startswith(NOT_JUDGED) for score in existing.windows):
+            return True
+        shutil.rmtree(folder)  # the model failed, not the video: it deserves another try
+        return False
+    if existing.duration_s is not None and not overwrite:
+        raise UserError(
+            f"{folder} holds detections made with other settings, another model or another file; "
+            "give another --out, or --overwrite to replace them."
+        )
+    return False
+
+
+def _those(lengths: Sequence[tuple[float, str]], wanted: Sequence[bool]) -> list[tuple[float, str]]:
+    return [length for length, is_wanted in zip(lengths, wanted, strict=True) if is_wanted]
+
+
+class _Seconds:
+    """Turns seconds of video done into whole steps of progress."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._told = 0
+        self.before_s = 0.0
+
+    def within_video(self, up_to_s: float) -> None:
+        """The present video is done up to here."""
+        steps = round(self.before_s + up_to_s) - self._told
+        self._told += steps
+        self._task.advance(steps)
+
+    def next_video(self, length_s: float) -> None:
+        """The present video, of this length, is done."""
+        self.within_video(length_s)
+        self.before_s += length_s
+
+
+def _closing_words(
+    results: Sequence[VideoDetections], done_before: int, scanned_s: float, speed: float | None, taxonomy: Taxonomy
+) -> str:
+    counts = {
+        name: sum(e.event_class == name for each in results for e in each.events) for name in taxonomy.event_names
+    }
+    words = ", ".join(f"{count} × {taxonomy.by_name(name).label}" for name, count in counts.items())
+    told = f"Found {words} in {len(results)} videos."
+    if done_before:
+        told += f" {done_before} of them had been done before."
+    failed = sum(each.outcome != Outcome.OK for each in results)
+    if failed:
+        told += f" {failed} could not be read or judged, or not in full: their events.json says why."
+    if speed is not None:
+        told += f" {clock(scanned_s)} of video in {clock(scanned_s / speed)}: {speed:.1f} times as fast as real time."
+    return told

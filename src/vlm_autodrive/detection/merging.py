@@ -1,0 +1,152 @@
+"""From scored windows to events: hysteresis, gaps, class and time.
+
+Windows overlap, so one event lights up several of them. Each window's probability of any event is the sum over the
+event classes. A *stretch* is a run of windows at or above the low threshold; it is an event if enough of its windows
+reach the threshold. See :class:`DetectSettings` for the thresholds and gaps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.records import DetectedEvent, Reasoning, Taxonomy, WindowScore
+
+_PLATEAU = 0.9
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A run of windows that belong together, by their places in the list of windows.
+
+    Attributes:
+        first: Its first window.
+        last: Its last window.
+        peak: The window with the largest probability of any event.
+        confirmed: Whether enough of its windows reach the threshold to make it an event.
+    """
+
+    first: int
+    last: int
+    peak: int
+    confirmed: bool
+
+
+def event_probability(window: WindowScore, taxonomy: Taxonomy) -> float | None:
+    """The probability of any event in a window; None if it was not scored."""
+    if window.probabilities is None:
+        return None
+    return min(1.0, sum(window.probabilities[name] for name in taxonomy.event_names))
+
+
+def find_stretches(windows: Sequence[WindowScore], settings: DetectSettings, taxonomy: Taxonomy) -> list[Stretch]:
+    """The stretches of a video's windows, confirmed or not, in order.
+
+    A window that could not be scored neither carries a stretch on nor ends it: the windows on its two sides belong
+    together if they are no further apart than ``merge_gap_s``, from middle to middle.
+    """
+    chances = [event_probability(window, taxonomy) for window in windows]
+    high = [i for i, chance in enumerate(chances) if chance is not None and chance >= settings.goes_on_from]
+    runs: list[list[int]] = []
+    for index in high:
+        if runs and _joined(windows, runs[-1][-1], index, settings.merge_gap_s):
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    stretches = []
+    for run in runs:
+        scores = [chances[index] or 0.0 for index in run]
+        counting = sum(score >= settings.threshold for score in scores)
+        peak = run[int(np.argmax(scores))]
+        stretches.append(Stretch(run[0], run[-1], peak, counting >= settings.minimum_windows))
+    return stretches
+
+
+def merge_windows(windows: Sequence[WindowScore], settings: DetectSettings, taxonomy: Taxonomy) -> list[DetectedEvent]:
+    """The events in a video's windows, in order of time.
+
+    The class is the likelier event class in the peak window. The time is the middle of :func:`agreed_span`. It is
+    as sharp as the stride, no sharper; :func:`refine_time` sharpens it by the reasoning's own time.
+
+    Args:
+        windows: All windows of one video, in order of time; those that could not be scored stay in.
+        settings: Thresholds and gaps.
+        taxonomy: The classes.
+    """
+    stretches = find_stretches(windows, settings, taxonomy)
+    events = [event_of(windows, stretch, taxonomy) for stretch in stretches if stretch.confirmed]
+    return sorted(events, key=lambda event: event.time_s)
+
+
+def event_of(windows: Sequence[WindowScore], stretch: Stretch, taxonomy: Taxonomy) -> DetectedEvent:
+    """The event that a stretch of windows shows."""
+    begin, end = agreed_span(windows, stretch, taxonomy)
+    peak = windows[stretch.peak]
+    probabilities = peak.probabilities or {}
+    return DetectedEvent(
+        event_class=max(taxonomy.event_names, key=lambda name: probabilities[name]),
+        time_s=(begin + end) / 2,
+        start_s=windows[stretch.first].start_s,
+        end_s=windows[stretch.last].end_s,
+        probability=event_probability(peak, taxonomy) or 0.0,
+        probabilities=probabilities,
+    )
+
+
+def agreed_span(windows: Sequence[WindowScore], stretch: Stretch, taxonomy: Taxonomy) -> tuple[float, float]:
+    """The span of time that the windows of a stretch agree on.
+
+    The score of a moment is the mean probability of all scored windows that hold it, so that windows which saw
+    nothing speak too. The span is the moments around the best one that score within a tenth of it: where every
+    window that holds the event says so, it is their intersection, one stride long.
+    """
+    begin, end = windows[stretch.first].start_s, windows[stretch.last].end_s
+    first, last = stretch.first, stretch.last
+    while first > 0 and windows[first - 1].end_s > begin:
+        first -= 1
+    while last < len(windows) - 1 and windows[last + 1].start_s < end:
+        last += 1
+    near = [(w.start_s, w.end_s, event_probability(w, taxonomy)) for w in windows[first : last + 1]]
+    scored = [(start, stop, chance) for start, stop, chance in near if chance is not None]
+    inside = {t for start, stop, _ in scored for t in (start, stop) if begin <= t <= end}
+    edges = np.array(sorted(inside | {begin, end}))
+    middles = (edges[:-1] + edges[1:]) / 2
+    starts, stops, chances = (np.array(column) for column in zip(*scored, strict=True))
+    holds = (starts[None, :] <= middles[:, None]) & (middles[:, None] < stops[None, :])
+    counts = holds.sum(axis=1)
+    scores = np.where(counts > 0, (holds * chances[None, :]).sum(axis=1) / np.maximum(counts, 1), 0.0)
+    left = right = int(np.argmax(scores))
+    floor = _PLATEAU * scores[left]
+    while left > 0 and scores[left - 1] >= floor:
+        left -= 1
+    while right < len(scores) - 1 and scores[right + 1] >= floor:
+        right += 1
+    return float(edges[left]), float(edges[right + 1])
+
+
+def refine_time(
+    event: DetectedEvent, reasoning: Reasoning, asked_from_s: float, span: tuple[float, float], slack_s: float
+) -> DetectedEvent:
+    """The event with its reasoning, and with the reasoning's own time if the windows allow it.
+
+    Args:
+        event: The event, as the windows show it.
+        reasoning: What the model wrote about the peak window.
+        asked_from_s: Start of that window, from which the reasoning counts its seconds.
+        span: The span that the windows agree on.
+        slack_s: How far outside of that span the reasoning's time may lie; beyond it the windows are believed.
+    """
+    time_s = event.time_s
+    if reasoning.event_time_s is not None:
+        told = asked_from_s + reasoning.event_time_s
+        if span[0] - slack_s <= told <= span[1] + slack_s and event.start_s <= told <= event.end_s:
+            time_s = told
+    return event.model_copy(update={"time_s": time_s, "reasoning": reasoning.trace or reasoning.raw_text})
+
+
+def _joined(windows: Sequence[WindowScore], one: int, other: int, merge_gap_s: float) -> bool:
+    if other == one + 1:
+        return True
+    middles = [(windows[i].start_s + windows[i].end_s) / 2 for i in (one, other)]
+    return middles[1] - middles[0] <= merge_gap_s + 1e-6

@@ -1,0 +1,46 @@
+"""The settings of detection."""
+
+from pydantic import Field, model_validator
+
+from vlm_autodrive.settings import Settings
+
+
+class DetectSettings(Settings):
+    """How long video is cut into windows, and how windows become events.
+
+    Attributes:
+        window_s: Length of each window in seconds; best the length of the clips the model was trained on.
+        stride_s: Seconds from one window's start to the next; an event is seen by window_s / stride_s windows.
+        threshold: The probability of any event from which a window counts.
+        low_threshold: Hysteresis: a stretch with a window that counts goes on for as long as its windows reach
+            this; if None, 0.6 of the threshold.
+        minimum_windows: A stretch with fewer windows that count is no event.
+        merge_gap_s: Two stretches are one event if the last window of the one and the first of the other lie no
+            further apart than this, from middle to middle.
+        reasoning: Ask the model for its reasoning too, in the peak window of each event found and nowhere else.
+        reasoning_tokens: The most tokens it may write there.
+        batch_windows: Windows that the engine is given at once; their frames are all that is held in memory.
+    """
+
+    window_s: float = Field(4.8, gt=0)
+    stride_s: float = Field(1.2, gt=0)
+    threshold: float = Field(0.5, gt=0, le=1)
+    low_threshold: float | None = Field(None, gt=0, le=1)
+    minimum_windows: int = Field(1, ge=1)
+    merge_gap_s: float = Field(2.4, ge=0)
+    reasoning: bool = True
+    reasoning_tokens: int = Field(384, ge=16)
+    batch_windows: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "DetectSettings":
+        if self.stride_s > self.window_s:
+            raise ValueError("stride_s must not exceed window_s, or moments between two windows would go unseen")
+        if self.low_threshold is not None and self.low_threshold > self.threshold:
+            raise ValueError("low_threshold must not exceed threshold")
+        return self
+
+    @property
+    def goes_on_from(self) -> float:
+        """The probability from which a stretch goes on."""
+        return 0.6 * self.threshold if self.low_threshold is None else self.low_threshold

@@ -1,0 +1,194 @@
+"""Choosing the threshold on drives whose true events are known, by false alarms per hour."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.detection.merging import event_probability, merge_windows
+from vlm_autodrive.detection.results import read_detections
+from vlm_autodrive.detection.scanning import CERTAIN
+from vlm_autodrive.detection.scoring import TOLERANCE_S, score_detections, times_of
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.truth import read_truth, truth_of
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.event_time import match_events
+from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Record, Taxonomy, VideoDetections
+
+THRESHOLD_FILE = "threshold.json"
+
+_MOST_CANDIDATES = 150
+
+
+class FittedThreshold(Record):
+    """A threshold, and how it does on the drives that it was chosen on: its ``threshold.json``.
+
+    Attributes:
+        threshold: The probability from which a window counts.
+        max_false_alarms_per_hour: The cap that it was chosen under.
+        tolerance_s: How far a detected event may lie from the true one.
+        model: The model whose scores it was chosen on.
+        videos: How many drives those were.
+        hours: Their length.
+        events: Their true events.
+        recall: Share of them found, with its interval. On these drives: expect a little less on others.
+        false_alarms_per_hour: With its interval. On these drives: expect a little more on others.
+        warning: What to mind in reading the intervals; empty if nothing.
+    """
+
+    threshold: float
+    max_false_alarms_per_hour: float
+    tolerance_s: float
+    model: str
+    videos: int
+    hours: float
+    events: int
+    recall: Figure
+    false_alarms_per_hour: Figure
+    warning: str
+
+
+def fit_threshold(
+    detections: Sequence[VideoDetections],
+    truths: Mapping[str, Sequence[Event]],
+    max_false_alarms_per_hour: float,
+    settings: DetectSettings,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    tolerance_s: float = TOLERANCE_S,
+) -> float:
+    """The threshold with the best recall at no more than so many false alarms per hour.
+
+    The stored scores of the windows are merged anew at many thresholds; the model is not asked. Thresholds lie
+    midway between scores that occur, and of several that do equally well the middle one is taken, so that the choice
+    hangs on no single window. The times that a reasoning trace refined are not used.
+
+    Args:
+        detections: Scanned drives, other ones than those to be detected in later.
+        truths: The true events of each, by the name that its detections bear; drives without entry are left out.
+        max_false_alarms_per_hour: The cap.
+        settings: How windows are merged; its threshold is not used, and its ``low_threshold`` never exceeds the
+            threshold that is tried.
+        taxonomy: The classes.
+        tolerance_s: How far a detected event may lie from the true one.
+
+    Raises:
+        UserError: If there is no true event, if the model gave no probabilities, or if no threshold keeps to the cap.
+    """
+    kept = [each for each in detections if each.video in truths]
+    hours = sum(each.duration_s or 0.0 for each in kept) / 3600
+    true = [times_of(truths[each.video]) for each in kept]
+    if hours == 0 or not any(true):
+        raise UserError("A threshold can only be chosen on drives that were scanned and hold true events.")
+    if any(window.reason == CERTAIN for each in kept for window in each.windows):
+        raise UserError("The model gave no probabilities for these drives, so there is no threshold to choose.")
+    results = []
+    for threshold in _candidates(kept, taxonomy):
+        tried = with_threshold(settings, threshold)
+        found = alarms = 0
+        for each, wanted in zip(kept, true, strict=True):
+            times = [event.time_s for event in merge_windows(each.windows, tried, taxonomy)]
+            matching = match_events(times, wanted, tolerance_s)
+            found, alarms = found + len(matching.pairs), alarms + len(matching.false_alarms)
+        results.append((threshold, found, alarms))
+    allowed = [result for result in results if result[2] / hours <= max_false_alarms_per_hour]
+    if not allowed:
+        fewest = min(alarms for _, _, alarms in results) / hours
+        raise UserError(
+            f"No threshold keeps to {max_false_alarms_per_hour:g} false alarms per hour: "
+            f"there are at least {fewest:.1f}. Allow more, or train the model further."
+        )
+    most_found = max(found for _, found, _ in allowed)
+    fewest_alarms = min(alarms for _, found, alarms in allowed if found == most_found)
+    best = [threshold for threshold, found, alarms in allowed if (found, alarms) == (most_found, fewest_alarms)]
+    return best[len(best) // 2]
+
+
+def with_threshold(settings: DetectSettings, threshold: float) -> DetectSettings:
+    """The same settings with another threshold; ``low_threshold`` is lowered to it where it lies above."""
+    low = settings.low_threshold
+    return settings.model_copy(
+        update={"threshold": threshold, "low_threshold": None if low is None else min(low, threshold)}
+    )
+
+
+def calibrate_threshold(
+    detections_folder: Path,
+    truth_file: Path,
+    out: Path,
+    max_false_alarms_per_hour: float,
+    settings: DetectSettings,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    tolerance_s: float = TOLERANCE_S,
+) -> FittedThreshold:
+    """Choose the threshold on a folder of detections, and write ``threshold.json``.
+
+    Args:
+        detections_folder: What ``autodrive detect`` wrote.
+        truth_file: The true events; see :func:`vlm_autodrive.detection.truth.read_truth`.
+        out: The folder for ``threshold.json``.
+        max_false_alarms_per_hour: The cap.
+        settings: How windows are merged.
+        taxonomy: The classes.
+        tolerance_s: How far a detected event may lie from the true one.
+
+    Raises:
+        UserError: As :func:`fit_threshold` does.
+    """
+    detections = read_detections(detections_folder)
+    truths = truth_of(detections, read_truth(truth_file, taxonomy))
+    threshold = fit_threshold(detections, truths, max_false_alarms_per_hour, settings, taxonomy, tolerance_s)
+    tried = with_threshold(settings, threshold)
+    merged = [
+        each.model_copy(update={"threshold": threshold, "events": tuple(merge_windows(each.windows, tried, taxonomy))})
+        for each in detections
+    ]
+    score = score_detections(merged, truths, tolerance_s)
+    fitted = FittedThreshold(
+        threshold=threshold,
+        max_false_alarms_per_hour=max_false_alarms_per_hour,
+        tolerance_s=tolerance_s,
+        model=score.model,
+        videos=score.videos,
+        hours=score.scores.hours,
+        events=score.scores.events,
+        recall=score.scores.recall,
+        false_alarms_per_hour=score.scores.false_alarms_per_hour,
+        warning=score.scores.warning,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / THRESHOLD_FILE, fitted.model_dump_json(indent=1) + "\n")
+    return fitted
+
+
+def read_threshold(path: Path) -> FittedThreshold:
+    """Read a ``threshold.json``, or the one in a folder.
+
+    Raises:
+        UserError: If it is missing or no such file.
+    """
+    file = path / THRESHOLD_FILE if path.is_dir() else path
+    try:
+        return FittedThreshold.model_validate_json(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist; make it with `autodrive detect --fit-threshold`.") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise UserError(f"{file} holds no threshold; make it anew with `autodrive detect --fit-threshold`.") from None
+
+
+def _candidates(detections: Sequence[VideoDetections], taxonomy: Taxonomy) -> list[float]:
+    """Thresholds midway between scores that occur, and one above them all, rising.
+
+    Where there are too many, all of the highest are kept and ever fewer towards the low ones, which flood any drive
+    with false alarms.
+    """
+    chances = (event_probability(window, taxonomy) for each in detections for window in each.windows)
+    scores = np.unique([chance for chance in chances if chance is not None])
+    edges = np.concatenate([[0.0], scores, [1.0]])
+    middles = np.unique(((edges[:-1] + edges[1:]) / 2).clip(1e-6, 1.0))
+    ranks = np.arange(1, len(middles) + 1)
+    if len(middles) > _MOST_CANDIDATES:
+        ranks = np.unique(np.geomspace(1, len(middles), _MOST_CANDIDATES).round().astype(int))
+    return [float(middle) for middle in middles[len(middles) - ranks[::-1]]]

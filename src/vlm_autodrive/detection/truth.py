@@ -1,0 +1,116 @@
+"""True events of whole drives, read from a manifest to score detections by."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetections
+
+_NEEDED = ("video", "class", "event_time_s")
+_EGO = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def read_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, tuple[Event, ...]]:
+    """Read the true events of whole drives from a CSV file.
+
+    It needs the columns ``video``, ``class`` and ``event_time_s``, may have ``ego_involved``, and may have others,
+    which are not read. A drive has one row for each event, or one row of the class without event.
+
+    Args:
+        path: The file.
+        taxonomy: The classes.
+
+    Returns:
+        The events of each video, in order of time, by the video's path, which a relative ``video`` is taken to be
+        below the file's own folder.
+
+    Raises:
+        UserError: If anything in it cannot be taken as it stands; line and column are named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; give a CSV file with the columns {', '.join(_NEEDED)}.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text; save it as CSV in UTF-8.") from None
+    rows = csv.DictReader(text.splitlines())
+    missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
+    if missing:
+        raise UserError(f"{path}, line 1: no column {', '.join(missing)}; these are needed: {', '.join(_NEEDED)}.")
+    events: dict[str, list[Event]] = {}
+    quiet: set[str] = set()
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        name = (row["video"] or "").strip()
+        if not name:
+            raise UserError(f"{where}, column video: empty; name the video file.")
+        video = str(path.parent / name)
+        event = _event(row, where, video, len(events.get(video, [])), taxonomy)
+        if event is None:
+            quiet.add(video)
+        events.setdefault(video, []).extend([event] if event else [])
+        if video in quiet and events[video]:
+            raise UserError(f"{where}, column class: {name} is said to hold events and to hold none; keep one of them.")
+    if not events:
+        raise UserError(f"{path} holds no videos; give one row for each event, and one for each drive without any.")
+    return {video: tuple(sorted(found, key=lambda event: event.time_s or 0.0)) for video, found in events.items()}
+
+
+def truth_of(
+    detections: Sequence[VideoDetections], truth: Mapping[str, Sequence[Event]]
+) -> dict[str, tuple[Event, ...]]:
+    """The true events of each video that was scanned, by the name that its detections bear.
+
+    A video is recognised by its path, or else by its file name, if only one scanned video has that name.
+
+    Args:
+        detections: What was found; videos that the truth does not name are left out.
+        truth: True events by path.
+
+    Raises:
+        UserError: If a video of the truth was not scanned, or its name fits several that were.
+    """
+    by_path = {str(Path(each.video).resolve()): each.video for each in detections}
+    by_name: dict[str, list[str]] = {}
+    for each in detections:
+        by_name.setdefault(Path(each.video).name, []).append(each.video)
+    matched: dict[str, tuple[Event, ...]] = {}
+    for path, events in truth.items():
+        named = by_name.get(Path(path).name, [])
+        video = by_path.get(str(Path(path).resolve())) or (named[0] if len(named) == 1 else None)
+        if video is None:
+            problem = f"fits several of the scanned videos ({', '.join(named)})" if named else "was not scanned"
+            raise UserError(f"{path} {problem}; the true events and the detections must be of the same videos.")
+        matched[video] = tuple(events)
+    return matched
+
+
+def _event(row: Mapping[str, str | None], where: str, video: str, number: int, taxonomy: Taxonomy) -> Event | None:
+    spelling = (row["class"] or "").strip()
+    event_class = taxonomy.find(spelling)
+    if event_class is None:
+        known = ", ".join(c.name for c in taxonomy.classes)
+        raise UserError(f"{where}, column class: {spelling!r} is no class; the classes are {known}.")
+    told = (row["event_time_s"] or "").strip()
+    if not event_class.is_event:
+        if told:
+            raise UserError(f"{where}, column event_time_s: {told!r}, but the class is without event; leave it empty.")
+        return None
+    try:
+        time_s = float(told)
+    except ValueError:
+        time_s = math.nan
+    if not (math.isfinite(time_s) and time_s >= 0):
+        raise UserError(f"{where}, column event_time_s: {told!r} is no time; give seconds after the first frame.")
+    ego = (row.get("ego_involved") or "").strip().casefold()
+    if ego not in _EGO:
+        raise UserError(f"{where}, column ego_involved: {ego!r}; give true or false, or leave it empty.")
+    return Event(
+        event_id=f"{Path(video).name}#{number}",
+        video_id=video,
+        event_class=event_class.name,
+        time_s=time_s,
+        ego_involved=_EGO[ego],
+    )

@@ -1,0 +1,146 @@
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.detection.flashes import FlashEngine, write_drive
+from vlm_autodrive.detection.detecting import detect
+from vlm_autodrive.detection.merging import merge_windows
+from vlm_autodrive.detection.scanning import CERTAIN
+from vlm_autodrive.detection.scoring import score_detections, score_folder
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.thresholds import calibrate_threshold, fit_threshold, read_threshold, with_threshold
+from vlm_autodrive.detection.windows import plan_windows
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
+
+SETTINGS = DetectSettings(reasoning=False)
+
+
+def event(video, time_s, event_class="collision"):
+    return Event(event_id=f"{video}{time_s}", video_id=video, event_class=event_class, time_s=time_s)
+
+
+def scanned(video, chances, reason=""):
+    duration = 4.8 + 1.2 * (len(chances) - 1)
+    windows = tuple(
+        WindowScore(
+            start_s=a,
+            end_s=b,
+            outcome=Outcome.OK,
+            probabilities={"collision": chance, "near_collision": 0.0, "normal": 1 - chance},
+            reason=reason,
+        )
+        for (a, b), chance in zip(plan_windows(duration, 4.8, 1.2), chances, strict=True)
+    )
+    return VideoDetections(
+        video=video,
+        model="m",
+        outcome=Outcome.OK,
+        reason="",
+        duration_s=duration,
+        threshold=0.5,
+        events=tuple(merge_windows(windows, SETTINGS, DEFAULT_TAXONOMY)),
+        windows=windows,
+    )
+
+
+def noisy_drive(video, generator, event_times, length=150):
+    """Windows that see each event with luck, and now and then one that is not there."""
+    chances = []
+    for index in range(length):
+        start = index * 1.2
+        sees = any(start + 0.5 <= t <= start + 4.3 for t in event_times)
+        chances.append(generator.betavariate(4, 2) if sees else generator.betavariate(1, 6))
+    return scanned(video, chances), [event(video, t) for t in event_times]
+
+
+def test_scores_by_hand():
+    hit = scanned("a", [0, 0, 0.9, 0.9, 0.9, 0.9, 0, 0, 0, 0, 0, 0, 0, 0, 0.8, 0, 0, 0])
+    missed = scanned("b", [0.1] * 10)
+    truths = {"a": [event("a", 6.2, "near_collision")], "b": [event("b", 9)]}
+    score = score_detections([hit, missed, scanned("c", [0.9])], truths, times_real_time=7.5)
+    assert (score.scores.events, score.scores.found, score.scores.false_alarms) == (2, 1, 1)
+    assert score.scores.recall.value == 0.5
+    assert score.scores.hours == pytest.approx((4.8 + 1.2 * 17 + 4.8 + 1.2 * 9) / 3600)
+    assert score.scores.false_alarms_per_hour.value == pytest.approx(1 / score.scores.hours)
+    assert score.median_error_s == pytest.approx(abs(hit.events[0].time_s - 6.2))
+    assert score.class_right.value == 0
+    assert (score.videos, score.times_real_time) == (2, 7.5)
+
+
+def test_what_cannot_be_scored_is_refused():
+    with pytest.raises(UserError, match="no detections for b"):
+        score_detections([scanned("a", [0.1])], {"a": [], "b": []})
+    with pytest.raises(UserError, match="no detections"):
+        score_detections([scanned("a", [0.1])], {})
+    with pytest.raises(UserError, match="no time"):
+        score_detections([scanned("a", [0.1])], {"a": [event("a", None)]})
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0, 200))
+def test_the_threshold_keeps_to_the_cap_and_no_other_does_better(seed, cap):
+    generator = random.Random(seed)
+    drives, truths = [], {}
+    for video in ("a", "b"):
+        times = [generator.uniform(8, 80), generator.uniform(95, 170)]
+        drive, truths[video] = noisy_drive(video, generator, times)
+        drives.append(drive)
+    threshold = fit_threshold(drives, truths, cap, SETTINGS)
+
+    def measured(value):
+        tried = with_threshold(SETTINGS, value)
+        merged = [
+            d.model_copy(update={"events": tuple(merge_windows(d.windows, tried, DEFAULT_TAXONOMY))}) for d in drives
+        ]
+        return score_detections(merged, truths).scores
+
+    chosen = measured(threshold)
+    assert chosen.false_alarms_per_hour.value <= cap
+    for other in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        scores = measured(other)
+        if scores.false_alarms_per_hour.value <= cap:
+            assert scores.found <= chosen.found
+
+
+def test_a_threshold_lies_midway_between_noise_and_signal():
+    chances = [0.1] * 10 + [0.9] * 4 + [0.1] * 10 + [0.3] + [0.1] * 10
+    drive = scanned("a", chances)
+    truths = {"a": [event("a", 15)]}
+    assert fit_threshold([drive], truths, 0, SETTINGS) == pytest.approx(0.6)
+
+
+def test_thresholds_that_cannot_be_chosen_are_refused():
+    drive = scanned("a", [0.1, 1.0, 0.1, 0.1])
+    with pytest.raises(UserError, match="hold true events"):
+        fit_threshold([drive], {"a": []}, 10, SETTINGS)
+    with pytest.raises(UserError, match="No threshold keeps to 10 false alarms"):
+        fit_threshold([drive], {"a": [event("a", 8.4)]}, 10, SETTINGS)
+    with pytest.raises(UserError, match="no probabilities"):
+        fit_threshold([scanned("a", [1.0, 0.0], CERTAIN)], {"a": [event("a", 2)]}, 10, SETTINGS)
+
+
+def test_a_fixed_low_threshold_gives_way():
+    assert with_threshold(DetectSettings(low_threshold=0.4), 0.2).goes_on_from == 0.2
+    assert with_threshold(DetectSettings(), 0.2).goes_on_from == pytest.approx(0.12)
+
+
+def test_from_videos_to_a_threshold_and_a_score(tmp_path):
+    videos = [write_drive(tmp_path / "a.mp4", 20, flashes=[7]), write_drive(tmp_path / "b.mp4", 12)]
+    (tmp_path / "truth.csv").write_text("video,class,event_time_s\na.mp4,collision,7\nb.mp4,normal,\n")
+    detect(videos, FlashEngine(), tmp_path / "out", SETTINGS)
+    fitted = calibrate_threshold(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "fit", 12, SETTINGS)
+    assert 0.05 < fitted.threshold < 0.96
+    assert (fitted.recall.value, fitted.false_alarms_per_hour.value, fitted.events) == (1, 0, 1)
+    assert read_threshold(tmp_path / "fit") == read_threshold(tmp_path / "fit" / "threshold.json") == fitted
+    score = score_folder(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "score")
+    assert score.scores.recall.value == score.class_right.value == 1
+    assert json.loads((tmp_path / "score" / "score.json").read_text())["videos"] == 2
+    assert len(list((tmp_path / "score" / "timelines").iterdir())) == 2
+    with pytest.raises(UserError, match="does not exist"):
+        read_threshold(tmp_path)
+    with pytest.raises(UserError, match="no threshold"):
+        read_threshold(tmp_path / "score" / "score.json")

@@ -1,0 +1,48 @@
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.windows import plan_windows
+
+durations = st.floats(0.04, 300)
+lengths = st.floats(0.5, 20)
+
+
+@settings(deadline=None)
+@given(durations, lengths, st.floats(0.05, 1.0))
+def test_every_moment_is_covered_in_order(duration, window, part):
+    windows = plan_windows(duration, window, max(0.1, window * part))
+    assert windows[0][0] == 0
+    assert windows[-1][1] == duration
+    for (start, end), (next_start, next_end) in itertools.pairwise(windows):
+        assert start < next_start <= end + 1e-6
+        assert next_end > end
+    for start, end in windows:
+        assert end - start == pytest.approx(min(window, duration), abs=1e-5)
+
+
+@settings(deadline=None)
+@given(st.floats(4.8, 300), st.floats(0, 1), lengths, st.floats(0.1, 0.5))
+def test_an_event_at_any_phase_lies_well_inside_a_window(duration, place, window, part):
+    stride = window * part
+    event = place * duration
+    margin = max(min(event - start, end - event) for start, end in plan_windows(duration, window, stride))
+    assert margin >= min((window - stride) / 2, event, duration - event) - 1e-5
+
+
+def test_windows_by_hand():
+    assert plan_windows(10, 4, 2) == [(0, 4), (2, 6), (4, 8), (6, 10)]
+    assert plan_windows(9, 4, 2) == [(0, 4), (2, 6), (4, 8), (5, 9)]
+    assert plan_windows(3, 4, 2) == [(0, 3)]
+    assert plan_windows(4, 4, 2) == [(0, 4)]
+    assert plan_windows(0, 4, 2) == []
+
+
+def test_settings_that_would_leave_holes_are_refused():
+    with pytest.raises(ValueError, match="stride_s"):
+        DetectSettings(window_s=2, stride_s=3)
+    with pytest.raises(ValueError, match="low_threshold"):
+        DetectSettings(threshold=0.3, low_threshold=0.4)
