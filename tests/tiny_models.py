@@ -1,6 +1,6 @@
 """Tiny random models of each family, saved and loaded as a user's would be."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -15,7 +15,8 @@ from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.video.frames import SamplingSettings
 
-FAMILIES = {"qwen3_vl": (tiny_qwen3_vl, 21), "qwen2_5_vl": (tiny_qwen2_5_vl, 14)}
+_SMALL = {"hidden": 96, "layers": 2, "vision_hidden": 64, "vision_depth": 2}
+FAMILIES = {"qwen3_vl": (partial(tiny_qwen3_vl, **_SMALL), 21), "qwen2_5_vl": (tiny_qwen2_5_vl, 14)}
 TEXTS = (
     verdict_prompt(DEFAULT_TAXONOMY).text,
     reasoning_prompt(DEFAULT_TAXONOMY).text,

@@ -22,6 +22,16 @@ class Reporter(Protocol):
         """Show one line of plain text."""
 
 
+def format_seconds(seconds: float) -> str:
+    """A duration as people write it: ``8 s``, ``2 min 05 s``, ``1 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 class _SilentTask:
     def advance(self, steps: int = 1, status: str = "") -> None:
         del steps, status

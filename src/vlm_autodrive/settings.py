@@ -1,10 +1,14 @@
-"""The base of every settings model, and how a misspelt key is answered."""
+"""The base of every settings model, dotted overrides, and how a misspelt key is answered."""
 
 import difflib
+import inspect
+import re
 import types
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from vlm_autodrive.errors import UserError
 
@@ -16,6 +20,8 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+
+_LONGEST_DEFAULT = 48
 
 
 def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
@@ -36,11 +42,68 @@ def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
         raise UserError(f"{where}: " + "; ".join(problems)) from None
 
 
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML, in which a key must not stand twice.
+
+    Args:
+        text: The YAML.
+        where: What it was read from, for messages.
+
+    Raises:
+        UserError: If it is no YAML, or a key stands twice.
+    """
+    try:
+        return yaml.load(text, _UniqueKeyLoader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise UserError(f"{where}{line}: {getattr(error, 'problem', None) or 'this is no YAML'}.") from None
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Turn ``train.epochs=2`` and the like into nested values; the last one for a key holds.
+
+    Raises:
+        UserError: If a text is not ``key=value`` with a dotted key and a YAML value.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        parts = key.split(".")
+        if not equals or not all(part.isidentifier() for part in parts):
+            raise UserError(f"{text!r} is no setting; write it as key=value, such as train.epochs=2.")
+        nested = parse_yaml(value, text)
+        for part in reversed(parts):
+            nested = {part: nested}
+        values = merge_values(values, nested)
+    return values
+
+
+def merge_values(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it; nested mappings are merged, all else is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge_values(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _explain(model: type[Settings], kind: str, location: tuple[int | str, ...], message: str) -> str:
     dotted = ".".join(str(part) for part in location)
     if kind != "extra_forbidden":
         return f"{dotted}: {message}"
-    known = list(_model_at(model, location[:-1]).model_fields)
+    known = [field.alias or name for name, field in _model_at(model, location[:-1]).model_fields.items()]
     nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"the keys here are {', '.join(known)}."
     return f"there is no setting {dotted}; {hint}"
@@ -48,7 +111,7 @@ def _explain(model: type[Settings], kind: str, location: tuple[int | str, ...], 
 
 def _model_at(model: type[Settings], location: tuple[int | str, ...]) -> type[Settings]:
     for part in location:
-        field = model.model_fields.get(str(part))
+        field = next((f for name, f in model.model_fields.items() if (f.alias or name) == part), None)
         for candidate in _unpack(field.annotation) if field is not None else ():
             if isinstance(candidate, type) and issubclass(candidate, Settings):
                 model = candidate
@@ -60,3 +123,43 @@ def _unpack(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) in (Union, types.UnionType, list, tuple):
         return get_args(annotation)
     return (annotation,)
+
+
+def describe_settings(model: type[Settings]) -> list[tuple[str, str, str]]:
+    """Key, default and meaning of every setting, nested ones dotted; the meaning is the docstring's."""
+    meanings = {}
+    for base in reversed(model.__mro__):
+        meanings.update(_attribute_docs(base.__doc__ or ""))
+    rows = []
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        nested = next((a for a in _unpack(field.annotation) if isinstance(a, type) and issubclass(a, Settings)), None)
+        if nested is None or default is None:
+            rows.append((key, "" if field.is_required() else _plain_yaml(default), meanings.get(name, "")))
+        if nested is not None:
+            rows += [(f"{key}.{inner}", value, meaning) for inner, value, meaning in describe_settings(nested)]
+    return rows
+
+
+def _attribute_docs(docstring: str) -> dict[str, str]:
+    """The ``Attributes:`` of a Google docstring, by name, each on one line."""
+    found: dict[str, str] = {}
+    name = ""
+    _, _, section = inspect.cleandoc(docstring).partition("Attributes:\n")
+    for line in section.splitlines():
+        if line and not line.startswith("    "):
+            break
+        entry = re.fullmatch(r"    (\w+)(?: \(.*?\))?: (.*)", line)
+        if entry:
+            name = entry[1]
+            found[name] = entry[2]
+        elif name and line.strip():
+            found[name] += " " + line.strip()
+    return {name: text.replace("``", "") for name, text in found.items()}
+
+
+def _plain_yaml(value: Any) -> str:
+    plain = TypeAdapter(Any).dump_python(value, mode="json")
+    text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+    return text if len(text) <= _LONGEST_DEFAULT else text[: _LONGEST_DEFAULT - 4] + " ..."

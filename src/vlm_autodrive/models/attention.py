@@ -47,10 +47,11 @@ def frame_attention(
         pieces = [
             tensor.reshape(heads, len(lengths), -1, size).transpose(0, 1) for tensor in (query, key, value)
         ]  # [pieces, heads, length, head size]
-        output = _attend(*pieces, scale, dropout).transpose(1, 2).reshape(1, -1, heads, size)
+        output = _attend(*pieces, scale=scale, dropout=dropout).transpose(1, 2).reshape(1, -1, heads, size)
     else:
         parts = (torch.split(tensor, lengths.tolist(), dim=2) for tensor in (query, key, value))
-        output = torch.cat([_attend(*part, scale, dropout) for part in zip(*parts, strict=True)], dim=2).transpose(1, 2)
+        attended = [_attend(*part, scale=scale, dropout=dropout) for part in zip(*parts, strict=True)]
+        output = torch.cat(attended, dim=2).transpose(1, 2)
     return output.contiguous(), None
 
 

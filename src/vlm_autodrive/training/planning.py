@@ -1,5 +1,6 @@
 """The plan: what every clip costs and whether it fits, told before anything is trained."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ def plan(
     )
     encoder = Encoder(loaded)
     taught = taught_clips(read_clips(supervision), read_items(supervision))
-    cache.fill([each.clip for each in taught], reporter)
+    cache.fill([each.clip for each in taught], reporter, workers=os.cpu_count() or 1)
     plans: dict[str, ClipPlan] = {}
     for each in taught:
         plans[each.clip.clip_id] = _plan_clip(encoder, cache, each, settings)

@@ -145,9 +145,9 @@ def _loop(
                 "seconds": round(time.monotonic() - started, 3),
             }
             log.write(json.dumps(record) + "\n")
+            log.flush()
             task.advance(1, f"loss {loss:.3f}")
             if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
-                log.flush()
                 save_state(folder, step + 1, model, optimizers)
 
 

@@ -1,0 +1,33 @@
+# Each target works from a fresh clone with Python 3.11 and make, and is quick the second time.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: demo test test-fast lint clean-demo
+
+demo: .venv/.installed
+	$(BIN)/autodrive run demo
+
+test: .venv/.installed
+	$(PYTEST)
+
+test-fast: .venv/.installed
+	$(PYTEST) -m "not slow"
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean-demo:
+	rm -rf runs/demo
+
+# The stamp is written last, so an interrupted installation is taken up again.
+.venv/.installed: pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[sim,dev]'
+	touch $@

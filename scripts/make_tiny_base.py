@@ -1,0 +1,114 @@
+"""Make the shipped base checkpoint: a tiny Qwen3-VL that has seen Normal driving only.
+
+    python scripts/make_tiny_base.py --work runs/tiny-base
+
+It is trained on simulated drives without any event, with seeds that no recipe uses: perception
+questions, captions, descriptions, and the verdict question, whose true answer there is always Normal.
+So it sees, and is blind to events by construction. Only the tokenizer, which knows spellings and not
+pictures, is made from texts about all classes.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+
+from vlm_autodrive.cli.console import make_reporter
+from vlm_autodrive.clips.building import build_clips
+from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
+from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.models.loading import TINY_BASE, ModelCard, load_model, resolve_model, write_card
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
+from vlm_autodrive.simulation.dataset import simulate
+from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.stores import read_items
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.supervising import supervise
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.training import train
+from vlm_autodrive.video.frames import SamplingSettings
+
+VOCABULARY_SEED = 900_001
+NORMAL_SEED = 900_002
+SAMPLING = SamplingSettings(fps=10 / 3, max_frames=16, height=84, width=126)
+WINDOW_S = 4.8
+_REPEATS = 500  # often enough for each to become one token
+
+
+def main() -> None:
+    """Run every step; each goes on where it was if it was stopped."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, default=Path("runs/tiny-base"), help="folder for all that is made")
+    parser.add_argument("--videos", type=int, default=3000, help="Normal videos to train on")
+    parser.add_argument("--epochs", type=float, default=12.0, help="passes over their clips")
+    parser.add_argument("--install", action="store_true", help="replace the checkpoint that the package ships")
+    arguments = parser.parse_args()
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    vocabulary = _supervise(work / "vocabulary", SimulateSettings(seed=VOCABULARY_SEED, triplets=60, singles=60), 2)
+    random = _random_model(work / "random", vocabulary)
+    normal = _supervise(work / "normal", SimulateSettings(seed=NORMAL_SEED, triplets=0, singles=arguments.videos), 3)
+    settings = TrainSettings(
+        model=str(random),
+        name=TINY_BASE,
+        epochs=arguments.epochs,
+        clips_per_step=24,
+        sampled_items=4,
+        optimizer="muon",
+        learning_rate=3e-3,
+        kind_weights={"verdict": 0.5},
+        seed=NORMAL_SEED,
+    )
+    trained = train(normal, work / "trained", settings, make_reporter(), overwrite=True)
+    shipped = work / TINY_BASE
+    _ship(trained, shipped)
+    if arguments.install:
+        target = Path(resolve_model(TINY_BASE))
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(shipped, target)
+
+
+def _supervise(folder: Path, settings: SimulateSettings, windows: int) -> Path:
+    reporter = make_reporter()
+    drives = simulate(folder / "drives", settings, reporter, overwrite=True)
+    imports = ImportSettings(format="nexar")
+    catalog = import_dataset("nexar", drives, folder / "catalog", imports, reporter, overwrite=True)
+    clip_settings = ClipSettings(
+        window_s=WINDOW_S,
+        windows_per_event=windows,
+        windows_per_normal=windows,
+        split=SplitFractions(train=1.0, validation=0.0, test=0.0),
+        respect_split=False,
+    )
+    clips = build_clips(catalog, folder / "clips", clip_settings, reporter, overwrite=True)
+    kinds = SuperviseSettings().kinds if settings.triplets else ("verdict", "caption", "description", "vqa")
+    return supervise(
+        clips, folder / "supervision", SuperviseSettings(kinds=kinds, vqa_per_clip=8), reporter, overwrite=True
+    )
+
+
+def _random_model(folder: Path, vocabulary: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        items = read_items(vocabulary)
+        texts = [text for item in items for text in (item.prompt.text, item.target)]
+        stamps = [f"<{tenths / 10:.1f} seconds>" for tenths in range(100)]
+        frame = ["system\n", "user\n", "assistant\n", SYSTEM_PROMPT]
+        tokenizer = train_tokenizer([*texts, *(stamps + frame) * _REPEATS], vocabulary=1536)
+        tiny_processor(tokenizer).save_pretrained(folder)
+        write_card(folder, ModelCard(name="random", sampling=SAMPLING))
+        tiny_qwen3_vl(tokenizer, seed=NORMAL_SEED).save_pretrained(folder)
+    return folder
+
+
+def _ship(trained: Path, shipped: Path) -> None:
+    loaded = load_model(str(trained), device=torch.device("cpu"))
+    shutil.rmtree(shipped, ignore_errors=True)
+    loaded.model.to(torch.bfloat16).save_pretrained(shipped)
+    loaded.processor.save_pretrained(shipped)
+    write_card(shipped, ModelCard(name=TINY_BASE, sampling=SAMPLING))
+
+
+if __name__ == "__main__":
+    main()

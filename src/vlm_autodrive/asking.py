@@ -1,0 +1,134 @@
+"""Asking a model that is named on the command line or in a recipe: checkpoints, hub models and baselines."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_autodrive.artifacts import PROVENANCE
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import VideoDetections
+from vlm_autodrive.stores import read_taxonomy
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+
+if TYPE_CHECKING:
+    from vlm_autodrive.models.loading import ModelCard
+
+BASELINES = ("majority", "camera_shake")
+SHIPPED_MODEL = "tiny-base"
+DEMO_CHECKPOINT = Path("runs/demo/checkpoint")
+
+
+def evaluate_model(
+    clips: Path,
+    model: str,
+    out: Path,
+    settings: EvaluateSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Ask a model about the held-out clips.
+
+    Args:
+        clips: The clip set.
+        model: A checkpoint's folder, ``tiny-base``, or a hub name.
+        out: Where the predictions go.
+        settings: Which clips, and what is asked.
+        reporter: Is told of the progress.
+        overwrite: Replace predictions that were made otherwise.
+    """
+    from vlm_autodrive.evaluation.running import evaluate
+    from vlm_autodrive.models.loading import model_key
+
+    return evaluate(clips, LazyEngine(model), model_key(model), out, settings, reporter, overwrite=overwrite)
+
+
+def evaluate_baseline(
+    clips: Path,
+    name: str,
+    out: Path,
+    settings: BaselineSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Predict the held-out clips with one of :data:`BASELINES`, fitted on the training clips."""
+    from vlm_autodrive.evaluation.baselines import camera_shake, majority
+
+    if name == "majority":
+        return majority(clips, out, settings, overwrite=overwrite)
+    return camera_shake(clips, out, settings, reporter, overwrite=overwrite)
+
+
+def detect_with_model(
+    videos: Sequence[Path],
+    model: str,
+    out: Path,
+    settings: DetectSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> list[VideoDetections]:
+    """Find events in videos with a model named as in :func:`evaluate_model`, and the classes it was trained for."""
+    from vlm_autodrive.detection.detecting import detect
+    from vlm_autodrive.models.loading import model_key
+
+    return detect(
+        videos,
+        LazyEngine(model),
+        out,
+        settings,
+        read_taxonomy(Path(model)),
+        reporter,
+        model_key=model_key(model),
+        overwrite=overwrite,
+    )
+
+
+def default_model(reporter: Reporter = SILENT) -> str:
+    """The model taken if none is named: the demo's, once it is trained; the shipped base before that."""
+    if (DEMO_CHECKPOINT / PROVENANCE).is_file():
+        reporter.say(f"Model: {DEMO_CHECKPOINT}, trained by the demo on simulated drives; --model takes another.")
+        return str(DEMO_CHECKPOINT)
+    reporter.say(
+        f"Model: {SHIPPED_MODEL}, which has never seen an event and finds none; "
+        "`autodrive run demo` trains one, --model takes another."
+    )
+    return SHIPPED_MODEL
+
+
+class LazyEngine:
+    """The local engine of a model, loaded when it is first needed: work that is done already needs none."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from vlm_autodrive.engines.local import load_engine
+
+        return load_engine(self._model)
+
+    @cached_property
+    def _card(self) -> "ModelCard":
+        from vlm_autodrive.models.loading import read_card
+
+        return read_card(self._model)
+
+    @property
+    def name(self) -> str:
+        """The model's name, which needs no weights."""
+        return self._card.name
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How the model wants its frames; needs no weights either."""
+        return self._card.sampling
+
+    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+        """Answer every question about every clip."""
+        return self._engine.answer(clips, questions)

@@ -1,0 +1,28 @@
+"""``autodrive clips``: cut windows and split them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+
+
+def clips(
+    catalog: Annotated[Path, typer.Argument(metavar="CATALOG", help="What `import` made.")],
+    out: Out,
+    settings: Overrides = None,
+    recipe: RecipeName = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut windows around the events, and split them by drive.
+
+    Example: autodrive clips runs/mine/catalog --out runs/mine/clips window_s=10
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.clips.building import build_clips
+    from vlm_autodrive.clips.settings import ClipSettings
+
+    chosen = settings_from(ClipSettings, "clips", recipe, settings)
+    print(build_clips(catalog, out, chosen, make_reporter(), overwrite=overwrite))

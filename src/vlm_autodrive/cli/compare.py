@@ -1,0 +1,51 @@
+"""``autodrive compare``: scores with intervals, and whether the difference is real."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Out, Overwrite, RecipeName
+
+
+def compare(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=PREDICTIONS|KEY=VALUE",
+            help="A name for each model and what `evaluate` made, the base first; then settings.",
+        ),
+    ],
+    out: Out,
+    recipe: RecipeName = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score models on the same clips, with intervals and tests.
+
+    Example: autodrive compare base=predictions/base tuned=predictions/tuned --out comparison
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.cli.tables import print_scores
+    from vlm_autodrive.evaluation.comparing import compare as compare_predictions
+    from vlm_autodrive.evaluation.settings import CompareSettings
+    from vlm_autodrive.pipeline import read_scores
+
+    predictions: dict[str, Path] = {}
+    overrides = []
+    for text in arguments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            predictions[Path(text).name] = Path(text)
+        elif name.split(".")[0] in {"compare", *CompareSettings.model_fields}:
+            overrides.append(text)
+        else:
+            predictions[name] = Path(value)
+    chosen = settings_from(CompareSettings, "compare", recipe, overrides)
+    made = compare_predictions(predictions, out, chosen, make_reporter(), overwrite=overwrite)
+    if as_json:
+        print_json(read_scores(made))
+    else:
+        print_scores(read_scores(made))
+        print(made)

@@ -1,0 +1,84 @@
+"""``autodrive detect``: find events in long video."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Overwrite, RecipeName
+
+
+def detect(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="VIDEO|KEY=VALUE", help="Video files of any length; then settings.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Gets a folder for each video.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="As for `evaluate`; if not given, the demo's checkpoint, or else tiny-base.",
+            show_default=False,
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="CSV", help="Manifest of true events: score what was found.")
+    ] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option("--fit-threshold", metavar="CSV", help="Manifest of true events: choose a threshold on them."),
+    ] = None,
+    false_alarms: Annotated[
+        float, typer.Option("--false-alarms", metavar="N", help="Most false alarms per hour, for --fit-threshold.")
+    ] = 12.0,
+    threshold: Annotated[
+        Path | None,
+        typer.Option("--threshold-from", metavar="FILE", help="Take the threshold.json that --fit-threshold wrote."),
+    ] = None,
+    recipe: RecipeName = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the events in video of any length.
+
+    Writes events.json and a timeline picture for each video; a video that cannot be read gets its reason.
+
+    Example: autodrive detect trip.mp4 --model runs/demo/checkpoint --out found stride_s=1
+    """
+    from vlm_autodrive.asking import default_model, detect_with_model
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.cli.tables import print_detections
+    from vlm_autodrive.detection.scoring import score_folder
+    from vlm_autodrive.detection.settings import DetectSettings
+    from vlm_autodrive.detection.thresholds import THRESHOLD_FILE, calibrate_threshold, read_threshold, with_threshold
+    from vlm_autodrive.stores import read_taxonomy
+
+    overrides = [text for text in arguments if _is_setting(text)]
+    videos = [Path(text) for text in arguments if not _is_setting(text)]
+    if not videos:
+        raise typer.BadParameter("name at least one video.")
+    chosen = settings_from(DetectSettings, "detect", recipe, overrides)
+    if threshold is not None:
+        chosen = with_threshold(chosen, read_threshold(threshold).threshold)
+    reporter = make_reporter()
+    model = model or default_model(reporter)
+    found = detect_with_model(videos, model, out, chosen, reporter, overwrite=overwrite)
+    taxonomy = read_taxonomy(Path(model))
+    if fit is not None:
+        fitted = calibrate_threshold(out, fit, out, false_alarms, chosen, taxonomy)
+        reporter.say(f"Threshold {fitted.threshold:.3f}, written to {out / THRESHOLD_FILE} for --threshold-from.")
+    if truth is not None:
+        scores = score_folder(out, truth, out, taxonomy).scores
+        reporter.say(f"Found {scores.found} of {scores.events} events, with {scores.false_alarms} false alarms.")
+    if as_json:
+        print_json([one.model_dump(mode="json", exclude={"windows"}) for one in found])
+    else:
+        print_detections(found)
+        print(out)
+
+
+def _is_setting(text: str) -> bool:
+    key, equals, _ = text.partition("=")
+    return bool(equals) and all(part.isidentifier() for part in key.split(".")) and not Path(text).exists()

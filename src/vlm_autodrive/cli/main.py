@@ -1,0 +1,85 @@
+"""The command ``autodrive``: its verbs, and how a mistake or an interruption is told."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import vlm_autodrive
+from vlm_autodrive.cli import clips as clips_verb
+from vlm_autodrive.cli import compare as compare_verb
+from vlm_autodrive.cli import detect as detect_verb
+from vlm_autodrive.cli import evaluate as evaluate_verb
+from vlm_autodrive.cli import import_ as import_verb
+from vlm_autodrive.cli import plan as plan_verb
+from vlm_autodrive.cli import recipes as recipes_verb
+from vlm_autodrive.cli import report as report_verb
+from vlm_autodrive.cli import run as run_verb
+from vlm_autodrive.cli import simulate as simulate_verb
+from vlm_autodrive.cli import supervise as supervise_verb
+from vlm_autodrive.cli import train as train_verb
+from vlm_autodrive.errors import UserError
+
+INTERRUPTED = 130
+
+
+class _Group(TyperGroup):
+    """Tells a user's mistake in one sentence on stderr, and an interruption in another."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(f"autodrive: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("\nautodrive: interrupted; the same command goes on from here.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: autodrive run demo",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"autodrive {vlm_autodrive.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _autodrive(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Teach a vision-language model to find collisions in dashcam video, and to say why."""
+    del version
+
+
+_WHOLE, _DATA, _MODEL, _USE = "The whole way", "Data", "Model", "Proof and use"
+
+app.command("run", rich_help_panel=_WHOLE)(run_verb.run)
+app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_WHOLE)
+app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)
+app.command("import", rich_help_panel=_DATA)(import_verb.import_)
+app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
+app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
+app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
+app.command("train", rich_help_panel=_MODEL)(train_verb.train)
+app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)
+app.command("compare", rich_help_panel=_USE)(compare_verb.compare)
+app.command("report", rich_help_panel=_USE)(report_verb.report)
+app.command("detect", rich_help_panel=_USE)(detect_verb.detect)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

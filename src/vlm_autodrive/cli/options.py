@@ -1,0 +1,60 @@
+"""The options that the verbs share, and how settings are gathered from a recipe and the command line."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from vlm_autodrive.settings import Settings
+
+S = TypeVar("S", bound="Settings")
+
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that was made otherwise.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", "-r", metavar="RECIPE", help="Start from this recipe's settings: a name or a file."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings; `autodrive recipes keys` lists them.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+
+
+def settings_from(
+    model: type[S], section: str, recipe: str | None, overrides: Sequence[str] | None, /, **given: Any
+) -> S:
+    """The settings of one section: the recipe's, then the overrides, then what options gave.
+
+    Args:
+        model: The settings model.
+        section: The section's name in recipes; its keys may be written with or without it.
+        recipe: A recipe to start from.
+        overrides: Texts such as ``epochs=2``.
+        **given: Values from options of their own; None stands for not given.
+
+    Raises:
+        UserError: If the recipe, a key or a value is wrong.
+    """
+    from vlm_autodrive.settings import merge_values, parse_overrides, parse_settings
+
+    values: dict[str, Any] = {}
+    if recipe is not None:
+        from vlm_autodrive.recipe import recipe_section
+
+        values = recipe_section(recipe, section)
+    changes = parse_overrides(overrides or ())
+    if section not in model.model_fields and isinstance(changes.get(section), dict):
+        changes = merge_values(changes, changes.pop(section))
+    values = merge_values(values, changes)
+    values = merge_values(values, {key: value for key, value in given.items() if value is not None})
+    return parse_settings(model, values, f"settings of {section}")
+
+
+def print_json(value: Any) -> None:
+    """Print a value for a program to read."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,45 @@
+"""``autodrive plan``: count before training, and show what the model will learn from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Overrides, RecipeName
+
+DOES_NOT_FIT = 1
+
+
+def plan(
+    supervision: Annotated[Path, typer.Argument(metavar="SUPERVISION", help="What `supervise` made.")],
+    settings: Overrides = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="As for `train`.")] = None,
+    show: Annotated[
+        str | None, typer.Option("--show", metavar="CLIP", help="Show this clip's rows, token by token.")
+    ] = None,
+    recipe: RecipeName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count tokens and frames of every clip: does all of it fit?
+
+    Ends with status 1 if something does not fit; training would refuse it too.
+
+    Example: autodrive plan runs/mine/supervision --model tiny-base
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.training.planning import plan as plan_training
+    from vlm_autodrive.training.planning import show_clip
+    from vlm_autodrive.training.settings import TrainSettings
+
+    chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
+    if show is not None:
+        print(show_clip(supervision, chosen, show))
+        return
+    planned = plan_training(supervision, chosen, make_reporter())
+    if as_json:
+        print(planned.model_dump_json(indent=1))
+    else:
+        print("\n".join(planned.lines()))
+    if not planned.fits:
+        raise typer.Exit(DOES_NOT_FIT)

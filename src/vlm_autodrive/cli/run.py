@@ -1,0 +1,37 @@
+"""``autodrive run``: the whole way of a recipe."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Overrides
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a YAML file.")],
+    settings: Overrides = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", metavar="DIR", help="Folder of the run; runs/NAME if not given.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do those stages of a recipe that are out of date.
+
+    Interrupted, the same command goes on from there; done, it does nothing.
+
+    Example: autodrive run demo train.epochs=2
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import print_json
+    from vlm_autodrive.cli.tables import print_outcome
+    from vlm_autodrive.pipeline import run_recipe
+    from vlm_autodrive.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or ())
+    outcome = run_recipe(loaded, run_dir or loaded.default_run_dir, make_reporter())
+    if as_json:
+        print_json(outcome.model_dump(mode="json"))
+    else:
+        print_outcome(outcome)

@@ -1,0 +1,34 @@
+"""``autodrive train``: post-train a model on a supervision set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+
+
+def train(
+    supervision: Annotated[Path, typer.Argument(metavar="SUPERVISION", help="What `supervise` made.")],
+    out: Out,
+    settings: Overrides = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="The base: tiny-base, a folder, or a name on the hub."),
+    ] = None,
+    recipe: RecipeName = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Post-train a model on a supervision set.
+
+    Interrupted, the same command goes on from the last checkpoint.
+
+    Example: autodrive train runs/mine/supervision --model tiny-base --out runs/mine/checkpoint epochs=2
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.training.settings import TrainSettings
+    from vlm_autodrive.training.training import train as train_model
+
+    chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
+    print(train_model(supervision, out, chosen, make_reporter(), overwrite=overwrite))

@@ -1,0 +1,133 @@
+"""The last stage of a run: the tuned model searches whole drives, at a threshold fixed on other drives before."""
+
+import glob
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.asking import detect_with_model
+from vlm_autodrive.detection.results import SUMMARY_FILE
+from vlm_autodrive.detection.scoring import score_detections
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
+from vlm_autodrive.detection.truth import read_truth, truth_of
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.recipe import DetectSection
+from vlm_autodrive.records import Event, VideoDetections
+from vlm_autodrive.stores import read_taxonomy
+
+DRIVES_FILE = "drives.json"
+MANIFEST = Path("drives") / "manifest.csv"
+_FOUND = "found"
+_TUNING = "tuning"
+
+Truths = dict[str, tuple[Event, ...]]
+
+
+def search_drives(
+    checkpoint: Path, simulated: Path | None, out: Path, section: DetectSection, reporter: Reporter
+) -> Path:
+    """Search drives with a checkpoint; score what is found where the truth is known.
+
+    Args:
+        checkpoint: The tuned model.
+        simulated: The simulated data set with its drives; None to search ``section.videos`` only.
+        out: Gets a folder for each drive below ``found``, and ``drives.json``.
+        section: Which videos, and how.
+        reporter: Is told of the progress.
+
+    Raises:
+        UserError: If there is nothing to search.
+    """
+    inputs = {"checkpoint": checkpoint}
+    truths: Truths = {}
+    if section.videos:
+        videos = _matching(section.videos)
+        inputs |= {f"video {number}": video for number, video in enumerate(videos)}
+    elif simulated is not None:
+        inputs["simulated"] = simulated
+        truths = read_truth(simulated / MANIFEST, read_taxonomy(checkpoint))
+        videos = [Path(video) for video in truths]
+    else:
+        raise UserError("there are no drives to search; name some in detect.videos, or set simulate.drives.")
+    with making(out, "drives", inputs, section, overwrite=True) as folder:
+        if folder is not None:
+            summary = _search(checkpoint, videos, truths, folder, section, reporter)
+            write_text(folder / DRIVES_FILE, json.dumps(summary, indent=1) + "\n")
+    return out
+
+
+def read_drives(folder: Path) -> dict[str, Any]:
+    """What :func:`search_drives` found, in figures."""
+    summary: dict[str, Any] = json.loads((folder / DRIVES_FILE).read_text(encoding="utf-8"))
+    return summary
+
+
+def _search(
+    checkpoint: Path, videos: Sequence[Path], truths: Truths, folder: Path, section: DetectSection, reporter: Reporter
+) -> dict[str, Any]:
+    settings = section.settings()
+    tuning, rest = list(videos[: section.tuning_drives]), list(videos[section.tuning_drives :])
+    if section.videos:
+        tuning, rest = [], list(videos)
+    if not rest:
+        raise UserError(
+            f"detect.tuning_drives is {section.tuning_drives}, which leaves none of {len(videos)} drives to search; "
+            "take fewer, or set simulate.drives higher."
+        )
+    fixed = False
+    if tuning:
+        quick = settings.model_copy(update={"reasoning": False})
+        found = detect_with_model(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
+        settings, fixed = _fix_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
+    found = detect_with_model(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
+    summary: dict[str, Any] = {
+        "videos": len(found),
+        "events": sum(len(each.events) for each in found),
+        "threshold": settings.threshold,
+        "threshold_fixed_on_other_drives": fixed,
+        "score": None,
+    }
+    if truths:
+        total = json.loads((folder / _FOUND / SUMMARY_FILE).read_text(encoding="utf-8"))["total"]
+        wanted = truth_of(found, _some(truths, rest))
+        score = score_detections(found, wanted, times_real_time=total.get("times_real_time"))
+        summary["score"] = score.model_dump(mode="json")
+    return summary
+
+
+def _fix_threshold(
+    found: Sequence[VideoDetections],
+    truths: Truths,
+    checkpoint: Path,
+    section: DetectSection,
+    settings: DetectSettings,
+    reporter: Reporter,
+) -> tuple[DetectSettings, bool]:
+    try:
+        threshold = fit_threshold(
+            found, truth_of(found, truths), section.false_alarms_per_hour, settings, read_taxonomy(checkpoint)
+        )
+    except UserError as error:
+        reporter.say(f"The threshold stays at {settings.threshold:g}: {error}")
+        return settings, False
+    reporter.say(f"Threshold {threshold:.3f}, fixed on {len(found)} other drives.")
+    return with_threshold(settings, threshold), True
+
+
+def _some(truths: Truths, videos: Sequence[Path]) -> Truths:
+    return {str(video): truths[str(video)] for video in videos}
+
+
+def _matching(patterns: Sequence[str]) -> list[Path]:
+    found: list[Path] = []
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern, recursive=True)) or [pattern]  # noqa: PTH207 (patterns may be absolute)
+        found += [Path(match) for match in matches]
+    absent = [str(path) for path in found if not path.is_file()]
+    if absent:
+        raise UserError(f"{absent[0]}, named in detect.videos, does not exist.")
+    return found

@@ -1,0 +1,176 @@
+"""Recipes: YAML that names the stages of a run and their settings.
+
+The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` makes one your own.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
+from vlm_autodrive.settings import Settings, merge_values, parse_overrides, parse_settings, parse_yaml
+from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.training.settings import TrainSettings
+
+_SUFFIX = ".yaml"
+
+
+class ImportSection(ImportSettings):
+    """What is read, and how.
+
+    Attributes:
+        format: How the data set is laid out.
+        path: Where it lies, from the working folder; empty for what ``simulate`` makes.
+    """
+
+    format: str = "nexar"
+    path: str = ""
+
+    def settings(self) -> ImportSettings:
+        """The stage's own settings, without what it is given as arguments."""
+        return ImportSettings.model_validate(self.model_dump(include=set(ImportSettings.model_fields)))
+
+
+class DetectSection(DetectSettings):
+    """What long video is searched, and how.
+
+    Attributes:
+        videos: Files or patterns of your own; empty for the simulated drives.
+        tuning_drives: Simulated drives, the first ones, on which the threshold is fixed beforehand; they
+            are left out of the scores. With 0 the threshold of the settings is taken as it stands.
+        false_alarms_per_hour: The most false alarms that the threshold fixed on them may allow.
+    """
+
+    videos: tuple[str, ...] = ()
+    tuning_drives: int = Field(default=0, ge=0)
+    false_alarms_per_hour: float = Field(default=12.0, gt=0)
+
+    def settings(self) -> DetectSettings:
+        """The stage's own settings."""
+        return DetectSettings.model_validate(self.model_dump(include=set(DetectSettings.model_fields)))
+
+
+class Recipe(Settings):
+    """A whole run, from videos to the report.
+
+    Attributes:
+        name: Short name; the run's folder is ``runs/<name>`` unless told otherwise.
+        description: One line on what it is for.
+        run_dir: The run's folder; None for ``runs/<name>``.
+        simulate: Render simulated drives first; None to use footage that is there.
+        import_: The data set; in YAML ``import``.
+        clips: Windows and splits.
+        supervise: What the model is to learn from.
+        train: The training, and the base model.
+        evaluate: The questions asked of base and tuned model.
+        baselines: What is learnt without a model, to compare with.
+        compare: The comparison.
+        detect: Long video; None to leave it out.
+        report: The report.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    run_dir: str | None = None
+    simulate: SimulateSettings | None = None
+    import_: ImportSection = Field(default=ImportSection(), alias="import")
+    clips: ClipSettings = ClipSettings()
+    supervise: SuperviseSettings = SuperviseSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    baselines: BaselineSettings = BaselineSettings()
+    compare: CompareSettings = CompareSettings()
+    detect: DetectSection | None = None
+    report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Recipe":
+        if self.simulate is None and not self.import_.path:
+            raise ValueError("say where the videos are (import.path), or ask for simulated ones (simulate)")
+        if self.simulate is not None and self.import_.path:
+            raise ValueError("import.path and simulate exclude each other; leave one out")
+        if self.simulate is None and self.detect is not None and not self.detect.videos:
+            raise ValueError("without simulated drives, detect.videos must name the videos to search")
+        return self
+
+    @property
+    def default_run_dir(self) -> Path:
+        """Where the run writes unless told otherwise."""
+        return Path(self.run_dir or f"runs/{self.name}")
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "simulate": SimulateSettings,
+    "import": ImportSection,
+    "clips": ClipSettings,
+    "supervise": SuperviseSettings,
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "baselines": BaselineSettings,
+    "compare": CompareSettings,
+    "detect": DetectSection,
+    "report": ReportSettings,
+}
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = files("vlm_autodrive") / "recipes"
+    return sorted(entry.name.removesuffix(_SUFFIX) for entry in folder.iterdir() if entry.name.endswith(_SUFFIX))
+
+
+def recipe_text(recipe: str) -> str:
+    """The YAML of a recipe.
+
+    Args:
+        recipe: The name of a shipped recipe, or the path of a YAML file.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if recipe in shipped_recipes():
+        return (files("vlm_autodrive") / "recipes" / (recipe + _SUFFIX)).read_text(encoding="utf-8")
+    path = Path(recipe)
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    raise UserError(f"there is no recipe {recipe}; take {', '.join(shipped_recipes())}, or the path of a YAML file.")
+
+
+def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and lay dotted overrides over it.
+
+    Raises:
+        UserError: If there is none, or a key or value is wrong.
+    """
+    values = merge_values(_mapping(recipe), parse_overrides(overrides))
+    return parse_settings(Recipe, values, f"recipe {recipe}")
+
+
+def recipe_section(recipe: str, section: str) -> dict[str, Any]:
+    """The plain settings of one stage in a recipe, without what the stage is given as arguments."""
+    load_recipe(recipe)
+    extra = {"import": ImportSection, "detect": DetectSection}.get(section)
+    kept = _mapping(recipe).get(section) or {}
+    left_out = set(extra.__annotations__) if extra is not None else set()
+    return {key: value for key, value in kept.items() if key not in left_out}
+
+
+def _mapping(recipe: str) -> dict[str, Any]:
+    values = parse_yaml(recipe_text(recipe), f"recipe {recipe}")
+    if not isinstance(values, dict):
+        raise UserError(f"recipe {recipe}: this is no recipe; write name: and the sections of its stages.")
+    return values
+
+
+def full_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML with every default."""
+    return yaml.safe_dump(recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)

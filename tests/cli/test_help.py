@@ -1,0 +1,61 @@
+"""Help is quick, whole and readable."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from vlm_autodrive import __version__
+from vlm_autodrive.cli.main import app
+
+VERBS = [
+    "run",
+    "recipes",
+    "simulate",
+    "import",
+    "clips",
+    "supervise",
+    "plan",
+    "train",
+    "evaluate",
+    "compare",
+    "report",
+    "detect",
+]
+HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")
+PROGRAM = f"""
+import sys
+sys.argv = ["autodrive", "--help"]
+from vlm_autodrive.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+print([name for name in {HEAVY} if name in sys.modules])
+print([name for name in sys.modules if name.startswith("vlm_autodrive.") and "cli" not in name])
+"""
+
+
+def test_help_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    heavy, ours = done.stdout.splitlines()[-2:]
+    assert heavy == "[]"
+    assert ours == "['vlm_autodrive.errors']"
+
+
+def test_help_names_every_verb_and_where_to_start():
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert [verb for verb in VERBS if f" {verb} " not in text] == []
+    assert "autodrive run demo" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(verb):
+    result = CliRunner().invoke(app, [verb, "-h"])
+    assert result.exit_code == 0
+    assert "Example:" in result.stdout or verb == "recipes"
+
+
+def test_the_version():
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"autodrive {__version__}\n"

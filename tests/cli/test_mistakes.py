@@ -1,0 +1,64 @@
+"""Mistakes are told in one sentence on stderr, with the right exit status."""
+
+import pytest
+from typer.testing import CliRunner
+
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.errors import UserError
+
+run = CliRunner().invoke
+
+
+def raising(error):
+    def stage(*arguments, **options):
+        raise error
+
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "demo", "train.epoch=2"], "there is no setting train.epoch; did you mean epochs?"),
+        (["run", "dem"], "there is no recipe dem; take demo, nexar, smoke"),
+        (["run", "demo", "epochs"], "'epochs' is no setting; write it as key=value"),
+        (["train", "x", "--out", "o", "epochs=-1"], "settings of train: epochs: Input should be greater than 0"),
+        (["clips", "absent", "--out", "o"], "absent does not exist"),
+        (["report", "absent", "--out", "o"], "absent does not exist"),
+        (["recipes", "keys", "trian"], "there is no section trian"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_1(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("autodrive: ")
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == [] or arguments[0] in ("clips", "report")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train"], ["trian"], ["run", "demo", "--fast"], ["detect", "a=1", "--out", "o"]]
+)
+def test_wrong_usage_is_status_2(arguments):
+    assert run(app, arguments).exit_code == 2
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(KeyboardInterrupt()))
+    result = run(app, ["clips", "cat", "--out", "o"])
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+
+
+def test_a_bug_is_not_dressed_up(monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(ZeroDivisionError()))
+    assert isinstance(run(app, ["clips", "cat", "--out", "o"]).exception, ZeroDivisionError)
+
+
+def test_a_users_mistake_inside_a_stage_is_told_too(monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(UserError("no such thing; make it.")))
+    result = run(app, ["clips", "cat", "--out", "o"])
+    assert (result.exit_code, result.stderr) == (1, "autodrive: no such thing; make it.\n")

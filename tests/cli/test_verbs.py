@@ -1,0 +1,179 @@
+"""Each verb passes on what it was given: paths, settings, and whether to overwrite."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.records import DetectedEvent, Outcome, VideoDetections
+from vlm_autodrive.training.planning import ClipPlan, Plan
+
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Puts a stand-in for a stage function, which notes its arguments and returns its folder."""
+    noted = []
+
+    def put(target, returned=None):
+        def stage(*arguments, **options):
+            noted.append((arguments, options))
+            return Path("made") if returned is None else returned
+
+        monkeypatch.setattr(f"vlm_autodrive.{target}", stage)
+        return noted
+
+    return put
+
+
+STAGES = [
+    (["simulate", "triplets=3"], "simulation.dataset.simulate", [], {"triplets": 3}),
+    (
+        ["import", "manifest", "m.csv", "strict=true"],
+        "datasets.importing.import_dataset",
+        ["manifest", Path("m.csv")],
+        {},
+    ),
+    (["clips", "cat", "split.train=0.6", "split.test=0.3"], "clips.building.build_clips", [Path("cat")], {}),
+    (["supervise", "cl", "vqa_per_clip=2"], "supervision.supervising.supervise", [Path("cl")], {"vqa_per_clip": 2}),
+    (
+        ["train", "sup", "--model", "m", "epochs=2"],
+        "training.training.train",
+        [Path("sup")],
+        {"epochs": 2, "model": "m"},
+    ),
+    (["report", "cmp", "title=Mine"], "evaluation.report.write_report", [Path("cmp")], {"title": "Mine"}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "target", "before", "wanted"), STAGES, ids=[s[0][0] for s in STAGES])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_stage_gets_its_paths_and_settings(calls, arguments, target, before, wanted, overwrite):
+    noted = calls(target)
+    result = run(app, [*arguments, "--out", "o", *(["--overwrite"] if overwrite else [])])
+    assert result.exit_code == 0, result.stderr
+    [(given, options)] = noted
+    rest = list(given)
+    assert rest.pop(len(before)) == Path("o")
+    settings = rest[len(before)]
+    assert rest[: len(before)] == before
+    assert {key: getattr(settings, key) for key in wanted} == wanted
+    assert options["overwrite"] is overwrite
+    assert result.stdout == "made\n"
+
+
+def test_an_override_may_name_its_section(calls):
+    noted = calls("training.training.train")
+    assert run(app, ["train", "sup", "--out", "o", "train.epochs=3", "lora.rank=4"]).exit_code == 0
+    settings = noted[0][0][2]
+    assert (settings.epochs, settings.lora.rank) == (3, 4)
+
+
+def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "name: mine\nimport: {path: x, strict: true}\ntrain: {epochs: 7, seed: 5}\ndetect: {videos: [a]}\n"
+    )
+    noted = calls("training.training.train")
+    assert run(app, ["train", "sup", "--out", "o", "--recipe", str(recipe), "seed=6"]).exit_code == 0
+    assert (noted[0][0][2].epochs, noted[0][0][2].seed) == (7, 6)
+    noted.clear()
+    calls("datasets.importing.import_dataset")
+    result = run(app, ["import", "nexar", "y", "--out", "o", "--recipe", str(recipe)])
+    assert result.exit_code == 0, result.stderr
+    assert noted[0][0][3].strict
+
+
+def test_plan_ends_with_1_if_something_does_not_fit(calls):
+    clip = ClipPlan(clip_id="c", frames=4, seconds=2.0, prefix_tokens=50, item_tokens=60, items=2)
+    planned = Plan(model="m", clips=(clip,), max_row_tokens=200, steps=1, tokens_shared=110, tokens_separate=160)
+    calls("training.planning.plan", planned)
+    result = run(app, ["plan", "sup"])
+    assert (result.exit_code, "everything fits" in result.stdout) == (0, True)
+    calls("training.planning.plan", planned.model_copy(update={"max_row_tokens": 100}))
+    result = run(app, ["plan", "sup", "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["max_row_tokens"] == 100
+
+
+def test_plan_shows_a_clip(calls):
+    noted = calls("training.planning.show_clip", "the mask")
+    assert run(app, ["plan", "sup", "--show", "c7"]).stdout == "the mask\n"
+    assert noted[0][0][2] == "c7"
+
+
+def test_evaluate_tells_models_from_baselines(calls):
+    noted = calls("asking.evaluate_model")
+    run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false"])
+    assert noted[-1][0][:3] == (Path("cl"), "some/model", Path("o"))
+    assert noted[-1][0][3].reasoning is False
+    calls("asking.evaluate_baseline")
+    result = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "regularisation=2"])
+    assert result.exit_code == 0, result.stderr
+    assert noted[-1][0][1] == "camera_shake"
+    assert noted[-1][0][3].regularisation == 2
+
+
+SCORES = {
+    "base": {
+        "n": 300,
+        "accuracy": {"value": 0.33, "low": 0.3, "high": 0.4},
+        "balanced_accuracy": {"value": 0.333, "low": None, "high": None},
+        "macro_f1": None,
+        "per_class": {"collision": {"precision": {"value": None}, "recall": {"value": 0}, "f1": {"value": 0.123}}},
+    }
+}
+
+
+def test_compare_tells_predictions_from_settings(calls, monkeypatch):
+    noted = calls("evaluation.comparing.compare")
+    monkeypatch.setattr("vlm_autodrive.pipeline.read_scores", lambda folder: SCORES)
+    result = run(app, ["compare", "base=p/b", "p/tuned", "resamples=300", "--out", "o"])
+    assert result.exit_code == 0, result.stderr
+    assert noted[0][0][0] == {"base": Path("p/b"), "tuned": Path("p/tuned")}
+    assert noted[0][0][2].resamples == 300
+    assert "0.33 [0.30, 0.40]" in result.stdout
+    assert "0.12" in result.stdout
+    result = run(app, ["compare", "base=p/b", "--out", "o", "--json"])
+    assert json.loads(result.stdout) == SCORES
+
+
+def detections(video, **changes):
+    event = DetectedEvent(
+        event_class="near_collision", time_s=61.26, start_s=59, end_s=64, probability=0.87, probabilities={}
+    )
+    whole = VideoDetections(
+        video=video, model="m", outcome=Outcome.OK, reason="", duration_s=90, threshold=0.5, events=(event,), windows=()
+    )
+    return whole.model_copy(update=changes)
+
+
+def test_detect_tells_videos_from_settings(calls, tmp_path):
+    odd = tmp_path / "a=b.mp4"
+    odd.touch()
+    bad = detections("bad.avi", outcome=Outcome.ERROR, reason="no video stream", duration_s=None, events=())
+    noted = calls("asking.detect_with_model", [detections("x/trip.mp4"), bad])
+    result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o"])
+    assert result.exit_code == 0, result.stderr
+    given = noted[0][0]
+    assert given[:3] == ([Path("trip.mp4"), odd], "m", Path("o"))
+    assert given[3].stride_s == 1
+    assert "near-collision at 61.3 s (0.87)" in result.stdout
+    assert "no video stream" in result.stdout
+
+
+def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noted = calls("asking.detect_with_model", [])
+    result = run(app, ["detect", "trip.mp4", "--out", "o"])
+    assert noted[-1][0][1] == "tiny-base"
+    assert "never seen an event" in result.stderr
+    checkpoint = tmp_path / "runs/demo/checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "provenance.json").touch()
+    result = run(app, ["detect", "trip.mp4", "--out", "o"])
+    assert noted[-1][0][1] == "runs/demo/checkpoint"
+    assert "runs/demo/checkpoint" in result.stderr

@@ -1,0 +1,152 @@
+"""Artefacts are whole or absent, know what made them, and are not made twice."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vlm_autodrive import artifacts
+from vlm_autodrive.artifacts import input_key, is_current, making, read_provenance
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.settings import Settings
+
+
+class Some(Settings):
+    number: int = 1
+
+
+def make(folder, source, settings=None, text="made", **options):
+    with making(folder, "things", {"source": source}, settings or Some(), **options) as work:
+        if work is not None:
+            (work / "result.txt").write_text(text)
+        return work is not None
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.txt"
+    path.write_text("one")
+    return path
+
+
+def hidden(folder):
+    return [path.name for path in folder.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_made_once_from_the_same_input_and_settings(tmp_path, source):
+    out = tmp_path / "out"
+    assert make(out, source)
+    assert not make(out, source, text="again")
+    assert (out / "result.txt").read_text() == "made"
+    assert hidden(out) == []
+
+
+@pytest.mark.parametrize("change", ["input", "settings", "name", "kind", "schema"])
+def test_anything_that_decides_the_result_changes_its_key(tmp_path, source, change, monkeypatch):
+    out = tmp_path / "out"
+    make(out, source)
+    before = read_provenance(out).key
+    if change == "input":
+        source.write_text("two")
+    if change == "schema":
+        monkeypatch.setattr(artifacts, "SCHEMA_VERSION", 99)
+    keys = {"other" if change == "name" else "source": input_key(source)}
+    settings = Some(number=2 if change == "settings" else 1)
+    kind = "others" if change == "kind" else "things"
+    assert artifacts.artifact_key(kind, keys, settings) != before
+
+
+def test_another_result_is_refused_unless_it_may_be_replaced(tmp_path, source):
+    out = tmp_path / "out"
+    make(out, source)
+    with pytest.raises(UserError, match="--overwrite"):
+        make(out, source, Some(number=2))
+    assert (out / "result.txt").read_text() == "made"
+    assert make(out, source, Some(number=2), text="new", overwrite=True)
+    assert (out / "result.txt").read_text() == "new"
+    assert hidden(out) == []
+
+
+def test_a_failure_leaves_no_result_and_the_next_run_goes_on(tmp_path, source):
+    out = tmp_path / "out"
+    with pytest.raises(ZeroDivisionError), making(out, "things", {"source": source}, Some()) as work:
+        (work / "half.txt").write_text("half")
+        raise ZeroDivisionError
+    assert not out.exists()
+    with making(out, "things", {"source": source}, Some(number=2)) as work:
+        assert not (work / "half.txt").exists(), "other settings must not go on from this"
+    shutil.rmtree(out)
+
+
+def test_the_partial_folder_is_found_again(tmp_path, source):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt), making(out, "things", {"source": source}, Some()) as work:
+        (work / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+    with making(out, "things", {"source": source}, Some()) as work:
+        assert (work / "half.txt").read_text() == "half"
+    assert (out / "half.txt").exists()
+
+
+def test_a_failure_while_replacing_keeps_the_old_result(tmp_path, source):
+    out = tmp_path / "out"
+    make(out, source)
+    changed = making(out, "things", {"source": source}, Some(number=2), overwrite=True)
+    with pytest.raises(ZeroDivisionError), changed:
+        raise ZeroDivisionError
+    assert (out / "result.txt").read_text() == "made"
+    assert not make(out, source)
+
+
+def test_an_artefact_passes_its_key_on(tmp_path, source):
+    first, second = tmp_path / "first", tmp_path / "second"
+    make(first, source)
+    make(second, first)
+    assert read_provenance(second).inputs["source"].key == read_provenance(first).key
+    source.write_text("two")
+    make(first, source, overwrite=True)
+    key = artifacts.artifact_key("things", {"source": input_key(first)}, Some())
+    assert not is_current(second, key)
+
+
+def test_a_moved_run_is_still_current(tmp_path, source):
+    (tmp_path / "run").mkdir()
+    make(tmp_path / "run" / "first", source)
+    make(tmp_path / "run" / "second", tmp_path / "run" / "first")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert not make(tmp_path / "moved" / "second", tmp_path / "moved" / "first")
+
+
+def test_the_wrong_kind_of_input_is_named(tmp_path, source):
+    out = tmp_path / "out"
+    make(out, source)
+    with pytest.raises(UserError, match="holds things, but clips is needed"):
+        input_key(out, "clips")
+    with pytest.raises(UserError, match="no finished clips"):
+        input_key(source, "clips")
+    with pytest.raises(UserError, match="does not exist"):
+        input_key(tmp_path / "absent")
+    with pytest.raises(UserError, match="no finished result"):
+        read_provenance(tmp_path)
+
+
+def test_a_folder_is_known_by_names_and_content(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.csv").write_text("1")
+    before = input_key(folder)
+    assert input_key(folder) == before
+    (folder / "a.csv").write_text("2")
+    assert input_key(folder) != before
+    (folder / "a.csv").write_text("1")
+    assert input_key(folder) == before
+    (folder / "a.csv").rename(folder / "b.csv")
+    assert input_key(folder) != before
+
+
+def test_paths_inside_an_artefact_survive_a_move(tmp_path):
+    video = tmp_path / "run" / "videos" / "a.mp4"
+    kept = artifacts.relative_to_artifact(str(video), tmp_path / "run" / "catalog")
+    assert kept == str(Path("..") / "videos" / "a.mp4")
+    elsewhere = tmp_path / "elsewhere"
+    assert artifacts.absolute_from_artifact(kept, elsewhere / "catalog") == str(elsewhere / "videos" / "a.mp4")

@@ -1,0 +1,140 @@
+"""Whole drives: the threshold is fixed on some, and the others are scored with it."""
+
+import json
+
+import pytest
+
+from vlm_autodrive import drives
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.drives import read_drives, search_drives
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SILENT, SilentReporter
+from vlm_autodrive.recipe import DetectSection
+from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
+from vlm_autodrive.settings import Settings
+
+EVENT_S, NOISE_S, LENGTH_S = 20.0, 40.0, 60.0
+
+
+def scanned(video, settings, event=0.9, noise=0.6):
+    """A drive whose windows score high at the event, lower at a false alarm, and nothing elsewhere."""
+    windows = []
+    for number in range(int((LENGTH_S - 4.8) / 1.2) + 1):
+        begin = number * 1.2
+        middle = begin + 2.4
+        chance = event if abs(middle - EVENT_S) <= 1.2 else noise if abs(middle - NOISE_S) <= 1.2 else 0.01
+        chances = {"collision": chance, "near_collision": 0.0, "normal": 1 - chance}
+        windows.append(WindowScore(start_s=begin, end_s=begin + 4.8, outcome=Outcome.OK, probabilities=chances))
+    found = [
+        DetectedEvent(
+            event_class="collision", time_s=time_s, start_s=time_s, end_s=time_s, probability=chance, probabilities={}
+        )
+        for time_s, chance in ((EVENT_S, event), (NOISE_S, noise))
+        if chance >= settings.threshold
+    ]
+    return VideoDetections(
+        video=str(video),
+        model="m",
+        outcome=Outcome.OK,
+        reason="",
+        duration_s=LENGTH_S,
+        threshold=settings.threshold,
+        events=tuple(found),
+        windows=tuple(windows),
+    )
+
+
+class Made(Settings):
+    number: int = 0
+
+
+def make(folder, kind, files):
+    with making(folder, kind, {}, Made()) as work:
+        for name, text in files.items() if work is not None else ():
+            (work / name).parent.mkdir(exist_ok=True)
+            (work / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def searched(tmp_path, monkeypatch):
+    """Calls the stage on four drives, with a stand-in for detection that notes what it was asked."""
+    asked = []
+
+    def detect(videos, model, out, settings, reporter, *, overwrite):
+        asked.append((out.name, [video.name for video in videos], settings))
+        out.mkdir(parents=True)
+        (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))
+        return [scanned(video, settings) for video in videos]
+
+    monkeypatch.setattr(drives, "detect_with_model", detect)
+    checkpoint = make(tmp_path / "checkpoint", "checkpoint", {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json()})
+
+    def search(section, quiet=(), reporter=SILENT):
+        rows = [f"{n}.mp4,normal," if n in quiet else f"{n}.mp4,collision,{EVENT_S}" for n in range(4)]
+        manifest = "\n".join(["video,class,event_time_s", *rows]) + "\n"
+        files = {"drives/manifest.csv": manifest, **{f"drives/{n}.mp4": "" for n in range(4)}}
+        simulated = make(tmp_path / "simulated", "simulated_dataset", files)
+        return read_drives(search_drives(checkpoint, simulated, tmp_path / "drives", section, reporter)), asked
+
+    return search
+
+
+def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(searched):
+    summary, asked = searched(DetectSection(tuning_drives=1, threshold=0.5, false_alarms_per_hour=1))
+    (tuning, tuned_on, quick), (found, scored, settings) = asked
+    assert (tuning, tuned_on, quick.reasoning) == ("tuning", ["0.mp4"], False)
+    assert (found, scored, settings.reasoning) == ("found", ["1.mp4", "2.mp4", "3.mp4"], True)
+    assert 0.6 < settings.threshold < 0.9
+    assert summary["threshold"] == settings.threshold
+    assert summary["threshold_fixed_on_other_drives"] is True
+    scores = summary["score"]["scores"]
+    assert (scores["events"], scores["found"], scores["false_alarms"]) == (3, 3, 0)
+    assert summary["score"]["times_real_time"] == 12.5
+
+
+def test_without_tuning_drives_the_threshold_stands_and_all_are_scored(searched):
+    summary, asked = searched(DetectSection(threshold=0.5))
+    assert [(out, len(videos)) for out, videos, _ in asked] == [("found", 4)]
+    assert summary["threshold"] == 0.5
+    assert summary["threshold_fixed_on_other_drives"] is False
+    assert summary["score"]["scores"]["false_alarms"] == 4
+
+
+def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched):
+    class Saying(SilentReporter):
+        said = []
+
+        def say(self, message):
+            self.said.append(message)
+
+    summary, _ = searched(DetectSection(tuning_drives=1, threshold=0.55), quiet=(0,), reporter=Saying())
+    assert summary["threshold"] == 0.55
+    assert summary["threshold_fixed_on_other_drives"] is False
+    assert "The threshold stays at 0.55" in Saying.said[0]
+
+
+def test_tuning_on_every_drive_is_refused(searched):
+    with pytest.raises(UserError, match="leaves none of 4 drives"):
+        searched(DetectSection(tuning_drives=4))
+
+
+def test_a_second_call_does_nothing(searched):
+    section = DetectSection(tuning_drives=1)
+    first, asked = searched(section)
+    before = len(asked)
+    second, _ = searched(section)
+    assert (second, len(asked)) == (first, before)
+
+
+def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
+    for name in ("b.mp4", "a.mp4"):
+        (tmp_path / name).touch()
+    summary, asked = searched(DetectSection(videos=(f"{tmp_path}/*.mp4",), tuning_drives=2))
+    assert asked[0][1] == ["a.mp4", "b.mp4"]
+    assert (summary["videos"], summary["score"]) == (2, None)
+
+
+def test_a_video_that_is_not_there_is_named(searched, tmp_path):
+    with pytest.raises(UserError, match=r"nothing\.mp4, named in detect\.videos"):
+        searched(DetectSection(videos=(f"{tmp_path}/nothing.mp4",)))

@@ -1,0 +1,300 @@
+"""A run does its stages in order, only those that are out of date, and goes on after being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_models import saved_tiny_model
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.pipeline import run_recipe
+from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.recipe import load_recipe
+
+ORDER = [
+    "simulate",
+    "import",
+    "clips",
+    "supervise",
+    "train",
+    "evaluate base",
+    "evaluate tuned",
+    "evaluate majority",
+    "evaluate camera_shake",
+    "compare",
+    "detect",
+    "report",
+]
+
+
+class Saying(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """Stands in for every stage: each writes the names of its inputs into an artefact with the true settings."""
+    begun = []
+
+    def write(kind, inputs, out, settings, overwrite):
+        assert overwrite
+        with making(out, kind, inputs, settings, overwrite=overwrite) as folder:
+            if folder is not None:
+                begun.append(f"{kind} {out.name}")
+                text = json.dumps(
+                    {"models": {}, "score": None, "inputs": sorted(path.name for path in inputs.values())}
+                )
+                for name in ("report.html", "report.json", "drives.json"):
+                    (folder / name).write_text(text)
+        return out
+
+    def put(target, kind):
+        def stage(source, out, settings, reporter, *, overwrite, **rest):
+            return write(kind, {"source": source}, out, settings, overwrite)
+
+        monkeypatch.setattr(f"vlm_autodrive.{target}", stage)
+
+    def evaluate(clips, model, out, settings, reporter, *, overwrite):
+        inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
+        return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
+
+    put("clips.building.build_clips", "clips")
+    put("supervision.supervising.supervise", "supervision")
+    put("training.training.train", "checkpoint")
+    put("evaluation.report.write_report", "report")
+    monkeypatch.setattr(
+        "vlm_autodrive.simulation.dataset.simulate",
+        lambda out, settings, reporter, *, overwrite: write("simulated", {}, out, settings, overwrite),
+    )
+    monkeypatch.setattr(
+        "vlm_autodrive.datasets.importing.import_dataset",
+        lambda format_, path, out, settings, reporter, *, overwrite: write(
+            "catalog", {"source": path}, out, settings, overwrite
+        ),
+    )
+    monkeypatch.setattr(
+        "vlm_autodrive.evaluation.comparing.compare",
+        lambda predictions, out, settings, reporter, *, overwrite: write(
+            "comparison", predictions, out, settings, overwrite
+        ),
+    )
+    monkeypatch.setattr("vlm_autodrive.pipeline.evaluate_model", evaluate)
+    monkeypatch.setattr("vlm_autodrive.pipeline.evaluate_baseline", evaluate)
+    monkeypatch.setattr(
+        "vlm_autodrive.pipeline.search_drives",
+        lambda checkpoint, simulated, out, section, reporter: write(
+            "drives", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
+        ),
+    )
+    return begun
+
+
+def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
+    reporter = Saying()
+    outcome = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
+    assert list(outcome.made) == ORDER
+    assert stages == [
+        "simulated simulated",
+        "catalog catalog",
+        "clips clips",
+        "supervision supervision",
+        "checkpoint checkpoint",
+        "predictions of tiny-base base",
+        "predictions of checkpoint tuned",
+        "predictions of majority majority",
+        "predictions of camera_shake camera_shake",
+        "comparison comparison",
+        "drives drives",
+        "report report",
+    ]
+    assert outcome.report_html == tmp_path / "run" / "report.html"
+    assert outcome.report_json.read_text() == (tmp_path / "run" / "report" / "report.json").read_text()
+    reporter.said.clear()
+    again = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
+    assert again.made == ()
+    assert len(stages) == len(ORDER)
+    assert [line for line in reporter.said if line.endswith("up to date")] == [f"{name}: up to date" for name in ORDER]
+
+
+def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
+    run_recipe(load_recipe("smoke"), tmp_path)
+
+    def inputs(place):
+        return json.loads((tmp_path / place / "report.json").read_text())["inputs"]
+
+    assert inputs("catalog") == ["simulated"]
+    assert inputs("clips") == ["catalog"]
+    assert inputs("supervision") == ["clips"]
+    assert inputs("checkpoint") == ["supervision"]
+    assert inputs("predictions/base") == ["clips"]
+    assert inputs("predictions/tuned") == ["checkpoint", "clips"]
+    assert inputs("comparison") == ["base", "camera_shake", "majority", "tuned"]
+    assert inputs("drives") == ["checkpoint", "simulated"]
+    assert inputs("report") == ["comparison"]
+
+
+@pytest.mark.parametrize(
+    ("override", "first"),
+    [("simulate.seed=99", 0), ("clips.seed=99", 2), ("supervise.seed=99", 3), ("report.title=New", 11)],
+)
+def test_a_changed_setting_does_its_stage_and_what_follows(stages, tmp_path, override, first):
+    run_recipe(load_recipe("smoke"), tmp_path)
+    after_supervision = ["train", "evaluate tuned", "compare", "detect", "report"]
+    wanted = ["supervise", *after_supervision] if override.startswith("supervise") else ORDER[first:]
+    if override.startswith("clips"):
+        wanted = ORDER[2:]
+    assert list(run_recipe(load_recipe("smoke", [override]), tmp_path).made) == wanted
+
+
+def test_a_lost_result_is_made_again_and_what_rests_on_it_stays(stages, tmp_path):
+    run_recipe(load_recipe("smoke"), tmp_path)
+    for path in (tmp_path / "clips").iterdir():
+        path.unlink()
+    (tmp_path / "clips").rmdir()
+    (tmp_path / "report.html").unlink()
+    assert run_recipe(load_recipe("smoke"), tmp_path).made == ("clips",)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages, tmp_path):
+    (tmp_path / "footage").mkdir()
+    recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage"])
+    outcome = run_recipe(recipe, tmp_path / "run")
+    assert list(outcome.made) == [name for name in ORDER if name not in ("simulate", "detect")]
+    assert json.loads((tmp_path / "run" / "catalog" / "report.json").read_text())["inputs"] == ["footage"]
+
+
+def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise UserError("it does not fit.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vlm_autodrive.training.training.train", fail)
+        with pytest.raises(UserError, match="it does not fit"):
+            run_recipe(load_recipe("smoke"), tmp_path)
+    assert not (tmp_path / "predictions").exists()
+    assert list(run_recipe(load_recipe("smoke"), tmp_path).made) == ORDER[4:]
+
+
+def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "mine.txt").write_text("precious")
+    with pytest.raises(UserError, match="was not made by a run"):
+        run_recipe(load_recipe("smoke"), tmp_path)
+    assert (tmp_path / "clips" / "mine.txt").read_text() == "precious"
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from vlm_autodrive.pipeline import _alone_in
+with _alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_runs_do_not_work_in_one_folder(stages, tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match="another run is at work"):
+            run_recipe(load_recipe("smoke"), tmp_path)
+        assert stages == []
+    finally:
+        holder.kill()
+        holder.wait()
+    assert list(run_recipe(load_recipe("smoke"), tmp_path).made) == ORDER
+
+
+def start(run_dir, *overrides):
+    program = "from vlm_autodrive.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "run", "smoke", "--run-dir", str(run_dir), *overrides]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.slow
+def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
+    first = start(tmp_path)
+    printed, said = first.communicate(timeout=500)
+    assert first.returncode == 0, said
+    assert f"Report: {tmp_path}/report.html" in printed
+    assert "macro F1" in printed
+    models = json.loads((tmp_path / "report.json").read_text())["models"]
+    assert set(models) == {"base", "tuned", "majority", "camera_shake"}
+    for scores in models.values():
+        assert {"n", "accuracy", "macro_f1", "balanced_accuracy", "per_class"} <= set(scores)
+        assert set(scores["per_class"]) == {"collision", "near_collision", "normal"}
+        assert all({"value", "low", "high"} <= set(each["f1"]) for each in scores["per_class"].values())
+    assert "http" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
+    drives = json.loads((tmp_path / "drives" / "drives.json").read_text())
+    assert drives["score"]["videos"] == 1
+
+    second = start(tmp_path)
+    printed, said = second.communicate(timeout=200)
+    assert second.returncode == 0, said
+    assert "Nothing was to be done" in printed
+    assert said.count("up to date") == len(ORDER)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
+    small = (
+        f"train.model={saved_tiny_model('qwen3_vl')}",
+        "train.epochs=2",
+        "train.clips_per_step=2",
+        "evaluate.max_new_tokens=8",
+        "simulate.triplets=6",
+        "simulate.drives=0",
+        "detect=null",
+    )
+    whole = start(tmp_path / "whole", *small)
+    assert whole.wait(timeout=400) == 0, whole.stderr.read()
+
+    killed = tmp_path / "killed"
+    for path in ("simulated", "checkpoint"):
+        process = start(killed, *small)
+        _kill_once(process, lambda path=path: _half_done(killed, path))
+        assert not (killed / path).exists()
+    last = start(killed, *small)
+    _, said = last.communicate(timeout=400)
+    assert last.returncode == 0, said
+    assert "going on at" in said
+    assert "clips: up to date" in said
+    weights = "checkpoint/model.safetensors"
+    assert (killed / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+    assert _verdicts(killed) == _verdicts(tmp_path / "whole")
+    assert list(killed.glob(".*.partial-*")) == []
+
+
+def _half_done(run_dir: Path, stage: str) -> bool:
+    """Whether an unfinished stage has something that a later run can go on from."""
+    if stage == "checkpoint":
+        return any(run_dir.glob(".checkpoint.partial-*/state.pt"))
+    return any(run_dir.glob(f".{stage}.partial-*/train/*/*.mp4"))
+
+
+def _kill_once(process: subprocess.Popen, ready, patience_s: float = 200) -> None:
+    give_up = time.monotonic() + patience_s
+    while not ready():
+        assert process.poll() is None, f"it ended before it could be killed: {process.stderr.read()}"
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def _verdicts(run_dir: Path) -> list[tuple[str, dict]]:
+    lines = (run_dir / "predictions" / "tuned" / "predictions.jsonl").read_text().splitlines()
+    return [(record["clip_id"], record["verdict"]) for record in map(json.loads, lines)]

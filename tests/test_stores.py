@@ -1,0 +1,87 @@
+"""Records come back from an artefact as they went in, also after the run was moved."""
+
+import shutil
+
+import pytest
+
+from vlm_autodrive import stores
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Event, EventClass, ImportIssue, Taxonomy, Video
+
+TWO = Taxonomy(
+    classes=(
+        EventClass(name="stop", label="Stop", code="A", definition="a stop"),
+        EventClass(name="go", label="Go", code="B", definition="no stop", is_event=False),
+    )
+)
+
+
+def video(folder, name="00042"):
+    return Video(video_id=name, path=str(folder / "videos" / f"{name}.mp4"), positive=True, group_id="g")
+
+
+def clip(folder):
+    return Clip(
+        clip_id="c1",
+        video_id="00042",
+        path=str(folder / "videos" / "00042.mp4"),
+        start_s=1.5,
+        end_s=6.3,
+        split="train",
+        event_class=None,
+        event_time_s=2.0,
+        alert_time_s=None,
+        ego_involved=None,
+        group_id="g",
+        triplet_id=None,
+        metadata={"weather": "Rain"},
+    )
+
+
+def write_run(run):
+    (run / "catalog").mkdir(parents=True)
+    (run / "clips").mkdir()
+    event = Event(event_id="e", video_id="00042", event_class="stop", time_s=1.0)
+    issue = ImportIssue(file="m.csv", line=3, field="time", value="x", message="no number", rejected=True)
+    stores.write_catalog(run / "catalog", run / "catalog", TWO, [video(run)], [event], [], [issue])
+    stores.write_clips(run / "clips", run / "clips", TWO, [clip(run)])
+    return event
+
+
+def test_a_catalog_comes_back(tmp_path):
+    event = write_run(tmp_path / "run")
+    catalog = tmp_path / "run" / "catalog"
+    assert stores.read_videos(catalog) == [video(tmp_path / "run")]
+    assert stores.read_events(catalog) == [event]
+    assert stores.read_scenarios(catalog) == {}
+    assert stores.read_taxonomy(catalog) == TWO
+    assert str(tmp_path) not in (catalog / stores.VIDEOS_FILE).read_text()
+
+
+def test_paths_follow_a_moved_run(tmp_path):
+    write_run(tmp_path / "run")
+    shutil.move(tmp_path / "run", tmp_path / "moved")
+    assert stores.read_videos(tmp_path / "moved" / "catalog") == [video(tmp_path / "moved")]
+    assert stores.read_clips(tmp_path / "moved" / "clips") == [clip(tmp_path / "moved")]
+
+
+def test_paths_are_right_though_written_in_a_partial_folder(tmp_path):
+    final, partial = tmp_path / "deep" / "clips", tmp_path / "deep" / ".clips.partial-1" / "inner"
+    partial.mkdir(parents=True)
+    stores.write_clips(partial, final, TWO, [clip(tmp_path)])
+    shutil.move(partial, final)
+    assert stores.read_clips(final) == [clip(tmp_path)]
+
+
+def test_the_default_classes_where_none_are_named(tmp_path):
+    assert stores.read_taxonomy(tmp_path) == DEFAULT_TAXONOMY
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"clips\.jsonl does not exist"):
+        stores.read_clips(tmp_path)
+    write_run(tmp_path / "run")
+    path = tmp_path / "run" / "clips" / stores.CLIPS_FILE
+    path.write_text(path.read_text() + '{"clip_id": 3}\n')
+    with pytest.raises(UserError, match=r"clips\.jsonl, line 2: "):
+        stores.read_clips(tmp_path / "run" / "clips")

@@ -1,0 +1,80 @@
+"""A small supervision set on real video files, for the tests of training."""
+
+from pathlib import Path
+
+from tests.clocks import write_clock
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import ITEMS_FILE, write_clips
+
+CLASSES = ("collision", "near_collision", "normal")
+
+
+def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]:
+    """Clips of 2.4 s, each of its own video file."""
+    clips = []
+    for number in range(count):
+        path = write_clock(folder / f"{split}{number}.mp4", times_s=[i / 10 for i in range(24)])
+        event_class = CLASSES[number % 3]
+        time_s = None if event_class == "normal" else 1.2
+        clips.append(
+            Clip(
+                clip_id=f"{split}{number}-w0",
+                video_id=f"{split}{number}",
+                path=str(path),
+                start_s=0.0,
+                end_s=2.4,
+                split=split,
+                event_class=event_class,
+                event_time_s=time_s,
+                alert_time_s=None,
+                ego_involved=None,
+                group_id=f"{split}{number}",
+                triplet_id=None,
+                metadata={},
+            )
+        )
+    return clips
+
+
+def make_items(clip: Clip) -> list[SupervisionItem]:
+    """A verdict, a trace, one caption that can be mirrored and one question that cannot."""
+    code = DEFAULT_TAXONOMY.by_name(str(clip.event_class)).code
+    trace = format_reasoning("A car comes.", code, clip.event_time_s)
+
+    def item(kind, prompt, target, mirror):
+        return SupervisionItem(
+            item_id=f"{clip.clip_id}-{kind}",
+            clip_id=clip.clip_id,
+            kind=kind,
+            topic=kind,
+            prompt=prompt,
+            target=target,
+            mirror_target=mirror,
+            teacher="rules",
+            teacher_prompt_version="1",
+        )
+
+    return [
+        item("verdict", verdict_prompt(DEFAULT_TAXONOMY), code, code),
+        item("reasoning", reasoning_prompt(DEFAULT_TAXONOMY), trace, trace),
+        item("caption", StudentPrompt(text="Write a caption.", version="1"), "From the left.", "From the right."),
+    ]
+
+
+def make_supervision(folder: Path, count: int = 6, rejected: int | None = None) -> Path:
+    """The whole artefact; the items of clip number ``rejected`` fail a check."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = make_clips(folder, count)
+    items = [item for clip in clips for item in make_items(clip)]
+    if rejected is not None:
+        failed = (Check(name="truth", passed=False, message="planted"),)
+        bad = clips[rejected].clip_id
+        items = [i.model_copy(update={"checks": failed}) if i.clip_id == bad else i for i in items]
+    out = folder / "supervision"
+    with making(out, "supervision", {}, Settings()) as partial:
+        write_jsonl(partial / ITEMS_FILE, items)
+        write_clips(partial, out, DEFAULT_TAXONOMY, clips)
+    return out
