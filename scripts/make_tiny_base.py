@@ -34,6 +34,15 @@ VOCABULARY_SEED = 900_001
 NORMAL_SEED = 900_002
 SAMPLING = SamplingSettings(fps=10 / 3, max_frames=16, height=84, width=126)
 WINDOW_S = 4.8
+PERCEPTION = SuperviseSettings(
+    kinds=("verdict", "caption", "vqa"),
+    vqa_per_clip=12,
+    vqa_topics=(
+        *("gap", "gap_check", "gap_trend", "closing_speed", "time_to_contact", "lead_gap", "ego_speed", "ego_trend"),
+        *("closest_time", "closest_gap", "response", "jolt", "actor", "side", "color"),
+        *("light", "weather", "scene", "lanes", "ego_lane"),
+    ),
+)
 _REPEATS = 500  # often enough for each to become one token
 
 
@@ -42,20 +51,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/tiny-base"), help="folder for all that is made")
     parser.add_argument("--videos", type=int, default=3000, help="Normal videos to train on")
-    parser.add_argument("--epochs", type=float, default=12.0, help="passes over their clips")
+    parser.add_argument("--epochs", type=float, default=2.5, help="passes over their clips")
     parser.add_argument("--install", action="store_true", help="replace the checkpoint that the package ships")
     arguments = parser.parse_args()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    vocabulary = _supervise(work / "vocabulary", SimulateSettings(seed=VOCABULARY_SEED, triplets=60, singles=60), 2)
+    vocabulary = _supervise(
+        work / "vocabulary", SimulateSettings(seed=VOCABULARY_SEED, triplets=60, singles=60), 2, SuperviseSettings()
+    )
     random = _random_model(work / "random", vocabulary)
-    normal = _supervise(work / "normal", SimulateSettings(seed=NORMAL_SEED, triplets=0, singles=arguments.videos), 3)
+    normals = SimulateSettings(seed=NORMAL_SEED, triplets=0, singles=arguments.videos)
+    normal = _supervise(work / "normal", normals, 3, PERCEPTION)
     settings = TrainSettings(
         model=str(random),
         name=TINY_BASE,
         epochs=arguments.epochs,
         clips_per_step=24,
-        sampled_items=4,
+        sampled_items=5,
         optimizer="muon",
         learning_rate=3e-3,
         kind_weights={"verdict": 0.5},
@@ -70,7 +82,7 @@ def main() -> None:
         shutil.copytree(shipped, target)
 
 
-def _supervise(folder: Path, settings: SimulateSettings, windows: int) -> Path:
+def _supervise(folder: Path, settings: SimulateSettings, windows: int, supervision: SuperviseSettings) -> Path:
     reporter = make_reporter()
     drives = simulate(folder / "drives", settings, reporter, overwrite=True)
     imports = ImportSettings(format="nexar")
@@ -83,10 +95,7 @@ def _supervise(folder: Path, settings: SimulateSettings, windows: int) -> Path:
         respect_split=False,
     )
     clips = build_clips(catalog, folder / "clips", clip_settings, reporter, overwrite=True)
-    kinds = SuperviseSettings().kinds if settings.triplets else ("verdict", "caption", "description", "vqa")
-    return supervise(
-        clips, folder / "supervision", SuperviseSettings(kinds=kinds, vqa_per_clip=8), reporter, overwrite=True
-    )
+    return supervise(clips, folder / "supervision", supervision, reporter, overwrite=True)
 
 
 def _random_model(folder: Path, vocabulary: Path) -> Path:

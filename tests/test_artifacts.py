@@ -1,5 +1,6 @@
 """Artefacts are whole or absent, know what made them, and are not made twice."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -96,6 +97,85 @@ def test_a_failure_while_replacing_keeps_the_old_result(tmp_path, source):
         raise ZeroDivisionError
     assert (out / "result.txt").read_text() == "made"
     assert not make(out, source)
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill_at_rename(number, monkeypatch):
+    """Kills before the given rename of those that put the new result in the old one's place."""
+    rename, seen = Path.rename, []
+
+    def counting(path, target):
+        seen.append(path)
+        if len(seen) == number:
+            raise Killed
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", counting)
+
+
+def kill_while_replacing(out, source, monkeypatch, before):
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        if before == "removal":
+            patched.setattr(artifacts, "_discard", lambda path: kill() if path.exists() else None)
+        else:
+            kill_at_rename(before, patched)
+        make(out, source, Some(number=2), text="new", overwrite=True)
+
+
+def kill():
+    raise Killed
+
+
+@pytest.mark.parametrize("before", [1, 2, "removal"])
+def test_killed_while_replacing_the_next_run_ends_whole_and_clean(tmp_path, source, monkeypatch, before):
+    out = tmp_path / "out"
+    make(out, source)
+    kill_while_replacing(out, source, monkeypatch, before)
+    make(out, source, Some(number=2), text="new", overwrite=True)
+    assert (out / "result.txt").read_text() == "new"
+    assert is_current(out, read_provenance(out).key)
+    assert hidden(out) == []
+
+
+def test_killed_between_the_renames_the_old_result_comes_back_if_the_new_one_is_lost(tmp_path, source, monkeypatch):
+    out = tmp_path / "out"
+    make(out, source)
+    kill_while_replacing(out, source, monkeypatch, 2)
+    assert not out.exists()
+    [partial] = tmp_path.glob(".out.partial-*")
+    shutil.rmtree(partial)
+    assert not make(out, source), "it was made before and is still there"
+    assert (out / "result.txt").read_text() == "made"
+    assert hidden(out) == []
+
+
+def test_an_old_result_that_is_half_removed_never_comes_back(tmp_path, source, monkeypatch):
+    out = tmp_path / "out"
+    make(out, source)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(artifacts.shutil, "rmtree", lambda path, **how: kill() if path.exists() else None)
+        make(out, source, Some(number=2), text="new", overwrite=True)
+    assert hidden(out) == [".out.replaced"]
+    shutil.rmtree(out)
+    assert make(out, source, text="anew")
+    assert (out / "result.txt").read_text() == "anew"
+    assert hidden(out) == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.MP4", "a.webm", "a.ts", "a.m4v", "a.GIF", "a.mpg", "a.mpeg", "a.mov"])
+def test_a_video_is_known_by_name_size_and_time_without_reading_it(tmp_path, name):
+    video = tmp_path / name
+    video.write_bytes(b"1")
+    first = input_key(video)
+    times = video.stat().st_atime_ns, video.stat().st_mtime_ns
+    video.write_bytes(b"2")
+    os.utime(video, ns=times)
+    assert input_key(video) == first
+    os.utime(video, ns=(times[0], times[1] + 1000))
+    assert input_key(video) != first
 
 
 def test_an_artefact_passes_its_key_on(tmp_path, source):

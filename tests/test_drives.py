@@ -6,8 +6,9 @@ import pytest
 
 from vlm_autodrive import drives
 from vlm_autodrive.artifacts import making
-from vlm_autodrive.drives import read_drives, search_drives
+from vlm_autodrive.drives import search_drives
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.recipe import DetectSection
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
@@ -86,19 +87,33 @@ def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(se
     assert (tuning, tuned_on, quick.reasoning) == ("tuning", ["0.mp4"], False)
     assert (found, scored, settings.reasoning) == ("found", ["1.mp4", "2.mp4", "3.mp4"], True)
     assert 0.6 < settings.threshold < 0.9
-    assert summary["threshold"] == settings.threshold
-    assert summary["threshold_fixed_on_other_drives"] is True
-    scores = summary["score"]["scores"]
-    assert (scores["events"], scores["found"], scores["false_alarms"]) == (3, 3, 0)
-    assert summary["score"]["times_real_time"] == 12.5
+    assert summary.threshold == settings.threshold
+    assert (summary.threshold_fixed_on, summary.false_alarms_allowed) == (("0.mp4",), 1)
+    scores = summary.score.scores
+    assert (scores.events, scores.found, scores.false_alarms) == (3, 3, 0)
+    assert summary.score.times_real_time == 12.5
+    assert summary.hours == scores.hours == pytest.approx(3 * LENGTH_S / 3600)
 
 
 def test_without_tuning_drives_the_threshold_stands_and_all_are_scored(searched):
     summary, asked = searched(DetectSection(threshold=0.5))
     assert [(out, len(videos)) for out, videos, _ in asked] == [("found", 4)]
-    assert summary["threshold"] == 0.5
-    assert summary["threshold_fixed_on_other_drives"] is False
-    assert summary["score"]["scores"]["false_alarms"] == 4
+    assert summary.threshold == 0.5
+    assert (summary.threshold_fixed_on, summary.false_alarms_allowed) == ((), None)
+    assert summary.score.scores.false_alarms == 4
+
+
+def test_timelines_of_the_first_scored_drives_show_the_truth(searched, tmp_path, monkeypatch):
+    drawn = []
+
+    def write(path, video, found, taxonomy, truth):
+        drawn.append((path.name, video.name, found.video, truth and [event.time_s for event in truth]))
+
+    monkeypatch.setattr(drives, "write_timeline", write)
+    summary, _ = searched(DetectSection(tuning_drives=1, threshold=0.5), quiet=(2,))
+    videos = [str(tmp_path / "simulated" / "drives" / f"{n}.mp4") for n in range(4)]
+    assert drawn == [("1_1.png", "1.mp4", videos[1], [EVENT_S]), ("2_2.png", "2.mp4", videos[2], ())]
+    assert summary.timelines == ("timelines/1_1.png", "timelines/2_2.png")
 
 
 def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched):
@@ -109,8 +124,7 @@ def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched)
             self.said.append(message)
 
     summary, _ = searched(DetectSection(tuning_drives=1, threshold=0.55), quiet=(0,), reporter=Saying())
-    assert summary["threshold"] == 0.55
-    assert summary["threshold_fixed_on_other_drives"] is False
+    assert (summary.threshold, summary.threshold_fixed_on) == (0.55, ())
     assert "The threshold stays at 0.55" in Saying.said[0]
 
 
@@ -132,7 +146,8 @@ def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
         (tmp_path / name).touch()
     summary, asked = searched(DetectSection(videos=(f"{tmp_path}/*.mp4",), tuning_drives=2))
     assert asked[0][1] == ["a.mp4", "b.mp4"]
-    assert (summary["videos"], summary["score"]) == (2, None)
+    assert (summary.videos, summary.score) == (2, None)
+    assert [(tmp_path / "drives" / name).is_file() for name in summary.timelines] == [True, True]
 
 
 def test_a_video_that_is_not_there_is_named(searched, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.drive_search import DriveSearch
 from vlm_autodrive.pipeline import run_recipe
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.recipe import load_recipe
@@ -51,11 +52,13 @@ def stages(monkeypatch):
         with making(out, kind, inputs, settings, overwrite=overwrite) as folder:
             if folder is not None:
                 begun.append(f"{kind} {out.name}")
-                text = json.dumps(
-                    {"models": {}, "score": None, "inputs": sorted(path.name for path in inputs.values())}
-                )
-                for name in ("report.html", "report.json", "drives.json"):
+                names = sorted(path.name for path in inputs.values())
+                text = json.dumps({"models": {}, "notes": ["few clips"], "inputs": names})
+                for name in ("report.html", "report.json"):
                     (folder / name).write_text(text)
+                if kind == "drives":
+                    found = DriveSearch(videos=1, events=settings.tuning_drives, hours=0.1, threshold=0.5)
+                    (folder / "drives.json").write_text(found.model_dump_json())
         return out
 
     def put(target, kind):
@@ -71,7 +74,16 @@ def stages(monkeypatch):
     put("clips.building.build_clips", "clips")
     put("supervision.supervising.supervise", "supervision")
     put("training.training.train", "checkpoint")
-    put("evaluation.report.write_report", "report")
+    monkeypatch.setattr(
+        "vlm_autodrive.evaluation.report.write_report",
+        lambda comparison, out, settings, reporter, *, drives, overwrite: write(
+            "report",
+            {"comparison": comparison} | ({} if drives is None else {"drives": drives}),
+            out,
+            settings,
+            overwrite,
+        ),
+    )
     monkeypatch.setattr(
         "vlm_autodrive.simulation.dataset.simulate",
         lambda out, settings, reporter, *, overwrite: write("simulated", {}, out, settings, overwrite),
@@ -103,6 +115,7 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
     reporter = Saying()
     outcome = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
     assert list(outcome.made) == ORDER
+    assert outcome.notes == ("few clips",)
     assert stages == [
         "simulated simulated",
         "catalog catalog",
@@ -117,6 +130,7 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
         "drives drives",
         "report report",
     ]
+    assert (outcome.drives["videos"], outcome.drives["score"]) == (1, None)
     assert outcome.report_html == tmp_path / "run" / "report.html"
     assert outcome.report_json.read_text() == (tmp_path / "run" / "report" / "report.json").read_text()
     reporter.said.clear()
@@ -140,12 +154,18 @@ def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
     assert inputs("predictions/tuned") == ["checkpoint", "clips"]
     assert inputs("comparison") == ["base", "camera_shake", "majority", "tuned"]
     assert inputs("drives") == ["checkpoint", "simulated"]
-    assert inputs("report") == ["comparison"]
+    assert inputs("report") == ["comparison", "drives"]
 
 
 @pytest.mark.parametrize(
     ("override", "first"),
-    [("simulate.seed=99", 0), ("clips.seed=99", 2), ("supervise.seed=99", 3), ("report.title=New", 11)],
+    [
+        ("simulate.seed=99", 0),
+        ("clips.seed=99", 2),
+        ("supervise.seed=99", 3),
+        ("detect.threshold=0.123", 10),
+        ("report.title=New", 11),
+    ],
 )
 def test_a_changed_setting_does_its_stage_and_what_follows(stages, tmp_path, override, first):
     run_recipe(load_recipe("smoke"), tmp_path)
@@ -171,7 +191,9 @@ def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages
     recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage"])
     outcome = run_recipe(recipe, tmp_path / "run")
     assert list(outcome.made) == [name for name in ORDER if name not in ("simulate", "detect")]
+    assert outcome.drives is None
     assert json.loads((tmp_path / "run" / "catalog" / "report.json").read_text())["inputs"] == ["footage"]
+    assert json.loads((tmp_path / "run" / "report" / "report.json").read_text())["inputs"] == ["comparison"]
 
 
 def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp_path, monkeypatch):
@@ -240,6 +262,8 @@ def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
     assert "http" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
     drives = json.loads((tmp_path / "drives" / "drives.json").read_text())
     assert drives["score"]["videos"] == 1
+    shown = json.loads((tmp_path / "report.json").read_text())["drives"]
+    assert shown == {key: value for key, value in drives.items() if key != "timelines"}
 
     second = start(tmp_path)
     printed, said = second.communicate(timeout=200)

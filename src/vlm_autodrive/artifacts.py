@@ -24,6 +24,8 @@ from vlm_autodrive.records.base import Record
 
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"
+# Of videos name, size and time of change stand for the content: gigabytes are not read twice.
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".gif"))
 _VERSIONED = ("vlm-autodrive", "torch", "transformers", "av", "numpy", "panda3d")
 
 
@@ -97,8 +99,8 @@ def input_key(path: Path, kind: str | None = None) -> str:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:
         digest.update(f"{file.relative_to(path.parent)}:{file.stat().st_size}".encode())
-        if file.suffix in (".mp4", ".avi", ".mov", ".mkv"):
-            digest.update(str(file.stat().st_mtime_ns).encode())  # gigabytes of video are not read twice
+        if file.suffix.lower() in VIDEO_SUFFIXES:
+            digest.update(str(file.stat().st_mtime_ns).encode())
         else:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -138,12 +140,14 @@ def making(
     """
     keys = {name: input_key(path) for name, path in inputs.items()}
     key = artifact_key(kind, keys, settings)
+    partial = folder.with_name(f".{folder.name}.partial-{key}")
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    _mend(folder, partial, replaced)
     if is_current(folder, key):
         yield None
         return
     if folder.exists() and not overwrite:
         raise UserError(f"{folder} already holds another result; give another --out, or --overwrite to replace it.")
-    partial = folder.with_name(f".{folder.name}.partial-{key}")
     partial.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     yield partial
@@ -162,15 +166,24 @@ def making(
     )
     write_text(partial / PROVENANCE, provenance.model_dump_json(indent=1) + "\n")
     if folder.exists():
-        replaced = folder.with_name(f".{folder.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
         folder.rename(replaced)
-        partial.rename(folder)
-        shutil.rmtree(replaced)
-    else:
-        partial.rename(folder)
+    partial.rename(folder)
+    _discard(replaced)
     for stale in folder.parent.glob(f".{folder.name}.partial-*"):
         shutil.rmtree(stale)
+
+
+def _mend(folder: Path, partial: Path, replaced: Path) -> None:
+    """Put right what a run left that was killed while it put a new result in the place of an old one."""
+    if folder.exists():
+        _discard(replaced)
+    elif (replaced / PROVENANCE).is_file() and not partial.exists():
+        replaced.rename(folder)  # the new one is not there either, so the old one stands
+
+
+def _discard(replaced: Path) -> None:
+    (replaced / PROVENANCE).unlink(missing_ok=True)  # first, so that one half removed is never taken for a result
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

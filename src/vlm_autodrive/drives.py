@@ -4,7 +4,6 @@ import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.asking import detect_with_model
@@ -12,17 +11,20 @@ from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
+from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.drive_search import DRIVES_FILE, DriveSearch
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.recipe import DetectSection
-from vlm_autodrive.records import Event, VideoDetections
+from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 from vlm_autodrive.stores import read_taxonomy
 
-DRIVES_FILE = "drives.json"
 MANIFEST = Path("drives") / "manifest.csv"
 _FOUND = "found"
 _TUNING = "tuning"
+_TIMELINES = "timelines"
+_SHOWN = 2
 
 Truths = dict[str, tuple[Event, ...]]
 
@@ -35,7 +37,8 @@ def search_drives(
     Args:
         checkpoint: The tuned model.
         simulated: The simulated data set with its drives; None to search ``section.videos`` only.
-        out: Gets a folder for each drive below ``found``, and ``drives.json``.
+        out: Gets a folder for each drive below ``found``, ``drives.json``, and for the report the timelines of
+            the first drives, beside the truth where it is known.
         section: Which videos, and how.
         reporter: Is told of the progress.
 
@@ -56,19 +59,13 @@ def search_drives(
     with making(out, "drives", inputs, section, overwrite=True) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
-            write_text(folder / DRIVES_FILE, json.dumps(summary, indent=1) + "\n")
+            write_text(folder / DRIVES_FILE, summary.model_dump_json(indent=1) + "\n")
     return out
-
-
-def read_drives(folder: Path) -> dict[str, Any]:
-    """What :func:`search_drives` found, in figures."""
-    summary: dict[str, Any] = json.loads((folder / DRIVES_FILE).read_text(encoding="utf-8"))
-    return summary
 
 
 def _search(
     checkpoint: Path, videos: Sequence[Path], truths: Truths, folder: Path, section: DetectSection, reporter: Reporter
-) -> dict[str, Any]:
+) -> DriveSearch:
     settings = section.settings()
     tuning, rest = list(videos[: section.tuning_drives]), list(videos[section.tuning_drives :])
     if section.videos:
@@ -84,19 +81,35 @@ def _search(
         found = detect_with_model(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
         settings, fixed = _fix_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
     found = detect_with_model(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
-    summary: dict[str, Any] = {
-        "videos": len(found),
-        "events": sum(len(each.events) for each in found),
-        "threshold": settings.threshold,
-        "threshold_fixed_on_other_drives": fixed,
-        "score": None,
-    }
+    wanted: Truths | None = None
+    score = None
     if truths:
         total = json.loads((folder / _FOUND / SUMMARY_FILE).read_text(encoding="utf-8"))["total"]
         wanted = truth_of(found, _some(truths, rest))
         score = score_detections(found, wanted, times_real_time=total.get("times_real_time"))
-        summary["score"] = score.model_dump(mode="json")
-    return summary
+    return DriveSearch(
+        videos=len(found),
+        events=sum(len(each.events) for each in found),
+        hours=sum(each.duration_s or 0.0 for each in found) / 3600,
+        threshold=settings.threshold,
+        threshold_fixed_on=tuple(video.name for video in tuning) if fixed else (),
+        false_alarms_allowed=section.false_alarms_per_hour if fixed else None,
+        score=score,
+        timelines=_draw_timelines(found, wanted, folder, read_taxonomy(checkpoint)),
+    )
+
+
+def _draw_timelines(
+    found: Sequence[VideoDetections], truths: Truths | None, folder: Path, taxonomy: Taxonomy
+) -> tuple[str, ...]:
+    """Draw the first drives that could be read: so nobody picks those that look well."""
+    (folder / _TIMELINES).mkdir(exist_ok=True)
+    names: list[str] = []
+    for each in [each for each in found if each.duration_s is not None][:_SHOWN]:
+        names.append(f"{_TIMELINES}/{len(names) + 1}_{Path(each.video).stem}.png")
+        truth = None if truths is None else truths[each.video]
+        write_timeline(folder / names[-1], Path(each.video), each, taxonomy, truth)
+    return tuple(names)
 
 
 def _fix_threshold(

@@ -15,8 +15,9 @@ from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
-from vlm_autodrive.drives import read_drives, search_drives
+from vlm_autodrive.drives import search_drives
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter, Task, format_seconds
 from vlm_autodrive.recipe import Recipe
 from vlm_autodrive.records import Record
@@ -28,7 +29,7 @@ class Outcome(Record):
     Attributes:
         run_dir: Its folder.
         made: The stages that had something to do, in order; empty if all was up to date.
-        notes: What to mind in reading them, from the recipe.
+        notes: What to mind in reading them: the recipe's own notes, and what the data says of itself.
         models: The scores of each model, by name, as in report.json.
         drives: How detection did on the simulated drives; None if it was not asked for.
         report_html: The report.
@@ -106,16 +107,17 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
     comparison = run.stage(
         "compare", "comparison", lambda out, say: compare(predictions, out, recipe.compare, say, overwrite=True)
     )
-    drives = None
+    searched = None
     if recipe.detect is not None:
         section = recipe.detect
         simulated = source if recipe.simulate is not None else None
         searched = run.stage(
             "detect", "drives", lambda out, say: search_drives(checkpoint, simulated, out, section, say)
         )
-        drives = read_drives(searched)
     report = run.stage(
-        "report", "report", lambda out, say: write_report(comparison, out, recipe.report, say, overwrite=True)
+        "report",
+        "report",
+        lambda out, say: write_report(comparison, out, recipe.report, say, drives=searched, overwrite=True),
     )
     html, figures = run.folder / "report.html", run.folder / "report.json"
     for target in (html, figures):
@@ -126,9 +128,9 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
     return Outcome(
         run_dir=run.folder,
         made=tuple(run.made),
-        notes=recipe.report.notes,
+        notes=tuple(json.loads(figures.read_text(encoding="utf-8"))["notes"]),
         models=scores,
-        drives=drives,
+        drives=None if searched is None else read_drives(searched).model_dump(mode="json"),
         report_html=html,
         report_json=figures,
     )

@@ -1,12 +1,14 @@
 """Labels, times and windows of clips: each video gives a record, each time is in clip time."""
 
 import itertools
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import encounter, event, scenario, triplet, video
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.clips.building import build_clips, cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.truth import scenario_in_window
@@ -129,6 +131,15 @@ def test_every_video_gives_a_record():
     assert clips["fine"].problem == ""
 
 
+def test_a_set_without_any_known_event_is_refused(tmp_path):
+    catalog = tmp_path / "catalog"
+    videos = [video("u", positive=True), video("n", positive=False)]
+    with making(catalog, "catalog", {}, TEN) as folder:
+        write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None)], [], [])
+    with pytest.raises(UserError, match=r"all 1 events are of unknown kind.*overlay\.csv"):
+        build_clips(catalog, tmp_path / "clips", TEN)
+
+
 def test_unknown_events_can_be_refused():
     with pytest.raises(UserError, match=r"unknown kind.*video u"):
         cut([video("u", positive=True)], [event("u", 9, None)], settings=ClipSettings(unknown_events="error"))
@@ -166,8 +177,6 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     catalog, out = tmp_path / "catalog", tmp_path / "clips"
     videos, events, scenarios = triplet("t")
     videos = [v.model_copy(update={"path": str(tmp_path / v.path[1:])}) for v in [*videos, video("u", positive=True)]]
-    from vlm_autodrive.artifacts import making
-
     issues = [ImportIssue(file="m.csv", line=2, field="", value="", message="", rejected=True)]
     with making(catalog, "catalog", {}, TEN) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, events, list(scenarios.values()), issues)
@@ -176,6 +185,16 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     clips = read_clips(out)
     assert clips == cut(videos, events, scenarios)
     assert any("train: 3 clips (Collision 1, Near-Collision 1, Normal 1)" in line for line in listener.lines)
+    assert "test has no clip at all: its share of 0.2 is too small for so few drives." in listener.lines
     assert any(line.startswith("1 videos give no usable clip: an event is said") for line in listener.lines)
     with pytest.raises(UserError, match="clips, but catalog is needed"):
         build_clips(out, tmp_path / "again", TEN)
+
+
+def test_held_out_splits_get_one_window_of_an_event_however_many_are_trained_on():
+    videos = [video(f"v{n}", 40, True) for n in range(40)]
+    events = [event(v.video_id, 20.0) for v in videos]
+    clips = cut(videos, events, settings=ClipSettings(windows_per_event=3))
+    by_split = {split: Counter(c.video_id for c in clips if c.split == split) for split in ("train", "test")}
+    assert set(by_split["train"].values()) == {3}
+    assert set(by_split["test"].values()) == {1}

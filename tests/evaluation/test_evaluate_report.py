@@ -1,14 +1,22 @@
+import base64
 import json
 import re
 
 import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
+from PIL import Image
 
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare
 from vlm_autodrive.evaluation.examples import choose_examples, strip_times
 from vlm_autodrive.evaluation.report import write_report
 from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
+from vlm_autodrive.metrics.drive_search import DetectionScore, DriveSearch
+from vlm_autodrive.metrics.event_time import detection_scores
+from vlm_autodrive.metrics.intervals import wilson
 from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.settings import Settings
 
 NAMES = DEFAULT_TAXONOMY.names
 ATTACK = "<script>alert('x')</script> hits [t=1.0] & runs"
@@ -39,8 +47,51 @@ def comparison(tmp_path):
     return compare(paths, tmp_path / "comparison", CompareSettings(resamples=300))
 
 
-def report_of(comparison, **settings):
-    out = write_report(comparison, comparison.parent / "report", ReportSettings(**settings))
+class Searched(Settings):
+    threshold: float
+
+
+def drives_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp4"), **changes):
+    """What detection leaves: four drives of half an hour, three of five events found, two false alarms."""
+    true = {"2": [10.0, 60.0], "3": [30.0, 90.0], "4": [50.0], "5": []}
+    found = {"2": [10.5, 61.0], "3": [30.1, 200.0], "4": [300.0]}
+    scores = detection_scores(found, true, dict.fromkeys(true, 0.5), 1.5, resamples=200)
+    score = DetectionScore(
+        model="m",
+        threshold=threshold,
+        tolerance_s=1.5,
+        videos=4,
+        videos_with_errors=1,
+        scores=scores,
+        median_error_s=0.5,
+        class_right=wilson(2, 3),
+        times_real_time=7.25,
+    )
+    search = DriveSearch(
+        videos=4,
+        events=5,
+        hours=2.0,
+        threshold=threshold,
+        threshold_fixed_on=fixed_on,
+        false_alarms_allowed=12 if fixed_on else None,
+        score=score if scored else None,
+        timelines=("timelines/1_002.png", "timelines/2_003.png"),
+    ).model_copy(update=changes)
+    with making(folder, "drives", {}, Searched(threshold=threshold), overwrite=True) as work:
+        (work / "timelines").mkdir()
+        for number, name in enumerate(search.timelines):
+            Image.new("RGB", (16, 9), (200, 10 * number, 0)).save(work / name)
+        (work / "drives.json").write_text(search.model_dump_json())
+    return folder
+
+
+def drives_section(page):
+    [section] = re.findall(r"<section>\s*<h2>Long drives</h2>(.*?)</section>", page, re.DOTALL)
+    return re.sub(r"\s+", " ", section)
+
+
+def report_of(comparison, drives=None, **settings):
+    out = write_report(comparison, comparison.parent / "report", ReportSettings(**settings), drives=drives)
     return (out / "report.html").read_text(), json.loads((out / "report.json").read_text())
 
 
@@ -75,6 +126,93 @@ def test_the_json_holds_the_comparison(comparison):
     assert data["pairs"] == original["pairs"]
     assert (data["before"], data["after"], data["n"]) == ("base", "tuned", 18)
     assert set(data["models"]["base"]["accuracy"]) >= {"value", "low", "high"}
+
+
+def test_without_drives_there_is_no_section_on_them(comparison):
+    page, data = report_of(comparison)
+    assert "Long drives" not in page
+    assert data["drives"] is None
+
+
+def test_the_search_of_whole_drives_is_shown(comparison, tmp_path):
+    page, data = report_of(comparison, drives_of(tmp_path / "drives"))
+    section = drives_section(page)
+    scores = data["drives"]["score"]["scores"]
+    assert (scores["found"], scores["events"], scores["false_alarms"], scores["hours"]) == (3, 5, 2, 2.0)
+    assert data["drives"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
+    assert "timelines" not in data["drives"]
+    shown = dict(
+        re.findall(r'<div class="label">([^<]*)</div><div class="change now">([^<]*)</div>', section),
+    )
+    assert shown == {
+        "Recall within 1.5 s": "0.60",
+        "False alarms per hour": "1.0",
+        "Threshold": "0.613",
+        "Speed": "7.2 ×",
+    }
+    recall, rate = scores["recall"], scores["false_alarms_per_hour"]
+    assert f"3 of 5 events found; {recall['low']:.2f} – {recall['high']:.2f}" in section
+    assert f"2 in 2.00 h; {rate['low']:.1f} – {rate['high']:.1f}" in section
+    assert "fixed beforehand on 2 other drives (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
+    assert "1 of the drives could not be read" in section
+    assert "Only 4 independent drives" in section
+
+
+def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
+    folder = drives_of(tmp_path / "drives")
+    page, _ = report_of(comparison, folder)
+    shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="Timeline of (\w+)"', page)
+    assert [name for _, name in shown] == ["002", "003"]
+    wanted = [(folder / "timelines" / name).read_bytes() for name in ("1_002.png", "2_003.png")]
+    assert [base64.b64decode(picture) for picture, _ in shown] == wanted
+
+
+def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
+    page, _ = report_of(comparison, drives_of(tmp_path / "drives", fixed_on=()))
+    assert "it was not fixed on other drives" in drives_section(page)
+    assert "fixed beforehand" not in page
+
+
+def test_drives_without_truth_are_shown_without_scores(comparison, tmp_path):
+    page, data = report_of(comparison, drives_of(tmp_path / "drives", scored=False))
+    section = drives_section(page)
+    assert "Events found" in section and "not scored" in section
+    assert "Recall" not in section and "simulated" not in section
+    assert data["drives"]["score"] is None
+
+
+def test_nothing_found_and_nothing_true_is_no_error(comparison, tmp_path):
+    empty = detection_scores({}, {"2": []}, {"2": 0.5}, 1.5, resamples=200)
+    score = DetectionScore(
+        model="m",
+        threshold=0.5,
+        tolerance_s=1.5,
+        videos=1,
+        videos_with_errors=0,
+        scores=empty,
+        median_error_s=None,
+        class_right=wilson(0, 0),
+    )
+    folder = drives_of(tmp_path / "drives", score=score, videos=1, events=0, timelines=())
+    section = drives_section(report_of(comparison, folder)[0])
+    assert "0 of 0 events found" in section
+    assert "Speed" not in section and "Timelines" not in section
+
+
+def test_new_findings_make_the_report_anew(comparison, tmp_path):
+    folder = drives_of(tmp_path / "drives")
+    out = write_report(comparison, tmp_path / "report", ReportSettings(), drives=folder)
+    before = (out / "report.html").stat().st_mtime_ns
+    write_report(comparison, out, ReportSettings(), drives=folder)
+    assert (out / "report.html").stat().st_mtime_ns == before
+    drives_of(folder, threshold=0.721)
+    write_report(comparison, out, ReportSettings(), drives=folder, overwrite=True)
+    assert "0.721" in drives_section((out / "report.html").read_text())
+
+
+def test_a_folder_that_holds_no_drives_is_refused(comparison, tmp_path):
+    with pytest.raises(UserError, match="drives is needed"):
+        write_report(comparison, tmp_path / "report", ReportSettings(), drives=comparison)
 
 
 def test_an_unreadable_video_is_said_to_be_one(comparison):

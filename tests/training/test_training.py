@@ -21,6 +21,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import augment, build_batch
@@ -29,6 +30,7 @@ from vlm_autodrive.training.settings import LoraSettings, TrainSettings
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
 from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video.frames import SamplingSettings
 
 
 def settings(**changes) -> TrainSettings:
@@ -79,6 +81,20 @@ def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
     assert (out / "model.safetensors").is_file()
     assert not (out / "state.pt").exists()
     assert load_engine(str(out)).name == "tuned"
+
+
+def test_training_says_its_plan_before_it_begins(tmp_path):
+    class Saying(SilentReporter):
+        said = []
+
+        def say(self, message):
+            self.said.append(message)
+
+    supervision = make_supervision(tmp_path / "data", count=2)
+    train(supervision, tmp_path / "out", settings(epochs=1), Saying())
+    lines = plan(supervision, settings(epochs=1)).lines()
+    assert [line for line in Saying.said if line in lines] == lines
+    assert Saying.said.index(lines[-1]) < next(i for i, line in enumerate(Saying.said) if line.startswith("training "))
 
 
 @pytest.mark.slow
@@ -152,6 +168,17 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     assert not refused.fits and f"raise max_row_tokens to {longest}" in refused.refusal()
     with pytest.raises(UserError, match="max_row_tokens"):
         train(supervision, supervision.parent / "out", settings(max_row_tokens=longest - 1))
+
+
+def test_frames_that_do_not_fit_the_patches_are_refused_before_any_is_read(supervision):
+    with pytest.raises(UserError, match=r"multiples of 42, and not 252 x 448; .*height=252 and sampling.width=462"):
+        plan(supervision, settings(sampling=SamplingSettings(height=252, width=448)))
+    assert not (supervision.parent / ".frames").exists()
+
+
+@pytest.mark.parametrize("grid", [28, 32])
+def test_the_default_size_fits_both_families(grid):
+    assert (SamplingSettings().height % grid, SamplingSettings().width % grid) == (0, 0)
 
 
 def test_an_unreadable_clip_is_named_and_left_out(supervision, tmp_path):

@@ -18,7 +18,9 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
         reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
         missing = [c.label for c in taxonomy.classes if not counts[split, c.name]]
         share: float = getattr(settings.split, split)
-        if missing and share:
+        if len(missing) == len(taxonomy.classes) and share:
+            reporter.say(f"{split} has no clip at all: its share of {share:g} is too small for so few drives.")
+        elif missing and share:
             reporter.say(f"{split} has no clip of {', '.join(missing)}: figures for it will say little.")
     reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
     for reason, count in reasons.most_common():

@@ -31,13 +31,20 @@ def build_clips(
         ``out``.
 
     Raises:
-        UserError: If the catalog is none, or holds events of unknown kind and ``unknown_events`` is ``error``.
+        UserError: If the catalog is none, if no event in it is of known kind though there are events, or if
+            one is not and ``unknown_events`` is ``error``.
     """
     input_key(catalog, "catalog")
     with making(out, "clips", {"catalog": catalog}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(catalog)
-            clips = cut_clips(read_videos(catalog), read_events(catalog), read_scenarios(catalog), taxonomy, settings)
+            events = read_events(catalog)
+            clips = cut_clips(read_videos(catalog), events, read_scenarios(catalog), taxonomy, settings)
+            if events and all(event.event_class is None for event in events):
+                raise UserError(
+                    f"all {len(events)} events are of unknown kind, so that no clip would show an event; name their "
+                    "classes (for Nexar's layout in an overlay.csv beside train, with id,class), and import again."
+                )
             write_clips(folder, out, taxonomy, clips)
             say_summary(clips, taxonomy, settings, reporter)
     return out
@@ -104,7 +111,7 @@ class _Cutter:
         """The clips of one video; if nothing of it can be used, one that says why."""
         events = self._events[video.video_id]
         problem = video.problem or self._why_not(video, events)
-        windows = [] if problem else self._windows(video, events)
+        windows = [] if problem else self._windows(video, events, split)
         clips: list[Clip] = []
         for window in windows:
             event = worst_event(events_inside(window, self._counted(events)), self._taxonomy)
@@ -146,13 +153,15 @@ class _Cutter:
             times = [encounter.time_s for encounter in scenario.encounters]
         return times
 
-    def _windows(self, video: Video, events: Sequence[Event]) -> list[Window]:
+    def _windows(self, video: Video, events: Sequence[Event], split: Split) -> list[Window]:
         s = self._settings
+        # More windows of one event are variety to learn from, but no new evidence.
+        per_event, per_normal = (s.windows_per_event, s.windows_per_normal) if split == "train" else (1, 1)
         assert video.duration_s is not None
         key = video.triplet_id or video.video_id
         references = self._references(video)
         windows: list[Window] = []
-        count = s.windows_per_event * len(references) if events else s.windows_per_normal
+        count = per_event * len(references) if events else per_normal
         for number in range(count):
             place = number % len(references) if references else 0
             share = draw(s.seed, key, "window", number)

@@ -27,8 +27,9 @@ class ClipSettings(Settings):
 
     Attributes:
         window_s: Length of a clip; a shorter video gives one clip of its whole length.
-        windows_per_event: Clips around each event, each with a jitter of its own.
-        windows_per_normal: Clips from each Normal video.
+        windows_per_event: Clips around each event of the train split, each with a jitter of its own;
+            validation and test get one.
+        windows_per_normal: Clips from each Normal video of the train split, likewise.
         normal_windows_per_minute: Further Normal clips, away from any event, from each minute of a video
             of more than two windows' length.
         edge_margin_s: An event lies at least this far inside its window; a Normal window keeps this far away.

@@ -10,39 +10,14 @@ from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.event_time import DetectionScores, detection_scores, match_events
-from vlm_autodrive.metrics.intervals import Figure, wilson
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, Record, Taxonomy, VideoDetections
+from vlm_autodrive.metrics.drive_search import DetectionScore
+from vlm_autodrive.metrics.event_time import detection_scores, match_events
+from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, Taxonomy, VideoDetections
 
 SCORE_FILE = "score.json"
 TIMELINES = "timelines"
 TOLERANCE_S = 1.5
-
-
-class DetectionScore(Record):
-    """How well events were found.
-
-    Attributes:
-        model: The model.
-        threshold: The probability from which a window counted.
-        tolerance_s: How far a detected event may lie from the true one.
-        videos: Videos scored.
-        videos_with_errors: How many of them could not be read or judged in full; their events stay in the count.
-        scores: Recall, false alarms per hour and hours, with their intervals.
-        median_error_s: Median distance of the events found from the true ones; None without any.
-        class_right: Share of the events found that bear the right class.
-        times_real_time: How many times as fast as real time the scan was; None if not known.
-    """
-
-    model: str
-    threshold: float
-    tolerance_s: float
-    videos: int
-    videos_with_errors: int
-    scores: DetectionScores
-    median_error_s: float | None
-    class_right: Figure
-    times_real_time: float | None = None
 
 
 def score_detections(

@@ -77,6 +77,7 @@ def camera_shake(
             return out
         taxonomy = read_taxonomy(clips)
         training, wanted = _labelled(clips), clips_of_split(clips, settings.split)
+        training = training[:: -(-len(training) // settings.training_clips)]
         rows = _measured([*training, *wanted], folder / MEASURED_FILE, settings, reporter)
         readable = [clip for clip in training if not rows[clip.clip_id].reason]
         labels = [str(clip.event_class) for clip in readable]

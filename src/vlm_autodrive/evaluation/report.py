@@ -1,5 +1,6 @@
 """The report: one HTML page without a network, and the same figures as JSON."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from vlm_autodrive.evaluation.comparison import Comparison, PairScores
 from vlm_autodrive.evaluation.examples import Example, choose_examples, make_example
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.evaluation.svg import Bar, confusion_svg, intervals_svg
+from vlm_autodrive.metrics.drive_search import DriveSearch, read_drives
 from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Record, Taxonomy, read_jsonl
@@ -25,7 +27,10 @@ _FEW_CLIPS = 30
 
 
 class Report(Record):
-    """The content of ``report.json``: the comparison, with what stands at the page's head."""
+    """The content of ``report.json``: the comparison, what stands at the page's head, and the search of whole drives.
+
+    ``drives`` is None if none were searched; its timelines are pictures on the page, and not named in the file.
+    """
 
     title: str
     notes: tuple[str, ...]
@@ -39,6 +44,7 @@ class Report(Record):
     warnings: tuple[str, ...]
     models: dict[str, Any]
     pairs: tuple[PairScores, ...]
+    drives: DriveSearch | None
 
 
 def write_report(
@@ -47,6 +53,7 @@ def write_report(
     settings: ReportSettings,
     reporter: Reporter = SILENT,
     *,
+    drives: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write ``report.html``, which needs no other file and no network, and ``report.json`` beside it.
@@ -56,18 +63,32 @@ def write_report(
         out: The folder to write.
         settings: Title, notes and examples.
         reporter: Hears of the progress.
+        drives: What a search of whole drives made, to be shown too.
         overwrite: Replace another result at ``out``.
     """
+    inputs = {"comparison": comparison}
     input_key(comparison, "comparison")
-    with making(out, "report", {"comparison": comparison}, settings, overwrite=overwrite) as folder:
+    if drives is not None:
+        inputs["drives"] = drives
+        input_key(drives, "drives")
+    with making(out, "report", inputs, settings, overwrite=overwrite) as folder:
         if folder is None:
             return out
         figures = read_comparison(comparison)
         taxonomy, clips = read_taxonomy(comparison), read_clips(comparison)
         notes = (*settings.notes, *_data_notes(clips, figures))
         before, after = _before_and_after(figures)
-        report = Report(title=settings.title, notes=notes, before=before, after=after, **dict(figures.model_copy()))
-        write_text(folder / JSON_FILE, report.model_dump_json(indent=1) + "\n")
+        searched = None if drives is None else read_drives(drives)
+        timelines = [] if drives is None or searched is None else [drives / name for name in searched.timelines]
+        report = Report(
+            title=settings.title,
+            notes=notes,
+            before=before,
+            after=after,
+            drives=searched,
+            **dict(figures.model_copy()),
+        )
+        write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"drives": {"timelines"}}) + "\n")
         predictions = {
             name: {p.clip_id: p for p in read_jsonl(comparison / predictions_file(name), Prediction)}
             for name in figures.models
@@ -75,7 +96,7 @@ def write_report(
         examples = _examples(
             clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
         )
-        write_text(folder / HTML_FILE, _render(report, figures, taxonomy, examples))
+        write_text(folder / HTML_FILE, _render(report, figures, taxonomy, examples, timelines))
     return out
 
 
@@ -99,9 +120,15 @@ def _data_notes(clips: list[Clip], figures: Comparison) -> list[str]:
         notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
     else:
         notes.append(f"All {len(clips)} test clips are real footage.")
-    scarce = [f"{count} {name.replace('_', '-')}" for name, count in figures.class_counts.items() if count < _FEW_CLIPS]
-    if scarce:
+    counts = {name.replace("_", "-"): count for name, count in figures.class_counts.items()}
+    scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
+    missing = [name for name, count in counts.items() if not count]
+    if figures.n < _FEW_CLIPS:
+        notes.append(f"These figures mean nothing: {figures.n} clips are too few to judge a model by.")
+    elif scarce:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
+    if missing:
+        notes.append(f"There is no {' and no '.join(missing)} among them, so the macro-F1 has nothing to go by there.")
     return [*notes, *figures.warnings]
 
 
@@ -132,7 +159,11 @@ def _examples(
 
 
 def _render(
-    report: Report, figures: Comparison, taxonomy: Taxonomy, examples: list[tuple[str, bool, list[Example]]]
+    report: Report,
+    figures: Comparison,
+    taxonomy: Taxonomy,
+    examples: list[tuple[str, bool, list[Example]]],
+    timelines: list[Path],
 ) -> str:
     environment = Environment(
         loader=PackageLoader("vlm_autodrive.evaluation", "templates"),
@@ -170,12 +201,17 @@ def _render(
         outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in figures.models.values())],
         examples=examples,
         shown=report.after or report.before,
+        timelines=[(path.stem.partition("_")[2], _embedded(path)) for path in timelines],
     )
 
 
 def title_of(name: str) -> str:
     """What a model is called on the page."""
     return _TITLES.get(name, name)
+
+
+def _embedded(picture: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def _style(name: str, report: Report) -> str:

@@ -35,6 +35,7 @@ class BaselineSettings(Settings):
         width: Likewise.
         windows_s: Lengths of the stretches over which motion is summed up.
         regularisation: Inverse strength ``C`` of the logistic regression's penalty.
+        training_clips: Most training clips that are measured, taken evenly; the regression needs no more.
         workers: Processes that decode clips; 0 decodes in this one.
     """
 
@@ -43,6 +44,7 @@ class BaselineSettings(Settings):
     width: int = Field(96, ge=16)
     windows_s: tuple[float, ...] = (0.25, 1.0)
     regularisation: float = Field(0.1, gt=0)
+    training_clips: int = Field(1500, ge=10)
     workers: int = Field(0, ge=0)
 
 

@@ -44,13 +44,13 @@ def frame_attention(
     lengths = kwargs["cu_seq_lens_q"].diff()
     if bool((lengths == lengths[0]).all()):
         heads, size = query.shape[1], query.shape[3]
-        pieces = [
+        q, k, v = (
             tensor.reshape(heads, len(lengths), -1, size).transpose(0, 1) for tensor in (query, key, value)
-        ]  # [pieces, heads, length, head size]
-        output = _attend(*pieces, scale=scale, dropout=dropout).transpose(1, 2).reshape(1, -1, heads, size)
+        )  # [pieces, heads, length, head size]
+        output = _attend(q, k, v, scale, dropout).transpose(1, 2).reshape(1, -1, heads, size)
     else:
         parts = (torch.split(tensor, lengths.tolist(), dim=2) for tensor in (query, key, value))
-        attended = [_attend(*part, scale=scale, dropout=dropout) for part in zip(*parts, strict=True)]
+        attended = [_attend(q, k, v, scale, dropout) for q, k, v in zip(*parts, strict=True)]
         output = torch.cat(attended, dim=2).transpose(1, 2)
     return output.contiguous(), None
 

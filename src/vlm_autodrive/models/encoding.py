@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 
@@ -55,6 +56,21 @@ class Encoder:
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
+        self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse frames of a size that the model cannot cut into whole patches.
+
+        Raises:
+            UserError: Naming the nearest size that it can.
+        """
+        grid: int = self._video_processor.patch_size * self._video_processor.merge_size
+        if height % grid or width % grid:
+            near = [max(1, round(size / grid)) * grid for size in (height, width)]
+            raise UserError(
+                f"this model takes frames whose height and width are multiples of {grid}, and not {height} x {width}; "
+                f"set sampling.height={near[0]} and sampling.width={near[1]}."
+            )
 
     def _template(self) -> tuple[str, tuple[str, str]]:
         messages = [
@@ -70,6 +86,7 @@ class Encoder:
 
     def _prefix(self, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
         """The prefix for frames of ``height`` x ``width`` at these times; depends on nothing else."""
+        self.check_size(height, width)
         blank = torch.zeros(len(times_s), 3, height, width, dtype=torch.uint8)
         indices = [round(time * _MILLISECONDS_PER_SECOND) for time in times_s]
         metadata = {
@@ -123,15 +140,14 @@ class Encoder:
 
     def question(self, prompt: str) -> list[int]:
         """Tokens from behind the video to where the answer begins."""
-        ids: list[int] = self._tokenizer(
-            self._before_question + prompt + self._before_answer, add_special_tokens=False
-        )["input_ids"]
-        return ids
+        return list(self._tokens(self._before_question + prompt + self._before_answer))
 
     def target(self, text: str) -> list[int]:
         """Tokens of an answer with the end of the turn."""
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*ids, self.end_of_turn_id]
+        return [*self._tokens(text), self.end_of_turn_id]
+
+    def _tokenize(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def code_ids(self, codes: tuple[str, ...]) -> list[int]:
         """The token of each verdict code.

@@ -142,10 +142,10 @@ def plan(
         cache: The frame cache, if it is open already.
     """
     loaded = loaded or load_model(settings.model)
-    cache = cache or FrameCache(
-        frame_cache or supervision.parent / ".frames", settings.sampling or loaded.card.sampling
-    )
+    sampling = settings.sampling or loaded.card.sampling
     encoder = Encoder(loaded)
+    encoder.check_size(sampling.height, sampling.width)
+    cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)
     taught = taught_clips(read_clips(supervision), read_items(supervision))
     cache.fill([each.clip for each in taught], reporter, workers=os.cpu_count() or 1)
     plans: dict[str, ClipPlan] = {}

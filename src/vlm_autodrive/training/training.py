@@ -68,6 +68,8 @@ def train(
         planned = plan(supervision, settings, reporter, loaded=loaded, cache=cache)
         if not planned.fits:
             raise UserError(planned.refusal())
+        for line in planned.lines():
+            reporter.say(line)
         readable = planned.readable_ids()
         taught = [
             each

@@ -15,13 +15,14 @@ class SamplingSettings(Settings):
     Attributes:
         fps: Frames wanted for each second of the window.
         max_frames: Never more than this; a longer window is sampled more thinly.
-        height: Pixels of every frame as the model sees it, a multiple of the model's patch grid.
+        height: Pixels of every frame as the model sees it, a multiple of the model's patch grid: 28 for
+            Qwen2.5-VL, 32 for Qwen3-VL; the default suits both.
         width: Likewise. The whole picture is squeezed to this size; nothing is cropped off.
     """
 
     fps: float = Field(4.0, gt=0)
     max_frames: int = Field(32, ge=2)
-    height: int = Field(252, ge=8)
+    height: int = Field(224, ge=8)
     width: int = Field(448, ge=8)
 
     @model_validator(mode="after")

@@ -1,0 +1,125 @@
+"""How much faster a training step is with shared prefixes than with a row for every item.
+
+    python benchmarks/prefix_sharing.py
+
+Both ways run in turns in one process, on the same weights, items and frames, and give the same loss;
+the table gives their ratio. It is written into docs/benchmarks.md between the marks.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vlm_autodrive.models.attention import prefer_small_attention
+from vlm_autodrive.models.encoding import Encoder, Prefix
+from vlm_autodrive.models.families import find_family
+from vlm_autodrive.models.loading import TINY_BASE, LoadedModel, ModelCard, load_model
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
+from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
+from vlm_autodrive.video.frames import SamplingSettings
+
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- prefix sharing: begin -->", "<!-- prefix sharing: end -->"
+
+
+def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:
+    """A 6-layer model of the family, 520 video tokens, and 8 items of 50 tokens."""
+    tokenizer = train_tokenizer([SYSTEM_PROMPT] * 50, vocabulary=400)
+    patch = 14
+    if model_type == "qwen3_vl":
+        model = tiny_qwen3_vl(tokenizer, layers=6, patch_size=patch)
+    else:
+        model = tiny_qwen2_5_vl(tokenizer, layers=6, patch_size=patch)
+    prefer_small_attention(model)
+    processor = tiny_processor(tokenizer, model_type, patch)
+    rows, columns, frames = 10, 26, 16  # 8 pairs of frames x 5 x 13 merged patches = 520 video tokens
+    sampling = SamplingSettings(fps=4, max_frames=frames, height=rows * patch, width=columns * patch)
+    family, card = find_family(model_type), ModelCard(name=model_type, sampling=sampling)
+    loaded = LoadedModel(model.train(), processor, family, card, torch.device("cpu"))
+    items = [ItemTokens(list(range(10, 40)), list(range(50, 70))) for _ in range(8)]
+    return (*_encode(loaded, frames, sampling), items)
+
+
+def demo_clip() -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:
+    """The demo's model and the items that one of its visits takes."""
+    loaded = load_model(TINY_BASE, device=torch.device("cpu"))
+    loaded.model.train()
+    lengths = ((17, 2), (25, 60), (8, 20), (8, 4))  # verdict, reasoning, a caption, a question
+    items = [ItemTokens(list(range(10, 10 + q)), list(range(100, 100 + t))) for q, t in lengths]
+    return (*_encode(loaded, 16, loaded.card.sampling), items)
+
+
+def _encode(
+    loaded: LoadedModel, frames: int, sampling: SamplingSettings
+) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor]:
+    encoder = Encoder(loaded)
+    prefix = encoder.prefix(tuple(i * 0.3 for i in range(frames)), sampling.height, sampling.width)
+    shape = (frames, sampling.height, sampling.width, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return loaded, encoder, prefix, encoder.pixel_values(pixels)
+
+
+def measure(
+    loaded: LoadedModel, prefix: Prefix, pixels: torch.Tensor, items: Sequence[ItemTokens], clips: int, rounds: int
+) -> tuple[float, float, float]:
+    """Median seconds of a shared and of a separate step, taken in turns, and the relative difference of loss."""
+
+    def step(rows: list[list[ItemTokens]]) -> Callable[[], float]:
+        batch = pad_rows([share_prefix(prefix, row) for row in rows], 0)
+        many, grids = pixels.repeat(len(rows), 1), torch.tensor([prefix.grid_thw] * len(rows))
+
+        def run() -> float:
+            loaded.model.zero_grad()
+            loss = weighted_loss(loaded.model, batch, many, grids)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return float(loss.detach())
+
+        return run
+
+    shared = step([list(items)] * clips)
+    separate = step([[item] for item in items] * clips)
+    difference = abs(shared() - separate()) / separate()
+    seconds: dict[int, list[float]] = {0: [], 1: []}
+    for _ in range(rounds):
+        for which, run in enumerate((shared, separate)):
+            begun = time.perf_counter()
+            run()
+            seconds[which].append(time.perf_counter() - begun)
+    return statistics.median(seconds[0]), statistics.median(seconds[1]), difference
+
+
+def main() -> None:
+    """Measure every shape and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    shapes = [
+        ("Qwen2.5-VL, 6 layers, 520 video tokens, 8 items of 50", long_clip("qwen2_5_vl"), 1),
+        ("Qwen3-VL, 6 layers, 520 video tokens, 8 items of 50", long_clip("qwen3_vl"), 1),
+        ("the demo's model, clips and items, 24 clips a step", demo_clip(), 24),
+    ]
+    lines = [
+        "| model and shape | shared, s a step | a row for every item, s a step | times as fast | loss differs by |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (loaded, _, prefix, pixels, items), clips in shapes:
+        shared, separate, difference = measure(loaded, prefix, pixels, items, clips, arguments.rounds)
+        line = f"| {name} | {shared:.3f} | {separate:.3f} | {separate / shared:.1f} | {difference:.0e} |"
+        print(line, flush=True)
+        lines.append(line)
+    machine = f"{torch.get_num_threads()} threads, {platform.machine()}, no GPU, fp32, torch {torch.__version__}"
+    lines.append(f"\nMachine: {machine}. `python benchmarks/prefix_sharing.py` makes this table.")
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

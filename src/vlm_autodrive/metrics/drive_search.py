@@ -1,0 +1,79 @@
+"""What searching whole drives came to: the records that detection leaves, and that the report shows."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.event_time import DetectionScores
+from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.records import Record
+
+DRIVES_FILE = "drives.json"
+
+
+class DetectionScore(Record):
+    """How well events were found.
+
+    Attributes:
+        model: The model.
+        threshold: The probability from which a window counted.
+        tolerance_s: How far a detected event may lie from the true one.
+        videos: Videos scored.
+        videos_with_errors: How many of them could not be read or judged in full; their events stay in the count.
+        scores: Recall, false alarms per hour and hours, with their intervals.
+        median_error_s: Median distance of the events found from the true ones; None without any.
+        class_right: Share of the events found that bear the right class.
+        times_real_time: How many times as fast as real time the scan was; None if not known.
+    """
+
+    model: str
+    threshold: float
+    tolerance_s: float
+    videos: int
+    videos_with_errors: int
+    scores: DetectionScores
+    median_error_s: float | None
+    class_right: Figure
+    times_real_time: float | None = None
+
+
+class DriveSearch(Record):
+    """What a search of whole drives came to: ``drives.json``.
+
+    Attributes:
+        videos: Videos searched, without those on which the threshold was fixed.
+        events: Events found in them, right or wrong.
+        hours: Hours of video that were scanned in them.
+        threshold: The probability from which a window counted.
+        threshold_fixed_on: The other drives on which the threshold was fixed beforehand; empty if it was not.
+        false_alarms_allowed: How many false alarms an hour it was to allow on them.
+        score: How well events were found; None where the truth is not known.
+        timelines: Pictures of some of the videos, from the folder that holds ``drives.json``.
+    """
+
+    videos: int
+    events: int
+    hours: float
+    threshold: float
+    threshold_fixed_on: tuple[str, ...] = ()
+    false_alarms_allowed: float | None = None
+    score: DetectionScore | None = None
+    timelines: tuple[str, ...] = ()
+
+
+def read_drives(folder: Path) -> DriveSearch:
+    """Read what a search of whole drives came to.
+
+    Raises:
+        UserError: If ``folder`` does not hold it.
+    """
+    path = folder / DRIVES_FILE
+    try:
+        return DriveSearch.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; a recipe with a detect section makes it.") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise UserError(
+            f"{path} is of another version or damaged; remove its folder and run the recipe again."
+        ) from None
