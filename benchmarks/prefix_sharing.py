@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vlm_autodrive.models.attention import prefer_small_attention
+from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
 from vlm_autodrive.models.encoding import Encoder, Prefix
 from vlm_autodrive.models.families import find_family
 from vlm_autodrive.models.loading import TINY_BASE, LoadedModel, ModelCard, load_model
@@ -37,7 +37,7 @@ def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tens
         model = tiny_qwen3_vl(tokenizer, layers=6, patch_size=patch)
     else:
         model = tiny_qwen2_5_vl(tokenizer, layers=6, patch_size=patch)
-    prefer_small_attention(model)
+    prefer_cpu_speed(model)
     processor = tiny_processor(tokenizer, model_type, patch)
     rows, columns, frames = 10, 26, 16  # 8 pairs of frames x 5 x 13 merged patches = 520 video tokens
     sampling = SamplingSettings(fps=4, max_frames=frames, height=rows * patch, width=columns * patch)

@@ -116,7 +116,7 @@ def _ship(trained: Path, shipped: Path) -> None:
     shutil.rmtree(shipped, ignore_errors=True)
     loaded.model.to(torch.bfloat16).save_pretrained(shipped)
     loaded.processor.save_pretrained(shipped)
-    write_card(shipped, ModelCard(name=TINY_BASE, sampling=SAMPLING))
+    write_card(shipped, ModelCard(name=TINY_BASE, sampling=SAMPLING, window_s=WINDOW_S))
 
 
 if __name__ == "__main__":

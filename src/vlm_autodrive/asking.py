@@ -75,8 +75,14 @@ def detect_with_model(
 ) -> list[VideoDetections]:
     """Find events in videos with a model named as in :func:`evaluate_model`, and the classes it was trained for."""
     from vlm_autodrive.detection.detecting import detect
-    from vlm_autodrive.models.loading import model_key
+    from vlm_autodrive.models.loading import model_key, read_card
 
+    trained_s = read_card(model).window_s
+    if trained_s is not None and not 0.75 <= settings.window_s / trained_s <= 1.33:
+        reporter.say(
+            f"Mind: {model} was trained on clips of {trained_s:g} s, but is given windows of {settings.window_s:g} s; "
+            f"window_s={trained_s:g} suits it."
+        )
     return detect(
         videos,
         LazyEngine(model),

@@ -1,5 +1,6 @@
 """The command ``autodrive``: its verbs, and how a mistake or an interruption is told."""
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -22,6 +23,10 @@ from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.errors import UserError
 
 INTERRUPTED = 130
+
+# Threads that wait by spinning take the cores from the thread that prepares the next batch. The runtime
+# reads this when torch is loaded, which is later.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class _Group(TyperGroup):

@@ -181,7 +181,7 @@ class _Cutter:
         if video.duration_s > 2 * s.window_s:
             extra = int(s.normal_windows_per_minute * video.duration_s / 60)
             event_times = [e.time_s for e in events if e.time_s is not None]
-            windows += place_normal_windows(extra, video.duration_s, event_times, windows, video.video_id, s)
+            windows += place_normal_windows(extra, video.duration_s, event_times, video.video_id, s)
         return windows
 
     def _usual_place(self, key: str, number: int) -> float:

@@ -13,7 +13,7 @@ from typing import get_args
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Split, Video
+from vlm_autodrive.records import PRACTICE, Split, Video
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
@@ -36,9 +36,12 @@ def assign_splits(videos: Sequence[Video], strata: Mapping[str, int], settings: 
     groups: dict[str, list[Video]] = {}
     for video in videos:
         groups.setdefault(video.group_id, []).append(video)
+    practice = {group for group, members in groups.items() if any(v.split == PRACTICE for v in members)}
+    groups = {group: members for group, members in groups.items() if group not in practice}
     fixed = _prescribed(groups) if settings.respect_split else {}
     known = set(fixed.values())
-    result: dict[str, Split] = {group: split for group, split in fixed.items() if split != "train"}
+    result: dict[str, Split] = dict.fromkeys(practice, "train")
+    result |= {group: split for group, split in fixed.items() if split != "train"}
     rows: dict[int, list[str]] = {}
     for group, members in groups.items():
         if group not in result:

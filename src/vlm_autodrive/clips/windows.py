@@ -51,10 +51,13 @@ def place_window(
 
 
 def place_normal_windows(
-    count: int, duration_s: float, event_times_s: Sequence[float], taken: Sequence[Window], key: str, s: ClipSettings
+    count: int, duration_s: float, event_times_s: Sequence[float], key: str, s: ClipSettings
 ) -> list[Window]:
-    """Up to ``count`` windows that keep away from all events, and do not overlap each other or ``taken``."""
-    blocked = [(t - s.edge_margin_s, t + s.edge_margin_s) for t in event_times_s] + list(taken)
+    """Up to ``count`` windows that keep away from all events, and do not overlap each other.
+
+    They may overlap an event's window: what comes just before or after an event is the hardest Normal there is.
+    """
+    blocked = [(t - s.edge_margin_s, t + s.edge_margin_s) for t in event_times_s]
     placed: list[Window] = []
     for number in range(count):
         free = _free_stretches(duration_s, [*blocked, *placed])

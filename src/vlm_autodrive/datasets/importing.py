@@ -11,7 +11,7 @@ from vlm_autodrive.datasets.reading import EVENT_TIME, TRUTH_FILE, Reading
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Event, Taxonomy, Video
+from vlm_autodrive.records import PRACTICE, Event, Taxonomy, Video
 from vlm_autodrive.stores import write_catalog
 from vlm_autodrive.video.probe import VideoError, probe
 
@@ -69,9 +69,14 @@ def import_dataset(
         inputs["truth"] = path.parent / TRUTH_FILE
     if settings.overlay:
         inputs["overlay"] = Path(settings.overlay)
+    practice = path / settings.practice if settings.practice else None
+    if practice is not None:
+        inputs["practice"] = practice
     with making(out, "catalog", inputs, settings, overwrite=overwrite) as folder:
         if folder is not None:
             reading = FORMATS[format](path, settings)
+            if practice is not None:
+                reading = _joined(reading, read_manifest(practice, settings.taxonomy))
             if not reading.videos:
                 raise UserError(f"{path} names no video that can be taken. {_first_issues(reading)}".strip())
             videos = _probed(reading.videos, reporter)
@@ -83,6 +88,19 @@ def import_dataset(
             scenarios = [s for s in reading.scenarios if s.video_id in known]
             write_catalog(folder, out, settings.taxonomy, videos, events, scenarios, reading.issues)
     return out
+
+
+def _joined(reading: Reading, practice: Reading) -> Reading:
+    """The data set with further videos, which are for training only."""
+    return Reading(
+        videos=reading.videos + [v.model_copy(update={"split": PRACTICE}) for v in practice.videos],
+        events=reading.events + practice.events,
+        scenarios=reading.scenarios + practice.scenarios,
+        issues=reading.issues + practice.issues,
+        rows=reading.rows + practice.rows,
+        rows_of_events=reading.rows_of_events | practice.rows_of_events,
+        spellings=reading.spellings + practice.spellings,
+    )
 
 
 def _probed(videos: list[Video], reporter: Reporter) -> list[Video]:

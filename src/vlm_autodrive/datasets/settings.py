@@ -11,10 +11,13 @@ class ImportSettings(Settings):
         format: The data set's format, a key of ``importing.FORMATS``; ``import_dataset`` fills it in.
         taxonomy: The classes.
         overlay: A CSV file ``id,class`` that names the kinds of events; None for the data set's own, if any.
+        practice: A manifest of further videos, such as long drives, that are taken in with the data set; None
+            for none. A relative path is looked up below the data set's folder.
         strict: Refuse a data set with anything wrong in it, rather than list that in ``issues.jsonl``.
     """
 
     format: str = "manifest"
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
     overlay: str | None = None
+    practice: str | None = None
     strict: bool = False

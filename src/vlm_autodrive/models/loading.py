@@ -9,7 +9,7 @@ import torch
 
 from vlm_autodrive.artifacts import input_key, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import attention
+from vlm_autodrive.models import cpu_speed
 from vlm_autodrive.models.families import Family, find_family
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video.frames import SamplingSettings
@@ -27,11 +27,13 @@ class ModelCard(Settings):
         name: The model's name in records and tables.
         base: What it was trained from: a hub name, a folder or ``tiny-base``; None if from nothing.
         sampling: How its frames are taken. Evaluation and detection follow it.
+        window_s: Length of the clips that it was trained on, the median; None if unknown.
     """
 
     name: str
     base: str | None = None
     sampling: SamplingSettings
+    window_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,5 +114,5 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
 
         loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
-        attention.prefer_small_attention(loaded)
+        cpu_speed.prefer_cpu_speed(loaded)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)

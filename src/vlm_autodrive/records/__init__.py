@@ -1,7 +1,7 @@
 """The records that everything else is made of. Import them from here."""
 
 from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
-from vlm_autodrive.records.catalog import Event, ImportIssue, Video
+from vlm_autodrive.records.catalog import PRACTICE, Event, ImportIssue, Video
 from vlm_autodrive.records.clip import Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
 from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
@@ -12,6 +12,7 @@ from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, EventClass, Taxonom
 __all__ = [
     "DEFAULT_TAXONOMY",
     "KINDS",
+    "PRACTICE",
     "Check",
     "Clip",
     "DetectedEvent",

@@ -2,6 +2,8 @@
 
 from vlm_autodrive.records.base import Record
 
+PRACTICE = "practice"
+
 
 class Video(Record):
     """One video file of a data set.
@@ -12,7 +14,7 @@ class Video(Record):
         positive: Whether the annotations say that an event is in it; None where they do not tell.
         group_id: The drive, vehicle or source video that it comes from; splits never part a group.
         triplet_id: The matched triplet of simulated scenarios that it belongs to, if any.
-        split: The split that the data set itself prescribes, if any.
+        split: The split that the data set itself prescribes, if any; :data:`PRACTICE` is for training only.
         metadata: Free columns, such as ``light_conditions``, ``weather`` and ``scene``.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.
         width: Pixels; None if not readable.

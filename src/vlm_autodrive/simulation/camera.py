@@ -48,12 +48,13 @@ def shaken(
             pitch = pitch + 2.6 * size * wave
             lift = lift + 0.09 * size * wave
     for moment in blows:
+        # No stronger than a speed bump: whoever sees only the picture shake cannot tell which of them it was.
         t = time - moment
-        decay = np.where(t >= 0.0, np.exp(-np.maximum(t, 0.0) / 0.38), 0.0)
+        decay = np.where(t >= 0.0, np.exp(-np.maximum(t, 0.0) / 0.25), 0.0) * rng.uniform(0.5, 1.2)
         sign = 1.0 if rng.random() < 0.5 else -1.0
         phase = rng.uniform(-0.4, 0.4, 3)
-        pitch = pitch - decay * 8.0 * np.cos(2 * np.pi * 3.1 * t + phase[0])
-        roll = roll + decay * 9.5 * sign * np.cos(2 * np.pi * 2.3 * t + phase[1])
-        sway = sway + decay * 0.22 * sign * np.sin(2 * np.pi * 3.7 * t + 1.0 + phase[2])
-        lift = lift + decay * 0.16 * np.sin(2 * np.pi * 3.3 * t)
+        pitch = pitch - decay * 2.4 * np.cos(2 * np.pi * 3.1 * t + phase[0])
+        roll = roll + decay * 2.2 * sign * np.cos(2 * np.pi * 2.3 * t + phase[1])
+        sway = sway + decay * 0.06 * sign * np.sin(2 * np.pi * 3.7 * t + 1.0 + phase[2])
+        lift = lift + decay * 0.08 * np.sin(2 * np.pi * 3.3 * t)
     return pitch, roll, lift, sway

@@ -25,6 +25,7 @@ MANIFEST_HEADER = (
     "video", "class", "event_time_s", "alert_time_s", "ego_involved", "drive", "light_conditions", "weather", "scene",
 )  # fmt: skip
 _PARTS = "parts"
+_DRIVE_FOLDERS = {"drive": "drives", "practice": "practice"}
 _renderer: Any = None
 
 
@@ -38,7 +39,7 @@ def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = SILENT,
         overwrite: Replace a result that was made with other settings.
 
     Returns:
-        ``out``, with ``train/`` in Nexar's layout, ``overlay.csv``, ``truth.jsonl`` and ``drives/``.
+        ``out``, with ``train/`` in Nexar's layout, ``overlay.csv``, ``truth.jsonl``, ``drives/`` and ``practice/``.
 
     Raises:
         UserError: If Panda3D is missing, or ``out`` holds something else.
@@ -61,12 +62,14 @@ def video_ids(settings: SimulateSettings) -> list[str]:
 def _make(folder: Path, settings: SimulateSettings, reporter: Reporter) -> None:
     (folder / _PARTS).mkdir(exist_ok=True)
     jobs = [("drive", i) for i in range(settings.drives)]
+    jobs += [("practice", i) for i in range(settings.practice_drives)]
     jobs += [("triplet", i) for i in range(settings.triplets)] + [("single", i) for i in range(settings.singles)]
     if settings.triplets + settings.singles:
         for side in ("positive", "negative"):
             (folder / "train" / side).mkdir(parents=True, exist_ok=True)
-    if settings.drives:
-        (folder / "drives").mkdir(exist_ok=True)
+    for kind in _DRIVE_FOLDERS:
+        if any(job[0] == kind for job in jobs):
+            (folder / _DRIVE_FOLDERS[kind]).mkdir(exist_ok=True)
     todo = [job for job in jobs if not _is_done(folder, settings, job)]
     with reporter.task("simulating", len(jobs), len(jobs) - len(todo)) as task:
         _run(folder, settings, todo, task)
@@ -104,12 +107,13 @@ def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int])
     """Make the videos of one job, and last the truth of them, which marks it as done."""
     folder = Path(folder_name)
     kind, index = job
-    if kind == "drive":
+    if kind in _DRIVE_FOLDERS:
         from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
 
-        take = draw_drive(settings, index)
-        scenarios = [drive_scenario(take, f"{index:03d}", settings)]
-        _film(folder / "drives" / f"{index:03d}.mp4", take, settings)
+        take = draw_drive(settings, index, practice=kind == "practice")
+        path = _drive_path(folder, job)
+        scenarios = [drive_scenario(take, path.stem, settings)]
+        _film(path, take, settings)
     else:
         scenarios = _short_videos(folder, settings, kind, index)
     text = "".join(scenario.model_dump_json() + "\n" for scenario in scenarios)
@@ -155,6 +159,11 @@ def _names(settings: SimulateSettings, kind: str, index: int) -> list[str]:
     return [ids[3 * settings.triplets + index]]
 
 
+def _drive_path(folder: Path, job: tuple[str, int]) -> Path:
+    prefix = "practice-" if job[0] == "practice" else ""
+    return folder / _DRIVE_FOLDERS[job[0]] / f"{prefix}{job[1]:03d}.mp4"
+
+
 def _part(folder: Path, job: tuple[str, int]) -> Path:
     return folder / _PARTS / f"{job[0]}-{job[1]:05d}.jsonl"
 
@@ -162,8 +171,8 @@ def _part(folder: Path, job: tuple[str, int]) -> Path:
 def _is_done(folder: Path, settings: SimulateSettings, job: tuple[str, int]) -> bool:
     if not _part(folder, job).exists():
         return False
-    if job[0] == "drive":
-        return (folder / "drives" / f"{job[1]:03d}.mp4").exists()
+    if job[0] in _DRIVE_FOLDERS:
+        return _drive_path(folder, job).exists()
     sides = [folder / "train" / side for side in ("positive", "negative")]
     return all(any((s / f"{name}.mp4").exists() for s in sides) for name in _names(settings, *job))
 
@@ -177,7 +186,7 @@ def _scenarios(folder: Path, kinds: tuple[str, ...]) -> list[Scenario]:
 
 
 def _write_tables(folder: Path, settings: SimulateSettings) -> None:
-    short, drives = _scenarios(folder, ("triplet", "single")), _scenarios(folder, ("drive",))
+    short = _scenarios(folder, ("triplet", "single"))
     if settings.triplets + settings.singles:
         write_text(folder / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in short))
         rows: dict[str, list[list[str]]] = {"positive": [], "negative": []}
@@ -195,9 +204,11 @@ def _write_tables(folder: Path, settings: SimulateSettings) -> None:
         for side, lines in rows.items():
             _write_csv(folder / "train" / side / "metadata.csv", HEADER, lines)
         _write_csv(folder / "overlay.csv", ("id", "class"), overlay)
-    if settings.drives:
-        write_text(folder / "drives" / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in drives))
-        _write_csv(folder / "drives" / "manifest.csv", MANIFEST_HEADER, [r for s in drives for r in _drive_rows(s)])
+    for kind, name in _DRIVE_FOLDERS.items():
+        drives = _scenarios(folder, (kind,))
+        if drives:
+            write_text(folder / name / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in drives))
+            _write_csv(folder / name / "manifest.csv", MANIFEST_HEADER, [r for s in drives for r in _drive_rows(s)])
 
 
 def _drive_rows(scenario: Scenario) -> Iterator[list[str]]:

@@ -22,9 +22,9 @@ _TRAFFIC_EVERY_S = 20.0
 _KINDS: tuple[Distractor, ...] = ("speed_bump", "brake_for_nothing", "calm_close_pass")
 
 
-def draw_drive(settings: SimulateSettings, index: int) -> Take:
+def draw_drive(settings: SimulateSettings, index: int, *, practice: bool = False) -> Take:
     """Draw one drive: its events, and between them benign encounters and distractions."""
-    rng = np.random.default_rng([settings.seed, 3, index])
+    rng = np.random.default_rng([settings.seed, 4 if practice else 3, index])
     look = draw_look(rng, "oncoming_drift" if index % 2 else "pedestrian_crossing")
     families: list[Family] = [*_FAMILIES]
     if look.lanes > 1:

@@ -12,7 +12,8 @@ class SimulateSettings(Settings):
         seed: What everything is drawn from; the same seed gives the same bytes.
         triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision ending.
         singles: Further Normal videos: plain driving, and benign encounters.
-        drives: Long continuous drives.
+        drives: Long continuous drives to search, in ``drives/``.
+        practice_drives: Long drives to learn from, in ``practice/``; never the same as those to search.
         drive_duration_s: Length of a drive.
         drive_events: Encounters of a drive that end as Collision or Near-Collision.
         video_duration_s: Length of a short video.
@@ -26,6 +27,7 @@ class SimulateSettings(Settings):
     triplets: int = Field(default=100, ge=0)
     singles: int = Field(default=30, ge=0)
     drives: int = Field(default=0, ge=0)
+    practice_drives: int = Field(default=0, ge=0)
     drive_duration_s: float = Field(default=300.0, ge=40.0)
     drive_events: int = Field(default=4, ge=0)
     video_duration_s: float = Field(default=6.0, ge=5.0, le=6.0)

@@ -185,7 +185,7 @@ def _plan_clip(encoder: Encoder, cache: FrameCache, taught: TaughtClip, settings
             problem=str(error),
         )
     height, width = frames.pixels.shape[1:3]
-    tokens = item_tokens(encoder, Visit(clip, taught.items, mirrored=False, gain=1.0, offset=0.0), settings)
+    tokens = item_tokens(encoder, Visit(clip, taught.items), settings)
     return ClipPlan(
         clip_id=clip.clip_id,
         frames=len(frames.times_s),
@@ -210,7 +210,7 @@ def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame
         raise UserError(f"clip {clip_id} has no accepted items in the train split of {supervision}.")
     frames = cache.get(taught[0].clip)
     height, width = frames.pixels.shape[1:3]
-    visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
+    visit = Visit(taught[0].clip, taught[0].items)
     row = share_prefix(encoder.prefix(frames.times_s, height, width), item_tokens(encoder, visit, settings))
     pieces = []
     for segment in range(int(row.segments.max()) + 1):

@@ -1,6 +1,7 @@
 """The training stage: a loop to read at one sitting."""
 
 import json
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +79,8 @@ def train(
         ]
         model = _prepare(loaded, settings, reporter)
         _loop(model, loaded, taught, cache, folder, settings, reporter)
-        card = ModelCard(name=settings.name, base=settings.model, sampling=sampling)
+        window_s = round(statistics.median(each.clip.duration_s for each in taught), 3)
+        card = ModelCard(name=settings.name, base=settings.model, sampling=sampling, window_s=window_s)
         save_model(folder, loaded, model, card, read_taxonomy(supervision))
     return out
 
