@@ -85,3 +85,14 @@ def test_a_split_of_no_name_is_refused():
 def test_a_split_without_share_stays_empty():
     settings = ClipSettings(split=SplitFractions(train=0.8, validation=0.0, test=0.2))
     assert Counter(assign_splits(*catalog(30), settings).values()) == {"train": 24, "test": 6}
+
+
+def test_practice_groups_are_for_training_only():
+    videos, ranks = catalog(30)
+    practice = [video(f"p{n}", split="practice") for n in range(10)]
+    ranks |= {v.video_id: 0 for v in practice}
+    splits = assign_splits(
+        [*videos, *practice], ranks, ClipSettings(split=SplitFractions(train=0, validation=0, test=1))
+    )
+    assert Counter(splits.values()) == {"test": 30, "train": 10}
+    assert all(splits[v.group_id] == "train" for v in practice)

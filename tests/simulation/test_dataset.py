@@ -136,8 +136,9 @@ def test_ids_tell_nothing() -> None:
 
 def test_drives_have_a_manifest(tmp_path: Path) -> None:
     settings = SimulateSettings(
-        seed=1, triplets=0, singles=0, drives=1, drive_duration_s=40.0, drive_events=1, width=96, height=54, workers=1
-    )
+        seed=1, triplets=0, singles=0, drives=1, practice_drives=1, drive_duration_s=40.0, drive_events=1,
+        width=96, height=54, workers=1,
+    )  # fmt: skip
     out = simulate(tmp_path / "data", settings)
     assert not (out / "train").exists()
     assert not (out / "overlay.csv").exists()
@@ -153,3 +154,8 @@ def test_drives_have_a_manifest(tmp_path: Path) -> None:
     assert len(rows) == 1
     with av.open(str(out / "drives" / "000.mp4")) as container:
         assert container.streams.video[0].frames == 400
+    practice = json.loads((out / "practice" / "truth.jsonl").read_text())
+    assert practice["video_id"] == "practice-000"
+    assert practice["encounters"] != truth["encounters"]
+    with (out / "practice" / "manifest.csv").open() as stream:
+        assert [r["video"] for r in csv.DictReader(stream)] == ["practice-000.mp4"]

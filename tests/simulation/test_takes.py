@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vlm_autodrive.records.scenario import Scenario
+from vlm_autodrive.simulation.camera import shaken
 from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
 from vlm_autodrive.simulation.physics import NORMAL_GAP_M
 from vlm_autodrive.simulation.settings import SimulateSettings
@@ -74,9 +75,18 @@ def test_blow_is_seen_at_the_moment_of_contact(triplets: list[list[Take]]) -> No
     for takes in triplets[:6]:
         normal, _, collision = (shot_of(take.timeline, take.look, 50, 1).camera.roll for take in takes)
         contact = round(takes[2].timeline.meetings[0].event_s * 50)
-        assert np.abs(collision[contact : contact + 20]).max() > 4.0
-        assert np.abs(collision[: contact - 1]).max() < 4.0
-        assert np.abs(normal).max() < 4.0
+        assert np.abs(np.diff(collision[contact - 2 : contact + 3])).max() > 0.8
+        assert np.abs(np.diff(collision[: contact - 2])).max() < 0.8
+        assert np.abs(np.diff(normal)).max() < 0.8
+
+
+def test_blow_shakes_the_camera_about_as_much_as_a_bump() -> None:
+    time = np.arange(0, 4, 0.02)
+    still = np.zeros_like(time)
+    bump = shaken(time, still, still, still, [1.0], [], 0)[0]
+    for seed in range(20):
+        blow = shaken(time, still, still, still, [], [1.0], seed)
+        assert 0.6 < np.abs(blow[0]).max() / np.abs(bump).max() < 1.7
 
 
 def test_families_do_not_depend_on_class_or_light() -> None:

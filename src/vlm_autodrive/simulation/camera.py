@@ -48,7 +48,7 @@ def shaken(
             pitch = pitch + 2.6 * size * wave
             lift = lift + 0.09 * size * wave
     for moment in blows:
-        # No stronger than a speed bump: whoever sees only the picture shake cannot tell which of them it was.
+        # About as strong as a speed bump: whoever sees only the picture shake cannot tell which of them it was.
         t = time - moment
         decay = np.where(t >= 0.0, np.exp(-np.maximum(t, 0.0) / 0.25), 0.0) * rng.uniform(0.5, 1.2)
         sign = 1.0 if rng.random() < 0.5 else -1.0
