@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.tiny_models import random_pixels, saved_tiny_model
+from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
@@ -24,9 +24,8 @@ from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
-from vlm_autodrive.training.batching import augment, build_batch, item_tokens
+from vlm_autodrive.training.batching import augment, build_batch
 from vlm_autodrive.training.planning import plan, show_clip
-from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.settings import LoraSettings, TrainSettings
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
@@ -217,25 +216,3 @@ def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
     batch = build_batch(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings())
     learned = encoder.decode(batch.shared.labels[0][batch.shared.labels[0] != -100].tolist())
     assert "From the right." in learned and "left" not in learned
-
-
-def test_noise_changes_what_a_trace_shows_and_nothing_of_what_it_learns(supervision):
-    loaded = load_model(settings().model)
-    encoder = Encoder(loaded)
-    taught = taught_clips(read_clips(supervision), read_items(supervision))[0]
-    noisy, other, clear = (
-        item_tokens(encoder, Visit(taught.clip, taught.items, seed=seed), settings(trace_noise=share))
-        for seed, share in ((1, 0.5), (2, 0.5), (1, 0.0))
-    )
-    for item, one, two, plain in zip(taught.items, noisy, other, clear, strict=True):
-        assert one.target == two.target == plain.target
-        if item.kind != "reasoning":
-            assert one.shown is two.shown is plain.shown is None
-            continue
-        assert one.shown != two.shown
-        changed = sum(a != b for a, b in zip(one.shown, one.target, strict=True))
-        assert 0.15 * len(one.target) < changed < 0.75 * len(one.target)
-        prefix = encoder.prefix((0.0, 0.3), *random_pixels("qwen3_vl", 2).shape[1:3])
-        row, true = share_prefix(prefix, [one]), share_prefix(prefix, [plain])
-        assert row.labels.tolist() == true.labels.tolist()
-        assert row.input_ids.tolist() != true.input_ids.tolist()

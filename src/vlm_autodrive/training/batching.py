@@ -35,25 +35,13 @@ class TrainBatch:
 
 def item_tokens(encoder: Encoder, visit: Visit, settings: TrainSettings) -> list[ItemTokens]:
     """Tokens and weights of a visit's items, mirrored where the visit is."""
-    random = np.random.default_rng(visit.seed)
     tokens = []
     for item in visit.items:
         target = item.mirror_target if visit.mirrored else item.target
         assert target is not None, f"{item.item_id} cannot be mirrored"
         weight = settings.kind_weights.get(item.kind, 1.0)
-        learned = encoder.target(target)
-        noisy = item.kind == "reasoning" and settings.trace_noise > 0
-        shown = _with_noise(learned, settings.trace_noise, random) if noisy else None
-        tokens.append(ItemTokens(encoder.question(item.prompt.text), learned, weight, shown))
+        tokens.append(ItemTokens(encoder.question(item.prompt.text), encoder.target(target), weight))
     return tokens
-
-
-def _with_noise(tokens: list[int], share: float, random: np.random.Generator) -> list[int]:
-    """The tokens with a share of them replaced, each by one drawn from the same text."""
-    replaced = random.random(len(tokens)) < share
-    drawn = random.choice(tokens, len(tokens))
-    noisy: list[int] = np.where(replaced, drawn, tokens).tolist()
-    return noisy
 
 
 def build_batch(encoder: Encoder, cache: FrameCache, visits: Sequence[Visit], settings: TrainSettings) -> TrainBatch:

@@ -29,13 +29,11 @@ class ItemTokens:
         question: From behind the video to where the answer begins; not learned.
         target: The answer with the end of the turn; learned.
         weight: Weight of each learned token in the loss.
-        shown: What the model sees at the places of the target; None is the target itself.
     """
 
     question: list[int]
     target: list[int]
     weight: float = 1.0
-    shown: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def share_prefix(prefix: Prefix, items: Sequence[ItemTokens]) -> SharedRow:
     weights = [torch.zeros(length)]
     for number, item in enumerate(items, start=1):
         tokens = torch.tensor(item.question + item.target)
-        ids.append(tokens if item.shown is None else torch.tensor(item.question + item.shown))
+        ids.append(tokens)
         positions.append((prefix.next_position + torch.arange(len(tokens))).expand(3, -1))
         segments.append(torch.full((len(tokens),), number))
         learned = torch.arange(len(tokens)) >= len(item.question)

@@ -30,9 +30,6 @@ class TrainSettings(Settings):
         sampled_items: Of a clip's captions, descriptions and questions, how many are taken at each
             visit, drawn anew each time. The direct verdict and the reasoning always are.
         kind_weights: Weight of each kind's tokens in the loss; 1 if not named.
-        trace_noise: Share of a reasoning trace's tokens that the model sees replaced by other tokens of the
-            trace while it learns to write it. Its own early lines will hold mistakes; this teaches it to
-            look at the video again rather than to trust them. What it is to write stays the true text.
         optimizer: ``adamw``, or ``muon`` for matrices with AdamW for the rest.
         learning_rate: The peak.
         weight_decay: Decoupled.
@@ -58,7 +55,6 @@ class TrainSettings(Settings):
     clips_per_forward: int | None = Field(None, ge=1)
     sampled_items: int = Field(2, ge=0)
     kind_weights: dict[Kind, float] = {"verdict": 4.0}
-    trace_noise: float = Field(0.0, ge=0, lt=1)
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)

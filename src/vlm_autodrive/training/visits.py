@@ -33,7 +33,6 @@ class Visit:
         mirrored: Whether the picture and the texts are mirrored.
         gain: Factor on the contrast.
         offset: Added to the brightness, in units of the full range.
-        seed: Of the noise in its traces.
     """
 
     clip: Clip
@@ -41,7 +40,6 @@ class Visit:
     mirrored: bool = False
     gain: float = 1.0
     offset: float = 0.0
-    seed: int = 0
 
 
 def taught_clips(clips: Sequence[Clip], items: Sequence[SupervisionItem]) -> list[TaughtClip]:
@@ -87,5 +85,4 @@ def _visit(taught: TaughtClip, epoch: int, number: int, settings: TrainSettings)
     mirrored = settings.mirror and random.random() < 0.5 and all(item.mirror_target is not None for item in items)
     gain = 1.0 + settings.brightness * random.uniform(-1, 1)
     offset = 0.5 * settings.brightness * random.uniform(-1, 1)
-    seed = int(random.integers(2**31))
-    return Visit(taught.clip, items, bool(mirrored), float(gain), float(offset), seed)
+    return Visit(taught.clip, items, bool(mirrored), float(gain), float(offset))
