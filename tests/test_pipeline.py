@@ -259,7 +259,7 @@ def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
         assert {"n", "accuracy", "macro_f1", "balanced_accuracy", "per_class"} <= set(scores)
         assert set(scores["per_class"]) == {"collision", "near_collision", "normal"}
         assert all({"value", "low", "high"} <= set(each["f1"]) for each in scores["per_class"].values())
-    assert "http" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
+    assert "://" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
     drives = json.loads((tmp_path / "drives" / "drives.json").read_text())
     assert drives["score"]["videos"] == 1
     shown = json.loads((tmp_path / "report.json").read_text())["drives"]

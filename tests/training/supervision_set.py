@@ -13,10 +13,11 @@ CLASSES = ("collision", "near_collision", "normal")
 
 
 def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]:
-    """Clips of 2.4 s, each of its own video file."""
+    """Clips of 2.4 s, each of its own video file; each class shows other numbers of the clock."""
     clips = []
     for number in range(count):
-        path = write_clock(folder / f"{split}{number}.mp4", times_s=[i / 10 for i in range(24)])
+        path = write_clock(folder / f"{split}{number}.mp4", count=72)
+        start_s = 2.4 * (number % 3)
         event_class = CLASSES[number % 3]
         time_s = None if event_class == "normal" else 1.2
         clips.append(
@@ -24,8 +25,8 @@ def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]
                 clip_id=f"{split}{number}-w0",
                 video_id=f"{split}{number}",
                 path=str(path),
-                start_s=0.0,
-                end_s=2.4,
+                start_s=start_s,
+                end_s=start_s + 2.4,
                 split=split,
                 event_class=event_class,
                 event_time_s=time_s,

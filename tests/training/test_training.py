@@ -57,7 +57,11 @@ def losses(checkpoint: Path) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, optimizer):
-    out = train(supervision, tmp_path / "out", settings(epochs=40, optimizer=optimizer, mirror=False, brightness=0))
+    out = train(
+        supervision,
+        tmp_path / "out",
+        settings(epochs=80, optimizer=optimizer, learning_rate=3e-3, mirror=False, brightness=0),
+    )
     history = losses(out)
     assert np.mean(history[-3:]) < 0.1 * history[0]
     engine = load_engine(str(out))
@@ -69,10 +73,9 @@ def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, optimizer
     ]
     answers = engine.answer([cache.get(clip) for clip in clips], questions)
     expected = {item.item_id: item.target for item in read_items(supervision)}
-    # the videos are the same clock, so that no model can tell the clips apart: its answers are one of those taught
-    for verdict, reasoning in answers:
-        assert verdict.text in DEFAULT_TAXONOMY.codes
-        assert reasoning.text in expected.values()
+    for clip, (verdict, reasoning) in zip(clips, answers, strict=True):
+        assert verdict.text == expected[f"{clip.clip_id}-verdict"]
+        assert reasoning.text == expected[f"{clip.clip_id}-reasoning"]
 
 
 def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
