@@ -89,7 +89,7 @@ def test_multiple_choice_offers_the_truth_among_shuffled_options():
 
 
 @pytest.mark.parametrize("clip", WORLDS, ids=lambda clip: clip.clip_id)
-def test_reasoning_leads_from_the_motion_to_the_verdict(clip):
+def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     encounter = clip.scenario.encounters[0]
     (item,) = made(clip, SuperviseSettings(kinds=("reasoning",)))["reasoning"]
     parsed = parse_target(item.target)
@@ -103,7 +103,8 @@ def test_reasoning_leads_from_the_motion_to_the_verdict(clip):
         assert low - (0.51 if said < 20 else 2.51) <= said <= high + (0.51 if said < 20 else 2.51)
     closest = f"[t={encounter.time_s:.1f}] closest: "
     assert closest in parsed.thoughts
-    assert list(parsed.cited_times_s) == sorted(parsed.cited_times_s)
+    assert parsed.cited_times_s[0] == round(encounter.time_s, 1)  # said before the numbers of the approach
+    assert list(parsed.cited_times_s[1:]) == sorted(parsed.cited_times_s[1:])
     assert ("contact at" in parsed.thoughts) == (clip.event_class == "collision")
     assert ("no contact" in parsed.thoughts) == (clip.event_class != "collision")
     assert len(parsed.thoughts.splitlines()) <= 7

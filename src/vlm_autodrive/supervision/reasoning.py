@@ -1,4 +1,8 @@
-"""Reasoning: perception, motion at cited moments, risk, contact or not, verdict. Short and always of one shape."""
+"""Reasoning: who is there, the closest moment, how it came to that, the risk, verdict. Short and always of one shape.
+
+The closest moment stands before the numbers of the approach. A model that must write those first goes by
+them, right or wrong, when it comes to say whether there was contact; this way it says first what it saw.
+"""
 
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import SupervisionItem
@@ -17,7 +21,7 @@ from vlm_autodrive.supervision.wording import (
 
 NO_TIME = "reasoning needs the event's time, which is not known"
 NO_MOTION = "the simulated motion is not known at the cited moments"
-_BEFORE_S = (1.6, 0.8)
+_BEFORE_S = (0.8,)
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
 
 
@@ -44,8 +48,8 @@ def _simulated(facts: Facts) -> list[str] | None:
     before, after = _with_bumps(facts, seen, meeting.closest_s)
     risk = _risk(moments[-1]) if moments else ""
     response = f"the ego driver {ego_response(meeting)}" if meeting.complete else ""
-    lines += [*before, "; ".join(part for part in (risk, response) if part)]
-    lines += [_closest(meeting), *after, _verdict(facts, meeting.contact)]
+    lines += [_closest(meeting), *before, "; ".join(part for part in (risk, response) if part)]
+    lines += [*after, _verdict(facts, meeting.contact)]
     return [line for line in lines if line]
 
 
@@ -61,10 +65,10 @@ def _alone(facts: Facts) -> list[str] | None:
     else:
         seen = [(m.time_s, f"the road ahead is free, ego {speed(m.ego_speed_mps)}") for m in moments]
     before, after = _with_bumps(facts, seen, closest_s)
-    lines = ["a vehicle is ahead" if leads else "no road user to watch", *before, "low risk"]
+    lines = ["a vehicle is ahead" if leads else "no road user to watch"]
     if leads:
         lines.append(f"[t={closest_s:.1f}] closest: {distance(min(leads)[0])}, no contact")
-    return [*lines, *after, _verdict(facts, contact=False)]
+    return [*lines, *before, "low risk", *after, _verdict(facts, contact=False)]
 
 
 def _annotated(facts: Facts) -> list[str]:
@@ -80,7 +84,7 @@ def _annotated(facts: Facts) -> list[str]:
 
 
 def _moments(facts: Facts, closest_s: float) -> list[Moment]:
-    """Up to two moments at fixed distances before the closest approach; the clip's first if it comes early."""
+    """The moment at a fixed distance before the closest approach; the clip's first if it comes early."""
     anchor = round(closest_s, 1)
     times = [round(anchor - before, 1) for before in _BEFORE_S if anchor - before >= 0] or [0.0]
     return [moment for moment in (facts.moment(t) for t in times if t < anchor) if moment is not None]
