@@ -1,7 +1,7 @@
 """Reasoning: who is there, the closest moment, how it came to that, the risk, verdict. Short and always of one shape.
 
-The closest moment stands before the numbers of the approach. A model that must write those first goes by
-them, right or wrong, when it comes to say whether there was contact; this way it says first what it saw.
+The closest moment stands before the numbers of the approach, so that contact or not is said from the video
+and not from numbers that the model wrote itself.
 """
 
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
