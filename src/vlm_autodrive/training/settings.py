@@ -1,8 +1,9 @@
 """Settings of post-training."""
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vlm_autodrive.records import Kind
 from vlm_autodrive.settings import Settings
@@ -27,9 +28,12 @@ class TrainSettings(Settings):
         epochs: Passes over the clips of the train split; may be a fraction.
         clips_per_step: Distinct clips in one step. Their items share each clip's prefix.
         clips_per_forward: Clips in one forward pass; gradients add up over a step. None: all at once.
+        processes: Processes that train together on a CPU, each with a share of the cores and of every step.
         sampled_items: Of a clip's captions, descriptions and questions, how many are taken at each
             visit, drawn anew each time. The direct verdict and the reasoning always are.
         kind_weights: Weight of each kind's tokens in the loss; 1 if not named.
+        pattern_weights: Further factors on the weights of the tokens that hold text which a regular expression
+            matches, such as the line of a trace on which its verdict hangs; the first that matches counts.
         optimizer: ``adamw``, or ``muon`` for matrices with AdamW for the rest.
         learning_rate: The peak.
         weight_decay: Decoupled.
@@ -53,8 +57,10 @@ class TrainSettings(Settings):
     epochs: float = Field(1.0, gt=0)
     clips_per_step: int = Field(16, ge=1)
     clips_per_forward: int | None = Field(None, ge=1)
+    processes: int = Field(1, ge=1)
     sampled_items: int = Field(2, ge=0)
     kind_weights: dict[Kind, float] = {"verdict": 4.0}
+    pattern_weights: dict[str, float] = {}
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
@@ -69,3 +75,13 @@ class TrainSettings(Settings):
     max_row_tokens: int = Field(16384, ge=64)
     checkpoint_steps: int = Field(100, ge=1)
     seed: int = 0
+
+    @field_validator("pattern_weights")
+    @classmethod
+    def _patterns(cls, patterns: dict[str, float]) -> dict[str, float]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return patterns

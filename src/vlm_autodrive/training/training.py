@@ -1,12 +1,14 @@
 """The training stage: a loop to read at one sitting."""
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -21,6 +23,7 @@ from vlm_autodrive.training.checkpoints import restore_state, save_model, save_s
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import weighted_loss
+from vlm_autodrive.training.processes import ALONE, Rank, helpers
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, steps_in_all, taught_clips, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -71,18 +74,32 @@ def train(
             raise UserError(planned.refusal())
         for line in planned.lines():
             reporter.say(line)
-        readable = planned.readable_ids()
-        taught = [
-            each
-            for each in taught_clips(read_clips(supervision), read_items(supervision))
-            if each.clip.clip_id in readable
-        ]
+        taught = _taught(supervision, planned.readable_ids())
+        if settings.processes > 1 and loaded.device.type != "cpu":
+            raise UserError(f"train.processes is for CPUs, and this model is on {loaded.device}; set it to 1.")
         model = _prepare(loaded, settings, reporter)
-        _loop(model, loaded, taught, cache, folder, settings, reporter)
+        shared = (supervision, planned.readable_ids(), folder, cache.folder, settings)
+        with helpers(settings.processes, _help, shared) as rank:
+            _loop(model, loaded, taught, cache, folder, settings, reporter, rank)
         window_s = round(statistics.median(each.clip.duration_s for each in taught), 3)
         card = ModelCard(name=settings.name, base=settings.model, sampling=sampling, window_s=window_s)
         save_model(folder, loaded, model, card, read_taxonomy(supervision))
     return out
+
+
+def _taught(supervision: Path, readable: set[str]) -> list[TaughtClip]:
+    every = taught_clips(read_clips(supervision), read_items(supervision))
+    return [each for each in every if each.clip.clip_id in readable]
+
+
+def _help(
+    rank: Rank, supervision: Path, readable: set[str], folder: Path, frame_cache: Path, settings: TrainSettings
+) -> None:
+    """What a further process does: the same loop, with its own share of every step."""
+    loaded = load_model(settings.model, torch.device("cpu"), torch.float32 if settings.lora is None else None)
+    cache = FrameCache(frame_cache, settings.sampling or loaded.card.sampling)
+    model = _prepare(loaded, settings, SILENT)
+    _loop(model, loaded, _taught(supervision, readable), cache, folder, settings, SILENT, rank)
 
 
 def _prepare(loaded: LoadedModel, settings: TrainSettings, reporter: Reporter) -> Any:
@@ -116,19 +133,26 @@ def _loop(
     folder: Path,
     settings: TrainSettings,
     reporter: Reporter,
+    rank: Rank = ALONE,
 ) -> None:
     optimizers = build_optimizers(model, settings)
+    trained = [p for p in model.parameters() if p.requires_grad]
     steps = steps_in_all(len(taught), settings)
     begun = restore_state(folder, model, optimizers)
-    torch.manual_seed(settings.seed + begun)  # dropout is the only draw that is not a function of the step
+    # Dropout is the only draw that is not a function of the step.
+    torch.manual_seed(settings.seed + begun + steps * rank.number)
     encoder = Encoder(loaded)
-    _cut_log(folder / LOG_FILE, begun)
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as log, reporter.task("training", steps, begun) as task:
-        for step, batches in _batches(encoder, cache, taught, begun, steps, settings):
+    with _log(folder, begun, rank) as log, reporter.task("training", steps, begun) as task:
+        for step, batches in _batches(encoder, cache, taught, begun, steps, settings, rank):
             started = time.monotonic()
-            weight = sum(batch.weight for batch in batches)
-            loss = sum(_backward(model, batch, weight, loaded.device, settings) for batch in batches)
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+            sums = [sum(_backward(model, batch, loaded.device, settings) for batch in batches)]
+            sums += [sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)]
+            loss_sum, weight, tokens = rank.add_up(trained, sums)
+            loss = loss_sum / weight
+            for parameter in trained:
+                if parameter.grad is not None:
+                    parameter.grad /= weight
+            norm = torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip)
             if not torch.isfinite(norm):
                 raise UserError(
                     f"the gradient of step {step} is not finite; lower learning_rate, or use precision=fp32. "
@@ -145,26 +169,29 @@ def _loop(
                 "loss": round(loss, 5),
                 "learning_rate": rate,
                 "gradient_norm": round(float(norm), 4),
-                "tokens": sum(batch.tokens for batch in batches),
+                "tokens": round(tokens),
                 "seconds": round(time.monotonic() - started, 3),
             }
             log.write(json.dumps(record) + "\n")
             log.flush()
             task.advance(1, f"loss {loss:.3f}")
-            if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
+            if rank.is_first and (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
                 save_state(folder, step + 1, model, optimizers)
 
 
-def _cut_log(path: Path, steps: int) -> None:
-    """Drop what an interrupted run logged after the state that is gone on from."""
-    if path.exists():
-        kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:steps]
-        path.write_text("".join(kept), encoding="utf-8")
+@contextmanager
+def _log(folder: Path, steps: int, rank: Rank) -> Iterator[TextIO]:
+    """The log, without what an interrupted run wrote behind the state that is gone on from."""
+    path = folder / LOG_FILE if rank.is_first else Path(os.devnull)
+    kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:steps] if path.is_file() else []
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(kept)
+        yield stream
 
 
-def _backward(model: Any, batch: TrainBatch, weight: float, device: torch.device, settings: TrainSettings) -> float:
+def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: TrainSettings) -> float:
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        loss = weighted_loss(model, batch.shared.to(device), batch.pixels.to(device), batch.grids.to(device)) / weight
+        loss = weighted_loss(model, batch.shared.to(device), batch.pixels.to(device), batch.grids.to(device))
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
@@ -176,12 +203,13 @@ def _batches(
     begun: int,
     steps: int,
     settings: TrainSettings,
+    rank: Rank,
 ) -> Iterator[tuple[int, list[TrainBatch]]]:
     """The forward passes of every step, prepared one step ahead in the background."""
     size = settings.clips_per_forward or settings.clips_per_step
 
     def prepare(step: int) -> list[TrainBatch]:
-        visits = visits_of_step(taught, step, settings)
+        visits = rank.share(visits_of_step(taught, step, settings))
         return [build_batch(encoder, cache, visits[i : i + size], settings) for i in range(0, len(visits), size)]
 
     with ThreadPoolExecutor(max_workers=1) as pool:
