@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
-from tests.training.supervision_set import make_supervision
+from tests.training.supervision_set import make_clips, make_items, make_supervision
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -24,8 +24,9 @@ from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
-from vlm_autodrive.training.batching import augment, build_batch
+from vlm_autodrive.training.batching import augment, build_batch, item_tokens
 from vlm_autodrive.training.planning import plan, show_clip
+from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.settings import LoraSettings, TrainSettings
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
@@ -98,6 +99,31 @@ def test_training_says_its_plan_before_it_begins(tmp_path):
     lines = plan(supervision, settings(epochs=1)).lines()
     assert [line for line in Saying.said if line in lines] == lines
     assert Saying.said.index(lines[-1]) < next(i for i, line in enumerate(Saying.said) if line.startswith("training "))
+
+
+def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
+    encoder = Encoder(load_model("tiny-base"))
+    text = "<think>\nA car is ahead.\n[t=3.2] closest: contact.\nContact: Collision.\n</think>"
+    [clip] = make_clips(tmp_path, count=1)
+    item = make_items(clip)[1].model_copy(update={"target": text})
+    visit = Visit(clip, (item,))
+    [plain] = item_tokens(encoder, visit, TrainSettings())
+    [weighed] = item_tokens(
+        encoder, visit, TrainSettings(pattern_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
+    )
+    assert plain.factors is None
+    assert weighed.target == plain.target
+    assert len(weighed.factors) == len(weighed.target)
+    assert [round(factor) for factor in weighed.factors].count(9) >= 1  # the C behind the line, not that of it
+    line = encoder.decode([token for token, factor in zip(weighed.target, weighed.factors, strict=True) if factor == 5])
+    assert line == "[t=3.2] closest: contact."
+    row = share_prefix(encoder.prefix((0.0, 0.3), 84, 126), [weighed])
+    assert row.weights.sum() == pytest.approx(sum(weighed.factors))
+
+
+def test_a_pattern_that_is_none_is_refused_with_its_fault():
+    with pytest.raises(ValueError, match="no regular expression"):
+        TrainSettings(pattern_weights={"(": 2.0})
 
 
 @pytest.mark.slow

@@ -146,6 +146,11 @@ class Encoder:
         """Tokens of an answer with the end of the turn."""
         return [*self._tokens(text), self.end_of_turn_id]
 
+    def target_spans(self, text: str) -> list[tuple[int, int]]:
+        """Where in ``text`` each token of :meth:`target` stands: first and last character, the last excluded."""
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return [*spans, (len(text), len(text))]
+
     def _tokenize(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 

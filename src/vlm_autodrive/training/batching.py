@@ -1,5 +1,6 @@
 """From visits to the tensors of a forward pass."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,8 +41,20 @@ def item_tokens(encoder: Encoder, visit: Visit, settings: TrainSettings) -> list
         target = item.mirror_target if visit.mirrored else item.target
         assert target is not None, f"{item.item_id} cannot be mirrored"
         weight = settings.kind_weights.get(item.kind, 1.0)
-        tokens.append(ItemTokens(encoder.question(item.prompt.text), encoder.target(target), weight))
+        factors = _factors(encoder, target, settings.pattern_weights)
+        tokens.append(ItemTokens(encoder.question(item.prompt.text), encoder.target(target), weight, factors))
     return tokens
+
+
+def _factors(encoder: Encoder, target: str, patterns: dict[str, float]) -> list[float] | None:
+    """The factor of each token: of the first pattern that matches some of its text, else 1."""
+    found = [(match.span(), factor) for pattern, factor in patterns.items() for match in re.finditer(pattern, target)]
+    if not found:
+        return None
+    return [
+        next((factor for (begin, end), factor in found if first < end and last > begin), 1.0)
+        for first, last in encoder.target_spans(target)
+    ]
 
 
 def build_batch(encoder: Encoder, cache: FrameCache, visits: Sequence[Visit], settings: TrainSettings) -> TrainBatch:

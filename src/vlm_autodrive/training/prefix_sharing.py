@@ -29,11 +29,13 @@ class ItemTokens:
         question: From behind the video to where the answer begins; not learned.
         target: The answer with the end of the turn; learned.
         weight: Weight of each learned token in the loss.
+        factors: A further factor on the weight of each token of the target; None stands for 1 everywhere.
     """
 
     question: list[int]
     target: list[int]
     weight: float = 1.0
+    factors: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def share_prefix(prefix: Prefix, items: Sequence[ItemTokens]) -> SharedRow:
         segments.append(torch.full((len(tokens),), number))
         learned = torch.arange(len(tokens)) >= len(item.question)
         labels.append(torch.where(learned, tokens, IGNORED))
-        weights.append(torch.where(learned, item.weight, 0.0))
+        factors = item.factors or [1.0] * len(item.target)
+        weights.append(item.weight * torch.tensor([0.0] * len(item.question) + factors))
     row_ids = torch.cat(ids)
     token_types = torch.zeros_like(row_ids)
     token_types[:length] = prefix.token_types
