@@ -88,6 +88,14 @@ def test_multiple_choice_offers_the_truth_among_shuffled_options():
     assert max(places.values()) < 0.4 * len(WORLDS)
 
 
+def said_metres(words: str) -> tuple[float, float]:
+    """What a rough distance such as ``under 5 m`` allows: within its step, and no coarser than need be."""
+    steps = [0, 1, 2, 5, 10, 20]
+    word, metres, _ = words.split()
+    place = steps.index(int(metres))
+    return (steps[place - 1], steps[place]) if word == "under" else (steps[place], float("inf"))
+
+
 @pytest.mark.parametrize("clip", WORLDS, ids=lambda clip: clip.clip_id)
 def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     encounter = clip.scenario.encounters[0]
@@ -98,14 +106,15 @@ def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     assert parsed.event_time_s == (round(clip.event_time_s, 1) if clip.event_time_s is not None else None)
     for time_s, gap in re.findall(r"\[t=(\d+\.\d)\] gap ([^,]+),", parsed.thoughts):
         near = [s for s in clip.scenario.states if abs(s.time_s - float(time_s)) <= 0.15 and s.gap_m is not None]
-        low, high = min(s.gap_m for s in near), max(s.gap_m for s in near)
-        said = 0.5 if gap == "under 1 m" else float(gap.removesuffix(" m"))
-        assert low - (0.51 if said < 20 else 2.51) <= said <= high + (0.51 if said < 20 else 2.51)
+        least, greatest = said_metres(gap)
+        assert any(least <= state.gap_m <= greatest for state in near)
     closest = f"[t={encounter.time_s:.1f}] closest: "
     assert closest in parsed.thoughts
-    assert parsed.cited_times_s[0] == round(encounter.time_s, 1)  # said before the numbers of the approach
+    assert parsed.cited_times_s[0] == round(encounter.time_s, 1)  # said before the approach
     assert list(parsed.cited_times_s[1:]) == sorted(parsed.cited_times_s[1:])
-    assert ("contact at" in parsed.thoughts) == (clip.event_class == "collision")
+    [(least, greatest)] = [said_metres(gap) for gap in re.findall(r"closest: (\w+ \d+ m)", parsed.thoughts)] or [(0, 0)]
+    assert least <= encounter.minimum_gap_m <= greatest
+    assert ("closest: contact" in parsed.thoughts) == (clip.event_class == "collision")
     assert ("no contact" in parsed.thoughts) == (clip.event_class != "collision")
     assert len(parsed.thoughts.splitlines()) <= 7
     assert len(item.target.split()) <= 90
@@ -161,7 +170,7 @@ def test_a_window_without_the_outcome_says_nothing_of_it():
     result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
     assert all(item.accepted for item in result.items)
     cause = whole.scenario.encounters[0].cause
-    assert not any(cause in item.target or "contact at" in item.target for item in result.items)
+    assert not any(cause in item.target or "closest: contact" in item.target for item in result.items)
     assert "response" not in {item.topic for item in result.items}
 
 

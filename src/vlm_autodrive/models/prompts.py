@@ -5,7 +5,7 @@ They depend on the taxonomy alone, never on a clip, so that nothing about the an
 
 from vlm_autodrive.records import StudentPrompt, Taxonomy
 
-VERSION = "1"
+VERSION = "2"
 
 SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisions."
 
@@ -13,14 +13,14 @@ SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisio
 def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     """The direct verdict: a class code and nothing else, whose probabilities are then read off."""
     codes = ", ".join(taxonomy.codes[:-1]) + f" or {taxonomy.codes[-1]}"
-    text = f"What happens in this video?\n{_options(taxonomy)}\nAnswer with {codes} only."
+    text = f"{_question(taxonomy)}\nAnswer with {codes} only."
     return StudentPrompt(text=text, version=VERSION)
 
 
 def reasoning_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     """The reasoning: thoughts that cite moments, then the code and the time of the event."""
     text = (
-        f"Watch closely and reason step by step: what happens in this video?\n{_options(taxonomy)}\n"
+        f"{_question(taxonomy)}\n"
         "Think between <think> and </think>, citing moments as [t=seconds]. "
         "Then, between <answer> and </answer>, give the letter on a line of its own and, "
         "if there is an event, its time as t=seconds on the next line."
@@ -34,5 +34,7 @@ def format_reasoning(thoughts: str, code: str, event_time_s: float | None) -> st
     return f"<think>\n{thoughts}\n</think>\n\n<answer>\n{code}\n{time_line}</answer>"
 
 
-def _options(taxonomy: Taxonomy) -> str:
-    return "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes)
+def _question(taxonomy: Taxonomy) -> str:
+    """Both prompts begin alike, so that what is learnt of the one question serves the other."""
+    options = "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes)
+    return f"What happens in this video?\n{options}"

@@ -1,7 +1,8 @@
 """Reasoning: who is there, the closest moment, how it came to that, the risk, verdict. Short and always of one shape.
 
-The closest moment stands before the numbers of the approach, so that contact or not is said from the video
-and not from numbers that the model wrote itself.
+A trace must not lean on what the model cannot see. Taught exact gaps and speeds, a model learns to read
+contact off those numbers, and then off its own wrong ones. So distances and speeds are rough, and the
+closest moment stands first, where contact or not is said from the video alone.
 """
 
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
@@ -9,12 +10,12 @@ from vlm_autodrive.records import SupervisionItem
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
 from vlm_autodrive.supervision.items import make_item
 from vlm_autodrive.supervision.wording import (
-    closing,
-    distance,
     ego_response,
     is_vehicle,
     origin,
     road_user,
+    rough_closing,
+    rough_distance,
     sentence,
     speed,
 )
@@ -44,7 +45,7 @@ def _simulated(facts: Facts) -> list[str] | None:
     meeting = facts.meeting
     moments = [m for m in _moments(facts, meeting.closest_s) if m.gap_m is not None and m.closing_mps is not None]
     lines = [f"{road_user(meeting)} {'is' if meeting.encounter.side == 'ahead' else 'comes'} {origin(meeting)}"]
-    seen = [(m.time_s, f"gap {distance(m.gap_m or 0)}, {closing(m.closing_mps or 0)}") for m in moments]
+    seen = [(m.time_s, f"gap {rough_distance(m.gap_m or 0)}, {rough_closing(m.closing_mps or 0)}") for m in moments]
     before, after = _with_bumps(facts, seen, meeting.closest_s)
     risk = _risk(moments[-1]) if moments else ""
     response = f"the ego driver {ego_response(meeting)}" if meeting.complete else ""
@@ -61,13 +62,13 @@ def _alone(facts: Facts) -> list[str] | None:
     closest_s = min(leads)[1] if leads else facts.clip.duration_s / 2
     moments = _moments(facts, closest_s)
     if leads:
-        seen = [(m.time_s, f"gap {distance(m.lead_gap_m)}") for m in moments if m.lead_gap_m is not None]
+        seen = [(m.time_s, f"gap {rough_distance(m.lead_gap_m)}") for m in moments if m.lead_gap_m is not None]
     else:
         seen = [(m.time_s, f"the road ahead is free, ego {speed(m.ego_speed_mps)}") for m in moments]
     before, after = _with_bumps(facts, seen, closest_s)
     lines = ["a vehicle is ahead" if leads else "no road user to watch"]
     if leads:
-        lines.append(f"[t={closest_s:.1f}] closest: {distance(min(leads)[0])}, no contact")
+        lines.append(f"[t={closest_s:.1f}] closest: {rough_distance(min(leads)[0])}, no contact")
     return [*lines, *before, "low risk", *after, _verdict(facts, contact=False)]
 
 
@@ -102,8 +103,8 @@ def _closest(meeting: Meeting) -> str:
     when = f"[t={meeting.closest_s:.1f}]"
     if meeting.contact:
         jolt = ", with a jolt" if is_vehicle(meeting) else ""
-        return f"{when} closest: contact at {speed(meeting.encounter.impact_speed_mps or 0)}{jolt}"
-    return f"{when} closest: {distance(meeting.closest_gap_m)}, no contact"
+        return f"{when} closest: contact{jolt}"
+    return f"{when} closest: {rough_distance(meeting.closest_gap_m)}, no contact"
 
 
 def _with_bumps(facts: Facts, seen: list[tuple[float, str]], closest_s: float) -> tuple[list[str], list[str]]:

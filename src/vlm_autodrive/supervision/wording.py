@@ -15,6 +15,8 @@ _PLAIN_SIDES = re.compile(
 )
 _UNSWAPPABLE = re.compile(r"\b(?:driver'?s side|passenger side|clockwise|leftmost|rightmost|nearside|offside)\b", re.I)
 _OTHER = {"left": "right", "right": "left"}
+_DISTANCE_STEPS_M = (1, 2, 5, 10, 20)
+_CLOSING_STEPS_MPS = ((0.5, "not closing"), (4.0, "closing slowly"), (10.0, "closing"))
 _PEOPLE = ("pedestrian", "cyclist")
 
 
@@ -49,6 +51,16 @@ def closing(mps: float) -> str:
     if whole(abs(mps)) == 0:
         return "steady"
     return f"closing {speed(mps)}" if mps > 0 else f"opening {speed(-mps)}"
+
+
+def rough_distance(gap_m: float) -> str:
+    """A distance as the eye can tell it: ``under 1 m``, ``under 5 m`` ..., ``over 20 m``."""
+    return next((f"under {step} m" for step in _DISTANCE_STEPS_M if gap_m < step), f"over {_DISTANCE_STEPS_M[-1]} m")
+
+
+def rough_closing(mps: float) -> str:
+    """How fast a gap shrinks, as the eye can tell it."""
+    return next((words for limit, words in _CLOSING_STEPS_MPS if mps < limit), "closing fast")
 
 
 def road_user(meeting: Meeting) -> str:
