@@ -74,11 +74,16 @@ def train(
             raise UserError(planned.refusal())
         for line in planned.lines():
             reporter.say(line)
-        taught = _taught(supervision, planned.readable_ids())
+        readable = planned.readable_ids()
+        taught = [
+            each
+            for each in taught_clips(read_clips(supervision), read_items(supervision))
+            if each.clip.clip_id in readable
+        ]
         if settings.processes > 1 and loaded.device.type != "cpu":
             raise UserError(f"train.processes is for CPUs, and this model is on {loaded.device}; set it to 1.")
         model = _prepare(loaded, settings, reporter)
-        shared = (supervision, planned.readable_ids(), folder, cache.folder, settings)
+        shared = (taught, cache.folder, folder, settings)
         with helpers(settings.processes, _help, shared) as rank:
             _loop(model, loaded, taught, cache, folder, settings, reporter, rank)
         window_s = round(statistics.median(each.clip.duration_s for each in taught), 3)
@@ -87,19 +92,11 @@ def train(
     return out
 
 
-def _taught(supervision: Path, readable: set[str]) -> list[TaughtClip]:
-    every = taught_clips(read_clips(supervision), read_items(supervision))
-    return [each for each in every if each.clip.clip_id in readable]
-
-
-def _help(
-    rank: Rank, supervision: Path, readable: set[str], folder: Path, frame_cache: Path, settings: TrainSettings
-) -> None:
+def _help(rank: Rank, taught: list[TaughtClip], frame_cache: Path, folder: Path, settings: TrainSettings) -> None:
     """What a further process does: the same loop, with its own share of every step."""
     loaded = load_model(settings.model, torch.device("cpu"), torch.float32 if settings.lora is None else None)
     cache = FrameCache(frame_cache, settings.sampling or loaded.card.sampling)
-    model = _prepare(loaded, settings, SILENT)
-    _loop(model, loaded, _taught(supervision, readable), cache, folder, settings, SILENT, rank)
+    _loop(_prepare(loaded, settings, SILENT), loaded, taught, cache, folder, settings, SILENT, rank)
 
 
 def _prepare(loaded: LoadedModel, settings: TrainSettings, reporter: Reporter) -> Any:
