@@ -3,7 +3,7 @@
     python scripts/make_tiny_base.py --work runs/tiny-base
 
 It is trained on simulated drives without any event, with seeds that no recipe uses: perception
-questions, captions, descriptions, and the verdict question, whose true answer there is always Normal.
+questions, captions, reasoning, and the verdict question, whose true answer there is always Normal.
 So it sees, and is blind to events by construction. Only the tokenizer, which knows spellings and not
 pictures, is made from texts about all classes.
 """
@@ -35,7 +35,7 @@ NORMAL_SEED = 900_002
 SAMPLING = SamplingSettings(fps=10 / 3, max_frames=16, height=84, width=126)
 WINDOW_S = 4.8
 PERCEPTION = SuperviseSettings(
-    kinds=("verdict", "caption", "vqa"),
+    kinds=("verdict", "caption", "vqa", "reasoning"),
     vqa_per_clip=12,
     vqa_topics=(
         *("gap", "gap_check", "gap_trend", "closing_speed", "time_to_contact", "lead_gap", "ego_speed", "ego_trend"),
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/tiny-base"), help="folder for all that is made")
     parser.add_argument("--videos", type=int, default=3000, help="Normal videos to train on")
-    parser.add_argument("--epochs", type=float, default=2.5, help="passes over their clips")
+    parser.add_argument("--epochs", type=float, default=3.5, help="passes over their clips")
     parser.add_argument("--install", action="store_true", help="replace the checkpoint that the package ships")
     arguments = parser.parse_args()
     work: Path = arguments.work
@@ -67,7 +67,8 @@ def main() -> None:
         name=TINY_BASE,
         epochs=arguments.epochs,
         clips_per_step=24,
-        sampled_items=5,
+        processes=2,
+        sampled_items=3,
         optimizer="muon",
         learning_rate=3e-3,
         kind_weights={"verdict": 0.5},
