@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.datasets.table import CellError, Row, time_cell
-from vlm_autodrive.records import Event, ImportIssue, Scenario, Video, read_jsonl
+from vlm_autodrive.records import Event, ImportedQuestion, ImportIssue, Scenario, Video, read_jsonl
 
 EVENT_TIME = "event_time_s"
 ALERT_TIME = "alert_time_s"
@@ -20,20 +20,26 @@ class Reading:
     Attributes:
         videos: Every video that the files name, or that lies in their folders.
         events: The annotated events.
+        items: Questions on the videos that the data set brings along.
         scenarios: The simulation's truth, if any.
         issues: What could not be taken as it stands.
         rows: How many rows the annotation files have.
         rows_of_events: The row that each event came from, by event id.
         spellings: How often each spelling of a class was found, and what it was taken for.
+        name: The data set's name, as the videos' ``source`` has it; empty for the name of its format.
+        licence: What its owners allow, in a sentence; empty if the reader cannot know.
     """
 
     videos: list[Video] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    items: list[ImportedQuestion] = field(default_factory=list)
     scenarios: list[Scenario] = field(default_factory=list)
     issues: list[ImportIssue] = field(default_factory=list)
     rows: int = 0
     rows_of_events: dict[str, Row] = field(default_factory=dict)
     spellings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    name: str = ""
+    licence: str = ""
 
     def add_event(self, event: Event, row: Row) -> None:
         """Add an event and remember where it stands."""

@@ -1,7 +1,7 @@
 """The records that everything else is made of. Import them from here."""
 
 from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
-from vlm_autodrive.records.catalog import PRACTICE, Event, ImportIssue, Video
+from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
 from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
@@ -15,12 +15,14 @@ __all__ = [
     "PRACTICE",
     "Check",
     "Clip",
+    "DataSet",
     "DetectedEvent",
     "Distraction",
     "Encounter",
     "Event",
     "EventClass",
     "ImportIssue",
+    "ImportedQuestion",
     "Kind",
     "Outcome",
     "Prediction",
@@ -40,5 +42,6 @@ __all__ = [
     "append_jsonl",
     "read_jsonl",
     "read_partial_jsonl",
+    "source_id_of",
     "write_jsonl",
 ]
