@@ -120,6 +120,7 @@ def making(
     settings: BaseModel,
     *,
     overwrite: bool = False,
+    known_keys: Mapping[str, str] | None = None,
 ) -> Iterator[Path | None]:
     """Make an artefact atomically.
 
@@ -134,11 +135,13 @@ def making(
         inputs: Its inputs, by name: artefacts, folders or files.
         settings: The stage's settings.
         overwrite: Replace a finished result that was made otherwise, rather than refuse.
+        known_keys: The keys of those inputs that the stage has hashed itself, by name.
 
     Raises:
         UserError: If ``folder`` holds something else and ``overwrite`` is false.
     """
-    keys = {name: input_key(path) for name, path in inputs.items()}
+    known_keys = known_keys or {}
+    keys = {name: known_keys[name] if name in known_keys else input_key(path) for name, path in inputs.items()}
     key = artifact_key(kind, keys, settings)
     partial = folder.with_name(f".{folder.name}.partial-{key}")
     replaced = folder.with_name(f".{folder.name}.replaced")

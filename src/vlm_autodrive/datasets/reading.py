@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Reading:
         rows: How many rows the annotation files have.
         rows_of_events: The row that each event came from, by event id.
         spellings: How often each spelling of a class was found, and what it was taken for.
-        name: The data set's name, as the videos' ``source`` has it; empty for the name of its format.
+        name: The data set's name; empty to take the ``source`` of its first video.
         licence: What its owners allow, in a sentence; empty if the reader cannot know.
     """
 
@@ -59,9 +60,16 @@ def read_truth(root: Path) -> dict[str, Scenario]:
 
 
 def checked_times(
-    row: Row, positive: bool | None, issues: list[ImportIssue]
+    row: Row, positive: bool | None, issues: list[ImportIssue], *, needs_time: bool = True
 ) -> tuple[float | None, float | None] | None:
-    """The event's time and its alert's time; None, with an issue written, if the row must be left out."""
+    """The event's time and its alert's time; None, with an issue written, if the row must be left out.
+
+    Args:
+        row: The row, with the times under their names here.
+        positive: Whether it tells of an event; None if it does not say.
+        issues: Gets what is wrong.
+        needs_time: Whether an event without a time is wrong.
+    """
     try:
         time_s = time_cell(row, EVENT_TIME)
     except CellError as error:
@@ -77,7 +85,7 @@ def checked_times(
         message = "a time in a row without event; empty the cell or name the event's class"
         issues.append(row.issue(column, message, rejected=True))
         return None
-    if positive and time_s is None:
+    if positive and time_s is None and needs_time:
         message = "no time of the event; no clip can be cut around it until there is one"
         issues.append(row.issue(EVENT_TIME, message, rejected=False))
     if alert_s is not None and time_s is not None and alert_s > time_s:
@@ -89,6 +97,37 @@ def checked_times(
 
 
 def inside(root: Path, name: str) -> Path | None:
-    """The file that ``name`` means under ``root``, or None if it leads out of it."""
-    path = Path(os.path.normpath(root / name))
-    return path if path.is_relative_to(os.path.normpath(root)) else None
+    """The file that ``name`` means under ``root``, or None if it leads out of it or can be no file's name."""
+    if "\0" in name:
+        return None
+    name = name.replace("\\", "/")  # as Windows writes them
+    top = os.path.normpath(root.absolute())
+    path = os.path.normpath(root.absolute() / name)
+    if path != top and not path.startswith(top.rstrip(os.sep) + os.sep):
+        return None
+    return Path(os.path.normpath(root / name))
+
+
+def ids_of_files(paths: Sequence[Path], root: Path) -> dict[Path, str]:
+    """A readable id for each file below ``root``: its name, or its path where several have the same name."""
+    top = root.absolute()
+    names = Counter(path.stem for path in paths)
+    ids = {p: p.stem if names[p.stem] == 1 else "-".join(p.relative_to(top).parts) for p in paths}
+    if len(set(ids.values())) < len(ids):
+        ids = {p: p.relative_to(top).as_posix() for p in paths}
+    return ids
+
+
+@dataclass
+class CaseTwins:
+    """Finds names that differ in nothing but capitals: on many machines they are one file."""
+
+    _seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def issue(self, row: Row, column: str, name: str) -> ImportIssue | None:
+        """What to say of ``name``, if an earlier row has it in other capitals."""
+        earlier, line = self._seen.setdefault(name.casefold(), (name, row.line))
+        if earlier == name:
+            return None
+        message = f"line {line} has the same name in other capitals, {earlier}; both are taken, rename one of them"
+        return row.issue(column, message, rejected=False)

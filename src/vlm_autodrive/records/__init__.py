@@ -7,12 +7,14 @@ from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, Wind
 from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
 from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
-from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
 
 __all__ = [
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
+    "TAXONOMIES",
+    "TWO_CLASS_TAXONOMY",
     "Check",
     "Clip",
     "DataSet",

@@ -67,7 +67,8 @@ class ImportIssue(Record):
 
     Attributes:
         file: The annotation file.
-        line: Line number in it, the header being line 1; None if it concerns the whole file.
+        line: Line number in it, the header being line 1; in JSON the number of the entry, from 1 on; None if it
+            concerns the whole file.
         field: The column; empty if it concerns the whole row.
         value: The offending text.
         message: What is wrong and what to do.
@@ -114,7 +115,7 @@ class DataSet(Record):
     """One data set of a catalog.
 
     Attributes:
-        name: Its name, as the videos' ``source`` has it.
+        name: Its name.
         licence: What its owners allow, in a sentence; empty if it is not known here.
         videos: How many videos of it are in the catalog.
         rows: How many rows its annotation files have.

@@ -14,7 +14,8 @@ class EventClass(Record):
         code: The single-token code by which a model names the class in a verdict.
         definition: One sentence for prompts and pages.
         is_event: False for the class that means that nothing happened; there is exactly one.
-        spellings: Further spellings accepted in annotation files, compared case-insensitively.
+        spellings: Further spellings accepted in annotation files, compared by their letters and digits alone.
+        takes_unknown: Whether events of unknown kind belong to it too; at most one class, of events.
     """
 
     name: str
@@ -23,6 +24,7 @@ class EventClass(Record):
     definition: str
     is_event: bool = True
     spellings: tuple[str, ...] = ()
+    takes_unknown: bool = False
 
 
 class Taxonomy(Record):
@@ -34,10 +36,17 @@ class Taxonomy(Record):
     def _check(self) -> "Taxonomy":
         if [c.is_event for c in self.classes].count(False) != 1 or self.classes[-1].is_event:
             raise ValueError("exactly one class, the last, must have is_event: false")
+        if sum(c.takes_unknown for c in self.classes) > 1 or self.classes[-1].takes_unknown:
+            raise ValueError("takes_unknown may be true of one class of events alone")
         for field in ("name", "label", "code"):
             values = [getattr(c, field) for c in self.classes]
             if len(set(values)) != len(values):
                 raise ValueError(f"two classes share a {field}")
+        owners: dict[str, str] = {}
+        for event_class in self.classes:
+            for text in (event_class.name, event_class.label, *event_class.spellings):
+                if owners.setdefault(_plain(text), event_class.name) != event_class.name:
+                    raise ValueError(f"the spelling {text!r} belongs to two classes")
         return self
 
     @property
@@ -59,6 +68,11 @@ class Taxonomy(Record):
     def event_names(self) -> tuple[str, ...]:
         """Names of the classes that are events."""
         return tuple(c.name for c in self.classes if c.is_event)
+
+    @property
+    def for_unknown(self) -> EventClass | None:
+        """The class that events of unknown kind belong to; None if they stay of unknown kind."""
+        return next((c for c in self.classes if c.takes_unknown), None)
 
     def by_name(self, name: str) -> EventClass:
         """The class of that name.
@@ -116,3 +130,23 @@ DEFAULT_TAXONOMY = Taxonomy(
         ),
     )
 )
+
+TWO_CLASS_TAXONOMY = Taxonomy(
+    classes=(
+        EventClass(
+            name="event",
+            label="Event",
+            code="A",
+            definition="contact between a vehicle and another road user or object, or contact narrowly avoided",
+            spellings=(
+                "positive",
+                *(t for c in DEFAULT_TAXONOMY.classes if c.is_event for t in (c.name, *c.spellings)),
+            ),
+            takes_unknown=True,
+        ),
+        DEFAULT_TAXONOMY.normal.model_copy(update={"code": "B"}),
+    )
+)
+
+TAXONOMIES = {"three_class": DEFAULT_TAXONOMY, "two_class": TWO_CLASS_TAXONOMY}
+"""The taxonomies that a recipe can name rather than write out."""
