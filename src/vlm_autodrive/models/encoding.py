@@ -58,13 +58,23 @@ class Encoder:
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
 
-    def check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int, token_pixels: int | None = None) -> None:
         """Refuse frames of a size that the model cannot cut into whole patches.
 
+        Args:
+            height: Pixels of a frame.
+            width: Likewise.
+            token_pixels: Side of a token's square by which a token budget was reckoned, if one was.
+
         Raises:
-            UserError: Naming the nearest size that it can.
+            UserError: Naming the nearest size that it can, or the side that its tokens have.
         """
         grid: int = self._video_processor.patch_size * self._video_processor.merge_size
+        if token_pixels is not None and token_pixels != grid:
+            raise UserError(
+                f"this model makes a token of {grid} x {grid} pixels; set sampling.token_pixels={grid}, "
+                f"and not {token_pixels}."
+            )
         if height % grid or width % grid:
             near = [max(1, round(size / grid)) * grid for size in (height, width)]
             raise UserError(
