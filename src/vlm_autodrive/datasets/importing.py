@@ -5,14 +5,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import PROVENANCE, making
+from vlm_autodrive.datasets.badas import read_badas
+from vlm_autodrive.datasets.ccd import read_ccd
+from vlm_autodrive.datasets.dad import read_dad
+from vlm_autodrive.datasets.dada2000 import read_dada2000
+from vlm_autodrive.datasets.dota import read_dota
 from vlm_autodrive.datasets.joining import joined, name_of
 from vlm_autodrive.datasets.manifest import read_manifest
+from vlm_autodrive.datasets.mmau import read_mmau
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
 from vlm_autodrive.datasets.probing import look_at, probed
 from vlm_autodrive.datasets.reading import EVENT_TIME, TRUTH_FILE, Reading
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.tau106k import read_tau106k
 from vlm_autodrive.datasets.video_folder import read_video_folder
+from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import PRACTICE, DataSet, Event, Taxonomy, Video
@@ -34,6 +42,14 @@ FORMATS: dict[str, Callable[[Path, ImportSettings], Reading]] = {
     "nexar": lambda path, settings: read_nexar(path, settings.taxonomy, _overlay(settings)),
     "nexar-kaggle": lambda path, settings: read_nexar_kaggle(path, settings.taxonomy, _overlay(settings)),
     "video-folder": lambda path, settings: read_video_folder(path, settings.taxonomy),
+    "badas": read_badas,
+    "ccd": read_ccd,
+    "dad": read_dad,
+    "dada2000": read_dada2000,
+    "dota": read_dota,
+    "mmau": read_mmau,
+    "tau106k": read_tau106k,
+    "vru-accident": read_vru_accident,
 }
 """The reader of each format."""
 
