@@ -101,9 +101,16 @@ def read_issues(catalog: Path) -> list[ImportIssue]:
 
 
 def read_questions(catalog: Path) -> list[ImportedQuestion]:
-    """The questions that a catalog's data sets brought along; none in a catalog of before there were any."""
+    """The questions that came with a catalog's data sets, or a clip set's; none in one of before there were any."""
     path = catalog / QUESTIONS_FILE
     return read_jsonl(path, ImportedQuestion) if path.is_file() else []
+
+
+def carry_questions(source: Path, folder: Path) -> None:
+    """Copy the questions of an artefact, if it has any, into the one that is made from it."""
+    questions = read_questions(source)
+    if questions:
+        write_jsonl(folder / QUESTIONS_FILE, questions)
 
 
 def read_data_sets(catalog: Path) -> list[DataSet]:

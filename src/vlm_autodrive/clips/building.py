@@ -12,7 +12,7 @@ from vlm_autodrive.clips.windows import Window, draw, events_inside, place_norma
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Event, Scenario, Split, Taxonomy, Video
-from vlm_autodrive.stores import read_events, read_scenarios, read_taxonomy, read_videos, write_clips
+from vlm_autodrive.stores import carry_questions, read_events, read_scenarios, read_taxonomy, read_videos, write_clips
 
 
 def build_clips(
@@ -46,6 +46,7 @@ def build_clips(
                     "classes (for Nexar's layout in an overlay.csv beside train, with id,class), and import again."
                 )
             write_clips(folder, out, taxonomy, clips)
+            carry_questions(catalog, folder)
             say_summary(clips, taxonomy, settings, reporter)
     return out
 
