@@ -14,6 +14,7 @@ VERBS = [
     "recipes",
     "simulate",
     "import",
+    "validate",
     "clips",
     "supervise",
     "plan",

@@ -20,6 +20,7 @@ from vlm_autodrive.cli import run as run_verb
 from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
 from vlm_autodrive.cli import train as train_verb
+from vlm_autodrive.cli import validate as validate_verb
 from vlm_autodrive.errors import UserError
 
 INTERRUPTED = 130
@@ -75,6 +76,7 @@ app.command("run", rich_help_panel=_WHOLE)(run_verb.run)
 app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_WHOLE)
 app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)
 app.command("import", rich_help_panel=_DATA)(import_verb.import_)
+app.command("validate", rich_help_panel=_DATA)(validate_verb.validate)
 app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
 app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)

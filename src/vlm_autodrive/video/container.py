@@ -189,6 +189,14 @@ class OpenVideo:
         finally:
             context.skip_frame = "DEFAULT"
 
+    def decoded(self) -> Iterator[av.VideoFrame]:
+        """All frames from the first on as the decoder gives them, whatever their times.
+
+        Raises:
+            VideoError: While iterating, where the file is damaged.
+        """
+        yield from self._from(0.0)
+
     def frames(self, start_s: float) -> Iterator[TimedFrame]:
         """Frames with rising times, from some frame at or before ``start_s`` on, and without a gap.
 
