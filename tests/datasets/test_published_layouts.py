@@ -196,6 +196,16 @@ def test_dota_bad_entries_are_told_and_a_key_that_stands_twice_is_not_lost(tmp_p
     ]  # fmt: skip
 
 
+def test_dota_kinds_that_are_left_open_take_an_overlay(tmp_path):
+    kinds = {"0RJPQ_97dcs_000387": "other: leave_to_left", "0RJPQ_97dcs_000500": "ego: unknown"}
+    dumped(tmp_path / "metadata_val.json", {name: dota_entry(anomaly_class=kind) for name, kind in kinds.items()})
+    overlay = tmp_path / "overlay.csv"
+    overlay.write_text("id,class\n0RJPQ_97dcs_000387,Near-miss\nnobody,crash\n")
+    reading = read_dota(tmp_path, ImportSettings(overlay=str(overlay)))
+    assert [event.event_class for event in reading.events] == ["near_collision", None]
+    assert (reading.rows, reading.rejected) == (4, 1)
+
+
 @pytest.mark.parametrize("content", ["", "{", "3", '"x"', b"\xff\xfe\x00"])
 def test_broken_json_is_one_sentence(tmp_path, content):
     path = tmp_path / "metadata_val.json"

@@ -17,6 +17,7 @@ from vlm_autodrive.datasets.footage import (
     whole_number,
 )  # fmt: skip
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
+from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import CellError, Row
@@ -36,6 +37,10 @@ _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 def read_dota(path: Path, settings: ImportSettings) -> Reading:
     """Read one of the metadata files, or both in a folder.
 
+    Args:
+        path: The file or folder.
+        settings: Classes, where the videos are, and an overlay ``id,class`` for kinds that DoTA leaves open.
+
     Raises:
         UserError: If there is none.
     """
@@ -51,6 +56,8 @@ def read_dota(path: Path, settings: ImportSettings) -> Reading:
         for number, (name, value) in enumerate(entries, start=1):
             row = entry_row(file, number, name, value)
             _read_row(row, video_root(path, settings), settings.taxonomy, reading, taken)
+    if settings.overlay:
+        apply_overlay(Path(settings.overlay), reading, settings.taxonomy)
     return reading
 
 

@@ -53,7 +53,7 @@ FORMATS: dict[str, Callable[[Path, ImportSettings], Reading]] = {
 }
 """The reader of each format."""
 
-OVERLAID = ("nexar", "nexar-kaggle")
+OVERLAID = ("nexar", "nexar-kaggle", "dota")
 """Formats that leave the kinds of events open, so that an overlay can name them."""
 
 
@@ -129,7 +129,7 @@ def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None
         raise UserError("a path is named twice; name each data set once.")
     if settings.overlay and format not in OVERLAID:
         raise UserError(
-            f"data of the format {format} names its classes itself, an overlay is for {' and '.join(OVERLAID)}; "
+            f"data of the format {format} names its classes itself, an overlay is for {', '.join(OVERLAID)}; "
             "write the classes there, or leave the overlay out."
         )
     if settings.overlay and len(paths) > 1:
