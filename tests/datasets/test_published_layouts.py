@@ -10,7 +10,7 @@ from collections import Counter
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,7 +52,7 @@ LABELS = ", ".join(["0"] * 20 + ["1"] * 30)
 
 def ccd_file(folder, *lines):
     path = folder / "Crash-1500.txt"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
     return path
 
 
@@ -97,7 +97,14 @@ def test_ccd_normal_videos_are_taken_from_their_folder(tmp_path):
     ]
 
 
-fields = st.text(st.characters(blacklist_characters="\n\r", blacklist_categories=["Cs"]), max_size=12)
+@pytest.fixture(scope="module")
+def one_folder(tmp_path_factory):
+    """A folder for all examples of a property, each of which writes its file anew."""
+    return tmp_path_factory.mktemp("lines")
+
+
+# A file with a mark or zero bytes in front is read as what those stand for, UTF-8 or UTF-16.
+fields = st.text(st.characters(blacklist_characters="\n\r\0\ufeff", blacklist_categories=["Cs"]), max_size=12)
 
 
 @given(
@@ -112,17 +119,19 @@ fields = st.text(st.characters(blacklist_characters="\n\r", blacklist_categories
         max_size=8,
     )
 )
-def test_ccd_no_line_is_lost_whatever_it_holds(tmp_path_factory, lines):
-    path = ccd_file(tmp_path_factory.mktemp("ccd"), *lines)
+@settings(deadline=None, max_examples=60)  # a busy machine is no fault
+def test_ccd_no_line_is_lost_whatever_it_holds(one_folder, lines):
+    path = ccd_file(one_folder, *lines)
     reading = read_ccd(path, SETTINGS)
     assert reading.rows == sum(bool(line.strip()) for line in lines)
     assert accounted(reading)
 
 
 @given(st.integers(0, 49), st.sampled_from([",", ", ", " ,"]), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_ccd_time_is_that_of_the_first_1_however_the_line_is_spaced(tmp_path_factory, first, comma, end, mark):
+@settings(deadline=None)
+def test_ccd_time_is_that_of_the_first_1_however_the_line_is_spaced(one_folder, first, comma, end, mark):
     labels = comma.join(["0"] * first + ["1"] * (50 - first))
-    path = tmp_path_factory.mktemp("ccd") / "Crash-1500.txt"
+    path = one_folder / "Crash-1500.txt"
     line = f" 000009 ,[{labels}], 000285,0000,Day,Rainy,No{end}"
     path.write_bytes((b"\xef\xbb\xbf" if mark else b"") + line.encode())
     (event,) = read_ccd(path, SETTINGS).events
@@ -329,6 +338,13 @@ def test_mm_au_json_of_nothing_but_text(tmp_path, make_video):
     assert times["cd34"] == (None, False)  # the JSON has no frame rate, and the file is not there
 
 
+def test_mm_au_workbooks_and_json_of_the_same_videos_are_not_both_read(tmp_path):
+    dumped(tmp_path / "video_metadata.json", {})
+    (tmp_path / "cap_text_annotations.xls").touch()
+    with pytest.raises(UserError, match="name one of them"):
+        read_mmau(tmp_path, SETTINGS)
+
+
 def test_swapped_columns_are_noticed_by_their_order(tmp_path):
     entry = mmau_entry(accident_frame="115", abnormal_end_frame="63")
     reading = read_mmau(dumped(tmp_path / "video_metadata.json", {"ab12": entry}), SETTINGS)
@@ -390,6 +406,7 @@ words = st.text("abc ,;'-", min_size=1, max_size=20).map(lambda text: f"x{text}y
 
 
 @given(st.lists(words, min_size=2, max_size=6))
+@settings(deadline=None)
 def test_vru_options_come_apart_as_they_were_put_together(options):
     text = ", ".join(f"{letter}. {option}" for letter, option in zip("ABCDEF", options, strict=False))
     assert split_options(text) == tuple(options)

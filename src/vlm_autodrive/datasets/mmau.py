@@ -64,12 +64,14 @@ def read_mmau(path: Path, settings: ImportSettings) -> Reading:
     """Read one of the files, or all in a folder. DADA-2000's split files in the same folder give its splits.
 
     Raises:
-        UserError: If there is none, or a workbook has no sheet with its columns.
+        UserError: If there is none, if there are both workbooks and JSON, or if a workbook lacks a column.
     """
     names = ("dada_text_annotations.xlsx", "cap_text_annotations.xls", "video_metadata.json")
     files = [path / name for name in names if (path / name).is_file()] if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds none of {', '.join(names)}; name the annotation file.")
+    if len({file.suffix == ".json" for file in files}) > 1:
+        raise UserError(f"{path} holds workbooks and {names[-1]}, which tell of the same videos; name one of them.")
     reading = Reading(name="MM-AU", licence=_LICENCE)
     splits = splits_beside(files[0].parent)
     taken: dict[str, Row] = {}
