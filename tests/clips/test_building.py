@@ -16,7 +16,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportIssue
 from vlm_autodrive.stores import read_clips, write_catalog
 
-TEN = ClipSettings()
+TEN = ClipSettings(split_by="count")
 
 
 def cut(videos, events=(), scenarios=None, settings=TEN):
@@ -88,7 +88,7 @@ def test_alert_outside_the_window_is_unknown():
 
 
 def test_several_windows_and_normal_ones_away_from_events():
-    settings = ClipSettings(windows_per_event=3, windows_per_normal=2, normal_windows_per_minute=2)
+    settings = TEN.model_copy(update={"windows_per_event": 3, "windows_per_normal": 2, "normal_windows_per_minute": 2})
     clips = cut(
         [video("a", 240, True), video("n", 60)], [event("a", 60), event("a", 130, "near_collision", 1)], None, settings
     )
