@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models.patches import Patcher
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 
 _MILLISECONDS_PER_SECOND = 1000
@@ -48,6 +49,7 @@ class Encoder:
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
         self._video_processor = loaded.processor.video_processor
+        self._patcher = Patcher(loaded.processor.video_processor)
         self._text_timestamps = loaded.family.text_timestamps
         self._rope_index = loaded.model.model.get_rope_index
         head, tail = self._template()
@@ -143,10 +145,7 @@ class Encoder:
         Returns:
             Shape [patches, values of a patch].
         """
-        frames = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        encoded = self._video_processor(videos=[frames], do_sample_frames=False, do_resize=False, return_tensors="pt")
-        values: torch.Tensor = encoded["pixel_values_videos"]
-        return values
+        return self._patcher.patches(pixels)
 
     def question(self, prompt: str) -> list[int]:
         """Tokens from behind the video to where the answer begins."""
