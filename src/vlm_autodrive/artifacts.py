@@ -201,7 +201,7 @@ def write_text(path: Path, text: str) -> None:
 
 def relative_to_artifact(path: str, folder: Path) -> str:
     """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved."""
-    return os.path.relpath(Path(path).absolute(), folder.absolute())
+    return os.path.relpath(path, folder)
 
 
 def absolute_from_artifact(path: str, folder: Path) -> str:

@@ -15,7 +15,7 @@ from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.mmau import read_mmau
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
-from vlm_autodrive.datasets.probing import look_at, probed
+from vlm_autodrive.datasets.probing import look_at, probe_all
 from vlm_autodrive.datasets.reading import EVENT_TIME, TRUTH_FILE, Reading
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.tau106k import read_tau106k
@@ -102,7 +102,8 @@ def import_dataset(
             if not reading.videos:
                 named = ", ".join(str(one) for one in paths)
                 raise UserError(f"{named} names no video that can be taken. {_first_issues(reading)}".strip())
-            videos = probed(reading.videos, files.missing, reporter)
+            videos = reading.videos
+            probe_all(videos, files.missing, reporter)
             reading.events = _of_known_kind(reading, settings.taxonomy)
             events = _inside_videos(reading, videos)
             _say(reading, videos, events, settings.taxonomy, reporter)

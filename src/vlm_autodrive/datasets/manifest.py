@@ -4,6 +4,7 @@
 """
 
 import difflib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from vlm_autodrive.datasets.reading import (
     Reading,
     checked_times,
     ids_of_files,
-    inside,
+    path_below,
     read_truth,
 )
 from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, flag_cell, read_table
@@ -29,15 +30,15 @@ _OF_EVENTS = ("video", "class", EVENT_TIME, ALERT_TIME, "ego_involved")  # what 
 _SOURCE_ID = re.compile(r"[^:]+:.+")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Named:
-    """What the rows of one video say: of the video itself in ``details``, each with the line that says it."""
+    """What the rows of one video say: of its events one by one, of the video itself in ``details``."""
 
-    path: Path
-    first: Row
+    path: str
+    first_line: int
     positive: bool | None = None
     taken: list[tuple[str | None, float | None]] = field(default_factory=list)
-    details: dict[str, tuple[str, int]] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -63,13 +64,16 @@ def read_manifest(path: Path, taxonomy: Taxonomy) -> Reading:
     reading.name = f"manifest {path.name}"
     truth = read_truth(path.parent)
     reading.scenarios = list(truth.values())
-    videos: dict[Path, _Named] = {}
+    videos: dict[str, _Named] = {}
     twins = CaseTwins()
-    for row in table.rows:
-        _read_row(row, path.parent.absolute(), videos, twins, taxonomy, reading)
-    ids = ids_of_files([named.path for named in videos.values()], path.parent)
-    _rename_events(reading, {str(file): video_id for file, video_id in ids.items()})
-    reading.videos = [_video(named, ids[named.path], truth, reading) for named in videos.values()]
+    top = os.path.normpath(path.parent.absolute())
+    rows = list(reversed(table.rows))
+    del table
+    while rows:  # each row goes when it is read: a large table takes as much room as what is made of it
+        _read_row(rows.pop(), top, videos, twins, taxonomy, reading)
+    ids = ids_of_files(list(videos), path.parent)
+    _rename_events(reading, ids)
+    reading.videos = [_video(videos.pop(file), video_id, truth, reading) for file, video_id in ids.items()]
     return reading
 
 
@@ -92,18 +96,18 @@ def _column_issues(path: Path, table: Table) -> list[ImportIssue]:
 
 
 def _read_row(
-    row: Row, root: Path, videos: dict[Path, _Named], twins: CaseTwins, taxonomy: Taxonomy, reading: Reading
+    row: Row, top: str, videos: dict[str, _Named], twins: CaseTwins, taxonomy: Taxonomy, reading: Reading
 ) -> None:
     name = row.text("video")
-    path = inside(root, name) if name else None
+    path = path_below(top, name) if name else None
     if path is None:
         message = "the path leads out of the manifest's folder" if name else "no video is named"
         reading.issues.append(row.issue("video", f"{message}; name a file below it", rejected=True))
         return
     named = videos.get(path)
     if named is None:
-        named = videos[path] = _Named(path, row)
-        twin = twins.issue(row, "video", str(path))
+        named = videos[path] = _Named(path, row.line)
+        twin = twins.issue(row, "video", path)
         reading.issues += [twin] if twin is not None else []
     _note_details(row, named, reading)
     if row.cells.get("class", "").strip() and not row.text("class"):
@@ -142,9 +146,9 @@ def _note_details(row: Row, named: _Named, reading: Reading) -> None:
             message = "not of the form dataset:id, such as nexar:00776; the row is taken without it"
             reading.issues.append(row.issue(column, message, rejected=False))
             continue
-        earlier, line = named.details.setdefault(column, (text, row.line))
+        earlier = named.details.setdefault(column, text)
         if earlier != text:
-            message = f"line {line} says {earlier!r} of the same video, which is taken; settle which is right"
+            message = f"an earlier row says {earlier!r} of this video, which is taken; settle which is right"
             reading.issues.append(row.issue(column, message, rejected=False))
 
 
@@ -159,7 +163,7 @@ def _contradicts(
     same_time = time_s is not None and any(time_s == taken for _, taken in named.taken)
     if not one_is_normal and not same_time:
         return False
-    message = f"this contradicts line {named.first.line} or a later one on the same video; settle which is right"
+    message = f"this contradicts line {named.first_line} or a later one on the same video; settle which is right"
     r.issues.append(row.issue("class", message, rejected=True))
     named.problem = "its rows contradict each other"
     return True
@@ -175,7 +179,7 @@ def _add_event(
         ego = None
     event = Event(
         event_id=f"{named.path}#{row.line}",
-        video_id=str(named.path),
+        video_id=named.path,
         event_class=event_class.name if event_class is not None else None,
         time_s=times[0],
         alert_time_s=times[1],
@@ -186,27 +190,28 @@ def _add_event(
 
 def _rename_events(reading: Reading, ids: dict[str, str]) -> None:
     """Give the events their lasting ids, made of the video's id and the row's line."""
-    rows = reading.rows_of_events
-    events, reading.events, reading.rows_of_events = reading.events, [], {}
-    for event in events:
-        row, video_id = rows[event.event_id], ids[event.video_id]
-        renamed = {"event_id": f"{video_id}-e{row.line}", "video_id": video_id}
-        reading.add_event(event.model_copy(update=renamed), row)
+    rows, reading.rows_of_events = reading.rows_of_events, {}
+    for place, event in enumerate(reading.events):
+        row, video_id = rows.pop(event.event_id), ids[event.video_id]
+        event = event.model_copy(update={"event_id": f"{video_id}-e{row.line}", "video_id": video_id})
+        reading.events[place] = event
+        reading.rows_of_events[event.event_id] = row
 
 
 def _video(named: _Named, video_id: str, truth: dict[str, Scenario], reading: Reading) -> Video:
-    scenario = truth.get(named.path.stem)
+    scenario = truth.get(Path(named.path).stem) if truth else None
     triplet_id = scenario.triplet_id if scenario is not None else None
-    details = {column: text for column, (text, _) in named.details.items()}
-    drive, split, source_id = (details.pop(column, None) for column in ("drive", "split", "source_id"))
+    drive = named.details.pop("drive", None)
+    split = named.details.pop("split", None)
+    source_id = named.details.pop("source_id", None)
     return Video(
         video_id=video_id,
-        path=str(named.path),
+        path=named.path,
         positive=named.positive,
         group_id=drive or triplet_id or video_id,
         triplet_id=triplet_id,
         split=split,
-        metadata=details,
+        metadata=named.details,
         problem=named.problem,
         source="simulated" if scenario is not None else reading.name,
         source_id=source_id,

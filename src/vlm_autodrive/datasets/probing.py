@@ -44,20 +44,24 @@ def look_at(videos: Sequence[Video]) -> Presence:
     return Presence(digest.hexdigest()[:16], frozenset(missing))
 
 
-def probed(videos: Sequence[Video], missing: frozenset[str], reporter: Reporter) -> list[Video]:
-    """The videos with their lengths and sizes, or with the problem that keeps them from being read."""
+def probe_all(videos: list[Video], missing: frozenset[str], reporter: Reporter) -> None:
+    """Put in each video's place the same with its length and size, or with the problem that keeps it from being read.
+
+    They are replaced one by one, since of a large data set there is no room for two.
+    """
     there = [video.path for video in videos if video.path not in missing]
     batches = [there[start : start + _AT_A_TIME] for start in range(0, len(there), _AT_A_TIME)]
     found: dict[str, VideoInfo | str] = {}
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     with reporter.task("probing videos", len(there)) as task, ThreadPoolExecutor(threads) as pool:
-        for batch, results in zip(batches, pool.map(_probe_all, batches), strict=True):
+        for batch, results in zip(batches, pool.map(_probe_each, batches), strict=True):
             found |= zip(batch, results, strict=True)
             task.advance(len(batch))
-    return [_with(video, found.get(video.path, MISSING)) for video in videos]
+    for place, video in enumerate(videos):
+        videos[place] = _with(video, found.get(video.path, MISSING))
 
 
-def _probe_all(paths: list[str]) -> list[VideoInfo | str]:
+def _probe_each(paths: list[str]) -> list[VideoInfo | str]:
     return [_probe(path) for path in paths]
 
 

@@ -98,24 +98,32 @@ def checked_times(
 
 def inside(root: Path, name: str) -> Path | None:
     """The file that ``name`` means under ``root``, or None if it leads out of it or can be no file's name."""
+    below = path_below(os.path.normpath(root.absolute()), name)
+    return Path(os.path.normpath(root / name.replace("\\", "/"))) if below is not None else None
+
+
+def path_below(top: str, name: str) -> str | None:
+    """As :func:`inside`, for a hundred thousand names: with texts, ``top`` being absolute and without dots."""
     if "\0" in name:
         return None
     name = name.replace("\\", "/")  # as Windows writes them
+    path = os.path.normpath(name if name.startswith("/") else f"{top}/{name}")
+    return path if path == top or path.startswith(top.rstrip("/") + "/") else None
+
+
+def ids_of_files(paths: Sequence[str], root: Path) -> dict[str, str]:
+    """A readable id for each file below ``root``: its name, or its path where several have the same name.
+
+    Args:
+        paths: Absolute paths, each once.
+        root: The folder that they lie in.
+    """
     top = os.path.normpath(root.absolute())
-    path = os.path.normpath(root.absolute() / name)
-    if path != top and not path.startswith(top.rstrip(os.sep) + os.sep):
-        return None
-    return Path(os.path.normpath(root / name))
-
-
-def ids_of_files(paths: Sequence[Path], root: Path) -> dict[Path, str]:
-    """A readable id for each file below ``root``: its name, or its path where several have the same name."""
-    top = root.absolute()
-    names = Counter(path.stem for path in paths)
-    ids = {p: p.stem if names[p.stem] == 1 else "-".join(p.relative_to(top).parts) for p in paths}
-    if len(set(ids.values())) < len(ids):
-        ids = {p: p.relative_to(top).as_posix() for p in paths}
-    return ids
+    stems = [Path(path).stem for path in paths]
+    often = Counter(stems)
+    below = [path.removeprefix(top).lstrip("/") for path in paths]
+    ids = [stem if often[stem] == 1 else name.replace("/", "-") for stem, name in zip(stems, below, strict=True)]
+    return dict(zip(paths, ids if len(set(ids)) == len(ids) else below, strict=True))
 
 
 @dataclass

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _FLAGS = {"yes": True, "true": True, "1": True, "y": True, "no": False, "false":
 _ONE_FRAME_S = 0.05  # a time may be negative by this much, as rounding leaves it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table: its file, its line (the header being line 1), and its cells by column."""
 
@@ -78,7 +79,8 @@ def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str]) 
     columns = {column for row in table.rows for column in row.cells}
     missing = [column for column in required if column not in columns]
     if table.rows and missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(sorted(columns))}.")
+        named = ", ".join(sorted(columns)) or "none"
+        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {named}.")
     return table
 
 
@@ -184,7 +186,7 @@ def _from_csv(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
             total += 1
             by_column: dict[str, str] = {}
             for column, cell in zip(columns, cells, strict=False):
-                by_column.setdefault(column, cell)
+                by_column.setdefault(column, sys.intern(cell))  # most columns hold few different texts
             row = Row(path, here, empty | by_column if len(by_column) < len(empty) else by_column)
             misfit = _misfit(row, cells, len(columns), reader.line_num)
             if misfit is not None:
@@ -250,7 +252,7 @@ def _from_jsonl(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
             column = _column(name, aliases)
             if column in cells:
                 doubled.append(column)
-            cells.setdefault(column, _plain(value))
+            cells.setdefault(sys.intern(column), sys.intern(_plain(value)))
         row = Row(path, number, cells)
         message = "this name stands twice in the row; the first is taken"
         issues += [row.issue(column, message, rejected=False) for column in doubled]

@@ -4,6 +4,7 @@ A subfolder that bears the name of a class labels what lies in it; files elsewhe
 of one subfolder, unless that is a class's, count as one drive, so that no split parts them.
 """
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def read_video_folder(root: Path, taxonomy: Taxonomy) -> Reading:
     if not root.is_dir():
         raise UserError(f"{root} is no folder; for a table of videos use the format manifest.")
     reading = Reading(name=f"folder {root.absolute().name}")
-    root = root.absolute()
+    root = Path(os.path.normpath(root.absolute()))
     files = sorted(file for file in root.rglob("*") if file.is_file() and not _hidden(file, root))
     videos = [file for file in files if file.suffix.casefold() in VIDEO_SUFFIXES]
-    for file, video_id in ids_of_files(videos, root).items():
-        _take(root, file, video_id, taxonomy, reading)
+    for path, video_id in ids_of_files([str(file) for file in videos], root).items():
+        _take(root, Path(path), video_id, taxonomy, reading)
     reading.rows = len(videos)
     others = Counter(file.suffix.casefold() or file.name for file in set(files).difference(videos))
     if others:

@@ -1,6 +1,6 @@
 """The classes of a task: data of the recipe, with the project's three as the default."""
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from vlm_autodrive.records.base import Record
 
@@ -31,6 +31,7 @@ class Taxonomy(Record):
     """An ordered list of classes, most severe first, the class without event last."""
 
     classes: tuple[EventClass, ...]
+    _spelled: dict[str, EventClass] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "Taxonomy":
@@ -42,10 +43,9 @@ class Taxonomy(Record):
             values = [getattr(c, field) for c in self.classes]
             if len(set(values)) != len(values):
                 raise ValueError(f"two classes share a {field}")
-        owners: dict[str, str] = {}
         for event_class in self.classes:
             for text in (event_class.name, event_class.label, *event_class.spellings):
-                if owners.setdefault(_plain(text), event_class.name) != event_class.name:
+                if self._spelled.setdefault(_plain(text), event_class) is not event_class:
                     raise ValueError(f"the spelling {text!r} belongs to two classes")
         return self
 
@@ -92,12 +92,7 @@ class Taxonomy(Record):
 
     def find(self, spelling: str) -> EventClass | None:
         """The class that an annotation file means by ``spelling``, or None."""
-        wanted = _plain(spelling)
-        for event_class in self.classes:
-            known = (event_class.name, event_class.label, *event_class.spellings)
-            if wanted in {_plain(text) for text in known}:
-                return event_class
-        return None
+        return self._spelled.get(_plain(spelling))
 
 
 def _plain(text: str) -> str:
