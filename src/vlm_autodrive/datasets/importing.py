@@ -109,6 +109,8 @@ def import_dataset(
             _say(reading, videos, events, settings.taxonomy, reporter)
             if settings.strict and reading.issues:
                 raise UserError(_first_issues(reading))
+            if reading.issues:
+                reporter.say(f"{len(reading.issues)} issues are written to issues.jsonl.")
             known = {video.video_id for video in videos}
             scenarios = [s for s in reading.scenarios if s.video_id in known]
             data_sets = _data_sets(readings, reading, settings.licence)
@@ -227,8 +229,6 @@ def _say(reading: Reading, videos: list[Video], events: list[Event], taxonomy: T
         reporter.say(f"{problems.total()} of {len(videos)} videos cannot be used: {'; '.join(listed)}{more}.")
     rejected = reading.rejected
     reporter.say(f"{reading.rows} rows: {reading.rows - rejected} imported, {rejected} rejected.")
-    if reading.issues:
-        reporter.say(f"{len(reading.issues)} issues are written to issues.jsonl.")
 
 
 def _first_issues(reading: Reading) -> str:
