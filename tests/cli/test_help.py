@@ -16,6 +16,7 @@ VERBS = [
     "import",
     "validate",
     "clips",
+    "audit",
     "supervise",
     "plan",
     "train",

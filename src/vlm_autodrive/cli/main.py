@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import vlm_autodrive
+from vlm_autodrive.cli import audit as audit_verb
 from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
@@ -78,6 +79,7 @@ app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)
 app.command("import", rich_help_panel=_DATA)(import_verb.import_)
 app.command("validate", rich_help_panel=_DATA)(validate_verb.validate)
 app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
+app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
