@@ -17,6 +17,7 @@ VERBS = [
     "validate",
     "clips",
     "audit",
+    "inspect",
     "supervise",
     "plan",
     "train",
