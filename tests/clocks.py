@@ -9,7 +9,17 @@ BITS = 8
 
 
 def write_clock(
-    path, times_s=None, *, fps=10, count=60, codec="libx264", size=(128, 64), options=None, offset_s=0.0, gop=10
+    path,
+    times_s=None,
+    *,
+    fps=10,
+    count=60,
+    codec="libx264",
+    size=(128, 64),
+    options=None,
+    offset_s=0.0,
+    gop=10,
+    pix_fmt=None,
 ):
     """Write a video whose frame ``i`` is shown at ``times_s[i]`` (by default ``i / fps``) and shows ``i``."""
     times_s = [i / fps for i in range(count)] if times_s is None else times_s
@@ -17,9 +27,10 @@ def write_clock(
     rated = path.suffix in (".avi", ".gif")  # these know a frame rate only
     width, height = size
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps if rated else 1000)
+        # libsvtav1 refuses a rate of 1000; the others need it to keep uneven times
+        stream = container.add_stream(codec, rate=fps if rated or codec == "libsvtav1" else 1000)
         stream.width, stream.height = size
-        stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        stream.pix_fmt = pix_fmt or {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
         stream.options = (
             {"preset": "ultrafast", "g": str(gop), **(options or {})} if codec == "libx264" else options or {}
         )

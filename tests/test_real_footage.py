@@ -15,7 +15,7 @@ from vlm_autodrive.stores import read_items
 
 pytestmark = [pytest.mark.slow, pytest.mark.fixtures]
 
-SPLIT = ("split.train=0.5", "split.validation=0.1", "split.test=0.4")
+SPLIT = ("split.train=0.5", "split.validation=0.1", "split.test=0.4", "split_by=count")
 CLASSES = {"Collision": "collision", "Normal": "normal"}
 
 

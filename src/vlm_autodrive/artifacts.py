@@ -120,6 +120,7 @@ def making(
     settings: BaseModel,
     *,
     overwrite: bool = False,
+    known_keys: Mapping[str, str] | None = None,
 ) -> Iterator[Path | None]:
     """Make an artefact atomically.
 
@@ -134,11 +135,13 @@ def making(
         inputs: Its inputs, by name: artefacts, folders or files.
         settings: The stage's settings.
         overwrite: Replace a finished result that was made otherwise, rather than refuse.
+        known_keys: The keys of those inputs that the stage has hashed itself, by name.
 
     Raises:
         UserError: If ``folder`` holds something else and ``overwrite`` is false.
     """
-    keys = {name: input_key(path) for name, path in inputs.items()}
+    known_keys = known_keys or {}
+    keys = {name: known_keys[name] if name in known_keys else input_key(path) for name, path in inputs.items()}
     key = artifact_key(kind, keys, settings)
     partial = folder.with_name(f".{folder.name}.partial-{key}")
     replaced = folder.with_name(f".{folder.name}.replaced")
@@ -198,7 +201,7 @@ def write_text(path: Path, text: str) -> None:
 
 def relative_to_artifact(path: str, folder: Path) -> str:
     """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved."""
-    return os.path.relpath(Path(path).absolute(), folder.absolute())
+    return os.path.relpath(path, folder)
 
 
 def absolute_from_artifact(path: str, folder: Path) -> str:

@@ -11,7 +11,9 @@ from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Clip,
+    DataSet,
     Event,
+    ImportedQuestion,
     ImportIssue,
     Prediction,
     Scenario,
@@ -27,6 +29,8 @@ VIDEOS_FILE = "videos.jsonl"
 EVENTS_FILE = "events.jsonl"
 SCENARIOS_FILE = "scenarios.jsonl"
 ISSUES_FILE = "issues.jsonl"
+QUESTIONS_FILE = "questions.jsonl"
+DATA_SETS_FILE = "datasets.jsonl"
 CLIPS_FILE = "clips.jsonl"
 ITEMS_FILE = "items.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
@@ -53,8 +57,22 @@ def write_catalog(
     events: Sequence[Event],
     scenarios: Sequence[Scenario],
     issues: Sequence[ImportIssue],
+    questions: Sequence[ImportedQuestion] = (),
+    data_sets: Sequence[DataSet] = (),
 ) -> None:
-    """Write a catalog: videos, events, the simulation's scenarios if any, and what was wrong in the files."""
+    """Write a catalog.
+
+    Args:
+        folder: Where to write.
+        final: The folder's final name.
+        taxonomy: The classes that the events name.
+        videos: The videos.
+        events: Their annotated events.
+        scenarios: The simulation's truth, if any.
+        issues: What was wrong in the annotation files.
+        questions: Questions that the data sets bring along.
+        data_sets: The data sets, with their licences and numbers of rows.
+    """
     write_taxonomy(folder, taxonomy)
     write_jsonl(
         folder / VIDEOS_FILE, (v.model_copy(update={"path": relative_to_artifact(v.path, final)}) for v in videos)
@@ -62,6 +80,8 @@ def write_catalog(
     write_jsonl(folder / EVENTS_FILE, events)
     write_jsonl(folder / SCENARIOS_FILE, scenarios)
     write_jsonl(folder / ISSUES_FILE, issues)
+    write_jsonl(folder / QUESTIONS_FILE, questions)
+    write_jsonl(folder / DATA_SETS_FILE, data_sets)
 
 
 def read_videos(catalog: Path) -> list[Video]:
@@ -73,6 +93,30 @@ def read_videos(catalog: Path) -> list[Video]:
 def read_events(catalog: Path) -> list[Event]:
     """The annotated events of a catalog."""
     return read_jsonl(catalog / EVENTS_FILE, Event)
+
+
+def read_issues(catalog: Path) -> list[ImportIssue]:
+    """What was wrong in the annotation files of a catalog."""
+    return read_jsonl(catalog / ISSUES_FILE, ImportIssue)
+
+
+def read_questions(catalog: Path) -> list[ImportedQuestion]:
+    """The questions that came with a catalog's data sets, or a clip set's; none in one of before there were any."""
+    path = catalog / QUESTIONS_FILE
+    return read_jsonl(path, ImportedQuestion) if path.is_file() else []
+
+
+def carry_questions(source: Path, folder: Path) -> None:
+    """Copy the questions of an artefact, if it has any, into the one that is made from it."""
+    questions = read_questions(source)
+    if questions:
+        write_jsonl(folder / QUESTIONS_FILE, questions)
+
+
+def read_data_sets(catalog: Path) -> list[DataSet]:
+    """The data sets of a catalog; none in a catalog of before they were kept."""
+    path = catalog / DATA_SETS_FILE
+    return read_jsonl(path, DataSet) if path.is_file() else []
 
 
 def read_scenarios(catalog: Path) -> dict[str, Scenario]:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from vlm_autodrive.cli.detect import _is_setting
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.cli.options import settings_from
+from vlm_autodrive.cli.options import is_setting, settings_from
 from vlm_autodrive.recipe import SECTIONS, load_recipe, shipped_recipes
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +56,7 @@ def parse(command):
 @pytest.mark.parametrize("command", sorted({*in_documents(), *in_recipes(), *in_help()}))
 def test_a_shown_command_can_be_typed(command):
     verb, given = parse(command)
-    settings = given.get("settings") or [text for text in given.get("arguments", ()) if _is_setting(text)]
+    settings = given.get("settings") or [text for text in given.get("arguments", ()) if is_setting(text)]
     recipe = given.get("recipe") if given.get("recipe") in shipped_recipes() else None
     if verb in ("run", "show"):
         load_recipe(recipe or "demo", settings)

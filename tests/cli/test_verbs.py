@@ -34,7 +34,7 @@ STAGES = [
     (
         ["import", "manifest", "m.csv", "strict=true"],
         "datasets.importing.import_dataset",
-        ["manifest", Path("m.csv")],
+        ["manifest", [Path("m.csv")]],
         {},
     ),
     (["clips", "cat", "split.train=0.6", "split.test=0.3"], "clips.building.build_clips", [Path("cat")], {}),

@@ -13,10 +13,10 @@ from vlm_autodrive.clips.building import build_clips, cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportIssue
-from vlm_autodrive.stores import read_clips, write_catalog
+from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, ImportIssue
+from vlm_autodrive.stores import read_clips, read_taxonomy, write_catalog
 
-TEN = ClipSettings()
+TEN = ClipSettings(split_by="count")
 
 
 def cut(videos, events=(), scenarios=None, settings=TEN):
@@ -88,7 +88,7 @@ def test_alert_outside_the_window_is_unknown():
 
 
 def test_several_windows_and_normal_ones_away_from_events():
-    settings = ClipSettings(windows_per_event=3, windows_per_normal=2, normal_windows_per_minute=2)
+    settings = TEN.model_copy(update={"windows_per_event": 3, "windows_per_normal": 2, "normal_windows_per_minute": 2})
     clips = cut(
         [video("a", 240, True), video("n", 60)], [event("a", 60), event("a", 130, "near_collision", 1)], None, settings
     )
@@ -138,6 +138,17 @@ def test_a_set_without_any_known_event_is_refused(tmp_path):
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None)], [], [])
     with pytest.raises(UserError, match=r"all 1 events are of unknown kind.*overlay\.csv"):
         build_clips(catalog, tmp_path / "clips", TEN)
+
+
+def test_events_of_unknown_kind_make_a_set_of_two_classes(tmp_path):
+    catalog, out = tmp_path / "catalog", tmp_path / "clips"
+    videos = [video("u", positive=True), video("c", positive=True), video("n")]
+    with making(catalog, "catalog", {}, TEN) as folder:
+        write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None), event("c", 9)], [], [])
+    build_clips(catalog, out, ClipSettings(unknown_events="two_class"))
+    assert read_taxonomy(out) == TWO_CLASS_TAXONOMY
+    told = [(c.video_id, c.event_class, c.problem) for c in read_clips(out)]
+    assert told == [("u", "event", ""), ("c", "event", ""), ("n", "normal", "")]
 
 
 def test_unknown_events_can_be_refused():

@@ -44,8 +44,10 @@ def test_columns_in_any_case_and_order_with_aliases_and_doubles(tmp_path):
         {"event_time_s": "1", "video": "a.mp4", "note": "x"},
         {"event_time_s": "2", "video": "c.mp4", "note": ""},
     ]
-    (issue,) = table.issues
-    assert (issue.line, issue.field, issue.rejected) == (1, "video", False)
+    doubled, short = table.issues
+    assert (doubled.line, doubled.field, doubled.rejected) == (1, "video", False)
+    assert (short.line, short.rejected) == (3, False)
+    assert "only 2 cells under 4 columns" in short.message
 
 
 def test_unquoted_decimal_comma_is_rejected_and_quoted_newlines_keep_line_numbers(tmp_path):

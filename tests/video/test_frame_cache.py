@@ -1,14 +1,24 @@
 """The cache gives what decoding gives, decodes once, and never mixes videos or settings up."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.clocks import numbers_shown
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video import frame_cache
 from vlm_autodrive.video.decode import VideoError, read_frames
 from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video.frame_store import FrameStore
+from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 SMALL = SamplingSettings(fps=10 / 3, max_frames=16, height=32, width=64)
 
@@ -42,7 +52,7 @@ def test_fill_then_get_without_decoding(make_video, tmp_path, monkeypatch, worke
     fresh = [read_frames(path, c.start_s, c.end_s, SMALL) for c in clips[:3]] + [read_frames(other, 0, 3, SMALL)]
     monkeypatch.setattr(frame_cache, "read_frames", lambda *_: pytest.fail("decoded again"))
     assert all(same(cache.get(c), f) for c, f in zip(clips, fresh, strict=True))
-    monkeypatch.setattr(frame_cache, "_fill_video", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(frame_cache, "read_windows", lambda *_, **__: pytest.fail("decoded again"))
     assert cache.fill(clips) == {}
 
 
@@ -76,3 +86,126 @@ def test_torn_file_is_read_anew(make_video, tmp_path):
     (file,) = (tmp_path / "cache").glob("*.frames")
     file.write_bytes(file.read_bytes()[:500])
     assert same(cache.get(clip(path)), whole)
+
+
+def test_pixels_are_mapped_and_changing_them_changes_no_file(make_video, tmp_path):
+    path = make_video()
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    cache.get(clip(path))
+    mapped = cache.get(clip(path)).pixels
+    assert isinstance(mapped, np.memmap)
+    mapped[:] = 0
+    assert cache.get(clip(path)).pixels.any()
+
+
+def test_known_by_content_wherever_it_lies(make_video, tmp_path, monkeypatch):
+    path = make_video()
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    whole = cache.get(clip(path))
+    moved = path.rename(tmp_path / "moved.mp4")
+    os.utime(moved)
+    monkeypatch.setattr(frame_cache, "read_frames", lambda *_: pytest.fail("decoded again"))
+    assert same(cache.get(clip(moved)), whole)
+
+
+def noise(seed, frames=8):
+    return Frames(np.random.default_rng(seed).integers(0, 256, (frames, 32, 64, 3), np.uint8), (0.0,) * frames)
+
+
+def kept_bytes(folder):
+    return sum(file.stat().st_size for file in folder.glob("*.frames"))
+
+
+def test_the_longest_unused_go_first_and_the_limit_holds(tmp_path):
+    size = noise(0).pixels.nbytes
+    store = FrameStore(tmp_path, limit_bytes=int(5.5 * size))
+    for number in range(4):
+        store.save(f"{number}", noise(number))
+        os.utime(tmp_path / f"{number}.frames", (number, number))
+    assert store.load("0") is not None  # used now, so that 1 is the oldest
+    for number in range(4, 7):
+        store.save(f"{number}", noise(number))
+    assert [number for number in range(7) if store.has(f"{number}")] == [0, 3, 4, 5, 6]
+    assert kept_bytes(tmp_path) <= store.limit_bytes
+
+
+def test_limit_from_the_environment(monkeypatch):
+    monkeypatch.setenv(frame_cache.LIMIT_VARIABLE, "0.5")
+    assert frame_cache.limit_from_environment() == 500_000_000
+    for wrong in ("much", "-1", "nan"):
+        monkeypatch.setenv(frame_cache.LIMIT_VARIABLE, wrong)
+        with pytest.raises(UserError, match="gigabytes"):
+            frame_cache.limit_from_environment()
+
+
+def test_a_cache_too_small_is_told(make_video, tmp_path):
+    told = []
+    reporter = SilentReporter()
+    reporter.say = told.append
+    FrameCache(tmp_path / "cache", SMALL, limit_bytes=10_000).fill([clip(make_video())], reporter)
+    assert any("decoded again each time" in line for line in told)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.video.test_frame_cache import noise
+from vlm_autodrive.video.frame_store import FrameStore
+
+store = FrameStore(Path(sys.argv[1]), int(sys.argv[2]))
+print("ready", flush=True)
+for number in range(int(sys.argv[3])):
+    seed = number % 7
+    store.save(f"{seed}", noise(seed, 64))
+    read = store.load(f"{(seed + 1) % 7}")
+    assert read is None or (read.pixels == noise((seed + 1) % 7, 64).pixels).all()
+"""
+
+
+def start_writer(folder, limit, count):
+    command = [sys.executable, "-c", WRITER, str(folder), str(limit), str(count)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def test_killed_writers_leave_nothing_half_readable(tmp_path):
+    limit = 100 * noise(0, 64).pixels.nbytes
+    for number in range(4):
+        process = start_writer(tmp_path, limit, 10**6)
+        time.sleep(0.1 + 0.037 * number)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    store = FrameStore(tmp_path, limit)
+    found = [seed for seed in range(7) if store.has(f"{seed}")]
+    assert found
+    for seed in found:
+        assert same(store.load(f"{seed}"), noise(seed, 64))
+
+
+def test_what_a_killed_writer_left_is_removed_but_not_what_a_living_one_writes(tmp_path):
+    store = FrameStore(tmp_path, 10**9)
+    code = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'wb'); f.write(b'x' * 999); f.flush();"
+        "fcntl.flock(f, fcntl.LOCK_EX); print('ready', flush=True); time.sleep(60)"
+    )
+    files, writers = [tmp_path / "dead.partial", tmp_path / "living.partial"], []
+    for file in files:
+        writers.append(subprocess.Popen([sys.executable, "-c", code, str(file)], stdout=subprocess.PIPE))
+        writers[-1].stdout.readline()
+        os.utime(file, (1, 1))
+    writers[0].kill()
+    writers[0].wait()
+    store.tidy()
+    assert [file.exists() for file in files] == [False, True]
+    writers[1].kill()
+    writers[1].wait()
+
+
+def test_several_processes_share_a_folder_within_the_limit(tmp_path):
+    limit = int(4.5 * noise(0, 64).pixels.nbytes)
+    processes = [start_writer(tmp_path, limit, 60) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    FrameStore(tmp_path, limit).tidy()
+    assert 0 < kept_bytes(tmp_path) <= limit
+    assert not list(tmp_path.glob("*.partial"))

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +71,41 @@ def test_a_gap_gives_one_frame_once():
 
 def test_no_frame_inside():
     assert choose_frames([0.0, 9.0], 1, 3, settings()) == []
+
+
+def test_n_frames_is_so_many_however_long_the_window():
+    sampling = SamplingSettings(n_frames=8, max_frames=32, height=8, width=8)
+    assert {wanted_frames(seconds, sampling) for seconds in (0.5, 6, 3600)} == {8}
+    times = [i / 30 for i in range(300)]
+    assert choose_frames(times, 0, 8, sampling) == [30 * i for i in range(8)]
+
+
+def test_a_token_budget_thins_the_frames():
+    grid = {"token_pixels": 28, "height": 224, "width": 448}  # 8 x 16 tokens a pair of frames
+    sampling = SamplingSettings(fps=4, max_frames=64, token_budget=1300, **grid)
+    assert sampling.pair_tokens == 128
+    assert wanted_frames(10, sampling) == 20  # 10 pairs of 128 tokens
+    assert wanted_frames(2, sampling) == 8  # what fps asks for costs less
+    other = SamplingSettings(fps=4, max_frames=64, token_budget=1300, **{**grid, "token_pixels": 32})
+    assert wanted_frames(10, other) == 26  # 7 x 14 tokens a pair: Qwen3-VL's are larger
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_frames": 7}, "n_frames must be even"),
+        ({"n_frames": 64}, "more than max_frames=32"),
+        ({"token_budget": 500}, "token_budget needs token_pixels"),
+        ({"token_budget": 100, "token_pixels": 28}, "costs 128 tokens, more than token_budget=100"),
+        ({"token_budget": 500, "token_pixels": 28, "height": 230}, "multiples of token_pixels=28"),
+    ],
+)
+def test_settings_that_cannot_be_met_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        SamplingSettings(**wrong)
+
+
+def test_settings_that_are_not_set_are_not_written_so_older_results_stay_current():
+    assert set(SamplingSettings().model_dump()) == {"fps", "max_frames", "height", "width"}
+    again = SamplingSettings(n_frames=4)
+    assert SamplingSettings.model_validate_json(again.model_dump_json()) == again

@@ -48,15 +48,15 @@ def detect(
     """
     from vlm_autodrive.asking import default_model, detect_with_model
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.cli.options import is_setting, print_json, settings_from
     from vlm_autodrive.cli.tables import print_detections
     from vlm_autodrive.detection.scoring import score_folder
     from vlm_autodrive.detection.settings import DetectSettings
     from vlm_autodrive.detection.thresholds import THRESHOLD_FILE, calibrate_threshold, read_threshold, with_threshold
     from vlm_autodrive.stores import read_taxonomy
 
-    overrides = [text for text in arguments if _is_setting(text)]
-    videos = [Path(text) for text in arguments if not _is_setting(text)]
+    overrides = [text for text in arguments if is_setting(text)]
+    videos = [Path(text) for text in arguments if not is_setting(text)]
     if not videos:
         raise typer.BadParameter("name at least one video.")
     chosen = settings_from(DetectSettings, "detect", recipe, overrides)
@@ -77,8 +77,3 @@ def detect(
     else:
         print_detections(found)
         print(out)
-
-
-def _is_setting(text: str) -> bool:
-    key, equals, _ = text.partition("=")
-    return bool(equals) and all(part.isidentifier() for part in key.split(".")) and not Path(text).exists()

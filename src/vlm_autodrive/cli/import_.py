@@ -5,25 +5,45 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import Out, Overwrite, RecipeName
 
 
 def import_(
-    format_: Annotated[str, typer.Argument(metavar="FORMAT", help="How it is laid out: nexar or manifest.")],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Its folder, or the manifest file.")],
+    format_: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="How it is laid out: manifest, video-folder, nexar or another that docs/data.md describes.",
+        ),
+    ],
+    arguments: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH|KEY=VALUE", help="Its folder or annotation file, or several; then settings."),
+    ],
     out: Out,
-    settings: Overrides = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a data set with anything wrong in it, and write nothing.")
+    ] = False,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Read a data set's videos and annotations into a catalog.
 
+    What cannot be taken as it stands is listed in issues.jsonl with file, line, field, value and what to do. No row
+    disappears: those imported and those rejected are all the rows of the file.
+
     Example: autodrive import manifest my-drives/manifest.csv --out runs/mine/catalog
+
+    Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=two_class
     """
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.cli.options import is_setting, settings_from
     from vlm_autodrive.datasets.importing import import_dataset
     from vlm_autodrive.datasets.settings import ImportSettings
 
-    chosen = settings_from(ImportSettings, "import", recipe, settings)
-    print(import_dataset(format_, path, out, chosen, make_reporter(), overwrite=overwrite))
+    paths = [Path(text) for text in arguments if not is_setting(text)]
+    if not paths:
+        raise typer.BadParameter("name at least one folder or file.")
+    overrides = [text for text in arguments if is_setting(text)]
+    chosen = settings_from(ImportSettings, "import", recipe, overrides, strict=strict or None)
+    print(import_dataset(format_, paths, out, chosen, make_reporter(), overwrite=overwrite))

@@ -8,11 +8,13 @@ import typer
 from typer.core import TyperGroup
 
 import vlm_autodrive
+from vlm_autodrive.cli import audit as audit_verb
 from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
 from vlm_autodrive.cli import import_ as import_verb
+from vlm_autodrive.cli import inspect as inspect_verb
 from vlm_autodrive.cli import plan as plan_verb
 from vlm_autodrive.cli import recipes as recipes_verb
 from vlm_autodrive.cli import report as report_verb
@@ -20,6 +22,7 @@ from vlm_autodrive.cli import run as run_verb
 from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
 from vlm_autodrive.cli import train as train_verb
+from vlm_autodrive.cli import validate as validate_verb
 from vlm_autodrive.errors import UserError
 
 INTERRUPTED = 130
@@ -75,7 +78,10 @@ app.command("run", rich_help_panel=_WHOLE)(run_verb.run)
 app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_WHOLE)
 app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)
 app.command("import", rich_help_panel=_DATA)(import_verb.import_)
+app.command("validate", rich_help_panel=_DATA)(validate_verb.validate)
 app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
+app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
+app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
 app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)

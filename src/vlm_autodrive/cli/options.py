@@ -55,6 +55,12 @@ def settings_from(
     return parse_settings(model, values, f"settings of {section}")
 
 
+def is_setting(text: str) -> bool:
+    """Whether an argument is a setting such as ``lora.rank=8`` rather than a path."""
+    key, equals, _ = text.partition("=")
+    return bool(equals) and all(part.isidentifier() for part in key.split(".")) and not Path(text).exists()
+
+
 def print_json(value: Any) -> None:
     """Print a value for a program to read."""
     print(json.dumps(value, indent=1, ensure_ascii=False))

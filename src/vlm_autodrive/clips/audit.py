@@ -1,37 +1,238 @@
-"""What a clip set holds, told in a few lines: counts by split and class, and what was left out and why."""
+"""The audit: what crosses from one split to another, and what gives the class away without a look at a picture."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.splits import SPLITS
-from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Clip, Taxonomy
+import numpy as np
+
+from vlm_autodrive.clips.audited import Audited, read_audited, with_file_facts
+from vlm_autodrive.clips.duplicates import Hashes, LookAlike, look_alikes, window_hashes
+from vlm_autodrive.clips.shortcuts import MOST_AUC, Shortcut, find_shortcuts
+from vlm_autodrive.metrics.intervals import Figure, few_clusters_warning
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import Record
+from vlm_autodrive.video.decode import VideoError, Window
+
+_SHOWN = 5
+_NARROW = 0.1  # if half of the events lie within this share of the length, their place is as good as fixed
 
 
-def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSettings, reporter: Reporter) -> None:
-    """Tell the counts of a clip set, its unusable clips by reason, and splits that lack a class."""
-    usable = [clip for clip in clips if not clip.problem]
-    counts = Counter((clip.split, clip.event_class) for clip in usable)
-    for split in SPLITS:
-        listed = ", ".join(f"{c.label} {counts[split, c.name]}" for c in taxonomy.classes)
-        reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
-        missing = [c.label for c in taxonomy.classes if not counts[split, c.name]]
-        share: float = getattr(settings.split, split)
-        if len(missing) == len(taxonomy.classes) and share:
-            reporter.say(f"{split} has no clip at all: its share of {share:g} is too small for so few drives.")
-        elif missing and share:
-            reporter.say(f"{split} has no clip of {', '.join(missing)}: figures for it will say little.")
-    reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
-    for reason, count in reasons.most_common():
-        reporter.say(f"{count} videos give no usable clip: {reason}")
-    unsure = sum(clip.event_time_s is not None and clip.ego_involved is None for clip in usable)
-    if settings.ego_only and unsure:
-        reporter.say(
-            f"{unsure} clips of events are kept though it is unknown whether the recording vehicle is involved."
+class Shared(Record):
+    """Something that two splits share.
+
+    Attributes:
+        kind: ``drive``, ``footage``, ``file``, or ``group`` for what hangs together by way of others.
+        key: Which.
+        splits: The splits that have it.
+        count: How many clips or videos of it there are.
+    """
+
+    kind: str
+    key: str
+    splits: tuple[str, ...]
+    count: int
+
+
+class Audit(Record):
+    """What an audit found.
+
+    Attributes:
+        kind: ``clips`` or ``catalog``.
+        count: How many clips or videos there are.
+        unusable: How many of them have a problem, and so are not looked at.
+        of_unknown_kind: How many others do not tell whether an event is in them.
+        groups: How many independent groups the others come from.
+        splits: How many there are in each split.
+        shared: What two splits share.
+        look_alikes: Clips of different splits (or, without splits, of different drives) with frames that
+            look the same; None if frames were not looked at.
+        event_places: Quartiles of where events are, as shares of the window's or video's length.
+        shortcuts: How well each kind of fact tells the class.
+        remarks: What to mind.
+    """
+
+    kind: str
+    count: int
+    unusable: int
+    of_unknown_kind: int
+    groups: int
+    splits: dict[str, int]
+    shared: tuple[Shared, ...]
+    look_alikes: tuple[LookAlike, ...] | None
+    event_places: tuple[float, float, float] | None
+    shortcuts: tuple[Shortcut, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def leaks_across_splits(self) -> bool:
+        """Whether something of one split is found in another."""
+        return bool(self.shared) or any(pair.first_split != pair.second_split for pair in self.look_alikes or ())
+
+    def lines(self) -> list[str]:
+        """The findings in words."""
+        return [*_head(self), *_crossing(self), *_given_away(self), *(f"Mind: {remark}" for remark in self.remarks)]
+
+
+def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, seed: int = 0) -> Audit:
+    """Look for leaks between splits and for shortcuts to the class.
+
+    Args:
+        folder: A catalog or a clip set.
+        reporter: Told the progress.
+        frames: Whether to compare frames, which means decoding all that is used of the videos.
+        seed: Of folds, trees and bootstrap.
+
+    Raises:
+        UserError: If ``folder`` is neither.
+    """
+    found = read_audited(folder)
+    items = with_file_facts(found.items, reporter)
+    usable = [item for item in items if not item.problem]
+    told = [item for item in usable if item.is_event is not None]
+    pairs, unread = _compare_frames(usable, reporter) if frames else (None, 0)
+    whole_videos = found.kind == "catalog"
+    shortcuts = find_shortcuts(told, found.taxonomy, whole_videos=whole_videos, seed=seed)
+    groups = len({item.group for item in told})
+    remarks = [*found.remarks, few_clusters_warning(groups)]
+    if unread:
+        remarks.append(f"{unread} could not be read to their end; their frames are not compared.")
+    places = [item.event_place for item in usable if item.event_place is not None]
+    quartiles = [round(float(q), 4) for q in np.percentile(places, [25, 50, 75])] if places else None
+    return Audit(
+        kind=found.kind,
+        count=len(items),
+        unusable=len(items) - len(usable),
+        of_unknown_kind=len(usable) - len(told),
+        groups=groups,
+        splits={split: sum(item.split == split for item in items) for split in dict.fromkeys(i.split for i in items)},
+        shared=tuple(find_shared(items)),
+        look_alikes=None if pairs is None else tuple(pairs),
+        event_places=None if quartiles is None else (quartiles[0], quartiles[1], quartiles[2]),
+        shortcuts=tuple(shortcuts),
+        remarks=tuple(remark for remark in remarks if remark),
+    )
+
+
+def find_shared(items: Sequence[Audited]) -> list[Shared]:
+    """The drives, footage, files and groups that more than one split has."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        if item.split:
+            for kind, key in (("drive", item.drive), ("footage", item.source_id), ("file", item.path)):
+                if key:
+                    keys.setdefault((kind, key), []).append(item.split)
+            keys.setdefault(("group", item.group), []).append(item.split)
+    crossing = [
+        Shared(kind=kind, key=Path(key).name if kind == "file" else key, splits=tuple(sorted(set(s))), count=len(s))
+        for (kind, key), s in keys.items()
+        if len(set(s)) > 1
+    ]
+    direct = any(shared.kind != "group" for shared in crossing)
+    return [shared for shared in crossing if shared.kind != "group" or not direct]
+
+
+def _compare_frames(items: Sequence[Audited], reporter: Reporter) -> tuple[list[LookAlike], int]:
+    """Pairs with frames that look the same, and how many could not be read."""
+    has_splits = any(item.split for item in items)
+    by_path: dict[str, list[Audited]] = {}
+    for item in items:
+        by_path.setdefault(item.path, []).append(item)
+    hashes: dict[str, Hashes] = {}
+    unread = 0
+    with reporter.task("comparing frames", len(by_path)) as task:
+        for path, members in by_path.items():
+            found = dict(window_hashes(Path(path), list(dict.fromkeys(_window(item) for item in members))))
+            for item in members:
+                result = found[_window(item)]
+                if isinstance(result, VideoError):
+                    unread += 1
+                else:
+                    hashes[item.name] = result
+            task.advance()
+    parts = {item.name: item.split if has_splits else item.group for item in items}
+    return look_alikes(hashes, parts, {item.name: item.split for item in items}), unread
+
+
+def _window(item: Audited) -> Window:
+    return item.start_s, item.end_s if item.end_s or item.file is None else item.file.duration_s
+
+
+def _head(found: Audit) -> Iterable[str]:
+    things = "clips" if found.kind == "clips" else "videos"
+    splits = ", ".join(f"{split or 'no split'} {count}" for split, count in found.splits.items())
+    yield f"{found.count} {things} ({splits}) from {found.groups} independent groups."
+    if found.unusable:
+        yield f"{found.unusable} {things} cannot be used and are not looked at."
+    if found.of_unknown_kind:
+        yield f"{found.of_unknown_kind} {things} do not tell whether an event is in them; no shortcut is sought there."
+
+
+def _crossing(found: Audit) -> Iterable[str]:
+    yield ""
+    yield "Across splits"
+    if set(found.splits) == {""}:
+        yield "  no splits yet: `autodrive clips` makes them."
+    elif not found.shared:
+        yield "  no drive, footage or file is in two splits."
+    for shared in found.shared[:_SHOWN]:
+        yield f"  LEAK: {shared.kind} {shared.key} is in {' and '.join(shared.splits)} ({shared.count} in all)."
+    if len(found.shared) > _SHOWN:
+        yield f"  LEAK: and {len(found.shared) - _SHOWN} more; --json lists them all."
+    if found.look_alikes is None:
+        yield "  frames were not compared."
+        return
+    if not found.look_alikes:
+        yield (
+            "  no frame of one looks like a frame of another."
+            if len(found.splits) > 1
+            else ("  no frame of one drive looks like a frame of another.")
         )
+    for pair in found.look_alikes[:_SHOWN]:
+        if pair.first_split != pair.second_split:
+            where = f"LEAK: {pair.first} in {pair.first_split} looks like {pair.second} in {pair.second_split}"
+        else:
+            where = f"{pair.first} looks like {pair.second}, though their drives differ: give them one drive"
+        yield f"  {where} (in {pair.frames} frames, by {pair.bits} of 256 bits at the nearest)."
+    if len(found.look_alikes) > _SHOWN:
+        yield f"  and {len(found.look_alikes) - _SHOWN} more pairs that look alike; --json lists them all."
 
 
-def _general(problem: str) -> str:
-    """A reason without its figures, so that like cases are counted together."""
-    return " ".join("…" if any(c.isdigit() for c in word) else word for word in problem.split())
+def _given_away(found: Audit) -> Iterable[str]:
+    yield ""
+    yield f"Shortcuts: area under the ROC curve without a look at any picture (0.5: guessing; {MOST_AUC:.2f}: too much)"
+    several = any(s.classes is not None for s in found.shortcuts)
+    title = "each class against the rest" if several else ""
+    yield f"  {'fact':<14}{'event against none':<22}{title:<30}verdict"
+    for s in found.shortcuts:
+        classes = _interval(s.classes) if s.classes is not None else ""
+        yield f"  {s.fact:<14}{_interval(s.event):<22}{classes:<30}{s.verdict}"
+    leaking = [s for s in found.shortcuts if s.verdict == "leaks" and s.fact != "all"]
+    for s in leaking:
+        yield f"  SHORTCUT: {s.fact} gives the class away: {s.words}."
+    if not leaking and any(s.verdict == "leaks" for s in found.shortcuts):
+        yield "  SHORTCUT: no fact alone gives the class away, but all together do."
+    if leaking:
+        yield (
+            "  A model can learn these instead of what happens. Take footage of all classes from the same cameras, "
+            "re-encode it alike, and cut it to one length; scores on this set as it is mean little."
+        )
+    for s in found.shortcuts:
+        if s.verdict == "unclear":
+            seen = f": {s.words}" if s.words else ""
+            yield f"  Not cleared: {s.fact}, whose interval reaches above {MOST_AUC:.2f}{seen}."
+    if found.event_places is not None:
+        yield _places(found.event_places, "clips" if found.kind == "clips" else "videos")
+
+
+def _places(quartiles: tuple[float, float, float], things: str) -> str:
+    low, middle, high = (100 * place for place in quartiles)
+    text = f"  Half of the events stand between {low:.0f} and {high:.0f} % of their {things} (median {middle:.0f} %)."
+    if high - low >= 100 * _NARROW:
+        return text
+    return text + " That is as good as fixed: a window cut at one place would give it away; `autodrive clips` jitters."
+
+
+def _interval(figure: Figure) -> str:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "-"
+    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"

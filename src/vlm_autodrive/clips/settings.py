@@ -32,12 +32,20 @@ class ClipSettings(Settings):
         windows_per_normal: Clips from each Normal video of the train split, likewise.
         normal_windows_per_minute: Further Normal clips, away from any event, from each minute of a video
             of more than two windows' length.
-        edge_margin_s: An event lies at least this far inside its window; a Normal window keeps this far away.
+        edge_margin_s: An event's place is drawn evenly from this far behind its window's start to this far
+            before its end; a Normal window keeps this far away from events.
+        anticipation_s: Cut windows that end so long before the event, one for each time, and show nothing
+            later, such as [0.5, 1.0, 1.5]; empty for windows that show the event.
         split: The share of each split.
+        split_by: With hash a group's split follows from its name alone and never changes when videos are
+            added, and each class comes near the shares as far as numbers are large; with count each class
+            is cut to the shares, and a video added moves the groups that stand at a cut.
         respect_split: Follow the data set's own splits. A split that it does not have is taken out of its
             training part.
-        unknown_events: What becomes of events of unknown kind: their videos give no usable clip
-            (``leave_out``), or the stage refuses (``error``).
+        frozen_test: A file of video ids, as the clips stage writes it (test_ids.txt), that are the test split
+            and stay so; None to share the test split out anew.
+        unknown_events: What becomes of events of unknown kind: their videos give no usable clip (leave_out),
+            the stage refuses (error), or all events become one class, for the task of two (two_class).
         ego_only: Leave out events that are known not to involve the recording vehicle.
         seed: Of every random choice.
     """
@@ -47,9 +55,12 @@ class ClipSettings(Settings):
     windows_per_normal: int = Field(1, ge=1)
     normal_windows_per_minute: float = Field(0.0, ge=0)
     edge_margin_s: float = Field(0.5, ge=0)
+    anticipation_s: tuple[float, ...] = ()
     split: SplitFractions = SplitFractions()
+    split_by: Literal["hash", "count"] = "hash"
     respect_split: bool = True
-    unknown_events: Literal["leave_out", "error"] = "leave_out"
+    frozen_test: str | None = None
+    unknown_events: Literal["leave_out", "error", "two_class"] = "leave_out"
     ego_only: bool = False
     seed: int = 0
 
@@ -57,4 +68,8 @@ class ClipSettings(Settings):
     def _room(self) -> "ClipSettings":
         if 2 * self.edge_margin_s >= self.window_s:
             raise ValueError("edge_margin_s must be less than half of window_s")
+        if any(lead_s <= 0 for lead_s in self.anticipation_s):
+            raise ValueError("anticipation_s must hold times above 0; leave it empty for windows that show the event")
+        if len(set(self.anticipation_s)) < len(self.anticipation_s):
+            raise ValueError("anticipation_s names a time twice")
         return self

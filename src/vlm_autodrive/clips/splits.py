@@ -1,9 +1,12 @@
-"""Sharing videos out to train, validation and test: whole groups, class by class, by a seeded hash.
+"""Sharing videos out to train, validation and test: whole groups, by a seeded hash of their names.
 
-Within each stratum (the most severe class of a group) the groups stand in the order of a hash of seed
-and group, and the fractions, rounded by the largest remainder, cut that row. So the counts are as near
-to the fractions as whole groups allow, even in small sets, and a video added later moves only the few
-groups that stand at a cut.
+By ``hash``, the hash alone decides: it is a number from 0 to 1, and the shares cut that stretch. Whatever
+is added later, nothing that is there moves. Each class gets its shares up to chance, so small sets can
+come out uneven. By ``count``, the groups of each stratum (the most severe class of a group) stand in the
+order of their hashes, and the shares, rounded by the largest remainder, cut that row: as near to the shares
+as whole groups allow, but a video added later moves the few groups that stand at a cut.
+
+A frozen test split is given by its videos, and stays as it is either way.
 """
 
 import math
@@ -19,13 +22,19 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
 
 
-def assign_splits(videos: Sequence[Video], strata: Mapping[str, int], settings: ClipSettings) -> dict[str, Split]:
+def assign_splits(
+    videos: Sequence[Video],
+    strata: Mapping[str, int],
+    settings: ClipSettings,
+    frozen_test: frozenset[str] = frozenset(),
+) -> dict[str, Split]:
     """The split of every group.
 
     Args:
         videos: All videos of the catalog.
         strata: The severity of each video, by its id, 0 being the most severe.
         settings: Fractions, seed, and whether the data set's own splits count.
+        frozen_test: Videos that are the test split, if that is fixed already. No other group is added to it.
 
     Returns:
         The split by group id.
@@ -36,11 +45,14 @@ def assign_splits(videos: Sequence[Video], strata: Mapping[str, int], settings: 
     groups: dict[str, list[Video]] = {}
     for video in videos:
         groups.setdefault(video.group_id, []).append(video)
+    frozen = {group for group, members in groups.items() if any(v.video_id in frozen_test for v in members)}
+    result: dict[str, Split] = dict.fromkeys(frozen, "test")
+    groups = {group: members for group, members in groups.items() if group not in frozen}
     practice = {group for group, members in groups.items() if any(v.split == PRACTICE for v in members)}
     groups = {group: members for group, members in groups.items() if group not in practice}
     fixed = _prescribed(groups) if settings.respect_split else {}
     known = set(fixed.values())
-    result: dict[str, Split] = dict.fromkeys(practice, "train")
+    result |= dict.fromkeys(practice, "train")
     result |= {group: split for group, split in fixed.items() if split != "train"}
     rows: dict[int, list[str]] = {}
     for group, members in groups.items():
@@ -51,9 +63,26 @@ def assign_splits(videos: Sequence[Video], strata: Mapping[str, int], settings: 
     if not sum(shares.values()):
         shares["train"] = 1.0
     for row in rows.values():
-        row.sort(key=lambda group: (draw(settings.seed, "split", group), group))
-        result |= _cut(row, shares)
+        if settings.split_by == "hash":
+            result |= {group: _drawn(draw(settings.seed, "split", group), shares) for group in row}
+        else:
+            if frozen:
+                shares["test"] = 0.0
+            row.sort(key=lambda group: (draw(settings.seed, "split", group), group))
+            result |= _cut(row, shares)
+    if frozen:  # what the hash would add to the frozen split is trained on; what the data set put there is not
+        result |= {group: "train" for row in rows.values() for group in row if result[group] == "test"}
     return result
+
+
+def _drawn(place: float, shares: Mapping[Split, float]) -> Split:
+    """The split at a place from 0 to 1, the test split coming first: if its share grows, it keeps what it has."""
+    end = 0.0
+    for split in reversed(SPLITS):
+        end += shares[split] / sum(shares.values())
+        if place < end:
+            return split
+    return "train"
 
 
 def _cut(row: Sequence[str], shares: Mapping[Split, float]) -> dict[str, Split]:

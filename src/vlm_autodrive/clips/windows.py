@@ -16,48 +16,60 @@ def draw(*parts: object) -> float:
     return int.from_bytes(digest[:6], "big") / (1 << 48)
 
 
-def allowed_starts(reference_s: float, duration_s: float, settings: ClipSettings) -> Window:
+def allowed_starts(reference_s: float, duration_s: float, window_s: float, margin_s: float) -> Window:
     """From where to where a window may start that shows the time ``reference_s``.
 
-    The reference lies at least ``edge_margin_s`` inside the window, as far as the video's own ends let
-    it, and the window lies inside the video.
+    The reference lies at least ``margin_s`` inside the window, as far as the video's own ends let it, and
+    the window lies inside the video.
     """
-    latest_s = max(0.0, duration_s - settings.window_s)
-    low_s = max(0.0, reference_s - settings.window_s + settings.edge_margin_s)
-    high_s = min(latest_s, reference_s - settings.edge_margin_s)
+    latest_s = max(0.0, duration_s - window_s)
+    low_s = max(0.0, reference_s - window_s + margin_s)
+    high_s = min(latest_s, reference_s - margin_s)
     if low_s > high_s:  # the reference is nearer to an end of the video than the margin
         high_s = low_s = min(max(high_s, 0.0), latest_s)
     return low_s, high_s
 
 
 def place_window(
-    references_s: Sequence[float], durations_s: Sequence[float], share: float, settings: ClipSettings
+    references_s: Sequence[float], durations_s: Sequence[float], share: float, window_s: float, margin_s: float
 ) -> Window:
     """The window of the first video, at a start that suits its siblings too.
+
+    With one video whose ends are far, an even ``share`` puts the reference evenly between ``margin_s`` after
+    the window's start and ``margin_s`` before its end.
 
     Args:
         references_s: The time to show, in the video and in each of its triplet's siblings.
         durations_s: Their lengths.
         share: Where in the allowed stretch the window starts, from 0 to 1; the same for all siblings.
-        settings: Length and margin.
+        window_s: Length of the window; a shorter video gives all of itself.
+        margin_s: How far inside it the reference lies.
     """
-    stretches = [allowed_starts(r, d, settings) for r, d in zip(references_s, durations_s, strict=True)]
+    stretches = [allowed_starts(r, d, window_s, margin_s) for r, d in zip(references_s, durations_s, strict=True)]
     low_s = max(low for low, _ in stretches)
     high_s = min(high for _, high in stretches)
     if low_s > high_s:  # no start suits all: the video stands for itself
         low_s, high_s = stretches[0]
     start_s = round(low_s + share * (high_s - low_s), 6)
-    return _window(start_s, durations_s[0], settings)
+    return _window(start_s, durations_s[0], window_s)
+
+
+def window_like(model: Window, model_duration_s: float, duration_s: float) -> Window:
+    """The window that stands in a video of one length where ``model`` stands in a video of another.
+
+    It is as long as the model, as far as the video is, and ends at the same share of the whole.
+    """
+    end_s = round(model[1] / model_duration_s * duration_s, 6)
+    return max(0.0, round(end_s - (model[1] - model[0]), 6)), end_s
 
 
 def place_normal_windows(
-    count: int, duration_s: float, event_times_s: Sequence[float], key: str, s: ClipSettings
+    count: int, duration_s: float, blocked: Sequence[Window], key: str, s: ClipSettings
 ) -> list[Window]:
-    """Up to ``count`` windows that keep away from all events, and do not overlap each other.
+    """Up to ``count`` windows that keep away from the blocked stretches, and do not overlap each other.
 
     They may overlap an event's window: what comes just before or after an event is the hardest Normal there is.
     """
-    blocked = [(t - s.edge_margin_s, t + s.edge_margin_s) for t in event_times_s]
     placed: list[Window] = []
     for number in range(count):
         free = _free_stretches(duration_s, [*blocked, *placed])
@@ -67,7 +79,7 @@ def place_normal_windows(
         left_s = draw(s.seed, key, "normal", number) * sum(room for _, room in rooms)
         for start, room in rooms:
             if left_s <= room:
-                placed.append(_window(round(start + left_s, 6), duration_s, s))
+                placed.append(_window(round(start + left_s, 6), duration_s, s.window_s))
                 break
             left_s -= room
     return placed
@@ -88,11 +100,11 @@ def events_inside(window: Window, events: Sequence[Event]) -> list[Event]:
     return [e for e in events if e.time_s is not None and window[0] <= e.time_s < window[1]]
 
 
-def _window(start_s: float, duration_s: float, settings: ClipSettings) -> Window:
-    if duration_s <= settings.window_s:
+def _window(start_s: float, duration_s: float, window_s: float) -> Window:
+    if duration_s <= window_s:
         return 0.0, duration_s
-    start_s = max(0.0, min(start_s, duration_s - settings.window_s))
-    return start_s, round(start_s + settings.window_s, 6)
+    start_s = max(0.0, min(start_s, duration_s - window_s))
+    return start_s, round(start_s + window_s, 6)
 
 
 def _free_stretches(duration_s: float, blocked: Sequence[Window]) -> list[Window]:

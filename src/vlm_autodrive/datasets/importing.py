@@ -1,19 +1,30 @@
-"""The stage that imports a data set: reads its files, probes its videos, writes a catalog."""
+"""The stage that imports data sets: reads their files, probes their videos, writes a catalog."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts import PROVENANCE, making
+from vlm_autodrive.datasets.badas import read_badas
+from vlm_autodrive.datasets.ccd import read_ccd
+from vlm_autodrive.datasets.dad import read_dad
+from vlm_autodrive.datasets.dada2000 import read_dada2000
+from vlm_autodrive.datasets.dota import read_dota
+from vlm_autodrive.datasets.joining import joined, name_of
 from vlm_autodrive.datasets.manifest import read_manifest
+from vlm_autodrive.datasets.mmau import read_mmau
 from vlm_autodrive.datasets.nexar import read_nexar
+from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
+from vlm_autodrive.datasets.probing import look_at, probe_all
 from vlm_autodrive.datasets.reading import EVENT_TIME, TRUTH_FILE, Reading
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.tau106k import read_tau106k
+from vlm_autodrive.datasets.video_folder import read_video_folder
+from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import PRACTICE, Event, Taxonomy, Video
+from vlm_autodrive.records import PRACTICE, DataSet, Event, Taxonomy, Video
 from vlm_autodrive.stores import write_catalog
-from vlm_autodrive.video.probe import VideoError, probe
 
 __all__ = ["FORMATS", "ImportSettings", "import_dataset"]
 
@@ -22,34 +33,44 @@ _LAST_INSTANT_S = 0.001
 _SHOWN_ISSUES = 3
 
 
-def _nexar(path: Path, settings: ImportSettings) -> Reading:
-    return read_nexar(path, settings.taxonomy, Path(settings.overlay) if settings.overlay else None)
+def _overlay(settings: ImportSettings) -> Path | None:
+    return Path(settings.overlay) if settings.overlay else None
 
 
-def _manifest(path: Path, settings: ImportSettings) -> Reading:
-    if settings.overlay:
-        raise UserError("a manifest names its classes itself; write them there, or leave the overlay out.")
-    return read_manifest(path, settings.taxonomy)
-
-
-FORMATS: dict[str, Callable[[Path, ImportSettings], Reading]] = {"manifest": _manifest, "nexar": _nexar}
+FORMATS: dict[str, Callable[[Path, ImportSettings], Reading]] = {
+    "manifest": lambda path, settings: read_manifest(path, settings.taxonomy),
+    "nexar": lambda path, settings: read_nexar(path, settings.taxonomy, _overlay(settings)),
+    "nexar-kaggle": lambda path, settings: read_nexar_kaggle(path, settings.taxonomy, _overlay(settings)),
+    "video-folder": lambda path, settings: read_video_folder(path, settings.taxonomy),
+    "badas": read_badas,
+    "ccd": read_ccd,
+    "dad": read_dad,
+    "dada2000": read_dada2000,
+    "dota": read_dota,
+    "mmau": read_mmau,
+    "tau106k": read_tau106k,
+    "vru-accident": read_vru_accident,
+}
 """The reader of each format."""
+
+OVERLAID = ("nexar", "nexar-kaggle", "dota")
+"""Formats that leave the kinds of events open, so that an overlay can name them."""
 
 
 def import_dataset(
     format: str,
-    path: Path,
+    path: Path | Sequence[Path],
     out: Path,
     settings: ImportSettings,
     reporter: Reporter = SILENT,
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Import a data set into a catalog.
+    """Import one or several data sets of a format into a catalog.
 
     Args:
-        format: Its format, a key of :data:`FORMATS`.
-        path: Its folder or file.
+        format: Their format, a key of :data:`FORMATS`.
+        path: The folder or file, or several.
         out: Folder of the catalog.
         settings: Classes, overlay, strictness.
         reporter: Told progress, the class map with counts, and how much was wrong.
@@ -59,63 +80,113 @@ def import_dataset(
         ``out``.
 
     Raises:
-        UserError: If the data set is none of that format, or anything is wrong in it and ``strict`` is set.
+        UserError: If a data set is none of that format, or anything is wrong in it and ``strict`` is set.
     """
-    if format not in FORMATS:
-        raise UserError(f"there is no format {format!r}; the formats are {', '.join(FORMATS)}.")
+    paths = [path] if isinstance(path, Path) else list(path)
+    _check(format, paths, settings)
     settings = settings.model_copy(update={"format": format})
-    inputs = {"source": path}
-    if path.is_file() and (path.parent / TRUTH_FILE).is_file():
-        inputs["truth"] = path.parent / TRUTH_FILE
-    if settings.overlay:
-        inputs["overlay"] = Path(settings.overlay)
-    practice = path / settings.practice if settings.practice else None
-    if practice is not None:
-        inputs["practice"] = practice
-    with making(out, "catalog", inputs, settings, overwrite=overwrite) as folder:
+    readings = [FORMATS[format](one, settings) for one in paths]
+    inputs = _inputs(paths, settings)
+    if settings.practice:
+        practice = read_manifest(inputs["practice"], settings.taxonomy)
+        practice.videos = [video.model_copy(update={"split": PRACTICE}) for video in practice.videos]
+        readings.append(practice)
+    reading = joined(readings)
+    files = look_at(reading.videos)
+    known_keys = {}
+    if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
+        inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
+        known_keys["videos"] = files.key
+    with making(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
         if folder is not None:
-            reading = FORMATS[format](path, settings)
-            if practice is not None:
-                reading = _joined(reading, read_manifest(practice, settings.taxonomy))
             if not reading.videos:
-                raise UserError(f"{path} names no video that can be taken. {_first_issues(reading)}".strip())
-            videos = _probed(reading.videos, reporter)
+                named = ", ".join(str(one) for one in paths)
+                raise UserError(f"{named} names no video that can be taken. {_first_issues(reading)}".strip())
+            videos = reading.videos
+            probe_all(videos, files.missing, reporter)
+            reading.events = _of_known_kind(reading, settings.taxonomy)
             events = _inside_videos(reading, videos)
             _say(reading, videos, events, settings.taxonomy, reporter)
             if settings.strict and reading.issues:
                 raise UserError(_first_issues(reading))
+            if reading.issues:
+                reporter.say(f"{len(reading.issues)} issues are written to issues.jsonl.")
             known = {video.video_id for video in videos}
             scenarios = [s for s in reading.scenarios if s.video_id in known]
-            write_catalog(folder, out, settings.taxonomy, videos, events, scenarios, reading.issues)
+            data_sets = _data_sets(readings, reading, settings.licence)
+            write_catalog(
+                folder, out, settings.taxonomy, videos, events, scenarios, reading.issues, reading.items, data_sets
+            )
     return out
 
 
-def _joined(reading: Reading, practice: Reading) -> Reading:
-    """The data set with further videos, which are for training only."""
-    return Reading(
-        videos=reading.videos + [v.model_copy(update={"split": PRACTICE}) for v in practice.videos],
-        events=reading.events + practice.events,
-        scenarios=reading.scenarios + practice.scenarios,
-        issues=reading.issues + practice.issues,
-        rows=reading.rows + practice.rows,
-        rows_of_events=reading.rows_of_events | practice.rows_of_events,
-        spellings=reading.spellings + practice.spellings,
-    )
+def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None:
+    if format not in FORMATS:
+        raise UserError(f"there is no format {format!r}; the formats are {', '.join(FORMATS)}.")
+    if not paths:
+        raise UserError("name at least one folder or file to import.")
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist; give the folder or file of the data set.")
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise UserError("a path is named twice; name each data set once.")
+    if settings.overlay and format not in OVERLAID:
+        raise UserError(
+            f"data of the format {format} names its classes itself, an overlay is for {', '.join(OVERLAID)}; "
+            "write the classes there, or leave the overlay out."
+        )
+    if settings.overlay and len(paths) > 1:
+        raise UserError("an overlay belongs to one data set; put it as overlay.csv into the folder of each.")
+    if settings.practice and len(paths) > 1:
+        raise UserError("practice videos belong to one data set; import them as a data set of their own.")
 
 
-def _probed(videos: list[Video], reporter: Reporter) -> list[Video]:
-    probed = []
-    with reporter.task("probing videos", len(videos)) as task:
-        for video in videos:
-            try:
-                info = probe(Path(video.path))
-            except VideoError as error:
-                probed.append(video.model_copy(update={"problem": video.problem or error.reason}))
-            else:
-                size = {"duration_s": info.duration_s, "width": info.width, "height": info.height}
-                probed.append(video.model_copy(update=size))
-            task.advance()
-    return probed
+def _inputs(paths: Sequence[Path], settings: ImportSettings) -> dict[str, Path]:
+    """What the catalog is made from, besides the video files."""
+    inputs = {"source" if place == 0 else f"source {place + 1}": path for place, path in enumerate(paths)}
+    for place, path in enumerate(paths):
+        if path.is_file() and (path.parent / TRUTH_FILE).is_file():
+            inputs["truth" if place == 0 else f"truth {place + 1}"] = path.parent / TRUTH_FILE
+    if settings.overlay:
+        inputs["overlay"] = Path(settings.overlay)
+    if settings.practice:
+        inputs["practice"] = paths[0] / settings.practice
+    return inputs
+
+
+def _data_sets(readings: Sequence[Reading], whole: Reading, licence: str | None) -> list[DataSet]:
+    """What each data set brought; those of the same name are one."""
+    rejected = {(issue.file, issue.line) for issue in whole.issues if issue.rejected and issue.line is not None}
+    made: dict[str, DataSet] = {}
+    for reading in readings:
+        name = name_of(reading)
+        # That an event lies behind the end of its video is found late, and told to the whole alone.
+        files = {str(row.file) for row in reading.rows_of_events.values()}
+        own = {(issue.file, issue.line) for issue in reading.issues}
+        out = sum(place in own or place[0] in files for place in rejected)
+        before = made.get(name) or DataSet(name=name, licence="", videos=0, rows=0, imported=0, rejected=0)
+        made[name] = DataSet(
+            name=name,
+            licence=reading.licence if licence is None else licence,
+            videos=before.videos + len(reading.videos),
+            rows=before.rows + reading.rows,
+            imported=before.imported + reading.rows - out,
+            rejected=before.rejected + out,
+        )
+    return list(made.values())
+
+
+def _of_known_kind(reading: Reading, taxonomy: Taxonomy) -> list[Event]:
+    """The events, those of unknown kind in the class that takes them, if the taxonomy has one."""
+    home = taxonomy.for_unknown
+    unknown = sum(event.event_class is None for event in reading.events)
+    if home is None or not unknown:
+        return reading.events
+    reading.spellings["unknown kind", home.label] += unknown
+    return [
+        event.model_copy(update={"event_class": home.name}) if event.event_class is None else event
+        for event in reading.events
+    ]
 
 
 def _inside_videos(reading: Reading, videos: list[Video]) -> list[Event]:
@@ -142,14 +213,22 @@ def _say(reading: Reading, videos: list[Video], events: list[Event], taxonomy: T
     normals = sum(video.positive is False for video in videos)
     reporter.say(f"events: {', '.join(listed)}, unknown kind {counts[None]}; videos without event: {normals}")
     if counts[None]:
-        reporter.say("Events of unknown kind are neither collisions nor near-collisions until an overlay names them.")
-    unusable = sum(bool(video.problem) for video in videos)
-    if unusable:
-        reporter.say(f"{unusable} of {len(videos)} videos cannot be used; videos.jsonl says why.")
+        reporter.say(
+            "Events of unknown kind belong to no class. Name them in an overlay, leave them out of the clips "
+            "(unknown_events: leave_out), or ask only whether there is an event (taxonomy: two_class)."
+        )
+    timeless = sum(event.time_s is None for event in events)
+    if timeless:
+        reporter.say(f"{timeless} events have no time inside their video, so that no clip can be cut around them.")
+    if reading.items:
+        reporter.say(f"questions: {len(reading.items)}")
+    problems = Counter(video.problem for video in videos if video.problem)
+    if problems:
+        listed = [f"{problem} ({count})" for problem, count in problems.most_common(_SHOWN_ISSUES)]
+        more = "; and other reasons" if len(problems) > len(listed) else ""
+        reporter.say(f"{problems.total()} of {len(videos)} videos cannot be used: {'; '.join(listed)}{more}.")
     rejected = reading.rejected
     reporter.say(f"{reading.rows} rows: {reading.rows - rejected} imported, {rejected} rejected.")
-    if reading.issues:
-        reporter.say(f"{len(reading.issues)} issues are written to issues.jsonl.")
 
 
 def _first_issues(reading: Reading) -> str:

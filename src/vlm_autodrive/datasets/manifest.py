@@ -1,32 +1,44 @@
 """The project's own manifest: a CSV or JSONL file with a row for each event, or for each video without one.
 
-Columns: ``video`` (a path below the manifest's folder), ``class``, ``event_time_s``, ``alert_time_s``,
-``ego_involved``, ``drive`` (which videos belong together), ``split``; any other column is metadata.
-A row with a time and no class is an event of unknown kind; one with neither says nothing of the video.
+:class:`~vlm_autodrive.datasets.manifest_row.ManifestRow` says which columns there are and what they mean.
 """
 
-from collections import Counter
+import difflib
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.datasets.reading import ALERT_TIME, EVENT_TIME, Reading, checked_times, inside, read_truth
-from vlm_autodrive.datasets.table import CellError, Row, class_named, flag_cell, read_table
+from vlm_autodrive.datasets.manifest_row import COLUMNS
+from vlm_autodrive.datasets.reading import (
+    ALERT_TIME,
+    EVENT_TIME,
+    CaseTwins,
+    Reading,
+    checked_times,
+    ids_of_files,
+    path_below,
+    read_truth,
+)
+from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, flag_cell, read_table
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, EventClass, Scenario, Taxonomy, Video
+from vlm_autodrive.records import Event, EventClass, ImportIssue, Scenario, Taxonomy, Video
 
-_COLUMNS = {"file": "video", "file_name": "video", "path": "video", "label": "class"}
-_OWN = ("video", "class", EVENT_TIME, ALERT_TIME, "ego_involved", "drive", "split")
+_ALIASES = {"file": "video", "file_name": "video", "path": "video", "label": "class"}
 _NAMES = ("manifest.csv", "manifest.jsonl")
+_OF_EVENTS = ("video", "class", EVENT_TIME, ALERT_TIME, "ego_involved")  # what differs from row to row of a video
+_SOURCE_ID = re.compile(r"[^:]+:.+")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Named:
-    """What the rows of one video say."""
+    """What the rows of one video say: of its events one by one, of the video itself in ``details``."""
 
-    path: Path
-    first: Row
+    path: str
+    first_line: int
     positive: bool | None = None
     taken: list[tuple[str | None, float | None]] = field(default_factory=list)
+    details: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -47,29 +59,60 @@ def read_manifest(path: Path, taxonomy: Taxonomy) -> Reading:
                 f"{path} holds {'no' if not found else 'more than one'} {' or '.join(_NAMES)}; name the file."
             )
         path = found[0]
-    table = read_table(path, _COLUMNS, ["video"])
-    reading = Reading(issues=list(table.issues), rows=table.total)
+    table = read_table(path, _ALIASES, ["video"])
+    reading = Reading(issues=[*table.issues, *_column_issues(path, table)], rows=table.total)
+    reading.name = f"manifest {path.name}"
     truth = read_truth(path.parent)
     reading.scenarios = list(truth.values())
-    videos: dict[Path, _Named] = {}
-    for row in table.rows:
-        _read_row(row, path.parent, videos, taxonomy, reading)
-    ids = _video_ids([named.path for named in videos.values()], path.parent)
-    by_path = {str(file): video_id for file, video_id in ids.items()}
-    reading.events = [e.model_copy(update={"video_id": by_path[e.video_id]}) for e in reading.events]
-    reading.events = [_renamed(e, reading) for e in reading.events]
-    reading.videos = [_video(named, ids[named.path], truth, path) for named in videos.values()]
+    videos: dict[str, _Named] = {}
+    twins = CaseTwins()
+    top = os.path.normpath(path.parent.absolute())
+    rows = list(reversed(table.rows))
+    del table
+    while rows:  # each row goes when it is read: a large table takes as much room as what is made of it
+        _read_row(rows.pop(), top, videos, twins, taxonomy, reading)
+    ids = ids_of_files(list(videos), path.parent)
+    _rename_events(reading, ids)
+    reading.videos = [_video(videos.pop(file), video_id, truth, reading) for file, video_id in ids.items()]
     return reading
 
 
-def _read_row(row: Row, root: Path, videos: dict[Path, _Named], taxonomy: Taxonomy, reading: Reading) -> None:
+def _column_issues(path: Path, table: Table) -> list[ImportIssue]:
+    """A column of ours that is missing while another has almost its name."""
+    present = {column for row in table.rows for column in row.cells}
+    near = {
+        ours: difflib.get_close_matches(ours, sorted(present.difference(COLUMNS)), n=1, cutoff=0.75)
+        for ours in COLUMNS
+        if ours not in present
+    }
+    return [
+        ImportIssue(
+            file=str(path), line=None, field=found[0], value=found[0], rejected=False,
+            message=f"taken as metadata; if you mean {ours}, give the column that name",
+        )
+        for ours, found in near.items()
+        if found
+    ]  # fmt: skip
+
+
+def _read_row(
+    row: Row, top: str, videos: dict[str, _Named], twins: CaseTwins, taxonomy: Taxonomy, reading: Reading
+) -> None:
     name = row.text("video")
-    path = inside(root, name) if name else None
+    path = path_below(top, name) if name else None
     if path is None:
         message = "the path leads out of the manifest's folder" if name else "no video is named"
         reading.issues.append(row.issue("video", f"{message}; name a file below it", rejected=True))
         return
-    named = videos.setdefault(path.absolute(), _Named(path.absolute(), row))
+    named = videos.get(path)
+    if named is None:
+        named = videos[path] = _Named(path, row.line)
+        twin = twins.issue(row, "video", path)
+        reading.issues += [twin] if twin is not None else []
+    _note_details(row, named, reading)
+    if row.cells.get("class", "").strip() and not row.text("class"):
+        message = "read as an empty cell; if nothing happens in the video, write the class for that"
+        reading.issues.append(row.issue("class", message, rejected=False))
     try:
         event_class = class_named(row.text("class"), taxonomy) if row.text("class") else None
     except CellError as error:
@@ -93,6 +136,22 @@ def _read_row(row: Row, root: Path, videos: dict[Path, _Named], taxonomy: Taxono
         _add_event(row, named, event_class, times, reading)
 
 
+def _note_details(row: Row, named: _Named, reading: Reading) -> None:
+    """Keep what a row says of the video itself; where rows differ in it, the first that says something counts."""
+    for column in row.cells:
+        text = row.text(column) if column and column not in _OF_EVENTS else ""
+        if not text:
+            continue
+        if column == "source_id" and not _SOURCE_ID.fullmatch(text):
+            message = "not of the form dataset:id, such as nexar:00776; the row is taken without it"
+            reading.issues.append(row.issue(column, message, rejected=False))
+            continue
+        earlier = named.details.setdefault(column, text)
+        if earlier != text:
+            message = f"an earlier row says {earlier!r} of this video, which is taken; settle which is right"
+            reading.issues.append(row.issue(column, message, rejected=False))
+
+
 def _contradicts(
     row: Row, named: _Named, event_class: EventClass | None, positive: bool | None, time_s: float | None, r: Reading
 ) -> bool:
@@ -104,7 +163,7 @@ def _contradicts(
     same_time = time_s is not None and any(time_s == taken for _, taken in named.taken)
     if not one_is_normal and not same_time:
         return False
-    message = f"this contradicts line {named.first.line} or a later one on the same video; settle which is right"
+    message = f"this contradicts line {named.first_line} or a later one on the same video; settle which is right"
     r.issues.append(row.issue("class", message, rejected=True))
     named.problem = "its rows contradict each other"
     return True
@@ -120,7 +179,7 @@ def _add_event(
         ego = None
     event = Event(
         event_id=f"{named.path}#{row.line}",
-        video_id=str(named.path),
+        video_id=named.path,
         event_class=event_class.name if event_class is not None else None,
         time_s=times[0],
         alert_time_s=times[1],
@@ -129,37 +188,31 @@ def _add_event(
     reading.add_event(event, row)
 
 
-def _renamed(event: Event, reading: Reading) -> Event:
-    """The event under its lasting id, made of the video's id and the row's line."""
-    row = reading.rows_of_events.pop(event.event_id)
-    event = event.model_copy(update={"event_id": f"{event.video_id}-e{row.line}"})
-    reading.rows_of_events[event.event_id] = row
-    return event
+def _rename_events(reading: Reading, ids: dict[str, str]) -> None:
+    """Give the events their lasting ids, made of the video's id and the row's line."""
+    rows, reading.rows_of_events = reading.rows_of_events, {}
+    for place, event in enumerate(reading.events):
+        row, video_id = rows.pop(event.event_id), ids[event.video_id]
+        event = event.model_copy(update={"event_id": f"{video_id}-e{row.line}", "video_id": video_id})
+        reading.events[place] = event
+        reading.rows_of_events[event.event_id] = row
 
 
-def _video_ids(paths: list[Path], root: Path) -> dict[Path, str]:
-    """A readable id for each video: its name, or its path where several have the same name."""
-    names = Counter(path.stem for path in paths)
-    ids = {p: p.stem if names[p.stem] == 1 else "-".join(p.relative_to(root.absolute()).parts) for p in paths}
-    if len(set(ids.values())) < len(ids):
-        ids = {p: p.relative_to(root.absolute()).as_posix() for p in paths}
-    return ids
-
-
-def _video(named: _Named, video_id: str, truth: dict[str, Scenario], manifest: Path) -> Video:
-    scenario = truth.get(named.path.stem)
+def _video(named: _Named, video_id: str, truth: dict[str, Scenario], reading: Reading) -> Video:
+    scenario = truth.get(Path(named.path).stem) if truth else None
     triplet_id = scenario.triplet_id if scenario is not None else None
-    row = named.first
+    drive = named.details.pop("drive", None)
+    split = named.details.pop("split", None)
+    source_id = named.details.pop("source_id", None)
     return Video(
         video_id=video_id,
-        path=str(named.path),
+        path=named.path,
         positive=named.positive,
-        group_id=row.text("drive") or triplet_id or video_id,
+        group_id=drive or triplet_id or video_id,
         triplet_id=triplet_id,
-        split=row.text("split") or None,
-        metadata={
-            column: row.text(column) for column in row.cells if column not in _OWN and column and row.text(column)
-        },
+        split=split,
+        metadata=named.details,
         problem=named.problem,
-        source="simulated" if scenario is not None else f"manifest {manifest.name}",
+        source="simulated" if scenario is not None else reading.name,
+        source_id=source_id,
     )

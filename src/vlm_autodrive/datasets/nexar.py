@@ -1,26 +1,41 @@
 """The Nexar collision prediction data set as it lies on the hub, and anything laid out like it.
 
 ``train|test-public|test-private / positive|negative / *.mp4`` with a ``metadata.csv`` each. The folder
-tells whether an event is in a video, never of which kind: without an overlay (``id,class``) a positive
-is an event of unknown kind. Simulated data sets come in this layout with ``truth.jsonl`` at the root.
+tells whether an event is in a video, never of which kind: without an overlay a positive is an event of
+unknown kind. ``time_to_accident_test_map.csv`` at the root says which test clips were cut from one video.
+Simulated data sets come in this layout with ``truth.jsonl`` at the root.
 """
 
-import difflib
+import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.reading import ALERT_TIME, EVENT_TIME, Reading, checked_times, inside, read_truth
-from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
+from vlm_autodrive.datasets.caviar import apply_caviar
+from vlm_autodrive.datasets.overlays import apply_overlay
+from vlm_autodrive.datasets.reading import (
+    ALERT_TIME,
+    EVENT_TIME,
+    CaseTwins,
+    Reading,
+    checked_times,
+    inside,
+    read_truth,
+)
+from vlm_autodrive.datasets.table import Row, read_table
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, EventClass, ImportIssue, Scenario, Taxonomy, Video
+from vlm_autodrive.records import Event, ImportIssue, Scenario, Taxonomy, Video, source_id_of
 
 OVERLAY_FILE = "overlay.csv"
+MAP_FILE = "time_to_accident_test_map.csv"
+LICENCE = (
+    "If this is Nexar's own data: the Nexar open data licence, with attribution, no sale without consent, and no "
+    "identification of people."
+)
 _SPLITS = ("train", "test-public", "test-private")
-_ANNOTATIONS = ("file_name", EVENT_TIME, ALERT_TIME, "time_to_accident")
+_SOON = "time_to_accident"
+_ANNOTATIONS = ("file_name", EVENT_TIME, ALERT_TIME, _SOON)
 _LABELS = {"positive": True, "negative": False}
-_COLUMNS = {"time_of_event": EVENT_TIME, "time_of_alert": ALERT_TIME}
-_OVERLAY_COLUMNS = {
-    "video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class",
-}  # fmt: skip
+COLUMNS = {"time_of_event": EVENT_TIME, "time_of_alert": ALERT_TIME}
+_NUMBER = re.compile(r"\d{5}")  # Nexar's own ids; other data in this layout is not Nexar's footage
 
 
 def read_nexar(root: Path, taxonomy: Taxonomy, overlay: Path | None = None) -> Reading:
@@ -34,7 +49,6 @@ def read_nexar(root: Path, taxonomy: Taxonomy, overlay: Path | None = None) -> R
     Raises:
         UserError: If nothing of the layout is there.
     """
-    reading = Reading()
     folders = [root / split / label for split in _SPLITS for label in _LABELS if (root / split / label).is_dir()]
     if not folders:
         raise UserError(
@@ -42,34 +56,48 @@ def read_nexar(root: Path, taxonomy: Taxonomy, overlay: Path | None = None) -> R
             "give the folder above them."
         )
     truth = read_truth(root)
+    reading = Reading(name=f"Nexar layout, {root.name}", licence="" if truth else LICENCE)
     reading.scenarios = list(truth.values())
     rows: dict[str, Row] = {}
     for folder in folders:
         rows |= _read_folder(root, folder, reading)
-    reading.videos = [_with_truth(video, truth) for video in reading.videos] if truth else reading.videos
-    if overlay is None and (root / OVERLAY_FILE).is_file():
-        overlay = root / OVERLAY_FILE
-    classes = _read_overlay(overlay, reading, taxonomy) if overlay is not None else {}
-    videos = [_checked_against(classes.get(v.video_id), v) for v in reading.videos]
+    reading.videos = [_with_truth(video, truth) for video in reading.videos]
     reading.videos = [
-        _add_event(video, rows.get(video.video_id), classes, video.video_id in truth, reading) for video in videos
+        _add_event(video, rows.get(video.video_id), video.video_id in truth, reading) for video in reading.videos
     ]
+    if (root / MAP_FILE).is_file() and any(video.split != "train" for video in reading.videos):
+        _group_by_map(root / MAP_FILE, reading)
+    name_kinds(root, taxonomy, overlay, reading)
     return reading
 
 
-def _add_event(
-    video: Video, row: Row | None, classes: dict[str, EventClass], simulated: bool, reading: Reading
-) -> Video:
+def name_kinds(root: Path, taxonomy: Taxonomy, overlay: Path | None, reading: Reading) -> None:
+    """Apply the overlay that was given, or the one that lies beside the data set, if any."""
+    if overlay is None and (root / OVERLAY_FILE).is_file():
+        overlay = root / OVERLAY_FILE
+    if overlay is not None:
+        apply = apply_caviar if overlay.suffix.casefold() == ".json" else apply_overlay
+        apply(overlay, reading, taxonomy)
+
+
+def nexar_id(stem: str) -> str | None:
+    """The ``source_id`` of a video by its name; None if that is not the name of a video of Nexar's."""
+    return source_id_of("nexar", stem) if _NUMBER.fullmatch(stem) else None
+
+
+def _add_event(video: Video, row: Row | None, simulated: bool, reading: Reading) -> Video:
     """Add the event that a video's row tells of; returns the video, with a problem if the row contradicts it."""
-    times = checked_times(row, video.positive, reading.issues) if row is not None else None
-    if row is not None and times is None and not video.positive:
-        return video.model_copy(update={"problem": video.problem or "it lies in negative, but has an event's time"})
-    if row is not None and times is not None and video.positive:
-        named = classes.get(video.video_id)
+    if row is None:
+        return video
+    # Test clips end before the event, which time_to_accident tells, so there is no time of it inside them.
+    times = checked_times(row, video.positive, reading.issues, needs_time=not row.text(_SOON))
+    if times is None and not video.positive:
+        return video.model_copy(update={"problem": "it lies in negative, but has an event's time"})
+    if times is not None and video.positive:
         event = Event(
             event_id=f"{video.video_id}-e0",
             video_id=video.video_id,
-            event_class=named.name if named is not None and named.is_event else None,
+            event_class=None,
             time_s=times[0],
             alert_time_s=times[1],
             ego_involved=True if simulated else None,
@@ -106,6 +134,7 @@ def _read_folder(root: Path, folder: Path, reading: Reading) -> dict[str, Row]:
                 split=split,
                 metadata=metadata,
                 source=f"Nexar layout, {root.name}",
+                source_id=nexar_id(stem),
             )
         )
     return ids
@@ -115,10 +144,11 @@ def _rows_by_file(folder: Path, reading: Reading) -> dict[str, Row]:
     path = folder / "metadata.csv"
     if not path.is_file():
         return {}
-    table = read_table(path, _COLUMNS, ["file_name"])
+    table = read_table(path, COLUMNS, ["file_name"])
     reading.issues += table.issues
     reading.rows += table.total
     rows: dict[str, Row] = {}
+    twins = CaseTwins()
     for row in table.rows:
         name = row.text("file_name")
         if name and not Path(name).suffix:
@@ -134,6 +164,8 @@ def _rows_by_file(folder: Path, reading: Reading) -> dict[str, Row]:
             reading.issues.append(row.issue("file_name", message, rejected=True))
         else:
             rows[name] = row
+            twin = twins.issue(row, "file_name", name)
+            reading.issues += [twin] if twin is not None else []
     return rows
 
 
@@ -149,51 +181,35 @@ def _with_truth(video: Video, truth: dict[str, Scenario]) -> Video:
     if scenario is None:
         return video
     group = scenario.triplet_id or video.video_id
-    return video.model_copy(update={"group_id": group, "triplet_id": scenario.triplet_id, "source": "simulated"})
+    changes = {"group_id": group, "triplet_id": scenario.triplet_id, "source": "simulated", "source_id": None}
+    return video.model_copy(update=changes)
 
 
-def _read_overlay(path: Path, reading: Reading, taxonomy: Taxonomy) -> dict[str, EventClass]:
-    """The classes that an overlay names, by video id; rows that contradict each other count for nothing."""
-    table = read_table(path, _OVERLAY_COLUMNS, ["id", "class"])
+def _group_by_map(path: Path, reading: Reading) -> None:
+    """Put test clips of one video into one group: a row holds the ids of its clips, one for each time to accident."""
+    try:
+        table = read_table(path, {}, ["0.5", "1.0", "1.5"])
+    except UserError as error:
+        message = f"{error} The test clips of one video are not grouped"
+        issue = ImportIssue(file=str(path), line=None, field="", value="", message=message, rejected=False)
+        reading.issues.append(issue)
+        return
     reading.issues += table.issues
     reading.rows += table.total
-    known = {video.video_id for video in reading.videos}
-    found: dict[str, tuple[EventClass, Row]] = {}
-    contradicted: set[str] = set()
+    tests = {video.video_id for video in reading.videos if video.split != "train"}
+    groups: dict[str, str] = {}
     for row in table.rows:
-        video_id = Path(row.text("id")).stem.removeprefix("nexar_") if row.text("id") else ""
-        if video_id not in known:
-            reading.issues.append(row.issue("id", _no_such_video(video_id, known), rejected=True))
-            continue
-        try:
-            named = class_named(row.text("class"), taxonomy)
-        except CellError as error:
-            reading.issues.append(row.issue("class", str(error), rejected=True))
-            continue
-        earlier = found.get(video_id)
-        if earlier is not None and earlier[0] != named:
-            message = f"line {earlier[1].line} says {earlier[0].name}; neither is taken, settle which is right"
-            reading.issues.append(row.issue("class", message, rejected=True))
-            if video_id not in contradicted:
-                reading.issues.append(earlier[1].issue("class", f"line {row.line} contradicts it", rejected=True))
-            contradicted.add(video_id)
-            continue
-        found.setdefault(video_id, (named, row))
-        reading.spellings[row.text("class"), named.label] += 1
-    return {video_id: named for video_id, (named, _) in found.items() if video_id not in contradicted}
-
-
-def _no_such_video(video_id: str, known: set[str]) -> str:
-    if video_id.isdigit():
-        padded = [k for k in known if k.isdigit() and int(k) == int(video_id)]
-        if padded:
-            return f"no such video; {padded[0]} has lost its zeros here, keep ids as text"
-    nearest = difflib.get_close_matches(video_id, known, n=1)
-    return f"no such video; did you mean {nearest[0]}?" if nearest else "no such video in this data set"
-
-
-def _checked_against(named: EventClass | None, video: Video) -> Video:
-    if named is None or named.is_event == video.positive:
-        return video
-    folder = "positive" if video.positive else "negative"
-    return video.model_copy(update={"problem": f"it lies in {folder}, but the overlay says {named.label}"})
+        ids = [row.text(column).removesuffix(".0").zfill(5) for column in row.cells if row.text(column)]
+        here = [video_id for video_id in ids if video_id in tests]
+        twice = [video_id for video_id in here if video_id in groups]
+        if not here:
+            reading.issues.append(row.issue("0.5", "none of its clips is in this data set", rejected=True))
+        elif twice:
+            message = f"clip {twice[0]} stands in an earlier row already; settle which is right"
+            reading.issues.append(row.issue("0.5", message, rejected=True))
+        else:
+            groups |= dict.fromkeys(here, f"test-source-{here[0]}")
+    reading.videos = [
+        video.model_copy(update={"group_id": groups[video.video_id]}) if video.video_id in groups else video
+        for video in reading.videos
+    ]

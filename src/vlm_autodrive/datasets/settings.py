@@ -1,6 +1,10 @@
 """Settings of the import stage."""
 
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
+from typing import Any
+
+from pydantic import field_validator
+
+from vlm_autodrive.records import DEFAULT_TAXONOMY, TAXONOMIES, Taxonomy
 from vlm_autodrive.settings import Settings
 
 
@@ -9,10 +13,15 @@ class ImportSettings(Settings):
 
     Attributes:
         format: The data set's format, a key of ``importing.FORMATS``; ``import_dataset`` fills it in.
-        taxonomy: The classes.
-        overlay: A CSV file ``id,class`` that names the kinds of events; None for the data set's own, if any.
+        taxonomy: The classes, each with the spellings that files have for it; or the name ``three_class`` or
+            ``two_class`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
+        overlay: A file that names the kinds of events: a CSV file ``id,class``, or CAViAR's ``test.json``; None
+            for the data set's own ``overlay.csv``, if any.
         practice: A manifest of further videos, such as long drives, that are taken in with the data set; None
             for none. A relative path is looked up below the data set's folder.
+        videos: The folder that a published data set's videos lie in, in its own layout; None if they lie with its
+            annotation files. Nexar's layouts, manifests and plain folders have their videos in place.
+        licence: What the owners of the data allow, to be kept in the catalog; None for what the reader knows.
         strict: Refuse a data set with anything wrong in it, rather than list that in ``issues.jsonl``.
     """
 
@@ -20,4 +29,17 @@ class ImportSettings(Settings):
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
     overlay: str | None = None
     practice: str | None = None
+    videos: str | None = None
+    licence: str | None = None
     strict: bool = False
+
+    @field_validator("taxonomy", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in TAXONOMIES:
+            raise ValueError(
+                f"there is no taxonomy {value!r}; take {' or '.join(TAXONOMIES)}, or write out its classes"
+            )
+        return TAXONOMIES[value]

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _FLAGS = {"yes": True, "true": True, "1": True, "y": True, "no": False, "false":
 _ONE_FRAME_S = 0.05  # a time may be negative by this much, as rounding leaves it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table: its file, its line (the header being line 1), and its cells by column."""
 
@@ -73,18 +74,28 @@ def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str]) 
     Raises:
         UserError: If the file cannot be read at all, or a required column is missing.
     """
-    try:
-        text = _decode(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+    text = decode_text(path)
     table = _from_jsonl(path, text, aliases) if path.suffix == ".jsonl" else _from_csv(path, text, aliases)
     columns = {column for row in table.rows for column in row.cells}
     missing = [column for column in required if column not in columns]
     if table.rows and missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(sorted(columns))}.")
+        named = ", ".join(sorted(columns)) or "none"
+        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {named}.")
     return table
+
+
+def decode_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a mark, or UTF-16.
+
+    Raises:
+        UserError: If it cannot be read, or is no such text.
+    """
+    try:
+        return _decode(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
 
 
 def time_cell(row: Row, column: str) -> float | None:
@@ -159,6 +170,7 @@ def _from_csv(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
     issues: list[ImportIssue] = []
     rows: list[Row] = []
     columns: list[str] | None = None
+    empty: dict[str, str] = {}
     total = 0
     line = 1
     try:
@@ -168,23 +180,45 @@ def _from_csv(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
                 continue
             if columns is None:
                 columns = [_column(cell, aliases) for cell in cells]
+                empty = dict.fromkeys(columns, "")
                 issues += _doubled(path, columns)
                 continue
             total += 1
             by_column: dict[str, str] = {}
             for column, cell in zip(columns, cells, strict=False):
-                by_column.setdefault(column, cell)
-            row = Row(path, here, by_column)
-            if any(cell.strip() for cell in cells[len(columns) :]):
-                message = (
-                    f"{len(cells)} cells under {len(columns)} columns; put cells that hold the delimiter in quotes"
-                )
-                issues.append(row.issue("", message, rejected=True))
-                continue
-            rows.append(Row(path, here, dict.fromkeys(columns, "") | by_column))
+                by_column.setdefault(column, sys.intern(cell))  # most columns hold few different texts
+            row = Row(path, here, empty | by_column if len(by_column) < len(empty) else by_column)
+            misfit = _misfit(row, cells, len(columns), reader.line_num)
+            if misfit is not None:
+                issues.append(misfit)
+            if misfit is None or not misfit.rejected:
+                rows.append(row)
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: {error}; repair the line.") from None
-    return Table(tuple(rows), total, tuple(issues))
+    return Table(tuple(rows), total, (*issues, *_unnamed(path, rows)))
+
+
+def _misfit(row: Row, cells: list[str], columns: int, last_line: int) -> ImportIssue | None:
+    """What is wrong with a row that has more or fewer cells than the header, if it has."""
+    if len(cells) == columns:
+        return None
+    if any(cell.strip() for cell in cells[columns:]):
+        message = f"{len(cells)} cells under {columns} columns; put cells that hold the delimiter in quotes"
+        return row.issue("", message, rejected=True)
+    if len(cells) > columns:
+        return None  # empty ones, as spreadsheets leave them
+    if last_line > row.line:
+        message = f"a quote runs on to line {last_line}, and what it holds is lost; close it where its cell ends"
+        return row.issue("", message, rejected=True)
+    message = f"only {len(cells)} cells under {columns} columns; the others are taken as empty"
+    return row.issue("", message, rejected=False)
+
+
+def _unnamed(path: Path, rows: list[Row]) -> list[ImportIssue]:
+    if not any(row.cells.get("", "").strip() for row in rows):
+        return []
+    message = "a column without a name; it is left out, name it to keep it"
+    return [ImportIssue(file=str(path), line=1, field="", value="", message=message, rejected=False)]
 
 
 def _doubled(path: Path, columns: list[str]) -> list[ImportIssue]:
@@ -206,20 +240,37 @@ def _from_jsonl(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
             continue
         total += 1
         try:
-            values = json.loads(line)
-        except ValueError:
+            values = json.loads(line, object_pairs_hook=_Pairs)
+        except (ValueError, RecursionError):
             values = None
-        if not isinstance(values, dict):
+        if not isinstance(values, _Pairs):
             issues.append(Row(path, number, {"": line[:80]}).issue("", "not a JSON object; repair it", rejected=True))
             continue
         cells: dict[str, str] = {}
-        for name, value in values.items():
-            cells.setdefault(_column(name, aliases), _plain(value))
-        rows.append(Row(path, number, cells))
-    return Table(tuple(rows), total, tuple(issues))
+        doubled: list[str] = []
+        for name, value in values:
+            column = _column(name, aliases)
+            if column in cells:
+                doubled.append(column)
+            cells.setdefault(sys.intern(column), sys.intern(_plain(value)))
+        row = Row(path, number, cells)
+        message = "this name stands twice in the row; the first is taken"
+        issues += [row.issue(column, message, rejected=False) for column in doubled]
+        rows.append(row)
+    return Table(tuple(rows), total, (*issues, *_unnamed(path, rows)))
+
+
+class _Pairs(list[tuple[str, object]]):
+    """The names and values of a JSON object, doubled names too."""
 
 
 def _plain(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(_unpaired(value))
+
+
+def _unpaired(value: object) -> object:
+    if isinstance(value, _Pairs):
+        return {name: _unpaired(inner) for name, inner in value}
+    return [_unpaired(inner) for inner in value] if isinstance(value, list) else value

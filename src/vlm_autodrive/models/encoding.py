@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models.patches import Patcher
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 
 _MILLISECONDS_PER_SECOND = 1000
@@ -48,6 +49,7 @@ class Encoder:
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
         self._video_processor = loaded.processor.video_processor
+        self._patcher = Patcher(loaded.processor.video_processor)
         self._text_timestamps = loaded.family.text_timestamps
         self._rope_index = loaded.model.model.get_rope_index
         head, tail = self._template()
@@ -58,13 +60,23 @@ class Encoder:
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
 
-    def check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int, token_pixels: int | None = None) -> None:
         """Refuse frames of a size that the model cannot cut into whole patches.
 
+        Args:
+            height: Pixels of a frame.
+            width: Likewise.
+            token_pixels: Side of a token's square by which a token budget was reckoned, if one was.
+
         Raises:
-            UserError: Naming the nearest size that it can.
+            UserError: Naming the nearest size that it can, or the side that its tokens have.
         """
         grid: int = self._video_processor.patch_size * self._video_processor.merge_size
+        if token_pixels is not None and token_pixels != grid:
+            raise UserError(
+                f"this model makes a token of {grid} x {grid} pixels; set sampling.token_pixels={grid}, "
+                f"and not {token_pixels}."
+            )
         if height % grid or width % grid:
             near = [max(1, round(size / grid)) * grid for size in (height, width)]
             raise UserError(
@@ -133,10 +145,7 @@ class Encoder:
         Returns:
             Shape [patches, values of a patch].
         """
-        frames = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        encoded = self._video_processor(videos=[frames], do_sample_frames=False, do_resize=False, return_tensors="pt")
-        values: torch.Tensor = encoded["pixel_values_videos"]
-        return values
+        return self._patcher.patches(pixels)
 
     def question(self, prompt: str) -> list[int]:
         """Tokens from behind the video to where the answer begins."""

@@ -1,26 +1,30 @@
 """The records that everything else is made of. Import them from here."""
 
 from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
-from vlm_autodrive.records.catalog import PRACTICE, Event, ImportIssue, Video
+from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
 from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
 from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
-from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
 
 __all__ = [
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
+    "TAXONOMIES",
+    "TWO_CLASS_TAXONOMY",
     "Check",
     "Clip",
+    "DataSet",
     "DetectedEvent",
     "Distraction",
     "Encounter",
     "Event",
     "EventClass",
     "ImportIssue",
+    "ImportedQuestion",
     "Kind",
     "Outcome",
     "Prediction",
@@ -40,5 +44,6 @@ __all__ = [
     "append_jsonl",
     "read_jsonl",
     "read_partial_jsonl",
+    "source_id_of",
     "write_jsonl",
 ]

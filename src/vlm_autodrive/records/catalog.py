@@ -1,5 +1,7 @@
 """Videos and their annotated events, as a data set's reader delivers them."""
 
+from pydantic import model_validator
+
 from vlm_autodrive.records.base import Record
 
 PRACTICE = "practice"
@@ -20,7 +22,9 @@ class Video(Record):
         width: Pixels; None if not readable.
         height: Pixels; None if not readable.
         problem: Why the video cannot be used, in plain words; empty if it can.
-        source: The data set, and whatever is worth saying about its licence.
+        source: The data set that it came with.
+        source_id: The footage that it shows, as ``dataset:id`` (``nexar:00776``, ``dada:1/001``), the same in
+            every data set that uses this footage; None if unknown. See :func:`source_id_of`.
     """
 
     video_id: str
@@ -35,6 +39,7 @@ class Video(Record):
     height: int | None = None
     problem: str = ""
     source: str = ""
+    source_id: str | None = None
 
 
 class Event(Record):
@@ -62,7 +67,8 @@ class ImportIssue(Record):
 
     Attributes:
         file: The annotation file.
-        line: Line number in it, the header being line 1; None if it concerns the whole file.
+        line: Line number in it, the header being line 1; in JSON the number of the entry, from 1 on; None if it
+            concerns the whole file.
         field: The column; empty if it concerns the whole row.
         value: The offending text.
         message: What is wrong and what to do.
@@ -75,3 +81,62 @@ class ImportIssue(Record):
     value: str
     message: str
     rejected: bool
+
+
+class ImportedQuestion(Record):
+    """A question on a video that a data set brings along, with its answer.
+
+    Attributes:
+        question_id: Unique in the catalog.
+        video_id: The video that it is about.
+        topic: The data set's own word for what it asks, such as ``accident reason``.
+        question: The question, without its options.
+        options: The options to choose from, without their letters; empty for an open question.
+        answer: The right answer in full; one of ``options`` where there are any.
+        source: The data set that it came with.
+    """
+
+    question_id: str
+    video_id: str
+    topic: str
+    question: str
+    options: tuple[str, ...] = ()
+    answer: str
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImportedQuestion":
+        if self.options and self.answer not in self.options:
+            raise ValueError("the answer is none of the options")
+        return self
+
+
+class DataSet(Record):
+    """One data set of a catalog.
+
+    Attributes:
+        name: Its name.
+        licence: What its owners allow, in a sentence; empty if it is not known here.
+        videos: How many videos of it are in the catalog.
+        rows: How many rows its annotation files have.
+        imported: How many of them were taken.
+        rejected: How many were left out, each with its reason in the issues.
+    """
+
+    name: str
+    licence: str
+    videos: int
+    rows: int
+    imported: int
+    rejected: int
+
+
+def source_id_of(dataset: str, number: str) -> str:
+    """The name of a piece of footage, the same wherever a data set uses it again.
+
+    Args:
+        dataset: The data set that the footage first came with, such as ``nexar``, ``dada``, ``cap``, ``dota``,
+            ``ccd`` or ``dad``.
+        number: Its id there, as that data set writes it, zeros included; parts are joined by ``/``.
+    """
+    return f"{dataset.strip().casefold()}:{number.strip()}"

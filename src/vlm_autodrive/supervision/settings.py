@@ -50,6 +50,7 @@ class SuperviseSettings(Settings):
         kinds: The kinds of supervision that are made; each is independent of the others.
         vqa_per_clip: Questions for each clip.
         vqa_topics: Names of the topics that questions are drawn from; all if null.
+        imported_questions: Whether questions that a data set brought along are asked too, beside these.
         teacher: Who writes descriptions and reasoning.
         served: The endpoint of a served teacher.
         seed: Of every draw.
@@ -58,6 +59,7 @@ class SuperviseSettings(Settings):
     kinds: tuple[Kind, ...] = KINDS
     vqa_per_clip: int = Field(8, ge=0)
     vqa_topics: tuple[str, ...] | None = None
+    imported_questions: bool = True
     teacher: Literal["rules", "served"] = "rules"
     served: ServedTeacherSettings = ServedTeacherSettings()
     seed: int = 0

@@ -6,9 +6,10 @@ from pathlib import Path
 from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Clip, Kind, SupervisionItem, Taxonomy, write_jsonl
-from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_taxonomy, write_clips
+from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
+from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
 from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
+from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.summary import summarise
 from vlm_autodrive.supervision.teaching import SERVED_KINDS, Taught, teach
@@ -47,7 +48,8 @@ def supervise(
         if folder is not None:
             taxonomy = read_taxonomy(clips)
             every = read_clips(clips)
-            items, summary = _supervise(every, taxonomy, settings, folder, reporter)
+            questions = read_questions(clips) if settings.imported_questions and "vqa" in settings.kinds else []
+            items, summary = _supervise(every, questions, taxonomy, settings, folder, reporter)
             write_jsonl(folder / ITEMS_FILE, items)
             write_clips(folder, out, taxonomy, every)
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
@@ -55,7 +57,12 @@ def supervise(
 
 
 def _supervise(
-    every: list[Clip], taxonomy: Taxonomy, settings: SuperviseSettings, folder: Path, reporter: Reporter
+    every: list[Clip],
+    questions: list[ImportedQuestion],
+    taxonomy: Taxonomy,
+    settings: SuperviseSettings,
+    folder: Path,
+    reporter: Reporter,
 ) -> tuple[list[SupervisionItem], dict[str, object]]:
     unsupervised = {clip.clip_id: reason for clip in every if (reason := why_not(clip, taxonomy))}
     clips = [clip for clip in every if clip.clip_id not in unsupervised]
@@ -63,6 +70,7 @@ def _supervise(
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
     by_rules, served = _who_writes(settings)
     taught = teach(clips, taxonomy, settings, served, folder, reporter) if served else {}
+    imported = imported_items(clips, questions, taxonomy, settings.seed)
     share = share_of_known_times(clips, taxonomy)
     items: list[SupervisionItem] = []
     missing: list[dict[str, str]] = []
@@ -70,10 +78,14 @@ def _supervise(
         for clip in clips:
             made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
             by_teacher = taught.get(clip.clip_id, Taught())
-            items += [*made.items, *by_teacher.items]
-            missing.append({**made.missing, **by_teacher.missing})
+            brought = imported.items.get(clip.clip_id, ())
+            items += [*made.items, *by_teacher.items, *brought]
+            reasons = {**made.missing, **by_teacher.missing}
+            missing.append({kind: why for kind, why in reasons.items() if not (kind == "vqa" and brought)})
             task.advance()
     summary = summarise(items, unsupervised, missing)
+    if imported.left_out:
+        reporter.say(f"{imported.left_out} imported questions were not asked: {NOBODY_TO_COMPARE}.")
     test = sum(clip.split == "test" for clip in every)
     rejected = sum(not item.accepted for item in items)
     reporter.say(

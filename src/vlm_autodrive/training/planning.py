@@ -1,6 +1,7 @@
 """The plan: what every clip costs and whether it fits, told before anything is trained."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video.frames import FRAMES_PER_TOKEN
 from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video.sampler import wanted_frames
 
 _SHOWN = 5
 
@@ -27,6 +30,7 @@ class ClipPlan(Record):
     Attributes:
         clip_id: The clip.
         frames: Frames that the model will see.
+        wanted: Frames that the sampling asks for; more than ``frames`` where the video has fewer to give.
         seconds: Length of the window.
         prefix_tokens: Tokens of system prompt and video, computed once.
         item_tokens: Tokens of all its items together.
@@ -40,6 +44,7 @@ class ClipPlan(Record):
     prefix_tokens: int
     item_tokens: int
     items: int
+    wanted: int = 0
     problem: str = ""
 
     @property
@@ -115,6 +120,7 @@ class Plan(Record):
             f"one epoch: {self.tokens_shared:,} tokens with shared prefixes, {self.tokens_separate:,} with a row "
             f"for every item ({self.tokens_separate / max(self.tokens_shared, 1):.1f} times as many)",
         ]
+        lines += _sparse_lines(readable)
         lines += [f"left out, cannot be read: {clip.clip_id}: {clip.problem}" for clip in self.unreadable]
         longest = sorted(readable, key=lambda clip: clip.row_tokens, reverse=True)[:_SHOWN]
         lines.append("longest rows: " + ", ".join(f"{clip.clip_id} {clip.row_tokens}" for clip in longest))
@@ -144,7 +150,7 @@ def plan(
     loaded = loaded or load_model(settings.model)
     sampling = settings.sampling or loaded.card.sampling
     encoder = Encoder(loaded)
-    encoder.check_size(sampling.height, sampling.width)
+    encoder.check_size(sampling.height, sampling.width, sampling.token_pixels)
     cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)
     taught = taught_clips(read_clips(supervision), read_items(supervision))
     cache.fill([each.clip for each in taught], reporter, workers=os.cpu_count() or 1)
@@ -193,7 +199,27 @@ def _plan_clip(encoder: Encoder, cache: FrameCache, taught: TaughtClip, settings
         prefix_tokens=len(encoder.prefix(frames.times_s, height, width).input_ids),
         item_tokens=sum(len(item.question) + len(item.target) for item in tokens),
         items=len(taught.items),
+        wanted=wanted_frames(clip.duration_s, cache.sampling),
     )
+
+
+def _sparse_lines(clips: Sequence[ClipPlan]) -> list[str]:
+    """What becomes of clips that hold fewer frames than asked for, or an odd number."""
+    lines = []
+    short = [clip for clip in clips if clip.frames < clip.wanted]
+    if short:
+        shown = ", ".join(f"{clip.clip_id} {clip.frames} of {clip.wanted}" for clip in short[:_SHOWN])
+        lines.append(
+            f"{len(short)} clips hold fewer frames than asked for, and give each once at its true time: {shown}"
+        )
+    odd = [clip for clip in clips if clip.frames % FRAMES_PER_TOKEN]
+    if odd:
+        shown = ", ".join(f"{clip.clip_id} {clip.frames}" for clip in odd[:_SHOWN])
+        lines.append(
+            f"{len(odd)} clips have an odd number of frames, so that the model's processor pairs the last with "
+            f"itself: {shown}"
+        )
+    return lines
 
 
 def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame_cache: Path | None = None) -> str:

@@ -23,6 +23,7 @@ from vlm_autodrive.errors import UserError
 MOST_PIXELS = 1 << 26
 """No picture may have more pixels than this (8192 × 8192): a small file can hold gigantic pictures."""
 
+_LARGE_PIXELS = 640 * 480  # threads pay from this size of picture on
 _NEAR_S = 2.0  # nearer to the beginning than this, decoding from the beginning is cheaper than a seek
 _BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it landed behind its target
 _TOLERANCE_S = 1e-6
@@ -53,15 +54,17 @@ class OpenVideo:
     Attributes:
         path: The file.
         stream: Its first video stream, as PyAV has it.
+        codec: Name of the codec, such as ``h264``.
         first: Its first frame that decodes.
     """
 
-    def __init__(self, path: Path, *, threads: bool = False) -> None:
+    def __init__(self, path: Path, *, threads: bool | None = False) -> None:
         """Open ``path`` and decode its first frame.
 
         Args:
             path: The file.
-            threads: Decode in several threads: quicker for long stretches, slower for short ones.
+            threads: Decode in several threads: quicker for large pictures and long stretches, slower for
+                short ones. None decides by the size of the pictures.
 
         Raises:
             VideoError: If there is no video to be had from it.
@@ -104,7 +107,9 @@ class OpenVideo:
             self._container.close()
             raise VideoError(path, f"its pictures are too large ({size} pixels)")
         self._time_base = self.stream.time_base or Fraction(1, 1)
-        self.stream.thread_type = "AUTO" if self._threads else "NONE"
+        self.codec = self.stream.codec_context.name
+        large = self.stream.width * self.stream.height >= _LARGE_PIXELS
+        self.stream.thread_type = "AUTO" if (large if self._threads is None else self._threads) else "NONE"
         self._decoding = self._decode()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
@@ -129,13 +134,68 @@ class OpenVideo:
 
     def time_of(self, pts: int) -> float:
         """Seconds from the first frame to the presentation time ``pts``."""
-        return (pts - self._origin) * self._time_base.numerator / self._time_base.denominator
+        return self.seconds(pts - self._origin)
+
+    def seconds(self, ticks: int) -> float:
+        """Ticks of the stream's clock in seconds."""
+        return ticks * self._time_base.numerator / self._time_base.denominator
 
     def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
         """The stream's undecoded packets, from the beginning, as far as the file can be read."""
         self._reopen()
         with suppress(av.error.FFmpegError, OSError):
             yield from self._container.demux(self.stream)
+
+    def packets_from(self, start_s: float) -> Iterator["av.Packet[av.VideoStream]"]:
+        """The stream's undecoded packets from a key frame on, at or before ``start_s`` if the file is sound.
+
+        Raises:
+            VideoError: If the file cannot be read there.
+        """
+        self._untouched = False
+        try:
+            self._container.seek(self._origin + math.floor(start_s / float(self._time_base)), stream=self.stream)
+            yield from self._container.demux(self.stream)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+
+    def decode_from(self, start_s: float, stamps: set[int], *, skip_unreferred: bool) -> Iterator[av.VideoFrame]:
+        """Frames from the key frame at or before ``start_s`` on, at least those of ``stamps`` and no further.
+
+        Args:
+            start_s: Seconds after the first frame.
+            stamps: Presentation times, in ticks, of the frames that are needed.
+            skip_unreferred: Do not decode other frames if no frame refers to them.
+
+        Raises:
+            VideoError: While iterating, where the file is damaged.
+        """
+        context = self.stream.codec_context
+        left = len(stamps)
+        try:
+            for packet in self.packets_from(start_s):
+                needed = packet.pts in stamps
+                if skip_unreferred:
+                    context.skip_frame = "DEFAULT" if needed else "NONREF"
+                yield from packet.decode()
+                left -= needed
+                if not left:
+                    break
+            yield from context.decode(None)
+        except av.error.EOFError:
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+        finally:
+            context.skip_frame = "DEFAULT"
+
+    def decoded(self) -> Iterator[av.VideoFrame]:
+        """All frames from the first on as the decoder gives them, whatever their times.
+
+        Raises:
+            VideoError: While iterating, where the file is damaged.
+        """
+        yield from self._from(0.0)
 
     def frames(self, start_s: float) -> Iterator[TimedFrame]:
         """Frames with rising times, from some frame at or before ``start_s`` on, and without a gap.

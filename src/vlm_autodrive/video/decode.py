@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_autodrive.video.chosen import read_chosen, slack_s
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.sampler import TOLERANCE_S, FrameChooser
@@ -18,8 +19,6 @@ __all__ = ["VideoError", "Window", "read_frames", "read_pictures", "read_windows
 Window = tuple[float, float]
 
 _SEEK_OVER_S = 10.0  # a stretch longer than this that no window needs is jumped over
-_SLACK_S = 0.1  # a video may end this much, or this share of the window, before the window does
-_SLACK_SHARE = 0.05
 
 
 def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames:
@@ -37,6 +36,10 @@ def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSett
     Raises:
         VideoError: If the window cannot be read, or not to its end.
     """
+    with OpenVideo(path, threads=None) as video:
+        frames = read_chosen(video, start_s, end_s, sampling)
+    if frames is not None:
+        return frames
     ((_, result),) = _read(path, [(start_s, end_s)], sampling, threads=False)
     if isinstance(result, VideoError):
         raise result
@@ -213,7 +216,7 @@ def _read_group(
         failure = error
     for window in (*open_windows, *(_OpenWindow(w, sampling) for w in waiting)):
         start_s, end_s = window.window
-        if stop_s >= end_s - max(_SLACK_S, _SLACK_SHARE * (end_s - start_s)):
+        if stop_s >= end_s - slack_s(start_s, end_s):
             yield window.window, _finished(video.path, window)
         else:
             cause = f"{failure.reason}; it " if failure is not None else ""

@@ -1,12 +1,16 @@
 """Frames with their true times, and the settings by which they are chosen."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from vlm_autodrive.settings import Settings
+
+FRAMES_PER_TOKEN = 2
+"""Frames that a model merges into one step of time, so that a token covers a square of this many."""
 
 
 class SamplingSettings(Settings):
@@ -14,6 +18,11 @@ class SamplingSettings(Settings):
 
     Attributes:
         fps: Frames wanted for each second of the window.
+        n_frames: So many frames are wanted of every window, however long it is; fps then says nothing.
+        token_budget: A window's frames may cost this many video tokens at most, and are sampled more thinly
+            to keep it; the marks and times that some models write between frames are not counted.
+        token_pixels: Side of the square that becomes one token in a pair of frames: 28 for Qwen2.5-VL, 32
+            for Qwen3-VL. Needed with token_budget.
         max_frames: Never more than this; a longer window is sampled more thinly.
         height: Pixels of every frame as the model sees it, a multiple of the model's patch grid: 28 for
             Qwen2.5-VL, 32 for Qwen3-VL; the default suits both.
@@ -21,15 +30,49 @@ class SamplingSettings(Settings):
     """
 
     fps: float = Field(4.0, gt=0)
+    n_frames: int | None = Field(None, ge=2)
+    token_budget: int | None = Field(None, ge=1)
+    token_pixels: int | None = Field(None, ge=1)
     max_frames: int = Field(32, ge=2)
     height: int = Field(224, ge=8)
     width: int = Field(448, ge=8)
 
+    @property
+    def pair_tokens(self) -> int | None:
+        """Video tokens of a pair of frames; None if ``token_pixels`` is not set."""
+        side = self.token_pixels
+        return None if side is None else (self.height // side) * (self.width // side)
+
     @model_validator(mode="after")
     def _even(self) -> "SamplingSettings":
-        if self.max_frames % 2:
-            raise ValueError("max_frames must be even, since models merge frames in pairs")
+        for name, count in (("max_frames", self.max_frames), ("n_frames", self.n_frames)):
+            if count is not None and count % FRAMES_PER_TOKEN:
+                raise ValueError(f"{name} must be even, since models merge frames in pairs")
+        if self.n_frames is not None and self.n_frames > self.max_frames:
+            raise ValueError(f"n_frames={self.n_frames} is more than max_frames={self.max_frames}; raise that too")
         return self
+
+    @model_validator(mode="after")
+    def _affordable(self) -> "SamplingSettings":
+        if self.token_budget is None:
+            return self
+        side, tokens = self.token_pixels, self.pair_tokens
+        if side is None or tokens is None:
+            raise ValueError("token_budget needs token_pixels: 28 for Qwen2.5-VL, 32 for Qwen3-VL")
+        if self.height % side or self.width % side:
+            raise ValueError(f"height and width must be multiples of token_pixels={side}")
+        if tokens > self.token_budget:
+            raise ValueError(
+                f"one pair of frames of {self.height} x {self.width} costs {tokens} tokens, more than "
+                f"token_budget={self.token_budget}; raise it, or make the frames smaller"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not set, so that results made before a setting existed stay current."""
+        values: dict[str, Any] = handler(self)
+        return {key: value for key, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -37,7 +80,7 @@ class Frames:
     """Frames of one window.
 
     Attributes:
-        pixels: RGB, shape [frames, height, width, 3].
+        pixels: RGB, shape [frames, height, width, 3]; from the cache a private map of a file.
         times_s: True presentation time of each frame in seconds after the window's start, rising.
     """
 

@@ -1,25 +1,29 @@
 """The one frame sampler: which frames of a window a model sees, by their true times.
 
 Training, evaluation, detection and serving all choose here. The rule: a window of ``end - start``
-seconds wants ``round((end - start) * fps)`` frames, rounded up to an even number, at least 2 and at
-most ``max_frames``. Their targets stand evenly from the window's start; each is met by the frame
-nearest in time inside the window, the earlier of two equally near. A frame that is nearest to several
-targets is taken once. If the window holds no more frames than wanted, all are taken. The number taken
-can therefore be odd; models that merge frames in pairs pad for themselves.
+seconds wants ``round((end - start) * fps)`` frames, rounded up to an even number, or ``n_frames``; at
+least 2, at most ``max_frames``, and no more than ``token_budget`` pays for. Their targets stand evenly
+from the window's start; each is met by the frame nearest in time inside the window, the earlier of two
+equally near. A frame that is nearest to several targets is taken once. If the window holds no more
+frames than wanted, all are taken. The number taken can therefore be odd; models that merge frames in
+pairs pad for themselves, and the plan of a training run names the clips where they will.
 """
 
 from collections.abc import Sequence
 
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
 
 TOLERANCE_S = 1e-6
 """Times nearer to each other than this are the same."""
 
 
 def wanted_frames(duration_s: float, sampling: SamplingSettings) -> int:
-    """How many frames a window of this length wants: even, from 2 to ``max_frames``."""
-    count = round(duration_s * sampling.fps)
-    return max(2, min(count + count % 2, sampling.max_frames))
+    """How many frames a window of this length wants: even, from 2 to ``max_frames``, within the budget."""
+    count = sampling.n_frames or round(duration_s * sampling.fps)
+    most = sampling.max_frames
+    if sampling.token_budget is not None and sampling.pair_tokens:
+        most = min(most, FRAMES_PER_TOKEN * (sampling.token_budget // sampling.pair_tokens))
+    return max(FRAMES_PER_TOKEN, min(count + count % FRAMES_PER_TOKEN, most))
 
 
 class FrameChooser:

@@ -1,0 +1,34 @@
+"""``autodrive inspect``: contact sheets of clips, to look at."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],
+    clip: Annotated[
+        list[str] | None,
+        typer.Option("--clip", metavar="ID", help="Show this clip; may be given again. Else some are drawn."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="A picture (.png) or a page (.html) to write.")
+    ] = Path("contact-sheet.html"),
+    most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="How many clips to draw.")] = 12,
+    frames: Annotated[int, typer.Option("--frames", metavar="N", min=1, max=60, help="Frames of each clip.")] = 8,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw.")] = 0,
+) -> None:
+    """Show clips as contact sheets: frames with their times, the class, and the moment of the event.
+
+    Without --clip some of each class are drawn, and unusable ones with their reasons.
+
+    Example: autodrive inspect runs/mine/clips --most 20 --out look.html
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.clips.inspecting import inspect_clips
+
+    reporter = make_reporter()
+    made = inspect_clips(clips, out, reporter, clip_ids=clip or (), most=most, frames=frames, seed=seed)
+    reporter.say(f"{made.shown} of {made.of} clips are shown.")
+    print(made.out)

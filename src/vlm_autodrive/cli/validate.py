@@ -1,0 +1,93 @@
+"""``autodrive validate``: decode every video of a catalog, and say which cannot be used."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Overrides, Overwrite
+
+if TYPE_CHECKING:
+    from vlm_autodrive.datasets.judging import Validation, ValidationSummary
+
+NOT_GOOD = 1
+_MOST_ROWS = 40
+
+
+def validate(
+    catalog: Annotated[Path, typer.Argument(metavar="CATALOG", help="What `import` made.")],
+    settings: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="The new catalog; CATALOG-validated unless given."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse videos that are cut off or damaged; status 1 if any is refused.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, metavar="N", help="Videos decoded at once; all cores if not given."),
+    ] = None,
+    as_json: AsJson = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Decode every video of a catalog, and write a catalog in which those that cannot be used say why.
+
+    Each video is decoded in a process of its own, with limits of memory and time: a crash of the decoder is
+    that video's reason and nothing else. Give the new catalog to `clips`; videos that cannot be used become
+    clips with that reason, and are never cut. Settings: strict, black_share, frozen_share, memory_mb, silent_s,
+    whole_s.
+
+    Ends with status 0 even if some videos cannot be used, as they are named; with 1 if none can, or, with
+    --strict, if any cannot.
+
+    Example: autodrive validate runs/mine/catalog --out runs/mine/validated
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.datasets.validating import ValidateSettings, read_validations
+    from vlm_autodrive.datasets.validating import validate as validate_catalog
+
+    chosen = settings_from(ValidateSettings, "validate", None, settings, strict=strict or None)
+    folder = out or catalog.absolute().with_name(f"{catalog.absolute().name}-validated")
+    summary = validate_catalog(catalog, folder, chosen, make_reporter(), workers=workers, overwrite=overwrite)
+    if as_json:
+        print(summary.model_dump_json(indent=1))
+    else:
+        _print(read_validations(folder), summary)
+        print(folder)
+    if not summary.usable or (chosen.strict and summary.quarantined):
+        raise typer.Exit(NOT_GOOD)
+
+
+def _print(found: "list[Validation]", summary: "ValidationSummary") -> None:
+    from vlm_autodrive.cli.tables import print_columns
+
+    rows = []
+    for each in sorted(found, key=lambda each: not each.problem):
+        if not each.problem and not each.notes:
+            continue
+        check = each.check
+        remarks = [*(f"cannot be used: {each.problem}" for _ in range(bool(each.problem))), *each.notes.values()]
+        rows.append(
+            (
+                each.video_id,
+                check.codec if check else "-",
+                f"{check.width} x {check.height}" if check else "-",
+                f"{check.fps:.4g}" if check else "-",
+                f"{check.duration_s:.2f}" if check else "-",
+                f"{check.frames}" + (f" of {check.header_frames}" if check.header_frames else "") if check else "-",
+                "; ".join(dict.fromkeys(remarks)),
+            )
+        )
+    if rows:
+        print_columns(("video", "codec", "size", "fps", "seconds", "frames", "what was found"), rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        print(f"and {len(rows) - _MOST_ROWS} more; validation.jsonl has them all.")
+    codecs = ", ".join(f"{name} {count}" for name, count in summary.codecs.items()) or "none"
+    print(
+        f"{summary.videos} videos: {summary.usable} can be used, {len(summary.quarantined)} cannot; "
+        f"{summary.hours:.2f} hours decode. Codecs: {codecs}."
+    )
+    if summary.notes:
+        print("Noted: " + ", ".join(f"{kind} {count}" for kind, count in summary.notes.items()) + ".")

@@ -1,0 +1,211 @@
+"""What an audit looks at: each clip of a clip set, or each video of a catalog, with the facts of its file."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vlm_autodrive.artifacts import read_provenance
+from vlm_autodrive.clips.groups import joined_groups
+from vlm_autodrive.clips.windows import worst_event
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.records import PRACTICE, Clip, Event, Taxonomy, Video
+from vlm_autodrive.stores import read_clips, read_events, read_taxonomy, read_videos
+from vlm_autodrive.video.probe import VideoError, probe
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a video file tells without a look at its pictures."""
+
+    duration_s: float
+    fps: float
+    bits_per_s: float
+    bytes: int
+    codec: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One clip, or one video of a catalog.
+
+    Attributes:
+        name: Id of the clip or video.
+        path: The video's file.
+        start_s: Start of the window; 0 for a whole video.
+        end_s: Its end; 0 if unknown.
+        is_event: Whether an event is in it; None if that is unknown.
+        label: Its class; None if unknown, or for an event of unknown kind.
+        event_place: Where the event is, as a share of the video's length; None without event or its time.
+        split: Where it belongs; empty if the set says nothing of splits.
+        drive: Its drive, as the data set has it.
+        group: What it hangs together with, over drives, footage and triplets.
+        source: The data set.
+        source_id: The footage; None if unknown.
+        problem: Why it cannot be used; empty if it can.
+        file: The facts of its file; None until they are read, or if they cannot be.
+    """
+
+    name: str
+    path: str
+    start_s: float
+    end_s: float
+    is_event: bool | None
+    label: str | None
+    event_place: float | None
+    split: str
+    drive: str
+    group: str
+    source: str
+    source_id: str | None
+    problem: str
+    file: FileFacts | None = None
+
+
+@dataclass(frozen=True)
+class AuditedSet:
+    """A whole clip set or catalog.
+
+    Attributes:
+        kind: ``clips`` or ``catalog``.
+        taxonomy: Its classes.
+        items: Its clips or videos.
+        remarks: What could not be looked at, and why.
+    """
+
+    kind: str
+    taxonomy: Taxonomy
+    items: list[Audited]
+    remarks: tuple[str, ...]
+
+
+def read_audited(folder: Path) -> AuditedSet:
+    """Read what is to be audited; nothing is said of the files yet.
+
+    Args:
+        folder: A catalog, a clip set, or a supervision set, which carries its clips with it.
+
+    Raises:
+        UserError: If it is none of them.
+    """
+    kind = read_provenance(folder).kind
+    if kind == "catalog":
+        videos = read_videos(folder)
+        taxonomy = read_taxonomy(folder)
+        return AuditedSet("catalog", taxonomy, _of_catalog(videos, read_events(folder), taxonomy), ())
+    if kind not in ("clips", "supervision"):
+        raise UserError(f"{folder} holds {kind}, but a catalog or clips are needed here.")
+    catalog = _catalog_of(folder)
+    known = {video.video_id: video for video in read_videos(catalog)} if catalog is not None else {}
+    remark = "its catalog is not where it was: data sets and shared footage are not looked at."
+    items = _of_clips(read_clips(folder), known, read_taxonomy(folder))
+    return AuditedSet("clips", read_taxonomy(folder), items, () if known else (remark,))
+
+
+def with_file_facts(items: Sequence[Audited], reporter: Reporter) -> list[Audited]:
+    """The same with the facts of their files, each file being read once; a file that cannot be read is a problem."""
+    facts: dict[str, FileFacts | str] = {}
+    paths = list(dict.fromkeys(item.path for item in items if not item.problem))
+    with reporter.task("reading files", len(paths)) as task:
+        for path in paths:
+            facts[path] = _facts(Path(path))
+            task.advance()
+    result = []
+    for item in items:
+        found = facts.get(item.path, "")
+        if item.problem or isinstance(found, FileFacts):
+            result.append(replace(item, file=found if isinstance(found, FileFacts) else None))
+        else:
+            result.append(replace(item, problem=found))
+    return result
+
+
+def _facts(path: Path) -> FileFacts | str:
+    try:
+        info = probe(path, allow_partial=True)
+    except VideoError as error:
+        return error.reason
+    size = path.stat().st_size
+    return FileFacts(
+        duration_s=info.duration_s,
+        fps=round(info.frames / info.duration_s, 3),
+        bits_per_s=8 * size / info.duration_s,
+        bytes=size,
+        codec=info.codec,
+        width=info.width,
+        height=info.height,
+    )
+
+
+def _catalog_of(folder: Path) -> Path | None:
+    """The catalog that clips were cut from, if it still is where it was."""
+    inputs = read_provenance(folder).inputs
+    if "clips" in inputs:
+        return _catalog_of(Path(os.path.normpath(folder / inputs["clips"].path)))
+    wanted = inputs.get("catalog")
+    if wanted is None:
+        return None
+    catalog = Path(os.path.normpath(folder / wanted.path))
+    try:
+        return catalog if read_provenance(catalog).key == wanted.key else None
+    except UserError:
+        return None
+
+
+def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxonomy) -> list[Audited]:
+    events_of: dict[str, list[Event]] = {}
+    for event in events:
+        events_of.setdefault(event.video_id, []).append(event)
+    groups = joined_groups(videos)
+    items = []
+    for video in videos:
+        worst = worst_event(events_of.get(video.video_id, ()), taxonomy)
+        is_event = True if worst is not None else video.positive
+        time_s = worst.time_s if worst is not None else None
+        items.append(
+            Audited(
+                name=video.video_id,
+                path=video.path,
+                start_s=0.0,
+                end_s=video.duration_s or 0.0,
+                is_event=is_event,
+                label=taxonomy.normal.name if is_event is False else worst.event_class if worst is not None else None,
+                event_place=time_s / video.duration_s if time_s is not None and video.duration_s else None,
+                split="train" if video.split == PRACTICE else video.split or "",
+                drive=video.group_id,
+                group=groups[video.video_id],
+                source=video.source,
+                source_id=video.source_id,
+                problem=video.problem,
+            )
+        )
+    return items
+
+
+def _of_clips(clips: Sequence[Clip], videos: Mapping[str, Video], taxonomy: Taxonomy) -> list[Audited]:
+    groups = joined_groups(list(videos.values()))
+    items = []
+    for clip in clips:
+        video = videos.get(clip.video_id)
+        is_event = None if clip.event_class is None else taxonomy.by_name(clip.event_class).is_event
+        items.append(
+            Audited(
+                name=clip.clip_id,
+                path=clip.path,
+                start_s=clip.start_s,
+                end_s=clip.end_s,
+                is_event=is_event,
+                label=clip.event_class,
+                event_place=clip.event_time_s / clip.duration_s if clip.event_time_s and clip.duration_s else None,
+                split=clip.split,
+                drive=clip.group_id if video is None else video.group_id,
+                group=groups.get(clip.video_id, clip.group_id),
+                source="" if video is None else video.source,
+                source_id=None if video is None else video.source_id,
+                problem=clip.problem,
+            )
+        )
+    return items

@@ -1,0 +1,239 @@
+"""Cutting one video: which windows it gives, what each is called, and why there is none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from vlm_autodrive.clips.anticipation import ANTICIPATION, causal_window, check_causal, too_short, window_before
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.clips.truth import scenario_in_window
+from vlm_autodrive.clips.windows import (
+    Window,
+    draw,
+    events_inside,
+    place_normal_windows,
+    place_window,
+    window_like,
+    worst_event,
+)
+from vlm_autodrive.records import Clip, Event, Scenario, Split, Taxonomy, Video
+
+
+class Cutter:
+    """Knows the whole catalog, since siblings and the events' usual places bear on every window."""
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        events: Sequence[Event],
+        scenarios: Mapping[str, Scenario],
+        taxonomy: Taxonomy,
+        settings: ClipSettings,
+    ) -> None:
+        self._scenarios, self._taxonomy, self._settings = scenarios, taxonomy, settings
+        self._events: dict[str, list[Event]] = {video.video_id: [] for video in videos}
+        for event in events:
+            self._events[event.video_id].append(event)
+        for listed in self._events.values():
+            listed.sort(key=lambda e: e.time_s if e.time_s is not None else float("inf"))
+        usable = [video for video in videos if video.duration_s and not video.problem]
+        self._siblings: dict[str, list[Video]] = {}
+        for video in usable:
+            if video.triplet_id is not None:
+                self._siblings.setdefault(video.triplet_id, []).append(video)
+        self._usual: list[tuple[float, float]] = [
+            (event.time_s, video.duration_s or 0.0)
+            for video in usable
+            for event in self._events[video.video_id]
+            if event.time_s is not None
+        ]
+
+    def severity(self, video: Video) -> int:
+        """Rank of the video's most severe class; videos of unknown kind come after all classes."""
+        names = self._taxonomy.names
+        ranks = [names.index(e.event_class) for e in self._events[video.video_id] if e.event_class is not None]
+        if ranks:
+            return min(ranks)
+        return len(names) - 1 if video.positive is False else len(names)
+
+    def clips_of(self, video: Video, split: Split) -> list[Clip]:
+        """The clips of one video; if nothing of it can be used, one that says why."""
+        events = self._events[video.video_id]
+        problem = video.problem or self._why_not(video, events)
+        if problem:
+            return [self._unusable(video, split, problem)]
+        if any(e.time_s is None for e in events):
+            clips = self._whole(video, split)
+        else:
+            clips = self._ahead(video, split) if self._settings.anticipation_s else self._around(video, split)
+        return clips or [self._unusable(video, split, "an event of unknown kind is in every window")]
+
+    def _around(self, video: Video, split: Split) -> list[Clip]:
+        """Clips that show the events, or what stands in their place."""
+        clips: list[Clip] = []
+        counted = self._counted(self._events[video.video_id])
+        for window in self._windows(video, split):
+            event = worst_event(events_inside(window, counted), self._taxonomy)
+            if event is None or event.event_class is not None:
+                clips.append(self._clip(video, split, len(clips), window, event))
+        return clips
+
+    def _fits_one_window(self, duration_s: float) -> bool:
+        """Whether a window holds the whole video, and so its events, whenever they are."""
+        return not self._settings.anticipation_s and duration_s <= self._settings.window_s
+
+    def _whole(self, video: Video, split: Split) -> list[Clip]:
+        """One clip of a whole short video, in which an event is at a time that nobody has told."""
+        event = worst_event(self._counted(self._events[video.video_id]), self._taxonomy)
+        if event is None or event.event_class is None:
+            return []
+        return [self._clip(video, split, 0, (0.0, video.duration_s or 0.0), event)]
+
+    def _ahead(self, video: Video, split: Split) -> list[Clip]:
+        """Clips that end before the events, for each of the times that are asked for."""
+        clips: list[Clip] = []
+        for lead_s in self._settings.anticipation_s:
+            for window, event, problem in self._windows_ahead(video, lead_s):
+                clip = self._clip(video, split, len(clips), window, event, problem)
+                clip = clip.model_copy(update={"metadata": {**clip.metadata, ANTICIPATION: f"{lead_s:g}"}})
+                if not problem:
+                    check_causal(clip, lead_s)
+                clips.append(clip)
+        return clips
+
+    def _why_not(self, video: Video, events: Sequence[Event]) -> str:
+        """Why a readable video gives no clips; empty if it does."""
+        if not video.duration_s:
+            return "its length is unknown"
+        if video.positive is None and not events:
+            return "the annotations do not tell whether an event is in it"
+        if video.positive and not events:
+            return "an event is said to be in it, but none is annotated"
+        if any(e.time_s is None for e in events) and not self._fits_one_window(video.duration_s):
+            return "the time of an event in it is unknown"
+        if events and not self._counted(events):
+            return "its events do not involve the recording vehicle"
+        if events and all(e.event_class is None for e in self._counted(events)):
+            return "its events are of unknown kind"
+        return ""
+
+    def _counted(self, events: Sequence[Event]) -> list[Event]:
+        return [e for e in events if not (self._settings.ego_only and e.ego_involved is False)]
+
+    def _known(self, video: Video) -> list[Event]:
+        counted = self._counted(self._events[video.video_id])
+        return [e for e in counted if e.time_s is not None and e.event_class is not None]
+
+    def _references(self, video: Video) -> list[float]:
+        """The times that windows are placed around: events, or else a simulated drive's encounters."""
+        times = [e.time_s for e in self._known(video) if e.time_s is not None]
+        scenario = self._scenarios.get(video.video_id)
+        if not times and scenario is not None:
+            times = [encounter.time_s for encounter in scenario.encounters]
+        return times
+
+    def _windows(self, video: Video, split: Split) -> list[Window]:
+        s = self._settings
+        # More windows of one event are variety to learn from, but no new evidence.
+        per_event, per_normal = (s.windows_per_event, s.windows_per_normal) if split == "train" else (1, 1)
+        assert video.duration_s is not None
+        key = video.triplet_id or video.video_id
+        references = self._references(video)
+        windows: list[Window] = []
+        has_events = bool(self._events[video.video_id])
+        count = per_event * len(references) if has_events else per_normal
+        for number in range(count):
+            place = number % len(references) if references else 0
+            share = draw(s.seed, key, "window", number)
+            length_s = s.window_s
+            if references:
+                others = [
+                    (times[place], v.duration_s or 0.0)
+                    for v in self._siblings.get(video.triplet_id or "", ())
+                    if v.video_id != video.video_id and len(times := self._references(v)) > place
+                ]
+                times_s = [references[place], *(t for t, _ in others)]
+                durations_s = [video.duration_s, *(d for _, d in others)]
+            else:
+                # In real footage a Normal window has the length and place that some event's window has.
+                time_s, usual_s = self._usual_place(key, number, video.duration_s)
+                length_s = min(length_s, usual_s)
+                times_s, durations_s = [time_s / usual_s * video.duration_s], [video.duration_s]
+            window = place_window(times_s, durations_s, share, length_s, s.edge_margin_s)
+            if window not in windows:
+                windows.append(window)
+        return windows + self._further_normal(video)
+
+    def _windows_ahead(self, video: Video, lead_s: float) -> Iterator[tuple[Window, Event | None, str]]:
+        s = self._settings
+        events = self._events[video.video_id]
+        assert video.duration_s is not None
+        for event in self._known(video):
+            before = window_before(event, self._counted(events), lead_s, s.window_s)
+            yield before.window, event, before.problem
+        if not events:
+            times = self._references(video)
+            if times:
+                for time_s in times:
+                    window = causal_window(time_s, lead_s, s.window_s)
+                    yield window, None, too_short(window, lead_s, s.window_s)
+            else:
+                key = f"{video.video_id}|{lead_s:g}"
+                time_s, usual_s = self._usual_place(key, 0, video.duration_s)
+                model = causal_window(time_s, lead_s, s.window_s)
+                window = window_like(model, usual_s, video.duration_s)
+                yield window, None, too_short(window, lead_s, s.window_s)
+        for window in self._further_normal(video):
+            yield window, None, ""
+
+    def _further_normal(self, video: Video) -> list[Window]:
+        """Normal windows of a long video, away from its events and, for anticipation, from what announces them."""
+        s = self._settings
+        assert video.duration_s is not None
+        if video.duration_s <= 2 * s.window_s:
+            return []
+        blocked = []
+        for event in self._events[video.video_id]:
+            if event.time_s is not None:
+                first_s = event.time_s - max(s.anticipation_s, default=0.0)
+                if s.anticipation_s and event.alert_time_s is not None:
+                    first_s = min(first_s, event.alert_time_s)
+                blocked.append((first_s - s.edge_margin_s, event.time_s + s.edge_margin_s))
+        count = int(s.normal_windows_per_minute * video.duration_s / 60)
+        return place_normal_windows(count, video.duration_s, blocked, video.video_id, s)
+
+    def _usual_place(self, key: str, number: int, duration_s: float) -> tuple[float, float]:
+        """When some event is in its video, and how long that video is; by chance where there is no event at all."""
+        share = draw(self._settings.seed, key, "place", number)
+        usual = self._usual
+        return usual[int(share * len(usual))] if usual else (share * duration_s, duration_s)
+
+    def _unusable(self, video: Video, split: Split, problem: str) -> Clip:
+        known = worst_event(self._events[video.video_id], self._taxonomy)
+        return self._clip(video, split, 0, (0.0, video.duration_s or 0.0), known, problem)
+
+    def _clip(
+        self, video: Video, split: Split, number: int, window: Window, event: Event | None, problem: str = ""
+    ) -> Clip:
+        start_s, end_s = window
+        scenario = self._scenarios.get(video.video_id)
+        if event is not None:
+            event_class = event.event_class
+        else:
+            event_class = self._taxonomy.normal.name if video.positive is False or not problem else None
+        alert_s = event.alert_time_s if event is not None else None
+        return Clip(
+            clip_id=f"{video.video_id}-w{number}",
+            video_id=video.video_id,
+            path=video.path,
+            start_s=start_s,
+            end_s=end_s,
+            split=split,
+            event_class=event_class,
+            event_time_s=round(event.time_s - start_s, 6) if event is not None and event.time_s is not None else None,
+            alert_time_s=round(alert_s - start_s, 6) if alert_s is not None and start_s <= alert_s < end_s else None,
+            ego_involved=event.ego_involved if event is not None else None,
+            group_id=video.group_id,
+            triplet_id=video.triplet_id,
+            metadata=video.metadata,
+            scenario=scenario_in_window(scenario, start_s, end_s) if scenario is not None else None,
+            problem=problem,
+        )

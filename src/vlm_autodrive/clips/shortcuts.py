@@ -1,0 +1,250 @@
+"""Shortcuts: can a classifier that never sees a picture tell the classes apart?
+
+Decision trees are given one kind of fact at a time, such as the codec, and then all of them. They are
+scored on folds that keep drives and triplets whole, by the area under the ROC curve: 0.5 is guessing, 1 is
+certainty. The interval is the bootstrap's over the same groups.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.clips.audited import Audited, FileFacts
+from vlm_autodrive.metrics.intervals import Figure, percentile_bounds, undefined
+from vlm_autodrive.records import Record, Taxonomy
+
+MOST_AUC = 0.60
+"""A fact whose interval reaches above this is not cleared; one that lies above it as a whole leaks."""
+
+Floats = NDArray[np.float64]
+Verdict = Literal["leaks", "unclear", "clean", "not told"]
+
+_FOLDS = 5
+_RESAMPLES = 1000
+_DRAWS = 10  # of the folds, whose chances are averaged, since one draw is luck
+_LEAST_LEAF = 1 / 50  # of all items
+_MOST_VALUES = 40  # of a text, so many of its commonest values are told apart
+_METHOD = "grouped cross-validation, bootstrap by group"
+
+
+class Shortcut(Record):
+    """How well one kind of fact tells the class.
+
+    Attributes:
+        fact: What it is, such as ``codec``; ``all`` for all together.
+        event: Area under the curve of event against none.
+        classes: The mean of the areas of each class against the rest; None if there are but two.
+        verdict: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
+            in between, ``not told`` where the groups are too few to say.
+        words: What is to be seen in it, in words.
+    """
+
+    fact: str
+    event: Figure
+    classes: Figure | None
+    verdict: Verdict
+    words: str
+
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that is looked at: where a clip or video lies in its file, and what the file tells."""
+
+    item: Audited
+    file: FileFacts
+
+
+def _position(seen: Seen) -> tuple[Value, ...]:
+    item, length_s = seen.item, seen.file.duration_s
+    return item.start_s, length_s - item.end_s, (item.start_s + item.end_s) / 2 / length_s
+
+
+def _file_name(seen: Seen) -> tuple[Value, ...]:
+    """Its first word, itself with each number as 0, its last number and its length; folders do not count."""
+    stem = seen.item.path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].casefold()
+    digits = "".join(re.findall(r"\d+", stem)[-1:])
+    word = "".join(re.findall(r"[a-z]+", stem)[:1])
+    return word, re.sub(r"\d+", "0", stem), float(digits[:12] or -1), float(len(stem))
+
+
+FACTS: dict[str, Callable[[Seen], tuple[Value, ...]]] = {
+    "duration": lambda seen: (seen.file.duration_s, seen.item.end_s - seen.item.start_s),
+    "fps": lambda seen: (seen.file.fps,),
+    "bitrate": lambda seen: (seen.file.bits_per_s,),
+    "codec": lambda seen: (seen.file.codec,),
+    "picture size": lambda seen: (float(seen.file.width), float(seen.file.height)),
+    "file size": lambda seen: (float(seen.file.bytes),),
+    "position": _position,
+    "file name": _file_name,
+    "source": lambda seen: (seen.item.source, (seen.item.source_id or "").partition(":")[0]),
+}
+"""What is looked at: for each kind of fact its values, numbers or texts."""
+
+
+def find_shortcuts(items: Sequence[Audited], taxonomy: Taxonomy, *, whole_videos: bool, seed: int) -> list[Shortcut]:
+    """Try each kind of fact, and all together.
+
+    Args:
+        items: Clips or videos of known kind, with the facts of their files.
+        taxonomy: The classes.
+        whole_videos: Whether they are whole videos, whose position says nothing.
+        seed: Of folds, trees and bootstrap.
+    """
+    told = [Seen(item, item.file) for item in items if item.is_event is not None and item.file is not None]
+    truth = _Truth([seen.item for seen in told], taxonomy, seed)
+    tables: dict[str, Floats] = {}
+    found = []
+    for fact, values_of in FACTS.items():
+        if whole_videos and fact == "position":
+            continue
+        values = [values_of(seen) for seen in told]
+        tables[fact] = _columns(values)
+        found.append(_try(fact, tables[fact], truth, _words(values, truth), seed))
+    if told:
+        found.append(_try("all", np.concatenate(list(tables.values()), axis=1), truth, "", seed))
+    return found
+
+
+class _Truth:
+    """The classes as numbers, the class without event last; the groups; and folds and resamples of them."""
+
+    def __init__(self, items: Sequence[Audited], taxonomy: Taxonomy, seed: int) -> None:
+        known = all(item.label is not None for item in items)
+        labels = [item.label if known else str(item.is_event) for item in items]
+        present = [n for n in (taxonomy.names if known else ("True", "False")) if n in labels]
+        self.names = [taxonomy.by_name(n).label if known else {"True": "event", "False": "none"}[n] for n in present]
+        self.classes = np.array([present.index(str(label)) for label in labels], dtype=np.intp)
+        self.event = np.array([bool(item.is_event) for item in items], dtype=bool)
+        numbers: dict[str, int] = {}
+        self.groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in items], dtype=np.intp)
+        self.can_be_told = len(present) > 1 and self.fewest_groups > 1
+        self.folds = self._folds(seed) if self.can_be_told else []
+        self.weights = self._weights(seed) if self.can_be_told else np.zeros((0, 0))
+
+    @property
+    def fewest_groups(self) -> int:
+        """In how many groups the rarest class is found."""
+        counts = [len(set(self.groups[self.classes == number].tolist())) for number in range(len(self.names))]
+        return min(counts, default=0)
+
+    def _folds(self, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """The items to learn from and those held out, of other groups; each item is held out in every draw.
+
+        The groups of each stratum (the first class found in a group) are dealt to the folds in turn.
+        """
+        groups = int(self.groups.max()) + 1
+        strata = np.full(groups, len(self.names))
+        np.minimum.at(strata, self.groups, self.classes)
+        count = min(_FOLDS, self.fewest_groups)
+        folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
+        for draw in range(_DRAWS):
+            order = np.random.default_rng((seed, draw)).permutation(groups)
+            order = order[np.argsort(strata[order], kind="stable")]
+            fold_of = np.empty(groups, dtype=np.intp)
+            fold_of[order] = np.arange(groups) % count
+            mine = fold_of[self.groups]
+            folds += [(np.flatnonzero(mine != fold), np.flatnonzero(mine == fold)) for fold in range(count)]
+        return folds
+
+    def _weights(self, seed: int) -> Floats:
+        """How often each item is drawn, with its whole group: first once each, then in every resample."""
+        count = int(self.groups.max()) + 1
+        draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+        return np.concatenate([np.ones((1, len(self.groups))), draws[:, self.groups]])
+
+
+def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shortcut:
+    count = len(truth.classes)
+    if not truth.can_be_told:
+        figure = undefined(count, _METHOD)
+        few = "fewer than two drives with some class: it cannot be told"
+        return Shortcut(fact=fact, event=figure, classes=None, verdict="not told", words=few)
+    if (table == table[0]).all():
+        words = f"the same for all: {words}"
+        chances = np.full((count, len(truth.names)), 1 / len(truth.names))
+    else:
+        chances = _held_out_chances(table, truth, seed)
+    weights = truth.weights
+    normal = len(truth.names) - 1
+    has_both = bool(truth.event.any() and not truth.event.all())
+    event = _figure([_auc(1 - chances[:, normal], truth.event, weights)], count) if has_both else undefined(count)
+    classes = None
+    if len(truth.names) > 2 or not has_both:
+        each = [_auc(chances[:, k], truth.classes == k, weights) for k in range(len(truth.names))]
+        classes = _figure(each, count)
+    return Shortcut(fact=fact, event=event, classes=classes, verdict=_verdict(event, classes), words=words)
+
+
+def _verdict(*figures: Figure | None) -> Verdict:
+    bounds = [(f.low, f.high) for f in figures if f is not None and f.low is not None and f.high is not None]
+    if any(low > MOST_AUC for low, _ in bounds):
+        return "leaks"
+    return "unclear" if any(high > MOST_AUC for _, high in bounds) else "clean"
+
+
+def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
+    """The chance of each class for each item, from trees that saw nothing of its group."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    chances = np.zeros((len(table), len(truth.names)))
+    for learnt, held_out in truth.folds:
+        least = max(1, round(_LEAST_LEAF * len(learnt)))
+        tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=least, class_weight="balanced", random_state=seed)
+        tree.fit(table[learnt], truth.classes[learnt])
+        chances[np.ix_(held_out, tree.classes_)] += tree.predict_proba(table[held_out]) / _DRAWS
+    return np.round(chances, 9)
+
+
+def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    """The area under the curve for each row of weights; ties count half. NaN where a side is missing."""
+    places = np.unique(scores, return_inverse=True)[1]
+    count = int(places.max()) + 1
+    result = np.full(len(weights), np.nan)
+    for number, row in enumerate(weights):
+        above = np.bincount(places[positive], row[positive], minlength=count)
+        below = np.bincount(places[~positive], row[~positive], minlength=count)
+        total = above.sum() * below.sum()
+        if total:
+            result[number] = float(above @ (np.cumsum(below) - below / 2)) / total
+    return result
+
+
+def _figure(each: Sequence[Floats], count: int) -> Figure:
+    drawn = np.mean(each, axis=0)
+    low, high = percentile_bounds(drawn[1:])
+    return Figure(value=float(drawn[0]), low=low, high=high, n=count, method=_METHOD)
+
+
+def _columns(values: Sequence[tuple[Value, ...]]) -> Floats:
+    """Numbers as they are, texts as one column for each of their commonest values."""
+    columns: list[Floats] = []
+    for column in zip(*values, strict=True):
+        if isinstance(column[0], str):
+            common = [text for text, _ in Counter(column).most_common(_MOST_VALUES)]
+            columns += [np.array([value == text for value in column], dtype=np.float64) for text in common]
+        else:
+            columns.append(np.array(column, dtype=np.float64))
+    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+
+
+def _words(values: Sequence[tuple[Value, ...]], truth: _Truth) -> str:
+    """In words the first value of each class: numbers without their outer twentieths, the two commonest texts."""
+    told = []
+    for number, name in enumerate(truth.names):
+        mine = [value[0] for value, own in zip(values, truth.classes, strict=True) if own == number]
+        if mine and isinstance(mine[0], str):
+            common = Counter(mine).most_common(2)
+            listed = ", ".join(f"{text or 'unknown'} {100 * n / len(mine):.0f} %" for text, n in common)
+            told.append(f"{name} {listed}")
+        else:
+            low, high = np.percentile(np.array(mine, dtype=np.float64), [5, 95])
+            told.append(f"{name} {low:.4g}" + (f" to {high:.4g}" if f"{low:.4g}" != f"{high:.4g}" else ""))
+    return "; ".join(told)

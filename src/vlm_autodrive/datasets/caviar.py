@@ -1,0 +1,112 @@
+"""CAViAR's annotations of Nexar's positives: its ``test.json`` as an overlay, and its questions.
+
+A list of ``{video_path, qa_pairs: [{benchmark, question, answer, choices?, correct_answer?, correct_index?}]}``.
+The accident type ``None`` means that contact was avoided; any other is contact. The published file writes
+``none`` beside the choice ``None``, and its ``correct_index`` then points at another choice: the text counts.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.datasets.overlays import Naming
+from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.table import Row, decode_text
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import ImportedQuestion, Taxonomy
+
+NAME = "CAViAR"
+LICENCE = "CAViAR's annotations are for research only."
+_TYPE = "Accident Type"
+_CONTACT, _AVOIDED = "collision", "near-miss"  # words by which a taxonomy knows its classes
+_KINDS = {"none": _AVOIDED, "tbone": _CONTACT, "rearend": _CONTACT, "sidebyside": _CONTACT, "headon": _CONTACT}
+
+
+def apply_caviar(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
+    """Name the kinds of a reading's events by CAViAR's accident types, and add its questions.
+
+    Args:
+        path: ``test.json``.
+        reading: Nexar's videos.
+        taxonomy: Must know a class by the word ``collision``, and one by ``near-miss``.
+
+    Raises:
+        UserError: If the file is not of this form.
+    """
+    try:
+        entries = json.loads(decode_text(path))
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list):
+        raise UserError(f"{path} is no list of videos in JSON, as CAViAR's test.json is.")
+    reading.rows += len(entries)
+    naming = Naming(reading, taxonomy)
+    for number, entry in enumerate(entries, start=1):
+        _read_entry(path, number, entry, naming)
+    naming.apply(_TYPE)
+    reading.licence = " ".join(text for text in (reading.licence, LICENCE) if text)
+
+
+def _read_entry(path: Path, number: int, entry: Any, naming: Naming) -> None:
+    issues = naming.reading.issues
+    shape = entry if isinstance(entry, dict) else {}
+    name, pairs = shape.get("video_path"), shape.get("qa_pairs")
+    row = Row(path, number, {"video_path": name if isinstance(name, str) else ""})
+    if not isinstance(name, str) or not isinstance(pairs, list):
+        issues.append(row.issue("", "no video_path with a list of qa_pairs; repair the entry", rejected=True))
+        return
+    video_id = naming.video_id(row, "video_path")
+    if video_id is None:
+        return
+    kinds: list[str] = []
+    for place, pair in enumerate(pairs, start=1):
+        question = _question(row, video_id, place, pair, naming.reading)
+        if question is None:
+            continue
+        naming.reading.items.append(question)
+        if question.topic == _TYPE:
+            kinds.append(question.answer)
+    words = {_KINDS.get("".join(c for c in kind.casefold() if c.isalpha()), "") for kind in kinds}
+    typed = Row(path, number, {_TYPE: ", ".join(kinds)})
+    if len(words) != 1 or words == {""}:
+        known = "T-Bone, Rear End, Side-by-Side, head-on and None"
+        message = f"not one accident type out of {known}; the event stays of unknown kind"
+        issues.append(typed.issue(_TYPE, message, rejected=False))
+        return
+    naming.name(typed, video_id, _TYPE, words.pop(), f"{_TYPE} {kinds[0]}")
+
+
+def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) -> ImportedQuestion | None:
+    """One question; None, with an issue written, if it is not to be understood."""
+    field = f"qa_pairs[{place}]"
+    values = pair if isinstance(pair, dict) else {}
+    topic, question = values.get("benchmark"), values.get("question")
+    answer = values.get("correct_answer", values.get("answer"))
+    options = values.get("choices", [])
+    texts = [topic, question, answer, *(options if isinstance(options, list) else [None])]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        message = "no question with benchmark, question and answer; it is left out"
+        reading.issues.append(row.issue(field, message, rejected=False))
+        return None
+    answer = str(answer).strip()
+    options = [option.strip() for option in options]
+    if options:
+        chosen = [option for option in options if option.casefold() == answer.casefold()]
+        if len(chosen) != 1:
+            message = f"its answer {answer!r} is not one of its choices; it is left out"
+            reading.issues.append(row.issue(field, message, rejected=False))
+            return None
+        answer = chosen[0]
+        index = values.get("correct_index", options.index(answer))
+        if index != options.index(answer):
+            message = f"correct_index {index} contradicts the answer {answer!r}; the answer's text is taken"
+            reading.issues.append(row.issue(f"{field}.correct_index", message, rejected=False))
+    return ImportedQuestion(
+        question_id=f"{video_id}-caviar-{row.line}-{place}",
+        video_id=video_id,
+        topic=str(topic).strip(),
+        question=str(question).strip(),
+        options=tuple(options),
+        answer=answer,
+        source=NAME,
+    )

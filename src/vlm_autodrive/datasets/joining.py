@@ -1,0 +1,75 @@
+"""Several data sets in one catalog: ids stay unique, and nothing of any of them is lost."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.records import Video
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """All data sets as one.
+
+    Where an id is taken by an earlier one, the later gets its data set's name in front. A file that an
+    earlier one has already is kept as a record with a problem, so that no footage counts twice.
+    """
+    if len(readings) == 1:
+        return readings[0]
+    whole = Reading()
+    for reading in readings:
+        _add(whole, reading)
+    return whole
+
+
+def _add(whole: Reading, reading: Reading) -> None:
+    name = name_of(reading)
+    videos = _renaming((v.video_id for v in whole.videos), (v.video_id for v in reading.videos), name)
+    events = _renaming((e.event_id for e in whole.events), (e.event_id for e in reading.events), name)
+    questions = _renaming((q.question_id for q in whole.items), (q.question_id for q in reading.items), name)
+    owners = {video.path: video.source for video in whole.videos}
+
+    def video_in_catalog(video: Video) -> Video:
+        new_id = videos(video.video_id)
+        changes = {"video_id": new_id, "source": video.source or name}
+        if video.group_id == video.video_id:
+            changes["group_id"] = new_id
+        if video.path in owners and not video.problem:
+            changes["problem"] = f"the file is in the catalog already, from {owners[video.path]}"
+        return video.model_copy(update=changes)
+
+    whole.videos += [video_in_catalog(video) for video in reading.videos]
+    for event in reading.events:
+        renamed = {"event_id": events(event.event_id), "video_id": videos(event.video_id)}
+        whole.events.append(event.model_copy(update=renamed))
+        if event.event_id in reading.rows_of_events:
+            whole.rows_of_events[renamed["event_id"]] = reading.rows_of_events[event.event_id]
+    whole.items += [
+        q.model_copy(update={"question_id": questions(q.question_id), "video_id": videos(q.video_id)})
+        for q in reading.items
+    ]
+    known = {video.video_id for video in reading.videos}
+    whole.scenarios += [
+        s.model_copy(update={"video_id": videos(s.video_id)}) for s in reading.scenarios if s.video_id in known
+    ]
+    whole.issues += reading.issues
+    whole.rows += reading.rows
+    whole.spellings += reading.spellings
+
+
+def name_of(reading: Reading) -> str:
+    """What the data set is called."""
+    return reading.name or next((video.source for video in reading.videos if video.source), "data set")
+
+
+def _renaming(taken: Iterable[str], ids: Iterable[str], name: str) -> Callable[[str], str]:
+    """New names for those of ``ids`` that are taken."""
+    taken, mine = set(taken), list(ids)
+    used = taken.union(mine)
+    prefix = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+    new: dict[str, str] = {}
+    for one in mine:
+        if one in taken:
+            numbers = ("", *(f"-{number}" for number in range(2, len(used) + 3)))
+            new[one] = next(f"{prefix}-{one}{n}" for n in numbers if f"{prefix}-{one}{n}" not in used)
+            used.add(new[one])
+    return lambda one: new.get(one, one)

@@ -1,0 +1,218 @@
+"""MM-AU: ``dada_text_annotations.xlsx`` and ``cap_text_annotations.xls``, or ``video_metadata.json``.
+
+The two workbooks have the same columns in another order: DADA's go start, accident, end; CAP's go start, end,
+accident. They are found by their headings. Frames are counted from 1. DADA's videos run at 30 frames a second;
+CAP's rates are mixed and not told, so a CAP time is known only once the video's own file is there. Where a file
+is there, a frame's time is its share of the file's length.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.datasets.dada2000 import splits_beside
+from vlm_autodrive.datasets.footage import (
+    Footage,
+    accident_class,
+    add_video,
+    alone,
+    dada_footage,
+    info_of,
+    locate,
+    video_root,
+    whole_number,
+)  # fmt: skip
+from vlm_autodrive.datasets.json_table import entry_row, read_entries
+from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.sheets import read_sheet
+from vlm_autodrive.datasets.table import CellError, Row
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import Event, Video
+
+_LICENCE = "Free for academic use only."
+_DADA_RATE = 30.0
+_EGO_TYPES = (*range(1, 19), 61, 62)
+_LAST_TYPE = 62
+# How a column's heading begins, in the workbooks; what it is called in the JSON file.
+_HEADINGS = {
+    "video": "video", "weather": "weather", "light": "light", "scenes": "scenes", "linear": "linear", "type": "type",
+    "whether an accident occurred": "accident occurred", "abnormal start frame": "abnormal_start_frame",
+    "accident frame": "accident_frame", "abnormal end frame": "abnormal_end_frame", "total frames": "total_frames",
+}  # fmt: skip
+# In the words of Nexar's metadata where they mean the same, so that captions know them.
+_WORDS = {
+    "weather": ("weather", ("Clear", "Rain", "Snow", "Fog")),
+    "light": ("light_conditions", ("Day", "Dark")),
+    "scenes": ("scene", ("Highway", "Tunnel", "Mountain", "Urban", "Rural")),
+    "linear": ("road", ("Arterial", "Curve", "Intersection", "T-junction", "Ramp")),
+}
+
+
+@dataclass(frozen=True)
+class _Name:
+    """What is known of a video before its row's frames are looked at."""
+
+    video_id: str
+    footage: Footage
+    places: list[str]
+    rate: float | None
+    source: str
+
+
+def read_mmau(path: Path, settings: ImportSettings) -> Reading:
+    """Read one of the files, or all in a folder. DADA-2000's split files in the same folder give its splits.
+
+    Raises:
+        UserError: If there is none, if there are both workbooks and JSON, or if a workbook lacks a column.
+    """
+    names = ("dada_text_annotations.xlsx", "cap_text_annotations.xls", "video_metadata.json")
+    files = [path / name for name in names if (path / name).is_file()] if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path} holds none of {', '.join(names)}; name the annotation file.")
+    if len({file.suffix == ".json" for file in files}) > 1:
+        raise UserError(f"{path} holds workbooks and {names[-1]}, which tell of the same videos; name one of them.")
+    reading = Reading(name="MM-AU", licence=_LICENCE)
+    splits = splits_beside(files[0].parent)
+    taken: dict[str, Row] = {}
+    for file in files:
+        is_json = file.suffix == ".json"
+        for row in _entries(file) if is_json else read_sheet(file, _HEADINGS):
+            reading.rows += 1
+            try:
+                name = _name_in_json(row) if is_json else _name_in_sheet(row, file)
+            except CellError as error:
+                reading.issues.append(row.issue("video", str(error), rejected=True))
+                continue
+            _read_row(row, name, splits, video_root(path, settings), settings, reading, taken)
+    return reading
+
+
+def _entries(file: Path) -> Iterable[Row]:
+    entries = read_entries(file)
+    return (entry_row(file, number, name, value) for number, (name, value) in enumerate(entries, start=1))
+
+
+def _accident_type(row: Row) -> int:
+    accident_type = whole_number(row, "type")
+    if not 1 <= accident_type <= _LAST_TYPE:
+        raise CellError(f"its type is none of 1 to {_LAST_TYPE}")
+    return accident_type
+
+
+def _name_in_sheet(row: Row, file: Path) -> _Name:
+    number, accident_type = whole_number(row, "video"), _accident_type(row)
+    if "cap" in file.name.casefold():
+        digits = f"{number:06d}"
+        places = [f"CAP-DATA/{accident_type}/{digits}.mp4", f"{accident_type}/{digits}.mp4", f"{digits}.mp4"]
+        return _Name(f"cap-{digits}", alone("cap", digits), places, None, "MM-AU, CAP-DATA")
+    digits = f"{number:03d}"
+    places = [f"DADA-2000/{accident_type}/{digits}.mp4", f"{accident_type}/{digits}.mp4"]
+    footage = dada_footage(accident_type, number)
+    return _Name(f"dada-{accident_type}-{digits}", footage, places, _DADA_RATE, "MM-AU, DADA-2000")
+
+
+def _name_in_json(row: Row) -> _Name:
+    """An entry does not say whether it is of DADA or CAP: up to three digits are taken for a DADA number.
+
+    Where that is wrong, two videos are kept on one side of a split for nothing; the other way round, the same
+    video could be on both sides.
+    """
+    video_hash, name = row.text("name"), row.text("video_name")
+    _, _, digits = name.partition("_")
+    if not digits.isdecimal() or not video_hash or Path(video_hash).name != video_hash:
+        raise CellError("no video_name like 1_1, type and number")
+    accident_type = _accident_type(row)
+    footage = dada_footage(accident_type, int(digits)) if len(digits) <= 3 else alone("cap", digits)
+    places = [f"{video_hash}.mp4", f"{name}.mp4", f"{accident_type}/{digits.zfill(3)}.mp4"]
+    return _Name(video_hash, footage, places, None, "MM-AU")
+
+
+def _read_row(
+    row: Row,
+    name: _Name,
+    splits: dict[str, str],
+    root: Path,
+    settings: ImportSettings,
+    reading: Reading,
+    taken: dict[str, Row],
+) -> None:
+    try:
+        occurred = {"1": True, "0": False}.get(row.text("accident occurred").removesuffix(".0"))
+        if occurred is None:
+            raise CellError("whether an accident occurred is neither 1 nor 0")
+        frames = _frames(row, occurred)
+    except CellError as error:
+        reading.issues.append(row.issue("accident_frame", str(error), rejected=True))
+        return
+    path, problem = locate(root, name.places, name.rate)
+    video = Video(
+        video_id=name.video_id,
+        path=str(path),
+        positive=True if occurred else None,
+        group_id=name.footage.group_id,
+        split=splits.get(name.footage.source_id),
+        metadata=_metadata(row, reading),
+        problem=problem,
+        source=name.source,
+        source_id=name.footage.source_id,
+    )
+    if not add_video(reading, video, row, taken):
+        return
+    if not occurred:
+        message = "no accident, but an abnormal stretch: neither an event nor Normal, until somebody looks at it"
+        reading.issues.append(row.issue("accident occurred", message, rejected=False))
+        return
+    start, accident, total = frames
+    seconds = _seconds_per_frame(path, total, name.rate, row, reading)
+    event_class = accident_class("accident", settings.taxonomy)
+    event = Event(
+        event_id=f"{name.video_id}-e0",
+        video_id=name.video_id,
+        event_class=event_class.name if event_class else None,
+        time_s=round((accident - 1) * seconds, 6) if seconds else None,
+        alert_time_s=round((start - 1) * seconds, 6) if seconds else None,
+        ego_involved=_accident_type(row) in _EGO_TYPES,
+    )
+    reading.add_event(event, row)
+    reading.spellings["accident occurred", event_class.label if event_class else "unknown kind"] += 1
+
+
+def _frames(row: Row, occurred: bool) -> tuple[int, int, int]:
+    """The frames where the abnormal stretch and the accident begin, and how many there are.
+
+    Raises:
+        CellError: If they are no frames, or stand in no possible order, as in columns that were swapped.
+    """
+    columns = ("abnormal_start_frame", "accident_frame", "abnormal_end_frame", "total_frames")
+    start, accident, end, total = (whole_number(row, column) for column in columns)
+    in_order = 1 <= start <= end <= total and (start <= accident <= end if occurred else accident == -1)
+    if not in_order:
+        raise CellError(
+            f"start {start}, accident {accident}, end {end} of {total} frames cannot be"
+            f"{'' if occurred else ' where no accident occurred'}; are columns swapped?"
+        )
+    return start, accident, total
+
+
+def _seconds_per_frame(path: Path, total: int, rate: float | None, row: Row, reading: Reading) -> float | None:
+    info = info_of(path)
+    if info is None:
+        return 1 / rate if rate else None
+    if abs(info.frames - total) > max(2, total // 50):
+        message = f"the file has {info.frames} frames, so it may be another cut; times are taken by share of its length"
+        reading.issues.append(row.issue("total_frames", message, rejected=False))
+    return info.duration_s / total
+
+
+def _metadata(row: Row, reading: Reading) -> dict[str, str]:
+    """Light, weather and road in words; the texts, causes and types tell the answer and are left out."""
+    metadata = {}
+    for column, (name, words) in _WORDS.items():
+        code = row.text(column).removesuffix(".0")
+        if code.isdecimal() and 1 <= int(code) <= len(words):
+            metadata[name] = words[int(code) - 1]
+        elif code:
+            message = f"no number from 1 to {len(words)}; the row is taken without it"
+            reading.issues.append(row.issue(column, message, rejected=False))
+    return metadata

@@ -1,0 +1,136 @@
+"""Overlays: files that name the kinds of events which a data set leaves open, by the ids of its videos.
+
+Public Nexar says of a video only that something happens in it. An overlay says what: a table ``id,class``,
+or CAViAR's ``test.json``. What an overlay does not name stays of unknown kind.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
+from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
+
+_COLUMNS = {"video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class"}
+_MOST_GUESSES = 20  # to look for the nearest id takes a while in a large data set
+
+
+@dataclass
+class Naming:
+    """The classes that an overlay names, gathered row by row; rows that contradict each other count for nothing."""
+
+    reading: Reading
+    taxonomy: Taxonomy
+    _videos: dict[str, Video] = field(init=False)
+    _padded: dict[int, str] = field(init=False)
+    _found: dict[str, tuple[EventClass, Row]] = field(default_factory=dict)
+    _contradicted: set[str] = field(default_factory=set)
+    _guesses: int = 0
+
+    def __post_init__(self) -> None:
+        self._videos = {video.video_id: video for video in self.reading.videos}
+        self._padded = {int(name): name for name in self._videos if name.isdecimal()}
+
+    def video_id(self, row: Row, column: str) -> str | None:
+        """The labelled video that a row means; None, with an issue written, if there is none."""
+        name = Path(row.text(column)).stem.removeprefix("nexar_") if row.text(column) else ""
+        video = self._videos.get(name)
+        if video is None:
+            self.reading.issues.append(row.issue(column, self._no_such_video(name), rejected=True))
+            return None
+        if video.positive is None:
+            message = "the data set does not tell whether an event is in this video, nor when; leave the row out"
+            self.reading.issues.append(row.issue(column, message, rejected=True))
+            return None
+        return name
+
+    def name(self, row: Row, video_id: str, column: str, word: str, spelling: str) -> None:
+        """Take what a row says of a video.
+
+        Args:
+            row: The row.
+            video_id: The video.
+            column: Where it says so, for issues.
+            word: A word that the taxonomy knows its class by.
+            spelling: What stands in the file, for the class map.
+        """
+        issues = self.reading.issues
+        try:
+            named = class_named(word, self.taxonomy)
+        except CellError as error:
+            issues.append(row.issue(column, str(error), rejected=True))
+            return
+        earlier = self._found.get(video_id)
+        if earlier is None:
+            self._found[video_id] = (named, row)
+            self.reading.spellings[spelling, named.label] += 1
+        elif earlier[0] == named:
+            message = f"line {earlier[1].line} says the same of this video; remove one of them"
+            issues.append(row.issue(column, message, rejected=True))
+        else:
+            message = f"line {earlier[1].line} says {earlier[0].name}; neither is taken, settle which is right"
+            issues.append(row.issue(column, message, rejected=True))
+            if video_id not in self._contradicted:
+                issues.append(earlier[1].issue(column, f"line {row.line} contradicts it", rejected=True))
+            self._contradicted.add(video_id)
+
+    def apply(self, column: str) -> None:
+        """Give the reading's events their classes, and its videos a problem where overlay and data set differ."""
+        classes = {k: taken for k, taken in self._found.items() if k not in self._contradicted}
+        self.reading.videos = [
+            self._checked(video, classes.get(video.video_id), column) for video in self.reading.videos
+        ]
+        self.reading.events = [_named(event, classes.get(event.video_id)) for event in self.reading.events]
+
+    def _checked(self, video: Video, taken: tuple[EventClass, Row] | None, column: str) -> Video:
+        if taken is None or taken[0].is_event == video.positive:
+            return video
+        named, row = taken
+        there = "an event is" if video.positive else "no event is"
+        message = f"the data set says that {there} in this video; settle which is right, it is not used until then"
+        self.reading.issues.append(row.issue(column, message, rejected=False))
+        place = "positive" if video.positive else "negative"
+        return video.model_copy(update={"problem": f"it lies in {place}, but the overlay says {named.label}"})
+
+    def _no_such_video(self, name: str) -> str:
+        if name.isdecimal():
+            padded = self._padded.get(int(name))
+            if padded is not None:
+                return f"no such video; {padded} has lost its zeros here, keep ids as text"
+            return "no such video in this data set"
+        self._guesses += 1
+        near = difflib.get_close_matches(name, self._videos, n=1) if self._guesses <= _MOST_GUESSES else []
+        return f"no such video; did you mean {near[0]}?" if near else "no such video in this data set"
+
+
+def apply_overlay(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
+    """Name the kinds of a reading's events by a table of ``id,class``, with an issue for whatever cannot be taken.
+
+    Raises:
+        UserError: If there is no such file, or it lacks one of the columns.
+    """
+    table = read_table(path, _COLUMNS, ["id", "class"])
+    reading.issues += table.issues
+    reading.rows += table.total
+    naming = Naming(reading, taxonomy)
+    for row in _with_class(table.rows, reading):
+        video_id = naming.video_id(row, "id")
+        if video_id is not None:
+            naming.name(row, video_id, "class", row.text("class"), row.text("class"))
+    naming.apply("class")
+
+
+def _with_class(rows: Iterable[Row], reading: Reading) -> Iterable[Row]:
+    for row in rows:
+        if row.text("class"):
+            yield row
+        else:
+            reading.issues.append(row.issue("class", "no class; name one, or remove the row", rejected=True))
+
+
+def _named(event: Event, taken: tuple[EventClass, Row] | None) -> Event:
+    if taken is None or not taken[0].is_event:
+        return event
+    return event.model_copy(update={"event_class": taken[0].name})

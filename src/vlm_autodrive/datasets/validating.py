@@ -1,0 +1,179 @@
+"""The stage that decodes every video of a catalog, and writes the catalog again with what is true of them."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from pathlib import Path
+from queue import SimpleQueue
+
+from pydantic import Field
+
+from vlm_autodrive.artifacts import PROVENANCE, input_key, making, relative_to_artifact, write_text
+from vlm_autodrive.datasets.judging import Validation, ValidationSummary, judge, summarise
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import VIDEOS_FILE, read_events, read_videos
+from vlm_autodrive.video.check import VideoCheck
+from vlm_autodrive.video.guarded import GuardedChecker, Limits
+
+VALIDATION_FILE = "validation.jsonl"
+SUMMARY_FILE = "validation.json"
+_DONE_FILE = "checks.jsonl"
+
+
+class ValidateSettings(Settings):
+    """How videos are checked, and what cannot be used.
+
+    Attributes:
+        strict: Refuse a video that is cut off or damaged, rather than use the part of it that decodes.
+        black_share: A video that is black for this share of its length is of no use; 1.01 lets all pass.
+        frozen_share: A video in which nothing changes for this share of its length is of no use; 1.01 lets all pass.
+        memory_mb: Megabytes of memory that decoding one video may take.
+        silent_s: Seconds that the decoder may take without getting on.
+        whole_s: Seconds that checking one video may take in all.
+    """
+
+    strict: bool = False
+    black_share: float = Field(0.98, gt=0)
+    frozen_share: float = Field(0.98, gt=0)
+    memory_mb: int = Field(2000, ge=64)
+    silent_s: float = Field(60.0, gt=0)
+    whole_s: float = Field(3600.0, gt=0)
+
+
+class _KeyedSettings(ValidateSettings):
+    """Settings, and a hash of the video files' sizes and times of change: other files are another result."""
+
+    files: str
+
+
+def validate(
+    catalog: Path,
+    out: Path,
+    settings: ValidateSettings,
+    reporter: Reporter = SILENT,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    check_with: Callable[[Limits], GuardedChecker] = GuardedChecker,
+) -> ValidationSummary:
+    """Check every video of a catalog by decoding all of it, and write the catalog with what was found.
+
+    The new catalog is like the old, but lengths and sizes are the decoded ones, and a video that cannot be
+    used has its ``problem``, so that ``clips`` leaves it out and says why. What was found is in
+    ``validation.jsonl``, one line a video, and summed up in ``validation.json``.
+
+    Args:
+        catalog: The catalog.
+        out: Folder of the new catalog.
+        settings: Limits, and what cannot be used.
+        reporter: Told of progress.
+        workers: Videos that are decoded side by side, each in its own process; None for one on every core.
+        overwrite: Replace another result in ``out``.
+        check_with: What makes a checker from the limits.
+
+    Returns:
+        The summary.
+
+    Raises:
+        UserError: If ``catalog`` is none, or ``out`` holds something else.
+    """
+    input_key(catalog, "catalog")
+    videos = read_videos(catalog)
+    keyed = _KeyedSettings(**settings.model_dump(), files=_fingerprint(videos))
+    with making(out, "catalog", {"catalog": catalog}, keyed, overwrite=overwrite) as folder:
+        if folder is not None:
+            limits = Limits(memory_mb=settings.memory_mb, silent_s=settings.silent_s, whole_s=settings.whole_s)
+            found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, Validation)}
+            todo = [video for video in videos if video.video_id not in found]
+            with reporter.task("checking videos", len(videos), len(found)) as task:
+                for each in _checked(todo, limits, workers or os.cpu_count() or 1, check_with):
+                    append_jsonl(folder / _DONE_FILE, [each])
+                    found[each.video_id] = each
+                    task.advance()
+            _write(folder, out, catalog, videos, found, settings)
+            (folder / _DONE_FILE).unlink(missing_ok=True)
+    return ValidationSummary.model_validate_json((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+
+
+def read_validations(catalog: Path) -> list[Validation]:
+    """What was found of each video of a validated catalog."""
+    return read_jsonl(catalog / VALIDATION_FILE, Validation)
+
+
+def _checked(
+    videos: Sequence[Video], limits: Limits, workers: int, check_with: Callable[[Limits], GuardedChecker]
+) -> Iterator[Validation]:
+    """Check videos side by side, in any order. A thread waits for each process, and does nothing else."""
+    free: SimpleQueue[GuardedChecker] = SimpleQueue()
+
+    def check(video: Video) -> Validation:
+        checker = free.get()
+        try:
+            found = checker.check(Path(video.path))
+        finally:
+            free.put(checker)
+        if isinstance(found, VideoCheck):
+            return Validation(video_id=video.video_id, path=video.path, check=found)
+        return Validation(video_id=video.video_id, path=video.path, problem=found)
+
+    with ExitStack() as stack:
+        for _ in range(workers):
+            free.put(stack.enter_context(check_with(limits)))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        futures = [pool.submit(check, video) for video in videos]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _write(
+    folder: Path,
+    out: Path,
+    catalog: Path,
+    videos: Sequence[Video],
+    found: dict[str, Validation],
+    settings: ValidateSettings,
+) -> None:
+    last_event_s: dict[str, float] = {}
+    for event in read_events(catalog):
+        if event.time_s is not None:
+            last_event_s[event.video_id] = max(event.time_s, last_event_s.get(event.video_id, 0.0))
+    judged = [
+        judge(
+            video,
+            found[video.video_id],
+            last_event_s.get(video.video_id),
+            strict=settings.strict,
+            black_share=settings.black_share,
+            frozen_share=settings.frozen_share,
+        )
+        for video in videos
+    ]
+    for file in catalog.iterdir():
+        if file.is_file() and file.name not in (PROVENANCE, VIDEOS_FILE, VALIDATION_FILE, SUMMARY_FILE):
+            shutil.copyfile(file, folder / file.name)
+
+    def relative(path: str) -> dict[str, str]:
+        return {"path": relative_to_artifact(path, out)}
+
+    write_jsonl(folder / VIDEOS_FILE, (video.model_copy(update=relative(video.path)) for video, _ in judged))
+    write_jsonl(folder / VALIDATION_FILE, (each.model_copy(update=relative(each.path)) for _, each in judged))
+    write_text(folder / SUMMARY_FILE, summarise([each for _, each in judged]).model_dump_json(indent=1) + "\n")
+
+
+def _fingerprint(videos: Sequence[Video]) -> str:
+    digest = hashlib.sha256()
+    for video in videos:
+        try:
+            stat = Path(video.path).stat()
+            digest.update(f"{video.video_id}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{video.video_id}|missing\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""Questions that a data set brought along, as VQA items of the clips that show its videos.
+
+A question that presupposes an event is asked of clips without one too, at the same rate, and "no such event" is
+then the answer and always among the options. Its data set's own words, such as "the accident", would give
+the class away and are replaced. What the checks refuse all the same stays on record and is not taught.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlm_autodrive.records import Clip, ImportedQuestion, StudentPrompt, SupervisionItem, Taxonomy
+from vlm_autodrive.supervision.checks import checked
+from vlm_autodrive.supervision.facts import facts_of, stated_times
+from vlm_autodrive.supervision.items import make_item, rng_for
+from vlm_autodrive.supervision.student_prompts import VERSION
+from vlm_autodrive.supervision.wording import NO_EVENT
+
+# Words for the topics of VRU-Accident that do not name the class; others are asked as they stand.
+_WORDINGS = {
+    "weather and light": "What are the weather and the light like?",
+    "location": "Where is this?",
+    "accident type": "What kind of event happens?",
+    "accident reason": "Why does the event happen?",
+    "prevention method": "How could the event be prevented?",
+}
+_PRESUPPOSING = ("accident type", "accident reason", "prevention method")
+NOBODY_TO_COMPARE = "questions on an event need clips without one, so that asking does not tell"
+
+
+@dataclass(frozen=True)
+class ImportedItems:
+    """The imported questions of a clip set.
+
+    Attributes:
+        items: The items of each clip that has some, by clip id, each with its checks.
+        left_out: How many questions on an event were not asked, since there is no clip without one.
+    """
+
+    items: Mapping[str, tuple[SupervisionItem, ...]]
+    left_out: int
+
+
+def imported_items(
+    clips: Sequence[Clip], questions: Sequence[ImportedQuestion], taxonomy: Taxonomy, seed: int
+) -> ImportedItems:
+    """Make the items of the questions on some clips' videos.
+
+    What is asked of the whole video, such as its weather, is asked of each of its clips. What is asked of its
+    event is asked of the clips that show one: a clip beside the event holds no answer to it.
+
+    Args:
+        clips: Labelled clips, of training and validation.
+        questions: The questions of their catalog.
+        taxonomy: The classes.
+        seed: Of the order of options, and of which clips without an event are asked what.
+    """
+    by_video: dict[str, list[ImportedQuestion]] = {}
+    for question in questions:
+        by_video.setdefault(question.video_id, []).append(question)
+    with_event = [clip for clip in clips if clip.event_class in taxonomy.event_names]
+    without = [clip for clip in clips if clip.event_class == taxonomy.normal.name]
+    asked: dict[str, list[tuple[ImportedQuestion, str]]] = {}
+    for clip in clips:
+        for question in by_video.get(clip.video_id, []):
+            if question.topic not in _PRESUPPOSING:
+                asked.setdefault(clip.clip_id, []).append((question, question.answer))
+    left_out = 0
+    for topic in _PRESUPPOSING:
+        own = [(c, q) for c in with_event for q in by_video.get(c.video_id, []) if q.topic == topic]
+        if not without:
+            left_out += len(own)
+            continue
+        for clip, question in own:
+            asked.setdefault(clip.clip_id, []).append((question, question.answer))
+        for clip, question in _lent(own, len(with_event), without, seed, topic):
+            asked.setdefault(clip.clip_id, []).append((question, NO_EVENT))
+    items = {}
+    for clip in clips:
+        made = [
+            _item(clip, question, answer, taxonomy, seed, number)
+            for number, (question, answer) in enumerate(asked.get(clip.clip_id, []))
+        ]
+        if made:
+            items[clip.clip_id] = tuple(made)
+    return ImportedItems(items, left_out)
+
+
+def _lent(
+    own: Sequence[tuple[Clip, ImportedQuestion]], events: int, without: Sequence[Clip], seed: int, topic: str
+) -> list[tuple[Clip, ImportedQuestion]]:
+    """Clips without an event, and a question of a clip with one for as large a share of them as of those."""
+    if not own:
+        return []
+    wanted = min(len(without), round(len({clip.clip_id for clip, _ in own}) / events * len(without)))
+    drawn = sorted(without, key=lambda clip: rng_for(seed, clip.clip_id, f"asked {topic}").random())[:wanted]
+    lent = []
+    for clip in drawn:
+        rng = rng_for(seed, clip.clip_id, f"lent {topic}")
+        same_split = [question for lender, question in own if lender.split == clip.split]
+        lent.append((clip, rng.choice(same_split or [question for _, question in own])))
+    return lent
+
+
+def _item(
+    clip: Clip, question: ImportedQuestion, answer: str, taxonomy: Taxonomy, seed: int, number: int
+) -> SupervisionItem:
+    facts = facts_of(clip, taxonomy)
+    text = _WORDINGS.get(question.topic, question.question)
+    if question.options:
+        options = [*question.options, *([NO_EVENT] if question.topic in _PRESUPPOSING else [])]
+        rng_for(seed, clip.clip_id, question.question_id).shuffle(options)
+        text = "\n".join([f"{text} Choose one:", *options])
+    item = make_item(
+        facts,
+        "vqa",
+        f"imported_{question.topic.replace(' ', '_')}",
+        StudentPrompt(text=text, version=VERSION),
+        answer,
+        number=number,
+        teacher=question.source or "data set",
+        teacher_prompt_version="1",
+    )
+    return checked(item, facts, stated_times(seed, clip.clip_id, clip.duration_s))

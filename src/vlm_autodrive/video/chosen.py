@@ -1,0 +1,96 @@
+"""The quick way to the frames of one window: choose by the packets' times, then decode those frames alone.
+
+Packets carry the times of their frames, and reading them costs next to nothing. So the frames can be
+chosen before anything is decoded: the decoder may leave out pictures that nobody wants and no other
+picture refers to, and it can stop behind the last one that is wanted. Where a file is not as tidy as
+that takes, this way gives up, and the frames are found by decoding all; both give the same.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video.sampler import choose_frames
+
+# Only H.264 marks pictures that nothing refers to: HEVC's mark holds within one temporal layer only.
+_MARKS_UNREFERRED = frozenset(("h264",))
+_SLACK_S = 0.1  # a video may end this much, or this share of the window, before the window does
+_SLACK_SHARE = 0.05
+
+
+def slack_s(start_s: float, end_s: float) -> float:
+    """By how many seconds a video may end before a window does, since headers and labels are rounded."""
+    return max(_SLACK_S, _SLACK_SHARE * (end_s - start_s))
+
+
+def read_chosen(video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames | None:
+    """The frames of one window; None where it takes decoding everything to be sure of them.
+
+    Args:
+        video: The video.
+        start_s: Start of the window, in seconds after the video's first frame.
+        end_s: Its end, likewise.
+        sampling: Which frames, and how large.
+    """
+    try:
+        stamps = _stamps(video, start_s, end_s)
+        if stamps is None:
+            return None
+        times_s = [video.time_of(stamp) for stamp in stamps]
+        chosen = choose_frames(times_s, start_s, end_s, sampling)
+        pixels = _decode(video, start_s, [stamps[index] for index in chosen], sampling) if chosen else None
+    except VideoError:
+        return None
+    if pixels is None:
+        return None
+    return Frames(pixels, tuple(max(0.0, round(times_s[index] - start_s, 6)) for index in chosen))
+
+
+def _stamps(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:
+    """The presentation times of all frames from the last key frame before the window to its end, rising."""
+    stamps: list[int] = []
+    last_length_s = 0.0
+    key = None
+    for packet in video.packets_from(start_s):
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.pts is None or packet.dts is None or packet.is_corrupt:
+            return None
+        if key is None:
+            key = packet.pts
+            if not packet.is_keyframe or video.time_of(key) > max(start_s, 0.0):
+                return None
+        if packet.pts >= key:  # a picture shown before the key frame may refer to what lies before that
+            stamps.append(packet.pts)
+        last_length_s = video.seconds(packet.duration or 0)
+        if video.time_of(packet.dts) >= end_s:
+            break
+    else:  # the file ends here: does the window, too?
+        if not stamps:
+            return None
+        stamps.sort()
+        gap_s = video.seconds(stamps[-1] - stamps[-2]) if len(stamps) > 1 else 0.0
+        if video.time_of(stamps[-1]) + max(gap_s, last_length_s) < end_s - slack_s(start_s, end_s):
+            return None
+    stamps.sort()
+    return None if any(left == right for left, right in pairwise(stamps)) else stamps
+
+
+def _decode(video: OpenVideo, start_s: float, stamps: list[int], sampling: SamplingSettings) -> np.ndarray | None:
+    """The pictures of these presentation times; None if one of them does not come, or not sound."""
+    places = {stamp: place for place, stamp in enumerate(stamps)}
+    pixels = np.empty((len(stamps), sampling.height, sampling.width, 3), np.uint8)
+    resizer = Resizer(sampling.height, sampling.width)
+    skips = video.codec in _MARKS_UNREFERRED
+    for frame in video.decode_from(start_s, set(places), skip_unreferred=skips):
+        place = places.pop(frame.pts, None) if frame.pts is not None else None
+        if place is None:
+            continue
+        if frame.is_corrupt:
+            return None
+        pixels[place] = resizer.picture(frame)
+        if not places:
+            return pixels
+    return None

@@ -1,0 +1,157 @@
+"""Questions that a data set brought along become VQA items: true, at equal rates, and telling nothing."""
+
+import json
+from collections import Counter
+
+import pytest
+from worlds import real_clip
+
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.clips.building import build_clips
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.datasets.importing import import_dataset
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.vru_accident import read_vru_accident
+from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportedQuestion, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import QUESTIONS_FILE, read_items, read_questions, write_clips
+from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
+from vlm_autodrive.supervision.imported import imported_items
+from vlm_autodrive.supervision.wording import NO_EVENT
+
+NORMAL = [real_clip(number, "normal", None) for number in range(200)]
+
+
+def clip_of(video_id, event_class="collision", place=0):
+    changes = {"clip_id": f"{video_id}-w{place}", "video_id": video_id, "path": f"/vru/{video_id}.mp4"}
+    return real_clip(0, event_class, None).model_copy(update=changes)
+
+
+def question(video_id, topic="accident reason", **changes):
+    fields = {
+        "question_id": f"{video_id}/{topic}", "video_id": video_id, "topic": topic, "question": "Why did it happen?",
+        "options": ("the lorry braked late", "it rained"), "answer": "the lorry braked late", "source": "Set",
+    }  # fmt: skip
+    return ImportedQuestion(**(fields | changes))
+
+
+def made(clips, questions):
+    return imported_items(clips, questions, DEFAULT_TAXONOMY, 0)
+
+
+def flat(result):
+    return [item for items in result.items.values() for item in items]
+
+
+@pytest.mark.fixtures
+def test_vru_accident_questions_become_vqa_items(fixtures_dir):
+    reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
+    result = made([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
+    items = flat(result)
+    assert {item.kind for item in items} == {"vqa"}
+    assert len({item.item_id for item in items}) == len(items)
+    answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.items}
+    for item in items:
+        if item.clip_id.startswith("real_"):
+            assert item.target == NO_EVENT
+        else:
+            assert item.target == answers[item.clip_id.removesuffix("-w0"), item.topic]
+        assert item.target in item.prompt.text.splitlines()
+        assert item.teacher == "VRU-Accident"
+    accepted = Counter(item.topic for item in items if item.accepted)
+    assert accepted["imported_location"] == accepted["imported_road_type"] == 323
+    assert accepted["imported_accident_type"] > 450
+    assert not any("accident" in item.prompt.text.splitlines()[0] for item in items)
+    failed = {check.name for item in items if not item.accepted for check in item.checks if not check.passed}
+    assert failed == {"leaks"}  # options that say accident, crash or collision
+
+
+@pytest.mark.fixtures
+def test_questions_on_an_event_are_asked_of_both_at_the_same_rate(fixtures_dir):
+    reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
+    with_event = [clip_of(video.video_id) for video in reading.videos]
+    silent = {video.video_id for video in reading.videos[::3]}
+    result = made(with_event + NORMAL, [q for q in reading.items if q.video_id not in silent])
+    for topic in ("imported_accident_type", "imported_accident_reason", "imported_prevention_method"):
+        asked = Counter(item.clip_id.startswith("real_") for item in flat(result) if item.topic == topic)
+        assert asked[False] == len(with_event) - len(silent)
+        assert asked[True] / len(NORMAL) == pytest.approx(asked[False] / len(with_event), abs=0.01)
+
+
+def test_a_question_on_the_event_is_not_asked_of_a_window_beside_it():
+    questions = [question("a"), question("a", "location", options=(), answer="in a town", question="Where is it?")]
+    items = made([clip_of("a"), clip_of("a", "normal", place=1)], questions).items
+    assert {item.topic: item.target for item in items["a-w0"]} == {
+        "imported_accident_reason": "the lorry braked late", "imported_location": "in a town",
+    }  # fmt: skip
+    assert {item.topic: item.target for item in items["a-w1"]} == {
+        "imported_accident_reason": NO_EVENT, "imported_location": "in a town",
+    }  # fmt: skip
+
+
+def test_without_clips_to_compare_no_question_presupposes_an_event():
+    result = made([clip_of("a")], [question("a"), question("a", "road type")])
+    assert [item.topic for item in flat(result)] == ["imported_road_type"]
+    assert result.left_out == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "event_class"),
+    [
+        ({"question": "Who caused the crash?", "topic": "blame"}, "collision"),
+        ({"question": "What is in 00000.mp4?", "topic": "what"}, "collision"),
+        ({"answer": "the lorry hit a car", "options": ()}, "near_collision"),
+    ],
+)
+def test_questions_that_tell_and_answers_that_contradict_are_not_taught(change, event_class):
+    clip = real_clip(0, event_class, None)
+    items = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)]).items[clip.clip_id]
+    assert [item.accepted for item in items] == [False]
+    assert any(check.message for check in items[0].checks)
+
+
+def test_options_are_shuffled_and_stay_the_same_from_run_to_run():
+    clips = [clip_of(f"v{number}") for number in range(40)] + NORMAL[:40]
+    questions = [question(f"v{number}") for number in range(40)]
+    first = flat(made(clips, questions))
+    assert first == flat(made(clips, questions))
+    places = Counter(i.prompt.text.splitlines().index(i.target) for i in first if i.target != NO_EVENT)
+    assert set(places) == {1, 2, 3}
+
+
+class Told(SilentReporter):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+def test_the_stage_asks_them_unless_switched_off(tmp_path):
+    folder = tmp_path / "clips"
+    with making(folder, "clips", {}, Settings()) as partial:
+        write_clips(partial, folder, DEFAULT_TAXONOMY, [clip_of("a"), clip_of("b")])
+        write_jsonl(partial / QUESTIONS_FILE, [question("a"), question("a", "road type"), question("z", "road type")])
+    told = Told()
+    out = supervise(folder, tmp_path / "on", SuperviseSettings(kinds=("verdict", "vqa"), vqa_per_clip=0), told)
+    assert [(i.clip_id, i.topic) for i in read_items(out) if i.kind == "vqa"] == [("a-w0", "imported_road_type")]
+    assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
+        "vqa": {"nothing is known that could be asked": 1}
+    }
+    assert any(line.startswith("1 imported questions were not asked") for line in told.lines)
+    for number, changes in enumerate(({"imported_questions": False}, {"kinds": ("verdict",)})):
+        settings = SuperviseSettings(**({"kinds": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
+        assert {i.kind for i in read_items(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
+
+
+def test_questions_travel_from_the_data_set_to_the_clips(tmp_path, make_video):
+    entry = {"question": "What type of road is shown?", "options": "A. highway, B. alley", "GT": "B"}
+    content = {f"./VRU_videos/DoTA/VRU_{n}.mp4": {"road type": entry} for n in (1, 2)}
+    (tmp_path / "DoTA").mkdir()
+    (tmp_path / "DoTA" / "DoTA_VQA_annotation.json").write_text(json.dumps(content))
+    make_video("VRU_videos/DoTA/VRU_1.mp4", count=20)
+    catalog = import_dataset("vru-accident", tmp_path, tmp_path / "catalog", ImportSettings())
+    clips = build_clips(catalog, tmp_path / "clips", ClipSettings())
+    assert read_questions(clips) == read_questions(catalog)
+    assert [q.answer for q in read_questions(clips)] == ["alley", "alley"]
