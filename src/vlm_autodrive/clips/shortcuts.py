@@ -242,7 +242,7 @@ def _words(values: Sequence[tuple[Value, ...]], truth: _Truth) -> str:
         mine = [value[0] for value, own in zip(values, truth.classes, strict=True) if own == number]
         if mine and isinstance(mine[0], str):
             common = Counter(mine).most_common(2)
-            listed = ", ".join(f"{text or 'unknown'} {100 * n / len(mine):.0f} %" for text, n in common)
+            listed = ", ".join(f"{text or 'none'} {100 * n / len(mine):.0f} %" for text, n in common)
             told.append(f"{name} {listed}")
         else:
             low, high = np.percentile(np.array(mine, dtype=np.float64), [5, 95])
