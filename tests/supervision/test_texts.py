@@ -174,6 +174,17 @@ def test_a_window_without_the_outcome_says_nothing_of_it():
     assert "response" not in {item.topic for item in result.items}
 
 
+@pytest.mark.parametrize("kind", ["simulated", "real"])
+def test_a_clip_cut_to_end_before_its_event_is_taught_the_verdict_alone(kind):
+    whole = random_clip(5, "collision") if kind == "simulated" else real_clip(5, "collision", 8.4)
+    ends = whole.start_s + whole.event_time_s - 0.5
+    clip = whole.model_copy(update={"end_s": ends, "clip_id": "ahead"})
+    result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
+    assert [(item.kind, item.target, item.accepted) for item in result.items] == [("verdict", "A", True)]
+    assert set(result.missing) == set(ALL.kinds) - {"verdict"}
+    assert all("after the end of the clip" in why for why in result.missing.values())
+
+
 def test_items_depend_on_seed_and_clip_only():
     clips = [random_clip(number, "normal") for number in range(5)]
     alone = [items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()) for clip in clips]

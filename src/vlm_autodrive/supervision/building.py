@@ -19,6 +19,8 @@ NOT_SUPERVISED = {
     "taxonomy": "its class is not in the taxonomy",
 }
 
+NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is taught"
+
 
 @dataclass(frozen=True)
 class ClipSupervision:
@@ -44,6 +46,11 @@ def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
     return "" if clip.event_class in taxonomy.names else NOT_SUPERVISED["taxonomy"]
 
 
+def shows_its_event(clip: Clip) -> bool:
+    """Whether a text may speak of the clip's event: not if it was cut to end before it."""
+    return clip.event_time_s is None or clip.event_time_s < clip.duration_s
+
+
 def items_for_clip(
     clip: Clip,
     taxonomy: Taxonomy,
@@ -65,7 +72,8 @@ def items_for_clip(
     items: list[SupervisionItem] = []
     missing: dict[str, str] = {}
     for kind in settings.kinds if kinds is None else kinds:
-        made = _make(kind, facts, settings, time_known_share)
+        shown = kind == "verdict" or shows_its_event(clip)
+        made = _make(kind, facts, settings, time_known_share) if shown else NOT_SHOWN
         if isinstance(made, str):
             missing[kind] = made
         else:

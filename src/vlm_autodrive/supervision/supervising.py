@@ -8,7 +8,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
-from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
+from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, shows_its_event, why_not
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.summary import summarise
@@ -69,8 +69,9 @@ def _supervise(
     if not clips:
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
     by_rules, served = _who_writes(settings)
-    taught = teach(clips, taxonomy, settings, served, folder, reporter) if served else {}
-    imported = imported_items(clips, questions, taxonomy, settings.seed)
+    shown = [clip for clip in clips if shows_its_event(clip)]
+    taught = teach(shown, taxonomy, settings, served, folder, reporter) if served else {}
+    imported = imported_items(shown, questions, taxonomy, settings.seed)
     share = share_of_known_times(clips, taxonomy)
     items: list[SupervisionItem] = []
     missing: list[dict[str, str]] = []

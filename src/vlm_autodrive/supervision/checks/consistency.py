@@ -56,6 +56,9 @@ def check_consistency(item: SupervisionItem, facts: Facts) -> Check:
 
 def _label_against_scenario(facts: Facts) -> str:
     """A label that contradicts the simulated motion, as a swapped row of annotations would."""
+    event_time = facts.clip.event_time_s
+    if event_time is not None and event_time >= facts.clip.duration_s:
+        return ""  # cut to end before its event
     meeting = facts.meeting
     if meeting is None or not meeting.complete or meeting.encounter.event_class not in facts.taxonomy.names:
         return _no_meeting(facts)
@@ -63,7 +66,6 @@ def _label_against_scenario(facts: Facts) -> str:
     inside = _EDGE_S <= meeting.encounter.time_s <= facts.clip.duration_s - _EDGE_S
     if shown != facts.label.name and (inside or facts.label.is_event):
         return f"the label is {facts.label.name}, but the simulated motion is {shown}"
-    event_time = facts.clip.event_time_s
     if facts.label.is_event and event_time is not None and abs(event_time - meeting.encounter.time_s) > _EDGE_S:
         return f"the event is at {meeting.encounter.time_s:.1f} s in the simulation, not at {event_time:.1f} s"
     return ""
