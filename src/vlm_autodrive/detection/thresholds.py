@@ -62,8 +62,9 @@ def fit_threshold(
     """The threshold with the best recall at no more than so many false alarms per hour.
 
     The stored scores of the windows are merged anew at many thresholds; the model is not asked. Thresholds lie
-    midway between scores that occur, and of several that do equally well the middle one is taken, so that the choice
-    hangs on no single window. The times that a reasoning trace refined are not used.
+    midway between scores that occur, and of several that do equally well the one nearest to the middle between the
+    lowest and the highest is taken, so that the choice hangs on no single window. (Not the middle one of their
+    number: most windows of a quiet drive score next to nothing, and a threshold down there floods another drive.) The times that a reasoning trace refined are not used.
 
     Args:
         detections: Scanned drives, other ones than those to be detected in later.
@@ -103,7 +104,8 @@ def fit_threshold(
     most_found = max(found for _, found, _ in allowed)
     fewest_alarms = min(alarms for _, found, alarms in allowed if found == most_found)
     best = [threshold for threshold, found, alarms in allowed if (found, alarms) == (most_found, fewest_alarms)]
-    return best[len(best) // 2]
+    middle = (best[0] + best[-1]) / 2
+    return min(best, key=lambda threshold: abs(threshold - middle))
 
 
 def with_threshold(settings: DetectSettings, threshold: float) -> DetectSettings:
