@@ -123,6 +123,15 @@ def test_of_thresholds_that_do_equally_well_one_in_the_middle_of_their_range_is_
     assert 0.1 < fit_threshold([drive], truths, 0, SETTINGS) < 0.7
 
 
+def test_a_threshold_so_low_that_all_windows_merge_does_not_pass_for_one_without_false_alarms():
+    chances = [0.2, 0.1] * 5 + [0.9] * 3 + [0.2, 0.1] * 5 + [0.96] * 3 + [0.1] * 9
+    drive = scanned("a", chances)
+    times = {t: merge_windows(drive.windows, with_threshold(SETTINGS, t), DEFAULT_TAXONOMY) for t in (0.05, 0.5)}
+    assert [len(times[0.05]), len(times[0.5])] == [1, 2]
+    truths = {"a": [event("a", times[0.05][0].time_s)]}  # the one long event is right, by its highest window
+    assert fit_threshold([drive], truths, 0, SETTINGS) == pytest.approx(0.93)  # where the false alarm at 0.9 is gone
+
+
 def test_thresholds_that_cannot_be_chosen_are_refused():
     drive = scanned("a", [0.1, 1.0, 0.1, 0.1])
     with pytest.raises(UserError, match="hold true events"):

@@ -64,7 +64,9 @@ def fit_threshold(
     The stored scores of the windows are merged anew at many thresholds; the model is not asked. Thresholds lie
     midway between scores that occur, and of several that do equally well the one nearest to the middle between the
     lowest and the highest is taken, so that the choice hangs on no single window. (Not the middle one of their
-    number: most windows of a quiet drive score next to nothing, and a threshold down there floods another drive.) The times that a reasoning trace refined are not used.
+    number: most windows of a quiet drive score next to nothing, and a threshold down there floods another drive.)
+    Every higher threshold must keep to the cap too: far down, nearly all windows merge into a few long events, which
+    are few false alarms by accident. The times that a reasoning trace refined are not used.
 
     Args:
         detections: Scanned drives, other ones than those to be detected in later.
@@ -94,7 +96,8 @@ def fit_threshold(
             matching = match_events(times, wanted, tolerance_s)
             found, alarms = found + len(matching.pairs), alarms + len(matching.false_alarms)
         results.append((threshold, found, alarms))
-    allowed = [result for result in results if result[2] / hours <= max_false_alarms_per_hour]
+    kept_to = [alarms / hours <= max_false_alarms_per_hour for _, _, alarms in results]
+    allowed = results[len(kept_to) - [*reversed(kept_to), False].index(False) :]
     if not allowed:
         fewest = min(alarms for _, _, alarms in results) / hours
         raise UserError(
