@@ -257,6 +257,10 @@ def test_the_command_line(odd_videos, tmp_path):
     assert result.exit_code == 0, result.output
     assert "cannot be used: the file is empty" in result.stdout
     assert "6 can be used, 5 cannot" in result.stdout
+    first_words = [line.split()[0] for line in result.stdout.splitlines() if line[:1].strip()]
+    table = [word for word in first_words if word in {path.stem for path in odd_videos}]
+    assert set(table[:5]) == {"black", "frozen", "empty", "random", "missing"}
+    assert table[-1] == "sound"  # nothing is to be said of it
     assert result.stdout.strip().splitlines()[-1] == str(tmp_path / "catalog-validated")
     strict = run("validate", catalog, "--strict", "--json", "--out", tmp_path / "strict")
     assert strict.exit_code == 1

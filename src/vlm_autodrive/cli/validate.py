@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overrides, Overwrite
+from vlm_autodrive.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
     from vlm_autodrive.datasets.judging import Validation, ValidationSummary
@@ -16,7 +16,9 @@ _MOST_ROWS = 40
 
 def validate(
     catalog: Annotated[Path, typer.Argument(metavar="CATALOG", help="What `import` made.")],
-    settings: Overrides = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, as listed above.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="The new catalog; CATALOG-validated unless given."),
@@ -33,13 +35,13 @@ def validate(
 ) -> None:
     """Decode every video of a catalog, and write a catalog in which those that cannot be used say why.
 
-    Each video is decoded in a process of its own, with limits of memory and time: a crash of the decoder is
-    that video's reason and nothing else. Give the new catalog to `clips`; videos that cannot be used become
-    clips with that reason, and are never cut. Settings: strict, black_share, frozen_share, memory_mb, silent_s,
-    whole_s.
+    Each video is decoded in a process with limits of memory and time: a crash of the decoder is that video's
+    reason and nothing else. Give the new catalog to `clips`; videos that cannot be used become clips with that
+    reason, and are never cut. The table shows these first, then what else is worth a note.
 
-    Ends with status 0 even if some videos cannot be used, as they are named; with 1 if none can, or, with
-    --strict, if any cannot.
+    Settings: black_share and frozen_share (0.98; 1.01 lets all pass), memory_mb (2000), silent_s (60), whole_s (3600).
+
+    Ends with status 0 even if some videos cannot be used; with 1 if none can, or, with --strict, if any cannot.
 
     Example: autodrive validate runs/mine/catalog --out runs/mine/validated
     """
@@ -64,9 +66,7 @@ def _print(found: "list[Validation]", summary: "ValidationSummary") -> None:
     from vlm_autodrive.cli.tables import print_columns
 
     rows = []
-    for each in sorted(found, key=lambda each: not each.problem):
-        if not each.problem and not each.notes:
-            continue
+    for each in sorted(found, key=lambda each: (not each.problem, not each.notes)):
         check = each.check
         remarks = [*(f"cannot be used: {each.problem}" for _ in range(bool(each.problem))), *each.notes.values()]
         rows.append(
