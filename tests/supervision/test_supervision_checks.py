@@ -4,7 +4,7 @@ import pytest
 from worlds import random_clip, real_clip
 
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, StudentPrompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks import check_consistency, check_format, check_leaks, checked
 from vlm_autodrive.supervision.checks.consistency import claims_contact, denies_contact
@@ -180,3 +180,39 @@ def test_real_footage_is_checked_by_its_label():
     (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(kinds=("caption",))).items
     assert check_consistency(caption, facts).passed
     assert not check_consistency(caption.model_copy(update={"target": "Rain. A car crashes."}), facts).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "right"),
+    [
+        ("smash", "A car crashes.", True),
+        ("smash", "No contact.", False),
+        ("scare", "A car crashes.", False),
+        ("scare", "No contact.", True),
+        ("oddity", "A car crashes.", True),
+        ("oddity", "No contact.", True),
+        ("calm", "A car crashes.", False),
+    ],
+)
+def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text, right):
+    def of(name, code, **more):
+        return EventClass(name=name, label=name.title(), code=code, definition=f"{name} things", **more)
+
+    own = Taxonomy(
+        classes=(
+            of("smash", "A", contact=True),
+            of("scare", "B", contact=False),
+            of("oddity", "C"),
+            of("calm", "D", is_event=False),
+        )
+    )
+    clip = real_clip(3, name, None if name == "calm" else 4.0, weather="Rain")
+    (caption,) = items_for_clip(clip, own, SuperviseSettings(kinds=("caption",))).items
+    assert check_consistency(caption.model_copy(update={"target": text}), facts_of(clip, own)).passed == right
+
+
+def test_a_simulated_clip_may_bear_a_class_that_the_simulation_does_not_know():
+    clip = random_clip(4, "collision").model_copy(update={"event_class": "event"})
+    facts = facts_of(clip, TWO_CLASS_TAXONOMY)
+    for item in items_for_clip(clip, TWO_CLASS_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
+        assert check_consistency(item, facts).passed, item

@@ -16,6 +16,8 @@ class EventClass(Record):
         is_event: False for the class that means that nothing happened; there is exactly one.
         spellings: Further spellings accepted in annotation files, compared by their letters and digits alone.
         takes_unknown: Whether events of unknown kind belong to it too; at most one class, of events.
+        contact: Whether there is contact in an event of this class; None if it does not tell. By it texts are
+            checked against labels.
     """
 
     name: str
@@ -25,6 +27,7 @@ class EventClass(Record):
     is_event: bool = True
     spellings: tuple[str, ...] = ()
     takes_unknown: bool = False
+    contact: bool | None = None
 
 
 class Taxonomy(Record):
@@ -104,6 +107,7 @@ DEFAULT_TAXONOMY = Taxonomy(
         EventClass(
             name="collision",
             label="Collision",
+            contact=True,
             code="A",
             definition="contact between a vehicle and another road user or object",
             spellings=("crash", "accident"),
@@ -111,6 +115,7 @@ DEFAULT_TAXONOMY = Taxonomy(
         EventClass(
             name="near_collision",
             label="Near-Collision",
+            contact=False,
             code="B",
             definition="contact narrowly avoided, by evasive braking or steering or by luck",
             spellings=("near-miss", "near crash"),

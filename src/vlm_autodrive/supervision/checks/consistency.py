@@ -60,8 +60,11 @@ def _label_against_scenario(facts: Facts) -> str:
     if event_time is not None and event_time >= facts.clip.duration_s:
         return ""  # cut to end before its event
     meeting = facts.meeting
-    if meeting is None or not meeting.complete or meeting.encounter.event_class not in facts.taxonomy.names:
-        return _no_meeting(facts)
+    if meeting is None or not meeting.complete:
+        shows_none = facts.scenario is not None and facts.label.is_event
+        return f"the label is {facts.label.name}, but the simulated motion shows no such event" if shows_none else ""
+    if meeting.encounter.event_class not in facts.taxonomy.names:
+        return ""  # classes of one's own, which the simulation does not know
     shown = meeting.encounter.event_class
     inside = _EDGE_S <= meeting.encounter.time_s <= facts.clip.duration_s - _EDGE_S
     if shown != facts.label.name and (inside or facts.label.is_event):
@@ -69,12 +72,6 @@ def _label_against_scenario(facts: Facts) -> str:
     if facts.label.is_event and event_time is not None and abs(event_time - meeting.encounter.time_s) > _EDGE_S:
         return f"the event is at {meeting.encounter.time_s:.1f} s in the simulation, not at {event_time:.1f} s"
     return ""
-
-
-def _no_meeting(facts: Facts) -> str:
-    if facts.scenario is None or not facts.label.is_event or facts.label.name not in ("collision", "near_collision"):
-        return ""
-    return f"the label is {facts.label.name}, but the simulated motion shows no such event"
 
 
 def _code(item: SupervisionItem, facts: Facts) -> str:
@@ -108,11 +105,17 @@ def _times(item: SupervisionItem, facts: Facts) -> str:
 def _contact(item: SupervisionItem, facts: Facts) -> str:
     parsed = parse_target(item.target) if item.kind == "reasoning" else None
     text = parsed.thoughts if parsed else item.target
-    if facts.label.name == "collision":
+    contact = _contact_by_label(facts)
+    if contact:
         denied = item.kind in ("caption", "description", "reasoning") and denies_contact(text)
         return "the text denies the contact that the label says" if denied else ""
-    without = not facts.label.is_event or facts.label.name == "near_collision"
-    return f"the text claims contact, but the label is {facts.label.name}" if without and claims_contact(text) else ""
+    claimed = contact is False and claims_contact(text)
+    return f"the text claims contact, but the label is {facts.label.name}" if claimed else ""
+
+
+def _contact_by_label(facts: Facts) -> bool | None:
+    """Whether the label says that there is contact; None if it does not tell."""
+    return facts.label.contact if facts.label.is_event else False
 
 
 def _event_answer(item: SupervisionItem, facts: Facts) -> str:
@@ -121,8 +124,9 @@ def _event_answer(item: SupervisionItem, facts: Facts) -> str:
     event_time = facts.clip.event_time_s
     if item.topic == "event_time" and facts.label.is_event and event_time is not None:
         return "" if item.target == seconds(event_time) else f"the event is at {event_time:.2f} s"
-    if item.topic == "contact" and facts.label.name in ("collision", "near_collision", "normal"):
+    contact = _contact_by_label(facts)
+    if item.topic == "contact" and contact is not None:
         asks_for = item.prompt.text.startswith("Does the ego vehicle touch")
-        if (item.target == "yes") != (asks_for == (facts.label.name == "collision")):
+        if (item.target == "yes") != (asks_for == contact):
             return "the answer contradicts the label on whether there is contact"
     return ""
