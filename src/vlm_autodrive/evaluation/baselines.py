@@ -1,9 +1,7 @@
 """Baselines without a model, which every claim has to beat: the commonest class, and camera shake."""
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import read_taxonomy
+from vlm_autodrive.workers import worker_pool
 
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
@@ -116,8 +115,7 @@ def _measured(
         task = stack.enter_context(reporter.task("Measuring camera shake", len(clips), len(clips) - len(waiting)))
         apply: Callable[..., Iterable[MotionRow]] = map
         if settings.workers and waiting:
-            context = multiprocessing.get_context("spawn")
-            apply = stack.enter_context(ProcessPoolExecutor(settings.workers, mp_context=context)).map
+            apply = stack.enter_context(worker_pool(settings.workers)).map
         for begin in range(0, len(waiting), _SAVE_EVERY):
             batch = list(apply(partial(measure, settings=settings), waiting[begin : begin + _SAVE_EVERY]))
             append_jsonl(file, batch)

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter, Task
 from vlm_autodrive.records.scenario import Scenario
 from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.workers import worker_pool
 
 HEADER = ("file_name", "time_of_event", "time_of_alert", "light_conditions", "weather", "scene", "time_to_accident")
 MANIFEST_HEADER = (
@@ -84,8 +83,7 @@ def _run(folder: Path, settings: SimulateSettings, todo: list[tuple[str, int]], 
             make_job(str(folder), settings, job)
             task.advance(1, job[0])
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = worker_pool(workers)
     try:
         queue = iter(todo)
         running: set[Future[str]] = set()

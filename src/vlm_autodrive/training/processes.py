@@ -19,6 +19,7 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.workers import end_with_parent
 
 _T = TypeVar("_T")
 _PATIENCE = datetime.timedelta(minutes=10)
@@ -114,6 +115,7 @@ def helpers(count: int, work: Callable[..., None], arguments: tuple[Any, ...]) -
 
 
 def _helper(rank: Rank, threads: int, meeting: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
     torch.set_num_threads(threads)
     try:
         _join(rank.number, rank.world, meeting)

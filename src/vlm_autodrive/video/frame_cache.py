@@ -1,10 +1,9 @@
 """Decoded and resized frames on disk, so that training does not decode a clip once for each epoch."""
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from vlm_autodrive.video.decode import Window, read_frames, read_windows
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.sampler import wanted_frames
+from vlm_autodrive.workers import worker_pool
 
 _FORMAT = 2  # counted up when the meaning of a cached file changes
 _GIGABYTE = 10**9
@@ -154,10 +154,9 @@ def _here(jobs: Sequence[_Job], cache: FrameCache) -> Iterator[_Result]:
 
 def _in_processes(jobs: Sequence[_Job], cache: FrameCache, workers: int) -> Iterator[_Result]:
     """Fill in a pool; if a file kills its worker, what is left is filled one by one, to know which it was."""
-    context = multiprocessing.get_context("spawn")
     left = dict(enumerate(jobs))
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with worker_pool(workers) as pool:
             futures = {pool.submit(cache.fill_video, job): number for number, job in left.items()}
             for future in as_completed(futures):
                 result = future.result()
@@ -166,7 +165,7 @@ def _in_processes(jobs: Sequence[_Job], cache: FrameCache, workers: int) -> Iter
     except BrokenProcessPool:
         for job in left.values():
             try:
-                with ProcessPoolExecutor(1, mp_context=context) as pool:
+                with worker_pool(1) as pool:
                     yield pool.submit(cache.fill_video, job).result()
             except BrokenProcessPool:
                 yield len(job[1]), {clip_id: "the decoder crashed on this file" for clip_id, _, _ in job[1]}

@@ -1,0 +1,47 @@
+"""Workers end with the process that started them, even if it is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from vlm_autodrive.workers import worker_pool
+
+_SCRIPT = (
+    "import os, time\n"
+    "from vlm_autodrive.workers import worker_pool\n"
+    "if __name__ == '__main__':\n"
+    "    pool = worker_pool(2)\n"
+    "    print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)\n"
+    "    time.sleep(600)\n"
+)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_idle_workers_end_when_their_parent_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(_SCRIPT)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert workers
+    assert all(running(pid) for pid in workers)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while any(running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in workers)
+
+
+def test_the_pool_does_its_work_in_other_processes():
+    with worker_pool(2) as pool:
+        assert list(pool.map(abs, [-3, 4])) == [3, 4]
+        assert pool.submit(os.getpid).result() != os.getpid()
