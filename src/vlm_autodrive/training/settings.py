@@ -28,7 +28,8 @@ class TrainSettings(Settings):
         epochs: Passes over the clips of the train split; may be a fraction.
         clips_per_step: Distinct clips in one step. Their items share each clip's prefix.
         clips_per_forward: Clips in one forward pass; gradients add up over a step. None: all at once.
-        processes: Processes that train together on a CPU, each with a share of the cores and of every step.
+        processes: Processes that train together on a CPU, each with a share of the cores and of every step; on a
+            GPU one trains.
         sampled_items: Of a clip's captions, descriptions and questions, how many are taken at each
             visit, drawn anew each time. The direct verdict and the reasoning always are.
         kind_weights: Weight of each kind's tokens in the loss; 1 if not named.

@@ -80,11 +80,12 @@ def train(
             for each in taught_clips(read_clips(supervision), read_items(supervision))
             if each.clip.clip_id in readable
         ]
-        if settings.processes > 1 and loaded.device.type != "cpu":
-            raise UserError(f"train.processes is for CPUs, and this model is on {loaded.device}; set it to 1.")
+        processes = settings.processes if loaded.device.type == "cpu" else 1
+        if processes < settings.processes:
+            reporter.say(f"the model is on {loaded.device}, so one process trains; train.processes is for CPUs")
         model = _prepare(loaded, settings, reporter)
         shared = (taught, cache.folder, folder, settings)
-        with helpers(settings.processes, _help, shared) as rank:
+        with helpers(processes, _help, shared) as rank:
             _loop(model, loaded, taught, cache, folder, settings, reporter, rank)
         window_s = round(statistics.median(each.clip.duration_s for each in taught), 3)
         card = ModelCard(name=settings.name, base=settings.model, sampling=sampling, window_s=window_s)
