@@ -7,7 +7,6 @@ the table gives their ratio. It is written into docs/benchmarks.md between the m
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from machine import processor_name
 
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
 from vlm_autodrive.models.encoding import Encoder, Prefix
@@ -95,13 +95,6 @@ def measure(
     return statistics.median(seconds[0]), statistics.median(seconds[1]), difference
 
 
-def _processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
-    info = Path("/proc/cpuinfo")
-    named = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return named[0].partition(":")[2].strip() if named else platform.machine()
-
-
 def main() -> None:
     """Measure every shape and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -121,7 +114,7 @@ def main() -> None:
         line = f"| {name} | {shared:.3f} | {separate:.3f} | {separate / shared:.1f} | {difference:.0e} |"
         print(line, flush=True)
         lines.append(line)
-    machine = f"{torch.get_num_threads()} threads of an {_processor()}, no GPU, fp32, torch {torch.__version__}"
+    machine = f"{torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch {torch.__version__}"
     lines.append(f"\nMachine: {machine}. `python benchmarks/prefix_sharing.py` makes this table.")
     before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -10,7 +10,6 @@ Every frame has its number burned in, so that the table can also say which way s
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from machine import processor_name
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import Clip
@@ -258,12 +258,6 @@ def lend_libraries() -> None:
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    named = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return named[0].partition(":")[2].strip() if named else platform.machine()
-
-
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -316,7 +310,7 @@ def main() -> None:
     bits = short.stat().st_size * 8 / SECONDS / 1e6
     load = os.getloadavg()[0]
     lines.append(
-        f"\nMachine: {os.cpu_count()} cores of an {_processor()}, no GPU, with a load of {load:.1f} of which this "
+        f"\nMachine: {os.cpu_count()} cores of an {processor_name()}, no GPU, with a load of {load:.1f} of which this "
         f"program is one or two: compare ratios, by CPU time where the machine is busy. "
         f"720p30 H.264 of {bits:.1f} Mbit/s, x264's own preset and key frames; "
         f"{arguments.rounds} rounds of {len(STARTS_S)} windows in turns, "

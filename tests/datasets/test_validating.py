@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from tests.clocks import turn, write_clock
+from tests.remuxing import faststart
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips.building import build_clips
@@ -47,16 +48,6 @@ def shades(path, levels, fps=10):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 128, 3), level, np.uint8), "rgb24")))
         container.mux(stream.encode())
     return path
-
-
-def faststart(path, target):
-    with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as out:
-        stream = out.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                out.mux(packet)
-    return target
 
 
 def halved(path, share=0.5):

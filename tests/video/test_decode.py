@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.clocks import numbers_shown, turn
+from tests.remuxing import faststart
 from vlm_autodrive.video.decode import VideoError, read_frames, read_pictures, read_windows
 from vlm_autodrive.video.frames import SamplingSettings
 from vlm_autodrive.video.probe import probe
@@ -110,21 +111,8 @@ def test_cut_off_file_gives_what_is_left_and_errors_for_the_rest(make_video):
             read_frames(path, *window, FOUR)
 
 
-def faststart(path):
-    import av
-
-    target = path.with_name("fast.mp4")
-    with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as out:
-        stream = out.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                out.mux(packet)
-    return target
-
-
-def test_cut_off_faststart_is_known_for_what_it_is(make_video):
-    path = truncated(faststart(make_video("a.mp4", count=100)), 0.5)
+def test_cut_off_faststart_is_known_for_what_it_is(make_video, tmp_path):
+    path = truncated(faststart(make_video("a.mp4", count=100), tmp_path / "fast.mp4"), 0.5)
     with pytest.raises(VideoError, match=r"ends after \d\.\d of 9\.9 s"):
         probe(path)
     left = probe(path, allow_partial=True)
