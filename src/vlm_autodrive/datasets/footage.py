@@ -138,11 +138,6 @@ def info_of(path: Path) -> VideoInfo | None:
         return None
 
 
-def frame_rate(info: VideoInfo) -> float:
-    """Frames per second, on the average."""
-    return info.frames / info.duration_s
-
-
 def add_video(reading: Reading, video: Video, row: Row, taken: dict[str, Row]) -> bool:
     """Add a video that a row names, unless a row above has named it: then an issue is written.
 

@@ -1,6 +1,7 @@
 """Choosing the threshold on drives whose true events are known, by false alarms per hour."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,8 @@ def fit_threshold(
             matching = match_events(times, wanted, tolerance_s)
             found, alarms = found + len(matching.pairs), alarms + len(matching.false_alarms)
         results.append((threshold, found, alarms))
-    kept_to = [alarms / hours <= max_false_alarms_per_hour for _, _, alarms in results]
-    allowed = results[len(kept_to) - [*reversed(kept_to), False].index(False) :]
+    from_the_top = takewhile(lambda result: result[2] / hours <= max_false_alarms_per_hour, reversed(results))
+    allowed = list(from_the_top)[::-1]
     if not allowed:
         fewest = min(alarms for _, _, alarms in results) / hours
         raise UserError(
