@@ -6,7 +6,7 @@ from vlm_autodrive.records import Clip, Kind, SupervisionItem, Taxonomy
 from vlm_autodrive.supervision.captions import caption_item
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.descriptions import description_item
-from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
+from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event, stated_times
 from vlm_autodrive.supervision.reasoning import reasoning_item
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.verdict import verdict_item
@@ -44,11 +44,6 @@ def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
     if clip.event_class is None:
         return NOT_SUPERVISED["class"]
     return "" if clip.event_class in taxonomy.names else NOT_SUPERVISED["taxonomy"]
-
-
-def shows_its_event(clip: Clip) -> bool:
-    """Whether a text may speak of the clip's event: not if it was cut to end before it."""
-    return clip.event_time_s is None or clip.event_time_s < clip.duration_s
 
 
 def items_for_clip(

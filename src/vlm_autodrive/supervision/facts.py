@@ -110,6 +110,11 @@ class Facts:
         return min(encounters, key=lambda e: abs(e.time_s - time_s)) == self.meeting.encounter
 
 
+def shows_its_event(clip: Clip) -> bool:
+    """Whether a text may speak of the clip's event: not if it was cut to end before it."""
+    return clip.event_time_s is None or clip.event_time_s < clip.duration_s
+
+
 def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
     """Gather what is known of a labelled clip.
 

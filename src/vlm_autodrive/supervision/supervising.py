@@ -8,7 +8,8 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
-from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, shows_its_event, why_not
+from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
+from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.summary import summarise

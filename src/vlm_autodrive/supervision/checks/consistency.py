@@ -4,7 +4,7 @@ import re
 
 from vlm_autodrive.records import Check, SupervisionItem
 from vlm_autodrive.supervision.checks.format import parse_target
-from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.facts import Facts, shows_its_event
 from vlm_autodrive.supervision.wording import NO_EVENT, seconds
 
 NAME = "consistency"
@@ -56,9 +56,9 @@ def check_consistency(item: SupervisionItem, facts: Facts) -> Check:
 
 def _label_against_scenario(facts: Facts) -> str:
     """A label that contradicts the simulated motion, as a swapped row of annotations would."""
+    if not shows_its_event(facts.clip):
+        return ""
     event_time = facts.clip.event_time_s
-    if event_time is not None and event_time >= facts.clip.duration_s:
-        return ""  # cut to end before its event
     meeting = facts.meeting
     if meeting is None or not meeting.complete:
         shows_none = facts.scenario is not None and facts.label.is_event
