@@ -45,6 +45,10 @@ class SupervisionItem(Record):
             and cannot be changed, so that the clip must not be mirrored behind this item.
         teacher: Who wrote the target: ``rules`` or a model's name.
         teacher_prompt_version: Version of the teacher's prompt or rule set.
+        made_from: What the writer had before it: some of ``label``, ``metadata``, ``scenario``, ``frames``,
+            ``description`` and ``data set``, in this order.
+        replies: Ids of the teacher's replies that the target was made from; they stand in ``replies.jsonl``
+            with all that the teacher wrote. Empty for rules.
         outcome: How the writing ended.
         checks: The checks it went through; it is taught only if the outcome is good and all passed.
     """
@@ -58,6 +62,8 @@ class SupervisionItem(Record):
     mirror_target: str | None
     teacher: str
     teacher_prompt_version: str
+    made_from: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
     outcome: Outcome = Outcome.OK
     checks: tuple[Check, ...] = ()
 

@@ -6,41 +6,27 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.records import KINDS, Kind
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.supervision.teacher_settings import (
+    LocalTeacherSettings,
+    SeesSettings,
+    ServedTeacherSettings,
+    StudentSettings,
+)
 from vlm_autodrive.supervision.vqa import TOPIC_NAMES
 
 
-class ServedTeacherSettings(Settings):
-    """An OpenAI-compatible endpoint that writes descriptions and reasoning.
+class LimitSettings(Settings):
+    """When a supervision set as a whole is too poor to be taught: the run then stops and says why.
 
     Attributes:
-        base_url: Such as ``http://127.0.0.1:8000/v1``.
-        model: The model's name there.
-        allow_remote: Whether metadata, labels and frames may leave this machine.
-        api_key_env: Environment variable that holds the key; empty for none. The key is never kept.
-        frames: Frames of each clip that are sent along; 0 for text alone.
-        frame_height: Pixels of a frame that is sent.
-        frame_width: Likewise.
-        concurrency: Requests in flight.
-        timeout_s: Of one request.
-        attempts: Tries of one request on 429, 5xx and broken connections.
-        longest_wait_s: Never wait longer than this between tries, whatever the server says.
-        max_tokens: Most tokens of one answer.
-        temperature: Of sampling.
+        rejected: Largest share of a kind's items that may be rejected.
+        same_skeleton: Largest share of a kind's accepted texts by a model that may be one template.
+        counted_from: Shares are judged from this many items of a kind on.
     """
 
-    base_url: str = "http://127.0.0.1:8000/v1"
-    model: str = ""
-    allow_remote: bool = False
-    api_key_env: str = ""
-    frames: int = Field(0, ge=0, le=64)
-    frame_height: int = Field(252, ge=16)
-    frame_width: int = Field(448, ge=16)
-    concurrency: int = Field(8, ge=1, le=256)
-    timeout_s: float = Field(120.0, gt=0)
-    attempts: int = Field(6, ge=1)
-    longest_wait_s: float = Field(60.0, ge=0)
-    max_tokens: int = Field(800, ge=16)
-    temperature: float = Field(0.3, ge=0)
+    rejected: float = Field(0.5, ge=0, le=1)
+    same_skeleton: float = Field(0.5, ge=0, le=1)
+    counted_from: int = Field(50, ge=1)
 
 
 class SuperviseSettings(Settings):
@@ -48,20 +34,34 @@ class SuperviseSettings(Settings):
 
     Attributes:
         kinds: The kinds of supervision that are made; each is independent of the others.
-        vqa_per_clip: Questions for each clip.
+        vqa_per_clip: Questions by rules for each clip.
         vqa_topics: Names of the topics that questions are drawn from; all if null.
         imported_questions: Whether questions that a data set brought along are asked too, beside these.
         teacher: Who writes descriptions and reasoning.
-        served: The endpoint of a served teacher.
+        teacher_questions: Questions for each clip that a teacher which is a model writes from its
+            description, beside those by rules.
+        reasoning: How a teacher comes to the reasoning: in ``two_steps``, from its own description; in
+            ``one_step``, from what it is told and shown; or by the ``student`` itself, whose right traces are kept.
+        sees: What a teacher that is a model is told and shown.
+        local: The model, for ``teacher: local``.
+        served: The endpoint, for ``teacher: served``.
+        student: The student, for ``reasoning: student``.
+        limits: What stops the run.
         seed: Of every draw.
     """
 
     kinds: tuple[Kind, ...] = KINDS
-    vqa_per_clip: int = Field(8, ge=0)
+    vqa_per_clip: int = Field(10, ge=0)
     vqa_topics: tuple[str, ...] | None = None
     imported_questions: bool = True
-    teacher: Literal["rules", "served"] = "rules"
+    teacher: Literal["rules", "local", "served"] = "rules"
+    teacher_questions: int = Field(4, ge=0, le=12)
+    reasoning: Literal["two_steps", "one_step", "student"] = "two_steps"
+    sees: SeesSettings = SeesSettings()
+    local: LocalTeacherSettings = LocalTeacherSettings()
     served: ServedTeacherSettings = ServedTeacherSettings()
+    student: StudentSettings = StudentSettings()
+    limits: LimitSettings = LimitSettings()
     seed: int = 0
 
     @model_validator(mode="after")
@@ -71,4 +71,10 @@ class SuperviseSettings(Settings):
             raise ValueError(f"no VQA topic {', '.join(unknown)}; the topics are {', '.join(TOPIC_NAMES)}")
         if self.teacher == "served" and not self.served.model:
             raise ValueError("teacher: served needs served.model, the model's name at the endpoint")
+        if self.teacher == "local" and not self.local.model:
+            raise ValueError("teacher: local needs local.model, a folder or a hub name")
+        if self.reasoning == "student" and not self.student.model:
+            raise ValueError("reasoning: student needs student.model, a checkpoint folder or a hub name")
+        if self.reasoning == "one_step" and self.teacher != "rules" and not self.sees.label and not self.sees.frames:
+            raise ValueError("reasoning: one_step from neither label nor frames is a guess; set sees.frames")
         return self

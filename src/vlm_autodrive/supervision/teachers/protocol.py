@@ -1,11 +1,35 @@
-"""What a teacher is: something that turns a prompt, and frames if it is given any, into text."""
+"""What a teacher is: something that writes one wanted text about one clip."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel
 
 from vlm_autodrive.records import Outcome, Record, TeacherPrompt
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.video.frames import SamplingSettings
+
+Wanted = Literal["description", "questions", "reasoning"]
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The window of a video that a teacher is shown, and how.
+
+    Attributes:
+        path: The video.
+        start_s: Start of the window, in seconds after the video's first frame.
+        end_s: Its end, likewise.
+        sampling: Which frames, and how large.
+        as_video: Send them as one video rather than as images; either way with their true times.
+    """
+
+    path: Path
+    start_s: float
+    end_s: float
+    sampling: SamplingSettings
+    as_video: bool = False
 
 
 @dataclass(frozen=True)
@@ -13,17 +37,21 @@ class TeacherRequest:
     """One text that is wanted.
 
     Attributes:
-        request_id: Unique among the requests of a run; replies are joined by it.
-        prompt: What the teacher reads.
-        frames: Loads the clip's frames, when the request's turn has come; None for text alone.
-        schema: JSON schema of the answer, and its name.
-        answered: What the teacher wrote before, and what was wrong with it, for a repair turn.
+        request_id: Unique in a supervision set, such as ``clip/description`` or ``clip/description/repair``.
+        wanted: What is wanted.
+        facts: What is known of the clip: a teacher by rules writes from it, a model reads ``prompt``.
+        prompt: What a model reads. It may hold the label.
+        answer: The shape of the answer, a JSON object of this model.
+        footage: What a model is shown; None for text alone.
+        answered: What the teacher wrote before, and what was wrong with it, in a repair turn.
     """
 
     request_id: str
+    wanted: Wanted
+    facts: Facts
     prompt: TeacherPrompt
-    frames: Callable[[], Frames] | None = None
-    schema: tuple[str, dict[str, Any]] | None = field(default=None)
+    answer: type[BaseModel]
+    footage: Footage | None = None
     answered: tuple[str, str] | None = None
 
 
@@ -33,7 +61,8 @@ class TeacherReply(Record):
     Attributes:
         request_id: The request.
         outcome: ``ok``, or how it failed.
-        text: All that the teacher wrote.
+        text: All that the teacher wrote, as it wrote it.
+        thoughts: What a reasoning model thought beforehand, where its server tells that apart from the text.
         reason: Why it failed, in plain words.
         prompt_tokens: As the endpoint counted them; 0 if it does not.
         completion_tokens: Likewise.
@@ -42,21 +71,26 @@ class TeacherReply(Record):
     request_id: str
     outcome: Outcome
     text: str = ""
+    thoughts: str = ""
     reason: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
 class Teacher(Protocol):
-    """Writes texts."""
+    """Writes texts: by rules, with a model in this process, or by asking a served model."""
 
     @property
     def name(self) -> str:
         """As it stands in supervision items."""
 
-    def write(self, requests: Sequence[TeacherRequest]) -> Iterator[TeacherReply]:
-        """Answer every request exactly once, in whatever order the answers arrive.
+    @property
+    def at_once(self) -> int:
+        """How many requests it is worth having under way at the same time; 1 for rules and local models."""
+
+    async def write(self, request: TeacherRequest) -> TeacherReply:
+        """Answer one request. What fails is a reply with its outcome and reason.
 
         Raises:
-            UserError: If no request could ever succeed, such as for a wrong key.
+            UserError: If no request could ever succeed, such as for a wrong key, or the budget is spent.
         """
