@@ -4,7 +4,7 @@ Video paths are absolute in memory and relative to the artefact on disk, so that
 ``final`` is the folder's final name, since a stage writes while the folder still has a partial one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact, write_text
@@ -20,6 +20,7 @@ from vlm_autodrive.records import (
     SupervisionItem,
     Taxonomy,
     Video,
+    iterate_jsonl,
     read_jsonl,
     write_jsonl,
 )
@@ -124,7 +125,7 @@ def read_scenarios(catalog: Path) -> dict[str, Scenario]:
     return {s.video_id: s for s in read_jsonl(catalog / SCENARIOS_FILE, Scenario)}
 
 
-def write_clips(folder: Path, final: Path, taxonomy: Taxonomy, clips: Sequence[Clip]) -> None:
+def write_clips(folder: Path, final: Path, taxonomy: Taxonomy, clips: Iterable[Clip]) -> None:
     """Write clips, beside the taxonomy of their labels."""
     write_taxonomy(folder, taxonomy)
     write_jsonl(
@@ -134,8 +135,13 @@ def write_clips(folder: Path, final: Path, taxonomy: Taxonomy, clips: Sequence[C
 
 def read_clips(folder: Path) -> list[Clip]:
     """The clips of a clip set, or of a supervision set, which carries its clips with it."""
-    clips = read_jsonl(folder / CLIPS_FILE, Clip)
-    return [c.model_copy(update={"path": absolute_from_artifact(c.path, folder)}) for c in clips]
+    return list(iterate_clips(folder))
+
+
+def iterate_clips(folder: Path) -> Iterator[Clip]:
+    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory."""
+    for clip in iterate_jsonl(folder / CLIPS_FILE, Clip):
+        yield clip.model_copy(update={"path": absolute_from_artifact(clip.path, folder)})
 
 
 def read_items(supervision: Path) -> list[SupervisionItem]:

@@ -1,6 +1,14 @@
 """The records that everything else is made of. Import them from here."""
 
-from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
+from vlm_autodrive.records.base import (
+    Outcome,
+    Record,
+    append_jsonl,
+    iterate_jsonl,
+    read_jsonl,
+    read_partial_jsonl,
+    write_jsonl,
+)
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
@@ -42,6 +50,7 @@ __all__ = [
     "VideoDetections",
     "WindowScore",
     "append_jsonl",
+    "iterate_jsonl",
     "read_jsonl",
     "read_partial_jsonl",
     "source_id_of",

@@ -1,7 +1,7 @@
 """What every record is: a frozen pydantic model, kept as one line of JSONL."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -59,21 +59,30 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
     Raises:
         UserError: If the file is missing, or a line is no valid record (file and line are named).
     """
+    return list(iterate_jsonl(path, model))
+
+
+def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
+    """Read a file's records one by one, for files that are larger than memory should hold.
+
+    Raises:
+        UserError: If the file is missing, or a line is no valid record (file and line are named).
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        stream = path.open("rb")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(model.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UserError(
-                f"{path}, line {number}: {place}: {first['msg']}; repair the line or make the file anew."
-            ) from None
-    return records
+    with stream:  # bytes end their lines at line feeds only; text may hold other characters that count as one
+        for number, line in enumerate(stream, start=1):
+            try:
+                record = model.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(str(part) for part in first["loc"])
+                raise UserError(
+                    f"{path}, line {number}: {place}: {first['msg']}; repair the line or make the file anew."
+                ) from None
+            yield record
 
 
 def read_partial_jsonl(path: Path, model: type[R]) -> list[R]:
