@@ -17,7 +17,8 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportedQuestion, write_json
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import QUESTIONS_FILE, read_items, read_questions, write_clips
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
-from vlm_autodrive.supervision.imported import imported_items
+from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.imported import imported_items, imported_questions
 from vlm_autodrive.supervision.wording import NO_EVENT
 
 NORMAL = [real_clip(number, "normal", None) for number in range(200)]
@@ -37,18 +38,21 @@ def question(video_id, topic="accident reason", **changes):
 
 
 def made(clips, questions):
-    return imported_items(clips, questions, DEFAULT_TAXONOMY, 0)
+    """The items of each clip, and how many questions were left out."""
+    asked = imported_questions(clips, questions, DEFAULT_TAXONOMY, 0)
+    facts = [facts_of(clip, DEFAULT_TAXONOMY) for clip in clips if clip.clip_id in asked.by_clip]
+    items = {f.clip.clip_id: imported_items(f, asked.by_clip[f.clip.clip_id], 0) for f in facts}
+    return items, asked.left_out
 
 
-def flat(result):
-    return [item for items in result.items.values() for item in items]
+def flat(clips, questions):
+    return [item for items in made(clips, questions)[0].values() for item in items]
 
 
 @pytest.mark.fixtures
 def test_vru_accident_questions_become_vqa_items(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
-    result = made([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
-    items = flat(result)
+    items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
     assert {item.kind for item in items} == {"vqa"}
     assert len({item.item_id for item in items}) == len(items)
     answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.items}
@@ -72,16 +76,16 @@ def test_questions_on_an_event_are_asked_of_both_at_the_same_rate(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
     with_event = [clip_of(video.video_id) for video in reading.videos]
     silent = {video.video_id for video in reading.videos[::3]}
-    result = made(with_event + NORMAL, [q for q in reading.items if q.video_id not in silent])
+    items = flat(with_event + NORMAL, [q for q in reading.items if q.video_id not in silent])
     for topic in ("imported_accident_type", "imported_accident_reason", "imported_prevention_method"):
-        asked = Counter(item.clip_id.startswith("real_") for item in flat(result) if item.topic == topic)
+        asked = Counter(item.clip_id.startswith("real_") for item in items if item.topic == topic)
         assert asked[False] == len(with_event) - len(silent)
         assert asked[True] / len(NORMAL) == pytest.approx(asked[False] / len(with_event), abs=0.01)
 
 
 def test_a_question_on_the_event_is_not_asked_of_a_window_beside_it():
     questions = [question("a"), question("a", "location", options=(), answer="in a town", question="Where is it?")]
-    items = made([clip_of("a"), clip_of("a", "normal", place=1)], questions).items
+    items = made([clip_of("a"), clip_of("a", "normal", place=1)], questions)[0]
     assert {item.topic: item.target for item in items["a-w0"]} == {
         "imported_accident_reason": "the lorry braked late", "imported_location": "in a town",
     }  # fmt: skip
@@ -91,9 +95,9 @@ def test_a_question_on_the_event_is_not_asked_of_a_window_beside_it():
 
 
 def test_without_clips_to_compare_no_question_presupposes_an_event():
-    result = made([clip_of("a")], [question("a"), question("a", "road type")])
-    assert [item.topic for item in flat(result)] == ["imported_road_type"]
-    assert result.left_out == 1
+    items, left_out = made([clip_of("a")], [question("a"), question("a", "road type")])
+    assert [item.topic for item in items["a-w0"]] == ["imported_road_type"]
+    assert left_out == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_without_clips_to_compare_no_question_presupposes_an_event():
 )
 def test_questions_that_tell_and_answers_that_contradict_are_not_taught(change, event_class):
     clip = real_clip(0, event_class, None)
-    items = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)]).items[clip.clip_id]
+    items = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)])[0][clip.clip_id]
     assert [item.accepted for item in items] == [False]
     assert any(check.message for check in items[0].checks)
 
@@ -114,8 +118,8 @@ def test_questions_that_tell_and_answers_that_contradict_are_not_taught(change, 
 def test_options_are_shuffled_and_stay_the_same_from_run_to_run():
     clips = [clip_of(f"v{number}") for number in range(40)] + NORMAL[:40]
     questions = [question(f"v{number}") for number in range(40)]
-    first = flat(made(clips, questions))
-    assert first == flat(made(clips, questions))
+    first = flat(clips, questions)
+    assert first == flat(clips, questions)
     places = Counter(i.prompt.text.splitlines().index(i.target) for i in first if i.target != NO_EVENT)
     assert set(places) == {1, 2, 3}
 

@@ -8,6 +8,7 @@ from vlm_autodrive.records.base import (
     read_jsonl,
     read_partial_jsonl,
     write_jsonl,
+    writing_jsonl,
 )
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
@@ -55,4 +56,5 @@ __all__ = [
     "read_partial_jsonl",
     "source_id_of",
     "write_jsonl",
+    "writing_jsonl",
 ]

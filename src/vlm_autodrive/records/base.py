@@ -1,7 +1,8 @@
 """What every record is: a frozen pydantic model, kept as one line of JSONL."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -33,16 +34,27 @@ R = TypeVar("R", bound=Record)
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
     """Write records, one a line, atomically. Returns how many."""
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as stream:
+    with writing_jsonl(path) as write:
         for record in records:
-            stream.write(record.model_dump_json() + "\n")
+            write(record)
             count += 1
+    return count
+
+
+@contextmanager
+def writing_jsonl(path: Path) -> Iterator[Callable[[Record], None]]:
+    """Write records, one a line, as they are made; the file gets its name when the block ends well."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+
+        def write(record: Record) -> None:
+            stream.write(record.model_dump_json() + "\n")
+
+        yield write
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-    return count
 
 
 def append_jsonl(path: Path, records: Iterable[Record]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vlm_autodrive.records import Clip, ImportedQuestion, StudentPrompt, SupervisionItem, Taxonomy
 from vlm_autodrive.supervision.checks import checked
-from vlm_autodrive.supervision.facts import facts_of, stated_times
+from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.student_prompts import VERSION
 from vlm_autodrive.supervision.wording import NO_EVENT
@@ -28,31 +28,31 @@ NOBODY_TO_COMPARE = "questions on an event need clips without one, so that askin
 
 
 @dataclass(frozen=True)
-class ImportedItems:
-    """The imported questions of a clip set.
+class Asked:
+    """Which clips are asked which imported questions.
 
     Attributes:
-        items: The items of each clip that has some, by clip id, each with its checks.
-        left_out: How many questions on an event were not asked, since there is no clip without one.
+        by_clip: The questions of each clip that has some, by clip id, each with the answer that is true there.
+        left_out: How many questions on an event are not asked, since there is no clip without one.
     """
 
-    items: Mapping[str, tuple[SupervisionItem, ...]]
+    by_clip: Mapping[str, Sequence[tuple[ImportedQuestion, str]]]
     left_out: int
 
 
-def imported_items(
+def imported_questions(
     clips: Sequence[Clip], questions: Sequence[ImportedQuestion], taxonomy: Taxonomy, seed: int
-) -> ImportedItems:
-    """Make the items of the questions on some clips' videos.
+) -> Asked:
+    """Decide which clips are asked which questions.
 
     What is asked of the whole video, such as its weather, is asked of each of its clips. What is asked of its
     event is asked of the clips that show one: a clip beside the event holds no answer to it.
 
     Args:
-        clips: Labelled clips, of training and validation.
+        clips: Labelled clips, of training and validation. Their scenarios are not looked at.
         questions: The questions of their catalog.
         taxonomy: The classes.
-        seed: Of the order of options, and of which clips without an event are asked what.
+        seed: Of which clips without an event are asked what.
     """
     by_video: dict[str, list[ImportedQuestion]] = {}
     for question in questions:
@@ -74,15 +74,20 @@ def imported_items(
             asked.setdefault(clip.clip_id, []).append((question, question.answer))
         for clip, question in _lent(own, len(with_event), without, seed, topic):
             asked.setdefault(clip.clip_id, []).append((question, NO_EVENT))
-    items = {}
-    for clip in clips:
-        made = [
-            _item(clip, question, answer, taxonomy, seed, number)
-            for number, (question, answer) in enumerate(asked.get(clip.clip_id, []))
-        ]
-        if made:
-            items[clip.clip_id] = tuple(made)
-    return ImportedItems(items, left_out)
+    return Asked(asked, left_out)
+
+
+def imported_items(
+    facts: Facts, asked: Sequence[tuple[ImportedQuestion, str]], seed: int
+) -> tuple[SupervisionItem, ...]:
+    """The items of one clip, each with its checks.
+
+    Args:
+        facts: The clip.
+        asked: Its questions and their answers.
+        seed: Of the order of options.
+    """
+    return tuple(_item(facts, question, answer, seed, number) for number, (question, answer) in enumerate(asked))
 
 
 def _lent(
@@ -101,14 +106,12 @@ def _lent(
     return lent
 
 
-def _item(
-    clip: Clip, question: ImportedQuestion, answer: str, taxonomy: Taxonomy, seed: int, number: int
-) -> SupervisionItem:
-    facts = facts_of(clip, taxonomy)
+def _item(facts: Facts, question: ImportedQuestion, answer: str, seed: int, number: int) -> SupervisionItem:
+    clip_id = facts.clip.clip_id
     text = _WORDINGS.get(question.topic, question.question)
     if question.options:
         options = [*question.options, *([NO_EVENT] if question.topic in _PRESUPPOSING else [])]
-        rng_for(seed, clip.clip_id, question.question_id).shuffle(options)
+        rng_for(seed, clip_id, question.question_id).shuffle(options)
         text = "\n".join([f"{text} Choose one:", *options])
     item = make_item(
         facts,
@@ -120,4 +123,4 @@ def _item(
         teacher=question.source or "data set",
         teacher_prompt_version="1",
     )
-    return checked(item, facts, stated_times(seed, clip.clip_id, clip.duration_s))
+    return checked(item, facts, stated_times(seed, clip_id, facts.clip.duration_s))

@@ -9,8 +9,8 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
 from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
-from vlm_autodrive.supervision.facts import shows_its_event
-from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
+from vlm_autodrive.supervision.facts import facts_of, shows_its_event
+from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items, imported_questions
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.summary import summarise
 from vlm_autodrive.supervision.teaching import SERVED_KINDS, Taught, teach
@@ -72,7 +72,7 @@ def _supervise(
     by_rules, served = _who_writes(settings)
     shown = [clip for clip in clips if shows_its_event(clip)]
     taught = teach(shown, taxonomy, settings, served, folder, reporter) if served else {}
-    imported = imported_items(shown, questions, taxonomy, settings.seed)
+    imported = imported_questions(shown, questions, taxonomy, settings.seed)
     share = share_of_known_times(clips, taxonomy)
     items: list[SupervisionItem] = []
     missing: list[dict[str, str]] = []
@@ -80,7 +80,7 @@ def _supervise(
         for clip in clips:
             made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
             by_teacher = taught.get(clip.clip_id, Taught())
-            brought = imported.items.get(clip.clip_id, ())
+            brought = imported_items(facts_of(clip, taxonomy), imported.by_clip.get(clip.clip_id, ()), settings.seed)
             items += [*made.items, *by_teacher.items, *brought]
             reasons = {**made.missing, **by_teacher.missing}
             missing.append({kind: why for kind, why in reasons.items() if not (kind == "vqa" and brought)})

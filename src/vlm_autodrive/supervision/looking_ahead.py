@@ -1,0 +1,63 @@
+"""What a clip set holds for supervision, found out before anything is written: one light pass over its clips."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import Taxonomy
+from vlm_autodrive.stores import iterate_clips, read_questions, read_taxonomy
+from vlm_autodrive.supervision.building import share_of_known_times, why_not
+from vlm_autodrive.supervision.facts import shows_its_event
+from vlm_autodrive.supervision.imported import Asked, imported_questions
+from vlm_autodrive.supervision.settings import SuperviseSettings
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What lies ahead.
+
+    Attributes:
+        taxonomy: The classes.
+        supervised: How many clips get items.
+        unsupervised: Why not, for each other clip, by id.
+        test: How many of those are test clips.
+        time_known_share: Share of the events whose time is known.
+        imported: Which clips are asked which imported questions.
+    """
+
+    taxonomy: Taxonomy
+    supervised: int
+    unsupervised: dict[str, str]
+    test: int
+    time_known_share: float
+    imported: Asked
+
+
+def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
+    """Go over a clip set once, keeping no clip's motion in memory.
+
+    Raises:
+        UserError: If no clip can be supervised.
+    """
+    taxonomy = read_taxonomy(clips)
+    supervised, unsupervised, test = [], {}, 0
+    for clip in iterate_clips(clips):
+        reason = why_not(clip, taxonomy)
+        test += clip.split == "test"
+        if reason:
+            unsupervised[clip.clip_id] = reason
+        else:
+            supervised.append(clip.model_copy(update={"scenario": None}))
+    if not supervised:
+        raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
+    wanted = settings.imported_questions and "vqa" in settings.kinds
+    questions = read_questions(clips) if wanted else []
+    shown = [clip for clip in supervised if shows_its_event(clip)]
+    return Ahead(
+        taxonomy=taxonomy,
+        supervised=len(supervised),
+        unsupervised=unsupervised,
+        test=test,
+        time_known_share=share_of_known_times(supervised, taxonomy),
+        imported=imported_questions(shown, questions, taxonomy, settings.seed),
+    )

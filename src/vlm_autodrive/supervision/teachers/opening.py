@@ -1,0 +1,34 @@
+"""The teacher that the settings name."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers.protocol import Teacher
+from vlm_autodrive.supervision.teachers.rules import RulesTeacher
+
+
+@asynccontextmanager
+async def open_teacher(settings: SuperviseSettings, job: str, reporter: Reporter) -> AsyncIterator[Teacher]:
+    """Open the teacher for as long as the block lasts.
+
+    Args:
+        settings: Which it is.
+        job: Whose budget it spends.
+        reporter: Told what is to be minded.
+
+    Raises:
+        UserError: If it cannot be used.
+    """
+    if settings.teacher == "served":
+        from vlm_autodrive.supervision.teachers.served import open_served
+
+        async with open_served(settings.served, job, reporter) as served:
+            yield served
+    elif settings.teacher == "local":
+        from vlm_autodrive.supervision.teachers.local import open_local
+
+        yield open_local(settings.local)
+    else:
+        yield RulesTeacher()
