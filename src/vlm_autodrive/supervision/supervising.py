@@ -1,19 +1,21 @@
 """The stage: clips in, supervision items out, each accepted or rejected with a reason."""
 
+import asyncio
 import json
 from pathlib import Path
 
 from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
+from vlm_autodrive.records import Clip, ImportedQuestion, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
 from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
-from vlm_autodrive.supervision.facts import shows_its_event
+from vlm_autodrive.supervision.facts import facts_of, shows_its_event
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.summary import summarise
-from vlm_autodrive.supervision.teaching import SERVED_KINDS, Taught, teach
+from vlm_autodrive.supervision.teachers.rules import RulesTeacher
+from vlm_autodrive.supervision.teaching import TAUGHT_KINDS, taught
 
 SUMMARY_FILE = "summary.json"
 
@@ -50,7 +52,7 @@ def supervise(
             taxonomy = read_taxonomy(clips)
             every = read_clips(clips)
             questions = read_questions(clips) if settings.imported_questions and "vqa" in settings.kinds else []
-            items, summary = _supervise(every, questions, taxonomy, settings, folder, reporter)
+            items, summary = _supervise(every, questions, taxonomy, settings, reporter)
             write_jsonl(folder / ITEMS_FILE, items)
             write_clips(folder, out, taxonomy, every)
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
@@ -62,16 +64,15 @@ def _supervise(
     questions: list[ImportedQuestion],
     taxonomy: Taxonomy,
     settings: SuperviseSettings,
-    folder: Path,
     reporter: Reporter,
 ) -> tuple[list[SupervisionItem], dict[str, object]]:
     unsupervised = {clip.clip_id: reason for clip in every if (reason := why_not(clip, taxonomy))}
     clips = [clip for clip in every if clip.clip_id not in unsupervised]
     if not clips:
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
-    by_rules, served = _who_writes(settings)
+    by_rules = tuple(kind for kind in settings.kinds if kind not in TAUGHT_KINDS)
+    teacher = RulesTeacher(settings.seed)
     shown = [clip for clip in clips if shows_its_event(clip)]
-    taught = teach(shown, taxonomy, settings, served, folder, reporter) if served else {}
     imported = imported_items(shown, questions, taxonomy, settings.seed)
     share = share_of_known_times(clips, taxonomy)
     items: list[SupervisionItem] = []
@@ -79,7 +80,7 @@ def _supervise(
     with reporter.task("Writing supervision", total=len(clips)) as task:
         for clip in clips:
             made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
-            by_teacher = taught.get(clip.clip_id, Taught())
+            by_teacher = asyncio.run(taught(teacher, facts_of(clip, taxonomy), settings))
             brought = imported.items.get(clip.clip_id, ())
             items += [*made.items, *by_teacher.items, *brought]
             reasons = {**made.missing, **by_teacher.missing}
@@ -95,10 +96,3 @@ def _supervise(
         f"{test} test clips and {len(unsupervised) - test} others without items."
     )
     return items, summary
-
-
-def _who_writes(settings: SuperviseSettings) -> tuple[tuple[Kind, ...], tuple[Kind, ...]]:
-    if settings.teacher == "rules":
-        return settings.kinds, ()
-    served = tuple(kind for kind in settings.kinds if kind in SERVED_KINDS)
-    return tuple(kind for kind in settings.kinds if kind not in served), served
