@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.tiny_models import FAMILIES, load_tiny, random_pixels
-from vlm_autodrive.engines.local import LocalEngine
+from vlm_autodrive.engines.local import LocalEngine, _next_token
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix
@@ -67,3 +67,28 @@ def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_typ
         else:
             assert answer.outcome == Outcome.TRUNCATED
         assert answer.text == encoder.decode(written)
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_a_seed_gives_a_clip_the_same_sampled_text_whatever_stands_beside_it(model_type):
+    loaded, _ = load_tiny(model_type)
+    engine, shown = LocalEngine(loaded), clips(model_type)
+    hot = [Question("Describe.", max_new_tokens=6, temperature=1.5, seed=seed) for seed in (1, 2, 1)]
+    together = engine.answer(shown, hot)
+    for clip, (first, other, again) in zip(shown, together, strict=True):
+        assert first == again
+        assert first.text != other.text
+        ((alone,),) = engine.answer([clip], hot[:1])
+        assert alone == first
+    cold = Question("Describe.", max_new_tokens=6, temperature=1e-4, seed=3)
+    greedy = Question("Describe.", max_new_tokens=6)
+    assert all(drawn == likeliest for drawn, likeliest in engine.answer(shown, [cold, greedy]))
+
+
+def test_tokens_are_drawn_as_often_as_their_share_says():
+    logits = torch.tensor([[2.0, 0.0, 1.0, -20.0]])
+    for temperature in (0.5, 2.0):
+        chance = torch.Generator().manual_seed(0)
+        drawn = [int(_next_token(logits, temperature, chance)) for _ in range(4000)]
+        shares = torch.bincount(torch.tensor(drawn), minlength=4) / len(drawn)
+        torch.testing.assert_close(shares, (logits[0] / temperature).softmax(dim=-1), atol=0.03, rtol=0)

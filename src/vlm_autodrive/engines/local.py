@@ -99,15 +99,18 @@ class LocalEngine:
                 Answer(Outcome.OK, question.codes[row.index(max(row))], probabilities=tuple(row))
                 for row in probabilities
             ]
-        return self._generate(cache, logits, positions + len(tokens), question.max_new_tokens)
+        return self._generate(cache, logits, positions + len(tokens), question)
 
-    def _generate(self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, most: int) -> list[Answer]:
-        """Greedy decoding of all clips side by side."""
-        end = self._encoder.end_of_turn_id
+    def _generate(
+        self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, question: Question
+    ) -> list[Answer]:
+        """Decoding of all clips side by side."""
+        end, most = self._encoder.end_of_turn_id, question.max_new_tokens
+        chance = torch.Generator().manual_seed(question.seed)
         written: list[list[int]] = [[] for _ in positions]
         ended = torch.zeros(len(positions), dtype=torch.bool, device=positions.device)
         for step in range(most):
-            token = logits.argmax(dim=-1)
+            token = _next_token(logits, question.temperature, chance)
             ended |= token == end
             if bool(ended.all()):
                 break
@@ -134,6 +137,15 @@ class LocalEngine:
             logits_to_keep=1,
         ).logits[:, -1]
         return logits
+
+
+def _next_token(logits: torch.Tensor, temperature: float, chance: torch.Generator) -> torch.Tensor:
+    """The likeliest token of each clip, or one drawn; all clips share one draw, so that none depends on another."""
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    shares = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
+    drawn = torch.rand(1, generator=chance, dtype=torch.float64).to(shares.device) * shares[:, -1:]
+    return torch.searchsorted(shares, drawn, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
 def _shorten(cache: DynamicCache, tokens: int) -> None:

@@ -17,11 +17,15 @@ class Question:
         codes: If given, a direct verdict: the answer is one of these single-token codes, and its
             probability is the softmax over the codes' log-probabilities. If empty, text is generated.
         max_new_tokens: Most tokens to generate; a text that reaches it is ``truncated``.
+        temperature: Of sampling; 0 for the likeliest token at each place.
+        seed: Of sampling. The same seed gives a clip the same text, whatever clips stand beside it.
     """
 
     prompt: str
     codes: tuple[str, ...] = ()
     max_new_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from vlm_autodrive.records import Clip, Kind, SupervisionItem, Taxonomy
 from vlm_autodrive.supervision.captions import caption_item
 from vlm_autodrive.supervision.checks import checked
-from vlm_autodrive.supervision.descriptions import description_item
 from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event, stated_times
 from vlm_autodrive.supervision.reasoning import reasoning_item
 from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers.rules import description_item
 from vlm_autodrive.supervision.verdict import verdict_item
 from vlm_autodrive.supervision.vqa import vqa_items
 

@@ -25,6 +25,8 @@ def make_item(
     number: int = 0,
     teacher: str = RULES,
     teacher_prompt_version: str = RULES_VERSION,
+    made_from: tuple[str, ...] = (),
+    replies: tuple[str, ...] = (),
     outcome: Outcome = Outcome.OK,
 ) -> SupervisionItem:
     """Make an item, with the target of its mirror image.
@@ -38,6 +40,8 @@ def make_item(
         number: Tells items of one clip and topic apart.
         teacher: Who wrote the target.
         teacher_prompt_version: By which prompt or rules.
+        made_from: What the writer had before it.
+        replies: Ids of the teacher's replies that it was made from.
         outcome: How the writing ended.
     """
     mirrored: str | None = None
@@ -53,5 +57,7 @@ def make_item(
         mirror_target=mirrored,
         teacher=teacher,
         teacher_prompt_version=teacher_prompt_version,
+        made_from=made_from,
+        replies=replies,
         outcome=outcome,
     )

@@ -5,10 +5,16 @@ contact off those numbers, and then off its own wrong ones. So distances and spe
 closest moment stands first, where contact or not is said from the video alone.
 """
 
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import SupervisionItem
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
 from vlm_autodrive.supervision.items import make_item
+from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.wording import (
     ego_response,
     is_vehicle,
@@ -26,17 +32,50 @@ _BEFORE_S = (0.8,)
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
 
 
+class ReasoningAnswer(Answer):
+    """The steps that lead to a verdict, the verdict's code, and the event's time; None without an event."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=10)]
+    verdict: str
+    event_time_s: Seconds | None = None
+
+
+@cache
+def reasoning_shape(codes: tuple[str, ...]) -> type[ReasoningAnswer]:
+    """A :class:`ReasoningAnswer` whose verdict is one of these codes."""
+    one_of: Any = Literal[codes]
+    return create_model("ReasoningAnswer", __base__=ReasoningAnswer, verdict=(one_of, ...))
+
+
+def reasoning_text(answer: ReasoningAnswer) -> str:
+    """The text that the student is taught."""
+    return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)
+
+
+def lacks_time(facts: Facts) -> bool:
+    """Whether a clip shows an event whose time is not known: no reasoning could then end as it must."""
+    return facts.label.is_event and facts.clip.event_time_s is None
+
+
 def reasoning_item(facts: Facts) -> SupervisionItem | str:
-    """The reasoning of a clip, or in plain words why there is none."""
-    if facts.label.is_event and facts.clip.event_time_s is None:
+    """The reasoning of a clip by rules, or in plain words why there is none."""
+    if lacks_time(facts):
         return NO_TIME
+    answer = reason(facts)
+    if isinstance(answer, str):
+        return answer
+    return make_item(facts, "reasoning", "reasoning", reasoning_prompt(facts.taxonomy), reasoning_text(answer))
+
+
+def reason(facts: Facts) -> ReasoningAnswer | str:
+    """The reasoning by rules, or in plain words why there is none."""
     lines = _simulated(facts) if facts.scenario is not None else _annotated(facts)
     if lines is None:
         return NO_MOTION
-    thoughts = "\n".join(sentence(line) for line in lines)
     event_time = facts.clip.event_time_s if facts.label.is_event else None
-    target = format_reasoning(thoughts, facts.label.code, event_time)
-    return make_item(facts, "reasoning", "reasoning", reasoning_prompt(facts.taxonomy), target)
+    return ReasoningAnswer(
+        steps=tuple(sentence(line) for line in lines), verdict=facts.label.code, event_time_s=event_time
+    )
 
 
 def _simulated(facts: Facts) -> list[str] | None:

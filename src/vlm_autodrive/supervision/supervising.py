@@ -1,21 +1,33 @@
 """The stage: clips in, supervision items out, each accepted or rejected with a reason."""
 
 import json
+from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
-from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.artifacts import artifact_key, input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
-from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
-from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
-from vlm_autodrive.supervision.facts import facts_of, shows_its_event
-from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items, imported_questions
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.summary import summarise
-from vlm_autodrive.supervision.teaching import SERVED_KINDS, Taught, teach
+from vlm_autodrive.records import KINDS, SupervisionItem, writing_jsonl
+from vlm_autodrive.stores import ITEMS_FILE, iterate_clips, write_clips
+from vlm_autodrive.supervision.building import items_for_clip
+from vlm_autodrive.supervision.checks.whole_set import SetStatistics
+from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
+from vlm_autodrive.supervision.facts import Facts, facts_of
+from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
+from vlm_autodrive.supervision.in_order import in_order, run_async
+from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
+from vlm_autodrive.supervision.settings import LimitSettings, SuperviseSettings
+from vlm_autodrive.supervision.summary import figures_lines, summarise
+from vlm_autodrive.supervision.teacher_settings import BudgetSettings, PriceSettings
+from vlm_autodrive.supervision.teachers.opening import open_student_for, open_teacher
+from vlm_autodrive.supervision.teaching import Taught, taught
 
 SUMMARY_FILE = "summary.json"
+REPLIES_FILE = "replies.jsonl"
+_CLIPS_FOR_EACH_REQUEST = 4  # a slow reply to the first in order then keeps none waiting
+_CLIPS_BETWEEN_CHECKS = 100
 
 
 def supervise(
@@ -29,8 +41,10 @@ def supervise(
     """Make the supervision of a clip set.
 
     Only clips of the splits train and validation get items: test clips are for evaluation, and no
-    teacher ever sees them. Rejected items stay in ``items.jsonl`` with the reason; ``summary.json``
-    counts them, and every clip without items.
+    teacher ever sees them. Rejected items stay in ``items.jsonl`` with the reason, all that a model wrote
+    stands in ``replies.jsonl``, and ``summary.json`` counts the items, and the clips without any.
+
+    Clips are read, supervised and written one after the other, so that memory does not grow with their number.
 
     Args:
         clips: A clip set.
@@ -43,62 +57,95 @@ def supervise(
         ``out``.
 
     Raises:
-        UserError: If no clip can be supervised, or the served teacher cannot be used.
+        UserError: If no clip can be supervised, the teacher cannot be used or has spent its budget, or
+            more is rejected than ``limits`` allow.
     """
     with making(out, "supervision", {"clips": clips}, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            taxonomy = read_taxonomy(clips)
-            every = read_clips(clips)
-            questions = read_questions(clips) if settings.imported_questions and "vqa" in settings.kinds else []
-            items, summary = _supervise(every, questions, taxonomy, settings, folder, reporter)
-            write_jsonl(folder / ITEMS_FILE, items)
-            write_clips(folder, out, taxonomy, every)
+            ahead = look_ahead(clips, settings)
+            if settings.teacher == "served":
+                for line in estimate_lines(estimate_supervision(clips, settings), settings):
+                    reporter.say(line)
+            summary = run_async(_supervise(clips, ahead, folder, settings, reporter))
+            write_clips(folder, out, ahead.taxonomy, iterate_clips(clips))
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     return out
 
 
-def _supervise(
-    every: list[Clip],
-    questions: list[ImportedQuestion],
-    taxonomy: Taxonomy,
-    settings: SuperviseSettings,
-    folder: Path,
-    reporter: Reporter,
-) -> tuple[list[SupervisionItem], dict[str, object]]:
-    unsupervised = {clip.clip_id: reason for clip in every if (reason := why_not(clip, taxonomy))}
-    clips = [clip for clip in every if clip.clip_id not in unsupervised]
-    if not clips:
-        raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
-    by_rules, served = _who_writes(settings)
-    shown = [clip for clip in clips if shows_its_event(clip)]
-    taught = teach(shown, taxonomy, settings, served, folder, reporter) if served else {}
-    imported = imported_questions(shown, questions, taxonomy, settings.seed)
-    share = share_of_known_times(clips, taxonomy)
-    items: list[SupervisionItem] = []
+async def _supervise(
+    clips: Path, ahead: Ahead, folder: Path, settings: SuperviseSettings, reporter: Reporter
+) -> dict[str, Any]:
+    if ahead.imported.left_out:
+        reporter.say(f"{ahead.imported.left_out} imported questions are not asked: {NOBODY_TO_COMPARE}.")
+    statistics = SetStatistics()
     missing: list[dict[str, str]] = []
-    with reporter.task("Writing supervision", total=len(clips)) as task:
-        for clip in clips:
-            made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
-            by_teacher = taught.get(clip.clip_id, Taught())
-            brought = imported_items(facts_of(clip, taxonomy), imported.by_clip.get(clip.clip_id, ()), settings.seed)
-            items += [*made.items, *by_teacher.items, *brought]
-            reasons = {**made.missing, **by_teacher.missing}
-            missing.append({kind: why for kind, why in reasons.items() if not (kind == "vqa" and brought)})
-            task.advance()
-    summary = summarise(items, unsupervised, missing)
-    if imported.left_out:
-        reporter.say(f"{imported.left_out} imported questions were not asked: {NOBODY_TO_COMPARE}.")
-    test = sum(clip.split == "test" for clip in every)
-    rejected = sum(not item.accepted for item in items)
-    reporter.say(
-        f"{len(items) - rejected} items for {len(clips)} clips, {rejected} rejected; "
-        f"{test} test clips and {len(unsupervised) - test} others without items."
-    )
-    return items, summary
+    problems: list[str] = []
+    student = open_student_for(settings)
+    async with open_teacher(settings, _job(clips, settings), reporter) as teacher:
+
+        async def teach(facts: Facts) -> Taught:
+            return await taught(teacher, facts, settings, student)
+
+        at_once = 1 if teacher.at_once == 1 else teacher.at_once * _CLIPS_FOR_EACH_REQUEST
+        with (
+            writing_jsonl(folder / ITEMS_FILE) as write_item,
+            writing_jsonl(folder / REPLIES_FILE) as write_reply,
+            reporter.task("Writing supervision", total=ahead.supervised) as task,
+        ):
+            async with aclosing(in_order(_supervised(clips, ahead), teach, at_once)) as results:
+                async for facts, by_teacher in results:
+                    items, not_made = _gathered(facts, by_teacher, ahead, settings)
+                    for item in items:
+                        marked = statistics.mark(item)
+                        statistics.add(marked, facts.label.name)
+                        write_item(marked)
+                    for reply in by_teacher.replies:
+                        write_reply(reply)
+                    missing.append(not_made)
+                    task.advance(1, _status(statistics, teacher.used()))
+                    if len(missing) % _CLIPS_BETWEEN_CHECKS == 0 or len(missing) == ahead.supervised:
+                        problems = statistics.problems(settings.limits)
+                        if problems:
+                            break
+        used = teacher.used()
+    if problems:
+        raise UserError(
+            f"stopped after {len(missing)} of {ahead.supervised} clips: {'; '.join(problems)}. Read {folder / ITEMS_FILE}, "
+            "then mend what the teacher is asked and shown, or raise the limit."
+        )
+    summary = summarise(statistics, ahead.unsupervised, missing)
+    for line in figures_lines(summary):
+        reporter.say(line)
+    if used:
+        reporter.say(f"Used: {used}.")
+    return summary
 
 
-def _who_writes(settings: SuperviseSettings) -> tuple[tuple[Kind, ...], tuple[Kind, ...]]:
-    if settings.teacher == "rules":
-        return settings.kinds, ()
-    served = tuple(kind for kind in settings.kinds if kind in SERVED_KINDS)
-    return tuple(kind for kind in settings.kinds if kind not in served), served
+def _supervised(clips: Path, ahead: Ahead) -> Iterator[Facts]:
+    for clip in iterate_clips(clips):
+        if clip.clip_id not in ahead.unsupervised:
+            yield facts_of(clip, ahead.taxonomy)
+
+
+def _gathered(
+    facts: Facts, by_teacher: Taught, ahead: Ahead, settings: SuperviseSettings
+) -> tuple[list[SupervisionItem], dict[str, str]]:
+    """All items of a clip in the order of their kinds, and for each kind without any, why not."""
+    made = items_for_clip(facts, settings, time_known_share=ahead.time_known_share)
+    brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
+    items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: KINDS.index(item.kind))
+    kinds = {item.kind for item in items}
+    reasons = {**made.missing, **by_teacher.missing}
+    return items, {kind: why for kind, why in reasons.items() if kind not in kinds}
+
+
+def _status(statistics: SetStatistics, used: str) -> str:
+    rejected = statistics.rejected_line()
+    return ", ".join(part for part in (rejected, used) if part)
+
+
+def _job(clips: Path, settings: SuperviseSettings) -> str:
+    """Whose budget is spent: a budget or limit that is raised goes on with the same job."""
+    served = settings.served.model_copy(update={"budget": BudgetSettings(), "price": PriceSettings(), "cache": ""})
+    job = settings.model_copy(update={"served": served, "limits": LimitSettings()})
+    return artifact_key("supervision job", {"clips": input_key(clips)}, job)

@@ -1,193 +1,166 @@
-"""Descriptions and reasoning by a served teacher: asked, read, repaired once, and checked like all others."""
+"""What a teacher writes about one clip: the description, then questions and reasoning from it, checked like all else.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+Each text that is wanted of a model gives exactly one item, a question likewise: what it failed to write is an item
+with its outcome, and with the reason as a failed check. Only what nobody could write is missing instead: reasoning
+towards an event whose time is not known, and what the teacher by rules does not know.
+"""
 
-from pydantic import BaseModel
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
-from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Clip, Kind, Outcome, StudentPrompt, SupervisionItem, Taxonomy, TeacherPrompt
-from vlm_autodrive.supervision.checks import checked
-from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
-from vlm_autodrive.supervision.items import make_item, rng_for
-from vlm_autodrive.supervision.settings import ServedTeacherSettings, SuperviseSettings
-from vlm_autodrive.supervision.student_prompts import prompt_for
-from vlm_autodrive.supervision.teachers import prompts
-from vlm_autodrive.supervision.teachers.answers import A, read_answer
+from vlm_autodrive.records import Kind, Outcome, SupervisionItem
+from vlm_autodrive.supervision.descriptions import Description
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.items import RULES
+from vlm_autodrive.supervision.requests import (
+    Plan,
+    description_request,
+    plan_for,
+    questions_request,
+    reasoning_request,
+    repair_request,
+)
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers.answers import read_answer
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.replies import write_all
-from vlm_autodrive.supervision.teachers.served import ServedTeacher
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.supervision.teachers.student import Sampled, Student
+from vlm_autodrive.supervision.written import (
+    Written,
+    description_made,
+    questions_made,
+    reasoning_made,
+    reasoning_sampled,
+)
 
-SERVED_KINDS: tuple[Kind, ...] = ("description", "reasoning")
+TAUGHT_KINDS: tuple[Kind, ...] = ("description", "reasoning")
+"""What a teacher writes, whoever it is. A model writes some questions too, beside those by rules."""
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 @dataclass(frozen=True)
 class Taught:
-    """What the teacher made for one clip, and for each kind that it did not make, why not."""
+    """What was made of one clip.
+
+    Attributes:
+        items: Its items, each with its checks.
+        missing: For each kind that was wanted and that nobody could write, why not.
+        replies: All that a model wrote for it, in the order of the chain; nothing of the teacher by rules.
+    """
 
     items: tuple[SupervisionItem, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
+    replies: tuple[TeacherReply, ...] = ()
 
 
-@dataclass(frozen=True)
-class Written:
-    """What became of one text: the answer if there is one, and the last that the teacher wrote."""
-
-    outcome: Outcome
-    answer: BaseModel | None
-    raw: str
-    reason: str
-
-
-def teach(
-    clips: Sequence[Clip],
-    taxonomy: Taxonomy,
-    settings: SuperviseSettings,
-    kinds: Sequence[Kind],
-    folder: Path,
-    reporter: Reporter,
-) -> dict[str, Taught]:
-    """Have the served teacher write descriptions, and reasoning from them.
+async def taught(teacher: Teacher, facts: Facts, settings: SuperviseSettings, student: Student | None = None) -> Taught:
+    """Have everything written about one clip that a teacher writes.
 
     Args:
-        clips: The clips.
-        taxonomy: The classes.
+        teacher: Who writes.
+        facts: The clip.
         settings: What is wanted.
-        kinds: Which of the two kinds.
-        folder: Where replies are kept, so that a run that was killed goes on without asking again.
-        reporter: Told beforehand what will be sent, and of the progress.
-
-    Returns:
-        For each clip, by id, what was made.
+        student: Who writes the reasoning instead, where the settings say so.
 
     Raises:
-        UserError: If the endpoint cannot be used.
+        UserError: If no request could ever succeed, or the budget is spent.
     """
-    teacher = ServedTeacher(settings.served)
-    images = f"{settings.served.frames} frames each" if settings.served.frames else "no frames"
-    reporter.say(
-        f"{len(clips)} clips go to {settings.served.model} at {teacher.host}: metadata, labels and {images}, "
-        f"{len(clips) * settings.served.frames} images in all."
+    by_rules = teacher.name == RULES
+    plan = plan_for(facts, settings, by_rules=by_rules)
+    described = None
+    if plan.describe:
+        described = await _ask(teacher, description_request(facts, settings, by_rules=by_rules))
+    asked, reasoned = await _both(
+        _asked(teacher, facts, plan, described), _reasoned(teacher, facts, settings, plan, described, student)
     )
-    facts = {clip.clip_id: facts_of(clip, taxonomy) for clip in clips}
-    described = _write(
-        teacher,
-        "description",
-        {clip_id: prompts.description_prompt(f) for clip_id, f in facts.items()},
-        prompts.DescriptionAnswer,
-        {clip.clip_id: clip for clip in clips} if settings.served.frames else {},
-        settings.served,
-        folder,
-        reporter,
+    items, missing = [], dict(plan.missing)
+    if plan.description and described is not None:
+        if by_rules and described.answer is None:
+            missing["description"] = described.reason
+        else:
+            items.append(description_made(facts, settings, teacher.name, described))
+    if asked is not None:
+        items += questions_made(facts, settings, teacher.name, plan.slots, asked)
+    if isinstance(reasoned, Sampled) and student is not None:
+        items.append(reasoning_sampled(facts, settings, student.name, reasoned))
+    elif isinstance(reasoned, Written):
+        if by_rules and reasoned.answer is None:
+            missing["reasoning"] = reasoned.reason
+        else:
+            items.append(reasoning_made(facts, settings, teacher.name, reasoned))
+    parts = (described, asked, reasoned)
+    replies = tuple(
+        reply
+        for part in parts
+        if part is not None and not (by_rules and isinstance(part, Written))
+        for reply in part.replies
     )
-    reasoned: dict[str, Written] = {}
-    if "reasoning" in kinds:
-        asked = {
-            clip_id: prompts.reasoning_request(facts[clip_id], written.answer.description)
-            for clip_id, written in described.items()
-            if isinstance(written.answer, prompts.DescriptionAnswer)
-        }
-        reasoned = _write(teacher, "reasoning", asked, prompts.ReasoningAnswer, {}, settings.served, folder, reporter)
-    return {
-        clip_id: _taught(facts[clip_id], described[clip_id], reasoned.get(clip_id), kinds, settings, teacher.name)
-        for clip_id in facts
-    }
+    return Taught(tuple(items), missing, replies)
 
 
-def _write(
+async def _asked(teacher: Teacher, facts: Facts, plan: Plan, described: Written | None) -> Written | None:
+    if not plan.slots or described is None:
+        return None
+    if not isinstance(described.answer, Description):
+        return _nothing_to_read(described)
+    return await _ask(teacher, questions_request(facts, plan.slots, described.answer))
+
+
+async def _reasoned(
     teacher: Teacher,
-    what: str,
-    asked: Mapping[str, TeacherPrompt],
-    model: type[A],
-    shown: Mapping[str, Clip],
-    settings: ServedTeacherSettings,
-    folder: Path,
-    reporter: Reporter,
-) -> dict[str, Written]:
-    """Ask for one text for each clip, and once more where the answer cannot be read."""
-    schema = (what, model.model_json_schema())
-
-    def request(clip_id: str, turn: str, answered: tuple[str, str] | None = None) -> TeacherRequest:
-        frames = partial(_frames, shown[clip_id], settings) if clip_id in shown else None
-        name = f"{clip_id}/{what}/{turn}/{asked[clip_id].version}"
-        return TeacherRequest(name, asked[clip_id], frames, schema, answered)
-
-    first = {clip_id: request(clip_id, "first") for clip_id in asked}
-    replies = write_all(teacher, list(first.values()), folder, reporter, f"Asking for {what}")
-    written = {clip_id: _read(replies[r.request_id], model, Outcome.OK) for clip_id, r in first.items()}
-    again = {
-        clip_id: request(clip_id, "repair", (w.raw, prompts.repair_text(w.reason)))
-        for clip_id, w in written.items()
-        if w.outcome is Outcome.UNPARSEABLE and w.raw.strip()
-    }
-    if again:
-        replies = write_all(teacher, list(again.values()), folder, reporter, f"Asking for {what} again")
-        written |= {clip_id: _read(replies[r.request_id], model, Outcome.REPAIRED) for clip_id, r in again.items()}
-    return written
-
-
-def _read(reply: TeacherReply, model: type[A], good: Outcome) -> Written:
-    if reply.outcome is not Outcome.OK:
-        return Written(reply.outcome, None, reply.text, reply.reason)
-    answer = read_answer(reply.text, model)
-    if isinstance(answer, str):
-        return Written(Outcome.UNPARSEABLE, None, reply.text, answer)
-    return Written(good, answer, reply.text, "")
-
-
-def _taught(
     facts: Facts,
-    described: Written,
-    reasoned: Written | None,
-    kinds: Sequence[Kind],
     settings: SuperviseSettings,
-    teacher: str,
-) -> Taught:
-    items: list[SupervisionItem] = []
-    missing: dict[str, str] = {}
-    if "description" in kinds:
-        prompt = prompt_for("description", rng_for(settings.seed, facts.clip.clip_id, "description"))
-        items.append(_item(facts, "description", prompt, described, teacher))
-    if reasoned is not None:
-        items.append(_item(facts, "reasoning", reasoning_prompt(facts.taxonomy), reasoned, teacher))
-    elif "reasoning" in kinds:
-        missing["reasoning"] = f"the teacher wrote no description ({described.outcome})"
-    times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
-    return Taught(tuple(checked(item, facts, times) for item in items), missing)
+    plan: Plan,
+    described: Written | None,
+    student: Student | None,
+) -> Written | Sampled | None:
+    if not plan.reasoning:
+        return None
+    if settings.reasoning == "student":
+        if student is None:
+            raise ValueError("reasoning: student needs the student")
+        return await student.reasoning(facts)
+    by_rules = teacher.name == RULES
+    if by_rules or settings.reasoning == "one_step":
+        return await _ask(teacher, reasoning_request(facts, settings, None, by_rules=by_rules))
+    assert described is not None
+    if not isinstance(described.answer, Description):
+        return _nothing_to_read(described)
+    return await _ask(teacher, reasoning_request(facts, settings, described.answer, by_rules=False))
 
 
-def _item(facts: Facts, kind: Kind, prompt: StudentPrompt, written: Written, teacher: str) -> SupervisionItem:
-    return make_item(
-        facts,
-        kind,
-        kind,
-        prompt,
-        _target(written),
-        teacher=teacher,
-        teacher_prompt_version=prompts.VERSION,
-        outcome=written.outcome,
-    )
+def _nothing_to_read(described: Written) -> Written:
+    """A text that was to be made from a description which is not there: never asked for."""
+    return Written(described.outcome, None, "", f"the teacher wrote no description: {described.reason}")
 
 
-def _target(written: Written) -> str:
-    """The text to teach; of a failure, what the teacher wrote, so that a person can look at it."""
-    answer = written.answer
-    if isinstance(answer, prompts.DescriptionAnswer):
-        return " ".join(answer.description.split())
-    if isinstance(answer, prompts.ReasoningAnswer):
-        thoughts = "\n".join(" ".join(step.split()) for step in answer.steps)
-        return format_reasoning(thoughts, answer.verdict.strip(), answer.event_time_s)
-    return written.raw
+async def _ask(teacher: Teacher, request: TeacherRequest) -> Written:
+    """Ask for one text, and once more where the answer cannot be read."""
+    reply = await teacher.write(request)
+    written = _read(reply, request, Outcome.OK)
+    if written.outcome is not Outcome.UNPARSEABLE or not reply.text.strip():
+        return written
+    again = repair_request(request, reply.text, written.reason)
+    repaired = _read(await teacher.write(again), again, Outcome.REPAIRED)
+    return replace(repaired, text=repaired.text or reply.text, replies=(reply, *repaired.replies))
 
 
-def _frames(clip: Clip, settings: ServedTeacherSettings) -> Frames:
-    wanted = settings.frames + settings.frames % 2
-    sampling = SamplingSettings(
-        fps=wanted / clip.duration_s, max_frames=wanted, height=settings.frame_height, width=settings.frame_width
-    )
-    return read_frames(Path(clip.path), clip.start_s, clip.end_s, sampling)
+def _read(reply: TeacherReply, request: TeacherRequest, good: Outcome) -> Written:
+    if reply.outcome is not Outcome.OK:
+        return Written(reply.outcome, None, reply.text, reply.reason or str(reply.outcome), (reply,))
+    answer = read_answer(reply.text, request.answer)
+    if isinstance(answer, str):
+        return Written(Outcome.UNPARSEABLE, None, reply.text, answer, (reply,))
+    return Written(good, answer, reply.text, "", (reply,))
+
+
+async def _both(first: Coroutine[Any, Any, _A], second: Coroutine[Any, Any, _B]) -> tuple[_A, _B]:
+    """Both side by side. If one fails the other still ends, since what it has under way is paid for."""
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results[0], results[1]

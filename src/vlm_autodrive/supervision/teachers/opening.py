@@ -1,4 +1,4 @@
-"""The teacher that the settings name."""
+"""The teacher and the student that the settings name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
+from vlm_autodrive.supervision.teachers.student import Student, open_student
 
 
 @asynccontextmanager
@@ -31,4 +32,14 @@ async def open_teacher(settings: SuperviseSettings, job: str, reporter: Reporter
 
         yield open_local(settings.local)
     else:
-        yield RulesTeacher()
+        yield RulesTeacher(settings.seed)
+
+
+def open_student_for(settings: SuperviseSettings) -> Student | None:
+    """The student, if reasoning is sampled from it.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    wanted = settings.reasoning == "student" and "reasoning" in settings.kinds
+    return open_student(settings.student, settings.seed) if wanted else None

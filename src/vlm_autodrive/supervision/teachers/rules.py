@@ -1,10 +1,15 @@
-"""The teacher by rules: prose from the simulation's truth, or from metadata alone, then short."""
+"""The teacher by rules: it writes from the simulation's truth, or from metadata and label alone, then short."""
 
 import random
 
-from vlm_autodrive.records import Distraction, Encounter
-from vlm_autodrive.supervision.captions import ego_motion, event_clause, surroundings
+from vlm_autodrive.records import Outcome, SupervisionItem
+from vlm_autodrive.supervision.captions import ego_motion, surroundings
+from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, description_question, prose
 from vlm_autodrive.supervision.facts import Facts, Meeting
+from vlm_autodrive.supervision.items import RULES, make_item
+from vlm_autodrive.supervision.phrases import Answer
+from vlm_autodrive.supervision.reasoning import reason
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.wording import (
     distance,
     ego_response,
@@ -12,7 +17,6 @@ from vlm_autodrive.supervision.wording import (
     lane,
     origin,
     road_user,
-    sentence,
     speed,
 )
 
@@ -32,21 +36,78 @@ _DISTRACTION = {
 }
 
 
-def describe(facts: Facts, rng: random.Random) -> str:
-    """What happens in which order, with seconds: one sentence for each happening, in order of time."""
-    sentences = [surroundings(facts, rng), _drive(facts)]
+class RulesTeacher:
+    """Writes from what is known of a clip; it reads no prompt and sees no frame."""
+
+    name = RULES
+    at_once = 1
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    async def write(self, request: TeacherRequest) -> TeacherReply:
+        """Answer one request; see :class:`vlm_autodrive.supervision.teachers.protocol.Teacher`."""
+        answer = self._answer(request)
+        if isinstance(answer, str):
+            return TeacherReply(request_id=request.request_id, outcome=Outcome.REFUSED, reason=answer)
+        return TeacherReply(request_id=request.request_id, outcome=Outcome.OK, text=answer.model_dump_json())
+
+    def _answer(self, request: TeacherRequest) -> Answer | str:
+        if request.wanted == "description":
+            _, rng = description_question(request.facts, self._seed)
+            return describe(request.facts, rng)
+        if request.wanted == "reasoning":
+            return reason(request.facts)
+        return "the teacher by rules writes no questions"
+
+
+def known_by_rules(facts: Facts) -> tuple[str, ...]:
+    """What the rules write from, as in ``SupervisionItem.made_from``."""
+    sources = {
+        "label": True,
+        "metadata": bool(facts.light or facts.weather or facts.scene),
+        "scenario": facts.scenario is not None,
+    }
+    return tuple(name for name, has in sources.items() if has)
+
+
+def describe(facts: Facts, rng: random.Random) -> Description:
+    """What happens in which order: from the simulation's truth, or from metadata and label alone, then short."""
+    scene = surroundings(facts, rng)
     if facts.scenario is None:
-        sentences.append(event_clause(facts))
-    else:
-        happenings = [_distraction(d) for d in facts.scenario.distractions if _inside(facts, d.time_s)]
-        if facts.meeting is not None:
-            happenings += _meeting(facts, facts.meeting)
-        sentences += [text for _, text in sorted(happenings)]
-        if facts.meeting is None:
-            sentences.append("there is no road user to watch")
-        if facts.label.is_event and facts.meeting is not None and facts.meeting.complete:
-            sentences.append(f"cause: {facts.meeting.encounter.cause}")
-    return " ".join(sentence(text) for text in sentences if text)
+        return Description(scene=scene, event=_annotated_event(facts))
+    happenings = [
+        Happening(time_s=d.time_s, what=_DISTRACTION[d.kind])
+        for d in facts.scenario.distractions
+        if _inside(facts, d.time_s)
+    ]
+    meeting = facts.meeting
+    if meeting is None:
+        return Description(scene=scene, ego_motion=_drive(facts), road_users=(), happenings=tuple(happenings))
+    response = _response(facts, meeting)
+    is_event = facts.label.is_event and meeting.complete
+    return Description(
+        scene=scene,
+        ego_motion=_drive(facts),
+        road_users=(road_user(meeting),),
+        happenings=(*happenings, *_meeting(facts, meeting, response)),
+        event=NamedEvent(kind=facts.label.label.lower(), time_s=_clip_time(meeting)) if is_event else None,
+        cause=meeting.encounter.cause if is_event else None,
+        ego_response=ego_response(meeting) if response else None,
+    )
+
+
+def description_item(facts: Facts, seed: int) -> SupervisionItem:
+    """The description by rules."""
+    prompt, rng = description_question(facts, seed)
+    return make_item(facts, "description", "description", prompt, prose(describe(facts, rng)))
+
+
+def _annotated_event(facts: Facts) -> NamedEvent | None:
+    if not facts.label.is_event:
+        return None
+    whose = " of others" if facts.clip.ego_involved is False else ""
+    return NamedEvent(kind=facts.label.label.lower() + whose, time_s=facts.clip.event_time_s)
 
 
 def _drive(facts: Facts) -> str:
@@ -56,37 +117,36 @@ def _drive(facts: Facts) -> str:
     return motion if place is None else f"{motion}, in {place}"
 
 
-def _meeting(facts: Facts, meeting: Meeting) -> list[tuple[float, str]]:
+def _meeting(facts: Facts, meeting: Meeting, response: list[Happening]) -> list[Happening]:
     encounter = meeting.encounter
     who = f"{road_user(meeting)} {origin(meeting)}"
-    happenings: list[tuple[float, str]] = []
+    happenings = []
     if _inside(facts, encounter.onset_s):
-        happenings.append((encounter.onset_s, f"at {encounter.onset_s:.1f} s {who} {_ONSET[encounter.family]}"))
-    if meeting.complete:
-        happenings += _response(facts, encounter, meeting)
-    seen = " it" if happenings else f" {who}"
-    closest = meeting.closest_s
+        happenings.append(Happening(time_s=encounter.onset_s, what=f"{who} {_ONSET[encounter.family]}"))
+    happenings += response
+    seen = "it" if happenings else who
     if meeting.contact:
-        impact = encounter.impact_speed_mps or 0.0
         jolt = " and a jolt" if is_vehicle(meeting) else ""
-        happenings.append((closest, f"at {closest:.1f} s there is contact with{seen} at {speed(impact)}{jolt}"))
+        closest = f"there is contact with {seen} at {speed(encounter.impact_speed_mps or 0.0)}{jolt}"
     else:
-        gap = distance(meeting.closest_gap_m)
-        happenings.append((closest, f"at {closest:.1f} s{seen} is closest, {gap} away, without contact"))
-    return happenings
+        closest = f"{seen} is closest, {distance(meeting.closest_gap_m)} away, without contact"
+    return [*happenings, Happening(time_s=_clip_time(meeting), what=closest)]
 
 
-def _response(facts: Facts, encounter: Encounter, meeting: Meeting) -> list[tuple[float, str]]:
-    if encounter.reaction_time_s is None or encounter.evasive == "none":
+def _response(facts: Facts, meeting: Meeting) -> list[Happening]:
+    """What the ego driver does before the closest moment, if it can be seen in the clip."""
+    encounter = meeting.encounter
+    if not meeting.complete or encounter.reaction_time_s is None or encounter.evasive == "none":
         return []
     begins = encounter.onset_s + encounter.reaction_time_s
     if not _inside(facts, begins) or begins >= meeting.closest_s:
         return []
-    return [(begins, f"at {begins:.1f} s the ego driver {ego_response(meeting)}")]
+    return [Happening(time_s=begins, what=f"the ego driver {ego_response(meeting)}")]
 
 
-def _distraction(distraction: Distraction) -> tuple[float, str]:
-    return distraction.time_s, f"at {distraction.time_s:.1f} s {_DISTRACTION[distraction.kind]}"
+def _clip_time(meeting: Meeting) -> float:
+    """When it is closest; a state may lie a rounding error before the clip's first moment."""
+    return max(meeting.closest_s, 0.0)
 
 
 def _inside(facts: Facts, time_s: float) -> bool:

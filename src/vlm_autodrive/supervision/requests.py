@@ -1,0 +1,135 @@
+"""What a teacher is asked for about one clip, request by request; and the same ahead of time, for its price."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vlm_autodrive.records import TeacherPrompt
+from vlm_autodrive.supervision.building import NOT_SHOWN
+from vlm_autodrive.supervision.descriptions import BlindDescription, Description, Happening, NamedEvent
+from vlm_autodrive.supervision.facts import Facts, shows_its_event
+from vlm_autodrive.supervision.items import RULES_VERSION
+from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
+from vlm_autodrive.supervision.reasoning import NO_TIME, lacks_time, reasoning_shape
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teachers import prompts
+from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
+from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+
+_UNREAD = TeacherPrompt(system="", text="", version=RULES_VERSION)
+_STAND_IN = Description(  # about as long as models write
+    scene="bright daylight in clear weather on an urban road with two lanes in each direction",
+    ego_motion="the ego vehicle drives at a steady speed in the right lane and then slows down to a stop",
+    road_users=("a white van ahead in the same lane", "a red car from the left", "a pedestrian on the pavement"),
+    happenings=tuple(
+        Happening(time_s=time_s, what="a red car from the left leaves its lane and moves towards the ego vehicle")
+        for time_s in (1.2, 2.4, 3.6, 4.8, 6.0)
+    ),
+    event=NamedEvent(kind="near-collision with a red car", time_s=4.8),
+    cause="the red car's driver changed lanes without looking at what came from behind",
+    ego_response="brakes hard and steers away to the right",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written about one clip.
+
+    Attributes:
+        description: Whether a description becomes an item.
+        slots: The questions that a model is asked for.
+        reasoning: Whether reasoning is made.
+        describe: Whether a description is needed, for itself or for what is made from it.
+        missing: For each kind that is wanted and that nobody could write, why not.
+    """
+
+    description: bool = False
+    slots: tuple[Slot, ...] = ()
+    reasoning: bool = False
+    describe: bool = False
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+def plan_for(facts: Facts, settings: SuperviseSettings, *, by_rules: bool) -> Plan:
+    """What is to be written about one clip, by a model or by rules, which write no questions here."""
+    description, reasoning = "description" in settings.kinds, "reasoning" in settings.kinds
+    if not shows_its_event(facts.clip):
+        wanted = {"description": description, "reasoning": reasoning}
+        return Plan(missing=tuple((kind, NOT_SHOWN) for kind, is_wanted in wanted.items() if is_wanted))
+    asks = "vqa" in settings.kinds and not by_rules
+    slots = slots_for(facts, settings.seed, settings.teacher_questions) if asks else ()
+    missing = (("reasoning", NO_TIME),) if reasoning and lacks_time(facts) else ()
+    reasoning = reasoning and not missing
+    from_it = not by_rules and (bool(slots) or (reasoning and settings.reasoning == "two_steps"))
+    return Plan(description, slots, reasoning, description or from_it, missing)
+
+
+def description_request(facts: Facts, settings: SuperviseSettings, *, by_rules: bool) -> TeacherRequest:
+    """Ask for a description."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/description",
+        wanted="description",
+        facts=facts,
+        prompt=_UNREAD if by_rules else prompts.description_prompt(facts, settings.sees),
+        answer=Description if by_rules or settings.sees.label else BlindDescription,
+        footage=None if by_rules else _footage(facts, settings.sees),
+    )
+
+
+def questions_request(facts: Facts, slots: tuple[Slot, ...], description: Description) -> TeacherRequest:
+    """Ask a model for questions from a description."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/questions",
+        wanted="questions",
+        facts=facts,
+        prompt=prompts.questions_prompt(facts, description, slots),
+        answer=QuestionsAnswer,
+    )
+
+
+def reasoning_request(
+    facts: Facts, settings: SuperviseSettings, description: Description | None, *, by_rules: bool
+) -> TeacherRequest:
+    """Ask for reasoning: from a description, or in one step from what the teacher is told and shown."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/reasoning",
+        wanted="reasoning",
+        facts=facts,
+        prompt=_UNREAD if by_rules else prompts.reasoning_prompt(facts, settings.sees, description),
+        answer=reasoning_shape(facts.taxonomy.codes),
+        footage=None if by_rules or description is not None else _footage(facts, settings.sees),
+    )
+
+
+def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRequest:
+    """Ask for the same again, telling what was wrong with the answer."""
+    answered = (text, prompts.repair_text(reason))
+    return replace(request, request_id=f"{request.request_id}/repair", answered=answered)
+
+
+def requests_ahead(facts: Facts, settings: SuperviseSettings) -> list[TeacherRequest]:
+    """All that a model is asked for about one clip at most, repairs left out, before anything is asked.
+
+    What is made from a description has a stand-in there of the usual length. Rules and the student cost nothing.
+    """
+    if settings.teacher == "rules":
+        return []
+    plan = plan_for(facts, settings, by_rules=False)
+    requests = []
+    if plan.describe:
+        requests.append(description_request(facts, settings, by_rules=False))
+    if plan.slots:
+        requests.append(questions_request(facts, plan.slots, _STAND_IN))
+    if plan.reasoning and settings.reasoning != "student":
+        description = _STAND_IN if settings.reasoning == "two_steps" else None
+        requests.append(reasoning_request(facts, settings, description, by_rules=False))
+    return requests
+
+
+def _footage(facts: Facts, sees: SeesSettings) -> Footage | None:
+    if not sees.frames:
+        return None
+    frames = sees.frames + sees.frames % FRAMES_PER_TOKEN
+    sampling = SamplingSettings(n_frames=frames, max_frames=frames, height=sees.frame_height, width=sees.frame_width)
+    clip = facts.clip
+    return Footage(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video=sees.frames_as == "video")

@@ -1,0 +1,116 @@
+"""The student as its own teacher of reasoning: it answers blind, and what comes out right is kept."""
+
+import asyncio
+import random
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.metrics.answers import parse_reasoning
+from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.teacher_settings import StudentSettings
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply
+from vlm_autodrive.video.decode import read_frames
+from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video.probe import VideoError
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What came of sampling one clip.
+
+    Attributes:
+        outcome: Of the trace that is kept, or of the last one if none is right.
+        target: The right trace with the label's own time of the event; else the last text.
+        reason: Why none is right; empty if one is.
+        replies: All that was sampled, in order. A right one is the last.
+    """
+
+    outcome: Outcome
+    target: str
+    reason: str
+    replies: tuple[TeacherReply, ...]
+
+
+def open_student(settings: StudentSettings, seed: int) -> "Student":
+    """Load the student.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    from vlm_autodrive.engines.local import load_engine
+
+    return Student(load_engine(settings.model), settings, seed)
+
+
+class Student:
+    """Samples reasoning from the model that is to be taught, one clip at a time."""
+
+    def __init__(self, engine: Engine, settings: StudentSettings, seed: int) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._seed = seed
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """As it stands in supervision items."""
+        return self._engine.name
+
+    async def reasoning(self, facts: Facts) -> Sampled:
+        """Ask until a trace is right or the samples are spent. The model is told nothing but the student's question."""
+        return await asyncio.to_thread(self._sampled, facts)
+
+    def _sampled(self, facts: Facts) -> Sampled:
+        clip, request_id = facts.clip, f"{facts.clip.clip_id}/reasoning"
+        try:
+            frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self._engine.sampling)
+        except VideoError as error:
+            reply = TeacherReply(request_id=f"{request_id}/sample1", outcome=Outcome.ERROR, reason=str(error))
+            return Sampled(Outcome.ERROR, "", str(error), (reply,))
+        replies: list[TeacherReply] = []
+        for number in range(1, self._settings.samples + 1):
+            answer = self._ask(frames, facts, number)
+            outcome, target, wrong = judged(answer, facts, self._settings.time_tolerance_s)
+            replies.append(
+                TeacherReply(request_id=f"{request_id}/sample{number}", outcome=outcome, text=answer.text, reason=wrong)
+            )
+            if not wrong:
+                return Sampled(outcome, target, "", tuple(replies))
+        reason = f"none of {len(replies)} traces came out right; of the last, {replies[-1].reason}"
+        return Sampled(replies[-1].outcome, replies[-1].text, reason, tuple(replies))
+
+    def _ask(self, frames: Frames, facts: Facts, number: int) -> Answer:
+        question = Question(
+            prompt=reasoning_prompt(facts.taxonomy).text,
+            max_new_tokens=self._settings.max_tokens,
+            temperature=self._settings.temperature,
+            seed=random.Random(f"{self._seed}:{facts.clip.clip_id}:sample {number}").getrandbits(63),
+        )
+        with self._one_at_a_time:
+            return self._engine.answer([frames], [question])[0][0]
+
+
+def judged(answer: Answer, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
+    """Outcome of a trace, the target made of it, and why it is not right; empty if it is.
+
+    A right trace ends in the label's class, and gives the event's time nearly. Its thoughts are taught as they are,
+    behind them the time that the label has.
+    """
+    if answer.outcome is not Outcome.OK:
+        return answer.outcome, answer.text, answer.reason
+    read = parse_reasoning(answer.text, facts.taxonomy, facts.clip.duration_s)
+    if read.outcome is not Outcome.OK or read.event_class is None:
+        return Outcome.UNPARSEABLE, answer.text, read.reason
+    if read.event_class != facts.label.name:
+        return Outcome.OK, answer.text, f"the verdict is {facts.taxonomy.by_name(read.event_class).label}"
+    wanted = facts.clip.event_time_s if facts.label.is_event else None
+    if wanted is not None:
+        if read.event_time_s is None:
+            return Outcome.OK, answer.text, "no time of the event is given"
+        if abs(read.event_time_s - wanted) > tolerance_s:
+            return Outcome.OK, answer.text, f"the event is said to be at {read.event_time_s:.1f} s"
+    return Outcome.OK, format_reasoning(read.trace, facts.label.code, wanted), ""

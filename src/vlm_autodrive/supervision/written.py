@@ -1,0 +1,150 @@
+"""From what a teacher wrote about a clip to items: one for each text and each question that was wanted of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from vlm_autodrive.models.prompts import reasoning_prompt
+from vlm_autodrive.records import Check, Outcome, StudentPrompt, SupervisionItem
+from vlm_autodrive.supervision import student_prompts
+from vlm_autodrive.supervision.checks import checked
+from vlm_autodrive.supervision.descriptions import Description, description_question, prose
+from vlm_autodrive.supervision.facts import Facts, stated_times
+from vlm_autodrive.supervision.items import RULES, RULES_VERSION, make_item
+from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, worded
+from vlm_autodrive.supervision.reasoning import ReasoningAnswer, reasoning_text
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers import prompts
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply
+from vlm_autodrive.supervision.teachers.rules import known_by_rules
+from vlm_autodrive.supervision.teachers.student import Sampled
+
+WRITTEN = "written"  # the check that says why a text is not there
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one text.
+
+    Attributes:
+        outcome: How it ended.
+        answer: The text, read; None if there is none to read.
+        text: The last that the teacher wrote.
+        reason: Why there is no answer; empty if there is one.
+        replies: The teacher's replies, the repair turn included.
+    """
+
+    outcome: Outcome
+    answer: BaseModel | None
+    text: str
+    reason: str = ""
+    replies: tuple[TeacherReply, ...] = ()
+
+
+def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SupervisionItem:
+    """The item of a description."""
+    answer = written.answer
+    item = make_item(
+        facts,
+        "description",
+        "description",
+        description_question(facts, settings.seed)[0],
+        prose(answer) if isinstance(answer, Description) else written.text,
+        teacher=teacher,
+        teacher_prompt_version=_version(teacher),
+        made_from=known_by_rules(facts) if teacher == RULES else prompts.told_of(facts, settings.sees),
+        replies=_ids(teacher, written.replies),
+        outcome=written.outcome,
+    )
+    return _with_checks(item, facts, settings, written.reason)
+
+
+def questions_made(
+    facts: Facts, settings: SuperviseSettings, teacher: str, slots: Sequence[Slot], written: Written
+) -> list[SupervisionItem]:
+    """One item for each question that was wanted; without question and answer where it was not rightly written."""
+    items = []
+    for slot in slots:
+        outcome, question, answer, reason = written.outcome, "", "", written.reason
+        if isinstance(written.answer, QuestionsAnswer):
+            pair = worded(slot, written.answer, facts, settings.seed)
+            if isinstance(pair, str):
+                outcome, reason = Outcome.UNPARSEABLE, pair
+            else:
+                question, answer = pair
+        item = make_item(
+            facts,
+            "vqa",
+            f"teacher_{slot.topic.name}",
+            StudentPrompt(text=question, version=student_prompts.VERSION),
+            answer,
+            number=slot.repeat,
+            teacher=teacher,
+            teacher_prompt_version=prompts.VERSION,
+            made_from=("description",),
+            replies=_ids(teacher, written.replies),
+            outcome=outcome,
+        )
+        items.append(_with_checks(item, facts, settings, reason))
+    return items
+
+
+def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SupervisionItem:
+    """The item of a teacher's reasoning."""
+    answer = written.answer
+    item = make_item(
+        facts,
+        "reasoning",
+        "reasoning",
+        reasoning_prompt(facts.taxonomy),
+        reasoning_text(answer) if isinstance(answer, ReasoningAnswer) else written.text,
+        teacher=teacher,
+        teacher_prompt_version=_version(teacher),
+        made_from=_reasoned_from(facts, settings, teacher),
+        replies=_ids(teacher, written.replies),
+        outcome=written.outcome,
+    )
+    return _with_checks(item, facts, settings, written.reason)
+
+
+def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, sampled: Sampled) -> SupervisionItem:
+    """The item of the student's own reasoning: made from its right trace, else rejected, with all that it tried."""
+    prompt = reasoning_prompt(facts.taxonomy)
+    item = make_item(
+        facts,
+        "reasoning",
+        "reasoning",
+        prompt,
+        sampled.target,
+        teacher=student,
+        teacher_prompt_version=prompt.version,
+        made_from=("frames",),
+        replies=_ids(student, sampled.replies if sampled.reason else sampled.replies[-1:]),
+        outcome=sampled.outcome,
+    )
+    return _with_checks(item, facts, settings, sampled.reason)
+
+
+def _with_checks(item: SupervisionItem, facts: Facts, settings: SuperviseSettings, reason: str) -> SupervisionItem:
+    times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
+    item = checked(item, facts, times)
+    if not reason:
+        return item
+    return item.model_copy(update={"checks": (Check(name=WRITTEN, passed=False, message=reason), *item.checks)})
+
+
+def _reasoned_from(facts: Facts, settings: SuperviseSettings, teacher: str) -> tuple[str, ...]:
+    if teacher == RULES:
+        return known_by_rules(facts)
+    if settings.reasoning == "one_step":
+        return prompts.told_of(facts, settings.sees)
+    return ("label", "description") if settings.sees.label else ("description",)
+
+
+def _version(teacher: str) -> str:
+    return RULES_VERSION if teacher == RULES else prompts.VERSION
+
+
+def _ids(teacher: str, replies: Sequence[TeacherReply]) -> tuple[str, ...]:
+    return () if teacher == RULES else tuple(reply.request_id for reply in replies)

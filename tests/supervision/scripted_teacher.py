@@ -1,0 +1,114 @@
+"""A teacher that writes what a test tells it to, and honest answers to all else."""
+
+import json
+from collections.abc import Callable
+
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.supervision.questions import QuestionsAnswer, slots_for
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
+
+SEED, QUESTIONS = 5, 6
+
+
+class ScriptedTeacher:
+    """Implements the protocol. ``script`` gives the reply or text for a request, or None for an honest one."""
+
+    name = "big-teacher"
+    at_once = 4
+
+    def __init__(self, script: Callable[[TeacherRequest], TeacherReply | str | None] = lambda request: None) -> None:
+        self._script = script
+        self.asked: list[TeacherRequest] = []
+
+    async def write(self, request: TeacherRequest) -> TeacherReply:
+        self.asked.append(request)
+        answer = self._script(request)
+        if answer is None:
+            answer = honest(request)
+        if isinstance(answer, str):
+            answer = TeacherReply(request_id=request.request_id, outcome=Outcome.OK, text=answer)
+        return answer
+
+    @property
+    def ids(self) -> list[str]:
+        return [request.request_id.split("/", 1)[1] for request in self.asked]
+
+
+def fails(outcome: Outcome, wanted: str, text: str = "", reason: str = ""):
+    """A script by which what is wanted fails."""
+
+    def script(request: TeacherRequest) -> TeacherReply | None:
+        if request.wanted != wanted:
+            return None
+        return TeacherReply(request_id=request.request_id, outcome=outcome, text=text, reason=reason)
+
+    return script
+
+
+def writes(wanted: str, *texts: str):
+    """A script by which what is wanted is written so, the second text in the repair turn."""
+
+    def script(request: TeacherRequest) -> str | None:
+        if request.wanted != wanted:
+            return None
+        return texts[1 if request.answered else 0]
+
+    return script
+
+
+def honest(request: TeacherRequest) -> str:
+    facts = request.facts
+    if request.wanted == "description":
+        return json.dumps(description_of(facts, blind="event" not in json.loads(shape_in(request))))
+    if request.wanted == "reasoning":
+        return json.dumps(reasoning_of(facts))
+    return json.dumps(questions_for(facts))
+
+
+def shape_in(request: TeacherRequest) -> str:
+    """The example of the answer's shape, as the prompt has it."""
+    return request.prompt.text.rsplit("JSON: ", 1)[1].split("; others")[0]
+
+
+def description_of(facts, blind=False):
+    time_s, values = facts.clip.event_time_s, {}
+    if not blind:
+        is_event = facts.label.is_event
+        values = {
+            "event": {"kind": facts.label.label.lower(), "time_s": time_s} if is_event else None,
+            "cause": "the other driver did not look" if is_event else None,
+        }
+    return {
+        "scene": "a road by day",
+        "ego_motion": "the ego vehicle drives on",
+        "road_users": ["a grey lorry ahead"],
+        "happenings": [{"time_s": 0.4, "what": "a grey lorry ahead goes slower"}],
+        "ego_response": None,
+        **values,
+    }
+
+
+def reasoning_of(facts):
+    end = "There is contact." if facts.label.contact else "There is no contact."
+    time_s = facts.clip.event_time_s
+    cited = facts.clip.duration_s / 2 if time_s is None else time_s
+    return {
+        "steps": ["A grey lorry is ahead.", f"[t={cited:.1f}] It is closest.", "The risk is seen.", end],
+        "verdict": facts.label.code,
+        "event_time_s": time_s,
+    }
+
+
+def questions_for(facts):
+    written = []
+    for slot in slots_for(facts, SEED, QUESTIONS):
+        question = {"number": slot.number, "question": f"What of the grey lorry, {slot.number}?", "answer": "slower"}
+        if slot.kind == "yes_no":
+            question["answer"] = slot.truth
+        elif slot.kind == "time":
+            question["answer"] = "0.4"
+        elif slot.kind == "choice":
+            question |= {"answer": slot.truth or "a lorry", "others": ["a tram", "a bus", "a horse"]}
+        written.append(question)
+    QuestionsAnswer.model_validate({"questions": written})
+    return {"questions": written}

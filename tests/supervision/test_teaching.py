@@ -1,0 +1,251 @@
+"""The chain of one clip, with a teacher that fails at every place and in every way."""
+
+import asyncio
+import json
+
+import pytest
+from scripted_teacher import (
+    QUESTIONS,
+    SEED,
+    ScriptedTeacher,
+    description_of,
+    fails,
+    questions_for,
+    reasoning_of,
+    writes,
+)
+from worlds import random_clip, real_clip
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
+from vlm_autodrive.supervision import SuperviseSettings
+from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.questions import slots_for
+from vlm_autodrive.supervision.reasoning import NO_TIME
+from vlm_autodrive.supervision.requests import requests_ahead
+from vlm_autodrive.supervision.settings import ServedTeacherSettings
+from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teachers.protocol import Teacher
+from vlm_autodrive.supervision.teaching import Taught, taught
+from vlm_autodrive.supervision.written import WRITTEN
+
+CLIP = random_clip(2, "collision")
+FACTS = facts_of(CLIP, DEFAULT_TAXONOMY)
+ALL = ("description", "vqa", "reasoning")
+
+
+def settings_for(kinds=ALL, **values):
+    served = ServedTeacherSettings(model="big-teacher")
+    values = {"teacher": "served", "served": served, "seed": SEED, "teacher_questions": QUESTIONS, **values}
+    return SuperviseSettings(kinds=kinds, **values)
+
+
+def chain(teacher: Teacher, settings=None, facts=FACTS) -> Taught:
+    return asyncio.run(taught(teacher, facts, settings or settings_for()))
+
+
+def of_kind(result, kind):
+    return [item for item in result.items if item.kind == kind]
+
+
+def why(item):
+    return [check.message for check in item.checks if check.name == WRITTEN and not check.passed]
+
+
+@pytest.mark.parametrize("name", ["collision", "near_collision", "normal"])
+def test_everything_is_written_checked_and_traced_to_its_reply(name):
+    facts, teacher = facts_of(random_clip(3, name), DEFAULT_TAXONOMY), ScriptedTeacher()
+    result = chain(teacher, facts=facts)
+    assert [(i.item_id, i.checks) for i in result.items if not i.accepted] == []
+    assert result.missing == {}
+    assert teacher.ids == ["description", "questions", "reasoning"]
+    assert [reply.request_id for reply in result.replies] == [request.request_id for request in teacher.asked]
+    (description,), questions, (reasoning,) = (of_kind(result, kind) for kind in ALL)
+    assert len(questions) == QUESTIONS
+    assert {item.teacher for item in result.items} == {"big-teacher"}
+    assert len({item.item_id for item in result.items}) == len(result.items)
+    assert description.target.startswith("A road by day. The ego vehicle drives on. At 0.4 s a grey lorry ahead goes")
+    steps = reasoning_of(facts)["steps"]
+    assert reasoning.target == format_reasoning("\n".join(steps), facts.label.code, facts.clip.event_time_s)
+    assert description.made_from == ("label", "metadata", "scenario")
+    assert reasoning.made_from == ("label", "description")
+    assert {item.made_from for item in questions} == {("description",)}
+    clip_id = facts.clip.clip_id
+    assert (description.replies, reasoning.replies) == ((f"{clip_id}/description",), (f"{clip_id}/reasoning",))
+    assert {item.replies for item in questions} == {(f"{clip_id}/questions",)}
+    asked = {request.wanted: request.prompt.text for request in teacher.asked}
+    assert "a grey lorry ahead goes slower" in asked["questions"]
+    assert "a grey lorry ahead goes slower" in asked["reasoning"]
+
+
+def test_one_step_reasons_from_what_the_teacher_is_told_and_shown():
+    sees = SeesSettings(label=False, frames=8)
+    teacher = ScriptedTeacher()
+    result = chain(teacher, settings_for(("reasoning",), reasoning="one_step", sees=sees))
+    assert teacher.ids == ["reasoning"]
+    (request,) = teacher.asked
+    assert request.footage.sampling.n_frames == 8
+    assert "description" not in request.prompt.text.split("</data>")[0]
+    (item,) = result.items
+    assert item.made_from == ("metadata", "frames")
+    assert item.accepted
+
+
+def test_two_steps_need_a_description_that_need_not_become_an_item():
+    teacher = ScriptedTeacher()
+    result = chain(teacher, settings_for(("reasoning",)))
+    assert teacher.ids == ["description", "reasoning"]
+    assert [item.kind for item in result.items] == ["reasoning"]
+    assert len(result.replies) == 2
+    questions = ScriptedTeacher()
+    assert {i.kind for i in chain(questions, settings_for(("vqa",))).items} == {"vqa"}
+    assert questions.ids == ["description", "questions"]
+    nothing = ScriptedTeacher()
+    assert chain(nothing, settings_for(("verdict", "caption", "vqa"), teacher_questions=0)) == Taught()
+    assert nothing.asked == []
+
+
+BAD = '{"scene": "a road", "crash": "yes"}'
+
+
+@pytest.mark.parametrize("kind", ["description", "questions", "reasoning"])
+def test_what_cannot_be_read_is_asked_for_once_more(kind):
+    good = {"description": description_of, "questions": questions_for, "reasoning": reasoning_of}[kind](FACTS)
+    teacher = ScriptedTeacher(writes(kind, BAD, json.dumps(good)))
+    result = chain(teacher)
+    again = next(request for request in teacher.asked if request.answered)
+    assert again.request_id == f"{CLIP.clip_id}/{kind}/repair"
+    assert again.answered[0] == BAD
+    assert "Extra inputs are not permitted" in again.answered[1] or "Field required" in again.answered[1]
+    assert len(result.replies) == len(teacher.asked) == 4
+    for item in result.items:
+        assert item.accepted
+        is_repaired = item.kind == {"questions": "vqa"}.get(kind, kind)
+        assert item.outcome is (Outcome.REPAIRED if is_repaired else Outcome.OK)
+        assert len(item.replies) == 1 + is_repaired
+        assert BAD not in item.target
+
+
+@pytest.mark.parametrize("kind", ["description", "questions", "reasoning"])
+def test_what_cannot_be_read_twice_is_rejected_with_the_text_and_the_reason(kind):
+    teacher = ScriptedTeacher(writes(kind, "I think", BAD))
+    result = chain(teacher)
+    failed = [item for item in result.items if item.outcome is Outcome.UNPARSEABLE]
+    wanted = {"description": QUESTIONS + 2, "questions": QUESTIONS, "reasoning": 1}[kind]
+    assert len(failed) == wanted
+    assert not any(item.accepted for item in failed)
+    assert all(why(item) for item in failed)
+    assert len(result.items) == QUESTIONS + 2
+    if kind != "questions":
+        assert failed[0].target == BAD
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TRUNCATED, Outcome.REFUSED, Outcome.ERROR])
+@pytest.mark.parametrize("kind", ["description", "questions", "reasoning"])
+def test_a_failure_is_one_item_for_each_thing_wanted_and_is_not_asked_again(kind, outcome):
+    text = json.dumps(description_of(FACTS))  # whole, and yet not to be taught: the teacher says it is cut
+    teacher = ScriptedTeacher(fails(outcome, kind, text, "it went wrong"))
+    result = chain(teacher)
+    assert not any(request.answered for request in teacher.asked)
+    assert len(result.items) == QUESTIONS + 2
+    failed = {item.item_id for item in result.items if item.outcome is outcome and not item.accepted}
+    wanted = {"description": set(ALL), "questions": {"vqa"}, "reasoning": {"reasoning"}}[kind]
+    assert failed == {item.item_id for item in result.items if item.kind in wanted}
+    for item in result.items:
+        if item.item_id in failed:
+            assert "it went wrong" in why(item)[0]
+    if kind == "description":
+        assert teacher.ids == ["description"]
+        assert "no description" in why(of_kind(result, "reasoning")[0])[0]
+
+
+def test_a_repair_that_is_cut_off_is_not_taught():
+    def script(request):
+        return (fails(Outcome.TRUNCATED, "reasoning", '{"steps"') if request.answered else writes("reasoning", "?"))(
+            request
+        )
+
+    (item,) = of_kind(chain(ScriptedTeacher(script)), "reasoning")
+    assert (item.outcome, item.accepted, item.target) == (Outcome.TRUNCATED, False, '{"steps"')
+    assert len(item.replies) == 2
+
+
+def test_an_empty_answer_is_not_repaired():
+    teacher = ScriptedTeacher(writes("reasoning", "  ", "never asked"))
+    (item,) = of_kind(chain(teacher), "reasoning")
+    assert item.outcome is Outcome.UNPARSEABLE
+    assert teacher.ids == ["description", "questions", "reasoning"]
+
+
+def test_what_contradicts_the_label_is_rejected():
+    wrong = reasoning_of(FACTS) | {"verdict": "C", "event_time_s": None}
+    (item,) = of_kind(chain(ScriptedTeacher(writes("reasoning", json.dumps(wrong)))), "reasoning")
+    assert (item.outcome, item.accepted) == (Outcome.OK, False)
+
+
+def test_a_verdict_that_is_no_code_is_repaired():
+    wrong = reasoning_of(FACTS) | {"verdict": "Collision"}
+    right = json.dumps(reasoning_of(FACTS))
+    teacher = ScriptedTeacher(writes("reasoning", json.dumps(wrong), right))
+    assert of_kind(chain(teacher), "reasoning")[0].outcome is Outcome.REPAIRED
+    assert "'A', 'B' or 'C'" in teacher.asked[-1].answered[1]
+
+
+def test_a_spent_budget_is_not_swallowed_and_lets_what_is_under_way_end():
+    ended = []
+
+    class Slow(ScriptedTeacher):
+        async def write(self, request):
+            if request.wanted == "questions":
+                raise UserError("the budget is spent.")
+            await asyncio.sleep(0.01)
+            ended.append(request.wanted)
+            return await super().write(request)
+
+    with pytest.raises(UserError, match="budget"):
+        chain(Slow())
+    assert ended == ["description", "reasoning"]
+
+
+def test_reasoning_towards_an_event_whose_time_is_unknown_is_asked_of_nobody():
+    teacher = ScriptedTeacher()
+    facts = facts_of(real_clip(1, "collision", None, weather="Rain"), DEFAULT_TAXONOMY)
+    result = chain(teacher, settings_for(("description", "reasoning")), facts)
+    assert teacher.ids == ["description"]
+    assert result.missing == {"reasoning": NO_TIME}
+    ahead = facts_of(real_clip(1, "collision", 10.5, weather="Rain"), DEFAULT_TAXONOMY)
+    assert set(chain(teacher, facts=ahead).missing) == {"description", "reasoning"}
+    assert teacher.ids == ["description"]
+
+
+def test_questions_that_were_not_rightly_written_are_rejected_one_by_one():
+    slots = slots_for(FACTS, SEED, QUESTIONS)
+    written = questions_for(FACTS)["questions"]
+    yes_no = next(slot for slot in slots if slot.kind == "yes_no")
+    written[yes_no.number - 1]["answer"] = "no" if yes_no.truth == "yes" else "yes"
+    left_out = next(slot for slot in slots if slot.kind != "yes_no")
+    del written[left_out.number - 1]
+    written.append({"number": 77, "question": "What else?", "answer": "this"})
+    result = chain(ScriptedTeacher(writes("questions", json.dumps({"questions": written}))))
+    items = dict(zip(slots, of_kind(result, "vqa"), strict=True))
+    assert "had to be" in why(items[yes_no])[0]
+    assert "not written" in why(items[left_out])[0]
+    assert sum(item.accepted for item in items.values()) == QUESTIONS - 2
+    assert not any("else" in item.prompt.text for item in items.values())
+
+
+@pytest.mark.parametrize("how", ["two_steps", "one_step"])
+@pytest.mark.parametrize("kinds", [ALL, ("description",), ("vqa",), ("reasoning",), ("caption",)])
+def test_the_price_is_asked_of_all_that_the_chain_asks_for(kinds, how):
+    sees = SeesSettings(frames=4)
+    settings = settings_for(kinds, reasoning=how, sees=sees)
+    teacher = ScriptedTeacher()
+    chain(teacher, settings)
+    ahead = requests_ahead(FACTS, settings)
+    assert [request.request_id for request in ahead] == [request.request_id for request in teacher.asked]
+    assert [request.footage for request in ahead] == [request.footage for request in teacher.asked]
+    for guessed, real in zip(ahead, teacher.asked, strict=True):
+        assert guessed.answer is real.answer
+        assert len(guessed.prompt.text) >= len(real.prompt.text)
+    assert requests_ahead(FACTS, SuperviseSettings(kinds=kinds)) == []
