@@ -1,6 +1,7 @@
 """The stage: clips in, supervision items out, each accepted or rejected with a reason."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from vlm_autodrive.artifacts import making, write_text
@@ -9,6 +10,7 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
 from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
+from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -75,17 +77,21 @@ def _supervise(
     imported = imported_items(shown, questions, taxonomy, settings.seed)
     share = share_of_known_times(clips, taxonomy)
     items: list[SupervisionItem] = []
-    missing: list[dict[str, str]] = []
+    not_made: dict[str, Counter[str]] = {kind: Counter() for kind in settings.kinds}
+    statistics = SetStatistics()
     with reporter.task("Writing supervision", total=len(clips)) as task:
         for clip in clips:
             made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
             by_teacher = taught.get(clip.clip_id, Taught())
             brought = imported.items.get(clip.clip_id, ())
-            items += [*made.items, *by_teacher.items, *brought]
-            reasons = {**made.missing, **by_teacher.missing}
-            missing.append({kind: why for kind, why in reasons.items() if not (kind == "vqa" and brought)})
+            for item in map(statistics.mark, (*made.items, *by_teacher.items, *brought)):
+                statistics.add(item, clip.event_class or "")
+                items.append(item)
+            for kind, why in {**made.missing, **by_teacher.missing}.items():
+                if not (kind == "vqa" and brought):
+                    not_made[kind][why] += 1
             task.advance()
-    summary = summarise(items, unsupervised, missing)
+    summary = summarise(statistics, unsupervised, not_made)
     if imported.left_out:
         reporter.say(f"{imported.left_out} imported questions were not asked: {NOBODY_TO_COMPARE}.")
     test = sum(clip.split == "test" for clip in every)
