@@ -175,6 +175,7 @@ TIMES = [  # for a collision at 3.0 s in a clip of 4.8 s: what the text says, an
     ("At 1.0 s a collision becomes likely.", ""),
     ("At 1.0 s the driver hits the brakes.", ""),
     ("At 1.0 s there is no contact yet.", ""),
+    ("A man in his 30s and a woman in her mid-20s stand by.", ""),
 ]  # fmt: skip
 
 
@@ -216,6 +217,7 @@ OUTCOMES = [  # what a model that was not told the label writes, and whether it 
     ("The ego vehicle almost hits the van.", False),
     ("A pedestrian is run over.", False),
     ("It was a close call.", False),
+    ("The cyclist is thrown onto the road.", False),
     ("The impact throws the camera.", False),
 ]  # fmt: skip
 

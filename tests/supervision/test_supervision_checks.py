@@ -198,6 +198,14 @@ def test_a_right_format_passes():
         ("There is no sign of any contact.", False, True),
         ("The two vehicles never touch.", False, True),
         ("The headlights have no impact on the view.", False, False),
+        ("The driver brakes to avoid a collision.", False, False),  # which may yet be in vain
+        ("The driver swerves in an attempt to avoid the collision.", False, False),
+        ("The driver is unable to avoid the impact.", True, False),
+        ("The driver has too little room to avoid the collision.", False, False),
+        ("The van brakes, thereby avoiding a collision.", False, True),
+        ("The driver manages to avoid an accident.", False, True),
+        ("Quick steering allows the ego vehicle to avoid contact.", False, True),
+        ("No direct collision occurs.", False, True),
     ],
 )
 def test_contact_is_read_with_its_negation(text, claims, denies):

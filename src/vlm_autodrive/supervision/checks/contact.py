@@ -34,10 +34,11 @@ _IN_VAIN = re.compile(
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    r"\b(?:no|without) (?:(?:any|sign of|signs of|actual|physical|visible|further) ){0,2}"
+    r"\b(?:no|without) (?:(?:any|sign of|signs of|actual|physical|visible|further|direct) ){0,2}"
     r"(?:contact|collision|crash|accident|impact(?! on)|event)\b"
     r"|\b(?:contact|collision|crash|impact) (?:is |was )?(?:narrowly |barely |just )?(?:avoided|averted)\b"
-    r"|\b(?:avoids?|avoided|averts?|averted) (?:a |the |any )?(?:contact|collision|crash|impact)\b"
+    r"|\b(?:(?:avoid|avert|prevent)(?:s|ed|ing)|(?:manag\w*|able|allow\w*(?: [\w-]+){1,3}) to (?:avoid|avert))"
+    r" (?:an? |the |any )?(?:direct |actual |physical )?(?:contact|collision|crash|accident|impact)\b"
     r"|\b(?:does not|doesn't|do not|don't|never) (?:collide|crash|touch|hit|make contact)\b",
     re.IGNORECASE,
 )

@@ -49,8 +49,8 @@ _ACTOR_CLAIMS: Mapping[str, tuple[str, ...]] = {
     r"pedestrians?(?! (?:crossing|bridge|zone|light|sign)s?)|jaywalkers?"
     r"|(?:person|man|woman|child|boy|girl) (?:walk|cross|step|run|stand)\w*": (_PEDESTRIAN,),
     r"cyclists?|bicycl(?:e|es|ist|ists)(?! (?:lane|path))|bikes?(?! (?:lane|path))": (_CYCLIST,),
-    r"motor(?:cycl(?:e|es|ist|ists)|bikes?)|scooters?|bus(?:es)?(?! (?:lane|stop))|trams?|trains?(?! (?:station|track))|dogs?|deer"
-    r"|animals?": (),
+    r"motor(?:cycl(?:e|es|ist|ists)|bikes?)|scooters?|bus(?:es)?(?! (?:lane|stop))|trams?"
+    r"|trains?(?! (?:station|track))|dogs?|deer|animals?": (),
 }
 _KINDS = {
     "light": _LIGHT_CLAIMS, "weather": _WEATHER_CLAIMS, "road": _SCENE_CLAIMS, "road users": _ACTOR_CLAIMS

@@ -13,7 +13,8 @@ from vlm_autodrive.supervision.facts import Facts
 _BLIND_KINDS = ("caption", "description")
 # Denials too: "no collision" is as much an outcome as "a collision". To hit the brakes is none, CONTACT leaves it out.
 _MORE = re.compile(
-    r"\baccidents?\b|\bwreck(?:s|ed|age)?\b|\bclose call\b|\b(?:narrowly|barely|nearly|almost|just) "
+    r"\baccidents?\b|\bwreck(?:s|ed|age)?\b|\bclose call\b|\b(?:thrown|flung|knocked|hurled)\b"
+    r"|\b(?:narrowly|barely|nearly|almost|just) "
     r"(?:avoid|miss|hit|escap|collid|clip|brush)\w*",
     re.IGNORECASE,
 )

@@ -18,8 +18,8 @@ _MOMENT = re.compile(
     re.IGNORECASE,
 )
 _SPAN_BEFORE = re.compile(
-    r"\b(?:within|for|over|under|than|least|most|every|another|next|last|lasting|lasts|takes|took|of|in|only|after)"
-    r"\s+(?:(?:about|around|roughly|the|at|another|over|under)\s+)?$",
+    r"\b(?:within|for|over|under|than|least|most|every|another|next|last|lasting|lasts|takes|took|of|in|only|after"
+    r"|her|his|their|early|mid|late)[\s-]+(?:(?:about|around|roughly|the|at|another|over|under)\s+)?$",
     re.IGNORECASE,
 )
 _SPAN_AFTER = re.compile(
