@@ -112,7 +112,7 @@ def spoilt(kind, clip, change):
     ("kind", "name", "failing", "change"),
     [
         ("verdict", "collision", "verdict", lambda t: "C"),
-        ("caption", "normal", "contact", lambda t: t.replace("No event", "A collision happens")),
+        ("caption", "normal", "contact", lambda t: t + " A collision happens."),
         ("caption", "normal", "contact", lambda t: t + " A van is narrowly missed."),
         ("description", "normal", "contact", lambda t: t + " The ego vehicle hits the car."),
         ("description", "near_collision", "contact", lambda t: t + " They crash."),

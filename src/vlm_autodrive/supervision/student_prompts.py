@@ -45,6 +45,12 @@ PROMPTS: dict[str, tuple[str, ...]] = {
     "impact_speed": ("How fast is the impact?",),
 }
 
+
+def prompt_for(topic: str, rng: random.Random, **values: str) -> StudentPrompt:
+    """One wording of a topic's question, with its places filled in."""
+    return StudentPrompt(text=rng.choice(PROMPTS[topic]).format(**values), version=VERSION)
+
+
 IMPORTED_PROMPTS: dict[str, str] = {
     "weather and light": "What are the weather and the light like?",
     "location": "Where is this?",
@@ -56,8 +62,3 @@ IMPORTED_PROMPTS: dict[str, str] = {
 
 IMPORTED_ON_EVENTS = ("accident type", "accident reason", "prevention method")
 """Those of them that presuppose an event: clips without one are asked them at the same rate."""
-
-
-def prompt_for(topic: str, rng: random.Random, **values: str) -> StudentPrompt:
-    """One wording of a topic's question, with its places filled in."""
-    return StudentPrompt(text=rng.choice(PROMPTS[topic]).format(**values), version=VERSION)

@@ -17,21 +17,18 @@ CONTACT = re.compile(
     rf"|hit(?:s|ting)?{_NO_HARM}|strik(?:es?|ing(?=\s+(?:the|a|an|it|its|our|us|another)\b)){_NO_HARM}|struck{_NO_HARM}"
     rf"|rams?|rammed|ramming|impact(?:s|ed)?(?!\s+(?:on\s+)?(?:the\s+)?(?:visibility|traffic|view|grip))"
     rf"|touch(?:es|ed|ing)?{_NO_HARM}|rear[- ]end(?:s|ed|ing)|(?:run|runs|ran|knock\w*) (?:over|down)"
-    r"|bump(?:s|ed|ing)? into|smash\w*|side-?swip\w+|t-bon(?:es|ed|ing))\b",
-    re.IGNORECASE,
+    r"|bump(?:s|ed|ing)? into|smash\w*|side-?swip\w+|t-bon(?:es|ed|ing))\b"
 )
-NEAR = re.compile(r"\bnear(?:ly)?[- _](?:collision|miss|crash|accident|hit)\w*", re.IGNORECASE)
-BARELY = re.compile(r"\b(?:narrow|bare)ly (?:avoid|miss|escap)\w*", re.IGNORECASE)
+NEAR = re.compile(r"\bnear(?:ly)?[- _](?:collision|miss|crash|accident|hit)\w*")
+BARELY = re.compile(r"\b(?:narrow|bare)ly (?:avoid|miss|escap)\w*")
 _UNREAL = re.compile(
     r"\b(?:no|not|never|neither|nor|cannot|without|avoid\w*|avert\w*|prevent\w*|almost|nearly|narrowly|barely|would|could"
     r"|might|may|risk\w*|imminent|likely|possib\w+|potential\w*|threaten\w*|about to|danger|chance|if|unless"
-    r"|miss(?:es|ed|ing)?|close to|free (?:of|from)|instead of|rather than)\b|n't\b",
-    re.IGNORECASE,
+    r"|miss(?:es|ed|ing)?|close to|free (?:of|from)|instead of|rather than)\b|n't\b"
 )
 _IN_VAIN = re.compile(
     r"\b(?:fail\w*|unable|too late|not able|cannot|can't|could not|couldn't|does not|doesn't|did not|didn't)"
-    r" (?:to )?(?:avoid|avert|prevent|stop|brake)\w*",
-    re.IGNORECASE,
+    r" (?:to )?(?:avoid|avert|prevent|stop|brake)\w*"
 )
 _DENIAL = re.compile(
     r"\b(?:no|without) (?:(?:any|sign of|signs of|actual|physical|visible|further|direct) ){0,2}"
@@ -39,15 +36,15 @@ _DENIAL = re.compile(
     r"|\b(?:contact|collision|crash|impact) (?:is |was )?(?:narrowly |barely |just )?(?:avoided|averted)\b"
     r"|\b(?:(?:avoid|avert|prevent)(?:s|ed|ing)|(?:manag\w*|able|allow\w*(?: [\w-]+){1,3}) to (?:avoid|avert))"
     r" (?:an? |the |any )?(?:direct |actual |physical )?(?:contact|collision|crash|accident|impact)\b"
-    r"|\b(?:does not|doesn't|do not|don't|never) (?:collide|crash|touch|hit|make contact)\b",
-    re.IGNORECASE,
+    r"|\b(?:does not|doesn't|do not|don't|never) (?:collide|crash|touch|hit|make contact)\b"
 )
-_SO_FAR = re.compile(r"\b(?:yet|so far|at first|until|initially|still no|at this point|up to)\b", re.IGNORECASE)
-_CLAUSE = re.compile(r"[.;:!?\n](?:\s|$)|, but ", re.IGNORECASE)
+_SO_FAR = re.compile(r"\b(?:yet|so far|at first|until|initially|still no|at this point|up to)\b")
+_CLAUSE = re.compile(r"[.;:!?\n](?:\s|$)|, but ")
 
 
 def claims_contact(text: str) -> bool:
     """Whether some clause of a text says, and does not deny, that there is contact."""
+    text = text.casefold()
     if CONTACT.search(text) is None:
         return False
     clauses = _clauses(text)
@@ -56,11 +53,12 @@ def claims_contact(text: str) -> bool:
 
 def denies_contact(text: str) -> bool:
     """Whether a text says that there is no contact or no event, and not only that there is none yet."""
-    return any(_DENIAL.search(clause) and not _SO_FAR.search(clause) for clause in _clauses(text))
+    return any(_DENIAL.search(clause) and not _SO_FAR.search(clause) for clause in _clauses(text.casefold()))
 
 
 def claims_near_miss(text: str) -> bool:
     """Whether a text says that contact was narrowly avoided."""
+    text = text.casefold()
     for pattern in (NEAR, BARELY):
         for match in pattern.finditer(text):
             before = _CLAUSE.split(text[: match.start()])[-1]

@@ -56,19 +56,18 @@ def _words_of_every_clip() -> frozenset[str]:
 
 
 def _id_in(text: str, clip: Clip) -> str:
-    path = PurePath(clip.path)
-    names = {clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id or "", path.name, path.stem}
-    common = _words_of_every_clip()
     folded = text.casefold()
-    for name in names:
-        plain = name.casefold()
-        if len(name) >= _SHORTEST_ID and plain in folded and plain not in common and _alone(plain, folded):
+    for name in _names(clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id, clip.path):
+        if name in folded and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", folded):
             return f"the id or file name {name!r}"
     return ""
 
 
-def _alone(word: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+@lru_cache(maxsize=8)  # a clip's items come one after the other
+def _names(clip_id: str, video_id: str, group_id: str, triplet_id: str | None, path: str) -> tuple[str, ...]:
+    file = PurePath(path)
+    names = {name.casefold() for name in (clip_id, video_id, group_id, triplet_id or "", file.name, file.stem)}
+    return tuple(sorted(name for name in names - _words_of_every_clip() if len(name) >= _SHORTEST_ID))
 
 
 def _class_in(text: str, taxonomy: Taxonomy) -> str:

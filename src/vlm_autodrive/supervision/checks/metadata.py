@@ -56,13 +56,11 @@ _KINDS = {
     "light": _LIGHT_CLAIMS, "weather": _WEATHER_CLAIMS, "road": _SCENE_CLAIMS, "road users": _ACTOR_CLAIMS
 }  # fmt: skip
 _PATTERNS = {
-    kind: [(re.compile(rf"(?<![\w-])(?:{words})(?![\w])", re.IGNORECASE), agrees) for words, agrees in claims.items()]
+    kind: [(re.compile(rf"(?<![\w-])(?:{words})(?![\w])"), agrees) for words, agrees in claims.items()]
     for kind, claims in _KINDS.items()
 }
-_ANY = {
-    kind: re.compile(rf"(?<![\w-])(?:{'|'.join(claims)})(?![\w])", re.IGNORECASE) for kind, claims in _KINDS.items()
-}
-_ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|no|never|without|free of|absent|missing)\b|n't\b", re.IGNORECASE)
+_ANY = {kind: re.compile(rf"(?<![\w-])(?:{'|'.join(claims)})(?![\w])") for kind, claims in _KINDS.items()}
+_ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|no|never|without|free of|absent|missing)\b|n't\b")
 
 
 def agrees_with_metadata(item: SupervisionItem, facts: Facts) -> str | None:
@@ -90,14 +88,14 @@ def _known(facts: Facts) -> dict[str, tuple[str, ...]]:
 
 
 def _answer(item: SupervisionItem, known: Mapping[str, tuple[str, ...]]) -> str:
-    question, answer = item.prompt.text, item.target.casefold()
+    question, answer = item.prompt.text.casefold(), item.target.casefold()
     if _ASKS_WHAT_IS_NOT.search(question):
         return ""  # such an answer names what is not there
     if answer.startswith("yes"):
-        return _contradiction(f"{question}\n{item.target}", known)
+        return _contradiction(f"{question}\n{answer}", known)
     if answer.startswith("no") and _asserts_the_truth(question, known):
         return "the answer denies what the metadata says"
-    return _contradiction(item.target, known)
+    return _contradiction(answer, known)
 
 
 def _contradiction(text: str, known: Mapping[str, tuple[str, ...]]) -> str:

@@ -15,8 +15,7 @@ _BLIND_KINDS = ("caption", "description")
 _MORE = re.compile(
     r"\baccidents?\b|\bwreck(?:s|ed|age)?\b|\bclose call\b|\b(?:thrown|flung|knocked|hurled)\b"
     r"|\b(?:narrowly|barely|nearly|almost|just) "
-    r"(?:avoid|miss|hit|escap|collid|clip|brush)\w*",
-    re.IGNORECASE,
+    r"(?:avoid|miss|hit|escap|collid|clip|brush)\w*"
 )
 
 
@@ -36,6 +35,7 @@ def names_no_outcome(item: SupervisionItem, facts: Facts) -> str | None:
 
 def outcome_word(text: str) -> str:
     """The first word of a text that says how it ends; empty if none does."""
+    text = text.casefold()
     for pattern in (NEAR, CONTACT, _MORE):
         found = pattern.search(text)
         if found:

@@ -18,14 +18,12 @@ _TO_BE = (
     r"\b(?:caus\w+|led|leads?|result\w*|trigger\w*|happen\w*|occur\w*|is there|was there|beg[ia]ns?|starts?|ends?"
     r"|takes? place|avoid\w*|prevent\w*)\b"
 )
-_DEFINITE = re.compile(rf"\b(?:the|this|that|its|their|such an?)\s+(?:[\w-]+\s+){{0,2}}?{_EVENT}\b", re.IGNORECASE)
-_ASKS_HOW = re.compile(rf"{_ASK}{_TO_BE}[^?.]*?\b{_EVENT}\b|{_ASK}\b{_EVENT}\b[^?.]*?{_TO_BE}", re.IGNORECASE)
-_ASKS_TO_AVOID = re.compile(r"\b(?:how|what|who|which)\b[^?]*\b(?:avoid|prevent|avert|evad)\w*", re.IGNORECASE)
-_AFTERMATH = re.compile(
-    r"\b(?:damag\w+|injur\w+|victims?|casualt\w+|aftermath|at fault|to blame|liable)\b", re.IGNORECASE
-)
-_WH = re.compile(r"\b(?:why|how|when|where|what|who|whom|which|at what|after)\b", re.IGNORECASE)
-_ONLY_IF = re.compile(r"\b(?:if|would|could|might|likely|whether|any|is there|are there)\b", re.IGNORECASE)
+_DEFINITE = re.compile(rf"\b(?:the|this|that|its|their|such an?)\s+(?:[\w-]+\s+){{0,2}}?{_EVENT}\b")
+_ASKS_HOW = re.compile(rf"{_ASK}{_TO_BE}[^?.]*?\b{_EVENT}\b|{_ASK}\b{_EVENT}\b[^?.]*?{_TO_BE}")
+_ASKS_TO_AVOID = re.compile(r"\b(?:how|what|who|which)\b[^?]*\b(?:avoid|prevent|avert|evad)\w*")
+_AFTERMATH = re.compile(r"\b(?:damag\w+|injur\w+|victims?|casualt\w+|aftermath|at fault|to blame|liable)\b")
+_WH = re.compile(r"\b(?:why|how|when|where|what|who|whom|which|at what|after)\b")
+_ONLY_IF = re.compile(r"\b(?:if|would|could|might|likely|whether|any|is there|are there)\b")
 
 SAME_RATE_TOPICS = frozenset(
     [topic.name for topic in TOPICS if topic.same_rate]
@@ -37,6 +35,7 @@ SAME_RATE_TOPICS = frozenset(
 @lru_cache(maxsize=4096)  # most questions are asked of many clips in the same words
 def presupposes_event(question: str) -> bool:
     """Whether a question can only be asked where there is an event, such as ``why did the car crash``."""
+    question = question.casefold()
     if _DEFINITE.search(question) or _ASKS_HOW.search(question):
         return True
     if _ASKS_TO_AVOID.search(question) or _AFTERMATH.search(question):

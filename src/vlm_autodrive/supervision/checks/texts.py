@@ -16,21 +16,19 @@ _SENTENCE_END = re.compile(r"[.;!?](?:\s+|$)|\n+")
 _CLAUSE_END = re.compile(r"[.;:!?](?:\s|$)|\n|,? but |,? however\b|,? although |,? then ")
 _DENYING = re.compile(
     r"\b(?:no|not|never|without|neither|nor|cannot|free (?:of|from)|absence of|lack of|rather than|instead of|dry of)\b"
-    r"|n't\b",
-    re.IGNORECASE,
+    r"|n't\b"
 )
 _DENIED_AFTER = re.compile(
-    r"\W+(?:is|are|was|were|has|have|does|do)?(?:\s+not\b|n't\b|\s*(?:absent|nowhere|no longer)\b)",
-    re.IGNORECASE,
+    r"\W+(?:is|are|was|were|has|have|does|do)?(?:\s+not\b|n't\b|\s*(?:absent|nowhere|no longer)\b)"
 )
 _FARTHEST_WORDS = 5
 _FARTHEST = 60
 
 
 def taught_prose(item: SupervisionItem) -> str:
-    """The target, of a reasoning the thoughts alone."""
+    """The target in small letters, as all patterns here are, which is faster; of a reasoning the thoughts alone."""
     parsed = parse_target(item.target) if item.kind == "reasoning" else None
-    return parsed.thoughts if parsed else item.target
+    return (parsed.thoughts if parsed else item.target).casefold()
 
 
 def is_by_model(item: SupervisionItem) -> bool:
