@@ -160,6 +160,27 @@ def test_a_reasoning_out_of_format_is_rejected(change):
     assert "format" in [check.name for check in item.checks if not check.passed]
 
 
+@pytest.mark.parametrize(
+    ("name", "last", "right"),
+    [
+        ("collision", "Contact is seen. Verdict: Collision", True),
+        ("collision", "The verdict is a near-collision.", False),
+        ("collision", "It bumps the van: normal", False),
+        ("near_collision", "So the collision was avoided: Near Collision.", True),
+        ("near_collision", "Conclusion: a Near-Collision", True),
+        ("near_collision", "The label would be Normal", False),
+        ("normal", "Conclusion: no collision.", True),
+        ("normal", "The traffic stays normal, so there is no collision", True),
+        ("normal", "Answer: Normal", True),
+        ("normal", "Verdict: Near-Collision", False),
+    ],
+)
+def test_the_thoughts_arrive_at_the_label(name, last, right):
+    clip = random_clip(6, name)
+    item = spoilt("reasoning", clip, lambda t: t.replace("\n</think>", f"\n{last}\n</think>"))
+    assert ("verdict" not in [check.name for check in item.checks if not check.passed]) == right
+
+
 def test_a_right_format_passes():
     clip = random_clip(6, "collision")
     item = spoilt("reasoning", clip, lambda t: "<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>")

@@ -70,11 +70,11 @@ def _last_thought(parsed: Parsed, facts: Facts) -> str:
 
 @lru_cache(maxsize=8)
 def _concluding(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds a class after ``verdict``, ``so it is`` and the like, or as the last word behind a colon."""
+    """Finds a class right after ``verdict`` and the like, or as the last word behind a colon."""
     ordered = sorted(labels, key=len, reverse=True)
     classes = "|".join(re.escape(label).replace(r"\-", "[- ]?") for label in ordered)
-    lead = r"(?:verdict|answer|class(?:ification)?|label|conclusion|therefore|hence|so)\b[^.\n]{0,16}?"
-    return re.compile(rf"\b{lead}(?<![\w-])({classes})\b|:\s*({classes})\W*$", re.IGNORECASE)
+    lead = r"(?:verdict|answer|class(?:ification)?|label|conclusion)(?:\W+(?:is|would be|must be|an?|the))*\W+"
+    return re.compile(rf"\b{lead}({classes})\b|:\s*({classes})\W*$", re.IGNORECASE)
 
 
 def _plain(text: str) -> str:
