@@ -125,6 +125,38 @@ def test_jsonl_faults(tmp_path):
     assert (reading.rows, reading.rejected) == (6, 3)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("video", "a\ud800.mp4"),
+        ("class", "\ud800"),
+        ("drive", "d\udc00\ud800"),
+        ("note", "\udfff"),
+        ("no\ud83dte", "x"),
+    ],
+)
+def test_half_a_character_is_told_and_the_good_row_is_kept(tmp_path, field, value):
+    """JSON can write it as an escape, but no file in UTF-8 and no path can hold it."""
+    lines = [json.dumps({"video": "good.mp4", "note": "\U0001f697"}), json.dumps({"video": "a.mp4"} | {field: value})]
+    path = write(tmp_path, *lines, name="m.jsonl")
+    out = import_dataset("manifest", path, tmp_path / "catalog", ImportSettings())
+    [issue] = read_issues(out)
+    written = [json.dumps(text)[1:-1] for text in (field, value)]
+    assert (issue.file, issue.line, [issue.field, issue.value], issue.rejected) == (str(path), 2, written, True)
+    assert "write the character whole" in issue.message
+    assert [v.metadata for v in read_videos(out)] == [{"note": "\U0001f697"}]
+    with pytest.raises(UserError, match=r"m\.jsonl, line 2"):
+        import_dataset("manifest", path, tmp_path / "strict", ImportSettings(strict=True))
+
+
+def test_half_a_character_in_an_annotation_file_is_told_with_its_entry(tmp_path):
+    path = tmp_path / "metadata_train.json"
+    entry = {"anomaly_start": 3, "num_frames": 9, "anomaly_class": "ego: lateral"}
+    path.write_text(json.dumps({"a": entry | {"note": "\U0001f697"}, "b\ud800": entry}))
+    with pytest.raises(UserError, match=r"metadata_train\.json, entry 2 holds half of a character"):
+        import_dataset("dota", path, tmp_path / "catalog", ImportSettings())
+
+
 def test_a_missing_video_is_a_state_and_no_fault(tmp_path):
     path = write(tmp_path, HEADER, GOOD)
     out = import_dataset("manifest", path, tmp_path / "catalog", ImportSettings(strict=True))
@@ -187,11 +219,13 @@ def test_csv_imported_and_rejected_are_all_rows(tmp_path_factory, written, delim
     )
 
 
-cell = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=5), times, classes, names)
-objects = st.dictionaries(st.sampled_from([*HEADER.split(","), "note"]), cell, max_size=6)
-jsonl_lines = st.one_of(
-    objects.map(json.dumps), st.text(st.characters(exclude_characters="\n\r"), min_size=1, max_size=9)
+halves = st.sampled_from(["\ud800", "a\udfff.mp4", "\udc00\ud83d", "\U0001f697"])  # json.dumps escapes them
+cell = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=5), times, classes, names, halves
 )
+objects = st.dictionaries(st.sampled_from([*HEADER.split(","), "note", "no\ud800te"]), cell, max_size=6)
+characters = st.characters(codec="utf-8", exclude_characters="\n\r")
+jsonl_lines = st.one_of(objects.map(json.dumps), st.text(characters, min_size=1, max_size=9))
 
 
 @settings(max_examples=100)
@@ -205,6 +239,8 @@ def test_jsonl_imported_and_rejected_are_all_rows(tmp_path_factory, written):
     rejected = {i.line for i in reading.issues if i.rejected}
     assert (reading.rows, reading.rejected) == (len(kept), len(rejected))
     assert {row.line for row in reading.rows_of_events.values()}.isdisjoint(rejected)
+    for record in (*reading.videos, *reading.events, *reading.issues):
+        record.model_dump_json()  # all of it can be written
 
 
 @settings(max_examples=60)

@@ -60,7 +60,7 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
     assert not items[swapped.clip_id, "verdict"].accepted
     assert "collision" in next(c.message for c in items[swapped.clip_id, "verdict"].checks if not c.passed)
     summary = json.loads((out / SUMMARY_FILE).read_text())
-    assert summary["rejected"] == {"caption": {"consistency": 1}, "verdict": {"consistency": 1}}
+    assert summary["rejected"] == {"caption": {"label": 1}, "verdict": {"label": 1}}
 
 
 @pytest.mark.parametrize("kind", ["verdict", "caption", "description", "vqa", "reasoning"])

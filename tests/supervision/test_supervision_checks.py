@@ -6,15 +6,22 @@ from worlds import random_clip, real_clip
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
-from vlm_autodrive.supervision.checks import check_consistency, check_format, check_leaks, checked
-from vlm_autodrive.supervision.checks.consistency import claims_contact, denies_contact
+from vlm_autodrive.supervision.checks import checked
+from vlm_autodrive.supervision.checks.contact import (
+    claims_contact,
+    claims_near_miss,
+    contact_as_the_label,
+    denies_contact,
+)
+from vlm_autodrive.supervision.checks.format import in_format
+from vlm_autodrive.supervision.checks.leaks import tells_the_student
 from vlm_autodrive.supervision.facts import facts_of, stated_times
 
 CLIP = random_clip(4, "collision").model_copy(update={"event_time_s": 3.27, "alert_time_s": 2.41, "start_s": 10.0})
 
 
 def leak(text: str, clip=CLIP, times=(1.0, 2.0)):
-    return check_leaks(StudentPrompt(text=text, version="1"), clip, DEFAULT_TAXONOMY, times)
+    return tells_the_student(StudentPrompt(text=text, version="1"), clip, DEFAULT_TAXONOMY, times)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +45,7 @@ def leak(text: str, clip=CLIP, times=(1.0, 2.0)):
     ],
 )
 def test_planted_leaks_are_caught(text):
-    check = leak(text)
-    assert not check.passed
-    assert check.message
+    assert leak(text)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +59,12 @@ def test_planted_leaks_are_caught(text):
     ],
 )
 def test_honest_questions_pass(text):
-    assert leak(text).passed
+    assert leak(text) == ""
 
 
 def test_the_option_list_is_allowed_only_as_it_stands():
     text = verdict_prompt(DEFAULT_TAXONOMY).text.replace("A: Collision", "A: Collision, the right one")
-    assert not leak(text).passed
+    assert leak(text)
 
 
 def test_every_prompt_made_is_free_of_leaks_by_construction():
@@ -83,7 +88,7 @@ def test_a_swapped_label_is_caught(true, false):
         items = items_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).items
         assert items
         assert not any(item.accepted for item in items)
-        assert all(true in check.message for item in items for check in item.checks if check.name == "consistency")
+        assert all(any(true in c.message for c in item.checks if c.name == "label") for item in items)
 
 
 def test_a_wrong_event_time_is_caught():
@@ -104,31 +109,37 @@ def spoilt(kind, clip, change):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "change"),
+    ("kind", "name", "failing", "change"),
     [
-        ("verdict", "collision", lambda t: "C"),
-        ("caption", "normal", lambda t: t.replace("No event", "A collision happens")),
-        ("description", "normal", lambda t: t + " The ego vehicle hits the car."),
-        ("description", "near_collision", lambda t: t + " They crash."),
-        ("description", "collision", lambda t: t + " There is no contact."),
-        ("description", "collision", lambda t: t + " At 55.0 s all is over."),
-        ("reasoning", "collision", lambda t: t.replace("\nA\n", "\nC\n")),
-        ("reasoning", "near_collision", lambda t: t.replace("\nB\n", "\nA\n")),
-        ("reasoning", "normal", lambda t: t.replace("\nC\n", "\nC\nt=1.0\n")),
-        ("reasoning", "collision", lambda t: t[: t.rindex("t=")] + "t=0.3\n</answer>"),
-        ("reasoning", "collision", lambda t: t[: t.rindex("t=")] + "</answer>"),
-        ("reasoning", "normal", lambda t: t.replace("[t=", "[t=9")),
-        ("event_time", "collision", lambda t: "There is no such event."),
-        ("event_time", "normal", lambda t: "t=1.0"),
-        ("event_time", "collision", lambda t: "t=0.2"),
-        ("contact", "collision", lambda t: "yes" if t == "no" else "no"),
-        ("contact", "near_collision", lambda t: "yes" if t == "no" else "no"),
+        ("verdict", "collision", "verdict", lambda t: "C"),
+        ("caption", "normal", "contact", lambda t: t + " A collision happens."),
+        ("caption", "normal", "contact", lambda t: t + " A van is narrowly missed."),
+        ("description", "normal", "contact", lambda t: t + " The ego vehicle hits the car."),
+        ("description", "near_collision", "contact", lambda t: t + " They crash."),
+        ("description", "collision", "contact", lambda t: t + " There is no contact."),
+        ("description", "collision", "times", lambda t: t + " At 55.0 s all is over."),
+        ("description", "collision", "event_time", lambda t: t + " At 0.1 s a car hits us."),
+        ("description", "near_collision", "event_time", lambda t: t + " The near miss is at 0.1 s."),
+        ("reasoning", "collision", "verdict", lambda t: t.replace("\nA\n", "\nC\n")),
+        ("reasoning", "near_collision", "verdict", lambda t: t.replace("\nB\n", "\nA\n")),
+        ("reasoning", "collision", "verdict", lambda t: t.replace(": Collision", ": Normal")),
+        ("reasoning", "normal", "verdict", lambda t: t.replace("\nC\n", "\nC\nt=1.0\n")),
+        ("reasoning", "collision", "verdict", lambda t: t[: t.rindex("t=")] + "t=0.3\n</answer>"),
+        ("reasoning", "collision", "verdict", lambda t: t[: t.rindex("t=")] + "</answer>"),
+        ("reasoning", "normal", "times", lambda t: t.replace("[t=", "[t=9")),
+        ("reasoning", "normal", "times", lambda t: t.replace("[t=", "[t=-")),
+        ("event_time", "collision", "answer", lambda t: "There is no such event."),
+        ("event_time", "normal", "answer", lambda t: "t=1.0"),
+        ("event_time", "collision", "answer", lambda t: "t=0.2"),
+        ("cause", "collision", "answer", lambda t: "There is no such event."),
+        ("contact", "collision", "answer", lambda t: "yes" if t == "no" else "no"),
+        ("contact", "near_collision", "answer", lambda t: "yes" if t == "no" else "no"),
     ],
 )
-def test_an_answer_that_contradicts_the_label_is_rejected(kind, name, change):
+def test_an_answer_that_contradicts_the_label_is_rejected(kind, name, failing, change):
     item = spoilt(kind, random_clip(6, name), change)
     assert not item.accepted
-    assert [check.name for check in item.checks if not check.passed] == ["consistency"]
+    assert [check.name for check in item.checks if not check.passed] == failing.split()
 
 
 @pytest.mark.parametrize(
@@ -149,8 +160,31 @@ def test_a_reasoning_out_of_format_is_rejected(change):
     assert "format" in [check.name for check in item.checks if not check.passed]
 
 
+@pytest.mark.parametrize(
+    ("name", "last", "right"),
+    [
+        ("collision", "Contact is seen. Verdict: Collision", True),
+        ("collision", "The verdict is a near-collision.", False),
+        ("collision", "It bumps the van: normal", False),
+        ("near_collision", "So the collision was avoided: Near Collision.", True),
+        ("near_collision", "Conclusion: a Near-Collision", True),
+        ("near_collision", "The label would be Normal", False),
+        ("normal", "Conclusion: no collision.", True),
+        ("normal", "The traffic stays normal, so there is no collision", True),
+        ("normal", "Answer: Normal", True),
+        ("normal", "Verdict: Near-Collision", False),
+    ],
+)
+def test_the_thoughts_arrive_at_the_label(name, last, right):
+    clip = random_clip(6, name)
+    item = spoilt("reasoning", clip, lambda t: t.replace("\n</think>", f"\n{last}\n</think>"))
+    assert ("verdict" not in [check.name for check in item.checks if not check.passed]) == right
+
+
 def test_a_right_format_passes():
-    assert check_format("<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>", DEFAULT_TAXONOMY).passed
+    clip = random_clip(6, "collision")
+    item = spoilt("reasoning", clip, lambda t: "<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>")
+    assert in_format(item, facts_of(clip, DEFAULT_TAXONOMY)) == ""
 
 
 @pytest.mark.parametrize(
@@ -161,25 +195,68 @@ def test_a_right_format_passes():
         ("Near-collision with a red car.", False, False),
         ("A near collision.", False, False),
         ("Collision at 2.6 s.", True, False),
-        ("The car does not hit us.", False, False),
+        ("The car does not hit us.", False, True),
         ("It avoids a collision.", False, True),
         ("Contact is narrowly avoided.", False, True),
         ("It would hit us. It brakes.", False, False),
         ("It does not brake. It hits us.", True, False),
         ("Not fast, but it strikes the van.", True, False),
         ("The driver reacts in time.", False, False),
+        ("The driver hits the brakes hard.", False, False),
+        ("The car hits a pothole and the rain hits the windscreen.", False, False),
+        ("The driver hits the brakes. Then the car hits a pole.", True, False),
+        ("The car slides into the crash barrier's shadow.", False, False),
+        ("The two make eye contact.", False, False),
+        ("A striking red van passes.", False, False),
+        ("The truck rear-ends the van.", True, False),
+        ("The rear end of the truck comes near.", False, False),
+        ("A cyclist is knocked down.", True, False),
+        ("The van fails to avoid the collision.", True, False),
+        ("Unable to stop, it bumps into the kerb.", True, False),
+        ("A collision is imminent.", False, False),
+        ("If nobody brakes they will crash.", False, False),
+        ("There is no contact yet.", False, False),
+        ("There is no sign of any contact.", False, True),
+        ("The two vehicles never touch.", False, True),
+        ("The headlights have no impact on the view.", False, False),
+        ("The driver brakes to avoid a collision.", False, False),  # which may yet be in vain
+        ("The driver swerves in an attempt to avoid the collision.", False, False),
+        ("The driver is unable to avoid the impact.", True, False),
+        ("The driver has too little room to avoid the collision.", False, False),
+        ("The van brakes, thereby avoiding a collision.", False, True),
+        ("The driver manages to avoid an accident.", False, True),
+        ("Quick steering allows the ego vehicle to avoid contact.", False, True),
+        ("No direct collision occurs.", False, True),
     ],
 )
 def test_contact_is_read_with_its_negation(text, claims, denies):
     assert (claims_contact(text), denies_contact(text)) == (claims, denies)
 
 
+@pytest.mark.parametrize(
+    ("text", "claims"),
+    [
+        ("A near miss with a cyclist.", True),
+        ("It is a near-collision.", True),
+        ("The van narrowly avoids us.", True),
+        ("We barely miss the truck.", True),
+        ("There is no near miss.", False),
+        ("This was not a near-collision.", False),
+        ("No road user is touched or barely missed.", False),
+        ("The near lane is free.", False),
+        ("We nearly reach the crossing.", False),
+    ],
+)
+def test_a_near_miss_is_read_with_its_negation(text, claims):
+    assert claims_near_miss(text) == claims
+
+
 def test_real_footage_is_checked_by_its_label():
     clip = real_clip(3, "normal", None, weather="Rain")
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(kinds=("caption",))).items
-    assert check_consistency(caption, facts).passed
-    assert not check_consistency(caption.model_copy(update={"target": "Rain. A car crashes."}), facts).passed
+    assert caption.accepted
+    assert contact_as_the_label(caption.model_copy(update={"target": "Rain. A car crashes."}), facts)
 
 
 @pytest.mark.parametrize(
@@ -208,11 +285,11 @@ def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text,
     )
     clip = real_clip(3, name, None if name == "calm" else 4.0, weather="Rain")
     (caption,) = items_for_clip(clip, own, SuperviseSettings(kinds=("caption",))).items
-    assert check_consistency(caption.model_copy(update={"target": text}), facts_of(clip, own)).passed == right
+    judged = contact_as_the_label(caption.model_copy(update={"target": text}), facts_of(clip, own))
+    assert (not judged) == right
 
 
 def test_a_simulated_clip_may_bear_a_class_that_the_simulation_does_not_know():
     clip = random_clip(4, "collision").model_copy(update={"event_class": "event"})
-    facts = facts_of(clip, TWO_CLASS_TAXONOMY)
     for item in items_for_clip(clip, TWO_CLASS_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
-        assert check_consistency(item, facts).passed, item
+        assert item.accepted, item

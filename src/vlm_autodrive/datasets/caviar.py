@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.datasets.json_table import refuse_half_characters
 from vlm_autodrive.datasets.overlays import Naming
 from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.table import Row, decode_text
@@ -31,14 +32,16 @@ def apply_caviar(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
         taxonomy: Must know a class by the word ``collision``, and one by ``near-miss``.
 
     Raises:
-        UserError: If the file is not of this form.
+        UserError: If the file is not of this form, or holds half a character.
     """
+    text = decode_text(path)
     try:
-        entries = json.loads(decode_text(path))
+        entries = json.loads(text)
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list):
         raise UserError(f"{path} is no list of videos in JSON, as CAViAR's test.json is.")
+    refuse_half_characters(path, text, entries)
     reading.rows += len(entries)
     naming = Naming(reading, taxonomy)
     for number, entry in enumerate(entries, start=1):

@@ -1,10 +1,14 @@
 """Annotation files in JSON, entry by entry; an entry's number, from 1 on, stands for its line."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.datasets.table import Row, decode_text
+from vlm_autodrive.datasets.table import HALF_CHARACTER, Row, decode_text, has_half_character
 from vlm_autodrive.errors import UserError
+
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # cheap to look for; most are pairs, and no fault
 
 
 class _Doubled(dict[str, object]):
@@ -22,19 +26,41 @@ def read_entries(path: Path) -> list[tuple[str, object]]:
         path: The file. A key that stands in it twice gives two entries.
 
     Raises:
-        UserError: If the file cannot be read, or is neither an object nor a list.
+        UserError: If the file cannot be read, is neither an object nor a list, or holds half a character.
     """
+    text = decode_text(path)
     try:
-        content = json.loads(decode_text(path), object_pairs_hook=_object)
+        content = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no JSON file ({error}); get it anew.") from None
     if isinstance(content, _Doubled):
-        return content.pairs
-    if isinstance(content, dict):
-        return list(content.items())
-    if isinstance(content, list):
-        return [(str(number), value) for number, value in enumerate(content, start=1)]
-    raise UserError(f"{path} holds neither an object nor a list, so it is no annotation file of this data set.")
+        entries = content.pairs
+    elif isinstance(content, dict):
+        entries = list(content.items())
+    elif isinstance(content, list):
+        entries = [(str(number), value) for number, value in enumerate(content, start=1)]
+    else:
+        raise UserError(f"{path} holds neither an object nor a list, so it is no annotation file of this data set.")
+    refuse_half_characters(path, text, entries)
+    return entries
+
+
+def refuse_half_characters(path: Path, text: str, entries: Sequence[object]) -> None:
+    """Stop at an entry of a JSON file that no file of ours could hold.
+
+    Args:
+        path: The file.
+        text: Its text.
+        entries: What was read from it.
+
+    Raises:
+        UserError: If an entry holds half a surrogate pair.
+    """
+    if not _ESCAPED_SURROGATE.search(text):
+        return
+    for number, entry in enumerate(entries, start=1):
+        if has_half_character(json.dumps(entry, ensure_ascii=False)):
+            raise UserError(f"{path}, entry {number} holds {HALF_CHARACTER}.")
 
 
 def entry_row(path: Path, number: int, name: str, value: object) -> Row:

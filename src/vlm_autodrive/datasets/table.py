@@ -21,6 +21,8 @@ from vlm_autodrive.records import EventClass, ImportIssue, Taxonomy
 _EMPTY = {"", "none", "nan", "null", "n/a", "na", "-"}
 _FLAGS = {"yes": True, "true": True, "1": True, "y": True, "no": False, "false": False, "0": False, "n": False}
 _ONE_FRAME_S = 0.05  # a time may be negative by this much, as rounding leaves it
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON joins the halves of a pair, so what is left stands alone
+HALF_CHARACTER = "half of a character (a lone surrogate), which no file can hold; write the character whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ class Row:
 
     def issue(self, column: str, message: str, *, rejected: bool) -> ImportIssue:
         """Something wrong in this row."""
-        value = self.cells.get(column, "")
+        field, value = (_writable(text) for text in (column, self.cells.get(column, "")))
         return ImportIssue(
-            file=str(self.file), line=self.line, field=column, value=value, message=message, rejected=rejected
+            file=str(self.file), line=self.line, field=field, value=value, message=message, rejected=rejected
         )
 
 
@@ -96,6 +98,11 @@ def decode_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+
+
+def has_half_character(text: str) -> bool:
+    """Whether a text that came out of JSON holds half a surrogate pair, and so cannot be written to any file."""
+    return not text.isascii() and bool(_HALF_CHARACTER.search(text))
 
 
 def time_cell(row: Row, column: str) -> float | None:
@@ -256,8 +263,17 @@ def _from_jsonl(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
         row = Row(path, number, cells)
         message = "this name stands twice in the row; the first is taken"
         issues += [row.issue(column, message, rejected=False) for column in doubled]
+        halves = [column for column, cell in cells.items() if has_half_character(column) or has_half_character(cell)]
+        if halves:
+            issues.append(row.issue(halves[0], HALF_CHARACTER, rejected=True))
+            continue
         rows.append(row)
     return Table(tuple(rows), total, (*issues, *_unnamed(path, rows)))
+
+
+def _writable(text: str) -> str:
+    """A text with half characters as the escapes that they were written by."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Pairs(list[tuple[str, object]]):

@@ -12,18 +12,9 @@ from vlm_autodrive.records import Clip, ImportedQuestion, StudentPrompt, Supervi
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
-from vlm_autodrive.supervision.student_prompts import VERSION
+from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, VERSION
 from vlm_autodrive.supervision.wording import NO_EVENT
 
-# Words for the topics of VRU-Accident that do not name the class; others are asked as they stand.
-_WORDINGS = {
-    "weather and light": "What are the weather and the light like?",
-    "location": "Where is this?",
-    "accident type": "What kind of event happens?",
-    "accident reason": "Why does the event happen?",
-    "prevention method": "How could the event be prevented?",
-}
-_PRESUPPOSING = ("accident type", "accident reason", "prevention method")
 NOBODY_TO_COMPARE = "questions on an event need clips without one, so that asking does not tell"
 
 
@@ -62,10 +53,10 @@ def imported_questions(
     asked: dict[str, list[tuple[ImportedQuestion, str]]] = {}
     for clip in clips:
         for question in by_video.get(clip.video_id, []):
-            if question.topic not in _PRESUPPOSING:
+            if question.topic not in IMPORTED_ON_EVENTS:
                 asked.setdefault(clip.clip_id, []).append((question, question.answer))
     left_out = 0
-    for topic in _PRESUPPOSING:
+    for topic in IMPORTED_ON_EVENTS:
         own = [(c, q) for c in with_event for q in by_video.get(c.video_id, []) if q.topic == topic]
         if not without:
             left_out += len(own)
@@ -108,9 +99,9 @@ def _lent(
 
 def _item(facts: Facts, question: ImportedQuestion, answer: str, seed: int, number: int) -> SupervisionItem:
     clip_id = facts.clip.clip_id
-    text = _WORDINGS.get(question.topic, question.question)
+    text = IMPORTED_PROMPTS.get(question.topic, question.question)
     if question.options:
-        options = [*question.options, *([NO_EVENT] if question.topic in _PRESUPPOSING else [])]
+        options = [*question.options, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
         rng_for(seed, clip_id, question.question_id).shuffle(options)
         text = "\n".join([f"{text} Choose one:", *options])
     item = make_item(

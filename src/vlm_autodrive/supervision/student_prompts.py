@@ -49,3 +49,16 @@ PROMPTS: dict[str, tuple[str, ...]] = {
 def prompt_for(topic: str, rng: random.Random, **values: str) -> StudentPrompt:
     """One wording of a topic's question, with its places filled in."""
     return StudentPrompt(text=rng.choice(PROMPTS[topic]).format(**values), version=VERSION)
+
+
+IMPORTED_PROMPTS: dict[str, str] = {
+    "weather and light": "What are the weather and the light like?",
+    "location": "Where is this?",
+    "accident type": "What kind of event happens?",
+    "accident reason": "Why does the event happen?",
+    "prevention method": "How could the event be prevented?",
+}
+"""Words for the topics of VRU-Accident that do not name the class; others are asked as they stand."""
+
+IMPORTED_ON_EVENTS = ("accident type", "accident reason", "prevention method")
+"""Those of them that presuppose an event: clips without one are asked them at the same rate."""

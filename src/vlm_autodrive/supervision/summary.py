@@ -1,50 +1,96 @@
 """The summary of a supervision set: what was accepted, what was rejected and why, which clips have nothing."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.supervision.checks.whole_set import SetStatistics
+
+_SHOWN = 3
 
 
 def summarise(
-    items: Iterable[SupervisionItem],
+    statistics: SetStatistics,
     unsupervised: Mapping[str, str],
-    missing: Iterable[Mapping[str, str]],
+    not_made: Mapping[str, Counter[str]],
 ) -> dict[str, Any]:
-    """Count what was made.
+    """All figures of a supervision set, for ``summary.json``.
 
     Args:
-        items: Every item.
+        statistics: What was gathered of its items.
         unsupervised: Why not, for each clip without items.
-        missing: For each supervised clip, the kinds that were wanted and not made, with reasons.
+        not_made: For each kind that was wanted and not made, how often for which reason.
     """
-    accepted: Counter[str] = Counter()
-    topics: Counter[str] = Counter()
-    rejected: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    clips = set()
-    for item in items:
-        clips.add(item.clip_id)
-        if item.accepted:
-            accepted[item.kind] += 1
-            topics[item.topic] += 1
-        else:
-            rejected[item.kind][_reason(item)] += 1
-    not_made: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for reasons in missing:
-        for kind, reason in reasons.items():
-            not_made[kind][reason] += 1
-    return {
-        "clips": len(clips),
-        "accepted": dict(sorted(accepted.items())),
-        "accepted_by_topic": dict(sorted(topics.items())),
-        "rejected": {kind: dict(counts.most_common()) for kind, counts in sorted(rejected.items())},
-        "not_made": {kind: dict(counts.most_common()) for kind, counts in sorted(not_made.items())},
+    return statistics.figures() | {
+        "not_made": {kind: dict(counts.most_common()) for kind, counts in sorted(not_made.items()) if counts},
         "clips_without_items": dict(Counter(unsupervised.values()).most_common()),
         "clips_without_items_ids": {clip_id: why for clip_id, why in sorted(unsupervised.items()) if "test" not in why},
     }
 
 
-def _reason(item: SupervisionItem) -> str:
-    failed = [check.name for check in item.checks if not check.passed]
-    return ", ".join(failed) if failed else f"outcome {item.outcome}"
+def figures_lines(summary: Mapping[str, Any]) -> list[str]:
+    """A summary as a few lines for the terminal."""
+    accepted, rejected = summary["accepted"], summary["rejected"]
+    lines = [
+        f"{sum(accepted.values())} items accepted for {summary['clips']} clips: "
+        + (", ".join(f"{kind} {count}" for kind, count in accepted.items()) or "none")
+    ]
+    for kind, reasons in rejected.items():
+        total = sum(reasons.values())
+        share = total / (total + accepted.get(kind, 0))
+        lines.append(f"rejected of {kind}: {total} ({share:.0%}): {_commonest(reasons)}")
+    for kind, reasons in summary["not_made"].items():
+        lines.append(f"not made of {kind}: {sum(reasons.values())}: {_commonest(reasons)}")
+    if summary["clips_without_items"]:
+        without = summary["clips_without_items"]
+        lines.append(f"clips without items: {sum(without.values())}: {_commonest(without)}")
+    if summary["verdicts"]:
+        lines.append(f"verdicts: {_shares(summary['verdicts'])}")
+    if summary["yes_no"]:
+        lines.append(f"yes/no answers: {_shares(_over_topics(summary['yes_no']))}; {_least_even(summary['yes_no'])}")
+    if summary["option_places"]:
+        lines.append(f"place of the right option: {_shares(_first_words(_over_topics(summary['option_places'])))}")
+    rates = summary["presupposing_rates"]
+    if rates:
+        apart = {topic: max(by_class.values()) - min(by_class.values()) for topic, by_class in rates.items()}
+        topic = max(apart, key=lambda name: apart[name])
+        by_class = ", ".join(f"{name} {rate:.1%}" for name, rate in rates[topic].items())
+        lines.append(f"questions that presuppose: {len(rates)} topics; rates farthest apart for {topic}: {by_class}")
+    lines += [
+        f"{row['kind']} by {row['teacher']}: {row['texts']} texts, {row['skeletons']} skeletons, the commonest "
+        f"{row['commonest_share']:.1%}, distinct-1 {row['distinct_1']:.3f}, distinct-2 {row['distinct_2']:.3f}"
+        for row in summary["diversity"]
+    ]
+    return lines
+
+
+def _commonest(reasons: Mapping[str, int]) -> str:
+    ordered = sorted(reasons.items(), key=lambda pair: -pair[1])
+    shown = ", ".join(f"{reason} ({count})" for reason, count in ordered[:_SHOWN])
+    return shown + (", and others" if len(ordered) > _SHOWN else "")
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    return ", ".join(f"{name} {count / total:.1%}" for name, count in counts.items())
+
+
+def _over_topics(by_topic: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in by_topic.values():
+        total.update(counts)
+    return dict(sorted(total.items()))
+
+
+def _first_words(counts: Mapping[str, int]) -> dict[str, int]:
+    """``2 of 4`` and ``2 of 5`` together, as ``2``."""
+    total: Counter[str] = Counter()
+    for name, count in counts.items():
+        total[name.split()[0]] += count
+    return dict(total)
+
+
+def _least_even(by_topic: Mapping[str, Mapping[str, int]]) -> str:
+    shares = {topic: counts.get("yes", 0) / sum(counts.values()) for topic, counts in by_topic.items()}
+    topic = max(shares, key=lambda name: abs(shares[name] - 0.5))
+    return f"farthest from even: {topic}, yes {shares[topic]:.1%} of {sum(by_topic[topic].values())}"

@@ -1,25 +1,63 @@
-"""Checks that every item goes through: what fails one stays on record, with the reason, and is not taught."""
+"""Checks that every item goes through: what fails one stays on record, with the reason, and is not taught.
 
-from collections.abc import Sequence
+Each check of one item is a function that says in plain words what is wrong, an empty text if nothing is, and None
+where it has nothing to judge. What can be told of the whole set alone is in :mod:`.whole_set`.
+"""
 
-from vlm_autodrive.records import SupervisionItem
-from vlm_autodrive.supervision.checks.consistency import check_consistency
-from vlm_autodrive.supervision.checks.format import check_format
-from vlm_autodrive.supervision.checks.leaks import check_leaks
+from collections.abc import Callable, Sequence
+
+from vlm_autodrive.records import Check, Outcome, SupervisionItem
+from vlm_autodrive.supervision.checks.answers import answers_as_the_label
+from vlm_autodrive.supervision.checks.contact import contact_as_the_label
+from vlm_autodrive.supervision.checks.format import in_format
+from vlm_autodrive.supervision.checks.labels import label_as_the_motion, verdict_as_the_label
+from vlm_autodrive.supervision.checks.leaks import tells_the_student
+from vlm_autodrive.supervision.checks.metadata import agrees_with_metadata
+from vlm_autodrive.supervision.checks.outcome import names_no_outcome
+from vlm_autodrive.supervision.checks.presupposing import presupposes_nothing
+from vlm_autodrive.supervision.checks.prose import in_bounds, without_loops
+from vlm_autodrive.supervision.checks.times import events_at_their_time, times_in_the_clip
 from vlm_autodrive.supervision.facts import Facts
 
-__all__ = ["check_consistency", "check_format", "check_leaks", "checked"]
+__all__ = ["CHECKS", "checked"]
+
+LEAKS = "leaks"
+CHECKS: tuple[tuple[str, Callable[[SupervisionItem, Facts], str | None]], ...] = (
+    ("label", label_as_the_motion),
+    ("format", in_format),
+    ("length", in_bounds),
+    ("loop", without_loops),
+    ("verdict", verdict_as_the_label),
+    ("answer", answers_as_the_label),
+    ("contact", contact_as_the_label),
+    ("times", times_in_the_clip),
+    ("event_time", events_at_their_time),
+    ("metadata", agrees_with_metadata),
+    ("outcome_words", names_no_outcome),
+    ("presupposing", presupposes_nothing),
+)
+"""Every check of an item beside that for leaks, in the order in which they stand on record."""
+
+_PASSED = {name: Check(name=name, passed=True) for name in (LEAKS, *(name for name, _ in CHECKS))}
 
 
 def checked(item: SupervisionItem, facts: Facts, stated_times: Sequence[float]) -> SupervisionItem:
-    """The item with its checks.
+    """The item with its checks. Of a text that was not written to its end, only the question is judged.
 
     Args:
         item: The item.
         facts: Its clip.
         stated_times: The seconds that questions about this clip may name.
     """
-    checks = [check_leaks(item.prompt, facts.clip, facts.taxonomy, stated_times), check_consistency(item, facts)]
-    if item.kind == "reasoning":
-        checks.append(check_format(item.target, facts.taxonomy))
+    told = tells_the_student(item.prompt, facts.clip, facts.taxonomy, stated_times)
+    checks = [_check(LEAKS, told)]
+    if item.outcome in (Outcome.OK, Outcome.REPAIRED):
+        for name, judge in CHECKS:
+            problem = judge(item, facts)
+            if problem is not None:
+                checks.append(_check(name, problem))
     return item.model_copy(update={"checks": tuple(checks)})
+
+
+def _check(name: str, problem: str) -> Check:
+    return Check(name=name, passed=False, message=problem) if problem else _PASSED[name]

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vlm_autodrive.models.prompts import format_reasoning
-from vlm_autodrive.records import Check, Taxonomy
+from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.supervision.facts import Facts
 
-NAME = "format"
 _SHAPE = re.compile(
     r"<think>\n(?P<thoughts>.+)\n</think>\n\n<answer>\n(?P<code>[^\n]+)\n(?:t=(?P<time>\d+\.\d)\n)?</answer>", re.DOTALL
 )
@@ -24,6 +25,7 @@ class Parsed:
     cited_times_s: tuple[float, ...]
 
 
+@lru_cache(maxsize=8)  # several checks read the same item, one after the other
 def parse_target(target: str) -> Parsed | None:
     """Take a reasoning target apart; None if it is not exactly in the format."""
     match = _SHAPE.fullmatch(target)
@@ -38,14 +40,15 @@ def parse_target(target: str) -> Parsed | None:
     )
 
 
-def check_format(target: str, taxonomy: Taxonomy) -> Check:
-    """Whether a reasoning target is exactly what the student is asked to write."""
-    parsed = parse_target(target)
-    message = ""
+def in_format(item: SupervisionItem, facts: Facts) -> str | None:
+    """Whether a reasoning is written exactly as the student is asked to write."""
+    if item.kind != "reasoning":
+        return None
+    parsed = parse_target(item.target)
     if parsed is None:
-        message = "not one think block followed by one answer block"
-    elif parsed.code not in taxonomy.codes:
-        message = f"the line for the code says {parsed.code!r}"
-    elif target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
-        message = "written otherwise than the prompt asks"
-    return Check(name=NAME, passed=not message, message=message)
+        return "not one think block followed by one answer block"
+    if parsed.code not in facts.taxonomy.codes:
+        return f"the line for the code says {parsed.code!r}"
+    if item.target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
+        return "written otherwise than the prompt asks"
+    return ""

@@ -5,21 +5,28 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePath
 
-from vlm_autodrive.records import Check, Clip, StudentPrompt, Taxonomy
+from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, Taxonomy
+from vlm_autodrive.supervision.student_prompts import IMPORTED_PROMPTS, PROMPTS
 
-NAME = "leaks"
 _SHORTEST_ID = 3
+_NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_ORDINALS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
+_MAY_NAME_A_TIME = re.compile(r"\d|second", re.IGNORECASE)
 _TIME = re.compile(
     r"\bt\s*=\s*(?P<stated>\d+(?:\.\d+)?)"
-    r"|(?P<spoken>\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?)\b"
-    r"|\b(?:second|time|at)\s+(?P<named>\d+(?:\.\d+)?)\b(?!\s*m\b)"
-    r"|(?P<decimal>\d+\.\d+)"
+    r"|(?P<spoken>\d+(?:\.\d+)?)\s*-?\s*(?:s|secs?|seconds?)\b"
+    r"|\b(?:second|time|at)\s+(?P<named>\d+(?:\.\d+)?)\b(?![.:]\d|\s*(?:m|s|secs?|seconds?)\b)"
+    r"|\b(?P<minute>\d{1,2}:\d{2}(?:\.\d+)?)\b"
+    r"|(?P<decimal>\d+\.\d+)",
+    re.IGNORECASE,
 )
+_TIME_IN_WORDS = re.compile(rf"\b(?:{_NUMBER_WORDS}) seconds?\b|\b(?:{_ORDINALS}) second\b", re.IGNORECASE)
 _SAME_S = 0.051
 
 
-def check_leaks(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_times: Sequence[float]) -> Check:
-    """Refuse a student prompt that gives something away.
+def tells_the_student(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_times: Sequence[float]) -> str:
+    """What a student prompt gives away, in words; empty if nothing.
 
     Args:
         prompt: What the student would be asked.
@@ -28,50 +35,81 @@ def check_leaks(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_ti
         stated_times: The seconds that questions about this clip may name, drawn without the event.
     """
     text = _without_options(prompt.text, taxonomy)
-    for found in (_id_in(text, clip), _class_in(text, taxonomy), _time_in(text, clip, stated_times)):
-        if found:
-            return Check(name=NAME, passed=False, message=f"the question tells the student {found}")
-    return Check(name=NAME, passed=True)
+    found = _id_in(text, clip) or _class_in(text, taxonomy) or _time_in(text, clip, stated_times)
+    return f"the question tells the student {found}" if found else ""
 
 
 def _without_options(text: str, taxonomy: Taxonomy) -> str:
+    if "\n" not in text:
+        return text
     options = {f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes}
     return "\n".join(line for line in text.splitlines() if line not in options)
 
 
+@lru_cache(maxsize=1)
+def _words_of_every_clip() -> frozenset[str]:
+    """Words of the fixed prompts. All clips are asked with them, so that they tell nothing, though an id be one."""
+    texts = [text for wordings in PROMPTS.values() for text in wordings] + list(IMPORTED_PROMPTS.values())
+    for prompt in (verdict_prompt(DEFAULT_TAXONOMY), reasoning_prompt(DEFAULT_TAXONOMY)):
+        texts.append(_without_options(prompt.text, DEFAULT_TAXONOMY))
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text.casefold()))
+
+
 def _id_in(text: str, clip: Clip) -> str:
-    path = PurePath(clip.path)
-    names = {clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id or "", path.name, path.stem}
-    found = _any_of(tuple(sorted(name for name in names if len(name) >= _SHORTEST_ID))).search(text)
-    return f"the id or file name {found.group()!r}" if found else ""
+    folded = text.casefold()
+    for name in _names(clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id, clip.path):
+        if name in folded and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", folded):
+            return f"the id or file name {name!r}"
+    return ""
+
+
+@lru_cache(maxsize=8)  # a clip's items come one after the other
+def _names(clip_id: str, video_id: str, group_id: str, triplet_id: str | None, path: str) -> tuple[str, ...]:
+    file = PurePath(path)
+    names = {name.casefold() for name in (clip_id, video_id, group_id, triplet_id or "", file.name, file.stem)}
+    return tuple(sorted(name for name in names - _words_of_every_clip() if len(name) >= _SHORTEST_ID))
 
 
 def _class_in(text: str, taxonomy: Taxonomy) -> str:
-    words: set[str] = set()
+    words = []
     for event_class in taxonomy.classes:
-        words |= {event_class.label, event_class.name, event_class.name.replace("_", " ")}
-        words |= set(event_class.spellings) if event_class.is_event else set()
-    found = _any_of(tuple(sorted(words))).search(text)
-    return f"the class word {found.group()!r}" if found else ""
+        words += [event_class.label, event_class.name]
+        words += event_class.spellings if event_class.is_event else ()
+    word = _first_of(tuple(words), text)
+    return f"the class word {word!r}" if word else ""
+
+
+@lru_cache(maxsize=4096)  # most questions are asked of many clips in the same words
+def _first_of(words: tuple[str, ...], text: str) -> str:
+    found = _any_of(words).search(text)
+    return found.group() if found else ""
 
 
 @lru_cache(maxsize=64)
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds any of the words standing alone, in capitals or not."""
-    if not words:
+    """Finds any of the words standing alone, in capitals or not, its parts joined in any way."""
+    telling = {word.casefold() for word in words} - _words_of_every_clip()
+    if not telling:
         return re.compile(r"(?!)")
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+    shapes = sorted(r"[\s_-]?".join(map(re.escape, re.split(r"[\s_-]+", word))) for word in telling if word)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(shapes)})(?!\w)", re.IGNORECASE)
 
 
 def _time_in(text: str, clip: Clip, stated_times: Sequence[float]) -> str:
+    if _MAY_NAME_A_TIME.search(text) is None:
+        return ""
+    if in_words := _TIME_IN_WORDS.search(text):
+        return f"the time {in_words.group()!r}, which was not drawn for this clip"
     secret = [t for t in (clip.event_time_s, clip.alert_time_s) if t is not None]
     secret += [t + clip.start_s for t in secret]
     for match in _TIME.finditer(text):
-        time_s = float(next(group for group in match.groups() if group is not None))
-        if match.group("stated") and any(abs(time_s - t) < 0.01 for t in stated_times):
+        number = next(group for group in match.groups() if group is not None)
+        minutes, _, rest = number.rpartition(":")
+        time_s = 60.0 * float(minutes or 0) + float(rest)
+        if any(abs(time_s - t) < 0.01 for t in stated_times) and not match.group("decimal"):
             continue
-        if match.group("stated"):
-            return f"the time {match.group()}, which was not drawn for this clip"
+        if match.group("stated") or match.group("spoken"):
+            return f"the time {match.group()!r}, which was not drawn for this clip"
         if any(abs(time_s - t) < _SAME_S for t in secret):
             return f"the event's time, {match.group()!r}"
     return ""

@@ -1,0 +1,81 @@
+"""The label against the simulated motion, and the verdict against the label."""
+
+import re
+from functools import lru_cache
+
+from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.supervision.checks.format import Parsed, parse_target
+from vlm_autodrive.supervision.facts import Facts, shows_its_event
+
+_EDGE_S = 0.2
+_SAME_S = 0.051
+
+
+def label_as_the_motion(item: SupervisionItem, facts: Facts) -> str | None:
+    """Whether the label is what the simulation shows; a swapped row of annotations is not."""
+    del item
+    if facts.scenario is None or not shows_its_event(facts.clip):
+        return None
+    event_time = facts.clip.event_time_s
+    meeting = facts.meeting
+    if meeting is None or not meeting.complete:
+        shows_none = facts.label.is_event
+        return f"the label is {facts.label.name}, but the simulated motion shows no such event" if shows_none else ""
+    if meeting.encounter.event_class not in facts.taxonomy.names:
+        return None  # classes of one's own, which the simulation does not know
+    shown = meeting.encounter.event_class
+    inside = _EDGE_S <= meeting.encounter.time_s <= facts.clip.duration_s - _EDGE_S
+    if shown != facts.label.name and (inside or facts.label.is_event):
+        return f"the label is {facts.label.name}, but the simulated motion is {shown}"
+    if facts.label.is_event and event_time is not None and abs(event_time - meeting.encounter.time_s) > _EDGE_S:
+        return f"the event is at {meeting.encounter.time_s:.1f} s in the simulation, not at {event_time:.1f} s"
+    return ""
+
+
+def verdict_as_the_label(item: SupervisionItem, facts: Facts) -> str | None:
+    """Whether a verdict, direct or at the end of a reasoning, is the label, and its time the event's."""
+    if item.kind == "verdict":
+        right = item.target == facts.label.code
+        return "" if right else f"the verdict is {item.target!r}, but the label's code is {facts.label.code}"
+    if item.kind != "reasoning":
+        return None
+    parsed = parse_target(item.target)
+    if parsed is None:
+        return None  # the format is judged elsewhere
+    if parsed.code != facts.label.code:
+        return f"the reasoning ends in {parsed.code!r}, but the label's code is {facts.label.code}"
+    return _event_time(parsed, facts) or _last_thought(parsed, facts)
+
+
+def _event_time(parsed: Parsed, facts: Facts) -> str:
+    wanted = facts.clip.event_time_s if facts.label.is_event else None
+    if (parsed.event_time_s is None) != (wanted is None):
+        return "an event time is given where there is none, or missing where there is one"
+    if wanted is not None and parsed.event_time_s is not None and abs(parsed.event_time_s - wanted) > _SAME_S:
+        return f"the event time given is {parsed.event_time_s:.1f} s, but it is at {wanted:.2f} s"
+    return ""
+
+
+def _last_thought(parsed: Parsed, facts: Facts) -> str:
+    """The class that the thoughts arrive at, where they name one, against the code behind them."""
+    last = parsed.thoughts.rstrip().rsplit("\n", 1)[-1]
+    named = _concluding(tuple(c.label for c in facts.taxonomy.classes)).search(last)
+    if named is None:
+        return ""
+    said = next(text for text in named.groups() if text is not None)
+    if _plain(said) == _plain(facts.label.label):
+        return ""
+    return f"the thoughts arrive at {said!r}, but the label is {facts.label.label}"
+
+
+@lru_cache(maxsize=8)
+def _concluding(labels: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds a class right after ``verdict`` and the like, or as the last word behind a colon."""
+    ordered = sorted(labels, key=len, reverse=True)
+    classes = "|".join(re.escape(label).replace(r"\-", "[- ]?") for label in ordered)
+    lead = r"(?:verdict|answer|class(?:ification)?|label|conclusion)(?:\W+(?:is|would be|must be|an?|the))*\W+"
+    return re.compile(rf"\b{lead}({classes})\b|:\s*({classes})\W*$", re.IGNORECASE)
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

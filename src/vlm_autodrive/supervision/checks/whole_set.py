@@ -1,0 +1,155 @@
+"""What can be told of a supervision set as a whole alone, gathered item by item in one pass.
+
+Of texts hashes are kept, so that what is needed grows by a few bytes for each item and not with its length.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from vlm_autodrive.records import KINDS, Check, SupervisionItem
+from vlm_autodrive.supervision.checks.diversity import Diversity
+from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
+from vlm_autodrive.supervision.checks.presupposing import SAME_RATE_TOPICS
+from vlm_autodrive.supervision.checks.texts import PROSE, is_by_model, taught_prose
+from vlm_autodrive.supervision.settings import LimitSettings
+
+NAME = "duplicate"
+_LONG_TEXT = 60  # characters: two clips may well share a text that is shorter
+_PASSED = Check(name=NAME, passed=True)
+_SHOWN_REASONS = 4
+
+
+class SetStatistics:
+    """Finds duplicates, and counts what is taught. Items come clip by clip: all of one, then all of the next."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._clip_id = ""
+        self._asked_of_clip: set[str] = set()
+        self._clips: Counter[str] = Counter()
+        self._questioned: Counter[str] = Counter()
+        self._accepted: Counter[str] = Counter()
+        self._topics: Counter[str] = Counter()
+        self._rejected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._verdicts: Counter[str] = Counter()
+        self._yes_no: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._places: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._presupposing: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._diversity: defaultdict[tuple[str, str], Diversity] = defaultdict(Diversity)
+
+    def mark(self, item: SupervisionItem) -> SupervisionItem:
+        """The item with one more check: whether the same was accepted before it. Call it once for each item.
+
+        The same is the same question about the same clip, whatever the answer, and the same long text by a model
+        about another clip. What was rejected already stays as it is, and is no one's forerunner.
+        """
+        if not item.accepted:
+            return item
+        question = hash((item.clip_id, item.kind, item.prompt.text))
+        keys = {question}
+        if is_by_model(item) and item.kind in PROSE:
+            text = " ".join(taught_prose(item).casefold().split())
+            keys |= {hash((item.kind, text))} if len(text) >= _LONG_TEXT else set()
+        known = keys & self._seen
+        self._seen |= keys
+        check = _PASSED
+        if known:
+            what = "the clip was asked this before" if question in known else "another clip has the same text"
+            check = Check(name=NAME, passed=False, message=what)
+        return item.model_copy(update={"checks": (*item.checks, check)})
+
+    def add(self, item: SupervisionItem, event_class: str) -> None:
+        """Count an item, with all its checks.
+
+        Args:
+            item: The item.
+            event_class: Its clip's class.
+        """
+        if item.clip_id != self._clip_id:
+            self._clip_id = item.clip_id
+            self._clips[event_class] += 1
+            self._asked_of_clip = set()
+        if not item.accepted:
+            self._rejected[item.kind][_reason(item)] += 1
+            return
+        self._accepted[item.kind] += 1
+        self._topics[item.topic] += 1
+        if item.kind == "verdict":
+            self._verdicts[item.target] += 1
+            return
+        if item.kind == "vqa":
+            self._add_question(item, event_class)
+        self._diversity[item.kind, item.teacher].add(
+            item.prompt.text if item.kind == "vqa" else taught_prose(item), by_model=is_by_model(item)
+        )
+
+    def _add_question(self, item: SupervisionItem, event_class: str) -> None:
+        if not self._asked_of_clip:
+            self._questioned[event_class] += 1
+        if item.topic in SAME_RATE_TOPICS and item.topic not in self._asked_of_clip:
+            self._presupposing[item.topic][event_class] += 1
+        self._asked_of_clip.add(item.topic)
+        answer = yes_or_no(item)
+        if answer:
+            self._yes_no[item.topic][answer] += 1
+        place = place_among_options(item)
+        if place:
+            self._places[item.topic][f"{place[0]} of {place[1]}"] += 1
+
+    def figures(self) -> dict[str, Any]:
+        """All counts, for ``summary.json``; by kind, topic or teacher in order of the alphabet."""
+        return {
+            "clips": self._clips.total(),
+            "clips_by_class": _ordered(self._clips),
+            "accepted": _ordered(self._accepted),
+            "accepted_by_topic": _ordered(self._topics),
+            "rejected": {kind: dict(reasons.most_common()) for kind, reasons in sorted(self._rejected.items())},
+            "verdicts": _ordered(self._verdicts),
+            "yes_no": {topic: _ordered(counts) for topic, counts in sorted(self._yes_no.items())},
+            "option_places": {topic: _ordered(counts) for topic, counts in sorted(self._places.items())},
+            "presupposing_rates": {
+                topic: {
+                    name: round(counts[name] / asked, 3) for name, asked in sorted(self._questioned.items()) if asked
+                }
+                for topic, counts in sorted(self._presupposing.items())
+            },
+            "diversity": [
+                {"kind": kind, "teacher": teacher, **diversity.figures()}
+                for (kind, teacher), diversity in sorted(self._diversity.items())
+            ],
+        }
+
+    def problems(self, limits: LimitSettings) -> list[str]:
+        """Why the set is too poor to be taught, in plain words; empty if it is not."""
+        found = []
+        for kind in KINDS:
+            rejected = self._rejected.get(kind, Counter())
+            total = rejected.total() + self._accepted[kind]
+            if total >= limits.counted_from and rejected.total() / total > limits.rejected:
+                found.append(
+                    f"{rejected.total()} of {total} items of the kind {kind} were rejected, more than "
+                    f"limits.rejected ({limits.rejected:.0%}): {_listed(rejected)}"
+                )
+        for (what_kind, teacher), diversity in sorted(self._diversity.items()):
+            enough = diversity.by_model and diversity.texts >= limits.counted_from
+            if enough and diversity.commonest / diversity.texts > limits.same_skeleton:
+                what = "questions" if what_kind == "vqa" else "texts"
+                found.append(
+                    f"{diversity.commonest} of {diversity.texts} {what} of the kind {what_kind} by {teacher} are one "
+                    f"template, more than limits.same_skeleton ({limits.same_skeleton:.0%}): {diversity.example!r}"
+                )
+        return found
+
+
+def _reason(item: SupervisionItem) -> str:
+    failed = [check.name for check in item.checks if not check.passed]
+    return ", ".join(failed) if failed else f"outcome {item.outcome}"
+
+
+def _listed(reasons: Counter[str]) -> str:
+    shown = [f"{reason} {count}" for reason, count in reasons.most_common(_SHOWN_REASONS)]
+    return ", ".join(shown) + (", and others" if len(reasons) > len(shown) else "")
+
+
+def _ordered(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -1,0 +1,86 @@
+"""All student prompts of a set are rendered and searched, by other means than the check for leaks."""
+
+import re
+
+import pytest
+from worlds import plain_clip, random_clip
+
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import read_clips, read_items, write_clips
+from vlm_autodrive.supervision import SuperviseSettings, supervise
+
+CLASS_WORDS = ("collision", "collide", "near-miss", "near miss", "crash", "accident", "normal", "negative", "positive")
+FIXED = {verdict_prompt(DEFAULT_TAXONOMY).text, reasoning_prompt(DEFAULT_TAXONOMY).text}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """Every clip of a supervision set, with the texts of all prompts that it is taught with."""
+    folder = tmp_path_factory.mktemp("rendered")
+    names = ("collision", "near_collision", "normal")
+    clips = [random_clip(number, name) for number in range(60) for name in names]
+    clips += [plain_clip(number, lead=bool(number % 2)) for number in range(500, 520)]
+    with making(folder / "clips", "clips", {}, Settings()) as partial:
+        write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
+    out = supervise(folder / "clips", folder / "out", SuperviseSettings(vqa_per_clip=60))
+    texts = {clip.clip_id: [] for clip in clips}
+    for item in read_items(out):
+        if item.accepted:
+            texts[item.clip_id].append(item.prompt.text)
+    return [(clip, texts[clip.clip_id]) for clip in read_clips(out)]
+
+
+def test_every_clip_has_prompts_and_some_are_the_same_for_all(rendered):
+    assert len(rendered) == 200
+    for _, texts in rendered:
+        assert len(texts) > 15
+        assert set(texts) >= FIXED
+
+
+def test_no_prompt_holds_a_name_of_its_clip(rendered):
+    for clip, texts in rendered:
+        secrets = [clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id, clip.path.rsplit("/", 1)[1]]
+        secrets += [str(clip.scenario.seed) + "_", clip.video_id.rsplit("_", 1)[1]]
+        for text in texts:
+            assert not [secret for secret in secrets if secret.lower() in text.lower()], (clip.clip_id, text)
+
+
+def test_no_prompt_but_the_fixed_list_of_options_holds_a_class(rendered):
+    for _, texts in rendered:
+        for text in set(texts) - FIXED:
+            assert not [word for word in CLASS_WORDS if word in text.lower()], text
+
+
+def test_the_times_in_prompts_lie_no_nearer_to_the_event_than_to_that_of_another_clip(rendered):
+    """A time that is drawn without the event meets it now and then; it must do so no more often than by chance."""
+    with_event = [(clip, texts) for clip, texts in rendered if clip.event_time_s is not None]
+    own = foreign = named = 0
+    for place, (clip, texts) in enumerate(with_event):
+        others = [other.event_time_s for other, _ in with_event[:place] + with_event[place + 1 :]]
+        for text in texts:
+            for number in re.findall(r"t=(\d+\.\d)", text):
+                named += 1
+                own += abs(float(number) - clip.event_time_s) < 0.1
+                foreign += sum(abs(float(number) - other) < 0.1 for other in others) / len(others)
+    assert named > 1000
+    assert own < 1.5 * foreign
+
+
+def test_no_prompt_names_a_time_otherwise(rendered):
+    for _, texts in rendered:
+        for text in texts:
+            rest = re.sub(r"\bt=\d+\.\d\b", "", text)
+            assert not re.search(r"\d\.\d|\d ?s(?:ec|\b)|\bsecond \d|\d:\d", rest), text
+
+
+def test_the_same_question_is_asked_of_every_class(rendered):
+    """What depends on nothing but the table is asked of each class, so that no wording belongs to one of them."""
+    by_class = {}
+    for clip, texts in rendered:
+        plain = {text for text in texts if not re.search(r"\d|Choose|Does the video show|a (?:car|van|truck)", text)}
+        by_class.setdefault(clip.event_class, set()).update(plain)
+    collision, near, normal = (by_class[name] for name in ("collision", "near_collision", "normal"))
+    assert collision == near == normal

@@ -1,0 +1,222 @@
+"""What is told of a set as a whole: duplicates, balance, templates, and when it is too poor to be taught."""
+
+from collections import Counter
+
+import pytest
+from worlds import random_clip, real_clip
+
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, StudentPrompt, SupervisionItem
+from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision.checks.diversity import skeleton_of
+from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
+from vlm_autodrive.supervision.checks.whole_set import SetStatistics
+from vlm_autodrive.supervision.settings import LimitSettings
+from vlm_autodrive.supervision.summary import figures_lines, summarise
+
+LONG = "A red van comes from the left at 1.2 s, and the ego driver brakes hard until it has passed."
+
+
+def item(clip="c1", kind="description", target=LONG, question="Describe.", topic=None, teacher="m", failing=(), **more):
+    return SupervisionItem(
+        item_id=f"{clip}/{kind}",
+        clip_id=clip,
+        kind=kind,
+        topic=topic or kind,
+        prompt=StudentPrompt(text=question, version="1"),
+        target=target,
+        mirror_target=None,
+        teacher=teacher,
+        teacher_prompt_version="1",
+        checks=tuple(Check(name=name, passed=False, message="so") for name in failing),
+        **more,
+    )
+
+
+def gathered(*items, event_class="normal"):
+    statistics = SetStatistics()
+    for one in items:
+        statistics.add(statistics.mark(one), event_class)
+    return statistics
+
+
+OTHER = "A lorry stands at the kerb on the right, and nothing comes near the ego vehicle in all the video."
+DUPLICATES = [  # two items, and whether the second is one too many
+    (item(), item(), True),
+    (item(), item(target=OTHER), True),  # the same question of the same clip, answered twice
+    (item(), item(target=OTHER, question="What happens?"), False),
+    (item(), item(clip="c2"), True),  # one long text by a model for two clips
+    (item(), item(clip="c2", target=LONG.upper().replace(" ", "  ")), True),
+    (item(), item(clip="c2", target=OTHER), False),
+    (item(), item(clip="c2", teacher="rules"), False),
+    (item(teacher="rules"), item(clip="c2", teacher="rules"), False),
+    (item(target="A van passes by."), item(clip="c2", target="A van passes by."), False),  # short
+    (item(kind="vqa", target=LONG), item(clip="c2", kind="vqa", target=LONG), False),
+    (item(failing=["times"]), item(), False),  # what was rejected is no forerunner
+    (item(made_from=("data set",)), item(clip="c2", made_from=("data set",)), False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second", "doubled"), DUPLICATES)
+def test_duplicates_are_rejected_and_the_first_is_kept(first, second, doubled):
+    statistics = SetStatistics()
+    kept, other = statistics.mark(first), statistics.mark(second)
+    assert kept.accepted == first.accepted
+    assert other.accepted == (not doubled)
+    assert [check.name for check in other.checks if not check.passed] == (["duplicate"] if doubled else [])
+
+
+def test_the_same_thoughts_of_two_clips_are_one_text_whatever_their_times():
+    shape = "<think>\n{}\n</think>\n\n<answer>\nA\nt={}\n</answer>"
+    first = item(kind="reasoning", target=shape.format(LONG, "1.2"))
+    second = item(clip="c2", kind="reasoning", target=shape.format(LONG, "2.4"))
+    statistics = SetStatistics()
+    assert statistics.mark(first).accepted
+    assert not statistics.mark(second).accepted
+
+
+def test_a_rejected_item_is_left_as_it_is():
+    rejected = item(failing=["times"])
+    assert SetStatistics().mark(rejected) == rejected
+
+
+@pytest.mark.parametrize(
+    ("question", "target", "place"),
+    [
+        ("What is the weather? Choose: rain, snow, clear weather, cannot be told.", "rain", (1, 4)),
+        ("What is the weather? Choose: rain, snow, clear weather, cannot be told.", "cannot be told", (4, 4)),
+        ("What is the weather? Choose: rain, snow.", "Snow.", (2, 2)),
+        (
+            "Why? Choose one:\nit rained\nthe lorry braked, late\nThere is no such event.",
+            "the lorry braked, late",
+            (2, 3),
+        ),
+        ("Where? Choose: A. on the left, B. on the right, C. ahead", "B", (2, 3)),
+        ("Where?\nA) on the left\nB) on the right", "B) on the right", (2, 2)),
+        ("Where?\n(A) on the left\n(B) on the right", "on the left", (1, 2)),
+        ("Where? Choose: A. on the left, B. on the right", "D", None),
+        ("Where does it come from?", "the left", None),
+        ("What is the weather? Choose: rain, snow.", "fog", None),
+    ],
+)
+def test_the_place_of_the_answer_is_found(question, target, place):
+    assert place_among_options(item(kind="vqa", question=question, target=target)) == place
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [("yes", "yes"), ("No.", "no"), ("Yes, at t=2.0", "yes"), ("no event", ""), ("none", ""), ("nothing", "")],
+)
+def test_yes_and_no_are_told_from_other_answers(target, answer):
+    assert yes_or_no(item(kind="vqa", target=target)) == answer
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("At 1.2 s a red car brakes.", "At 3 s a blue van brakes.", True),
+        ("[t=1.2] a pedestrian in red", "[t=4.0]  two pedestrians in red", False),
+        ("[t=1.2] a pedestrian in red", "[t=4.0] A cyclist in black", True),
+        ("A car turns left.", "A car turns right.", False),
+    ],
+)
+def test_a_skeleton_is_what_is_left_without_numbers_colours_and_road_users(one, other, same):
+    assert (skeleton_of(one) == skeleton_of(other)) == same
+
+
+def test_yes_and_no_places_and_rates_are_counted_by_topic():
+    def asked(clip, topic, target, question="Is it?"):
+        return item(clip=clip, kind="vqa", topic=topic, target=target, question=f"{question} {topic}", teacher="rules")
+
+    statistics = SetStatistics()
+    for number in range(4):
+        statistics.add(asked(f"a{number}", "light_check", "yes"), "collision")
+        statistics.add(asked(f"a{number}", "event_time", "t=2.0", "When does the event happen?"), "collision")
+    for number in range(8):
+        statistics.add(asked(f"b{number}", "light_check", "no"), "normal")
+        if number < 2:
+            statistics.add(asked(f"b{number}", "event_time", "There is no such event."), "normal")
+        statistics.add(asked(f"b{number}", "weather", "snow", "Choose: rain, snow, fog."), "normal")
+    figures = statistics.figures()
+    assert figures["clips_by_class"] == {"collision": 4, "normal": 8}
+    assert figures["yes_no"] == {"light_check": {"no": 8, "yes": 4}}
+    assert figures["presupposing_rates"] == {"event_time": {"collision": 1.0, "normal": 0.25}}
+    assert figures["accepted_by_topic"] == {"event_time": 6, "light_check": 12, "weather": 8}
+
+
+def test_what_rules_ask_is_asked_of_all_classes_alike_and_balanced():
+    """Over many clips, in the summary as a run would write it."""
+    statistics = SetStatistics()
+    settings = SuperviseSettings(vqa_per_clip=12)
+    for number in range(150):
+        for name in ("collision", "near_collision", "normal"):
+            for one in items_for_clip(random_clip(number, name), DEFAULT_TAXONOMY, settings).items:
+                statistics.add(statistics.mark(one), name)
+    summary = summarise(statistics, {}, {})
+    assert summary["clips"] == 450
+    assert summary["rejected"] == {}
+    assert summary["verdicts"] == {"A": 150, "B": 150, "C": 150}
+    for by_class in summary["presupposing_rates"].values():
+        assert max(by_class.values()) - min(by_class.values()) < 0.15
+    for topic in ("light_check", "weather_check", "contact"):
+        counts = summary["yes_no"][topic]
+        assert 0.35 < counts["yes"] / sum(counts.values()) < 0.65
+    places = summary["option_places"]["weather"]
+    assert max(places.values()) < 1.9 * min(places.values())
+    assert statistics.problems(LimitSettings()) == []
+    shown = "\n".join(figures_lines(summary))
+    assert f"{sum(summary['accepted'].values())} items accepted for 450 clips" in shown
+    assert "yes/no answers: no" in shown
+    assert "verdicts: A 33.3%, B 33.3%, C 33.3%" in shown
+
+
+def test_a_set_with_too_many_rejections_has_a_problem_with_its_reasons():
+    bad = [item(clip=f"b{n}", target=f"{OTHER} {n} {'x' * n}", failing=["times"]) for n in range(5)]
+    bad += [item(clip="b9", target="x", failing=["metadata", "times"])]
+    good = [item(clip=f"g{n}", target=f"Word {'y' * n} stands for {n} others.") for n in range(4)]
+    statistics = gathered(*bad, *good)
+    limits = LimitSettings(rejected=0.5, same_skeleton=1.0, counted_from=10)
+    (problem,) = statistics.problems(limits)
+    assert problem.startswith("6 of 10 items of the kind description were rejected")
+    assert "times 5, metadata, times 1" in problem
+    assert statistics.problems(limits.model_copy(update={"rejected": 0.6})) == []
+    assert statistics.problems(limits.model_copy(update={"counted_from": 11})) == []
+
+
+def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
+    def texts(teacher):
+        same = [f"At {n}.0 s a {color} car brakes." for n, color in enumerate(["red", "blue", "white"] * 2)]
+        other = ["A cat sits.", "It is still.", "All drive on.", "Nobody comes."]
+        return [item(clip=f"{teacher}{n}", target=text, teacher=teacher) for n, text in enumerate(same + other)]
+
+    limits = LimitSettings(rejected=1.0, same_skeleton=0.5, counted_from=10)
+    (problem,) = gathered(*texts("m")).problems(limits)
+    assert problem.startswith("6 of 10 texts of the kind description by m are one template")
+    assert "at _ s a _ _ brakes." in problem
+    assert gathered(*texts("rules")).problems(limits) == []
+    assert gathered(*texts("m")).problems(limits.model_copy(update={"same_skeleton": 0.6})) == []
+    assert gathered(*texts("m")).problems(limits.model_copy(update={"counted_from": 11})) == []
+
+
+def test_the_shares_of_distinct_words_are_counted():
+    [row] = gathered(item(target="a b a b"), item(clip="c2", target="a c")).figures()["diversity"]
+    assert (row["distinct_1"], row["distinct_2"], row["of_words"]) == (0.5, 0.75, 6)
+    assert (row["texts"], row["skeletons"], row["commonest_share"]) == (2, 2, 0.5)
+
+
+def test_a_summary_and_its_lines_name_what_is_missing():
+    clip = real_clip(1, "collision", None)
+    made = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings())
+    statistics = gathered(*made.items, item(clip="x", failing=["leaks"]), event_class="collision")
+    not_made = {kind: Counter([why]) for kind, why in made.missing.items()}
+    summary = summarise(statistics, {"t": "test clips are never supervised", "u": "its kind is unknown"}, not_made)
+    assert summary["rejected"] == {"description": {"leaks": 1}}
+    assert summary["not_made"]["reasoning"] == {"reasoning needs the event's time, which is not known": 1}
+    assert summary["clips_without_items_ids"] == {"u": "its kind is unknown"}
+    lines = figures_lines(summary)
+    assert "rejected of description: 1 (50%): leaks (1)" in lines
+    assert "clips without items: 2: test clips are never supervised (1), its kind is unknown (1)" in lines
+    assert any(line.startswith("not made of reasoning: 1: reasoning needs") for line in lines)
+
+
+def test_the_lines_of_an_empty_set_can_be_written():
+    assert figures_lines(summarise(SetStatistics(), {}, {})) == ["0 items accepted for 0 clips: none"]
