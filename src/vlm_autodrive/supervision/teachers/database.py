@@ -88,8 +88,8 @@ def open_database(path: Path, reporter: Reporter) -> Iterator[Database]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _lock(path):  # one process looks at a torn file, and others find a new one
             connection = _connect(path, reporter)
-        with closing(connection):
-            yield Database(path, connection)
+    with closing(connection):
+        yield Database(path, connection)
 
 
 def _connect(path: Path, reporter: Reporter) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ def as_video(frames: Frames) -> str:
     """
     stream = io.BytesIO()
     _, height, width, _ = frames.pixels.shape
-    with av.open(stream, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(stream, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=30, options={"crf": "18", "preset": "veryfast", "bf": "0"})
         video.width, video.height, video.pix_fmt = width // 2 * 2, height // 2 * 2, "yuv420p"
         video.time_base = video.codec_context.time_base = Fraction(1, _TICKS_PER_S)

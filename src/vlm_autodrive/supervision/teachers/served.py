@@ -248,9 +248,10 @@ class ServedTeacher:
             raise
         status = response.status_code
         asked_s = asked_wait_s(response) if is_retried(status) else None
+        too_long = asked_s is not None and asked_s > self._settings.longest_wait_s
         if is_busy(status):
             self._refused += 1
-            self._limit.leave_refused(entered_s, asked_s)
+            self._limit.leave_refused(entered_s, None if too_long else asked_s)
         elif status == 200:
             self._limit.leave_taken(entered_s)
         else:
@@ -259,11 +260,12 @@ class ServedTeacher:
             return _Tried(self._read(asked, response))
         self._ledger.settle(asked.most, Cost(0, 0))
         said = self._said(response)
-        if status in _STOPPING or response.is_redirect or "insufficient_quota" in said:
+        used_up = b"insufficient_quota" in response.content
+        if status in _STOPPING or response.is_redirect or used_up:
             hint = _STOPPING.get(status, "it sends elsewhere; name the final address in served.base_url")
-            hint = "its account is used up" if "insufficient_quota" in said else hint
+            hint = "the account is used up" if used_up else hint
             self._stop(f"the teacher at {self._endpoint.host} says {status}: {hint}.")
-        if asked_s is not None and asked_s > self._settings.longest_wait_s:
+        if too_long:
             self._stop(
                 f"the teacher at {self._endpoint.host} says {status} and wants no request for {asked_s:.0f} s; start "
                 "again then, or raise served.longest_wait_s. All replies so far are kept."
