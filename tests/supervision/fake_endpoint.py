@@ -1,9 +1,10 @@
 """An OpenAI-compatible endpoint on 127.0.0.1 whose faults are scripted for each request."""
 
+import inspect
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-Answer = Callable[["Asked"], Response]
+Answer = Callable[["Asked"], Response | Awaitable[Response]]
 
 
 @dataclass
@@ -24,14 +25,6 @@ class Asked:
     headers: dict
     number: int
     at: float
-
-    @property
-    def kind(self) -> str:
-        return self.body["response_format"]["json_schema"]["name"]
-
-    @property
-    def repair(self) -> bool:
-        return len(self.body["messages"]) > 2
 
     @property
     def text(self) -> str:
@@ -46,40 +39,24 @@ class Endpoint:
     answer: Answer
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
+    open_now: int = 0
     most_at_once: int = 0
 
 
-def completion(content: str | None, finish: str = "stop", **message) -> Response:
+def completion(content: object, finish: str | None = "stop", usage: object = ..., **message) -> Response:
     return JSONResponse(
         {
             "choices": [{"message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20},
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20} if usage is ... else usage,
         }
     )
-
-
-def data_of(asked: Asked) -> dict:
-    """The facts that the prompt holds."""
-    return json.loads(asked.text.split("<data>\n")[1].split("\n</data>")[0])
-
-
-def honest(asked: Asked) -> Response:
-    """What a good teacher answers."""
-    data = data_of(asked)
-    event_time = data.get("event_time_s")
-    if asked.kind == "description":
-        ending = "All stays calm." if event_time is None else f"At {event_time} s it comes to the {data['class']}."
-        return completion(json.dumps({"description": f"A drive on a road. {ending}"}))
-    code = {"Collision": "A", "Near-Collision": "B", "Normal": "C"}[data["class"]]
-    steps = ["A road user is seen.", "[t=0.4] the gap shrinks."]
-    return completion(json.dumps({"steps": steps, "verdict": code, "event_time_s": event_time}))
 
 
 @contextmanager
 def serve(answer: Answer):
     """Run the endpoint while the block lasts."""
     endpoint = Endpoint(answer)
-    lock, open_now, counts = threading.Lock(), [0], {}
+    lock, counts = threading.Lock(), {}
 
     async def complete(request: Request) -> Response:
         body = await request.json()
@@ -88,16 +65,18 @@ def serve(answer: Answer):
             counts[key] = counts.get(key, 0) + 1
             asked = Asked(body, dict(request.headers), counts[key], time.monotonic())
             endpoint.asked.append(asked)
-            open_now[0] += 1
-            endpoint.most_at_once = max(endpoint.most_at_once, open_now[0])
+            endpoint.open_now += 1
+            endpoint.most_at_once = max(endpoint.most_at_once, endpoint.open_now)
         try:
-            return endpoint.answer(asked)
+            answered = endpoint.answer(asked)
+            return await answered if inspect.isawaitable(answered) else answered
         finally:
             with lock:
-                open_now[0] -= 1
+                endpoint.open_now -= 1
 
     app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -1,0 +1,97 @@
+"""Reading a chat completion, whatever shape it has."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_autodrive.records import Outcome
+
+_MOST_TOKENS = 10**9  # a larger count is no count
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What an endpoint answered.
+
+    Attributes:
+        outcome: ``ok``, ``truncated``, ``refused`` or ``unparseable``.
+        text: All that was written.
+        thoughts: What the server tells apart as thoughts.
+        reason: Why it is not ``ok``.
+        prompt_tokens: As the endpoint counted them; None if it does not.
+        completion_tokens: Likewise.
+    """
+
+    outcome: Outcome
+    text: str = ""
+    thoughts: str = ""
+    reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+def read_completion(content: bytes) -> Completion | None:
+    """Read the body of an answer with status 200; None if it is no chat completion at all."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+        return None
+    usage = _mapping(answer.get("usage"))
+    tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    choice = _mapping(answer["choices"][0]) if answer["choices"] else {}
+    message = _mapping(choice.get("message"))
+    text, refusal = _written(message.get("content"))
+    refusal = _plain(message.get("refusal")) or refusal
+    thoughts = _plain(message.get("reasoning_content")) or _plain(message.get("reasoning"))
+    outcome, reason = _outcome(choice, text, refusal, thoughts)
+    return Completion(outcome, text or refusal, thoughts, reason, *tokens)
+
+
+def error_text(content: bytes) -> str:
+    """What an endpoint says in an answer that is an error, on one line; nothing where it is a web page."""
+    text = content.decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = text
+    for name in ("error", "message", "detail"):
+        if isinstance(answer, dict) and name in answer:
+            answer = answer[name]
+    said = answer if isinstance(answer, str) else json.dumps(answer)
+    return "" if said.lstrip().startswith("<") else " ".join(said.split())
+
+
+def _outcome(choice: dict[str, Any], text: str, refusal: str, thoughts: str) -> tuple[Outcome, str]:
+    finish = choice.get("finish_reason")
+    if refusal or finish == "content_filter":
+        return Outcome.REFUSED, "the teacher refused to answer"
+    if finish == "length":
+        return Outcome.TRUNCATED, "the answer reached served.max_tokens"
+    if not choice:
+        return Outcome.UNPARSEABLE, "the endpoint gave no answer to choose"
+    if not text.strip():
+        return Outcome.UNPARSEABLE, "there are thoughts, but no answer" if thoughts else "the answer is empty"
+    return Outcome.OK, ""
+
+
+def _written(content: object) -> tuple[str, str]:
+    """Text and refusal of a message's content: a string, a list of parts, or nothing."""
+    if not isinstance(content, list):
+        return _plain(content), ""
+    parts = [_mapping(part) for part in content]
+    return "".join(_plain(part.get("text")) for part in parts), "".join(_plain(part.get("refusal")) for part in parts)
+
+
+def _plain(value: object) -> str:
+    """A string that can be written to a file: halves of surrogate pairs, which JSON can hold, cannot."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

@@ -1,0 +1,97 @@
+"""Where a served teacher is, whether it may be sent anything, and the key that nobody else may see."""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field
+from urllib.request import getproxies
+
+import httpx
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.connections import StackedTransport
+
+_SHORTEST_SECRET = 8  # shorter "keys", such as EMPTY, are words: hiding those would spoil texts
+_HIDDEN = "[the key]"
+_KEPT_OPEN_S = 4.0  # less than the 5 s after which the common servers close a connection that is not used
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint that may be asked.
+
+    Attributes:
+        url: Where chat completions are asked for.
+        host: Its host, for messages.
+        is_local: Whether that is this machine.
+        key: The key, or nothing.
+    """
+
+    url: str
+    host: str
+    is_local: bool
+    key: str = field(default="", repr=False)
+
+    def client(self, most_at_once: int) -> httpx.AsyncClient:
+        """A client that holds a connection for every request in flight, and follows no redirect."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        through_proxy = not self.is_local and bool(getproxies())  # those are for the way out
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=most_at_once)
+        return httpx.AsyncClient(
+            headers=headers,
+            timeout=None,  # a request has one limit for all of it, which also ends one that drips
+            limits=limits,
+            transport=None if through_proxy else StackedTransport(_KEPT_OPEN_S),
+            trust_env=through_proxy,
+        )
+
+    def hide_key(self, text: str) -> str:
+        """The text without the key, should an endpoint have repeated it."""
+        return text.replace(self.key, _HIDDEN) if len(self.key) >= _SHORTEST_SECRET else text
+
+
+def endpoint_of(settings: ServedTeacherSettings) -> Endpoint:
+    """The endpoint that settings name.
+
+    Raises:
+        UserError: If it is no usable address, or on another machine without leave, or its key is missing.
+    """
+    try:
+        url = httpx.URL(settings.base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UserError("served.base_url is no address; write it as http://127.0.0.1:8000/v1.")
+    if url.userinfo or url.query:
+        raise UserError(
+            "served.base_url holds a user, a password or a query, which would be kept with the results; "
+            "leave them out, and put a key into the environment variable that served.api_key_env names."
+        )
+    is_local = _is_loopback(url.host)
+    if not (settings.allow_remote or is_local):
+        raise UserError(
+            f"the teacher at {url.host} is not on this machine, and would be sent labels, metadata and frames; "
+            "set served.allow_remote: true if that is wanted."
+        )
+    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _key(variable: str) -> str:
+    if not variable:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise UserError(f"the environment variable {variable} is not set; put the teacher's key there.")
+    if not re.fullmatch(r"[!-~]+", key):  # it would fail as a header, in an exception that shows it
+        raise UserError(f"the environment variable {variable} holds blanks or letters that no key has; correct it.")
+    return key

@@ -1,0 +1,306 @@
+"""What a served teacher keeps on disk: replies, budgets, and what happens to a damaged file or a killed process."""
+
+import asyncio
+import multiprocessing
+import os
+import random
+import re
+import sqlite3
+import stat
+import sys
+import time
+
+import pytest
+from fake_endpoint import completion, serve
+from starlette.responses import Response
+from teacher_jobs import FACTS, SeenAnswer, ask, request, run_job, served
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SILENT, SilentReporter
+from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
+from vlm_autodrive.supervision.teachers import retrying
+from vlm_autodrive.supervision.teachers.cache import cache_path
+from vlm_autodrive.supervision.teachers.estimate import estimate
+from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
+from vlm_autodrive.video.frames import SamplingSettings
+
+SAMPLING = SamplingSettings(fps=1.0, max_frames=8, height=64, width=128)
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Makes processes quickly: what they need is imported once, in the one that all are forked from."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["teacher_jobs"])
+    return context
+
+
+class Listens(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def number_of(asked):
+    return int(re.findall(r"<(\d+)>", asked.text)[-1])
+
+
+def echo(asked):
+    return completion(f'{{"seen": "{number_of(asked)}"}}')
+
+
+async def slow_echo(asked, seconds=0.03):
+    await asyncio.sleep(seconds)
+    return echo(asked)
+
+
+def stored_numbers(cache):
+    with sqlite3.connect(cache) as connection:
+        return {int(re.findall(r"\d+", text)[0]) for (text,) in connection.execute("SELECT text FROM replies")}
+
+
+def asked_after(endpoint, action):
+    before = len(endpoint.asked)
+    action()
+    return len(endpoint.asked) - before
+
+
+def test_the_same_request_is_paid_once_whatever_it_is_called(tmp_path):
+    twins = [TeacherRequest(f"twin_{n}", "description", FACTS, request(1).prompt, SeenAnswer) for n in range(5)]
+    with serve(slow_echo) as endpoint:
+        replies, use = ask(served(endpoint.url, tmp_path / "c"), twins)
+    assert [reply.request_id for reply in replies] == [twin.request_id for twin in twins]
+    assert (len(endpoint.asked), use.from_cache) == (1, 4)
+
+
+def test_whatever_a_reply_depends_on_is_part_of_its_key(tmp_path, make_video):
+    video, cache = make_video("a.mp4"), tmp_path / "c"
+    make_video("b.mp4", count=50)
+    shown = Footage(video, 0.0, 4.0, SAMPLING)
+
+    class Other(SeenAnswer):
+        more: str = ""
+
+    def one(footage=shown, answer=SeenAnswer, text="What?", system="You write.", answered=None, **settings):
+        prompt = TeacherPrompt(system=system, text=f"{text} <1>", version="1")
+        wanted = TeacherRequest("r", "description", FACTS, prompt, answer, footage, answered)
+        values = {"url": endpoint.url, "cache": cache, **settings}
+        return lambda: ask(served(**values), [wanted])
+
+    with serve(echo) as endpoint, serve(echo) as other:
+        assert asked_after(endpoint, one()) == 1
+        moved = tmp_path / "moved.mp4"
+        moved.write_bytes(video.read_bytes())
+        for same in (one(), one(Footage(moved, 0.0, 4.0, SAMPLING)), one(timeout_s=9.0, attempts=2)):
+            assert asked_after(endpoint, same) == 0
+        for change in (
+            one(None),
+            one(Footage(tmp_path / "b.mp4", 0.0, 4.0, SAMPLING)),
+            one(Footage(video, 0.5, 4.0, SAMPLING)),
+            one(Footage(video, 0.0, 3.5, SAMPLING)),
+            one(Footage(video, 0.0, 4.0, SAMPLING.model_copy(update={"fps": 2.0}))),
+            one(Footage(video, 0.0, 4.0, SAMPLING, as_video=True)),
+            one(answer=Other),
+            one(text="What else?"),
+            one(system="You sing."),
+            one(answered=("a", "b")),
+            one(json_schema=False),
+            one(model="other"),
+            one(temperature=0.0),
+            one(max_tokens=99),
+        ):
+            assert asked_after(endpoint, change) == 1
+            assert asked_after(endpoint, change) == 0
+        assert asked_after(other, one(url=other.url)) == 1
+        video.write_bytes((tmp_path / "b.mp4").read_bytes())
+        os.utime(video, (1, 1))
+        assert asked_after(endpoint, one(text="What else?")) == 1  # another video behind the same name
+
+
+def test_the_file_is_the_owners_alone_and_stands_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with serve(echo) as endpoint:
+        ask(served(endpoint.url, "").model_copy(update={"cache": ""}), [request(1)])
+    path = cache_path(served("http://127.0.0.1:9/v1", "").model_copy(update={"cache": ""}))
+    assert path == tmp_path / "vlm-autodrive" / "teacher_replies.sqlite"
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_path(served("http://127.0.0.1:9/v1", "").model_copy(update={"cache": ""})).is_absolute()
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+def test_a_torn_file_is_set_aside_and_told(tmp_path, damage):
+    cache, heard = tmp_path / "c", Listens()
+    with serve(echo) as endpoint:
+        ask(served(endpoint.url, cache), [request(n) for n in range(200)])
+        whole = cache.read_bytes()
+        cache.write_bytes(whole[: len(whole) // 2] if damage == "cut" else whole[:4096] + b"\xff" * (len(whole) - 4096))
+        replies, use = ask(served(endpoint.url, cache), [request(1)], reporter=heard)
+        assert (replies[0].outcome, use.tries) == (Outcome.OK, 1)
+        assert any("damaged" in message and "c.damaged-1" in message for message in heard.said)
+        assert (tmp_path / "c.damaged-1").stat().st_size
+        _, use = ask(served(endpoint.url, cache), [request(1)])
+    assert use.from_cache == 1
+
+
+@pytest.mark.parametrize("content", [b"My notes.\n", b"SQLite"])
+def test_a_file_of_something_else_is_left_alone(tmp_path, content):
+    cache = tmp_path / "c"
+    cache.write_bytes(content)
+    with pytest.raises(UserError, match=r"no file of replies; name another in served\.cache"):
+        ask(served("http://127.0.0.1:9/v1", cache), [])
+    assert cache.read_bytes() == content
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path):
+    cache = tmp_path / "c"
+    with sqlite3.connect(cache) as connection:
+        connection.execute("CREATE TABLE birds (name TEXT)")
+    with pytest.raises(UserError, match="something else"):
+        ask(served("http://127.0.0.1:9/v1", cache), [])
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be kept .*served\.cache"):
+        ask(served("http://127.0.0.1:9/v1", tmp_path / "file" / "c"), [])
+
+
+def test_a_budget_of_requests_counts_every_try_and_is_never_passed(tmp_path, monkeypatch):
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
+    settings = {"budget": {"requests": 20}, "most_at_once": 8}
+    with serve(lambda asked: Response(status_code=500) if asked.number < 3 else echo(asked)) as endpoint:
+        wanted = [request(n) for n in range(30)]
+        replies, use = ask(served(endpoint.url, tmp_path / "c", **settings), wanted)
+        assert len(endpoint.asked) == use.tries == use.of_job.requests == 20
+        stopped = [str(reply) for reply in replies if isinstance(reply, UserError)]
+        assert "20 of 20 requests" in stopped[0]
+        assert "raise served.budget.requests" in stopped[0]
+        replies, use = ask(served(endpoint.url, tmp_path / "c", **settings), wanted)
+        assert len(endpoint.asked) == 20  # a new start has no new budget
+        kept = sum(isinstance(reply, TeacherReply) for reply in replies)
+        assert kept == use.from_cache
+        _, use = ask(served(endpoint.url, tmp_path / "c", **settings), [request(99)], job="another job")
+        assert use.of_job.requests == use.tries == 3
+        replies, use = ask(served(endpoint.url, tmp_path / "c"), wanted)  # without a budget it goes on
+    assert all(reply.outcome is Outcome.OK for reply in replies)
+    assert use.of_job.requests == 20 + use.tries
+
+
+@pytest.mark.parametrize("bound", [{"tokens": 5000}, {"money": 0.05}])
+def test_a_budget_of_tokens_or_money_is_used_up_and_never_passed(tmp_path, bound):
+    price = {"prompt_per_million": 2.0, "completion_per_million": 30.0}
+    settings = {"budget": bound, "price": price, "max_tokens": 600, "most_at_once": 16}
+    told = {"prompt_tokens": 80, "completion_tokens": 20}
+
+    async def answer(asked):
+        await asyncio.sleep(random.Random(number_of(asked)).uniform(0, 0.05))
+        return completion("x", usage=told)
+
+    with serve(answer) as endpoint:
+        replies, use = ask(served(endpoint.url, tmp_path / "c", **settings), [request(n) for n in range(200)])
+    tokens, money = len(endpoint.asked) * 100, len(endpoint.asked) * (80 * 2 + 20 * 30) / 1e6
+    assert (use.prompt_tokens + use.completion_tokens, use.money) == (tokens, pytest.approx(money))
+    assert use.of_job.money == pytest.approx(money)
+    # It stops where one more could pass it, not where those in flight could: what they do not use is freed.
+    most_tokens, most_money = 600 + 500, 600 * 30 / 1e6 + 500 * 2 / 1e6
+    spent, end, one = (tokens, 5000, most_tokens) if "tokens" in bound else (money, 0.05, most_money)
+    assert end - one <= spent <= end
+    (name,) = bound
+    assert all(f"raise served.budget.{name}" in str(reply) for reply in replies if isinstance(reply, UserError))
+    assert sum(isinstance(reply, TeacherReply) for reply in replies) == len(endpoint.asked)
+
+
+def test_an_endpoint_that_counts_nothing_is_held_to_the_most(tmp_path):
+    settings = {"budget": {"tokens": 5000}, "max_tokens": 600}
+    with serve(lambda asked: completion("x", usage=None)) as endpoint:
+        _, use = ask(served(endpoint.url, tmp_path / "c", **settings), [request(n) for n in range(50)])
+    assert 3 <= len(endpoint.asked) <= 8
+    assert 5000 - 1100 <= use.of_job.prompt_tokens + use.of_job.completion_tokens <= 5000
+
+
+def test_two_processes_share_a_ledger_and_a_cache(tmp_path, processes):
+    with serve(slow_echo) as endpoint:
+        settings = {"budget": {"requests": 60}}
+        jobs = [
+            processes.Process(
+                target=run_job, args=(endpoint.url, tmp_path / "c", numbers, tmp_path / f"{n}.jsonl"), kwargs=settings
+            )
+            for n, numbers in enumerate((range(80), range(1000, 1080)))
+        ]
+        for job in jobs:
+            job.start()
+        for job in jobs:
+            job.join()
+        assert [job.exitcode for job in jobs] == [0, 0]
+        assert len(endpoint.asked) == 60
+        replies = [read_jsonl(tmp_path / f"{n}.jsonl", TeacherReply) for n in range(2)]
+        assert sum(map(len, replies)) == 60
+        _, use = ask(served(endpoint.url, tmp_path / "c"), [request(n) for n in (*range(80), *range(1000, 1080))])
+    assert use.from_cache == 60
+    assert use.of_job.requests == 160
+
+
+def test_an_estimate_prices_what_is_not_yet_known(tmp_path, make_video):
+    price = {"prompt_per_million": 1e6, "completion_per_million": 10e6}
+    footage = Footage(make_video(), 0.0, 4.0, SAMPLING)
+    wanted = [request(1), request(2), request(3, footage=footage), request(4, footage=footage)]
+    missing = request(5, footage=Footage(tmp_path / "no.mp4", 0.0, 4.0, SAMPLING))
+    with serve(echo) as endpoint:
+        settings = served(endpoint.url, tmp_path / "c", price=price, max_tokens=50)
+        before = estimate([*wanted, missing], settings, SILENT)
+        assert (before.requests, before.in_cache, before.images, before.completion_tokens) == (5, 0, 8, 200)
+        assert before.money == before.prompt_tokens + 2000
+        words = estimate(wanted[:2], settings, SILENT).prompt_tokens
+        assert 100 < words / 2 < 250  # a third of some 450 bytes
+        assert before.prompt_tokens - 2 * words == 8 * (255 + 16)
+        assert endpoint.asked == []
+        ask(settings, wanted[1:3])
+        after = estimate(wanted, settings, SILENT)
+    assert (after.requests, after.in_cache, after.images, after.completion_tokens) == (4, 2, 4, 100)
+
+
+@pytest.mark.slow
+def test_a_job_killed_at_any_moment_goes_on_and_asks_nothing_twice(tmp_path, processes):
+    count, kills, at_once = 500, 20, 8
+    cache, out = tmp_path / "c", tmp_path / "replies.jsonl"
+    rng = random.Random(4)
+    lost = []
+
+    def started():
+        arguments = (endpoint.url, cache, range(count), out)
+        process = processes.Process(target=run_job, args=arguments, kwargs={"most_at_once": at_once})
+        process.start()
+        return process
+
+    with serve(slow_echo) as endpoint:
+        for _ in range(kills):
+            before, process = len(endpoint.asked), started()
+            while len(endpoint.asked) == before and process.is_alive():
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0.0, 0.1))
+            process.kill()
+            process.join()
+            while endpoint.open_now:
+                time.sleep(0.005)
+            stored = stored_numbers(cache)
+            in_flight = [number_of(asked) for asked in endpoint.asked[before:] if number_of(asked) not in stored]
+            assert len(in_flight) <= at_once
+            lost += in_flight
+        assert not out.exists()
+        assert len(stored) < count
+        process = started()
+        process.join()
+        asked = [number_of(asked) for asked in endpoint.asked]
+    replies = read_jsonl(out, TeacherReply)
+    assert [reply.request_id for reply in replies] == [f"clip_{n}/description" for n in range(count)]
+    assert [reply.text for reply in replies] == [f'{{"seen": "{n}"}}' for n in range(count)]
+    assert len(asked) == count + len(lost)  # one pass, and what was in flight at a kill
+    assert sorted(asked) == sorted([*range(count), *lost])
+    with sqlite3.connect(cache) as connection:
+        (reserved,) = connection.execute("SELECT requests FROM jobs").fetchone()
+    assert len(asked) <= reserved <= len(asked) + kills * at_once
+    print(f"{kills} kills: {len(asked)} calls for {count} requests, {len(lost)} were in flight at the kills")
