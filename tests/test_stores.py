@@ -6,7 +6,17 @@ import pytest
 
 from vlm_autodrive import stores
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Event, EventClass, ImportIssue, Taxonomy, Video
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    Event,
+    EventClass,
+    ImportIssue,
+    Taxonomy,
+    Video,
+    read_jsonl,
+    write_jsonl,
+)
 
 TWO = Taxonomy(
     classes=(
@@ -85,3 +95,11 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     path.write_text(path.read_text() + '{"clip_id": 3}\n')
     with pytest.raises(UserError, match=r"clips\.jsonl, line 2: "):
         stores.read_clips(tmp_path / "run" / "clips")
+
+
+def test_what_looks_like_the_end_of_a_line_within_a_text_is_none(tmp_path):
+    issue = ImportIssue(file="a.csv", line=2, field="b", value="one\u2028two\x85three\x0c", message="m", rejected=True)
+    write_jsonl(tmp_path / "issues.jsonl", [issue, issue])
+    assert read_jsonl(tmp_path / "issues.jsonl", ImportIssue) == [issue, issue]
+    write_jsonl(tmp_path / "none.jsonl", [])
+    assert read_jsonl(tmp_path / "none.jsonl", ImportIssue) == []

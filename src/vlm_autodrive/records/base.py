@@ -60,11 +60,12 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
         UserError: If the file is missing, or a line is no valid record (file and line are named).
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON leaves U+2028 and its like as they are, and a line does not end there.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
     records = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines if lines != [""] else (), start=1):
         try:
             records.append(model.model_validate_json(line))
         except ValidationError as error:
