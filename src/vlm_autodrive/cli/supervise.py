@@ -7,6 +7,10 @@ import typer
 
 from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
 
+SEE_ALSO = (
+    "Afterwards: autodrive supervise audit, for people to judge a sample of it (a clip set of that name is ./audit)"
+)
+
 
 def supervise(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],

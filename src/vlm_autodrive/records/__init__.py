@@ -1,5 +1,6 @@
 """The records that everything else is made of. Import them from here."""
 
+from vlm_autodrive.records.audit import REASONS, AuditedItem, AuditSample, AuditStratum, AuditVerdict, Reason
 from vlm_autodrive.records.base import Outcome, Record, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
@@ -13,8 +14,13 @@ __all__ = [
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
+    "REASONS",
     "TAXONOMIES",
     "TWO_CLASS_TAXONOMY",
+    "AuditSample",
+    "AuditStratum",
+    "AuditVerdict",
+    "AuditedItem",
     "Check",
     "Clip",
     "DataSet",
@@ -28,6 +34,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "Prediction",
+    "Reason",
     "Reasoning",
     "Record",
     "Scenario",
