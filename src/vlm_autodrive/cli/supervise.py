@@ -8,7 +8,8 @@ import typer
 from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
 
 SEE_ALSO = (
-    "Afterwards: autodrive supervise audit, for people to judge a sample of it (a clip set of that name is ./audit)"
+    "Afterwards: autodrive supervise audit SUPERVISION --out DIR draws a sample for people to judge; "
+    "its own --help tells more. A clip set that is called audit is given as ./audit."
 )
 
 
