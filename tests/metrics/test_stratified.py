@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.metrics.intervals import wilson, wilson_bounds
 from vlm_autodrive.metrics.stratified import agreement, stratified_share
 
 
@@ -31,6 +31,14 @@ def test_where_all_is_good_the_interval_still_has_a_width():
     assert figure.value == figure.high == 1
     # one stratum of 900 was seen ten times only: less is known than from twenty even draws
     assert wilson(10, 10).low < figure.low < wilson(20, 20).low
+
+
+def test_a_stratum_of_which_little_is_known_widens_the_interval():
+    figure = stratified_share([300, 700], [[1, 0, 1, 0, 1, 0], [1] * 60])
+    # by hand: means drawn in 3.85/7 = 0.55 and 60.85/61; variance 0.09 * 0.2475 / 6 + 0.49 * 0.002453 / 60
+    effective = 0.85 * 0.15 / (0.0037125 + 0.00002003)
+    assert effective < 1 / (0.09 / 6 + 0.49 / 60)  # what the weights alone would leave
+    assert (figure.low, figure.high) == pytest.approx(wilson_bounds(0.85, effective), abs=1e-5)
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.5, 0.99, 0.2), (1.0, 0.9, 1.0, 1.0), (0.5, 0.5, 0.5, 0.5)])
