@@ -6,7 +6,17 @@ import pytest
 
 from vlm_autodrive import stores
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Event, EventClass, ImportIssue, Taxonomy, Video
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    Event,
+    EventClass,
+    ImportIssue,
+    Taxonomy,
+    Video,
+    read_jsonl,
+    write_jsonl,
+)
 
 TWO = Taxonomy(
     classes=(

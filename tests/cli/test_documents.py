@@ -47,8 +47,10 @@ def parse(command):
     words = shlex.split(command, comments=True)[1:]
     parser, verb = get_command(app), ""
     while hasattr(parser, "commands"):
-        verb = words.pop(0)
+        two = " ".join(words[:2])
+        verb = two if two in parser.commands else words[0]
         assert verb in parser.commands, f"there is no verb {verb}"
+        words = words[len(verb.split()) :]
         parser = parser.commands[verb]
     return verb, parser.make_context(verb, words).params
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from vlm_autodrive import __version__
@@ -19,6 +20,7 @@ VERBS = [
     "audit",
     "inspect",
     "supervise",
+    "supervise audit",
     "plan",
     "train",
     "evaluate",
@@ -55,9 +57,33 @@ def test_help_names_every_verb_and_where_to_start():
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_explains_itself(verb):
-    result = CliRunner().invoke(app, [verb, "-h"])
+    result = CliRunner().invoke(app, [*verb.split(), "-h"])
     assert result.exit_code == 0
     assert "Example:" in result.stdout or verb == "recipes"
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["supervise", "runs/clips"], "supervise"),
+        (["supervise", "--out", "audit", "clips"], "supervise"),
+        (["supervise", "./audit"], "supervise"),
+        (["supervise", "audit", "set"], "supervise audit"),
+        (["supervise", "audit"], "supervise audit"),
+        (["audit", "supervise"], "audit"),
+    ],
+)
+def test_a_verb_of_two_words_stands_beside_that_of_the_first(words, verb):
+    group = get_command(app)
+    name, command, rest = group.resolve_command(
+        group.make_context("autodrive", ["--help"], resilient_parsing=True), words
+    )
+    assert (name, command) == (verb, group.commands[verb])
+    assert [*name.split(), *rest] == words
+
+
+def test_supervise_points_to_its_audit():
+    assert "autodrive supervise audit" in " ".join(CliRunner().invoke(app, ["supervise", "--help"]).stdout.split())
 
 
 def test_the_version():

@@ -7,6 +7,11 @@ import typer
 
 from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
 
+SEE_ALSO = (
+    "Afterwards: autodrive supervise audit SUPERVISION --out DIR draws a sample for people to judge; "
+    "its own --help tells more. A clip set that is called audit is given as ./audit."
+)
+
 
 def supervise(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],

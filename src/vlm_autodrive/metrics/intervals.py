@@ -45,7 +45,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Figure:
     """A proportion with the Wilson score interval, for independent trials."""
     if n == 0:
         return undefined(0, "wilson")
-    low, high = _wilson_bounds(successes / n, n, level)
+    low, high = wilson_bounds(successes / n, n, level)
     return Figure(value=successes / n, low=low, high=high, n=n, method="wilson")
 
 
@@ -120,7 +120,7 @@ def cluster_bootstrap(
     low, high = percentile_bounds(drawn, level)
     method = "cluster bootstrap"
     if proportion and low == high and value in (0.0, 1.0):
-        low, high = _wilson_bounds(value, min(len(per_cluster), max(n, 1)), level)
+        low, high = wilson_bounds(value, min(len(per_cluster), max(n, 1)), level)
         method = "wilson over clusters, as all agree"
     return Figure(value=value, low=low, high=high, n=n, method=method)
 
@@ -179,7 +179,8 @@ def few_clusters_warning(clusters: int) -> str:
     )
 
 
-def _wilson_bounds(share: float, n: int, level: float) -> tuple[float, float]:
+def wilson_bounds(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval of a share; ``n`` may be an effective number of trials, not whole."""
     z = float(stats.norm.ppf((1 + level) / 2))
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))

@@ -1,5 +1,6 @@
 """The records that everything else is made of. Import them from here."""
 
+from vlm_autodrive.records.audit import REASONS, AuditedItem, AuditSample, AuditStratum, AuditVerdict, Reason
 from vlm_autodrive.records.base import (
     Outcome,
     Record,
@@ -22,8 +23,13 @@ __all__ = [
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
+    "REASONS",
     "TAXONOMIES",
     "TWO_CLASS_TAXONOMY",
+    "AuditSample",
+    "AuditStratum",
+    "AuditVerdict",
+    "AuditedItem",
     "Check",
     "Clip",
     "DataSet",
@@ -37,6 +43,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "Prediction",
+    "Reason",
     "Reasoning",
     "Record",
     "Scenario",

@@ -1,0 +1,223 @@
+"""The page of an audit: each item with its checks, its clip's frames, and the moments that its words cite."""
+
+import base64
+import hashlib
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from PIL import Image
+
+from vlm_autodrive.metrics.answers import parse_reasoning
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.records import REASONS, AuditSample, Clip, SupervisionItem, Taxonomy
+from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
+from vlm_autodrive.video.decode import read_frames
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+
+_FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
+_SPREAD = 8
+_FRAME_WIDTH = 400
+_JPEG_QUALITY = 74
+_SLACK_S = 0.05  # texts round times to a tenth of a second
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_UNIT = r"s(?:ec(?:onds?)?)?\b"
+_CITATION = re.compile(
+    rf"\[\s*t\s*=\s*{_NUMBER}\s*(?:{_UNIT})?\s*\]"  # [t=3.4]
+    rf"|(?<![\w.])t\s*=\s*{_NUMBER}(?:\s*{_UNIT})?"  # t=3.4
+    rf"|\bat\s+(?:(?:about|around|roughly)\s+)?(?:second\s+{_NUMBER}|{_NUMBER}\s*{_UNIT})"  # at 3.4 s
+    rf"|^\s*{_NUMBER}\s*{_UNIT}\W*$",  # nothing but a time
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A piece of a text.
+
+    Attributes:
+        text: The words.
+        time_s: The moment that they cite; None if they cite none.
+        frame: Number of the frame nearest to it; None if there is none, such as for a time outside the clip.
+    """
+
+    text: str
+    time_s: float | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One frame of an item's clip: its picture as a data address, its true clip time, and what marks it."""
+
+    picture: str
+    time_s: float
+    is_event: bool
+    is_cited: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page shows of one item.
+
+    Attributes:
+        item: The item.
+        clip: Its clip.
+        label: The clip's class, in words.
+        prompt: The question, cut at the moments that it cites.
+        target: The answer, likewise.
+        meaning: What class the answer's code stands for; empty if it holds none.
+        frames: The clip's frames in the order of time; empty if they could not be read.
+        problem: Why not.
+    """
+
+    item: SupervisionItem
+    clip: Clip
+    label: str
+    prompt: tuple[Words, ...]
+    target: tuple[Words, ...]
+    meaning: str
+    frames: tuple[Shown, ...]
+    problem: str
+
+
+def render_page(
+    title: str,
+    sample: AuditSample,
+    items: Sequence[SupervisionItem],
+    clips: Mapping[str, Clip],
+    taxonomy: Taxonomy,
+    reporter: Reporter,
+) -> str:
+    """The whole page, which needs no other file and no network.
+
+    The page's program holds no data: it finds them in the markup, which jinja escapes. The policy in the page's
+    head lets this one program run, known by its hash, so that a script in a text could not even if it got there.
+
+    Args:
+        title: The page's title.
+        sample: What was drawn.
+        items: The drawn items, in the order of the sample.
+        clips: The clips, by id.
+        taxonomy: The classes.
+        reporter: Told of the progress.
+    """
+    environment = Environment(
+        loader=PackageLoader("vlm_autodrive.supervision", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    program = Path(__file__).with_name("templates").joinpath("audit.js").read_text(encoding="utf-8")
+    return environment.get_template("audit.html.j2").render(
+        title=title,
+        sample=sample,
+        pages=make_pages(items, clips, taxonomy, reporter),
+        reasons=REASONS,
+        program=program,
+        program_hash=base64.b64encode(hashlib.sha256(program.encode()).digest()).decode(),
+    )
+
+
+def make_pages(
+    items: Sequence[SupervisionItem], clips: Mapping[str, Clip], taxonomy: Taxonomy, reporter: Reporter
+) -> list[Page]:
+    """What the page shows of each item, in the order of ``items``; each clip is read once."""
+    by_clip: defaultdict[str, list[SupervisionItem]] = defaultdict(list)
+    for item in items:
+        by_clip[item.clip_id].append(item)
+    pages: dict[str, Page] = {}
+    with reporter.task("Reading frames", len(by_clip)) as task:
+        for clip_id, of_clip in by_clip.items():
+            clip = clips[clip_id]
+            frames, problem = None, clip.problem
+            if not problem:
+                try:
+                    frames = _read(clip)
+                except VideoError as error:
+                    problem = error.reason
+            for item in of_clip:
+                pages[item.item_id] = _page(item, clip, frames, problem, taxonomy)
+            task.advance()
+    return [pages[item.item_id] for item in items]
+
+
+def cited_moments(text: str) -> list[tuple[str, float | None]]:
+    """A text in pieces, each with the moment in seconds that it cites, or None; joined they are the text."""
+    pieces: list[tuple[str, float | None]] = []
+    end = 0
+    for found in _CITATION.finditer(text):
+        pieces += [(text[end : found.start()], None), (found.group(), float(next(filter(None, found.groups()))))]
+        end = found.end()
+    return [piece for piece in [*pieces, (text[end:], None)] if piece[0]]
+
+
+def _read(clip: Clip) -> Frames:
+    path = Path(clip.path)
+    with OpenVideo(path) as video:
+        height, width = upright_size(video.first)
+    scale = min(1.0, _FRAME_WIDTH / width)
+    sampling = SamplingSettings(
+        fps=_FPS, max_frames=_MOST_READ, height=max(8, round(height * scale)), width=max(8, round(width * scale))
+    )
+    return read_frames(path, clip.start_s, clip.end_s, sampling)
+
+
+def _page(item: SupervisionItem, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> Page:
+    texts = [cited_moments(item.prompt.text), cited_moments(item.target)]
+    cited: dict[float, int] = {}
+    numbers: dict[int, int] = {}
+    shown: tuple[Shown, ...] = ()
+    if frames is not None:
+        times_s = frames.times_s
+        moments = {time_s for pieces in texts for _, time_s in pieces if time_s is not None}
+        cited = {t: _nearest(times_s, t) for t in moments if t <= clip.duration_s + _SLACK_S}
+        event_s = clip.event_time_s
+        events = {_nearest(times_s, event_s)} if event_s is not None and event_s <= clip.duration_s else set()
+        spread = {_nearest(times_s, (number + 0.5) * clip.duration_s / _SPREAD) for number in range(_SPREAD)}
+        chosen = sorted(spread | set(cited.values()) | events)
+        numbers = {index: number for number, index in enumerate(chosen)}
+        shown = tuple(
+            Shown(_picture(frames, index), times_s[index], index in events, index in cited.values()) for index in chosen
+        )
+    prompt, target = (
+        tuple(Words(text, time_s, numbers[cited[time_s]] if time_s in cited else None) for text, time_s in pieces)
+        for pieces in texts
+    )
+    return Page(
+        item=item,
+        clip=clip,
+        label="unknown kind" if clip.event_class is None else taxonomy.by_name(clip.event_class).label,
+        prompt=prompt,
+        target=target,
+        meaning=_meaning(item, clip, taxonomy),
+        frames=shown,
+        problem=problem,
+    )
+
+
+def _nearest(times_s: Sequence[float], time_s: float) -> int:
+    return min(range(len(times_s)), key=lambda index: abs(times_s[index] - time_s))
+
+
+def _picture(frames: Frames, index: int) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(frames.pixels[index]).save(stream, format="JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _meaning(item: SupervisionItem, clip: Clip, taxonomy: Taxonomy) -> str:
+    """The class that a verdict or a reasoning comes to; other kinds use letters for other things."""
+    if item.kind not in ("verdict", "reasoning"):
+        return ""
+    read = parse_reasoning(item.target, taxonomy, clip.duration_s)
+    if read.event_class is None:
+        return f"no class: {read.reason}"
+    named = taxonomy.by_name(read.event_class)
+    when = "" if read.event_time_s is None else f" at {read.event_time_s:.1f} s"
+    return f"{named.code} = {named.label}{when}"

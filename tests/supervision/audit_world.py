@@ -1,0 +1,79 @@
+"""A supervision set on real videos for the tests of the audit: several teachers, rejected items, hostile texts."""
+
+from worlds import random_clip
+
+from tests.clocks import write_clock
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import read_items, write_clips
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.supervising import supervise
+
+CLASSES = ("collision", "near_collision", "normal")
+MODEL = "model <img src=x onerror=alert(1)>"
+ATTACK = "</div></script><script>document.title = 'owned'</script> <b>&amp; at 1.2 s, t=3.0 and [t=99.5]"
+
+SIZES = (
+    ("vqa", "rules", True, 700),
+    ("vqa", "rules", True, 800),
+    ("caption", "rules", True, 90),
+    ("description", "model", True, 60),
+    ("description", "model", False, 7),
+    ("reasoning", "model", True, 1),
+)
+
+
+class Named(Settings):
+    name: str
+
+
+def supervision_set(folder, *, per_class=3):
+    """Written by rules for clips of clock videos; every third description and caption is then a model's."""
+    clips = []
+    for number in range(per_class):
+        for name in CLASSES:
+            clip = random_clip(number, name)
+            # 25 frames a second that start 0.2 s before the clip does
+            video = write_clock(folder / "videos" / f"{clip.clip_id}.mp4", fps=25, count=130)
+            clips.append(clip.model_copy(update={"path": str(video), "start_s": 0.2, "end_s": 5.0}))
+    clips[0] = clips[0].model_copy(update={"path": str(folder / "gone.mp4"), "metadata": {"weather": "<b>Rain</b>"}})
+    with making(folder / "clips", "clips", {}, Named(name=f"{per_class} of each")) as partial:
+        write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
+    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
+    out = supervise(folder / "clips", folder / "supervision", settings)
+    write_jsonl(out / "items.jsonl", (changed(item, number) for number, item in enumerate(read_items(out))))
+    return out
+
+
+def changed(item, number):
+    if item.kind != "caption":
+        return item
+    passed = Check(name="length", passed=True)
+    by_model = item.model_copy(update={"teacher": MODEL, "made_from": ("label", "frames"), "checks": (passed,)})
+    if number % 2:
+        return by_model
+    failed = Check(name="consistency", passed=False, message="says <i>rain</i>")
+    return by_model.model_copy(update={"target": ATTACK, "checks": (passed, failed)})
+
+
+def many_items(sizes):
+    """Items without videos, so many of each kind, teacher and whether accepted; clips of two classes in turn."""
+    clips = {clip.clip_id: clip for clip in (random_clip(0, "collision"), random_clip(1, "normal"))}
+    items = [
+        SupervisionItem(
+            item_id=f"{number}/{index}",
+            clip_id=list(clips)[number % 2],
+            kind=kind,
+            topic=kind,
+            prompt=StudentPrompt(text="?", version="1"),
+            target=f"{index}",
+            mirror_target=None,
+            teacher=teacher,
+            teacher_prompt_version="1",
+            checks=() if accepted else (Check(name="length", passed=False),),
+        )
+        for number, (kind, teacher, accepted, size) in enumerate(sizes)
+        for index in range(size)
+    ]
+    return items, clips

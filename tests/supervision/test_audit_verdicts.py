@@ -1,0 +1,241 @@
+"""Verdicts are taken whole or not at all, none is lost, and the rates that follow are unbiased."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from audit_world import SIZES, many_items, supervision_set
+from typer.testing import CliRunner
+
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.records import AuditSample, AuditVerdict, read_jsonl, write_jsonl
+from vlm_autodrive.supervision.audit_verdicts import take_verdicts, work_out
+from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision, draw_sample
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def supervision(tmp_path_factory):
+    return supervision_set(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def audit(supervision, tmp_path):
+    audit_supervision(supervision, tmp_path / "audit", AuditSettings(items=40))
+    return tmp_path / "audit"
+
+
+def sample_of(audit):
+    return AuditSample.model_validate_json((audit / "sample.json").read_text())
+
+
+def verdict(sample, place, accept=True, reviewer="Ada", minute=0, **more):
+    return AuditVerdict(
+        audit_id=sample.audit_id,
+        item_id=sample.items[place].item_id,
+        verdict="accept" if accept else "reject",
+        reviewer=reviewer,
+        time=NOON + timedelta(minutes=minute),
+        **more,
+    )
+
+
+def saved(path, verdicts):
+    write_jsonl(path, verdicts)
+    return path
+
+
+def judged_by(sample, good, reviewer="Ada", most=None):
+    """What a reviewer says who knows which items are good."""
+    said = [verdict(sample, place, good(a.item_id), reviewer) for place, a in enumerate(sample.items[:most])]
+    return {(v.reviewer, v.item_id): v for v in said}
+
+
+def test_verdicts_come_back_as_they_were_and_the_rates_are_written(supervision, audit, tmp_path):
+    sample = sample_of(audit)
+    said = [verdict(sample, n, n % 4 != 0, reason="" if n % 4 else "time", note="a\u2028b\n") for n in range(40)]
+    result = take_verdicts(supervision, audit, [saved(tmp_path / "ada.jsonl", said)])
+    assert read_jsonl(audit / "verdicts.jsonl", AuditVerdict) == said
+    assert json.loads((audit / "audit.json").read_text()) == result.model_dump(mode="json")
+    assert (result.drawn, result.judged, result.reviewers, result.reasons) == (40, 40, {"Ada": 40}, {"time": 10})
+    assert result.accepted.drawn + result.rejected.drawn == 40
+    by_kind = result.accepted_by["kind"]
+    assert sum(rate.size for rate in by_kind.values()) == result.accepted.size
+    assert sum(rate.rate.n for rate in by_kind.values()) == result.accepted.rate.n
+
+
+def test_the_newer_verdict_counts_and_the_older_is_kept(supervision, audit, tmp_path):
+    sample = sample_of(audit)
+    later = saved(tmp_path / "later.jsonl", [verdict(sample, 0, True, minute=9), verdict(sample, 1, False)])
+    earlier = saved(tmp_path / "earlier.jsonl", [verdict(sample, 0, False, minute=3)])
+    take_verdicts(supervision, audit, [later])
+    for _ in range(2):  # a file given again changes nothing
+        result = take_verdicts(supervision, audit, [earlier, later])
+        kept = read_jsonl(audit / "verdicts.jsonl", AuditVerdict)
+        assert [(v.item_id, v.verdict) for v in kept] == [
+            (sample.items[1].item_id, "reject"),
+            (sample.items[0].item_id, "reject"),
+            (sample.items[0].item_id, "accept"),
+        ]
+        assert result.judged == 2
+        assert result.reviewers == {"Ada": 2}
+    strata = [sample.strata[audited.stratum] for audited in sample.items[:2]]  # of different strata, as all at first
+    for rate, accepted in ((result.accepted, True), (result.rejected, False)):
+        judged = [
+            (stratum.size, good) for stratum, good in zip(strata, (1, 0), strict=True) if stratum.accepted is accepted
+        ]
+        wanted = sum(size * good for size, good in judged) / sum(size for size, _ in judged) if judged else None
+        assert rate.rate.value == (wanted if wanted is None else pytest.approx(wanted))
+
+
+def test_two_reviewers_agree_or_not_and_an_item_counts_by_who_took_it(supervision, audit, tmp_path):
+    sample = sample_of(audit)
+    ada = saved(tmp_path / "a.jsonl", [verdict(sample, n, n != 3) for n in range(20)])
+    bob = saved(tmp_path / "b.jsonl", [verdict(sample, n, n not in (3, 4), "Bob") for n in range(10)])
+    result = take_verdicts(supervision, audit, [ada, bob])
+    [pair] = result.agreement
+    assert (pair.first, pair.second, pair.alike.n, pair.alike.value) == ("Ada", "Bob", 10, 0.9)
+    assert pair.kappa == pytest.approx((0.9 - 0.74) / 0.26)
+    assert result.judged == 20
+    place = sample.items[4].stratum
+    alone = work_out(sample, {(v.reviewer, v.item_id): v for v in [verdict(sample, 4), verdict(sample, 4, False, "B")]})
+    rate = alone.accepted if sample.strata[place].accepted else alone.rejected
+    assert (rate.rate.value, rate.rate.n) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"audit_id": "0123456789ab"}, "is of the audit 0123456789ab, but"),
+        ({"item_id": "nobody/knows"}, "judges nobody/knows, which is not in"),
+        ({"verdict": "maybe"}, "line 2: verdict: Input should be 'accept' or 'reject'"),
+        ({"time": "2026-05-04T12:00:00"}, "line 2: time"),
+        ({"reviewer": ""}, "line 2: reviewer"),
+        ({"reason": "mood"}, "line 2: reason"),
+    ],
+)
+def test_one_wrong_line_and_nothing_is_taken(supervision, audit, tmp_path, change, message):
+    sample = sample_of(audit)
+    right = saved(tmp_path / "right.jsonl", [verdict(sample, 0)])
+    wrong = tmp_path / "wrong.jsonl"
+    line = verdict(sample, 1).model_dump(mode="json")
+    wrong.write_text(verdict(sample, 2).model_dump_json() + "\n" + json.dumps(line | change) + "\n")
+    with pytest.raises(UserError) as told:
+        take_verdicts(supervision, audit, [right, wrong])
+    assert message in str(told.value) and str(wrong) in str(told.value)
+    assert not (audit / "verdicts.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "holds no verdicts"), (b"\xff\xfe\x00", "is no text"), (None, "is no file")]
+)
+def test_a_file_that_holds_nothing_is_told(supervision, audit, tmp_path, content, message):
+    file = tmp_path / "v.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        take_verdicts(supervision, audit, [file])
+
+
+def test_verdicts_belong_to_the_audit_of_this_supervision_set(supervision, audit, tmp_path):
+    other = supervision_set(tmp_path / "other", per_class=2)
+    file = saved(tmp_path / "v.jsonl", [verdict(sample_of(audit), 0)])
+    with pytest.raises(UserError, match="another supervision set"):
+        take_verdicts(other, audit, [file])
+    with pytest.raises(UserError, match="no finished audit"):
+        take_verdicts(supervision, tmp_path / "nowhere", [file])
+
+
+def test_an_audit_with_verdicts_is_not_written_over(supervision, audit, tmp_path):
+    take_verdicts(supervision, audit, [saved(tmp_path / "v.jsonl", [verdict(sample_of(audit), 0)])])
+    with pytest.raises(UserError, match="holds verdicts, which would be lost"):
+        audit_supervision(supervision, audit, AuditSettings(items=30), overwrite=True)
+    assert len(read_jsonl(audit / "verdicts.jsonl", AuditVerdict)) == 1
+
+
+def test_the_weighted_rate_is_unbiased_where_the_plain_share_is_not():
+    items, clips = many_items(SIZES)
+    rng = np.random.default_rng(0)
+    # Bad items are commonest where the strata are small, which the sample holds more of than the whole does.
+    share_bad = {0: 0.05, 1: 0.1, 2: 0.4, 3: 0.6, 4: 0.9, 5: 0.0}
+    bad = {item.item_id for item in items if rng.random() < share_bad[int(item.item_id.partition("/")[0])]}
+    taught = [item.item_id for item in items if item.accepted]
+    truth = float(np.mean([item_id not in bad for item_id in taught]))
+    rates, plain, held = [], [], []
+    for seed in range(300):
+        sample = draw_sample(items, clips, AuditSettings(items=40, seed=seed))
+        result = work_out(sample, judged_by(sample, lambda item_id: item_id not in bad))
+        figure = result.accepted.rate
+        rates.append(figure.value)
+        held.append(figure.low <= truth <= figure.high)
+        drawn = [a.item_id for a in sample.items if sample.strata[a.stratum].accepted]
+        plain.append(np.mean([item_id not in bad for item_id in drawn]))
+    error = np.std(rates) / len(rates) ** 0.5
+    assert abs(np.mean(rates) - truth) < 3.5 * error
+    assert abs(np.mean(plain) - truth) > 10 * error
+    assert np.mean(held) > 0.93
+
+
+def test_a_sample_of_everything_gives_the_very_shares():
+    items, clips = many_items(SIZES[2:])
+    sample = draw_sample(items, clips, AuditSettings(items=1000))
+    bad = {item.item_id for index, item in enumerate(items) if index % 3 == 0}
+    result = work_out(sample, judged_by(sample, lambda item_id: item_id not in bad))
+
+    def share(chosen):
+        good = Counter(item.item_id not in bad for item in chosen)
+        return pytest.approx(good[True] / good.total())
+
+    assert result.accepted.rate.value == share([i for i in items if i.accepted])
+    assert result.rejected.rate.value == share([i for i in items if not i.accepted])
+    assert result.accepted_by["teacher"]["model"].rate.value == share(
+        [i for i in items if i.accepted and i.teacher == "model"]
+    )
+    caption, plain = result.accepted_by["kind"]["caption"].rate, wilson(60, 90)
+    assert (caption.low, caption.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
+
+
+def test_few_verdicts_and_strata_without_any_are_said():
+    items, clips = many_items(SIZES)
+    sample = draw_sample(items, clips, AuditSettings(items=60))
+    result = work_out(sample, judged_by(sample, lambda item_id: True, most=3))
+    assert result.accepted.out_of_reach > 0
+    assert any("interval is wide" in warning for warning in result.warnings)
+    assert any("none is judged yet" in warning for warning in result.warnings)
+    assert work_out(sample, judged_by(sample, lambda item_id: True)).warnings == ()
+    nothing = work_out(sample, {})
+    assert nothing.accepted.rate.value is None and nothing.accepted.out_of_reach == nothing.accepted.size
+
+
+def test_the_verb_prints_rates_agreement_and_reasons(supervision, audit, tmp_path):
+    sample = sample_of(audit)
+    ada = saved(tmp_path / "a.jsonl", [verdict(sample, n, n > 4, reason="" if n > 4 else "untrue") for n in range(40)])
+    bob = saved(tmp_path / "b.jsonl", [verdict(sample, n, True, "Bob") for n in range(5)])
+    command = ["supervise", "audit", str(supervision), "--out", str(audit), "--verdicts", str(ada)]
+    done = run(app, [*command, "--verdicts", str(bob)])
+    assert done.exit_code == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    result = json.loads((audit / "audit.json").read_text())
+    rate = result["accepted"]["rate"]
+    interval = f"{100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
+    assert f"accepted by the checks {100 * rate['value']:.0f} % {interval} {rate['n']}" in told
+    assert "kind vqa" in told and "class normal" in told and "rejected by the checks" in told
+    assert "Verdicts: Ada 40, Bob 5." in told
+    assert "Reasons: says what is not so 5." in told
+    assert "Ada and Bob agree on 0% of 5 items, kappa 0.00." in told
+    as_json = run(app, [*command, "--json"])
+    assert json.loads(as_json.stdout) == result
+
+
+@pytest.mark.parametrize("option", [["--items", "9"], ["--seed", "1"], ["--kind", "vqa"], ["--overwrite"]])
+def test_options_of_the_draw_are_refused_beside_verdicts(supervision, audit, tmp_path, option):
+    file = saved(tmp_path / "v.jsonl", [verdict(sample_of(audit), 0)])
+    done = run(app, ["supervise", "audit", str(supervision), "-o", str(audit), "--verdicts", str(file), *option])
+    assert done.exit_code == 1
+    assert "are for drawing a sample; leave them out" in done.stderr
