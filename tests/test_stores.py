@@ -6,7 +6,17 @@ import pytest
 
 from vlm_autodrive import stores
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Event, EventClass, ImportIssue, Taxonomy, Video
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    Event,
+    EventClass,
+    ImportIssue,
+    Taxonomy,
+    Video,
+    read_jsonl,
+    write_jsonl,
+)
 
 TWO = Taxonomy(
     classes=(
@@ -85,3 +95,12 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     path.write_text(path.read_text() + '{"clip_id": 3}\n')
     with pytest.raises(UserError, match=r"clips\.jsonl, line 2: "):
         stores.read_clips(tmp_path / "run" / "clips")
+
+
+def test_texts_may_hold_any_line_end(tmp_path):
+    texts = ["a\u2028b", "a\x85b", "a\x0cb\x1c", "a\r\nb\rc\n"]
+    issues = [ImportIssue(file="f", line=1, field="", value=v, message="m", rejected=False) for v in texts]
+    write_jsonl(tmp_path / "issues.jsonl", issues)
+    assert read_jsonl(tmp_path / "issues.jsonl", ImportIssue) == issues
+    write_jsonl(tmp_path / "none.jsonl", [])
+    assert read_jsonl(tmp_path / "none.jsonl", ImportIssue) == []

@@ -60,9 +60,12 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
         UserError: If the file is missing, or a line is no valid record (file and line are named).
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: texts hold other line ends, such as U+2028, which JSON does not escape.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
+    if lines == [""]:
+        return []
     records = []
     for number, line in enumerate(lines, start=1):
         try:
