@@ -19,6 +19,7 @@ VERBS = [
     "audit",
     "inspect",
     "supervise",
+    "export",
     "plan",
     "train",
     "evaluate",
