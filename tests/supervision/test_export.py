@@ -2,7 +2,11 @@
 
 import filecmp
 import json
+import random
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -119,6 +123,26 @@ def test_an_interrupted_export_goes_on_and_ends_with_the_same_files(world, tmp_p
     assert files == sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
     files.remove("provenance.json")
     assert filecmp.cmpfiles(tmp_path / "whole", tmp_path / "out", files, shallow=False) == (files, [], [])
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on(world, tmp_path):
+    export_supervision(world[0], tmp_path / "whole", PARQUET, workers=2)
+    out = tmp_path / "out"
+    program = "from vlm_autodrive.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "export", "supervision", str(world[0]), "--to", "hf-parquet"]
+    command += ["--out", str(out), "--workers", "2"]
+    moments = random.Random(0)
+    for _ in range(6):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.5, 3.0))
+        process.kill()
+        process.wait()
+        assert not out.exists() or (out / "export.json").is_file()
+    subprocess.run(command, check=True, capture_output=True)
+    files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file() and p.name != "provenance.json")
+    assert filecmp.cmpfiles(tmp_path / "whole", out, files, shallow=False) == (files, [], [])
+    assert not list(tmp_path.glob(".out.*"))
 
 
 def test_the_command(world, tmp_path):

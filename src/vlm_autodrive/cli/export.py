@@ -17,11 +17,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _export() -> None:
-    """Hand results to other programs."""
-
-
 @app.command("supervision")
 def export_supervision(
     supervision: Annotated[Path, typer.Argument(metavar="SUPERVISION", help="What `supervise` made.")],
