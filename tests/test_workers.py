@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from vlm_autodrive.workers import worker_pool
+from vlm_autodrive.workers import in_processes, worker_pool
 
 _SCRIPT = (
     "import os, time\n"
@@ -45,3 +45,14 @@ def test_the_pool_does_its_work_in_other_processes():
     with worker_pool(2) as pool:
         assert list(pool.map(abs, [-3, 4])) == [3, 4]
         assert pool.submit(os.getpid).result() != os.getpid()
+
+
+def _half_or_die(number: int) -> float:
+    if number == 0:
+        os._exit(1)
+    return number / 2
+
+
+def test_a_job_that_kills_its_worker_is_named_and_the_others_are_done():
+    done = dict(in_processes(_half_or_die, [1, 0, 2, 3], 2))
+    assert done == {0: None, 1: 0.5, 2: 1.0, 3: 1.5}

@@ -4,7 +4,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
@@ -13,6 +19,31 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
     Without that, workers of a killed process wait for its next task for ever.
     """
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def in_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[Job, Result | None]]:
+    """Do jobs in a pool, and give each with its result as it ends, in any order.
+
+    If a job kills its worker, what is left is done one by one, to know which it was; that one has None.
+    """
+    left = dict(enumerate(jobs))
+    try:
+        with worker_pool(workers) as pool:
+            futures = {pool.submit(function, job): number for number, job in left.items()}
+            for future in as_completed(futures):
+                result = future.result()
+                yield left.pop(futures[future]), result
+    except BrokenProcessPool:
+        for job in left.values():
+            try:
+                with worker_pool(1) as pool:
+                    alone = pool.submit(function, job).result()
+            except BrokenProcessPool:
+                yield job, None
+            else:
+                yield job, alone
 
 
 def end_with_parent() -> None:

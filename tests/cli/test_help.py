@@ -21,6 +21,7 @@ VERBS = [
     "inspect",
     "supervise",
     "supervise audit",
+    "export",
     "plan",
     "train",
     "evaluate",

@@ -13,6 +13,7 @@ from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
+from vlm_autodrive.cli import export as export_verb
 from vlm_autodrive.cli import import_ as import_verb
 from vlm_autodrive.cli import inspect as inspect_verb
 from vlm_autodrive.cli import plan as plan_verb
@@ -90,6 +91,7 @@ app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
 app.command("supervise", rich_help_panel=_DATA, epilog=supervise_verb.SEE_ALSO)(supervise_verb.supervise)
 app.command("supervise audit", rich_help_panel=_DATA)(supervise_audit_verb.supervise_audit)
+app.add_typer(export_verb.app, name="export", rich_help_panel=_DATA)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
 app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)

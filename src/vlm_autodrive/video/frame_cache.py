@@ -3,8 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
@@ -15,7 +13,7 @@ from vlm_autodrive.video.decode import Window, read_frames, read_windows
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.sampler import wanted_frames
-from vlm_autodrive.workers import worker_pool
+from vlm_autodrive.workers import in_processes
 
 _FORMAT = 2  # counted up when the meaning of a cached file changes
 _GIGABYTE = 10**9
@@ -153,19 +151,6 @@ def _here(jobs: Sequence[_Job], cache: FrameCache) -> Iterator[_Result]:
 
 
 def _in_processes(jobs: Sequence[_Job], cache: FrameCache, workers: int) -> Iterator[_Result]:
-    """Fill in a pool; if a file kills its worker, what is left is filled one by one, to know which it was."""
-    left = dict(enumerate(jobs))
-    try:
-        with worker_pool(workers) as pool:
-            futures = {pool.submit(cache.fill_video, job): number for number, job in left.items()}
-            for future in as_completed(futures):
-                result = future.result()
-                del left[futures[future]]
-                yield result
-    except BrokenProcessPool:
-        for job in left.values():
-            try:
-                with worker_pool(1) as pool:
-                    yield pool.submit(cache.fill_video, job).result()
-            except BrokenProcessPool:
-                yield len(job[1]), {clip_id: "the decoder crashed on this file" for clip_id, _, _ in job[1]}
+    for job, result in in_processes(cache.fill_video, jobs, workers):
+        crashed = {clip_id: "the decoder crashed on this file" for clip_id, _, _ in job[1]}
+        yield result if result is not None else (len(job[1]), crashed)

@@ -1,0 +1,85 @@
+"""What is exported of an accepted item: what the student is shown and asked, its answer, and whence they come.
+
+No label, no time of an event, no metadata. Every trainer that we export to puts the video where the text
+says ``<video>``, and treats ``<image>`` and ``<audio>`` likewise, so no text of ours may hold such a tag.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.records import Clip, Kind, Record, Split, SupervisionItem
+
+VIDEO_TAG = "<video>"
+_MEDIA_TAG = re.compile(r"</?(video|image|audio)>")
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ExportRow(Record):
+    """One accepted item.
+
+    Attributes:
+        messages: System prompt; ``<video>`` and the question; the answer.
+        videos: The clip's file, relative to the export's folder.
+        item_id: The item, for tracing.
+        clip_id: The clip, likewise.
+        kind: The kind of supervision.
+        topic: Its topic.
+        split: ``train`` or ``validation``.
+        source_start_s: Where the clip begins in its source video, in seconds after that video's first frame. The
+            clip's file holds the clip only: nothing is to be cut again.
+        source_end_s: Where it ends there.
+    """
+
+    messages: tuple[Message, ...]
+    videos: tuple[str, ...]
+    item_id: str
+    clip_id: str
+    kind: Kind
+    topic: str
+    split: Split
+    source_start_s: float
+    source_end_s: float
+
+
+def why_not_exported(item: SupervisionItem) -> str:
+    """Why an accepted item cannot be exported; empty if it can."""
+    return "its text holds a media tag" if _MEDIA_TAG.search(item.prompt.text + item.target) else ""
+
+
+def row_of(item: SupervisionItem, clip: Clip, video: str) -> ExportRow:
+    """The row of one item.
+
+    Args:
+        item: The item; an accepted one.
+        clip: Its clip.
+        video: The clip's file, relative to the export's folder.
+    """
+    return ExportRow(
+        messages=(
+            Message(role="system", content=SYSTEM_PROMPT),
+            Message(role="user", content=VIDEO_TAG + item.prompt.text),
+            Message(role="assistant", content=item.target),
+        ),
+        videos=(video,),
+        item_id=item.item_id,
+        clip_id=item.clip_id,
+        kind=item.kind,
+        topic=item.topic,
+        split=clip.split,
+        source_start_s=clip.start_s,
+        source_end_s=clip.end_s,
+    )
+
+
+def splits_of(rows: Sequence[ExportRow]) -> dict[Split, list[ExportRow]]:
+    """The rows of each split that has any."""
+    splits: tuple[Split, ...] = ("train", "validation")
+    return {split: here for split in splits if (here := [row for row in rows if row.split == split])}

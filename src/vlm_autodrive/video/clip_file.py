@@ -1,0 +1,122 @@
+"""One window of a video as a file of its own, for programs that can only read whole files.
+
+The file holds the window's frames and no others, each at its own time, upright, in a form that every
+reader knows: H.264 in MP4, without frames that are shown in another order than they are stored in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import cast
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+from vlm_autodrive.video.chosen import slack_s
+from vlm_autodrive.video.container import OpenVideo, TimedFrame, VideoError, quarter_turns, upright_size
+from vlm_autodrive.video.sampler import TOLERANCE_S
+
+_TICKS_PER_S = 90_000
+_USUAL_RATE = 30
+_OPTIONS = {"preset": "veryfast", "crf": "18", "bf": "0", "g": "30", "threads": "1"}
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """What was written.
+
+    Attributes:
+        times_s: True time of each frame in seconds after the window's start; the file itself begins with the
+            first frame at 0.
+        frame_rate: Frames for each second of the file, as its header tells it.
+    """
+
+    times_s: tuple[float, ...]
+    frame_rate: float
+
+    @property
+    def miscounted_s(self) -> float:
+        """By how much a reader that takes a frame's number for its time mistakes a time in the window at most."""
+        return max(abs(number / self.frame_rate - time_s) for number, time_s in enumerate(self.times_s))
+
+
+def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> ClipFile:
+    """Write the frames of one window to a file, which gets its name only when it is whole.
+
+    Args:
+        path: The video.
+        start_s: Start of the window, in seconds after the video's first frame.
+        end_s: Its end, likewise; a frame at this very time is outside.
+        target: The file to write; an MP4.
+
+    Raises:
+        VideoError: If the window cannot be read, or not to its end.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    times_s: list[float] = []
+    with OpenVideo(path, threads=False) as video, av.open(str(partial), "w", format="mp4") as container:
+        height, width = (max(2, size - size % 2) for size in upright_size(video.first))
+        stream = container.add_stream("libx264", rate=_USUAL_RATE, options=_OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        # One thread: with more, the bytes depend on their number.
+        context = stream.codec_context
+        context.thread_count = 1
+        context.time_base = Fraction(1, _TICKS_PER_S)
+        context.colorspace, context.color_range = video.first.colorspace, video.first.color_range
+        held: av.Packet[av.VideoStream] | None = None
+        for time_s, frame in _window(video, start_s, end_s):
+            upright = _upright(frame, width, height)
+            times_s.append(time_s)
+            upright.pts = round((time_s - times_s[0]) * _TICKS_PER_S)
+            upright.time_base = Fraction(1, _TICKS_PER_S)
+            upright.pict_type = PictureType.NONE  # else the source's choice of key frames is taken over
+            for packet in stream.encode(upright):
+                if held is not None:
+                    container.mux(held)
+                held = packet
+        for packet in stream.encode(None):
+            if held is not None:
+                container.mux(held)
+            held = packet
+        if held is None:
+            raise VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
+        # The others last until the next begins; how long the last does decides the rate that a header tells.
+        last_s = _usual_gap_s(times_s, end_s - start_s)
+        held.duration = round(last_s * _TICKS_PER_S)
+        container.mux(held)
+    partial.replace(target)
+    return ClipFile(
+        times_s=tuple(max(0.0, round(time_s - start_s, 6)) for time_s in times_s),
+        frame_rate=len(times_s) / (times_s[-1] - times_s[0] + last_s),
+    )
+
+
+def _window(video: OpenVideo, start_s: float, end_s: float) -> Iterator[TimedFrame]:
+    """The frames of a window; an error if the video ends before it."""
+    stop_s = last_s = 0.0
+    for time_s, frame in video.frames(start_s):
+        if time_s >= end_s - TOLERANCE_S:
+            return
+        stop_s = time_s + max(time_s - last_s, video.seconds(frame.duration or 0))
+        last_s = time_s
+        if time_s >= start_s - TOLERANCE_S:
+            yield time_s, frame
+    if stop_s < end_s - slack_s(start_s, end_s):
+        raise VideoError(video.path, f"ends after {stop_s:.1f} of {end_s:.1f} s")
+
+
+def _upright(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    turns = quarter_turns(frame)
+    if turns:
+        pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(pixels, turns)), format="rgb24")
+    return frame.reformat(width=width, height=height, format="yuv420p")
+
+
+def _usual_gap_s(times_s: list[float], window_s: float) -> float:
+    return median(later - earlier for earlier, later in pairwise(times_s)) if len(times_s) > 1 else window_s
