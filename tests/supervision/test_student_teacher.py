@@ -16,8 +16,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.requests import requests_ahead
-from vlm_autodrive.supervision.settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teacher_settings import StudentSettings
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, StudentSettings
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
 from vlm_autodrive.supervision.teaching import taught

@@ -24,8 +24,7 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
 from vlm_autodrive.supervision.reasoning import NO_TIME
 from vlm_autodrive.supervision.requests import requests_ahead
-from vlm_autodrive.supervision.settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teaching import Taught, taught
 from vlm_autodrive.supervision.written import WRITTEN
@@ -169,6 +168,16 @@ def test_a_repair_that_is_cut_off_is_not_taught():
     (item,) = of_kind(chain(ScriptedTeacher(script)), "reasoning")
     assert (item.outcome, item.accepted, item.target) == (Outcome.TRUNCATED, False, '{"steps"')
     assert len(item.replies) == 2
+
+
+def test_a_repair_that_never_came_leaves_what_was_written_first():
+    def script(request):
+        return (fails(Outcome.ERROR, "reasoning", "", "HTTP 500") if request.answered else writes("reasoning", "?"))(
+            request
+        )
+
+    (item,) = of_kind(chain(ScriptedTeacher(script)), "reasoning")
+    assert (item.outcome, item.accepted, item.target, why(item)) == (Outcome.ERROR, False, "?", ["HTTP 500"])
 
 
 def test_an_empty_answer_is_not_repaired():
