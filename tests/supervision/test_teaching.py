@@ -193,6 +193,16 @@ def test_what_contradicts_the_label_is_rejected():
     assert (item.outcome, item.accepted) == (Outcome.OK, False)
 
 
+@pytest.mark.parametrize(("off_s", "label", "accepted"), [(0.4, False, True), (0.6, False, False), (0.4, True, False)])
+def test_a_blind_teacher_may_be_off_by_a_little_and_the_answer_is_then_the_labels(off_s, label, accepted):
+    time_s = CLIP.event_time_s
+    near = json.dumps(reasoning_of(FACTS) | {"event_time_s": time_s - off_s})
+    settings = settings_for(("reasoning",), reasoning="one_step", sees=SeesSettings(label=label, frames=4))
+    (item,) = chain(ScriptedTeacher(writes("reasoning", near)), settings).items
+    assert item.accepted == accepted
+    assert (f"t={time_s:.1f}\n</answer>" in item.target) == accepted
+
+
 def test_a_verdict_that_is_no_code_is_repaired():
     wrong = reasoning_of(FACTS) | {"verdict": "Collision"}
     right = json.dumps(reasoning_of(FACTS))
