@@ -14,8 +14,7 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
 from vlm_autodrive.supervision.reasoning import reasoning_shape
 from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.answers import read_answer
 
@@ -58,6 +57,25 @@ def test_a_blind_teacher_is_told_what_it_could_see_and_no_more(name):
     assert prompts.told_of(one, SeesSettings()) == ("label", "metadata", "scenario")
     settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=BLIND)
     assert description_request(one, settings, by_rules=False).answer is BlindDescription
+
+
+def test_sources_are_those_that_the_teacher_was_given():
+    noted = facts(real_clip(1, "collision", 3.0, note="wet"))
+    assert prompts.told_of(noted, SeesSettings()) == ("label", "metadata")
+    assert prompts.told_of(noted, BLIND) == ("frames",)
+    assert prompts.told_of(facts(real_clip(1, "collision", 3.0)), SeesSettings()) == ("label",)
+
+
+def test_frames_are_shown_of_the_clips_own_window_in_an_even_number():
+    clip = random_clip(1, "collision").model_copy(update={"start_s": 12.0, "end_s": 16.8})
+    sees = SeesSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
+    settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=sees)
+    footage = description_request(facts(clip), settings, by_rules=False).footage
+    assert (str(footage.path), footage.start_s, footage.end_s, footage.as_video) == (clip.path, 12.0, 16.8, True)
+    sampling = footage.sampling
+    assert (sampling.n_frames, sampling.max_frames, sampling.height, sampling.width) == (6, 6, 84, 168)
+    blind = settings.model_copy(update={"sees": SeesSettings()})
+    assert description_request(facts(clip), blind, by_rules=False).footage is None
 
 
 def test_blind_reasoning_is_told_the_verdicts_but_not_which():

@@ -24,8 +24,7 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
 from vlm_autodrive.supervision.reasoning import NO_TIME
 from vlm_autodrive.supervision.requests import requests_ahead
-from vlm_autodrive.supervision.settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teaching import Taught, taught
 from vlm_autodrive.supervision.written import WRITTEN
@@ -171,6 +170,16 @@ def test_a_repair_that_is_cut_off_is_not_taught():
     assert len(item.replies) == 2
 
 
+def test_a_repair_that_never_came_leaves_what_was_written_first():
+    def script(request):
+        return (fails(Outcome.ERROR, "reasoning", "", "HTTP 500") if request.answered else writes("reasoning", "?"))(
+            request
+        )
+
+    (item,) = of_kind(chain(ScriptedTeacher(script)), "reasoning")
+    assert (item.outcome, item.accepted, item.target, why(item)) == (Outcome.ERROR, False, "?", ["HTTP 500"])
+
+
 def test_an_empty_answer_is_not_repaired():
     teacher = ScriptedTeacher(writes("reasoning", "  ", "never asked"))
     (item,) = of_kind(chain(teacher), "reasoning")
@@ -182,6 +191,16 @@ def test_what_contradicts_the_label_is_rejected():
     wrong = reasoning_of(FACTS) | {"verdict": "C", "event_time_s": None}
     (item,) = of_kind(chain(ScriptedTeacher(writes("reasoning", json.dumps(wrong)))), "reasoning")
     assert (item.outcome, item.accepted) == (Outcome.OK, False)
+
+
+@pytest.mark.parametrize(("off_s", "label", "accepted"), [(0.4, False, True), (0.6, False, False), (0.4, True, False)])
+def test_a_blind_teacher_may_be_off_by_a_little_and_the_answer_is_then_the_labels(off_s, label, accepted):
+    time_s = CLIP.event_time_s
+    near = json.dumps(reasoning_of(FACTS) | {"event_time_s": time_s - off_s})
+    settings = settings_for(("reasoning",), reasoning="one_step", sees=SeesSettings(label=label, frames=4))
+    (item,) = chain(ScriptedTeacher(writes("reasoning", near)), settings).items
+    assert item.accepted == accepted
+    assert (f"t={time_s:.1f}\n</answer>" in item.target) == accepted
 
 
 def test_a_verdict_that_is_no_code_is_repaired():

@@ -21,6 +21,7 @@ from vlm_autodrive.supervision.teachers.rules import known_by_rules
 from vlm_autodrive.supervision.teachers.student import Sampled
 
 WRITTEN = "written"  # the check that says why a text is not there
+_NEAR_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, writ
         "reasoning",
         "reasoning",
         reasoning_prompt(facts.taxonomy),
-        reasoning_text(answer) if isinstance(answer, ReasoningAnswer) else written.text,
+        reasoning_text(_timed(answer, facts, settings)) if isinstance(answer, ReasoningAnswer) else written.text,
         teacher=teacher,
         teacher_prompt_version=_version(teacher),
         made_from=_reasoned_from(facts, settings, teacher),
@@ -132,6 +133,14 @@ def _with_checks(item: SupervisionItem, facts: Facts, settings: SuperviseSetting
     if not reason:
         return item
     return item.model_copy(update={"checks": (Check(name=WRITTEN, passed=False, message=reason), *item.checks)})
+
+
+def _timed(answer: ReasoningAnswer, facts: Facts, settings: SuperviseSettings) -> ReasoningAnswer:
+    """A blind teacher reads the event's second off frames: near enough, the label's own stands in the answer."""
+    said, wanted = answer.event_time_s, facts.clip.event_time_s
+    if settings.sees.label or said is None or wanted is None or abs(said - wanted) > _NEAR_S:
+        return answer
+    return answer.model_copy(update={"event_time_s": wanted})
 
 
 def _reasoned_from(facts: Facts, settings: SuperviseSettings, teacher: str) -> tuple[str, ...]:

@@ -1,0 +1,200 @@
+"""The student as its own teacher: what it answers blind is kept where it comes out right."""
+
+import asyncio
+
+import pytest
+import torch
+from scripted_teacher import ScriptedTeacher
+from worlds import random_clip
+
+from tests.clocks import write_clock
+from tests.tiny_models import load_tiny
+from vlm_autodrive.engines.local import LocalEngine
+from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
+from vlm_autodrive.supervision import SuperviseSettings
+from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.requests import requests_ahead
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, StudentSettings
+from vlm_autodrive.supervision.teachers.rules import RulesTeacher
+from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
+from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.written import WRITTEN
+from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix
+from vlm_autodrive.video.decode import read_frames
+from vlm_autodrive.video.frames import SamplingSettings
+
+THOUGHTS = "A car is ahead.\n[t=2.0] There is contact."
+
+
+@pytest.fixture
+def facts(tmp_path):
+    path = write_clock(tmp_path / "drive.mp4", fps=10, count=60, size=(128, 64))
+    clip = random_clip(1, "collision").model_copy(update={"path": str(path)})
+    return facts_of(clip, DEFAULT_TAXONOMY)
+
+
+def settings_for(**student):
+    student = StudentSettings(**{"model": "tiny", "samples": 3, "max_tokens": 40, **student})
+    return SuperviseSettings(kinds=("reasoning",), reasoning="student", student=student, seed=4)
+
+
+def chain(student, facts, settings):
+    return asyncio.run(taught(RulesTeacher(settings.seed), facts, settings, student))
+
+
+class ScriptedEngine:
+    """Implements the engine's protocol: the texts in turn, whatever it is asked."""
+
+    name = "small-student"
+    sampling = SamplingSettings(fps=2, max_frames=4, height=84, width=168)
+
+    def __init__(self, *answers):
+        self._answers = [Answer(Outcome.OK, a) if isinstance(a, str) else a for a in answers]
+        self.asked = []
+
+    def answer(self, clips, questions):
+        (clip,), (question,) = clips, questions
+        self.asked.append((clip.times_s, question))
+        return [[self._answers[len(self.asked) - 1]]]
+
+
+def trace(code, time_s):
+    return format_reasoning(THOUGHTS, code, time_s)
+
+
+def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
+    time_s = facts.clip.event_time_s
+    engine = ScriptedEngine("hm", trace("B", time_s), trace("A", time_s + 0.3), trace("A", time_s))
+    settings = settings_for(samples=4)
+    result = chain(Student(engine, settings.student, settings.seed), facts, settings)
+    (item,) = result.items
+    assert item.accepted, item.checks
+    assert item.target == trace("A", time_s)
+    assert (item.teacher, item.made_from) == ("small-student", ("frames",))
+    assert item.prompt == reasoning_prompt(DEFAULT_TAXONOMY)
+    assert item.replies == (f"{item.clip_id}/reasoning/sample3",)
+    assert [reply.outcome for reply in result.replies] == [Outcome.UNPARSEABLE, Outcome.OK, Outcome.OK]
+    assert [reply.text for reply in result.replies][1:] == [trace("B", time_s), trace("A", time_s + 0.3)]
+    assert "Near-Collision" in result.replies[1].reason
+    times, question = engine.asked[0]
+    assert question.prompt == item.prompt.text
+    assert (question.temperature, question.max_new_tokens) == (0.8, 40)
+    assert len(times) == 4
+    assert len({question.seed for _, question in engine.asked}) == 3
+
+
+def test_if_none_is_right_one_rejected_item_says_why(facts):
+    engine = ScriptedEngine("hm", Answer(Outcome.TRUNCATED, "<think>", reason="no end"), trace("C", None))
+    settings = settings_for()
+    result = chain(Student(engine, settings.student, settings.seed), facts, settings)
+    (item,) = result.items
+    assert not item.accepted
+    assert item.target == trace("C", None)
+    (message,) = [check.message for check in item.checks if check.name == WRITTEN]
+    assert message == "none of 3 traces came out right; of the last, the verdict is Normal"
+    assert len(item.replies) == len(result.replies) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "event_class", "outcome", "wrong"),
+    [
+        (trace("A", 2.0), "collision", Outcome.OK, ""),
+        (trace("A", 2.5), "collision", Outcome.OK, ""),
+        (trace("A", 2.6), "collision", Outcome.OK, "the event is said to be at 2.6 s"),
+        (trace("A", None), "collision", Outcome.OK, "no time of the event is given"),
+        (trace("B", 2.0), "collision", Outcome.OK, "the verdict is Near-Collision"),
+        (trace("C", None), "normal", Outcome.OK, ""),
+        (trace("A", 2.0), "normal", Outcome.OK, "the verdict is Collision"),
+        (trace("C", 2.0), "normal", Outcome.UNPARSEABLE, "a time was given without an event"),
+        ("A", "collision", Outcome.UNPARSEABLE, "no think block; no answer block"),
+        (trace("A", 2.0).replace("</think>", ""), "collision", Outcome.UNPARSEABLE, "the think block is not closed"),
+    ],
+)
+def test_a_trace_is_right_in_verdict_and_time_and_whole(text, event_class, outcome, wrong):
+    time_s = None if event_class == "normal" else 2.0
+    clip = random_clip(1, event_class).model_copy(update={"event_time_s": time_s})
+    judgement = judged(Answer(Outcome.OK, text), facts_of(clip, DEFAULT_TAXONOMY), tolerance_s=0.5)
+    assert (judgement[0], judgement[2]) == (outcome, wrong)
+    if not wrong:
+        assert judgement[1] == trace(DEFAULT_TAXONOMY.by_name(event_class).code, time_s)
+
+
+def test_a_video_that_cannot_be_read_is_an_error_of_its_clip(tmp_path):
+    clip = random_clip(1, "collision").model_copy(update={"path": str(tmp_path / "gone.mp4")})
+    settings = settings_for()
+    result = chain(Student(ScriptedEngine(), settings.student, 0), facts_of(clip, DEFAULT_TAXONOMY), settings)
+    (item,) = result.items
+    assert (item.outcome, item.accepted) == (Outcome.ERROR, False)
+    assert "gone.mp4" in item.checks[0].message
+
+
+def test_a_served_teacher_describes_while_the_student_reasons(facts):
+    time_s = facts.clip.event_time_s
+    settings = settings_for().model_copy(
+        update={
+            "kinds": ("description", "reasoning"),
+            "teacher": "served",
+            "served": ServedTeacherSettings(model="big-teacher"),
+        }
+    )
+    teacher, student = ScriptedTeacher(), Student(ScriptedEngine(trace("A", time_s)), settings.student, 0)
+    result = asyncio.run(taught(teacher, facts, settings, student))
+    assert teacher.ids == ["description"]
+    assert [(item.teacher, item.accepted) for item in result.items] == [("big-teacher", True), ("small-student", True)]
+    assert [request.wanted for request in requests_ahead(facts, settings)] == ["description"]
+    with pytest.raises(ValueError, match="student"):
+        asyncio.run(taught(teacher, facts, settings))
+
+
+@pytest.mark.slow
+def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by_seed(facts):
+    loaded, encoder = load_tiny("qwen3_vl")
+    engine, clip = LocalEngine(loaded), facts.clip
+    frames = read_frames(clip.path, clip.start_s, clip.end_s, engine.sampling)
+    target = trace("A", clip.event_time_s)
+    settings = settings_for(max_tokens=len(encoder.target(target)) + 4, temperature=0.3)
+    untaught = chain(Student(engine, settings.student, 0), facts, settings)
+    assert not untaught.items[0].accepted
+    assert len(untaught.replies) == 3
+    again, other = (chain(Student(engine, settings.student, seed), facts, settings) for seed in (0, 1))
+    assert [reply.text for reply in again.replies] == [reply.text for reply in untaught.replies]
+    assert [reply.text for reply in other.replies] != [reply.text for reply in untaught.replies]
+
+    _learn(loaded, encoder, frames, reasoning_prompt(DEFAULT_TAXONOMY).text, target)
+    result = chain(Student(engine, settings.student, 0), facts, settings)
+    assert result.items[0].accepted, result.replies
+    assert result.items[0].target == target
+    assert result.items[0].teacher == "tiny-qwen3_vl"
+
+
+def _learn(loaded, encoder, frames, prompt, target):
+    prefix = encoder.prefix(frames.times_s, *frames.pixels.shape[1:3])
+    tokens = encoder.target(target)
+    batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(prompt), tokens)])], encoder.pad_id)
+    optimizer = torch.optim.AdamW(loaded.model.parameters(), lr=3e-3, betas=(0.9, 0.95))
+    loaded.model.train()
+    for _ in range(60):
+        logits = loaded.model(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            attention_mask=batch.attention_mask,
+            pixel_values_videos=encoder.pixel_values(frames.pixels),
+            video_grid_thw=torch.tensor([prefix.grid_thw]),
+            mm_token_type_ids=batch.token_types,
+        ).logits
+        loss = torch.nn.functional.cross_entropy(logits[0, -len(tokens) - 1 : -1], torch.tensor(tokens))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    loaded.model.eval()
+
+
+def test_the_student_is_loaded_by_its_name(facts):
+    settings = StudentSettings(model="tiny-base", samples=1, max_tokens=16)
+    student = open_student(settings, seed=0)
+    assert student.name == "tiny-base"
+    sampled = asyncio.run(student.reasoning(facts))
+    assert sampled.reason
+    assert len(sampled.replies) == 1
