@@ -14,8 +14,6 @@ from vlm_autodrive.records import (
     ImportIssue,
     Taxonomy,
     Video,
-    read_jsonl,
-    write_jsonl,
 )
 
 TWO = Taxonomy(

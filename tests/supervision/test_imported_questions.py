@@ -143,7 +143,7 @@ def test_the_stage_asks_them_unless_switched_off(tmp_path):
     assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
         "vqa": {"nothing is known that could be asked": 1}
     }
-    assert any(line.startswith("1 imported questions were not asked") for line in told.lines)
+    assert any(line.startswith("1 imported questions are not asked") for line in told.lines)
     for number, changes in enumerate(({"imported_questions": False}, {"kinds": ("verdict",)})):
         settings = SuperviseSettings(**({"kinds": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
         assert {i.kind for i in read_items(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}

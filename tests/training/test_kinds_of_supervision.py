@@ -1,4 +1,4 @@
-"""The ablation switches: whatever kinds of supervision a recipe names are made, planned and trained on, and no others."""
+"""The ablation switches: the kinds of supervision that a recipe names are made, planned and trained on, no others."""
 
 import json
 

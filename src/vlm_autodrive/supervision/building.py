@@ -1,14 +1,12 @@
-"""All items of one clip, by rules."""
+"""What is always written by rules about one clip: its verdict, caption and questions."""
 
 from dataclasses import dataclass
 
-from vlm_autodrive.records import Clip, Kind, SupervisionItem, Taxonomy
+from vlm_autodrive.records import Clip, SupervisionItem, Taxonomy
 from vlm_autodrive.supervision.captions import caption_item
 from vlm_autodrive.supervision.checks import checked
-from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event, stated_times
-from vlm_autodrive.supervision.reasoning import reasoning_item
+from vlm_autodrive.supervision.facts import Facts, shows_its_event, stated_times
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teachers.rules import description_item
 from vlm_autodrive.supervision.verdict import verdict_item
 from vlm_autodrive.supervision.vqa import vqa_items
 
@@ -19,6 +17,7 @@ NOT_SUPERVISED = {
     "taxonomy": "its class is not in the taxonomy",
 }
 
+NOTHING_TO_ASK = "nothing is known that could be asked"
 NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is taught"
 
 
@@ -46,33 +45,27 @@ def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
     return "" if clip.event_class in taxonomy.names else NOT_SUPERVISED["taxonomy"]
 
 
-def items_for_clip(
-    clip: Clip,
-    taxonomy: Taxonomy,
-    settings: SuperviseSettings,
-    *,
-    time_known_share: float = 1.0,
-    kinds: tuple[Kind, ...] | None = None,
-) -> ClipSupervision:
-    """Make the items of one labelled clip by rules.
+def items_by_rule(facts: Facts, settings: SuperviseSettings, *, time_known_share: float = 1.0) -> ClipSupervision:
+    """Make the items of one labelled clip that are always made by rules: verdict, caption and questions.
 
     Args:
-        clip: The clip.
-        taxonomy: The classes.
+        facts: The clip.
         settings: What is wanted.
         time_known_share: Share of the clip set's events whose time is known.
-        kinds: Make these kinds only, rather than all that the settings want.
     """
-    facts = facts_of(clip, taxonomy)
+    clip = facts.clip
     items: list[SupervisionItem] = []
     missing: dict[str, str] = {}
-    for kind in settings.kinds if kinds is None else kinds:
-        shown = kind == "verdict" or shows_its_event(clip)
-        made = _make(kind, facts, settings, time_known_share) if shown else NOT_SHOWN
-        if isinstance(made, str):
-            missing[kind] = made
-        else:
-            items += made
+    shown = shows_its_event(clip)
+    if "verdict" in settings.kinds:
+        items.append(verdict_item(facts))
+    if "caption" in settings.kinds and shown:
+        items.append(caption_item(facts, settings.seed))
+    if "vqa" in settings.kinds and shown:
+        asked = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, time_known_share)
+        items += asked
+        missing |= {} if asked else {"vqa": NOTHING_TO_ASK}
+    missing |= {} if shown else {kind: NOT_SHOWN for kind in ("caption", "vqa") if kind in settings.kinds}
     times = stated_times(settings.seed, clip.clip_id, clip.duration_s)
     return ClipSupervision(tuple(checked(item, facts, times) for item in items), missing)
 
@@ -81,17 +74,3 @@ def share_of_known_times(clips: list[Clip], taxonomy: Taxonomy) -> float:
     """Share of the events in supervised clips whose time is known; 1 without events."""
     events = [c for c in clips if not why_not(c, taxonomy) and c.event_class in taxonomy.event_names]
     return sum(c.event_time_s is not None for c in events) / len(events) if events else 1.0
-
-
-def _make(kind: Kind, facts: Facts, settings: SuperviseSettings, share: float) -> list[SupervisionItem] | str:
-    if kind == "verdict":
-        return [verdict_item(facts)]
-    if kind == "caption":
-        return [caption_item(facts, settings.seed)]
-    if kind == "description":
-        return [description_item(facts, settings.seed)]
-    if kind == "vqa":
-        questions = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, share)
-        return questions or "nothing is known that could be asked"
-    reasoning = reasoning_item(facts)
-    return reasoning if isinstance(reasoning, str) else [reasoning]

@@ -10,10 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.models.prompts import format_reasoning
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
-from vlm_autodrive.supervision.items import make_item
 from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.wording import (
     ego_response,
@@ -55,16 +53,6 @@ def reasoning_text(answer: ReasoningAnswer) -> str:
 def lacks_time(facts: Facts) -> bool:
     """Whether a clip shows an event whose time is not known: no reasoning could then end as it must."""
     return facts.label.is_event and facts.clip.event_time_s is None
-
-
-def reasoning_item(facts: Facts) -> SupervisionItem | str:
-    """The reasoning of a clip by rules, or in plain words why there is none."""
-    if lacks_time(facts):
-        return NO_TIME
-    answer = reason(facts)
-    if isinstance(answer, str):
-        return answer
-    return make_item(facts, "reasoning", "reasoning", reasoning_prompt(facts.taxonomy), reasoning_text(answer))
 
 
 def reason(facts: Facts) -> ReasoningAnswer | str:

@@ -1,6 +1,7 @@
 """The stage: clips in, supervision items out, each accepted or rejected with a reason."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -11,7 +12,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import KINDS, SupervisionItem, writing_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, iterate_clips, write_clips
-from vlm_autodrive.supervision.building import items_for_clip
+from vlm_autodrive.supervision.building import items_by_rule
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of
@@ -78,7 +79,8 @@ async def _supervise(
     if ahead.imported.left_out:
         reporter.say(f"{ahead.imported.left_out} imported questions are not asked: {NOBODY_TO_COMPARE}.")
     statistics = SetStatistics()
-    missing: list[dict[str, str]] = []
+    done = 0
+    missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.kinds}
     problems: list[str] = []
     student = open_student_for(settings)
     async with open_teacher(settings, _job(clips, settings), reporter) as teacher:
@@ -101,17 +103,19 @@ async def _supervise(
                         write_item(marked)
                     for reply in by_teacher.replies:
                         write_reply(reply)
-                    missing.append(not_made)
-                    task.advance(1, _status(statistics, teacher.used()))
-                    if len(missing) % _CLIPS_BETWEEN_CHECKS == 0 or len(missing) == ahead.supervised:
+                    for kind, why in not_made.items():
+                        missing[kind][why] += 1
+                    done += 1
+                    task.advance(1, ", ".join(part for part in (statistics.rejected_line(), teacher.used()) if part))
+                    if done % _CLIPS_BETWEEN_CHECKS == 0 or done == ahead.supervised:
                         problems = statistics.problems(settings.limits)
                         if problems:
                             break
         used = teacher.used()
     if problems:
         raise UserError(
-            f"stopped after {len(missing)} of {ahead.supervised} clips: {'; '.join(problems)}. Read {folder / ITEMS_FILE}, "
-            "then mend what the teacher is asked and shown, or raise the limit."
+            f"stopped after {done} of {ahead.supervised} clips: {'; '.join(problems)}. Read "
+            f"{folder / ITEMS_FILE}, then mend what the teacher is asked and shown, or raise the limit."
         )
     summary = summarise(statistics, ahead.unsupervised, missing)
     for line in figures_lines(summary):
@@ -131,17 +135,12 @@ def _gathered(
     facts: Facts, by_teacher: Taught, ahead: Ahead, settings: SuperviseSettings
 ) -> tuple[list[SupervisionItem], dict[str, str]]:
     """All items of a clip in the order of their kinds, and for each kind without any, why not."""
-    made = items_for_clip(facts, settings, time_known_share=ahead.time_known_share)
+    made = items_by_rule(facts, settings, time_known_share=ahead.time_known_share)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
     items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: KINDS.index(item.kind))
     kinds = {item.kind for item in items}
     reasons = {**made.missing, **by_teacher.missing}
     return items, {kind: why for kind, why in reasons.items() if kind not in kinds}
-
-
-def _status(statistics: SetStatistics, used: str) -> str:
-    rejected = statistics.rejected_line()
-    return ", ".join(part for part in (rejected, used) if part)
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

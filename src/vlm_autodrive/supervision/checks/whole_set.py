@@ -16,7 +16,7 @@ from vlm_autodrive.supervision.settings import LimitSettings
 NAME = "duplicate"
 _LONG_TEXT = 60  # characters: two clips may well share a text that is shorter
 _PASSED = Check(name=NAME, passed=True)
-_SHOWN_REASONS = 4
+_SHOWN_REASONS = 3
 
 
 class SetStatistics:
@@ -95,6 +95,11 @@ class SetStatistics:
         place = place_among_options(item)
         if place:
             self._places[item.topic][f"{place[0]} of {place[1]}"] += 1
+
+    def rejected_line(self) -> str:
+        """How many items were rejected so far, and mostly why; empty if none was."""
+        reasons: Counter[str] = sum(self._rejected.values(), Counter())
+        return f"{reasons.total()} rejected ({_listed(reasons)})" if reasons else ""
 
     def figures(self) -> dict[str, Any]:
         """All counts, for ``summary.json``; by kind, topic or teacher in order of the alphabet."""

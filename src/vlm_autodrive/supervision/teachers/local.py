@@ -68,6 +68,10 @@ class LocalTeacher:
         """The folder's or the model's name, without what stands before it."""
         return self._settings.model.rstrip("/").split("/")[-1]
 
+    def used(self) -> str:
+        """Nothing: it writes in this process."""
+        return ""
+
     async def write(self, request: TeacherRequest) -> TeacherReply:
         """Answer one request; see :class:`vlm_autodrive.supervision.teachers.protocol.Teacher`.
 

@@ -2,11 +2,11 @@
 
 import random
 
-from vlm_autodrive.records import Outcome, SupervisionItem
+from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.captions import ego_motion, surroundings
-from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, description_question, prose
+from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, description_question
 from vlm_autodrive.supervision.facts import Facts, Meeting
-from vlm_autodrive.supervision.items import RULES, make_item
+from vlm_autodrive.supervision.items import RULES
 from vlm_autodrive.supervision.phrases import Answer
 from vlm_autodrive.supervision.reasoning import reason
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
@@ -44,6 +44,10 @@ class RulesTeacher:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+
+    def used(self) -> str:
+        """Nothing: it writes in this process."""
+        return ""
 
     async def write(self, request: TeacherRequest) -> TeacherReply:
         """Answer one request; see :class:`vlm_autodrive.supervision.teachers.protocol.Teacher`."""
@@ -95,12 +99,6 @@ def describe(facts: Facts, rng: random.Random) -> Description:
         cause=meeting.encounter.cause if is_event else None,
         ego_response=ego_response(meeting) if response else None,
     )
-
-
-def description_item(facts: Facts, seed: int) -> SupervisionItem:
-    """The description by rules."""
-    prompt, rng = description_question(facts, seed)
-    return make_item(facts, "description", "description", prompt, prose(describe(facts, rng)))
 
 
 def _annotated_event(facts: Facts) -> NamedEvent | None:

@@ -156,6 +156,14 @@ class ServedTeacher:
             of_job=self._ledger.spent(),
         )
 
+    def used(self) -> str:
+        """What was used since the teacher was opened, in a few words."""
+        use = self.use()
+        tokens = use.prompt_tokens + use.completion_tokens
+        kept = f", {use.from_cache:,} answered from the cache" if use.from_cache else ""
+        money = f", {use.money:,.2f} paid" if use.money else ""
+        return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}"
+
     async def write(self, request: TeacherRequest) -> TeacherReply:
         """Answer one request, from the cache or by asking. What fails is a reply with its outcome and reason.
 
