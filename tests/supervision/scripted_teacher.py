@@ -20,6 +20,9 @@ class ScriptedTeacher:
         self._script = script
         self.asked: list[TeacherRequest] = []
 
+    def used(self) -> str:
+        return ""
+
     async def write(self, request: TeacherRequest) -> TeacherReply:
         self.asked.append(request)
         answer = self._script(request)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -13,7 +13,9 @@ O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
 
 
-async def in_order(inputs: Iterable[I], work: Callable[[I], Awaitable[O]], at_once: int) -> AsyncIterator[tuple[I, O]]:
+async def in_order(
+    inputs: Iterable[I], work: Callable[[I], Awaitable[O]], at_once: int
+) -> AsyncGenerator[tuple[I, O], None]:
     """Work on up to ``at_once`` inputs at a time. Inputs are drawn only as their turn comes.
 
     After a user's mistake or a spent budget nothing new is begun, but what is under way comes to its
