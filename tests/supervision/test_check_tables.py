@@ -260,6 +260,7 @@ PRESUPPOSING = [
     ("Which vehicle is nearest?", False),
     ("At what second does the van begin to turn?", False),
     ("Where is the crash barrier?", False),
+    ("If nobody braked, when would the van touch us?", False),
 ]  # fmt: skip
 
 

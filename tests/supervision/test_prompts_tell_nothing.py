@@ -3,12 +3,13 @@
 import re
 
 import pytest
-from worlds import plain_clip, random_clip
+from worlds import plain_clip
 
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.simulation.triplets import draw_triplet, scenario_of
 from vlm_autodrive.stores import read_clips, read_items, write_clips
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 
@@ -16,25 +17,49 @@ CLASS_WORDS = ("collision", "collide", "near-miss", "near miss", "crash", "accid
 FIXED = {verdict_prompt(DEFAULT_TAXONOMY).text, reasoning_prompt(DEFAULT_TAXONOMY).text}
 
 
+def simulated_clips(triplets, duration_s=6.0):
+    """The whole videos of simulated triplets, as clips."""
+    for index in range(triplets):
+        for take in draw_triplet(7, index, duration_s):
+            name = f"video_{index:04d}_{take.event_class}"
+            scenario = scenario_of(take, name, 7, f"triplet_{index}", duration_s)
+            event = scenario.encounters[0] if take.event_class != "normal" else None
+            yield Clip(
+                clip_id=f"{name}-w0",
+                video_id=name,
+                path=f"/videos/{name}.mp4",
+                start_s=0.0,
+                end_s=duration_s,
+                split="train",
+                event_class=take.event_class,
+                event_time_s=event and event.time_s,
+                alert_time_s=event and event.alert_time_s,
+                ego_involved=event and True,
+                group_id=f"group_{index}",
+                triplet_id=f"triplet_{index}",
+                metadata={k: getattr(scenario, k) for k in ("light_conditions", "weather", "scene")},
+                scenario=scenario,
+            )
+
+
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """Every clip of a supervision set, with the texts of all prompts that it is taught with."""
     folder = tmp_path_factory.mktemp("rendered")
-    names = ("collision", "near_collision", "normal")
-    clips = [random_clip(number, name) for number in range(60) for name in names]
+    clips = list(simulated_clips(30))
     clips += [plain_clip(number, lead=bool(number % 2)) for number in range(500, 520)]
     with making(folder / "clips", "clips", {}, Settings()) as partial:
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     out = supervise(folder / "clips", folder / "out", SuperviseSettings(vqa_per_clip=60))
     texts = {clip.clip_id: [] for clip in clips}
     for item in read_items(out):
-        if item.accepted:
-            texts[item.clip_id].append(item.prompt.text)
+        assert item.accepted, item  # of what is true, no check refuses anything
+        texts[item.clip_id].append(item.prompt.text)
     return [(clip, texts[clip.clip_id]) for clip in read_clips(out)]
 
 
 def test_every_clip_has_prompts_and_some_are_the_same_for_all(rendered):
-    assert len(rendered) == 200
+    assert len(rendered) == 110
     for _, texts in rendered:
         assert len(texts) > 15
         assert set(texts) >= FIXED
@@ -43,7 +68,7 @@ def test_every_clip_has_prompts_and_some_are_the_same_for_all(rendered):
 def test_no_prompt_holds_a_name_of_its_clip(rendered):
     for clip, texts in rendered:
         secrets = [clip.clip_id, clip.video_id, clip.group_id, clip.triplet_id, clip.path.rsplit("/", 1)[1]]
-        secrets += [str(clip.scenario.seed) + "_", clip.video_id.rsplit("_", 1)[1]]
+        secrets.append(clip.video_id.split("_")[1])
         for text in texts:
             assert not [secret for secret in secrets if secret.lower() in text.lower()], (clip.clip_id, text)
 
@@ -65,7 +90,7 @@ def test_the_times_in_prompts_lie_no_nearer_to_the_event_than_to_that_of_another
                 named += 1
                 own += abs(float(number) - clip.event_time_s) < 0.1
                 foreign += sum(abs(float(number) - other) < 0.1 for other in others) / len(others)
-    assert named > 1000
+    assert named > 500
     assert own < 1.5 * foreign
 
 

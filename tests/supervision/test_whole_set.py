@@ -166,6 +166,7 @@ def test_what_rules_ask_is_asked_of_all_classes_alike_and_balanced():
     shown = "\n".join(figures_lines(summary))
     assert f"{sum(summary['accepted'].values())} items accepted for 450 clips" in shown
     assert "yes/no answers: no" in shown
+    assert "place of the right option among 5: 1 " in shown
     assert "verdicts: A 33.3%, B 33.3%, C 33.3%" in shown
 
 

@@ -49,7 +49,7 @@ def figures_lines(summary: Mapping[str, Any]) -> list[str]:
     if summary["yes_no"]:
         lines.append(f"yes/no answers: {_shares(_over_topics(summary['yes_no']))}; {_least_even(summary['yes_no'])}")
     if summary["option_places"]:
-        lines.append(f"place of the right option: {_shares(_first_words(_over_topics(summary['option_places'])))}")
+        lines.append(_places(_over_topics(summary["option_places"])))
     rates = summary["presupposing_rates"]
     if rates:
         apart = {topic: max(by_class.values()) - min(by_class.values()) for topic, by_class in rates.items()}
@@ -82,12 +82,14 @@ def _over_topics(by_topic: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _first_words(counts: Mapping[str, int]) -> dict[str, int]:
-    """``2 of 4`` and ``2 of 5`` together, as ``2``."""
-    total: Counter[str] = Counter()
+def _places(counts: Mapping[str, int]) -> str:
+    """Where the right option stands, over the questions with the commonest number of options."""
+    by_number: dict[str, dict[str, int]] = {}
     for name, count in counts.items():
-        total[name.split()[0]] += count
-    return dict(total)
+        place, number = name.split(" of ")
+        by_number.setdefault(number, {})[place] = count
+    number, places = max(by_number.items(), key=lambda pair: sum(pair[1].values()))
+    return f"place of the right option among {number}: {_shares(places)}"
 
 
 def _least_even(by_topic: Mapping[str, Mapping[str, int]]) -> str:
