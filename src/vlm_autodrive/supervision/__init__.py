@@ -1,8 +1,9 @@
 """Supervision: what is taught about each clip, by kinds that can be switched on and off one by one."""
 
 from vlm_autodrive.supervision.building import ClipSupervision, items_for_clip
-from vlm_autodrive.supervision.settings import ServedTeacherSettings, SuperviseSettings
+from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import SUMMARY_FILE, supervise
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
 from vlm_autodrive.supervision.vqa import TOPIC_NAMES, TOPICS, Topic
 
 __all__ = [
