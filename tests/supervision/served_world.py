@@ -12,7 +12,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import write_clips
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
-_SLOT = re.compile(r"^(\d+)\. [^:]+: (.+)$", re.MULTILINE)
+_SLOT = re.compile(r"^(\d+)\. ([^:]+): (.+)$", re.MULTILINE)
 _CODES = {c.label: c.code for c in DEFAULT_TAXONOMY.classes}
 
 
@@ -41,7 +41,7 @@ def described(asked: Asked) -> dict:
     if time_s is not None:
         event = {"event": {"kind": data["class"].lower(), "time_s": time_s}, "cause": "nobody looked"}
     return {
-        "scene": f"a road seen for {data['seconds']} seconds",
+        "scene": "a road with " + _RNG.choice(["poles", "trees", "shops", "fields"]) + " and " + _word(data),
         "ego_motion": "the ego vehicle drives on",
         "road_users": ["a grey lorry ahead"],
         "happenings": [{"time_s": 0.3, "what": "a grey lorry ahead goes slower"}],
@@ -52,8 +52,8 @@ def described(asked: Asked) -> dict:
 
 def questioned(asked: Asked) -> dict:
     written = []
-    for number, kind in _SLOT.findall(asked.text):
-        question = {"number": int(number), "question": f"What of the lorry, {number}?", "answer": "it goes slower"}
+    for number, about, kind in _SLOT.findall(asked.text):
+        question = {"number": int(number), "question": f"What can be said of {about}?", "answer": "it goes slower"}
         if "yes-no" in kind:
             question["answer"] = "yes" if "'yes'" in kind else "no"
         elif "number of seconds" in kind:

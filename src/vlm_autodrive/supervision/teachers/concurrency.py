@@ -1,7 +1,7 @@
 """How many requests are in flight at once: as many as the endpoint bears, found out by trying.
 
 The limit doubles each round trip until the endpoint first refuses, and from then on rises by one each
-round trip. A refusal lowers it by a tenth, once for all requests of a round trip, so that a burst of
+round trip, and by more the longer there was no refusal: the endpoint may bear more than it did. A refusal lowers it by a tenth, once for all requests of a round trip, so that a burst of
 refusals does not bring it down to nothing; after a burst it doubles again up to where it was.
 """
 
@@ -70,11 +70,16 @@ class AdaptiveLimit:
 
     def leave_taken(self, entered_s: float) -> None:
         """Give the place back after the endpoint took the request."""
-        trip_s = time.monotonic() - entered_s
+        now_s = time.monotonic()
+        trip_s = now_s - entered_s
         self._round_trip_s += (trip_s - self._round_trip_s) * (0.2 if self._round_trip_s else 1.0)
         self._taken_since_cut = True
         if self._waiting:  # else the limit was not what held requests back
-            self.limit = min(self._most, self.limit + (1.0 if self.limit < self._doubles_below else 1 / self.limit))
+            rise = 1.0
+            if self.limit >= self._doubles_below:
+                trips = (now_s - self._cut_s) / max(self._round_trip_s, 1e-3)
+                rise = max(1.0, trips / 2) / self.limit
+            self.limit = min(self._most, self.limit + rise)
         self.leave()
 
     def leave_refused(self, entered_s: float, wait_s: float | None) -> None:
