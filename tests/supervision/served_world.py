@@ -2,6 +2,7 @@
 
 import json
 import re
+from zlib import crc32
 
 from fake_endpoint import Asked, completion
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import write_clips
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
-_SLOT = re.compile(r"^(\d+)\. ([^:]+): (.+)$", re.MULTILINE)
+_SLOT = re.compile(r"^(\d+)\. (.+): ((?:a|an) (?:yes-no|question|open|multiple).+)$", re.MULTILINE)
 _CODES = {c.label: c.code for c in DEFAULT_TAXONOMY.classes}
 
 
@@ -41,7 +42,7 @@ def described(asked: Asked) -> dict:
     if time_s is not None:
         event = {"event": {"kind": data["class"].lower(), "time_s": time_s}, "cause": "nobody looked"}
     return {
-        "scene": "a road with " + _RNG.choice(["poles", "trees", "shops", "fields"]) + " and " + _word(data),
+        "scene": f"a road beside house {crc32(asked.text.encode())}",
         "ego_motion": "the ego vehicle drives on",
         "road_users": ["a grey lorry ahead"],
         "happenings": [{"time_s": 0.3, "what": "a grey lorry ahead goes slower"}],

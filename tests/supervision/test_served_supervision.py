@@ -20,6 +20,7 @@ from vlm_autodrive.records import Outcome, read_jsonl
 from vlm_autodrive.stores import read_items
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_supervision, supervise
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
+from vlm_autodrive.video.probe import probe
 
 CLASSES = ("collision", "near_collision", "normal")
 KEY = "sk-never-to-be-seen"
@@ -70,7 +71,7 @@ FAULTS = {
     "truncated": (lambda asked: completion('{"scene": "a ro', finish="length"), Outcome.TRUNCATED),
     "refused": (lambda asked: completion(None, refusal="I cannot"), Outcome.REFUSED),
     "unreadable": (lambda asked: completion("It rains."), Outcome.UNPARSEABLE),
-    "no completion": (lambda asked: JSONResponse({"choices": []}), Outcome.ERROR),
+    "no completion": (lambda asked: JSONResponse({"choices": []}), Outcome.UNPARSEABLE),
     "failing": (lambda asked: JSONResponse({"error": "overloaded"}, status_code=500), Outcome.ERROR),
     "bad request": (lambda asked: JSONResponse({"error": "too long"}, status_code=400), Outcome.ERROR),
 }
@@ -141,7 +142,7 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
 
 @pytest.mark.fixtures
 def test_real_footage_is_shown_to_the_teacher_frame_by_frame(tmp_path, fixtures_dir):
-    videos = sorted((fixtures_dir / "videos").glob("*.mp4"))[:3]
+    videos = [path for path in sorted((fixtures_dir / "videos").glob("*.mp4")) if probe(path).duration_s > 4][:3]
     clips = [
         real_clip(n, name, 2.0 if name == "collision" else None, weather="Clear", light_conditions="Normal").model_copy(
             update={"path": str(path), "end_s": 4.0}
