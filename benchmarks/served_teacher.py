@@ -33,7 +33,7 @@ BEGIN, END = "<!-- served teacher: begin -->", "<!-- served teacher: end -->"
 LATENCY_S, AT_ONCE, MOST_AT_ONCE = 0.2, 64, 256
 IDEAL_PER_S = AT_ONCE / LATENCY_S
 WANTED_SHARE = 0.85
-BURST_AT_S, END_S = 12.0, 28.0
+RAMP_UP_S, BURST_AT_S, END_S = 3.0, 12.0, 28.0
 _COMPLETION = (
     b'{"choices": [{"message": {"role": "assistant", "content": "{\\"seen\\": \\"A car brakes ahead.\\"}"}, '
     b'"finish_reason": "stop"}], "usage": {"prompt_tokens": 100, "completion_tokens": 20}}'
@@ -145,7 +145,7 @@ def measure(burst_s: float, retry_after: str, facts: Facts) -> str:
         finally:
             server.terminate()
     up_s = back_after_s(run.moments_s, 0.0)
-    steady = sum(up_s <= moment < BURST_AT_S for moment in run.moments_s) / (BURST_AT_S - up_s)
+    steady = sum(RAMP_UP_S <= moment < BURST_AT_S for moment in run.moments_s) / (BURST_AT_S - RAMP_UP_S)
     back_s = back_after_s(run.moments_s, BURST_AT_S + burst_s)
     burst = f"{burst_s:g} s, " + (f"Retry-After: {retry_after}" if retry_after else "no Retry-After")
     return (

@@ -1,8 +1,9 @@
 """How many requests are in flight at once: as many as the endpoint bears, found out by trying.
 
 The limit doubles each round trip until the endpoint first refuses, and from then on rises by one each
-round trip, and by more the longer there was no refusal: the endpoint may bear more than it did. A refusal lowers it by a tenth, once for all requests of a round trip, so that a burst of
-refusals does not bring it down to nothing; after a burst it doubles again up to where it was.
+round trip, and by more the longer there was no refusal: the endpoint may bear more than it did. A
+refusal lowers it by a tenth, once for all requests of a round trip, so that a burst of refusals does
+not bring it down to nothing; after a burst it doubles again up to where it was.
 """
 
 import asyncio
