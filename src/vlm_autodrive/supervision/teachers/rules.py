@@ -19,7 +19,7 @@ from vlm_autodrive.supervision.wording import (
 _ONSET = {
     "lead_brake": "starts to brake",
     "cut_in": "starts to move into our lane",
-    "crossing_vehicle": "starts to cross",
+    "crossing_vehicle": "is about to cross",
     "oncoming_drift": "starts to drift towards our lane",
     "pedestrian_crossing": "steps off to cross",
     "cyclist_crossing": "rides off to cross",
@@ -42,7 +42,7 @@ def describe(facts: Facts, rng: random.Random) -> str:
         if facts.meeting is not None:
             happenings += _meeting(facts, facts.meeting)
         sentences += [text for _, text in sorted(happenings)]
-        if facts.meeting is None:
+        if facts.alone:
             sentences.append("there is no road user to watch")
         if facts.label.is_event and facts.meeting is not None and facts.meeting.complete:
             sentences.append(f"cause: {facts.meeting.encounter.cause}")
