@@ -107,7 +107,7 @@ def spoilt(kind, clip, change):
     ("kind", "name", "change"),
     [
         ("verdict", "collision", lambda t: "C"),
-        ("caption", "normal", lambda t: t.replace("No event", "A collision happens")),
+        ("caption", "normal", lambda t: t + " A collision happens."),
         ("description", "normal", lambda t: t + " The ego vehicle hits the car."),
         ("description", "near_collision", lambda t: t + " They crash."),
         ("description", "collision", lambda t: t + " There is no contact."),
