@@ -1,5 +1,6 @@
 """All items of one clip, by rules."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vlm_autodrive.records import Clip, Kind, SupervisionItem, Taxonomy
@@ -10,7 +11,7 @@ from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event, st
 from vlm_autodrive.supervision.reasoning import reasoning_item
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.verdict import verdict_item
-from vlm_autodrive.supervision.vqa import vqa_items
+from vlm_autodrive.supervision.vqa import ALL_KNOWN, KnownShares, vqa_items
 
 NOT_SUPERVISED = {
     "test": "test clips are never supervised",
@@ -51,7 +52,7 @@ def items_for_clip(
     taxonomy: Taxonomy,
     settings: SuperviseSettings,
     *,
-    time_known_share: float = 1.0,
+    known: KnownShares = ALL_KNOWN,
     kinds: tuple[Kind, ...] | None = None,
 ) -> ClipSupervision:
     """Make the items of one labelled clip by rules.
@@ -60,7 +61,7 @@ def items_for_clip(
         clip: The clip.
         taxonomy: The classes.
         settings: What is wanted.
-        time_known_share: Share of the clip set's events whose time is known.
+        known: What is known of the clip set's events.
         kinds: Make these kinds only, rather than all that the settings want.
     """
     facts = facts_of(clip, taxonomy)
@@ -68,7 +69,7 @@ def items_for_clip(
     missing: dict[str, str] = {}
     for kind in settings.kinds if kinds is None else kinds:
         shown = kind == "verdict" or shows_its_event(clip)
-        made = _make(kind, facts, settings, time_known_share) if shown else NOT_SHOWN
+        made = _make(kind, facts, settings, known) if shown else NOT_SHOWN
         if isinstance(made, str):
             missing[kind] = made
         else:
@@ -77,13 +78,18 @@ def items_for_clip(
     return ClipSupervision(tuple(checked(item, facts, times) for item in items), missing)
 
 
-def share_of_known_times(clips: list[Clip], taxonomy: Taxonomy) -> float:
-    """Share of the events in supervised clips whose time is known; 1 without events."""
-    events = [c for c in clips if not why_not(c, taxonomy) and c.event_class in taxonomy.event_names]
-    return sum(c.event_time_s is not None for c in events) / len(events) if events else 1.0
+def known_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> KnownShares:
+    """What is known of the events in supervised clips; all of it without events."""
+    events = times = involvements = 0
+    for clip in clips:
+        if clip.event_class in taxonomy.event_names and not why_not(clip, taxonomy):
+            events += 1
+            times += clip.event_time_s is not None
+            involvements += clip.ego_involved is not None
+    return KnownShares(times / events, involvements / events) if events else ALL_KNOWN
 
 
-def _make(kind: Kind, facts: Facts, settings: SuperviseSettings, share: float) -> list[SupervisionItem] | str:
+def _make(kind: Kind, facts: Facts, settings: SuperviseSettings, known: KnownShares) -> list[SupervisionItem] | str:
     if kind == "verdict":
         return [verdict_item(facts)]
     if kind == "caption":
@@ -91,7 +97,7 @@ def _make(kind: Kind, facts: Facts, settings: SuperviseSettings, share: float) -
     if kind == "description":
         return [description_item(facts, settings.seed)]
     if kind == "vqa":
-        questions = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, share)
+        questions = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, known)
         return questions or "nothing is known that could be asked"
     reasoning = reasoning_item(facts)
     return reasoning if isinstance(reasoning, str) else [reasoning]

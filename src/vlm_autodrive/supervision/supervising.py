@@ -8,7 +8,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, ImportedQuestion, Kind, SupervisionItem, Taxonomy, write_jsonl
 from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_questions, read_taxonomy, write_clips
-from vlm_autodrive.supervision.building import items_for_clip, share_of_known_times, why_not
+from vlm_autodrive.supervision.building import items_for_clip, known_shares, why_not
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -73,12 +73,12 @@ def _supervise(
     shown = [clip for clip in clips if shows_its_event(clip)]
     taught = teach(shown, taxonomy, settings, served, folder, reporter) if served else {}
     imported = imported_items(shown, questions, taxonomy, settings.seed)
-    share = share_of_known_times(clips, taxonomy)
+    known = known_shares(clips, taxonomy)
     items: list[SupervisionItem] = []
     missing: list[dict[str, str]] = []
     with reporter.task("Writing supervision", total=len(clips)) as task:
         for clip in clips:
-            made = items_for_clip(clip, taxonomy, settings, time_known_share=share, kinds=by_rules)
+            made = items_for_clip(clip, taxonomy, settings, known=known, kinds=by_rules)
             by_teacher = taught.get(clip.clip_id, Taught())
             brought = imported.items.get(clip.clip_id, ())
             items += [*made.items, *by_teacher.items, *brought]
