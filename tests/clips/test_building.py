@@ -169,7 +169,8 @@ def test_truth_moves_into_clip_time():
     moved = scenario_in_window(drive, 10, 20)
     assert moved.duration_s == 10
     assert [(e.time_s, e.onset_s, e.alert_time_s, e.event_class) for e in moved.encounters] == [(5, 3, 4, "collision")]
-    assert [d.time_s for d in moved.distractions] == [2.5]
+    assert [d.time_s for d in moved.distractions] == [-0.1, 2.5]  # a bump is felt for a while
+    assert [d.time_s for d in scenario_in_window(drive, 12, 20).distractions] == [0.5]
     assert [s.time_s for s in moved.states] == pytest.approx([i / 5 for i in range(50)])
     assert [s.ego_speed_mps for s in moved.states] == list(range(50, 100))
     late = scenario_in_window(drive, 14.5, 20)

@@ -133,7 +133,7 @@ def test_one_wrong_line_and_nothing_is_taken(supervision, audit, tmp_path, chang
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "holds no verdicts"), (b"\xff\xfe\x00", "is no text"), (None, "is no file")]
+    ("content", "message"), [(b"", "holds no verdicts"), (b"\xff\xfe\x00", "line 1: "), (None, "is no file")]
 )
 def test_a_file_that_holds_nothing_is_told(supervision, audit, tmp_path, content, message):
     file = tmp_path / "v.jsonl"

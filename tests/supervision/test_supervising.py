@@ -1,6 +1,8 @@
 """The stage as a whole, by rules."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -102,3 +104,8 @@ def test_it_is_fast(tmp_path):
     begun = time.process_time()
     supervise(folder, tmp_path / "out", SuperviseSettings())
     assert (time.process_time() - begun) / len(clips) * 7000 < 60
+
+
+def test_supervision_by_rules_needs_no_torch():
+    code = "import sys, vlm_autodrive.supervision, vlm_autodrive.stores; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

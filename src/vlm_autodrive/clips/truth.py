@@ -1,17 +1,24 @@
 """Moving the simulation's truth from video time into clip time."""
 
-from vlm_autodrive.records import Encounter, Scenario
+from vlm_autodrive.records import Distraction, Encounter, Scenario
+
+_SHAKES_S = 1.5  # how long a speed bump is felt, both axles and the springs
 
 
 def scenario_in_window(scenario: Scenario, start_s: float, end_s: float) -> Scenario:
     """What of a scenario happens inside a window, with all times counted from its start.
 
     Encounters belong to the window that shows their contact or closest approach. A hazard that began
-    before the window has a negative onset. A warning before the window is None.
+    before the window has a negative onset. A warning before the window is None. A speed bump just before it
+    stays, at a negative time: the picture still shakes.
     """
 
     def inside(time_s: float) -> bool:
         return start_s <= time_s < end_s
+
+    def felt(distraction: Distraction) -> bool:
+        bump = distraction.kind == "speed_bump"
+        return start_s - (_SHAKES_S if bump else 0.0) <= distraction.time_s < end_s
 
     def moved(time_s: float) -> float:
         return round(time_s - start_s, 6)
@@ -31,7 +38,7 @@ def scenario_in_window(scenario: Scenario, start_s: float, end_s: float) -> Scen
             "duration_s": round(end_s - start_s, 6),
             "encounters": tuple(move(e) for e in scenario.encounters if inside(e.time_s)),
             "distractions": tuple(
-                d.model_copy(update={"time_s": moved(d.time_s)}) for d in scenario.distractions if inside(d.time_s)
+                d.model_copy(update={"time_s": moved(d.time_s)}) for d in scenario.distractions if felt(d)
             ),
             "states": tuple(
                 s.model_copy(update={"time_s": moved(s.time_s)}) for s in scenario.states if inside(s.time_s)

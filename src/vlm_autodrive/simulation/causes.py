@@ -1,6 +1,7 @@
 """Why an encounter ended as it did, in one plain clause that is true of the changed parameter."""
 
 from vlm_autodrive.simulation.endings import Ending
+from vlm_autodrive.simulation.physics import EVASIVE_DECELERATION_MPS2
 
 _NAMES = {
     "lead_brake": "the vehicle ahead",
@@ -32,7 +33,7 @@ def cause_of(ending: Ending, benign: Ending | None = None) -> str:
     if changed == "initial_gap_m":
         return {
             "normal": f"the gap to {name} was large enough",
-            "near_collision": f"the gap to {name} was so short that only hard braking avoided contact",
+            "near_collision": f"the gap to {name} was so short that {_escape(ending)}",
             "collision": f"the gap to {name} was too short to stop in",
         }[kind]
     if changed == "drift_m":
@@ -46,3 +47,9 @@ def cause_of(ending: Ending, benign: Ending | None = None) -> str:
         "near_collision": f"{name} started {by}later, close ahead, and was only just avoided",
         "collision": f"{name} started {by}later, too close ahead for the driver to stop",
     }[kind]
+
+
+def _escape(ending: Ending) -> str:
+    """What saved a driver who had too short a gap; with some steering aside, gentle braking is enough."""
+    hard = ending.peak_deceleration_mps2 >= EVASIVE_DECELERATION_MPS2
+    return "only hard braking avoided contact" if hard else "contact was only just avoided"

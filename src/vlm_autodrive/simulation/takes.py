@@ -245,7 +245,9 @@ def _seen(timeline: Timeline, meeting: Meeting) -> tuple[Array, Array, NDArray[n
     ego, actor = timeline.ego, meeting.actor
     gap = box_gap(ego, EGO_BODY, actor, meeting.ending.setup.body)
     ahead = actor.s - ego.s
-    visible = meeting.present & (ahead > -4.0) & (ahead < _SEEN_AHEAD_M) & (np.abs(actor.d - ego.d) < 25.0)
+    # In the first and the last step of its presence the gap leaps from or to where it is kept while it is away.
+    present = meeting.present & np.append(meeting.present[1:], True) & np.append(True, meeting.present[:-1])
+    visible = present & (ahead > -4.0) & (ahead < _SEEN_AHEAD_M) & (np.abs(actor.d - ego.d) < 25.0)
     return gap, -np.gradient(gap, DT), visible
 
 

@@ -6,7 +6,7 @@ from vlm_autodrive.supervision.estimating import SupervisionEstimate, estimate_l
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import REPLIES_FILE, SUMMARY_FILE, supervise
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
-from vlm_autodrive.supervision.vqa import TOPIC_NAMES, TOPICS, Topic
+from vlm_autodrive.supervision.vqa import TOPIC_NAMES, TOPICS, KnownShares, Topic
 
 __all__ = [
     "REPLIES_FILE",
@@ -14,6 +14,7 @@ __all__ = [
     "TOPICS",
     "TOPIC_NAMES",
     "ClipSupervision",
+    "KnownShares",
     "ServedTeacherSettings",
     "SuperviseSettings",
     "SupervisionEstimate",

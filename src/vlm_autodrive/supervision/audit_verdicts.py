@@ -106,10 +106,7 @@ def take_verdicts(supervision: Path, audit: Path, files: Sequence[Path]) -> Audi
 def _read_saved(file: Path, sample: AuditSample, audit: Path) -> list[AuditVerdict]:
     if not file.is_file():
         raise UserError(f"{file} is no file; give what was saved from {audit / PAGE_FILE}.")
-    try:
-        verdicts = read_jsonl(file, AuditVerdict)
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is no text; give what was saved from {audit / PAGE_FILE}.") from None
+    verdicts = read_jsonl(file, AuditVerdict)
     if not verdicts:
         raise UserError(f"{file} holds no verdicts; give what was saved from {audit / PAGE_FILE}.")
     known = {audited.item_id for audited in sample.items}

@@ -1,5 +1,6 @@
 """What is always written by rules about one clip: its verdict, caption and questions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vlm_autodrive.records import Clip, SupervisionItem, Taxonomy
@@ -8,7 +9,7 @@ from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, shows_its_event, stated_times
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.verdict import verdict_item
-from vlm_autodrive.supervision.vqa import vqa_items
+from vlm_autodrive.supervision.vqa import ALL_KNOWN, KnownShares, vqa_items
 
 NOT_SUPERVISED = {
     "test": "test clips are never supervised",
@@ -45,13 +46,13 @@ def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
     return "" if clip.event_class in taxonomy.names else NOT_SUPERVISED["taxonomy"]
 
 
-def items_by_rule(facts: Facts, settings: SuperviseSettings, *, time_known_share: float = 1.0) -> ClipSupervision:
+def items_by_rule(facts: Facts, settings: SuperviseSettings, *, known: KnownShares = ALL_KNOWN) -> ClipSupervision:
     """Make the items of one labelled clip that are always made by rules: verdict, caption and questions.
 
     Args:
         facts: The clip.
         settings: What is wanted.
-        time_known_share: Share of the clip set's events whose time is known.
+        known: What is known of the clip set's events.
     """
     clip = facts.clip
     items: list[SupervisionItem] = []
@@ -62,7 +63,7 @@ def items_by_rule(facts: Facts, settings: SuperviseSettings, *, time_known_share
     if "caption" in settings.kinds and shown:
         items.append(caption_item(facts, settings.seed))
     if "vqa" in settings.kinds and shown:
-        asked = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, time_known_share)
+        asked = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, known)
         items += asked
         missing |= {} if asked else {"vqa": NOTHING_TO_ASK}
     missing |= {} if shown else {kind: NOT_SHOWN for kind in ("caption", "vqa") if kind in settings.kinds}
@@ -70,7 +71,12 @@ def items_by_rule(facts: Facts, settings: SuperviseSettings, *, time_known_share
     return ClipSupervision(tuple(checked(item, facts, times) for item in items), missing)
 
 
-def share_of_known_times(clips: list[Clip], taxonomy: Taxonomy) -> float:
-    """Share of the events in supervised clips whose time is known; 1 without events."""
-    events = [c for c in clips if not why_not(c, taxonomy) and c.event_class in taxonomy.event_names]
-    return sum(c.event_time_s is not None for c in events) / len(events) if events else 1.0
+def known_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> KnownShares:
+    """What is known of the events in supervised clips; all of it without events."""
+    events = times = involvements = 0
+    for clip in clips:
+        if clip.event_class in taxonomy.event_names and not why_not(clip, taxonomy):
+            events += 1
+            times += clip.event_time_s is not None
+            involvements += clip.ego_involved is not None
+    return KnownShares(times / events, involvements / events) if events else ALL_KNOWN

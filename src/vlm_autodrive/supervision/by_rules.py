@@ -7,10 +7,11 @@ from vlm_autodrive.supervision.in_order import run_async
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.vqa import ALL_KNOWN, KnownShares
 
 
 def items_for_clip(
-    clip: Clip, taxonomy: Taxonomy, settings: SuperviseSettings, *, time_known_share: float = 1.0
+    clip: Clip, taxonomy: Taxonomy, settings: SuperviseSettings, *, known: KnownShares = ALL_KNOWN
 ) -> ClipSupervision:
     """Make the items of one labelled clip by rules.
 
@@ -18,9 +19,9 @@ def items_for_clip(
         clip: The clip.
         taxonomy: The classes.
         settings: What is wanted; its teacher is not asked.
-        time_known_share: Share of the clip set's events whose time is known.
+        known: What is known of the clip set's events.
     """
     facts = facts_of(clip, taxonomy)
-    made = items_by_rule(facts, settings, time_known_share=time_known_share)
+    made = items_by_rule(facts, settings, known=known)
     told = run_async(taught(RulesTeacher(settings.seed), facts, settings))
     return ClipSupervision((*made.items, *told.items), made.missing | told.missing)

@@ -8,6 +8,8 @@ from vlm_autodrive.records import Clip, Encounter, EventClass, Scenario, StatePo
 
 STATED_TIMES = 6
 _GRID_S = 0.2
+_EVEN_MPS, _TOGETHER_MPS = 2.0, 0.3
+_SAME_LEAD_M = 6.0  # a gap that leaps by more from one state to the next is that to another vehicle
 _LIGHT = {"bright": "bright daylight", "normal": "plain daylight", "twilight": "twilight", "dark": "darkness"}
 _WEATHER = {"clear": "clear weather", "cloudy": "cloudy weather", "rain": "rain", "snow": "snow"}
 _SCENE = {"urban": "urban road", "suburban": "suburban road", "highway": "highway", "rural": "rural road"}
@@ -38,13 +40,18 @@ class Meeting:
 
 @dataclass(frozen=True)
 class Moment:
-    """The motion at one time; a distance is None where there is no such road user."""
+    """The motion at one time; a distance is None where there is no such road user.
+
+    ``even`` tells whether the gap changes evenly around that time. Where one vehicle passes the other's corner it
+    does not, and what lies between two records of it is not known well enough to be put into a number.
+    """
 
     time_s: float
     ego_speed_mps: float
     gap_m: float | None
     closing_mps: float | None
     lead_gap_m: float | None
+    even: bool
 
 
 @dataclass(frozen=True)
@@ -76,31 +83,42 @@ class Facts:
         """The simulation's truth; None for real footage."""
         return self.clip.scenario
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is no road user to watch, not even one whose meeting lies before or after the clip."""
+        return self.meeting is None and all(state.gap_m is None for state in self.states)
+
     def moment(self, time_s: float) -> Moment | None:
         """The motion at any time of the clip, between two states on a straight line; None if not known."""
         times = [state.time_s for state in self.states]
-        after = bisect_left(times, time_s - 1e-6)
-        if after == len(times):
-            after -= 1
-        if after < 0:
+        if len(times) < 2 or not self._is_of_meeting(time_s):
             return None
-        low, high = self.states[max(after - 1, 0)], self.states[after]
+        after = min(max(bisect_left(times, time_s - 1e-6), 1), len(times) - 1)
+        low, high = self.states[after - 1], self.states[after]
         nearest = min((low, high), key=lambda state: abs(state.time_s - time_s))
-        if abs(nearest.time_s - time_s) > 0.75 * _GRID_S or not self._is_of_meeting(time_s):
-            return None
-        span = high.time_s - low.time_s
-        share = min(max((time_s - low.time_s) / span, 0.0), 1.0) if span > 0 else 0.0
+        if abs(nearest.time_s - time_s) > 0.75 * _GRID_S or self._blow_between(low, high):
+            return None  # between the two comes the blow, and nothing runs on a straight line
+        share = (time_s - low.time_s) / (high.time_s - low.time_s)
 
         def between(a: float | None, b: float | None, at_nearest: float | None) -> float | None:
             return at_nearest if a is None or b is None else a + share * (b - a)
 
+        gap, lead = between(low.gap_m, high.gap_m, nearest.gap_m), nearest.lead_gap_m
+        if lead is not None and abs((low.lead_gap_m or lead) - (high.lead_gap_m or lead)) < _SAME_LEAD_M:
+            lead = between(low.lead_gap_m, high.lead_gap_m, lead)
         return Moment(
             time_s=time_s,
-            ego_speed_mps=low.ego_speed_mps + share * (high.ego_speed_mps - low.ego_speed_mps),
-            gap_m=between(low.gap_m, high.gap_m, nearest.gap_m),
+            ego_speed_mps=max(low.ego_speed_mps + share * (high.ego_speed_mps - low.ego_speed_mps), 0.0),
+            gap_m=None if gap is None else max(gap, 0.0),
             closing_mps=between(low.closing_speed_mps, high.closing_speed_mps, nearest.closing_speed_mps),
-            lead_gap_m=between(low.lead_gap_m, high.lead_gap_m, nearest.lead_gap_m),
+            lead_gap_m=None if lead is None else max(lead, 0.0),
+            even=_is_even(low, high),
         )
+
+    def _blow_between(self, low: StatePoint, high: StatePoint) -> bool:
+        if self.meeting is None or not self.meeting.contact:
+            return (low.gap_m == 0.0) != (high.gap_m == 0.0)
+        return low.time_s < self.meeting.encounter.time_s <= high.time_s
 
     def _is_of_meeting(self, time_s: float) -> bool:
         """Whether the states at that time speak of this meeting, not of another one before or after it."""
@@ -170,6 +188,16 @@ def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> Meeting | None:
         return None
     gap, time_s = min(gaps)
     return Meeting(main, time_s, gap, complete=False)
+
+
+def _is_even(low: StatePoint, high: StatePoint) -> bool:
+    """Whether the gap changes at a rate that changes little, and by what the rates at both ends give."""
+    if low.gap_m is None or high.gap_m is None or low.closing_speed_mps is None or high.closing_speed_mps is None:
+        return low.gap_m is None and high.gap_m is None
+    rates = (low.closing_speed_mps, high.closing_speed_mps)
+    mean = (low.gap_m - high.gap_m) / (high.time_s - low.time_s)
+    passing = 2 * _GRID_S * max(map(abs, rates)) > max(low.gap_m, high.gap_m, 0.1)
+    return not passing and abs(rates[1] - rates[0]) < _EVEN_MPS and abs(mean - sum(rates) / 2) < _TOGETHER_MPS
 
 
 def _plain(text: str) -> str:

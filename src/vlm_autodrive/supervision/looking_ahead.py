@@ -6,10 +6,11 @@ from pathlib import Path
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.stores import iterate_clips, read_questions, read_taxonomy
-from vlm_autodrive.supervision.building import share_of_known_times, why_not
+from vlm_autodrive.supervision.building import known_shares, why_not
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import Asked, imported_questions
 from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.vqa import KnownShares
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Ahead:
         supervised: How many clips get items.
         unsupervised: Why not, for each other clip, by id.
         test: How many of those are test clips.
-        time_known_share: Share of the events whose time is known.
+        known: What is known of the events.
         imported: Which clips are asked which imported questions.
     """
 
@@ -29,7 +30,7 @@ class Ahead:
     supervised: int
     unsupervised: dict[str, str]
     test: int
-    time_known_share: float
+    known: KnownShares
     imported: Asked
 
 
@@ -58,6 +59,6 @@ def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
         supervised=len(supervised),
         unsupervised=unsupervised,
         test=test,
-        time_known_share=share_of_known_times(supervised, taxonomy),
+        known=known_shares(supervised, taxonomy),
         imported=imported_questions(shown, questions, taxonomy, settings.seed),
     )

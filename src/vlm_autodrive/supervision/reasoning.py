@@ -91,12 +91,13 @@ def _alone(facts: Facts) -> list[str] | None:
     if leads:
         seen = [(m.time_s, f"gap {rough_distance(m.lead_gap_m)}") for m in moments if m.lead_gap_m is not None]
     else:
-        seen = [(m.time_s, f"the road ahead is free, ego {speed(m.ego_speed_mps)}") for m in moments]
+        free = "the road ahead is free, " if facts.alone else ""
+        seen = [(m.time_s, f"{free}ego {speed(m.ego_speed_mps)}") for m in moments]
     before, after = _with_bumps(facts, seen, closest_s)
-    lines = ["a vehicle is ahead" if leads else "no road user to watch"]
+    lines = ["a vehicle is ahead" if leads else "no road user to watch" if facts.alone else "a road user is near"]
     if leads:
         lines.append(f"[t={closest_s:.1f}] closest: {rough_distance(min(leads)[0])}, no contact")
-    return [*lines, *before, "low risk", *after, _verdict(facts, contact=False)]
+    return [*lines, *before, *(["low risk"] if facts.alone else []), *after, _verdict(facts, contact=False)]
 
 
 def _annotated(facts: Facts) -> list[str]:
@@ -146,8 +147,8 @@ def _with_bumps(facts: Facts, seen: list[tuple[float, str]], closest_s: float) -
 
 def _verdict(facts: Facts, contact: bool) -> str:
     label = facts.label.label
-    if facts.scenario is None:
-        return label
+    if facts.scenario is None or (facts.meeting is None and not facts.alone):
+        return label  # of a meeting before or after the clip it is not known how near it came
     if contact:
         return f"contact: {label}"
     return f"no contact, but barely: {label}" if facts.label.is_event else f"no contact, with room to spare: {label}"

@@ -135,7 +135,7 @@ def _gathered(
     facts: Facts, by_teacher: Taught, ahead: Ahead, settings: SuperviseSettings
 ) -> tuple[list[SupervisionItem], dict[str, str]]:
     """All items of a clip in the order of their kinds, and for each kind without any, why not."""
-    made = items_by_rule(facts, settings, time_known_share=ahead.time_known_share)
+    made = items_by_rule(facts, settings, known=ahead.known)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
     items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: KINDS.index(item.kind))
     kinds = {item.kind for item in items}

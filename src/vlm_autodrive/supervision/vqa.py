@@ -3,9 +3,10 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from vlm_autodrive.records import SupervisionItem
-from vlm_autodrive.supervision import vqa_events, vqa_motion, vqa_scene
+from vlm_autodrive.supervision import vqa_counterfactual, vqa_events, vqa_labels, vqa_motion, vqa_scene
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
@@ -21,14 +22,32 @@ class Topic:
         ask: Makes the question about a clip; None where the truth is not known or not clear.
         per_clip: Most questions of it that one clip is asked.
         same_rate: Whether it presupposes an event, or a meeting, so that every class must be asked it
-            at the same rate: its place in the draw is never filled by, nor does it fill, another's.
+            at the same rate: it is asked if, and only if, it stands among the first places of the draw.
+        known: What must be known of an event to ask it; clips without an event are then asked it at the rate at
+            which that is known, so that the question itself tells nothing.
     """
 
     name: str
     ask: Callable[[Facts, random.Random, Times], Question | None]
     per_clip: int = 1
     same_rate: bool = False
+    known: Literal["", "time", "involvement"] = ""
 
+
+@dataclass(frozen=True)
+class KnownShares:
+    """Of a clip set's events, the shares of which something is known.
+
+    Attributes:
+        time: When they happen.
+        involvement: Whether the ego vehicle is involved.
+    """
+
+    time: float = 1.0
+    involvement: float = 1.0
+
+
+ALL_KNOWN = KnownShares()
 
 TOPICS: tuple[Topic, ...] = (
     Topic("light", vqa_scene.light),
@@ -37,7 +56,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic("light_check", vqa_scene.light_check),
     Topic("weather_check", vqa_scene.weather_check),
     Topic("scene_check", vqa_scene.scene_check),
-    Topic("untold", vqa_scene.untold),
+    Topic("conditions", vqa_scene.conditions),
+    Topic("not_there", vqa_scene.not_there),
+    Topic("untold", vqa_scene.untold, per_clip=2),
     Topic("lanes", vqa_scene.lanes),
     Topic("ego_lane", vqa_scene.ego_lane),
     Topic("ego_speed", vqa_motion.ego_speed, per_clip=2),
@@ -47,6 +68,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("closing_speed", vqa_motion.closing_speed, per_clip=2),
     Topic("gap_trend", vqa_motion.gap_trend),
     Topic("time_to_contact", vqa_motion.time_to_contact),
+    Topic("stop_distance", vqa_motion.stop_distance),
+    Topic("stop_check", vqa_motion.stop_check),
     Topic("lead_gap", vqa_motion.lead_gap),
     Topic("actor", vqa_events.actor),
     Topic("actor_check", vqa_events.actor_check),
@@ -54,18 +77,32 @@ TOPICS: tuple[Topic, ...] = (
     Topic("side", vqa_events.side),
     Topic("response", vqa_events.response),
     Topic("jolt", vqa_events.jolt),
+    Topic("bump", vqa_events.bump),
+    Topic("person", vqa_events.person),
     Topic("closest_time", vqa_events.closest_time, same_rate=True),
     Topic("closest_gap", vqa_events.closest_gap, same_rate=True),
     Topic("contact", vqa_events.contact, same_rate=True),
-    Topic("event_time", vqa_events.event_time, same_rate=True),
     Topic("cause", vqa_events.cause, same_rate=True),
     Topic("impact_speed", vqa_events.impact_speed, same_rate=True),
+    Topic("order", vqa_events.order, same_rate=True),
+    Topic("outcome", vqa_events.outcome, same_rate=True),
+    Topic("not_braking", vqa_counterfactual.not_braking, same_rate=True),
+    Topic("event_check", vqa_labels.event_check, same_rate=True),
+    Topic("event_time", vqa_labels.event_time, same_rate=True, known="time"),
+    Topic("event_half", vqa_labels.event_half, same_rate=True, known="time"),
+    Topic("event_third", vqa_labels.event_third, same_rate=True, known="time"),
+    Topic("event_before", vqa_labels.event_before, same_rate=True, known="time"),
+    Topic("ego_involved", vqa_labels.ego_involved, same_rate=True, known="involvement"),
 )
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
 
 
 def vqa_items(
-    facts: Facts, seed: int, wanted: int, topics: Sequence[str] | None = None, time_known_share: float = 1.0
+    facts: Facts,
+    seed: int,
+    wanted: int,
+    topics: Sequence[str] | None = None,
+    known: KnownShares = ALL_KNOWN,
 ) -> list[SupervisionItem]:
     """The questions of one clip.
 
@@ -78,32 +115,32 @@ def vqa_items(
         seed: Of the draw.
         wanted: How many questions; fewer where not enough is known of the clip.
         topics: Names of the topics to draw from; all if None.
-        time_known_share: Share of the clip set's events whose time is known. Clips without an event are
-            asked for its time at this rate, so that the question itself tells nothing.
+        known: What is known of the clip set's events.
     """
     clip_id = facts.clip.clip_id
     times = stated_times(seed, clip_id, facts.clip.duration_s)
     order = [topic for topic in TOPICS if topics is None or topic.name in topics for _ in range(topic.per_clip)]
     rng_for(seed, clip_id, "vqa").shuffle(order)
-    thinned = not facts.label.is_event and rng_for(seed, clip_id, "thin").random() >= time_known_share
-    fixed = sum(topic.same_rate for topic in order[:wanted])
+    fixed = [topic for topic in order[:wanted] if topic.same_rate and not _thinned(facts, topic, seed, known)]
     items: dict[str, SupervisionItem] = {}
-    filled = 0
     numbers: dict[str, int] = {}
-    for place, topic in enumerate(order):
-        if topic.same_rate:
-            if place >= wanted or (topic.name == "event_time" and thinned):
-                continue
-        elif filled == wanted - fixed:
-            continue
+    for topic in [*fixed, *(topic for topic in order if not topic.same_rate)]:
+        if len(items) == wanted:
+            break
         number = numbers.get(topic.name, 0)
         numbers[topic.name] = number + 1
         item = _ask(facts, topic, rng_for(seed, clip_id, f"{topic.name}{number}"), times, number)
-        if item is None or item.prompt.text in items:
-            continue
-        items[item.prompt.text] = item
-        filled += not topic.same_rate
+        if item is not None:
+            items.setdefault(item.prompt.text, item)
     return list(items.values())
+
+
+def _thinned(facts: Facts, topic: Topic, seed: int, known: KnownShares) -> bool:
+    """Whether a clip without an event is not asked, as some clips with one are not."""
+    if not topic.known or facts.label.is_event:
+        return False
+    share = known.time if topic.known == "time" else known.involvement
+    return rng_for(seed, facts.clip.clip_id, f"thin {topic.known}").random() >= share
 
 
 def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: int) -> SupervisionItem | None:

@@ -9,11 +9,19 @@ from vlm_autodrive.supervision.wording import closing, distance, seconds, speed,
 NO_ONE = "none to watch"
 _CLEAR_CHANGE_MPS = 1.0
 _CLEAR_CHANGE_M = 1.0
+_BRAKING_MPS2 = 6.0  # as the prompts say
+_CLEAR_SHARE = 0.15
 _THRESHOLDS_M = (1, 2, 3, 5, 8, 12, 20, 30)
 
 
 def _at(facts: Facts, rng: random.Random, times: Times) -> Moment | None:
     return facts.moment(rng.choice(times)) if times and facts.states else None
+
+
+def _clearly_at(facts: Facts, rng: random.Random, times: Times) -> Moment | None:
+    """Likewise, if the gap to the other road user is known well enough there."""
+    moment = _at(facts, rng, times)
+    return moment if moment is not None and moment.even else None
 
 
 def _span(facts: Facts, rng: random.Random, times: Times) -> tuple[Moment, Moment] | None:
@@ -47,7 +55,7 @@ def ego_trend(facts: Facts, rng: random.Random, times: Times) -> Question | None
 
 def gap(facts: Facts, rng: random.Random, times: Times) -> Question | None:
     """How far the other road user is."""
-    moment = _at(facts, rng, times)
+    moment = _clearly_at(facts, rng, times)
     if moment is None:
         return None
     target = NO_ONE if moment.gap_m is None else distance(moment.gap_m)
@@ -56,7 +64,7 @@ def gap(facts: Facts, rng: random.Random, times: Times) -> Question | None:
 
 def gap_check(facts: Facts, rng: random.Random, times: Times) -> Question | None:
     """Whether it is nearer than a threshold, true or false by a toss."""
-    moment = _at(facts, rng, times)
+    moment = _clearly_at(facts, rng, times)
     if moment is None or moment.gap_m is None:
         return None
     truth = rng.random() < 0.5
@@ -71,7 +79,7 @@ def gap_check(facts: Facts, rng: random.Random, times: Times) -> Question | None
 
 def closing_speed(facts: Facts, rng: random.Random, times: Times) -> Question | None:
     """How fast the gap changes."""
-    moment = _at(facts, rng, times)
+    moment = _clearly_at(facts, rng, times)
     if moment is None:
         return None
     target = NO_ONE if moment.closing_mps is None else closing(moment.closing_mps)
@@ -94,7 +102,7 @@ def gap_trend(facts: Facts, rng: random.Random, times: Times) -> Question | None
 
 def time_to_contact(facts: Facts, rng: random.Random, times: Times) -> Question | None:
     """Counterfactual: when the gap would be gone if it kept changing as it does."""
-    moment = _at(facts, rng, times)
+    moment = _clearly_at(facts, rng, times)
     if moment is None or moment.gap_m is None or moment.closing_mps is None or moment.gap_m <= 0:
         return None
     values = {"t": seconds(moment.time_s)}
@@ -104,6 +112,30 @@ def time_to_contact(facts: Facts, rng: random.Random, times: Times) -> Question 
     return Question(
         "after under 1 s" if left < 1 else f"after {whole(left)} s" if left < 10 else "after over 10 s", values
     )
+
+
+def stop_distance(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Counterfactual: how far the ego vehicle would roll on under a braking that the question names."""
+    moment = _at(facts, rng, times)
+    if moment is None:
+        return None
+    return Question(distance(_rolls(moment)), {"t": seconds(moment.time_s)})
+
+
+def stop_check(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Counterfactual: whether that is less than the gap to the other road user; asked for or against by a toss."""
+    moment = _clearly_at(facts, rng, times)
+    if moment is None or moment.gap_m is None:
+        return None
+    rolls = _rolls(moment)
+    if abs(rolls - moment.gap_m) < max(_CLEAR_SHARE * moment.gap_m, _CLEAR_CHANGE_M):
+        return None
+    claim = rng.choice(("less", "more"))
+    return Question(yes_no((rolls < moment.gap_m) == (claim == "less")), {"value": claim, "t": seconds(moment.time_s)})
+
+
+def _rolls(moment: Moment) -> float:
+    return moment.ego_speed_mps**2 / (2 * _BRAKING_MPS2)
 
 
 def lead_gap(facts: Facts, rng: random.Random, times: Times) -> Question | None:

@@ -14,6 +14,9 @@ _UNTOLD = {
     "the name of the road": ("Main Street", "Park Avenue", "High Street"),
     "the price of the ego vehicle": ("under 20,000", "20,000 to 50,000", "over 50,000"),
     "on the driver's radio": ("music", "news", "nothing"),
+    "the purpose of the trip": ("work", "shopping", "a visit"),
+    "the load in the ego vehicle's boot": ("luggage", "tools", "nothing"),
+    "the number of passengers": ("none", "one", "two"),
 }
 
 
@@ -88,6 +91,27 @@ def scene_check(facts: Facts, rng: random.Random, times: Times) -> Question | No
     """Whether a claim about the road is true."""
     del times
     return check(rng, with_article(facts.scene), tuple(map(with_article, SCENES))) if facts.scene else None
+
+
+def conditions(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """An open question on light, weather and road: what is known of them."""
+    del rng, times
+    known = [part for part in (facts.light, facts.weather, facts.scene) if part]
+    return Question(sentence(", ".join(known))) if known else None
+
+
+def not_there(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Which of some things the video does not show: one that is not there among those that are."""
+    del times
+    kinds = ((facts.light, LIGHTS), (facts.weather, WEATHERS), (facts.scene, SCENES))
+    known = [(true, words) for true, words in kinds if true]
+    if len(known) < 2:
+        return None
+    true, words = rng.choice(known)
+    missing = rng.choice([word for word in words if word != true])
+    options = [missing, *(true for true, _ in known), CANNOT_BE_TOLD]
+    rng.shuffle(options)
+    return Question(missing, {"options": ", ".join(options)})
 
 
 def untold(facts: Facts, rng: random.Random, times: Times) -> Question | None:

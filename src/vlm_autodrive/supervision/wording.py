@@ -17,6 +17,7 @@ _UNSWAPPABLE = re.compile(r"\b(?:driver'?s side|passenger side|clockwise|leftmos
 _OTHER = {"left": "right", "right": "left"}
 _DISTANCE_STEPS_M = (1, 2, 5, 10, 20)
 _CLOSING_STEPS_MPS = ((0.5, "not closing"), (4.0, "closing slowly"), (10.0, "closing"))
+_NOTICED_MPS2 = 0.5
 _PEOPLE = ("pedestrian", "cyclist")
 
 
@@ -86,11 +87,18 @@ def ego_response(meeting: Meeting) -> str:
     """What the ego driver does about the other road user."""
     hard = " hard" if meeting.encounter.peak_deceleration_mps2 >= 5 else ""
     return {
-        "none": "does nothing",
+        "none": "slows down a little" if eases_off(meeting) else "does nothing",
         "braking": f"brakes{hard}",
         "steering": "steers away",
         "braking_and_steering": f"brakes{hard} and steers away",
     }[meeting.encounter.evasive]
+
+
+def eases_off(meeting: Meeting) -> bool:
+    """Whether the ego driver slows down, but too gently to be called an evasion."""
+    encounter = meeting.encounter
+    # Before contact so little braking is that of a foot which has only just come down.
+    return encounter.evasive == "none" and encounter.peak_deceleration_mps2 >= _NOTICED_MPS2 and not meeting.contact
 
 
 def lane(facts: Facts) -> str | None:

@@ -23,7 +23,7 @@ from vlm_autodrive.supervision.wording import (
 _ONSET = {
     "lead_brake": "starts to brake",
     "cut_in": "starts to move into our lane",
-    "crossing_vehicle": "starts to cross",
+    "crossing_vehicle": "is about to cross",
     "oncoming_drift": "starts to drift towards our lane",
     "pedestrian_crossing": "steps off to cross",
     "cyclist_crossing": "rides off to cross",
@@ -87,7 +87,8 @@ def describe(facts: Facts, rng: random.Random) -> Description:
     ]
     meeting = facts.meeting
     if meeting is None:
-        return Description(scene=scene, ego_motion=_drive(facts), road_users=(), happenings=tuple(happenings))
+        seen = () if facts.alone else None  # beside an event somebody may be in sight who is nowhere recorded
+        return Description(scene=scene, ego_motion=_drive(facts), road_users=seen, happenings=tuple(happenings))
     response = _response(facts, meeting)
     is_event = facts.label.is_event and meeting.complete
     return Description(

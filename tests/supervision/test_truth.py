@@ -1,0 +1,139 @@
+"""Every rule-made sentence about 500 simulated scenarios, read anew and held against what really moved."""
+
+import random
+from collections import Counter
+
+import pytest
+from truth_claims import check_is_known, holds, outcome_of
+from truth_films import Film
+from truth_parser import Statement, UnknownSentence, parse
+from truth_world import films_and_clips, windows_of_drives
+
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, items_for_clip
+
+EVERYTHING = SuperviseSettings(vqa_per_clip=200)
+OUTCOMES = {"event", "contact", "class", "room", "nobody"}
+
+
+@pytest.fixture(scope="module")
+def said():
+    """Every statement about every film."""
+    statements = []
+    for film, clip in films_and_clips(triplets=150, singles=60):
+        for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
+            assert item.accepted, (item.item_id, item.target, item.checks)
+            read = parse(item.kind, item.prompt.text, item.target)
+            statements += [(film, clip.clip_id, item.kind, item.topic, statement) for statement in read]
+    return statements
+
+
+def false_claims(said) -> list:
+    for *_, statement in said:
+        for claim in statement.claims:
+            check_is_known(claim)
+    return [
+        (clip_id, kind, topic, statement.text[-200:], claim)
+        for film, clip_id, kind, topic, statement in said
+        for claim in statement.claims
+        if not holds(film, claim)
+    ]
+
+
+def test_no_sentence_about_500_scenarios_is_false(said):
+    assert len({id(film) for film, *_ in said}) >= 500
+    assert {topic for _, _, kind, topic, _ in said if kind == "vqa"} == set(TOPIC_NAMES)
+    print(
+        f"{len(said)} statements, {sum(len(s.claims) for *_, s in said)} claims:", Counter(k for _, _, k, _, _ in said)
+    )
+    assert false_claims(said) == []
+
+
+def test_no_sentence_about_a_window_beside_an_event_is_false():
+    said = []
+    for film, clip in windows_of_drives(2, apart_s=9.0):
+        for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
+            said += [
+                (film, clip.clip_id, item.kind, item.topic, s) for s in parse(item.kind, item.prompt.text, item.target)
+            ]
+    assert any(film.meeting is not None and not film.decided for film, *_ in said)
+    assert false_claims(said) == []
+
+
+def another(film: Film, statement: Statement, films: list[Film], rng: random.Random) -> Film:
+    """Another scenario, drawn at random.
+
+    A statement that names the outcome and nothing else, such as "no event", is true of a third of all: it is drawn
+    for among those of another outcome.
+    """
+    if {claim[0] for claim in statement.claims} <= OUTCOMES:
+        if ("nobody",) in statement.claims:
+            films = [other for other in films if other.meeting is not None]
+        elif statement.claims == (("contact", False),):
+            films = [other for other in films if other.meeting is not None and other.contact_s is not None]
+        elif statement.claims == (("event", True),):
+            films = [other for other in films if outcome_of(other) == "normal"]
+        else:
+            films = [other for other in films if outcome_of(other) != outcome_of(film)]
+    return rng.choice([other for other in rng.sample(films, 4) if other.calm is None or other.calm is not film.calm])
+
+
+def test_statements_about_an_event_are_false_of_another_scenario(said):
+    """At least 95 % of those that say how a meeting ends, when, how fast or why; all others are counted apart."""
+    films = list({id(film): film for film, *_ in said}.values())
+    rng = random.Random(11)
+    counts: Counter = Counter()
+    failing: Counter = Counter()
+    for film, _, kind, topic, statement in said:
+        other = another(film, statement, films, rng)
+        fails = not all(holds(other, claim) for claim in statement.claims)
+        for key in (statement.about, f"{statement.about}, {kind} {topic if kind == 'vqa' else ''}"):
+            counts[key] += 1
+            failing[key] += fails
+    for key in sorted(counts):
+        print(f"{failing[key] / counts[key]:6.1%} of {counts[key]:5d} false of another scenario: {key}")
+    assert counts["event"] > 5000
+    assert failing["event"] / counts["event"] >= 0.95
+    assert failing["other"] / counts["other"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "answer"),
+    [
+        ("caption", "", "It rains cats and dogs."),
+        ("caption", "", "Rain and a tunnel. No event."),
+        ("vqa", "How fast is the moon?", "3 m/s"),
+        ("vqa", "What is the weather? Choose: rain, snow.", "clear weather"),
+        ("reasoning", "A: Collision (x)", "<think>\nLooks bad.\n</think>\n\n<answer>\nA\n</answer>"),
+    ],
+)
+def test_a_sentence_that_nobody_knows_is_an_error(kind, question, answer):
+    with pytest.raises(UnknownSentence):
+        parse(kind, question, answer)
+
+
+def test_a_lie_is_found_out(said):
+    """The test of the test: the same claims with another number, side or ending are false."""
+    lies = 0
+    for film, _, _, _, statement in said[::7]:
+        for name, *values in statement.claims:
+            if name in ("contact at", "responds at"):
+                assert not holds(film, (name, values[0] + 0.7))
+            elif name in ("contact", "event", "reached without braking", "bump"):
+                assert not holds(film, (name, not values[0]))
+            elif name == "origin":
+                other = {"ahead": "from the left", "from the left": "from the right", "from the right": "ahead"}
+                assert not holds(film, (name, other[values[0]]))
+            elif name in ("impact speed", "lanes"):
+                assert not holds(film, (name, values[0] + 2))
+            elif name == "speed at":
+                assert not holds(film, (name, values[0], values[1] + 2))
+            elif name == "gap" and values[1] != "under 1 m":
+                assert not holds(film, (name, values[0], f"{int(values[1].split()[0]) + 8} m"))
+            elif name == "cause" and values[2] is not None:
+                if film.response_s is not None or values[2] > 0.4:
+                    assert not holds(film, (name, *values[:2], max(values[2] - 0.6, 0.0)))
+            else:
+                continue
+            lies += 1
+    assert lies > 1000
