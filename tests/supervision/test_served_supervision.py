@@ -43,7 +43,8 @@ def test_all_four_kinds_come_from_a_served_teacher_at_the_price_that_was_told(tm
         assert endpoint.asked == []
         out = supervise(clips, tmp_path / "out", settings)
         assert told.asked.requests == len(endpoint.asked) == 36
-        assert estimate_supervision(clips, settings).asked.in_cache == 12  # the rest hold what the teacher wrote
+        left = estimate_supervision(clips, settings).asked
+        assert (left.requests, left.in_cache, left.completion_tokens) == (36, 36, 0)
     items = [item for item in read_items(out) if item.teacher == "big-teacher"]
     assert [(item.item_id, item.checks) for item in items if not item.accepted and "same" not in str(item.checks)] == []
     by_kind = {kind: sum(item.kind == kind for item in items) for kind in ("description", "vqa", "reasoning")}

@@ -15,7 +15,6 @@ from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.requests import requests_ahead
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, StudentSettings
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
@@ -143,7 +142,6 @@ def test_a_served_teacher_describes_while_the_student_reasons(facts):
     result = asyncio.run(taught(teacher, facts, settings, student))
     assert teacher.ids == ["description"]
     assert [(item.teacher, item.accepted) for item in result.items] == [("big-teacher", True), ("small-student", True)]
-    assert [request.wanted for request in requests_ahead(facts, settings)] == ["description"]
     with pytest.raises(ValueError, match="student"):
         asyncio.run(taught(teacher, facts, settings))
 

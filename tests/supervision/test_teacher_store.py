@@ -20,7 +20,7 @@ from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
 from vlm_autodrive.supervision.teachers import retrying
 from vlm_autodrive.supervision.teachers.cache import cache_path
-from vlm_autodrive.supervision.teachers.estimate import estimate
+from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
 from vlm_autodrive.video.frames import SamplingSettings
 
@@ -244,6 +244,15 @@ def test_two_processes_share_a_ledger_and_a_cache(tmp_path, processes):
     assert use.of_job.requests == 160
 
 
+def estimate(requests, settings):
+    async def price(teacher):
+        return [await teacher.write(request) for request in requests]
+
+    with open_priced(settings, lambda request: "", SILENT) as teacher:
+        asyncio.run(price(teacher))
+        return teacher.estimate()
+
+
 def test_an_estimate_prices_what_is_not_yet_known(tmp_path, make_video):
     price = {"prompt_per_million": 1e6, "completion_per_million": 10e6}
     footage = Footage(make_video(), 0.0, 4.0, SAMPLING)
@@ -251,15 +260,15 @@ def test_an_estimate_prices_what_is_not_yet_known(tmp_path, make_video):
     missing = request(5, footage=Footage(tmp_path / "no.mp4", 0.0, 4.0, SAMPLING))
     with serve(echo) as endpoint:
         settings = served(endpoint.url, tmp_path / "c", price=price, max_tokens=50)
-        before = estimate([*wanted, missing], settings, SILENT)
+        before = estimate([*wanted, missing], settings)
         assert (before.requests, before.in_cache, before.images, before.completion_tokens) == (5, 0, 8, 200)
         assert before.money == before.prompt_tokens + 2000
-        words = estimate(wanted[:2], settings, SILENT).prompt_tokens
+        words = estimate(wanted[:2], settings).prompt_tokens
         assert 100 < words / 2 < 250  # a third of some 450 bytes
         assert before.prompt_tokens - 2 * words == 8 * (255 + 16)
         assert endpoint.asked == []
         ask(settings, wanted[1:3])
-        after = estimate(wanted, settings, SILENT)
+        after = estimate(wanted, settings)
     assert (after.requests, after.in_cache, after.images, after.completion_tokens) == (4, 2, 4, 100)
 
 

@@ -18,13 +18,15 @@ from worlds import random_clip, real_clip
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
+from vlm_autodrive.supervision.estimating import stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
 from vlm_autodrive.supervision.reasoning import NO_TIME
-from vlm_autodrive.supervision.requests import requests_ahead
 from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teaching import Taught, taught
 from vlm_autodrive.supervision.written import WRITTEN
@@ -256,15 +258,15 @@ def test_questions_that_were_not_rightly_written_are_rejected_one_by_one():
 
 @pytest.mark.parametrize("how", ["two_steps", "one_step"])
 @pytest.mark.parametrize("kinds", [ALL, ("description",), ("vqa",), ("reasoning",), ("caption",)])
-def test_the_price_is_asked_of_all_that_the_chain_asks_for(kinds, how):
-    sees = SeesSettings(frames=4)
-    settings = settings_for(kinds, reasoning=how, sees=sees)
+def test_the_price_is_asked_of_all_that_the_chain_asks_for(kinds, how, tmp_path, make_video):
+    clip = CLIP.model_copy(update={"path": str(make_video())})
+    facts = facts_of(clip, DEFAULT_TAXONOMY)
+    settings = settings_for(kinds, reasoning=how, sees=SeesSettings(frames=4))
     teacher = ScriptedTeacher()
-    chain(teacher, settings)
-    ahead = requests_ahead(FACTS, settings)
-    assert [request.request_id for request in ahead] == [request.request_id for request in teacher.asked]
-    assert [request.footage for request in ahead] == [request.footage for request in teacher.asked]
-    for guessed, real in zip(ahead, teacher.asked, strict=True):
-        assert guessed.answer is real.answer
-        assert len(guessed.prompt.text) >= len(real.prompt.text)
-    assert requests_ahead(FACTS, SuperviseSettings(kinds=kinds)) == []
+    chain(teacher, settings, facts)
+    served = settings.served.model_copy(update={"cache": str(tmp_path / "replies.sqlite")})
+    with open_priced(served, stand_in, SILENT) as priced:
+        chain(priced, settings, facts)
+        told = priced.estimate()
+    assert (told.requests, told.in_cache) == (len(teacher.asked), 0)
+    assert told.images == 4 * sum(request.footage is not None for request in teacher.asked)

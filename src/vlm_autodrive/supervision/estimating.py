@@ -5,12 +5,28 @@ from pathlib import Path
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.stores import iterate_clips
+from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.looking_ahead import look_ahead
-from vlm_autodrive.supervision.requests import requests_ahead
+from vlm_autodrive.supervision.in_order import run_async
+from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.endpoint import endpoint_of
-from vlm_autodrive.supervision.teachers.estimate import Estimate, estimate
+from vlm_autodrive.supervision.teachers.estimate import Estimate, open_priced
+from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherRequest
+from vlm_autodrive.supervision.teaching import taught
+
+_STAND_IN = Description(  # about as long as models write
+    scene="bright daylight in clear weather on an urban road with two lanes in each direction",
+    ego_motion="the ego vehicle drives at a steady speed in the right lane and then slows down to a stop",
+    road_users=("a white van ahead in the same lane", "a red car from the left", "a pedestrian on the pavement"),
+    happenings=tuple(
+        Happening(time_s=time_s, what="a red car from the left leaves its lane and moves towards the ego vehicle")
+        for time_s in (1.2, 2.4, 3.6, 4.8, 6.0)
+    ),
+    event=NamedEvent(kind="near-collision with a red car", time_s=4.8),
+    cause="the red car's driver changed lanes without looking at what came from behind",
+    ego_response="brakes hard and steers away to the right",
+)
 
 
 class SupervisionEstimate(Record):
@@ -47,23 +63,33 @@ def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Rep
     if settings.teacher != "served":
         name = settings.local.model if settings.teacher == "local" else "rules"
         return SupervisionEstimate(**counts, teacher=name)
-    requests = (
-        request
-        for clip in iterate_clips(clips)
-        if clip.clip_id not in ahead.unsupervised
-        for request in requests_ahead(facts_of(clip, ahead.taxonomy), settings)
-    )
-    return SupervisionEstimate(
-        **counts,
-        teacher=settings.served.model,
-        host=endpoint_of(settings.served).host,
-        asked=estimate(requests, settings.served, reporter),
-    )
+    with open_priced(settings.served, stand_in, reporter) as teacher:
+        run_async(_go_through(clips, ahead, settings, teacher))
+        asked = teacher.estimate()
+    host = endpoint_of(settings.served).host
+    return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, asked=asked)
+
+
+async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, teacher: Teacher) -> None:
+    """Do with the teacher all that a run does, save for what the student writes, which costs nothing."""
+    if settings.reasoning == "student":
+        settings = settings.model_copy(update={"kinds": tuple(k for k in settings.kinds if k != "reasoning")})
+    for clip in iterate_clips(clips):
+        if clip.clip_id not in ahead.unsupervised:
+            await taught(teacher, facts_of(clip, ahead.taxonomy), settings)
+
+
+def stand_in(request: TeacherRequest) -> str:
+    """What a model may write of a clip, where questions and reasoning are made from it."""
+    if request.wanted != "description":
+        return ""
+    untold = {} if request.answer is Description else {"event": None, "cause": None}
+    return _STAND_IN.model_copy(update=untold).model_dump_json()
 
 
 def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> list[str]:
     """An estimate in words."""
-    lines = [f"{found.clips:,} clips are supervised, {found.clips_without_items:,} are not."]
+    lines = [f"Clips: {found.clips:,} are supervised, {found.clips_without_items:,} get no items."]
     asked = found.asked
     if asked is None:
         return [*lines, f"{found.teacher} writes in this process: nothing is sent, and nothing is paid."]

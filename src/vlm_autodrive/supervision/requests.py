@@ -1,11 +1,11 @@
-"""What a teacher is asked for about one clip, request by request; and the same ahead of time, for its price."""
+"""What a teacher is asked for about one clip, request by request."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_autodrive.records import TeacherPrompt
 from vlm_autodrive.supervision.building import NOT_SHOWN
-from vlm_autodrive.supervision.descriptions import BlindDescription, Description, Happening, NamedEvent
+from vlm_autodrive.supervision.descriptions import BlindDescription, Description
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
 from vlm_autodrive.supervision.items import RULES_VERSION
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
@@ -17,18 +17,6 @@ from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
 from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
 
 _UNREAD = TeacherPrompt(system="", text="", version=RULES_VERSION)
-_STAND_IN = Description(  # about as long as models write
-    scene="bright daylight in clear weather on an urban road with two lanes in each direction",
-    ego_motion="the ego vehicle drives at a steady speed in the right lane and then slows down to a stop",
-    road_users=("a white van ahead in the same lane", "a red car from the left", "a pedestrian on the pavement"),
-    happenings=tuple(
-        Happening(time_s=time_s, what="a red car from the left leaves its lane and moves towards the ego vehicle")
-        for time_s in (1.2, 2.4, 3.6, 4.8, 6.0)
-    ),
-    event=NamedEvent(kind="near-collision with a red car", time_s=4.8),
-    cause="the red car's driver changed lanes without looking at what came from behind",
-    ego_response="brakes hard and steers away to the right",
-)
 
 
 @dataclass(frozen=True)
@@ -105,25 +93,6 @@ def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRe
     """Ask for the same again, telling what was wrong with the answer."""
     answered = (text, prompts.repair_text(reason))
     return replace(request, request_id=f"{request.request_id}/repair", answered=answered)
-
-
-def requests_ahead(facts: Facts, settings: SuperviseSettings) -> list[TeacherRequest]:
-    """All that a model is asked for about one clip at most, repairs left out, before anything is asked.
-
-    What is made from a description has a stand-in there of the usual length. Rules and the student cost nothing.
-    """
-    if settings.teacher == "rules":
-        return []
-    plan = plan_for(facts, settings, by_rules=False)
-    requests = []
-    if plan.describe:
-        requests.append(description_request(facts, settings, by_rules=False))
-    if plan.slots:
-        requests.append(questions_request(facts, plan.slots, _STAND_IN))
-    if plan.reasoning and settings.reasoning != "student":
-        description = _STAND_IN if settings.reasoning == "two_steps" else None
-        requests.append(reasoning_request(facts, settings, description, by_rules=False))
-    return requests
 
 
 def _footage(facts: Facts, sees: SeesSettings) -> Footage | None:
