@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,15 @@ class TrainBatch:
     weight: float
     tokens: int
 
+    def to(self, device: torch.device) -> "TrainBatch":
+        """The batch on a device."""
+        return replace(self, shared=self.shared.to(device), pixels=self.pixels.to(device), grids=self.grids.to(device))
+
+    def weightless(self) -> "TrainBatch":
+        """The same batch, of which nothing is learned: for a process that must compute along and has no clip left."""
+        shared = replace(self.shared, weights=torch.zeros_like(self.shared.weights))
+        return replace(self, shared=shared, weight=0.0, tokens=0)
+
 
 def item_tokens(encoder: Encoder, visit: Visit, settings: TrainSettings) -> list[ItemTokens]:
     """Tokens and weights of a visit's items, mirrored where the visit is."""
@@ -55,6 +64,14 @@ def _factors(encoder: Encoder, target: str, patterns: dict[str, float]) -> list[
         next((factor for (begin, end), factor in found if first < end and last > begin), 1.0)
         for first, last in encoder.target_spans(target)
     ]
+
+
+def build_batches(
+    encoder: Encoder, cache: FrameCache, visits: Sequence[Visit], settings: TrainSettings
+) -> list[TrainBatch]:
+    """The forward passes for some visits."""
+    size = settings.clips_per_forward or settings.clips_per_step
+    return [build_batch(encoder, cache, visits[i : i + size], settings) for i in range(0, len(visits), size)]
 
 
 def build_batch(encoder: Encoder, cache: FrameCache, visits: Sequence[Visit], settings: TrainSettings) -> TrainBatch:

@@ -161,7 +161,19 @@ def weighted_loss(
     # The token at place i is predicted at place i - 1; logits are computed at those places only.
     learned = (batch.labels != IGNORED).any(dim=0)
     places = learned.nonzero()[:, 0]
-    logits = model(
+    logits = predict(model, batch, pixels, grids, places - 1)
+    labels, weights = batch.labels[:, places], batch.weights[:, places]
+    losses = torch.nn.functional.cross_entropy(
+        logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+    )
+    return (losses * weights).sum()
+
+
+def predict(
+    model: torch.nn.Module, batch: SharedBatch, pixels: torch.Tensor, grids: torch.Tensor, places: torch.Tensor
+) -> torch.Tensor:
+    """Logits at some places of every row, shape [rows, places, vocabulary], by the model's stock ``forward``."""
+    logits: torch.Tensor = model(
         input_ids=batch.input_ids,
         position_ids=batch.position_ids,
         attention_mask=batch.attention_mask,
@@ -169,10 +181,6 @@ def weighted_loss(
         video_grid_thw=grids,
         mm_token_type_ids=batch.token_types,
         use_cache=False,
-        logits_to_keep=places - 1,
+        logits_to_keep=places,
     ).logits
-    labels, weights = batch.labels[:, places], batch.weights[:, places]
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
-    )
-    return (losses * weights).sum()
+    return logits
