@@ -19,12 +19,17 @@ class Family:
         text_timestamps: True if frame times are written into the prompt as text (Qwen3-VL); False if
             they are one scalar interval in the position ids (Qwen2.5-VL), which cannot express
             frames at uneven times.
+        vision_tower: The module that sees, by its name in the model.
+        projector: A regular expression for the names of the modules that map what it sees into the language
+            model; some families keep them inside the vision tower.
     """
 
     model_type: str
     known_as: str
     lora_targets: str
     text_timestamps: bool
+    vision_tower: str = "model.visual"
+    projector: str = r"model\.visual\.(merger|deepstack_merger_list)\."
 
 
 FAMILIES = (

@@ -1,6 +1,9 @@
 """Loading a model: the shipped tiny one, a checkpoint folder of ours, or anything from a hub."""
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +31,16 @@ class ModelCard(Settings):
         base: What it was trained from: a hub name, a folder or ``tiny-base``; None if from nothing.
         sampling: How its frames are taken. Evaluation and detection follow it.
         window_s: Length of the clips that it was trained on, the median; None if unknown.
+        steps: How many steps its weights were trained for; None if unknown.
+        validation_macro_f1: Of the direct verdict, where the weights were chosen by it; else None.
     """
 
     name: str
     base: str | None = None
     sampling: SamplingSettings
     window_s: float | None = None
+    steps: int | None = None
+    validation_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,16 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     if adapter.is_dir():
         from peft import PeftModel
 
-        loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
+        with quiet_peft():
+            loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
         cpu_speed.prefer_cpu_speed(loaded)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """While peft wraps a model: it asks for a property that transformers has renamed, which our users cannot help."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        yield
