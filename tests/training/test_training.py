@@ -27,7 +27,7 @@ from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import augment, build_batch, item_tokens
 from vlm_autodrive.training.planning import plan, show_clip
 from vlm_autodrive.training.prefix_sharing import share_prefix
-from vlm_autodrive.training.settings import LoraSettings, TrainSettings
+from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -83,7 +83,7 @@ def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=3)
     out = train(supervision, tmp_path / "out", settings(epochs=2))
     assert (out / "model.safetensors").is_file()
-    assert not (out / "state.pt").exists()
+    assert not list(out.glob("state-*")) and not list(out.glob("*.partial"))
     assert load_engine(str(out)).name == "tuned"
 
 
@@ -142,7 +142,7 @@ def test_killed_training_resumes_to_bitwise_the_same_weights(supervision, tmp_pa
     command = [sys.executable, "-c", script, str(supervision), str(out), settings(epochs=8).model_dump_json()]
     process = subprocess.Popen([*command, str(tmp_path / "frames")])
     deadline = time.monotonic() + 240
-    while not list(out.parent.glob(".out.partial-*/state.pt")):
+    while not list(out.parent.glob(".out.partial-*/state-*.safetensors")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ def test_clips_per_forward_changes_nothing_but_memory(supervision, tmp_path):
 
 
 def test_lora_trains_the_language_model_alone_and_merges_on_loading(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=2, lora=LoraSettings(rank=4)))
+    out = train(supervision, tmp_path / "out", settings(epochs=2, lora={"r": 4}))
     adapter = load_file(out / "adapter" / "adapter_model.safetensors")
     assert adapter and all("language_model.layers" in name for name in adapter)
     base, tuned = load_model(str(saved_tiny_model("qwen3_vl"))).model, load_model(str(out)).model
