@@ -108,7 +108,7 @@ def test_plan_ends_with_1_if_something_does_not_fit(calls):
 
 
 def test_plan_shows_a_clip(calls):
-    noted = calls("training.planning.show_clip", "the mask")
+    noted = calls("training.showing.show_clip", "the mask")
     assert run(app, ["plan", "sup", "--show", "c7"]).stdout == "the mask\n"
     assert noted[0][0][2] == "c7"
 

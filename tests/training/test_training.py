@@ -25,9 +25,10 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import augment, build_batch, item_tokens
-from vlm_autodrive.training.planning import plan, show_clip
+from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.showing import show_clip
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -194,7 +195,7 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     assert build_batch(encoder, cache, [visit], settings()).tokens == planned.clips[0].row_tokens
     longest = max(clip.row_tokens for clip in planned.clips)
     refused = plan(supervision, settings(max_row_tokens=longest - 1))
-    assert not refused.fits and f"raise max_row_tokens to {longest}" in refused.refusal()
+    assert not refused.fits and f"train.max_row_tokens={longest}" in refused.refusal()
     with pytest.raises(UserError, match="max_row_tokens"):
         train(supervision, supervision.parent / "out", settings(max_row_tokens=longest - 1))
 

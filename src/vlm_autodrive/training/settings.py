@@ -12,7 +12,7 @@ from vlm_autodrive.video.frames import SamplingSettings
 
 Part = Literal["vision", "projector", "language"]
 PartChoice = Literal["trained", "frozen"] | Annotated[float, Field(gt=0)]
-_ALWAYS_TAUGHT: frozenset[Kind] = frozenset(("verdict", "reasoning"))
+ALWAYS_TAUGHT: frozenset[Kind] = frozenset(("verdict", "reasoning"))
 
 
 class PartsSettings(Settings):
@@ -147,7 +147,7 @@ class TrainSettings(Settings):
     @field_validator("draw_weights")
     @classmethod
     def _drawn_kinds(cls, weights: dict[Kind, float]) -> dict[Kind, float]:
-        if _ALWAYS_TAUGHT & weights.keys():
+        if ALWAYS_TAUGHT & weights.keys():
             raise ValueError("the verdict and the reasoning are not drawn but taken at every visit; leave them out")
         return weights
 
