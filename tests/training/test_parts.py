@@ -117,9 +117,8 @@ def test_each_part_moves_at_its_own_rate_and_a_frozen_one_not_at_all(optimizer):
     take_step(optimizers, 0, 10, settings)
     moved = {}
     for name, parameter in model.named_parameters():
-        moved.setdefault(part_of(name, loaded.family), []).append(
-            float((parameter - before[name]).detach().abs().max())
-        )
+        change = float((parameter.detach() - before[name]).abs().max())
+        moved.setdefault(part_of(name, loaded.family), []).append(change)
     assert max(moved["vision"]) == 0
     assert 0 < max(moved["projector"]) < 2e-4 < max(moved["language"])
     rates = {group["lr"] for each in optimizers for group in each.param_groups}
@@ -137,7 +136,13 @@ def test_schedules_rise_and_then_fall_or_stay(schedule, expected):
 
 
 def test_cosine_and_line_part_between_their_ends():
-    rates = [
-        learning_rate(2.0, 4, 10, TrainSettings(schedule=name, warmup_fraction=0.2)) for name in ("cosine", "linear")
-    ]
+    both = [TrainSettings(schedule=name, warmup_fraction=0.2) for name in ("cosine", "linear")]
+    rates = [learning_rate(2.0, 4, 10, settings) for settings in both]
     assert rates == pytest.approx([2 * 0.853553, 2 * 0.75], rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lora", [None, {"r": 2}])
+def test_gradient_checkpointing_is_switched_on_without_a_warning(lora):
+    loaded, _, _ = prepare(lora=lora, gradient_checkpointing=True)
+    assert loaded.model.is_activation_checkpointing

@@ -1,19 +1,17 @@
 """The training stage: it learns, resumes exactly, and refuses what does not fit."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
+from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
@@ -44,6 +42,14 @@ def settings(**changes) -> TrainSettings:
         "checkpoint_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
+
+
+class Saying(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
 
 
 @pytest.fixture
@@ -83,22 +89,18 @@ def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=3)
     out = train(supervision, tmp_path / "out", settings(epochs=2))
     assert (out / "model.safetensors").is_file()
-    assert not list(out.glob("state-*")) and not list(out.glob("*.partial"))
+    assert not (out / "states").exists()
     assert load_engine(str(out)).name == "tuned"
 
 
 def test_training_says_its_plan_before_it_begins(tmp_path):
-    class Saying(SilentReporter):
-        said = []
-
-        def say(self, message):
-            self.said.append(message)
-
     supervision = make_supervision(tmp_path / "data", count=2)
-    train(supervision, tmp_path / "out", settings(epochs=1), Saying())
+    reporter = Saying()
+    train(supervision, tmp_path / "out", settings(epochs=1), reporter)
     lines = plan(supervision, settings(epochs=1)).lines()
-    assert [line for line in Saying.said if line in lines] == lines
-    assert Saying.said.index(lines[-1]) < next(i for i, line in enumerate(Saying.said) if line.startswith("training "))
+    assert [line for line in reporter.said if line in lines] == lines
+    first = next(number for number, line in enumerate(reporter.said) if line.startswith("training "))
+    assert reporter.said.index(lines[-1]) < first
 
 
 def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
@@ -127,32 +129,49 @@ def test_a_pattern_that_is_none_is_refused_with_its_fault():
 
 
 @pytest.mark.slow
-def test_killed_training_resumes_to_bitwise_the_same_weights(supervision, tmp_path):
-    whole = train(supervision, tmp_path / "whole" / "out", settings(epochs=8), frame_cache=tmp_path / "frames")
-    out = tmp_path / "killed" / "out"
-    out.parent.mkdir()
-    script = (
-        "import sys, torch; from pathlib import Path\n"
-        "from vlm_autodrive.training.training import train\n"
-        "from vlm_autodrive.training.settings import TrainSettings\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "train(Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3]),"
-        " frame_cache=Path(sys.argv[4]))"
-    )
-    command = [sys.executable, "-c", script, str(supervision), str(out), settings(epochs=8).model_dump_json()]
-    process = subprocess.Popen([*command, str(tmp_path / "frames")])
-    deadline = time.monotonic() + 240
-    while not list(out.parent.glob(".out.partial-*/state-*.safetensors")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not out.exists()
-    resumed = train(supervision, out, settings(epochs=8), frame_cache=tmp_path / "frames")
-    first, second = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
+def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=5)
+    frames = tmp_path / "frames"
+    wanted = settings(epochs=7, checkpoint_steps=3, lora={"r": 32, "lora_dropout": 0.3}, balance="class")
+    whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
+    out = tmp_path / "killed"
+
+    def found(pattern):
+        return sorted(path.name for path in tmp_path.glob(f".killed.partial-*/states/{pattern}"))
+
+    assert break_off(supervision, out, wanted, frames, 2, "kill") == -signal.SIGKILL  # before the first state
+    assert found("state-*") == []
+    assert break_off(supervision, out, wanted, frames, 4, "kill") == -signal.SIGKILL
+    assert found("state-*") == ["state-00000003.safetensors"]
+    assert break_off(supervision, out, wanted, frames, 2, "torn") == -signal.SIGXFSZ  # steps 3 to 5, then a state
+    [whole_state, torn] = reversed(found("*"))
+    assert whole_state == "state-00000003.safetensors" and torn.startswith(".tmp")
+    assert break_off(supervision, out, wanted, frames, 7, "kill") == -signal.SIGKILL
+    assert found("*") == ["state-00000006.safetensors", "state-00000009.safetensors"]
+    newest = next(tmp_path.glob(".killed.partial-*/states/state-00000009.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:5000])  # as a disk that breaks might leave it
+    reporter = Saying()
+    assert train(supervision, out, wanted, reporter, frame_cache=frames) == out
+    assert "state-00000009.safetensors cannot be read and is passed over" in reporter.said
+    first, second = (load_file(f / "adapter" / "adapter_model.safetensors") for f in (whole, out))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert losses(whole) == losses(resumed)
+    assert losses(whole) == losses(out)
+    assert sorted(p.name for p in whole.iterdir()) == sorted(p.name for p in out.iterdir())
+
+
+@pytest.mark.slow
+def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_guessed(supervision, tmp_path):
+    wanted = settings(epochs=4, keep_checkpoints=1, checkpoint_steps=1)
+    assert break_off(supervision, tmp_path / "out", wanted, tmp_path / "frames", 4, "kill") == -signal.SIGKILL
+    [state] = tmp_path.glob(".out.partial-*/states/*")
+    with safe_open(state, "pt") as opened:
+        assert TrainSettings.model_validate_json(opened.metadata()["settings"]) == wanted
+        names = {key.split(":")[0] for key in opened.keys()}  # noqa: SIM118
+    assert names == {"weight", "optimizer"}
+    state.write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"no state in .* can be read"):
+        train(supervision, tmp_path / "out", wanted, frame_cache=tmp_path / "frames")
 
 
 def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, tmp_path):
