@@ -114,5 +114,5 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
 
         loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
-        cpu_speed.prefer_cpu_speed(loaded)
+        cpu_speed.prefer_cpu_speed(loaded, family)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)

@@ -18,13 +18,14 @@ from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, load_model, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.stores import read_clips, read_items, read_taxonomy
-from vlm_autodrive.training.batching import TrainBatch, build_batch
+from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
 from vlm_autodrive.training.checkpoints import restore_state, save_model, save_state
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import weighted_loss
 from vlm_autodrive.training.processes import ALONE, Rank, helpers
 from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.sharing_check import choose_layout
 from vlm_autodrive.training.visits import TaughtClip, steps_in_all, taught_clips, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
 
@@ -116,7 +117,7 @@ def _prepare(loaded: LoadedModel, settings: TrainSettings, reporter: Reporter) -
         torch.manual_seed(settings.seed)
         model = get_peft_model(model, config)
     elif settings.freeze_vision:
-        model.model.visual.requires_grad_(False)
+        model.get_submodule(loaded.family.vision_tower).requires_grad_(False)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     reporter.say(f"training {trained / 1e6:.1f} of {total / 1e6:.1f} million weights")
@@ -140,8 +141,9 @@ def _loop(
     # Dropout is the only draw that is not a function of the step.
     torch.manual_seed(settings.seed + begun + steps * rank.number)
     encoder = Encoder(loaded)
+    layout = choose_layout(model, loaded, encoder, settings, reporter)
     with _log(folder, begun, rank) as log, reporter.task("training", steps, begun) as task:
-        for step, batches in _batches(encoder, cache, taught, begun, steps, settings, rank):
+        for step, batches in _batches(encoder, cache, taught, begun, steps, settings, layout, rank):
             started = time.monotonic()
             sums = [sum(_backward(model, batch, loaded.device, settings) for batch in batches)]
             sums += [sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)]
@@ -189,7 +191,8 @@ def _log(folder: Path, steps: int, rank: Rank) -> Iterator[TextIO]:
 
 def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: TrainSettings) -> float:
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        loss = weighted_loss(model, batch.shared.to(device), batch.pixels.to(device), batch.grids.to(device))
+        moved = batch.to(device)
+        loss = weighted_loss(model, moved.shared, moved.vision)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
@@ -201,14 +204,13 @@ def _batches(
     begun: int,
     steps: int,
     settings: TrainSettings,
+    layout: Layout,
     rank: Rank,
 ) -> Iterator[tuple[int, list[TrainBatch]]]:
     """The forward passes of every step, prepared one step ahead in the background."""
-    size = settings.clips_per_forward or settings.clips_per_step
 
     def prepare(step: int) -> list[TrainBatch]:
-        visits = rank.share(visits_of_step(taught, step, settings))
-        return [build_batch(encoder, cache, visits[i : i + size], settings) for i in range(0, len(visits), size)]
+        return build_batches(encoder, cache, rank.share(visits_of_step(taught, step, settings)), settings, layout)
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = pool.submit(prepare, begun) if begun < steps else None
