@@ -56,13 +56,19 @@ def losses(checkpoint: Path) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, optimizer):
-    out = train(
-        supervision,
-        tmp_path / "out",
-        settings(epochs=80, optimizer=optimizer, learning_rate=3e-3, mirror=False, brightness=0),
-    )
+@pytest.mark.parametrize(
+    ("model_type", "changes"),
+    [
+        ("qwen3_vl", {"optimizer": "adamw"}),
+        ("qwen3_vl", {"optimizer": "muon", "row_tokens": 300}),
+        ("qwen2_5_vl", {}),
+        ("internvl", {}),
+        ("qwen3_5", {}),
+    ],
+)
+def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_type, changes):
+    chosen = {"epochs": 80, "learning_rate": 3e-3, "mirror": False, "brightness": 0, **changes}
+    out = train(supervision, tmp_path / "out", settings(model=str(saved_tiny_model(model_type)), **chosen))
     history = losses(out)
     assert np.mean(history[-3:]) < 0.1 * history[0]
     engine = load_engine(str(out))

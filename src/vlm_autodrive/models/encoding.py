@@ -33,6 +33,10 @@ class Encoder:
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
 
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width of frames that the model can take and that are nearest to these."""
+        return self._video.nearest_size(height, width)
+
     def check_size(self, height: int, width: int, token_pixels: int | None = None) -> None:
         """Refuse frames of a size that the model cannot cut into whole patches.
 

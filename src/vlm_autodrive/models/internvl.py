@@ -36,6 +36,11 @@ class InternVLVideo:
         """The times of the frames, in the order in which they are numbered."""
         return "Times of the frames: " + ", ".join(f"{time:.2f}" for time in times_s) + " seconds.\n"
 
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The one size that there is."""
+        del height, width
+        return self._size
+
     def check_size(self, height: int, width: int, token_pixels: int | None) -> None:
         """Refuse every size but the model's own."""
         if token_pixels is not None:

@@ -31,6 +31,7 @@ class QwenVideo:
     def __init__(self, processor: Any, model: Any, *, text_timestamps: bool) -> None:
         self._processor = processor
         self._video_processor = processor.video_processor
+        self._side: int = self._video_processor.patch_size * self._video_processor.merge_size  # pixels of a token
         self._patcher = Patcher(processor.video_processor)
         self._rope_index = model.model.get_rope_index
         self._text_timestamps = text_timestamps
@@ -43,18 +44,22 @@ class QwenVideo:
         del times_s
         return ""
 
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """Whole tokens, at least one."""
+        return max(1, round(height / self._side)) * self._side, max(1, round(width / self._side)) * self._side
+
     def check_size(self, height: int, width: int, token_pixels: int | None) -> None:
-        """Refuse frames that cannot be cut into whole patches."""
-        grid: int = self._video_processor.patch_size * self._video_processor.merge_size
-        if token_pixels is not None and token_pixels != grid:
+        """Refuse frames that cannot be cut into whole tokens."""
+        side = self._side
+        if token_pixels is not None and token_pixels != side:
             raise UserError(
-                f"this model makes a token of {grid} x {grid} pixels; set sampling.token_pixels={grid}, "
+                f"this model makes a token of {side} x {side} pixels; set sampling.token_pixels={side}, "
                 f"and not {token_pixels}."
             )
-        if height % grid or width % grid:
-            near = [max(1, round(size / grid)) * grid for size in (height, width)]
+        near = self.nearest_size(height, width)
+        if near != (height, width):
             raise UserError(
-                f"this model takes frames whose height and width are multiples of {grid}, and not {height} x {width}; "
+                f"this model takes frames whose height and width are multiples of {side}, and not {height} x {width}; "
                 f"set sampling.height={near[0]} and sampling.width={near[1]}."
             )
 

@@ -45,6 +45,9 @@ class VideoFormat(Protocol):
     def before_video(self, times_s: tuple[float, ...]) -> str:
         """Text that is to stand before the video; empty where the family tells times by itself."""
 
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width of frames that the model can take and that are nearest to these."""
+
     def check_size(self, height: int, width: int, token_pixels: int | None) -> None:
         """Refuse frames of a size that the model cannot take, with a :class:`UserError` that says which it can."""
 
