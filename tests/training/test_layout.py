@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.tiny_models import HYBRID, MODELS, saved_tiny_model
+from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
@@ -18,6 +18,7 @@ from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import Layout, build_batches, fill_rows
 from vlm_autodrive.training.prefix_sharing import IGNORED
 from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.sharing_check import shares_exactly
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import taught_clips, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -108,6 +109,15 @@ def test_without_sharing_each_item_has_a_row_and_a_pass_keeps_to_its_tokens(supe
     assert all(int(batch.shared.segments.max()) == 1 for batch in batches)
     shared, _ = batches_of(HYBRID, supervision, Layout())
     assert sum(batch.weight for batch in batches) == pytest.approx(sum(batch.weight for batch in shared))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", MODELS)
+def test_a_model_says_itself_whether_its_items_can_share(model_type, dtype):
+    """Also with half the bits and the fused attention that a GPU has."""
+    loaded, encoder = load_tiny(model_type)
+    loaded.model.to(dtype).set_attn_implementation("sdpa")
+    assert shares_exactly(loaded.model, loaded, encoder, loaded.card.sampling) == (model_type != HYBRID)
 
 
 def test_flex_attention_is_refused_on_a_cpu_before_the_first_step(supervision, tmp_path):

@@ -8,7 +8,7 @@ from peft import LoraConfig, get_peft_model
 
 from tests.tiny_models import FAMILIES, HYBRID, MODELS, load_tiny, random_pixels
 from vlm_autodrive.training.attention import block_mask, dense_mask, use_flex
-from vlm_autodrive.training.equality import compare_passes
+from vlm_autodrive.training.equality import compare_gradients, compare_passes, loss_and_gradients
 from vlm_autodrive.training.prefix_sharing import (
     ItemTokens,
     join_rows,
@@ -116,7 +116,7 @@ def test_separate_rows_equal_the_stock_forward(model_type):
 
 
 def masked(batch, prefixes):
-    return dense_mask(batch.segments, prefixes, torch.float32)
+    return dense_mask(batch.segments, prefixes)
 
 
 def causal(batch):
@@ -218,3 +218,22 @@ def test_flex_forward_equals_the_dense_one(model_type):
         use_flex(loaded.model.get_submodule(loaded.family.language_model))
         flex = predict(loaded.model, pad_rows([row], 0, attention="flex"), vision(encoder, clips), places)
     torch.testing.assert_close(flex, dense, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_flex_gradients_equal_the_dense_ones_on_a_gpu(model_type):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    device = torch.device("cuda")
+    loaded, encoder = load_tiny(model_type)
+    model = loaded.model.to(device)
+    clips = [clip(encoder, model_type, number) for number in range(len(CLIPS))]
+    row = join_rows([share_prefix(each[0], ITEMS) for each in clips])
+    inputs = {name: value.to(device) for name, value in vision(encoder, clips).items()}
+    dense = loss_and_gradients(model, [(pad_rows([row], 0).to(device), inputs)])
+    use_flex(model.get_submodule(loaded.family.language_model))
+    flex = loss_and_gradients(model, [(pad_rows([row], 0, attention="flex").to(device), inputs)])
+    found = compare_gradients(flex, dense)
+    assert found.loss == pytest.approx(found.other_loss, rel=1e-4)
+    assert found.largest_ratio <= 1e-3  # a GPU's kernels add in another order

@@ -8,12 +8,15 @@ from vlm_autodrive.cli.options import AsJson
 
 CANNOT_BE_TRAINED = 1
 
-app = typer.Typer(no_args_is_help=True, help="Find out whether a model can be trained, and how.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
-def _models() -> None:
-    """Find out whether a model can be trained, and how."""
+def models() -> None:
+    """Find out whether a model can be trained, and how.
+
+    Example: autodrive models check tiny-base
+    """
 
 
 @app.command("check")

@@ -47,13 +47,12 @@ def use_flex(language_model: Any) -> None:
     language_model.config._attn_implementation = FLEX
 
 
-def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> torch.Tensor:
     """Added to the scores: 0 where a token sees another, else the least number.
 
     Args:
         segments: The prefix or item of each token, :data:`PADDING` for padding; shape [rows, tokens].
         prefixes: The segment of the prefix that it sees, likewise.
-        dtype: Of the mask.
 
     Returns:
         Shape [rows, 1, tokens, tokens].
@@ -63,7 +62,7 @@ def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor, dtype: torch.dtyp
     key = segments[:, None, :]
     # Padding sees padding, so that no row of the softmax is empty.
     sees = earlier & ((key == segments[:, :, None]) | (key == prefixes[:, :, None]))
-    return torch.where(sees, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+    return torch.where(sees, 0.0, torch.finfo(torch.float32).min)[:, None]
 
 
 def block_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> BlockMask:

@@ -11,6 +11,8 @@ from vlm_autodrive.training.prefix_sharing import SharedBatch, weighted_loss
 Pass = tuple[SharedBatch, Mapping[str, torch.Tensor]]
 """What :func:`weighted_loss` takes beside the model."""
 
+LossAndGradients = tuple[float, dict[str, torch.Tensor]]
+
 TOLERANCE = 1e-5
 """Ratio below which two gradients are one, in float32."""
 
@@ -40,14 +42,18 @@ class Equality:
 
 
 def compare_passes(model: Any, passes: Sequence[Pass], others: Sequence[Pass]) -> Equality:
-    """Compare the losses and gradients of two ways of laying the same items.
+    """Compare the losses and gradients of two ways of laying the same items."""
+    return compare_gradients(loss_and_gradients(model, passes), loss_and_gradients(model, others))
 
-    Norms are compared, and not single numbers: of those, a right gradient has some so near to zero that rounding
-    is all there is of them. For the same reason a tensor whose whole gradient is below a millionth of the
-    model's (a bias that the softmax takes out again) is measured by that millionth.
+
+def compare_gradients(one: LossAndGradients, other: LossAndGradients) -> Equality:
+    """Compare by norms, and not by single numbers.
+
+    Of those, a right gradient has some so near to zero that rounding is all there is of them. For the same reason a
+    tensor whose whole gradient is below a millionth of the model's (a bias that the softmax takes out again) is
+    measured by that millionth.
     """
-    loss, gradients = _gradients(model, passes)
-    other_loss, other_gradients = _gradients(model, others)
+    (loss, gradients), (other_loss, other_gradients) = one, other
     if gradients.keys() != other_gradients.keys():
         return Equality(loss, other_loss, float("inf"), ", ".join(sorted(gradients.keys() ^ other_gradients.keys())))
     least = _NOISE * float(torch.stack([gradient.norm() for gradient in other_gradients.values()]).norm())
@@ -59,7 +65,8 @@ def compare_passes(model: Any, passes: Sequence[Pass], others: Sequence[Pass]) -
     return Equality(loss, other_loss, ratios[tensor], tensor)
 
 
-def _gradients(model: Any, passes: Sequence[Pass]) -> tuple[float, dict[str, torch.Tensor]]:
+def loss_and_gradients(model: Any, passes: Sequence[Pass]) -> LossAndGradients:
+    """The sums of some forward passes: the loss, and each trained tensor's gradient."""
     model.zero_grad()
     total = 0.0
     for batch, vision in passes:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 
 from vlm_autodrive.models.video_format import Prefix, forward_positions
 from vlm_autodrive.training.attention import PADDING, Attention, block_mask, dense_mask
@@ -131,15 +132,12 @@ def join_rows(rows: Sequence[SharedRow]) -> SharedRow:
     return SharedRow(**tensors)
 
 
-def pad_rows(
-    rows: Sequence[SharedRow], pad_id: int, dtype: torch.dtype = torch.float32, attention: Attention = "dense"
-) -> SharedBatch:
+def pad_rows(rows: Sequence[SharedRow], pad_id: int, attention: Attention = "dense") -> SharedBatch:
     """Pad rows on the right and build the mask between their tokens.
 
     Args:
         rows: The rows; with ``stock`` attention, each of one clip and one item at most.
         pad_id: The padding token.
-        dtype: Of a dense mask.
         attention: How the language model attends.
     """
     longest = max(len(row.input_ids) for row in rows)
@@ -155,7 +153,7 @@ def pad_rows(
     prefixes = padded([row.prefixes for row in rows], PADDING)
     mask = None
     if attention == "dense":
-        mask = dense_mask(segments, prefixes, dtype)
+        mask = dense_mask(segments, prefixes)
     elif attention == "stock":
         mask = (segments != PADDING).long()
     return SharedBatch(
@@ -195,11 +193,18 @@ def predict(
     model: torch.nn.Module, batch: SharedBatch, vision: Mapping[str, torch.Tensor], places: torch.Tensor
 ) -> torch.Tensor:
     """Logits at some places of every row, shape [rows, places, vocabulary], by the model's stock ``forward``."""
-    mask = batch.attention_mask
+    mask: torch.Tensor | BlockMask
+    if batch.attention_mask is None:
+        mask = block_mask(batch.segments, batch.prefixes)
+    elif batch.attention_mask.is_floating_point():
+        # The fused kernels take a mask of the scores' type only.
+        mask = batch.attention_mask.to(next(model.parameters()).dtype)
+    else:
+        mask = batch.attention_mask
     logits: torch.Tensor = model(
         input_ids=batch.input_ids,
         position_ids=forward_positions(batch.position_ids),
-        attention_mask=block_mask(batch.segments, batch.prefixes) if mask is None else mask,
+        attention_mask=mask,
         **vision,
         use_cache=False,
         logits_to_keep=places,
