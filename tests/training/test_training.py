@@ -22,7 +22,7 @@ from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
-from vlm_autodrive.training.batching import augment, build_batch, item_tokens
+from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
 from vlm_autodrive.training.planning import plan, show_clip
 from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.settings import TrainSettings
@@ -62,13 +62,19 @@ def losses(checkpoint: Path) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, optimizer):
-    out = train(
-        supervision,
-        tmp_path / "out",
-        settings(epochs=80, optimizer=optimizer, learning_rate=3e-3, mirror=False, brightness=0),
-    )
+@pytest.mark.parametrize(
+    ("model_type", "changes"),
+    [
+        ("qwen3_vl", {"optimizer": "adamw"}),
+        ("qwen3_vl", {"optimizer": "muon", "row_tokens": 300}),
+        ("qwen2_5_vl", {}),
+        ("internvl", {}),
+        ("qwen3_5", {}),
+    ],
+)
+def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_type, changes):
+    chosen = {"epochs": 80, "learning_rate": 3e-3, "mirror": False, "brightness": 0, **changes}
+    out = train(supervision, tmp_path / "out", settings(model=str(saved_tiny_model(model_type)), **chosen))
     history = losses(out)
     assert np.mean(history[-3:]) < 0.1 * history[0]
     engine = load_engine(str(out))
@@ -210,7 +216,8 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     taught = taught_clips(read_clips(supervision), read_items(supervision))
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
-    assert build_batch(encoder, cache, [visit], settings()).tokens == planned.clips[0].row_tokens
+    [batch] = build_batches(encoder, cache, [visit], settings(), Layout())
+    assert batch.tokens == planned.clips[0].row_tokens
     longest = max(clip.row_tokens for clip in planned.clips)
     refused = plan(supervision, settings(max_row_tokens=longest - 1))
     assert not refused.fits and f"raise max_row_tokens to {longest}" in refused.refusal()
@@ -261,6 +268,6 @@ def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
     encoder = Encoder(loaded)
     taught = taught_clips(read_clips(supervision), read_items(supervision))[0]
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
-    batch = build_batch(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings())
+    [batch] = build_batches(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings(), Layout())
     learned = encoder.decode(batch.shared.labels[0][batch.shared.labels[0] != -100].tolist())
     assert "From the right." in learned and "left" not in learned

@@ -122,7 +122,7 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
         with quiet_renames():
             loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
-        cpu_speed.prefer_cpu_speed(loaded)
+        cpu_speed.prefer_cpu_speed(loaded, family)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)
 
 
