@@ -19,6 +19,7 @@ VERBS = [
     "audit",
     "inspect",
     "supervise",
+    "models",
     "plan",
     "train",
     "evaluate",

@@ -15,6 +15,7 @@ from vlm_autodrive.cli import detect as detect_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
 from vlm_autodrive.cli import import_ as import_verb
 from vlm_autodrive.cli import inspect as inspect_verb
+from vlm_autodrive.cli import models as models_verb
 from vlm_autodrive.cli import plan as plan_verb
 from vlm_autodrive.cli import recipes as recipes_verb
 from vlm_autodrive.cli import report as report_verb
@@ -83,6 +84,7 @@ app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
 app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
 app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
+app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
 app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)

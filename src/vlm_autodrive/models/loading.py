@@ -119,16 +119,16 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     if adapter.is_dir():
         from peft import PeftModel
 
-        with quiet_peft():
+        with quiet_renames():
             loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
-        cpu_speed.prefer_cpu_speed(loaded)
+        cpu_speed.prefer_cpu_speed(loaded, family)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)
 
 
 @contextmanager
-def quiet_peft() -> Iterator[None]:
-    """While peft wraps a model: it asks for a property that transformers has renamed, which our users cannot help."""
+def quiet_renames() -> Iterator[None]:
+    """Without the warnings that transformers is going to rename what peft, or every version so far, calls."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning)
         yield

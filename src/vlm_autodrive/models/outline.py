@@ -12,14 +12,15 @@ from vlm_autodrive.models.loading import ADAPTER_FOLDER, TINY_BASE, LoadedModel,
 from vlm_autodrive.models.published import PUBLISHED, find_published
 
 
-def load_outline(model: str) -> LoadedModel:
+def load_outline(model: str, *, download: bool = False) -> LoadedModel:
     """A model on torch's ``meta`` device, which holds shapes and takes no memory.
 
     A configuration is enough. Of the published models it is shipped with us, and their processor is looked
-    for on this machine alone; nothing is downloaded.
+    for on this machine alone unless ``download`` is set.
 
     Args:
         model: ``tiny-base``, a folder with a ``config.json``, or a hub name.
+        download: Whether a published model's processor is fetched from the hub if it is not here.
 
     Returns:
         The model without weights; its ``processor`` is None where there is none at hand.
@@ -36,7 +37,7 @@ def load_outline(model: str) -> LoadedModel:
     family = find_family(config.model_type)
     with torch.device("meta"):
         built = AutoModelForImageTextToText.from_config(config)
-    return LoadedModel(built, _processor(folder), family, card, torch.device("meta"))
+    return LoadedModel(built, _processor(folder, download=download), family, card, torch.device("meta"))
 
 
 def _config(model: str) -> Any:
@@ -55,10 +56,10 @@ def _config(model: str) -> Any:
         ) from None
 
 
-def _processor(model: str) -> Any | None:
+def _processor(model: str, *, download: bool) -> Any | None:
     from transformers import AutoProcessor
 
-    is_here = Path(model).is_dir() or find_published(model) is not None
+    is_here = Path(model).is_dir() or (find_published(model) is not None and not download)
     try:
         return AutoProcessor.from_pretrained(model, local_files_only=is_here)
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ training is and the whole settings.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,8 @@ from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import divided_like, gather
 
-_STATE = "state-{:08d}.safetensors"
-_BEST = "best-{:08d}.safetensors"
-_ALL_STATES, _ALL_BEST = "state-*.safetensors", "best-*.safetensors"
+_FOLDER = "states"
+_STATE, _BEST = "state-{:08d}.safetensors", "best-{:08d}.safetensors"
 _WEIGHT, _MOMENT = "weight:", "optimizer:"
 
 
@@ -75,14 +75,12 @@ def save_state(
     if not rank.is_first:
         return
     header = {"reached": reached.model_dump_json(), "settings": settings.model_dump_json()}
-    _write(folder / _STATE.format(reached.step), tensors, header)
-    states = _newest_first(folder)
-    for old in states[settings.keep_checkpoints :]:
-        old.unlink()
-    needed = {read.best_step for state in states[: settings.keep_checkpoints] if (read := _reached(state))}
-    for best in folder.glob(_ALL_BEST):
-        if int(best.stem.rpartition("-")[2]) not in needed:
-            best.unlink()
+    _write(folder, _STATE.format(reached.step), tensors, header)
+    kept = _newest_first(folder)[: settings.keep_checkpoints]
+    best = {_BEST.format(read.best_step) for state in kept if (read := _reached(state)) and read.best_step is not None}
+    for file in (folder / _FOLDER).iterdir():  # older ones, and what a killed run left half written
+        if file not in kept and file.name not in best:
+            file.unlink()
 
 
 def restore_state(
@@ -113,7 +111,7 @@ def restore_state(
                 optimizer.state[parameter][moment] = divided_like(value, like) if value.shape == like.shape else value
         return reached
     if states:
-        raise UserError(f"no state in {folder} can be read; delete the folder to train from the beginning.")
+        raise UserError(f"no state in {folder / _FOLDER} can be read; delete that folder to train from the beginning.")
     return Reached()
 
 
@@ -121,12 +119,12 @@ def save_best(folder: Path, reached: Reached, model: torch.nn.Module, rank: Rank
     """Write the weights of the best validation so far; every process must call it."""
     weights = trained_weights(model, rank)
     if rank.is_first:
-        _write(folder / _BEST.format(reached.best_step), weights, {"reached": reached.model_dump_json()})
+        _write(folder, _BEST.format(reached.best_step), weights, {"reached": reached.model_dump_json()})
 
 
 def best_weights(folder: Path, reached: Reached) -> dict[str, torch.Tensor]:
     """The weights of the best validation."""
-    return load_file(folder / _BEST.format(reached.best_step))
+    return load_file(folder / _FOLDER / _BEST.format(reached.best_step))
 
 
 def trained_weights(model: torch.nn.Module, rank: Rank) -> dict[str, torch.Tensor]:
@@ -157,8 +155,7 @@ def save_model(folder: Path, loaded: LoadedModel, model: Any, card: ModelCard, t
     loaded.processor.save_pretrained(folder)
     write_card(folder, card)
     write_taxonomy(folder, taxonomy)
-    for left in (*folder.glob(_ALL_STATES + "*"), *folder.glob(_ALL_BEST + "*")):
-        left.unlink()
+    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
 
 
 def _optimized(
@@ -168,16 +165,18 @@ def _optimized(
     return [(name, p, owner[id(p)]) for name, p in model.named_parameters() if id(p) in owner]
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, header)
+def _write(folder: Path, name: str, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    path = folder / _FOLDER / name
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_name(name + ".partial")
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, partial, header)
     with partial.open("rb+") as stream:
         os.fsync(stream.fileno())
     partial.replace(path)
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob(_ALL_STATES), reverse=True)
+    return sorted((folder / _FOLDER).glob("state-*.safetensors"), reverse=True)
 
 
 def _reached(state: Path) -> Reached | None:

@@ -76,7 +76,7 @@ def merge_side(config: Any) -> int:
 
 def takes_any_size(family: Family) -> bool:
     """Whether a family cuts frames of any size into patches, rather than squeeze them to one size."""
-    return family.vision_tower.endswith(".visual")
+    return family.video == "qwen"
 
 
 def counts_of(loaded: LoadedModel, sampling: SamplingSettings, settings: TrainSettings) -> Counts:

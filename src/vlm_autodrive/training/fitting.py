@@ -106,6 +106,9 @@ def _with(settings: TrainSettings, **changes: Any) -> TrainSettings:
 
 
 def _fewer_at_once(planned: Planned, settings: TrainSettings) -> list[_Change]:
+    if settings.row_tokens is not None:
+        alone = _with(settings, row_tokens=None, clips_per_forward=1)
+        return [("train.row_tokens=null train.clips_per_forward=1", alone)]
     rows = largest_pass(planned.clips, settings, planned.machine.processes, 1).rows
     return [
         (f"train.clips_per_forward={fewer}", _with(settings, clips_per_forward=fewer))

@@ -15,7 +15,7 @@ from vlm_autodrive.models.loading import LoadedModel, load_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.training import checkpoints
-from vlm_autodrive.training.batching import TrainBatch, build_batches
+from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import StepRecord, Throughput, open_logs
 from vlm_autodrive.training.mishaps import check_finite, told_of_memory
@@ -25,6 +25,7 @@ from vlm_autodrive.training.prefix_sharing import weighted_loss
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded, shard_model, whole
+from vlm_autodrive.training.sharing_check import choose_layout
 from vlm_autodrive.training.validation import verdict_macro_f1
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -88,10 +89,12 @@ def train_share(
     settings = job.settings
     loaded = loaded or load_for_training(settings)
     model = prepare_model(loaded, settings, reporter)
+    encoder = Encoder(loaded)
+    layout = choose_layout(model, loaded, encoder, settings, reporter)
     divided = is_sharded(settings, rank, loaded.device)
     if divided:
         shard_model(model, loaded, settings, rank)
-    reached = _loop(model, loaded, job, rank, divided, reporter)
+    reached = _loop(model, loaded, encoder, layout, job, rank, divided, reporter)
     if divided:
         weights = checkpoints.trained_weights(model, rank)
         if rank.is_first:
@@ -100,19 +103,27 @@ def train_share(
     return model, reached
 
 
-def _loop(model: Any, loaded: LoadedModel, job: Job, rank: Rank, divided: bool, reporter: Reporter) -> Reached:
+def _loop(
+    model: Any,
+    loaded: LoadedModel,
+    encoder: Encoder,
+    layout: Layout,
+    job: Job,
+    rank: Rank,
+    divided: bool,
+    reporter: Reporter,
+) -> Reached:
     settings, device = job.settings, loaded.device
     optimizers = build_optimizers(model, loaded.family, settings)
     trained = [p for p in model.parameters() if p.requires_grad]
     steps = steps_in_all(len(job.taught), settings)
     reached = checkpoints.restore_state(job.folder, model, optimizers, reporter)
-    encoder = Encoder(loaded)
     cache = FrameCache(job.frame_cache, settings.sampling or loaded.card.sampling)
     throughput = Throughput()
     with ExitStack() as stack:
         log = stack.enter_context(open_logs(job.folder, reached.step, job.run_name, settings, rank))
         task = stack.enter_context(reporter.task("training", steps, reached.step))
-        for prepared in _prepared_steps(encoder, cache, job, reached.step, steps, rank, divided):
+        for prepared in _prepared_steps(encoder, cache, layout, job, reached.step, steps, rank, divided):
             step, batches = prepared.step, prepared.batches
             started = time.monotonic()
             # Dropout is the only draw that visits do not make; so it, too, is a function of the step.
@@ -133,7 +144,9 @@ def _loop(model: Any, loaded: LoadedModel, job: Job, rank: Rank, divided: bool, 
             reached = reached.model_copy(update={"step": step + 1})
             score = None
             if settings.validate_every and ((step + 1) % settings.validate_every == 0 or step + 1 == steps):
-                score = verdict_macro_f1(model, encoder, cache, job.validation, job.taxonomy, settings, device, rank)
+                score = verdict_macro_f1(
+                    model, encoder, cache, layout, job.validation, job.taxonomy, settings, device, rank
+                )
                 reached = reached.after(score)
                 if settings.keep == "best" and reached.best_step == reached.step:
                     checkpoints.save_best(job.folder, reached, model, rank)
@@ -161,22 +174,23 @@ def _loop(model: Any, loaded: LoadedModel, job: Job, rank: Rank, divided: bool, 
 def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: TrainSettings) -> float:
     moved = batch.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        loss = weighted_loss(model, moved.shared, moved.pixels, moved.grids)
+        loss = weighted_loss(model, moved.shared, moved.vision)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
 
 def _prepared_steps(
-    encoder: Encoder, cache: FrameCache, job: Job, begun: int, steps: int, rank: Rank, divided: bool
+    encoder: Encoder, cache: FrameCache, layout: Layout, job: Job, begun: int, steps: int, rank: Rank, divided: bool
 ) -> Iterator[Prepared]:
     """The forward passes of every step, prepared one step ahead in the background."""
 
     def prepare(step: int) -> tuple[list[Visit], list[TrainBatch]]:
         visits = visits_of_step(job.taught, step, job.settings)
         mine = rank.share(visits)
-        batches = build_batches(encoder, cache, mine, job.settings)
+        batches = build_batches(encoder, cache, mine, job.settings, layout)
         if divided and not batches:
-            batches = [batch.weightless() for batch in build_batches(encoder, cache, visits[:1], job.settings)]
+            others = build_batches(encoder, cache, visits[:1], job.settings, layout)
+            batches = [batch.weightless() for batch in others]
         return visits, batches
 
     with ThreadPoolExecutor(max_workers=1) as pool:

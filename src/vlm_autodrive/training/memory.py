@@ -321,11 +321,12 @@ def _activations(config: Any, weights: Weights, settings: TrainSettings, largest
     pairs = rows_tokens * largest.tokens * text.num_attention_heads * (_FLOAT + spread.computed)
     layer = rows_tokens * language + (pairs if spread.written_out else 0)
     kept = _kept(layer, rows_tokens * spread.stream * text.hidden_size, text.num_hidden_layers, settings)
-    # The inputs: patches in float32, the mask between all tokens of a row, and what the tower hands over.
+    # The inputs: patches in float32, a dense mask between all tokens of a row, and what the tower hands over.
     size = vision.patch_size if isinstance(vision.patch_size, int) else vision.patch_size[0]
     values = 3 * size * size * getattr(vision, "temporal_patch_size", 1)
     kept += largest.patches * values * _FLOAT
-    kept += rows_tokens * largest.tokens * _FLOAT
+    if spread.written_out or settings.attention == "dense":
+        kept += rows_tokens * largest.tokens * _FLOAT
     kept += largest.patches // merge_side(config) ** 2 * text.hidden_size * (_FLOAT + spread.stream)
     tower = _layer(
         vision.hidden_size,

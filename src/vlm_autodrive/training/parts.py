@@ -8,7 +8,7 @@ import torch
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.families import Family
-from vlm_autodrive.models.loading import LoadedModel, quiet_peft
+from vlm_autodrive.models.loading import LoadedModel, quiet_renames
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.training.settings import Part, TrainSettings
 
@@ -51,7 +51,8 @@ def prepare_model(loaded: LoadedModel, settings: TrainSettings, reporter: Report
     if not any(trained.values()):
         raise UserError("every part of the model is frozen; let at least one of train.parts be trained.")
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        with quiet_renames():
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     told = ", ".join(
         f"{PARTS[part]} {count / 1e6:.1f} (learning rate {peak_rate(part, settings):g})"
         if count
@@ -70,7 +71,7 @@ def _with_adapters(loaded: LoadedModel, fields: dict[str, Any], seed: int, repor
     config = LoraConfig(**{"target_modules": loaded.family.lora_targets, **fields})
     torch.manual_seed(seed)
     try:
-        with quiet_peft():
+        with quiet_renames():
             model = get_peft_model(loaded.model, config)
     except ValueError as error:
         raise UserError(f"peft cannot place the adapters of train.lora: {error}") from None

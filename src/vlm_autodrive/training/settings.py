@@ -38,7 +38,12 @@ class TrainSettings(Settings):
         sampling: How frames are taken; None keeps what the model's card says.
         epochs: Passes over the clips of the train split; may be a fraction.
         clips_per_step: Distinct clips in one step. Their items share each clip's prefix.
-        clips_per_forward: Clips in one forward pass; gradients add up over a step. None: all at once.
+        clips_per_forward: Rows in one forward pass, one for each clip; gradients add up over a step. None: as many as
+            a step has clips.
+        row_tokens: Tokens in one forward pass: as many of a step's clips as fit are packed into one row, none seeing
+            another, and gradients add up over a step. A longer clip has a row of its own. None: clips_per_forward.
+        attention: ``dense`` masks every pair of tokens, ``flex`` skips blocks in which nobody sees anybody and needs a
+            GPU; ``auto`` takes flex on a GPU and dense on a CPU.
         processes: Processes that train together on a CPU, each with a share of the cores and of every step; on a
             GPU one trains.
         balance: Which clips an epoch visits; it makes as many visits as there are clips either way. ``none``: every
@@ -87,6 +92,8 @@ class TrainSettings(Settings):
     epochs: float = Field(1.0, gt=0)
     clips_per_step: int = Field(16, ge=1)
     clips_per_forward: int | None = Field(None, ge=1)
+    row_tokens: int | None = Field(None, ge=64)
+    attention: Literal["auto", "dense", "flex"] = "auto"
     processes: int = Field(1, ge=1)
     balance: Literal["none", "class"] = "none"
     sampled_items: int = Field(2, ge=0)
@@ -114,6 +121,12 @@ class TrainSettings(Settings):
     keep: Literal["best", "last"] = "last"
     log_with: tuple[str, ...] = ()
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_way_of_laying(self) -> "TrainSettings":
+        if self.row_tokens is not None and self.clips_per_forward is not None:
+            raise ValueError("row_tokens packs clips by their tokens, clips_per_forward counts them; set only one")
+        return self
 
     @field_validator("pattern_weights")
     @classmethod

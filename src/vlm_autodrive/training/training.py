@@ -8,12 +8,14 @@ from typing import Any
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, resolve_model
+from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.stores import read_clips, read_items, read_taxonomy
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import Job, load_for_training, train_share
+from vlm_autodrive.training.memory import this_machine
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
@@ -68,9 +70,10 @@ def train(
                 tell(None)
                 return out
             check_trackers(settings)
-            loaded = load_for_training(settings)
-            job = _plan_job(supervision, folder, out, settings, reporter, loaded, frame_cache or out.parent / ".frames")
+            frames = frame_cache or out.parent / ".frames"
+            job = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
             tell(job)
+            loaded = load_for_training(settings)
             with ExitStack() as stack:
                 if rank.world == 1:
                     processes = _processes(settings, loaded, reporter)
@@ -93,13 +96,15 @@ def _plan_job(
     out: Path,
     settings: TrainSettings,
     reporter: Reporter,
-    loaded: LoadedModel,
     frame_cache: Path,
+    world: int,
 ) -> Job:
-    """Plan, refuse what does not fit, and read all frames beforehand."""
-    cache = FrameCache(frame_cache, settings.sampling or loaded.card.sampling)
-    planned = plan(supervision, settings, reporter, loaded=loaded, cache=cache)
-    if not planned.fits:
+    """Plan before any weights are loaded, refuse what does not fit, and read all frames beforehand."""
+    outline = load_outline(settings.model, download=True)
+    cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
+    machine = this_machine(settings, world)
+    planned = plan(supervision, settings, reporter, loaded=outline, cache=cache, machine=machine)
+    if not planned.fits or planned.memory is None:
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
@@ -124,7 +129,7 @@ def _plan_job(
         frame_cache=frame_cache,
         folder=folder,
         run_name=out.absolute().name,
-        estimate=f"the plan's longest row has {longest:,}",
+        estimate=f"the plan's longest row has {longest:,}; {planned.memory.line()}",
         settings=settings,
     )
 

@@ -11,7 +11,7 @@ from vlm_autodrive.metrics.classification import macro_f1
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.prompts import verdict_prompt
 from vlm_autodrive.records import Clip, SupervisionItem, Taxonomy
-from vlm_autodrive.training.batching import TrainBatch, build_batches
+from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
 from vlm_autodrive.training.prefix_sharing import IGNORED, predict
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
@@ -49,6 +49,7 @@ def verdict_macro_f1(
     model: Any,
     encoder: Encoder,
     cache: FrameCache,
+    layout: Layout,
     visits: Sequence[Visit],
     taxonomy: Taxonomy,
     settings: TrainSettings,
@@ -64,7 +65,7 @@ def verdict_macro_f1(
     codes = torch.tensor(encoder.code_ids(taxonomy.codes), device=device)
     table = np.zeros((len(codes), len(codes) + 1))
     mine = rank.share(visits)
-    passes = build_batches(encoder, cache, mine or visits[:1], plain)
+    passes = build_batches(encoder, cache, mine or visits[:1], plain, layout)
     if not mine:
         passes = [each.weightless() for each in passes]
     model.eval()
@@ -80,7 +81,7 @@ def _count(model: Any, batch: TrainBatch, codes: torch.Tensor, table: NDArray[np
     """Add a forward pass's answers to the confusion table; what has no weight does not count."""
     shared = batch.shared
     places = (shared.labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    logits = predict(model, shared, batch.pixels, batch.grids, places - 1)
+    logits = predict(model, shared, batch.vision, places - 1)
     labels, counted = shared.labels[:, places], shared.weights[:, places] > 0
     for truth, code in enumerate(codes):
         answers = logits[(labels == code) & counted][:, codes].argmax(dim=-1)
