@@ -13,6 +13,7 @@ from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
+from vlm_autodrive.cli import export as export_verb
 from vlm_autodrive.cli import import_ as import_verb
 from vlm_autodrive.cli import inspect as inspect_verb
 from vlm_autodrive.cli import models as models_verb
@@ -91,6 +92,7 @@ app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)
 app.command("compare", rich_help_panel=_USE)(compare_verb.compare)
 app.command("report", rich_help_panel=_USE)(report_verb.report)
 app.command("detect", rich_help_panel=_USE)(detect_verb.detect)
+app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)
 
 
 def main() -> None:

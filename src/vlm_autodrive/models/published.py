@@ -20,11 +20,13 @@ class Published:
         name: Its hub name.
         config: The file of its configuration.
         weights: How many weights the hub says that it has.
+        licence: The ``license`` field of its model card.
     """
 
     name: str
     config: str
     weights: int
+    licence: str
 
     @property
     def path(self) -> Path:
@@ -33,14 +35,14 @@ class Published:
 
 
 PUBLISHED = (
-    Published("nvidia/Cosmos-Reason1-7B", "qwen2.5-vl-7b.json", 8_292_166_656),
-    Published("nvidia/Cosmos-Reason2-2B", "qwen3-vl-2b.json", 2_127_532_032),
-    Published("nvidia/Cosmos-Reason2-8B", "qwen3-vl-8b.json", 8_767_123_696),
-    Published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b.json", 3_754_622_976),
-    Published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b.json", 8_292_166_656),
-    Published("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl-2b.json", 2_127_532_032),
-    Published("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl-4b.json", 4_437_815_808),
-    Published("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl-8b.json", 8_767_123_696),
+    Published("nvidia/Cosmos-Reason1-7B", "qwen2.5-vl-7b.json", 8_292_166_656, "nvidia-open-model-license"),
+    Published("nvidia/Cosmos-Reason2-2B", "qwen3-vl-2b.json", 2_127_532_032, "nvidia-open-model-license"),
+    Published("nvidia/Cosmos-Reason2-8B", "qwen3-vl-8b.json", 8_767_123_696, "nvidia-open-model-license"),
+    Published("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl-3b.json", 3_754_622_976, "qwen-research"),
+    Published("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl-7b.json", 8_292_166_656, "apache-2.0"),
+    Published("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl-2b.json", 2_127_532_032, "apache-2.0"),
+    Published("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl-4b.json", 4_437_815_808, "apache-2.0"),
+    Published("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl-8b.json", 8_767_123_696, "apache-2.0"),
 )
 
 
