@@ -320,7 +320,7 @@ def _activations(config: Any, weights: Weights, settings: TrainSettings, largest
     )
     pairs = rows_tokens * largest.tokens * text.num_attention_heads * (_FLOAT + spread.computed)
     layer = rows_tokens * language + (pairs if spread.written_out else 0)
-    kept = _kept(layer, rows_tokens * spread.stream * text.hidden_size, text.num_hidden_layers, settings)
+    kept: float = _kept(layer, rows_tokens * spread.stream * text.hidden_size, text.num_hidden_layers, settings)
     # The inputs: patches in float32, a dense mask between all tokens of a row, and what the tower hands over.
     size = vision.patch_size if isinstance(vision.patch_size, int) else vision.patch_size[0]
     values = 3 * size * size * getattr(vision, "temporal_patch_size", 1)
@@ -339,7 +339,7 @@ def _activations(config: Any, weights: Weights, settings: TrainSettings, largest
     looked = largest.patches * largest.frame_patches * vision.num_attention_heads * (_FLOAT + spread.computed)
     seen = largest.patches * tower + (looked if spread.written_out else 0)
     if not weights.trains_vision:
-        return kept if kept > seen else seen  # nothing of the tower is kept, so it is over before the rest begins
+        return max(kept, float(seen))  # nothing of the tower is kept, so it is over before the rest begins
     return kept + _kept(seen, largest.patches * spread.stream * vision.hidden_size, vision.num_hidden_layers, settings)
 
 
