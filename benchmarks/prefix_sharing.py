@@ -17,11 +17,12 @@ import torch
 from machine import processor_name
 
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
-from vlm_autodrive.models.encoding import Encoder, Prefix
+from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.families import find_family
 from vlm_autodrive.models.loading import TINY_BASE, LoadedModel, ModelCard, load_model
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
+from vlm_autodrive.models.video_format import Prefix
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video.frames import SamplingSettings
 
@@ -37,11 +38,12 @@ def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tens
         model = tiny_qwen3_vl(tokenizer, layers=6, patch_size=patch)
     else:
         model = tiny_qwen2_5_vl(tokenizer, layers=6, patch_size=patch)
-    prefer_cpu_speed(model)
+    family = find_family(model_type)
+    prefer_cpu_speed(model, family)
     processor = tiny_processor(tokenizer, model_type, patch)
     rows, columns, frames = 10, 26, 16  # 8 pairs of frames x 5 x 13 merged patches = 520 video tokens
     sampling = SamplingSettings(fps=4, max_frames=frames, height=rows * patch, width=columns * patch)
-    family, card = find_family(model_type), ModelCard(name=model_type, sampling=sampling)
+    card = ModelCard(name=model_type, sampling=sampling)
     loaded = LoadedModel(model.train(), processor, family, card, torch.device("cpu"))
     items = [ItemTokens(list(range(10, 40)), list(range(50, 70))) for _ in range(8)]
     return (*_encode(loaded, frames, sampling), items)
@@ -67,17 +69,23 @@ def _encode(
 
 
 def measure(
-    loaded: LoadedModel, prefix: Prefix, pixels: torch.Tensor, items: Sequence[ItemTokens], clips: int, rounds: int
+    loaded: LoadedModel,
+    encoder: Encoder,
+    prefix: Prefix,
+    pixels: torch.Tensor,
+    items: Sequence[ItemTokens],
+    clips: int,
+    rounds: int,
 ) -> tuple[float, float, float]:
     """Median seconds of a shared and of a separate step, taken in turns, and the relative difference of loss."""
 
     def step(rows: list[list[ItemTokens]]) -> Callable[[], float]:
         batch = pad_rows([share_prefix(prefix, row) for row in rows], 0)
-        many, grids = pixels.repeat(len(rows), 1), torch.tensor([prefix.grid_thw] * len(rows))
+        vision = encoder.vision_inputs(pixels.repeat(len(rows), 1), torch.tensor([prefix.grid_thw] * len(rows)))
 
         def run() -> float:
             loaded.model.zero_grad()
-            loss = weighted_loss(loaded.model, batch, many, grids)
+            loss = weighted_loss(loaded.model, batch, vision)
             loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
 
@@ -109,8 +117,8 @@ def main() -> None:
         "| model and shape | shared, s a step | a row for every item, s a step | times as fast | loss differs by |",
         "|---|---|---|---|---|",
     ]
-    for name, (loaded, _, prefix, pixels, items), clips in shapes:
-        shared, separate, difference = measure(loaded, prefix, pixels, items, clips, arguments.rounds)
+    for name, (loaded, encoder, prefix, pixels, items), clips in shapes:
+        shared, separate, difference = measure(loaded, encoder, prefix, pixels, items, clips, arguments.rounds)
         line = f"| {name} | {shared:.3f} | {separate:.3f} | {separate / shared:.1f} | {difference:.0e} |"
         print(line, flush=True)
         lines.append(line)

@@ -11,12 +11,28 @@ from numpy.typing import NDArray
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, load_model, write_card
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT, reasoning_prompt, verdict_prompt
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
+from vlm_autodrive.models.tiny import (
+    tiny_internvl,
+    tiny_processor,
+    tiny_qwen2_5_vl,
+    tiny_qwen3_5,
+    tiny_qwen3_vl,
+    train_tokenizer,
+)
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.video.frames import SamplingSettings
 
 _SMALL = {"hidden": 96, "layers": 2, "vision_hidden": 64, "vision_depth": 2}
-FAMILIES = {"qwen3_vl": (partial(tiny_qwen3_vl, **_SMALL), 21), "qwen2_5_vl": (tiny_qwen2_5_vl, 14)}
+MODELS = {
+    "qwen3_vl": (partial(tiny_qwen3_vl, **_SMALL), 21, (4, 6)),
+    "qwen2_5_vl": (tiny_qwen2_5_vl, 14, (4, 6)),
+    "internvl": (tiny_internvl, 14, (4, 4)),
+    "qwen3_5": (tiny_qwen3_5, 14, (4, 6)),
+}
+"""How each is built, the side of its patches, and the rows and columns of patches in its frames."""
+HYBRID = "qwen3_5"
+FAMILIES = tuple(name for name in MODELS if name != HYBRID)
+"""Those whose tokens meet in attention only, so that their items can share a prefix."""
 TEXTS = (
     verdict_prompt(DEFAULT_TAXONOMY).text,
     reasoning_prompt(DEFAULT_TAXONOMY).text,
@@ -28,15 +44,22 @@ TEXTS = (
 
 @cache
 def saved_tiny_model(model_type: str) -> Path:
-    """A folder with a tiny model of the family; its frames are 4 x 6 patches."""
-    build, patch = FAMILIES[model_type]
-    tokenizer = train_tokenizer(TEXTS * 20, vocabulary=600)
+    """A folder with a tiny model of the family."""
+    build, patch, _ = MODELS[model_type]
+    tokenizer = train_tokenizer(TEXTS * 20, 600, model_type)
     folder = Path(mkdtemp(prefix=f"tiny-{model_type}-"))
     build(tokenizer).save_pretrained(folder)
     tiny_processor(tokenizer, model_type, patch).save_pretrained(folder)
-    sampling = SamplingSettings(fps=10 / 3, max_frames=16, height=4 * patch, width=6 * patch)
+    height, width = frame_size(model_type)
+    sampling = SamplingSettings(fps=10 / 3, max_frames=16, height=height, width=width)
     write_card(folder, ModelCard(name=f"tiny-{model_type}", sampling=sampling))
     return folder
+
+
+def frame_size(model_type: str) -> tuple[int, int]:
+    """Height and width of the frames that the tiny model of the family takes."""
+    _, patch, (rows, columns) = MODELS[model_type]
+    return rows * patch, columns * patch
 
 
 def load_tiny(model_type: str) -> tuple[LoadedModel, Encoder]:
@@ -47,5 +70,5 @@ def load_tiny(model_type: str) -> tuple[LoadedModel, Encoder]:
 
 def random_pixels(model_type: str, frames: int, seed: int = 0) -> NDArray[np.uint8]:
     """Noise in the size that the tiny model of the family takes."""
-    patch = FAMILIES[model_type][1]
-    return np.random.default_rng(seed).integers(0, 256, (frames, 4 * patch, 6 * patch, 3), dtype=np.uint8)
+    shape = (frames, *frame_size(model_type), 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)

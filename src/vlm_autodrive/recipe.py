@@ -1,6 +1,7 @@
 """Recipes: YAML that names the stages of a run and their settings.
 
-The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` makes one your own.
+The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` makes one your own. A recipe may say
+``like: another``, by a shipped name or a path, and then holds only what is different from that one.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.training.settings import TrainSettings
 
 _SUFFIX = ".yaml"
+_LIKE = "like"
 
 
 class ImportSection(ImportSettings):
@@ -164,11 +166,17 @@ def recipe_section(recipe: str, section: str) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if key not in left_out}
 
 
-def _mapping(recipe: str) -> dict[str, Any]:
+def _mapping(recipe: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A recipe's plain values, laid over those of the recipe that it says it is like."""
     values = parse_yaml(recipe_text(recipe), f"recipe {recipe}")
     if not isinstance(values, dict):
         raise UserError(f"recipe {recipe}: this is no recipe; write name: and the sections of its stages.")
-    return values
+    like = values.pop(_LIKE, None)
+    if like is None:
+        return values
+    if not isinstance(like, str) or like in (*above, recipe):
+        raise UserError(f"recipe {recipe}: {_LIKE} must name another recipe, one that is not built on this one.")
+    return merge_values(_mapping(like, (*above, recipe)), values)
 
 
 def full_recipe(recipe: Recipe) -> str:

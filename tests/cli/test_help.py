@@ -22,6 +22,7 @@ VERBS = [
     "supervise",
     "supervise audit",
     "export",
+    "models",
     "plan",
     "train",
     "evaluate",

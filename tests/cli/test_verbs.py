@@ -75,9 +75,9 @@ def test_report_is_told_of_the_drives(calls, given, wanted):
 
 def test_an_override_may_name_its_section(calls):
     noted = calls("training.training.train")
-    assert run(app, ["train", "sup", "--out", "o", "train.epochs=3", "lora.rank=4"]).exit_code == 0
+    assert run(app, ["train", "sup", "--out", "o", "train.epochs=3", "lora.r=4"]).exit_code == 0
     settings = noted[0][0][2]
-    assert (settings.epochs, settings.lora.rank) == (3, 4)
+    assert (settings.epochs, settings.lora) == (3, {"r": 4})
 
 
 def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
@@ -108,7 +108,7 @@ def test_plan_ends_with_1_if_something_does_not_fit(calls):
 
 
 def test_plan_shows_a_clip(calls):
-    noted = calls("training.planning.show_clip", "the mask")
+    noted = calls("training.showing.show_clip", "the mask")
     assert run(app, ["plan", "sup", "--show", "c7"]).stdout == "the mask\n"
     assert noted[0][0][2] == "c7"
 

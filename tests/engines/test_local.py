@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from tests.tiny_models import FAMILIES, load_tiny, random_pixels
+from tests.tiny_models import MODELS, load_tiny, random_pixels
 from vlm_autodrive.engines.local import LocalEngine, _next_token
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix
+from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, predict, share_prefix
 from vlm_autodrive.video.frames import Frames
 
 TIMES = (tuple(i * 0.3 for i in range(16)), (0.0, 0.31, 0.62, 0.9, 1.22, 1.5))
@@ -17,7 +17,7 @@ def clips(model_type: str) -> list[Frames]:
     return [Frames(random_pixels(model_type, len(times), seed), times) for seed, times in enumerate(TIMES * 2)]
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", MODELS)
 def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
     loaded, encoder = load_tiny(model_type)
     question = Question("What happens?", codes=("A", "B", "C"))
@@ -27,22 +27,16 @@ def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
         prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
         item = ItemTokens(encoder.question(question.prompt), encoder.target("A"))
         batch = pad_rows([share_prefix(prefix, [item])], encoder.pad_id)
+        vision = encoder.vision_inputs(encoder.pixel_values(clip.pixels), torch.tensor([prefix.grid_thw]))
+        place = torch.tensor([batch.input_ids.shape[1] - len(item.target) - 1])
         with torch.inference_mode():
-            logits = loaded.model(
-                input_ids=batch.input_ids,
-                position_ids=batch.position_ids,
-                attention_mask=batch.attention_mask,
-                pixel_values_videos=encoder.pixel_values(clip.pixels),
-                video_grid_thw=torch.tensor([prefix.grid_thw]),
-                mm_token_type_ids=batch.token_types,
-            ).logits
-        expected = logits[0, -len(item.target) - 1, codes].softmax(dim=-1)
+            expected = predict(loaded.model, batch, vision, place)[0, 0, codes].softmax(dim=-1)
         torch.testing.assert_close(torch.tensor(answer.probabilities), expected, atol=1e-5, rtol=1e-4)
         assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
         assert answer.text == question.codes[int(expected.argmax())]
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", MODELS)
 def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_type):
     loaded, encoder = load_tiny(model_type)
     verdict, text = Question("What happens?", codes=("A", "B")), Question("Describe.", max_new_tokens=6)
@@ -52,14 +46,9 @@ def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_typ
         written: list[int] = []
         for _ in range(text.max_new_tokens):
             batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(text.prompt), written)])], 0)
+            vision = encoder.vision_inputs(encoder.pixel_values(clip.pixels), torch.tensor([prefix.grid_thw]))
             with torch.inference_mode():
-                logits = loaded.model(
-                    input_ids=batch.input_ids,
-                    position_ids=batch.position_ids,
-                    pixel_values_videos=encoder.pixel_values(clip.pixels),
-                    video_grid_thw=torch.tensor([prefix.grid_thw]),
-                    mm_token_type_ids=batch.token_types,
-                ).logits
+                logits = predict(loaded.model, batch, vision, torch.tensor([batch.input_ids.shape[1] - 1]))
             written.append(int(logits[0, -1].argmax()))
         if encoder.end_of_turn_id in written:
             written = written[: written.index(encoder.end_of_turn_id)]
@@ -69,7 +58,7 @@ def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_typ
         assert answer.text == encoder.decode(written)
 
 
-@pytest.mark.parametrize("model_type", FAMILIES)
+@pytest.mark.parametrize("model_type", MODELS)
 def test_a_seed_gives_a_clip_the_same_sampled_text_whatever_stands_beside_it(model_type):
     loaded, _ = load_tiny(model_type)
     engine, shown = LocalEngine(loaded), clips(model_type)

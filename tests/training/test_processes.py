@@ -75,7 +75,7 @@ def test_a_lost_process_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path
     command = [sys.executable, "-c", _SCRIPT, str(supervision), str(out), wanted.model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 240
-    while not list(tmp_path.glob(".lost.partial-*/state.pt")):
+    while not list(tmp_path.glob(".lost.partial-*/states/state-*.safetensors")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(_further(process.pid), signal.SIGKILL)

@@ -1,19 +1,17 @@
 """The training stage: it learns, resumes exactly, and refuses what does not fit."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
+from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
@@ -24,10 +22,11 @@ from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items
-from vlm_autodrive.training.batching import augment, build_batch, item_tokens
-from vlm_autodrive.training.planning import plan, show_clip
+from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
+from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix
-from vlm_autodrive.training.settings import LoraSettings, TrainSettings
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.showing import show_clip
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -46,6 +45,14 @@ def settings(**changes) -> TrainSettings:
     return TrainSettings(**{**values, **changes})
 
 
+class Saying(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
 @pytest.fixture
 def supervision(tmp_path):
     return make_supervision(tmp_path / "data")
@@ -56,13 +63,19 @@ def losses(checkpoint: Path) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, optimizer):
-    out = train(
-        supervision,
-        tmp_path / "out",
-        settings(epochs=80, optimizer=optimizer, learning_rate=3e-3, mirror=False, brightness=0),
-    )
+@pytest.mark.parametrize(
+    ("model_type", "changes"),
+    [
+        ("qwen3_vl", {"optimizer": "adamw"}),
+        ("qwen3_vl", {"optimizer": "muon", "row_tokens": 300}),
+        ("qwen2_5_vl", {}),
+        ("internvl", {}),
+        ("qwen3_5", {}),
+    ],
+)
+def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_type, changes):
+    chosen = {"epochs": 80, "learning_rate": 3e-3, "mirror": False, "brightness": 0, **changes}
+    out = train(supervision, tmp_path / "out", settings(model=str(saved_tiny_model(model_type)), **chosen))
     history = losses(out)
     assert np.mean(history[-3:]) < 0.1 * history[0]
     engine = load_engine(str(out))
@@ -83,22 +96,18 @@ def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=3)
     out = train(supervision, tmp_path / "out", settings(epochs=2))
     assert (out / "model.safetensors").is_file()
-    assert not (out / "state.pt").exists()
+    assert not (out / "states").exists()
     assert load_engine(str(out)).name == "tuned"
 
 
 def test_training_says_its_plan_before_it_begins(tmp_path):
-    class Saying(SilentReporter):
-        said = []
-
-        def say(self, message):
-            self.said.append(message)
-
     supervision = make_supervision(tmp_path / "data", count=2)
-    train(supervision, tmp_path / "out", settings(epochs=1), Saying())
+    reporter = Saying()
+    train(supervision, tmp_path / "out", settings(epochs=1), reporter)
     lines = plan(supervision, settings(epochs=1)).lines()
-    assert [line for line in Saying.said if line in lines] == lines
-    assert Saying.said.index(lines[-1]) < next(i for i, line in enumerate(Saying.said) if line.startswith("training "))
+    assert [line for line in reporter.said if line in lines] == lines
+    first = next(number for number, line in enumerate(reporter.said) if line.startswith("training "))
+    assert reporter.said.index(lines[-1]) < first
 
 
 def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
@@ -127,32 +136,49 @@ def test_a_pattern_that_is_none_is_refused_with_its_fault():
 
 
 @pytest.mark.slow
-def test_killed_training_resumes_to_bitwise_the_same_weights(supervision, tmp_path):
-    whole = train(supervision, tmp_path / "whole" / "out", settings(epochs=8), frame_cache=tmp_path / "frames")
-    out = tmp_path / "killed" / "out"
-    out.parent.mkdir()
-    script = (
-        "import sys, torch; from pathlib import Path\n"
-        "from vlm_autodrive.training.training import train\n"
-        "from vlm_autodrive.training.settings import TrainSettings\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "train(Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3]),"
-        " frame_cache=Path(sys.argv[4]))"
-    )
-    command = [sys.executable, "-c", script, str(supervision), str(out), settings(epochs=8).model_dump_json()]
-    process = subprocess.Popen([*command, str(tmp_path / "frames")])
-    deadline = time.monotonic() + 240
-    while not list(out.parent.glob(".out.partial-*/state.pt")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not out.exists()
-    resumed = train(supervision, out, settings(epochs=8), frame_cache=tmp_path / "frames")
-    first, second = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
+def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=5)
+    frames = tmp_path / "frames"
+    wanted = settings(epochs=7, checkpoint_steps=3, lora={"r": 32, "lora_dropout": 0.3}, balance="class")
+    whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
+    out = tmp_path / "killed"
+
+    def found(pattern):
+        return sorted(path.name for path in tmp_path.glob(f".killed.partial-*/states/{pattern}"))
+
+    assert break_off(supervision, out, wanted, frames, 2, "kill") == -signal.SIGKILL  # before the first state
+    assert found("state-*") == []
+    assert break_off(supervision, out, wanted, frames, 4, "kill") == -signal.SIGKILL
+    assert found("state-*") == ["state-00000003.safetensors"]
+    assert break_off(supervision, out, wanted, frames, 2, "torn") == -signal.SIGXFSZ  # steps 3 to 5, then a state
+    [whole_state, torn] = reversed(found("*"))
+    assert whole_state == "state-00000003.safetensors" and torn.startswith(".tmp")
+    assert break_off(supervision, out, wanted, frames, 7, "kill") == -signal.SIGKILL
+    assert found("*") == ["state-00000006.safetensors", "state-00000009.safetensors"]
+    newest = next(tmp_path.glob(".killed.partial-*/states/state-00000009.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:5000])  # as a disk that breaks might leave it
+    reporter = Saying()
+    assert train(supervision, out, wanted, reporter, frame_cache=frames) == out
+    assert "state-00000009.safetensors cannot be read and is passed over" in reporter.said
+    first, second = (load_file(f / "adapter" / "adapter_model.safetensors") for f in (whole, out))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert losses(whole) == losses(resumed)
+    assert losses(whole) == losses(out)
+    assert sorted(p.name for p in whole.iterdir()) == sorted(p.name for p in out.iterdir())
+
+
+@pytest.mark.slow
+def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_guessed(supervision, tmp_path):
+    wanted = settings(epochs=4, keep_checkpoints=1, checkpoint_steps=1)
+    assert break_off(supervision, tmp_path / "out", wanted, tmp_path / "frames", 4, "kill") == -signal.SIGKILL
+    [state] = tmp_path.glob(".out.partial-*/states/*")
+    with safe_open(state, "pt") as opened:
+        assert TrainSettings.model_validate_json(opened.metadata()["settings"]) == wanted
+        names = {key.split(":")[0] for key in opened.keys()}  # noqa: SIM118
+    assert names == {"weight", "optimizer"}
+    state.write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"no state in .* can be read"):
+        train(supervision, tmp_path / "out", wanted, frame_cache=tmp_path / "frames")
 
 
 def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, tmp_path):
@@ -171,7 +197,7 @@ def test_clips_per_forward_changes_nothing_but_memory(supervision, tmp_path):
 
 
 def test_lora_trains_the_language_model_alone_and_merges_on_loading(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=2, lora=LoraSettings(rank=4)))
+    out = train(supervision, tmp_path / "out", settings(epochs=2, lora={"r": 4}))
     adapter = load_file(out / "adapter" / "adapter_model.safetensors")
     assert adapter and all("language_model.layers" in name for name in adapter)
     base, tuned = load_model(str(saved_tiny_model("qwen3_vl"))).model, load_model(str(out)).model
@@ -191,10 +217,11 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     taught = taught_clips(read_clips(supervision), read_items(supervision))
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
-    assert build_batch(encoder, cache, [visit], settings()).tokens == planned.clips[0].row_tokens
+    [batch] = build_batches(encoder, cache, [visit], settings(), Layout())
+    assert batch.tokens == planned.clips[0].row_tokens
     longest = max(clip.row_tokens for clip in planned.clips)
     refused = plan(supervision, settings(max_row_tokens=longest - 1))
-    assert not refused.fits and f"raise max_row_tokens to {longest}" in refused.refusal()
+    assert not refused.fits and f"train.max_row_tokens={longest}" in refused.refusal()
     with pytest.raises(UserError, match="max_row_tokens"):
         train(supervision, supervision.parent / "out", settings(max_row_tokens=longest - 1))
 
@@ -242,6 +269,6 @@ def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
     encoder = Encoder(loaded)
     taught = taught_clips(read_clips(supervision), read_items(supervision))[0]
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
-    batch = build_batch(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings())
+    [batch] = build_batches(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings(), Layout())
     learned = encoder.decode(batch.shared.labels[0][batch.shared.labels[0] != -100].tolist())
     assert "From the right." in learned and "left" not in learned

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.training.supervision_set import make_clips, make_items
 from vlm_autodrive.records import Check
 from vlm_autodrive.training.settings import TrainSettings
@@ -65,3 +67,49 @@ def test_rejected_items_and_other_splits_are_not_taught(tmp_path):
     result = taught_clips(clips, items)
     assert [each.clip.split for each in result] == ["train"] * 3
     assert [item.kind for item in result[0].items] == ["reasoning", "caption"]
+
+
+def test_balanced_visits_give_every_class_its_turn_and_every_clip_its_share(tmp_path):
+    clips = make_clips(tmp_path, 9)
+    rare = [clip for clip in clips if clip.event_class != "collision"] + clips[:1]  # one collision, three of the others
+    items = [item for clip in rare for item in make_items(clip)]
+    settings = TrainSettings(clips_per_step=3, balance="class", epochs=3)
+    known = taught_clips(rare, items)
+    steps = [visits_of_step(known, step, settings) for step in range(steps_in_all(len(known), settings))]
+    visits = [visit for step in steps for visit in step]
+    assert len(visits) == 3 * len(known)
+    assert Counter(v.clip.event_class for v in visits) == {"collision": 7, "near_collision": 7, "normal": 7}
+    assert all(len({v.clip.event_class for v in step}) == 3 for step in steps if len(step) == 3)
+    normal = [v.clip.clip_id for v in visits if v.clip.event_class == "normal"]
+    assert len(set(normal[:3])) == len(set(normal[3:6])) == 3
+    assert [v.mirrored for v in visits if v.clip.event_class == "collision"].count(True) not in (0, 7)
+    assert visits_of_step(known, 5, settings) == steps[5]
+
+
+def test_clips_of_unknown_class_are_one_more_class(tmp_path):
+    clips = make_clips(tmp_path, 4)
+    clips[3] = clips[3].model_copy(update={"event_class": None})
+    known = taught_clips(clips, [i for n, clip in enumerate(clips) for i in (make_items(clip) if n < 3 else [])])
+    known.append(type(known[0])(clips[3], known[0].items))
+    visits = visits_of_step(known, 0, TrainSettings(clips_per_step=4, balance="class"))
+    assert {v.clip.event_class for v in visits} == {None, "collision", "near_collision", "normal"}
+
+
+def test_items_are_drawn_by_the_weights_of_their_kinds(tmp_path):
+    [clip] = make_clips(tmp_path, 1)
+    caption = make_items(clip)[2]
+    kinds = ("caption", "description", "vqa", "vqa")
+    items = [caption.model_copy(update={"kind": kind, "item_id": str(n)}) for n, kind in enumerate(kinds)]
+    known = taught_clips([clip], items)
+
+    def drawn(count, **weights):
+        settings = TrainSettings(clips_per_step=1, sampled_items=count, draw_weights=weights)
+        return [[i.kind for i in visits_of_step(known, step, settings)[0].items] for step in range(300)]
+
+    assert all(kinds == ["caption", "vqa", "vqa"] for kinds in drawn(4, description=0))
+    ones = Counter(kinds[0] for kinds in drawn(1, caption=6, description=0))
+    assert ones["description"] == 0 and 2.0 < ones["caption"] / ones["vqa"] < 4.5  # 6 to 1 + 1
+    assert all(kinds == [] for kinds in drawn(0, caption=2))
+    assert all(kinds == [] for kinds in drawn(2, caption=0, description=0, vqa=0))
+    with pytest.raises(ValueError, match="taken at every visit"):
+        TrainSettings(draw_weights={"verdict": 2.0})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlm_autodrive.cli.export_model import export_model
 from vlm_autodrive.cli.options import AsJson, Out, Overwrite
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def export_supervision(
     else:
         _print(summary)
         print(out)
+
+
+app.command("model")(export_model)
 
 
 def _print(summary: "ExportSummary") -> None:

@@ -16,6 +16,7 @@ from vlm_autodrive.cli import evaluate as evaluate_verb
 from vlm_autodrive.cli import export as export_verb
 from vlm_autodrive.cli import import_ as import_verb
 from vlm_autodrive.cli import inspect as inspect_verb
+from vlm_autodrive.cli import models as models_verb
 from vlm_autodrive.cli import plan as plan_verb
 from vlm_autodrive.cli import recipes as recipes_verb
 from vlm_autodrive.cli import report as report_verb
@@ -91,13 +92,14 @@ app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
 app.command("supervise", rich_help_panel=_DATA, epilog=supervise_verb.SEE_ALSO)(supervise_verb.supervise)
 app.command("supervise audit", rich_help_panel=_DATA)(supervise_audit_verb.supervise_audit)
-app.add_typer(export_verb.app, name="export", rich_help_panel=_DATA)
+app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
 app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)
 app.command("compare", rich_help_panel=_USE)(compare_verb.compare)
 app.command("report", rich_help_panel=_USE)(report_verb.report)
 app.command("detect", rich_help_panel=_USE)(detect_verb.detect)
+app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)
 
 
 def main() -> None:

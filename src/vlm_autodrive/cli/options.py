@@ -56,7 +56,7 @@ def settings_from(
 
 
 def is_setting(text: str) -> bool:
-    """Whether an argument is a setting such as ``lora.rank=8`` rather than a path."""
+    """Whether an argument is a setting such as ``lora.r=8`` rather than a path."""
     key, equals, _ = text.partition("=")
     return bool(equals) and all(part.isidentifier() for part in key.split(".")) and not Path(text).exists()
 

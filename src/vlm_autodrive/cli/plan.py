@@ -17,26 +17,39 @@ def plan(
     show: Annotated[
         str | None, typer.Option("--show", metavar="CLIP", help="Show this clip's rows, token by token.")
     ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option("--gpus", min=0, metavar="N", help="Plan for so many GPUs; 0 for a CPU. Default: this machine."),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option("--memory", min=0.001, metavar="GB", help="Memory of each GPU. Default: that of this machine."),
+    ] = None,
     recipe: RecipeName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count tokens and frames of every clip: does all of it fit?
+    """Count tokens and frames of every clip, and estimate the memory: does all of it fit?
 
-    Ends with status 1 if something does not fit; training would refuse it too.
+    Nothing is loaded: a model's configuration is enough, and those of Cosmos-Reason, Qwen2.5-VL and Qwen3-VL are
+    shipped. Ends with status 1 if something does not fit, and names settings that would make it; training would
+    refuse it too.
 
     Example: autodrive plan runs/mine/supervision --model tiny-base
+
+    Example: autodrive plan runs/nexar/supervision --recipe nexar --gpus 1 --memory 80
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.training.memory import machine_of
     from vlm_autodrive.training.planning import plan as plan_training
-    from vlm_autodrive.training.planning import show_clip
     from vlm_autodrive.training.settings import TrainSettings
+    from vlm_autodrive.training.showing import show_clip
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
     if show is not None:
         print(show_clip(supervision, chosen, show))
         return
-    planned = plan_training(supervision, chosen, make_reporter())
+    planned = plan_training(supervision, chosen, make_reporter(), machine=machine_of(chosen, gpus, memory))
     if as_json:
         print(planned.model_dump_json(indent=1))
     else:

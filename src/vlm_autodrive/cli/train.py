@@ -21,14 +21,20 @@ def train(
 ) -> None:
     """Post-train a model on a supervision set.
 
-    Interrupted, the same command goes on from the last checkpoint.
+    Interrupted, the same command goes on from the last checkpoint. On several GPUs or machines, start it with
+    torchrun: torchrun --nproc_per_node 8 -m vlm_autodrive train ...
 
     Example: autodrive train runs/mine/supervision --model tiny-base --out runs/mine/checkpoint epochs=2
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.progress import SILENT
+    from vlm_autodrive.training.processes import launched_number
     from vlm_autodrive.training.settings import TrainSettings
     from vlm_autodrive.training.training import train as train_model
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
-    print(train_model(supervision, out, chosen, make_reporter(), overwrite=overwrite))
+    is_first = launched_number() == 0
+    trained = train_model(supervision, out, chosen, make_reporter() if is_first else SILENT, overwrite=overwrite)
+    if is_first:
+        print(trained)

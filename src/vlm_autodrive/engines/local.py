@@ -1,5 +1,6 @@
 """The local engine: a transformers model in this process."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -7,8 +8,9 @@ import torch
 from transformers import DynamicCache
 
 from vlm_autodrive.engines.protocol import Answer, Question
-from vlm_autodrive.models.encoding import Encoder, Prefix
+from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, load_model, model_key
+from vlm_autodrive.models.video_format import Prefix, forward_positions
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
@@ -70,20 +72,25 @@ class LocalEngine:
         first = prefixes[group[0]]
         try:
             pixels = torch.cat([self._encoder.pixel_values(clips[i].pixels) for i in group])
+            grids = torch.tensor([prefixes[i].grid_thw for i in group])
+            positions = torch.stack([prefixes[i].position_ids for i in group], dim=1)  # [axes, clips, tokens]
+            vision = self._encoder.vision_inputs(pixels, grids)
             model.model(
                 input_ids=torch.stack([prefixes[i].input_ids for i in group]).to(device),
-                position_ids=torch.stack([prefixes[i].position_ids for i in group], dim=1).to(device),
-                mm_token_type_ids=torch.stack([prefixes[i].token_types for i in group]).to(device),
-                pixel_values_videos=pixels.to(device),
-                video_grid_thw=torch.tensor([prefixes[i].grid_thw for i in group], device=device),
+                position_ids=forward_positions(positions).to(device),
+                **{name: value.to(device) for name, value in vision.items()},
                 past_key_values=cache,
                 use_cache=True,
             )
             answers = []
             for question in questions:
-                positions = torch.tensor([prefixes[i].next_position for i in group], device=device)
-                answers.append(self._ask(cache, question, positions))
-                _shorten(cache, len(first.input_ids))
+                begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
+                begins = begins.expand(len(positions), -1)
+                # A linear layer's state holds what it has read and cannot be shortened.
+                used = copy.deepcopy(cache) if any(cache.is_linear) else cache
+                answers.append(self._ask(used, question, begins))
+                if used is cache:
+                    _shorten(cache, len(first.input_ids))
             return answers
         except torch.OutOfMemoryError:
             reason = f"out of memory with {len(group)} clips at once; ask for fewer at a time"
@@ -91,7 +98,7 @@ class LocalEngine:
 
     def _ask(self, cache: DynamicCache, question: Question, positions: torch.Tensor) -> list[Answer]:
         tokens = torch.tensor(self._encoder.question(question.prompt), device=positions.device)
-        logits = self._step(cache, tokens.expand(len(positions), -1), positions)
+        logits = self._step(cache, tokens.expand(positions.shape[1], -1), positions)
         if question.codes:
             codes = self._encoder.code_ids(question.codes)
             probabilities = logits[:, codes].float().softmax(dim=-1).tolist()
@@ -107,8 +114,9 @@ class LocalEngine:
         """Decoding of all clips side by side."""
         end, most = self._encoder.end_of_turn_id, question.max_new_tokens
         chance = torch.Generator().manual_seed(question.seed)
-        written: list[list[int]] = [[] for _ in positions]
-        ended = torch.zeros(len(positions), dtype=torch.bool, device=positions.device)
+        clips = positions.shape[1]
+        written: list[list[int]] = [[] for _ in range(clips)]
+        ended = torch.zeros(clips, dtype=torch.bool, device=positions.device)
         for step in range(most):
             token = _next_token(logits, question.temperature, chance)
             ended |= token == end
@@ -127,11 +135,11 @@ class LocalEngine:
         ]
 
     def _step(self, cache: DynamicCache, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Logits behind the last of ``tokens`` [clips, new tokens], which begin at ``positions`` [clips]."""
-        places = positions[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        """Logits behind the last of ``tokens`` [clips, new tokens], which begin at ``positions`` [axes, clips]."""
+        places = positions[..., None] + torch.arange(tokens.shape[1], device=tokens.device)
         logits: torch.Tensor = self._loaded.model(
             input_ids=tokens,
-            position_ids=places.expand(3, -1, -1),
+            position_ids=forward_positions(places),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
+from vlm_autodrive.models.families import Family
+
 FRAME_ATTENTION = "autodrive_flash_frames"
 
 
@@ -73,19 +75,23 @@ class PatchProduct(torch.nn.Conv3d):
         return product[:, :, None, None, None]
 
 
-def prefer_cpu_speed(model: torch.nn.Module) -> None:
+def prefer_cpu_speed(model: torch.nn.Module, family: Family) -> None:
     """Choose what is fastest for short sequences on a CPU, in both halves of a model.
 
-    The language model's attention is written out too; the vision tower's is :func:`frame_attention`,
-    and its patch embedding a :class:`PatchProduct` over the same weights.
+    The language model's attention is written out too. A Qwen tower's is :func:`frame_attention`, and its
+    patch embedding a :class:`PatchProduct` over the same weights; other towers take whole pictures as a
+    batch already.
 
     It is set on the tower's configuration after loading, since the loader takes every name with
     ``flash`` in it for a kernel to be fetched.
     """
+    model.get_submodule(family.language_model).config._attn_implementation = "eager"  # type: ignore[union-attr]
+    if family.video != "qwen":
+        return
     AttentionInterface.register(FRAME_ATTENTION, frame_attention)
-    model.get_submodule("model.language_model").config._attn_implementation = "eager"  # type: ignore[union-attr]
-    model.get_submodule("model.visual").config._attn_implementation = FRAME_ATTENTION  # type: ignore[union-attr]
-    embedding = model.get_submodule("model.visual.patch_embed.proj")
+    tower = model.get_submodule(family.vision_tower)
+    tower.config._attn_implementation = FRAME_ATTENTION  # type: ignore[union-attr]
+    embedding = tower.get_submodule("patch_embed.proj")
     assert isinstance(embedding, torch.nn.Conv3d)
     assert embedding.stride == embedding.kernel_size
     embedding.__class__ = PatchProduct

@@ -6,40 +6,18 @@ special token, which no tokenizer merges with its neighbours, so prefix and item
 apart and give the very tokens of the whole.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.families import video_format
 from vlm_autodrive.models.loading import LoadedModel
-from vlm_autodrive.models.patches import Patcher
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models.video_format import Prefix
 
-_MILLISECONDS_PER_SECOND = 1000
-_VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 _QUESTION = "\N{WHITE SQUARE}question\N{WHITE SQUARE}"
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """Tokens of system prompt and video.
-
-    Attributes:
-        input_ids: Shape [tokens].
-        position_ids: Temporal, height and width position of each token, shape [3, tokens].
-        next_position: Where the first token of every item stands, in all three.
-        grid_thw: Grid of the video's patches: pairs of frames, rows, columns.
-        token_types: 2 for video tokens, 0 for text, shape [tokens].
-    """
-
-    input_ids: torch.Tensor
-    position_ids: torch.Tensor
-    next_position: int
-    grid_thw: tuple[int, int, int]
-    token_types: torch.Tensor
 
 
 class Encoder:
@@ -48,17 +26,16 @@ class Encoder:
     def __init__(self, loaded: LoadedModel) -> None:
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
-        self._video_processor = loaded.processor.video_processor
-        self._patcher = Patcher(loaded.processor.video_processor)
-        self._text_timestamps = loaded.family.text_timestamps
-        self._rope_index = loaded.model.model.get_rope_index
-        head, tail = self._template()
-        self._head = head
-        self._before_question, self._before_answer = tail
+        self._video = video_format(loaded.family, loaded.processor, loaded.model)
+        _, self._before_question, self._before_answer = self._template("")
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
+
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width of frames that the model can take and that are nearest to these."""
+        return self._video.nearest_size(height, width)
 
     def check_size(self, height: int, width: int, token_pixels: int | None = None) -> None:
         """Refuse frames of a size that the model cannot cut into whole patches.
@@ -71,81 +48,51 @@ class Encoder:
         Raises:
             UserError: Naming the nearest size that it can, or the side that its tokens have.
         """
-        grid: int = self._video_processor.patch_size * self._video_processor.merge_size
-        if token_pixels is not None and token_pixels != grid:
-            raise UserError(
-                f"this model makes a token of {grid} x {grid} pixels; set sampling.token_pixels={grid}, "
-                f"and not {token_pixels}."
-            )
-        if height % grid or width % grid:
-            near = [max(1, round(size / grid)) * grid for size in (height, width)]
-            raise UserError(
-                f"this model takes frames whose height and width are multiples of {grid}, and not {height} x {width}; "
-                f"set sampling.height={near[0]} and sampling.width={near[1]}."
-            )
+        self._video.check_size(height, width, token_pixels)
 
-    def _template(self) -> tuple[str, tuple[str, str]]:
+    def _template(self, before_video: str) -> tuple[str, str, str]:
+        """The rendered conversation up to the video, from there to the question, and from there to the answer."""
+        lead = [{"type": "text", "text": before_video}] if before_video else []
         messages = [
             {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
-            {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": _QUESTION}]},
+            {"role": "user", "content": [*lead, {"type": "video"}, {"type": "text", "text": _QUESTION}]},
         ]
         text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        head, rest = text.split(_VIDEO)
+        head, rest = text.split(self._video.placeholder)
         before, after = rest.split(_QUESTION)
-        # Where the processor writes each pair of frames with its own time and its own start and end,
-        # a second start and end around them all would be tokens that the model never saw in training.
-        return head + ("<|video_pad|>" if self._text_timestamps else _VIDEO), (before, after)
+        return head, before, after
 
     def _prefix(self, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
         """The prefix for frames of ``height`` x ``width`` at these times; depends on nothing else."""
         self.check_size(height, width)
-        blank = torch.zeros(len(times_s), 3, height, width, dtype=torch.uint8)
-        indices = [round(time * _MILLISECONDS_PER_SECOND) for time in times_s]
-        metadata = {
-            "total_num_frames": indices[-1] + 1,
-            "fps": float(_MILLISECONDS_PER_SECOND),
-            "frames_indices": indices,
-            "height": height,
-            "width": width,
-        }
-        encoded = self._processor(
-            text=[self._head],
-            videos=[blank],
-            video_metadata=[metadata],
-            do_sample_frames=False,
-            do_resize=False,
-            return_tensors="pt",
-        )
-        input_ids = encoded["input_ids"][0]
-        types = encoded["mm_token_type_ids"][0]
-        grid = encoded["video_grid_thw"]
-        extra = {}
-        if not self._text_timestamps:
-            interval = (times_s[-1] - times_s[0]) / max(len(times_s) - 1, 1)
-            extra["second_per_grid_ts"] = torch.tensor([interval * self._video_processor.temporal_patch_size])
-        # One text token more than the prefix: its position is where every item begins.
-        ids = torch.cat([input_ids, input_ids.new_zeros(1)])[None]
-        kinds = torch.cat([types, types.new_zeros(1)])[None]
-        positions, _ = self._rope_index(input_ids=ids, mm_token_type_ids=kinds, video_grid_thw=grid, **extra)
-        rows, columns, pairs = int(grid[0, 1]), int(grid[0, 2]), int(grid[0, 0])
-        return Prefix(
-            input_ids=input_ids,
-            position_ids=positions[:, 0, :-1],
-            next_position=int(positions[0, 0, -1]),
-            grid_thw=(pairs, rows, columns),
-            token_types=types,
-        )
+        head, _, _ = self._template(self._video.before_video(times_s))
+        return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width)
+
+    def conversation(self, times_s: tuple[float, ...], height: int, width: int, prompt: str, text: str) -> Prefix:
+        """Video, question and answer as the stock processor makes them in one piece: what prefix and item must be."""
+        head, before, after = self._template(self._video.before_video(times_s))
+        whole = head + self._video.processor_placeholder + before + prompt + after + text
+        return self._video.prefix(whole, times_s, height, width)
 
     def pixel_values(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        """Normalised patches of a clip's frames.
+        """Normalised values of a clip's frames, as the model takes them.
 
         Args:
             pixels: Shape [frames, height, width, 3].
 
         Returns:
-            Shape [patches, values of a patch].
+            Shape [patches or frames, ...]; those of several clips are joined along the first axis.
         """
-        return self._patcher.patches(pixels)
+        return self._video.pixel_values(pixels)
+
+    def vision_inputs(self, values: torch.Tensor, grids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The arguments of the model's ``forward`` for clips in the order of their places in the rows.
+
+        Args:
+            values: The clips' :meth:`pixel_values`, joined.
+            grids: Grid of each clip, shape [clips, 3].
+        """
+        return self._video.inputs(values, grids)
 
     def question(self, prompt: str) -> list[int]:
         """Tokens from behind the video to where the answer begins."""

@@ -1,6 +1,9 @@
 """Loading a model: the shipped tiny one, a checkpoint folder of ours, or anything from a hub."""
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +31,16 @@ class ModelCard(Settings):
         base: What it was trained from: a hub name, a folder or ``tiny-base``; None if from nothing.
         sampling: How its frames are taken. Evaluation and detection follow it.
         window_s: Length of the clips that it was trained on, the median; None if unknown.
+        steps: How many steps its weights were trained for; None if unknown.
+        validation_macro_f1: Of the direct verdict, where the weights were chosen by it; else None.
     """
 
     name: str
     base: str | None = None
     sampling: SamplingSettings
     window_s: float | None = None
+    steps: int | None = None
+    validation_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,16 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     if adapter.is_dir():
         from peft import PeftModel
 
-        loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
+        with quiet_renames():
+            loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
     if device.type == "cpu":
-        cpu_speed.prefer_cpu_speed(loaded)
+        cpu_speed.prefer_cpu_speed(loaded, family)
     return LoadedModel(loaded.to(device).eval(), processor, family, card, device)
+
+
+@contextmanager
+def quiet_renames() -> Iterator[None]:
+    """Without the warnings that transformers is going to rename what peft, or every version so far, calls."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning)
+        yield

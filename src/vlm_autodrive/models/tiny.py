@@ -1,6 +1,6 @@
-"""The tiny models: stock Qwen3-VL and Qwen2.5-VL classes with few, random weights.
+"""The tiny models: the families' stock classes with few, random weights.
 
-The Qwen3-VL one is the architecture of the shipped base checkpoint; both serve the tests.
+The Qwen3-VL one is the architecture of the shipped base checkpoint; all serve the tests.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 PATCH_SIZE = 21
 MERGE_SIZE = 2
+INTERNVL_SIDE = 4  # patches along a side of the tiny InternVL's square frames
 _SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -20,17 +21,18 @@ _SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+_INTERNVL_SPECIAL = (*_SPECIAL[:3], "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
 _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% for part in message.content %}"
-    "{% if part.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% if part.type == 'video' %}VIDEO"
     "{% elif part.type == 'text' %}{{ part.text }}{% endif %}"
     "{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024, model_type: str = "qwen3_vl") -> Tokenizer:
     """A byte-level BPE whose tokens are whole clauses.
 
     Digits and line ends stand alone and text is cut behind ``. , : ; ? ! ]``, but not at spaces, so
@@ -49,7 +51,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=2,
-        special_tokens=list(_SPECIAL),
+        special_tokens=list(_INTERNVL_SPECIAL if model_type == "internvl" else _SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -61,21 +63,42 @@ def tiny_processor(tokenizer: Tokenizer, model_type: str = "qwen3_vl", patch_siz
     """The stock processor of the family around a small tokenizer."""
     import transformers
 
+    if model_type == "internvl":
+        return _internvl_processor(tokenizer, patch_size)
     wrapped = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         extra_special_tokens=list(_SPECIAL[1:]),
     )
+    template = _CHAT_TEMPLATE.replace("VIDEO", "<|vision_start|><|video_pad|><|vision_end|>")
     sizes = {"patch_size": patch_size, "temporal_patch_size": 2, "merge_size": MERGE_SIZE}
     images = transformers.Qwen2VLImageProcessor(**sizes)
-    if model_type == "qwen3_vl":
-        videos = transformers.Qwen3VLVideoProcessor(**sizes, cap_pixels_per_frame=False)
-        processor: Any = transformers.Qwen3VLProcessor(images, wrapped, videos, chat_template=_CHAT_TEMPLATE)
-    else:
+    if model_type == "qwen2_5_vl":
         videos = transformers.Qwen2VLVideoProcessor(**sizes)
-        processor = transformers.Qwen2_5_VLProcessor(images, wrapped, videos, chat_template=_CHAT_TEMPLATE)
-    return processor
+        return transformers.Qwen2_5_VLProcessor(images, wrapped, videos, chat_template=template)
+    videos = transformers.Qwen3VLVideoProcessor(**sizes, cap_pixels_per_frame=False)
+    return transformers.Qwen3VLProcessor(images, wrapped, videos, chat_template=template)
+
+
+def _internvl_processor(tokenizer: Tokenizer, patch_size: int) -> Any:
+    import transformers
+
+    named = ("start_image_token", "end_image_token", "context_image_token", "video_token")
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=dict(zip(named, _INTERNVL_SPECIAL[3:], strict=True)),
+    )
+    size = {"height": INTERNVL_SIDE * patch_size, "width": INTERNVL_SIDE * patch_size}
+    return transformers.InternVLProcessor(
+        transformers.GotOcr2ImageProcessor(size=size),
+        wrapped,
+        transformers.InternVLVideoProcessor(size=size),
+        image_seq_length=(INTERNVL_SIDE // MERGE_SIZE) ** 2,
+        chat_template=_CHAT_TEMPLATE.replace("VIDEO", "<video>\n"),
+    )
 
 
 def tiny_qwen3_vl(
@@ -163,6 +186,87 @@ def tiny_qwen2_5_vl(tokenizer: Tokenizer, *, layers: int = 2, patch_size: int = 
     )
     torch.manual_seed(seed)
     return transformers.Qwen2_5_VLForConditionalGeneration(config)
+
+
+def tiny_qwen3_5(tokenizer: Tokenizer, *, patch_size: int = 14, seed: int = 0) -> Any:
+    """A stock Qwen3.5 with random weights, for tests: linear attention in three layers of four."""
+    import transformers
+
+    config = transformers.Qwen3_5Config(
+        text_config={
+            "vocab_size": tokenizer.get_vocab_size(),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+            "linear_key_head_dim": 16,
+            "linear_value_head_dim": 16,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "max_position_embeddings": 4096,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [2, 1, 1],
+                "mrope_interleaved": True,
+                "partial_rotary_factor": 0.25,
+            },
+            "tie_word_embeddings": True,
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_heads": 4,
+            "patch_size": patch_size,
+            "spatial_merge_size": MERGE_SIZE,
+            "temporal_patch_size": 2,
+            "out_hidden_size": 64,
+            "num_position_embeddings": 64,
+        },
+        tie_word_embeddings=True,
+        **_special_ids(),
+    )
+    torch.manual_seed(seed)
+    return transformers.Qwen3_5ForConditionalGeneration(config)
+
+
+def tiny_internvl(tokenizer: Tokenizer, *, layers: int = 2, patch_size: int = 14, seed: int = 0) -> Any:
+    """A stock InternVL with random weights, for tests; its language model is a Qwen2."""
+    import transformers
+
+    side = INTERNVL_SIDE * patch_size
+    config = transformers.InternVLConfig(
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": tokenizer.get_vocab_size(),
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": layers,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 4096,
+            "tie_word_embeddings": True,
+        },
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "image_size": [side, side],
+            "patch_size": [patch_size, patch_size],
+        },
+        image_token_id=_INTERNVL_SPECIAL.index("<IMG_CONTEXT>"),
+        image_seq_length=(INTERNVL_SIDE // MERGE_SIZE) ** 2,
+        downsample_ratio=1 / MERGE_SIZE,
+        tie_word_embeddings=True,
+        eos_token_id=_SPECIAL.index("<|im_end|>"),
+        pad_token_id=_SPECIAL.index("<|endoftext|>"),
+    )
+    torch.manual_seed(seed)
+    return transformers.InternVLForConditionalGeneration(config)
 
 
 def _special_ids() -> dict[str, int]:

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, load_model
+from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.stores import read_clips, read_items
-from vlm_autodrive.training.batching import item_tokens
-from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
-from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.counting import (
+    CHARACTERS_PER_TOKEN,
+    Counts,
+    counts_of,
+    drawn_longest_first,
+    takes_any_size,
+)
+from vlm_autodrive.training.fitting import Planned, refusal_of
+from vlm_autodrive.training.memory import Machine, Memory, this_machine
+from vlm_autodrive.training.rows import ClipPlan
+from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step
 from vlm_autodrive.video.frame_cache import FrameCache
 from vlm_autodrive.video.frames import FRAMES_PER_TOKEN
@@ -22,35 +29,6 @@ from vlm_autodrive.video.probe import VideoError
 from vlm_autodrive.video.sampler import wanted_frames
 
 _SHOWN = 5
-
-
-class ClipPlan(Record):
-    """What one clip costs, with all of its items in one row.
-
-    Attributes:
-        clip_id: The clip.
-        frames: Frames that the model will see.
-        wanted: Frames that the sampling asks for; more than ``frames`` where the video has fewer to give.
-        seconds: Length of the window.
-        prefix_tokens: Tokens of system prompt and video, computed once.
-        item_tokens: Tokens of all its items together.
-        items: How many items it has.
-        problem: Why it cannot be trained on; empty if it can.
-    """
-
-    clip_id: str
-    frames: int
-    seconds: float
-    prefix_tokens: int
-    item_tokens: int
-    items: int
-    wanted: int = 0
-    problem: str = ""
-
-    @property
-    def row_tokens(self) -> int:
-        """Length of its row."""
-        return self.prefix_tokens + self.item_tokens
 
 
 class Plan(Record):
@@ -61,16 +39,24 @@ class Plan(Record):
         clips: One entry for each clip that has items in the train split.
         max_row_tokens: The longest row that is accepted.
         steps: Steps in all.
+        steps_per_epoch: Steps in one pass over the clips.
         tokens_shared: Tokens of the first epoch's steps with each prefix computed once.
         tokens_separate: The same steps with a row for every item, as other frameworks train.
+        exact: Whether tokens were counted by the model's own processor, or reckoned without it.
+        memory: What it takes at its peak; None if no clip can be trained on.
+        refused: Why it does not fit, with the settings that would make it; empty if it fits.
     """
 
     model: str
     clips: tuple[ClipPlan, ...]
     max_row_tokens: int
     steps: int
+    steps_per_epoch: int = 0
     tokens_shared: int
     tokens_separate: int
+    exact: bool = True
+    memory: Memory | None = None
+    refused: str = ""
 
     @property
     def too_long(self) -> list[ClipPlan]:
@@ -85,7 +71,7 @@ class Plan(Record):
     @property
     def fits(self) -> bool:
         """Whether training may begin."""
-        return bool(self.readable_ids()) and not self.too_long
+        return bool(self.readable_ids()) and not self.too_long and (self.memory is None or self.memory.fits)
 
     def readable_ids(self) -> set[str]:
         """Ids of the clips that will be trained on."""
@@ -97,12 +83,7 @@ class Plan(Record):
             return (
                 "there is no readable clip with accepted items in the train split; look at the supervision's summary."
             )
-        longest = max(clip.row_tokens for clip in self.clips)
-        return (
-            f"{len(self.too_long)} of {len(self.clips)} clips do not fit into max_row_tokens={self.max_row_tokens}; "
-            f"the longest row has {longest} tokens: raise max_row_tokens to {longest}, or lower sampling.fps, "
-            f"sampling.height and sampling.width, or the items per clip."
-        )
+        return self.refused
 
     def lines(self) -> list[str]:
         """The plan in plain lines."""
@@ -111,7 +92,8 @@ class Plan(Record):
         readable = [clip for clip in self.clips if not clip.problem]
         rows = np.array([clip.row_tokens for clip in readable])
         lines = [
-            f"{self.model}: {len(readable)} clips, {sum(clip.items for clip in readable)} items, {self.steps} steps",
+            f"{self.model}: {len(readable)} clips, {sum(clip.items for clip in readable)} items, {self.steps} steps, "
+            f"{self.steps_per_epoch} an epoch",
             f"frames a clip: {_span([clip.frames for clip in readable])}; "
             f"seconds: {_span([clip.seconds for clip in readable])}",
             f"tokens: prefix {_span([clip.prefix_tokens for clip in readable])}, "
@@ -120,6 +102,13 @@ class Plan(Record):
             f"one epoch: {self.tokens_shared:,} tokens with shared prefixes, {self.tokens_separate:,} with a row "
             f"for every item ({self.tokens_separate / max(self.tokens_shared, 1):.1f} times as many)",
         ]
+        if not self.exact:
+            lines.append(
+                "the model's tokenizer is not on this machine: tokens of text are an estimate, one for every "
+                f"{CHARACTERS_PER_TOKEN} characters, and those of video are exact"
+            )
+        if self.memory is not None:
+            lines.append(self.memory.line())
         lines += _sparse_lines(readable)
         lines += [f"left out, cannot be read: {clip.clip_id}: {clip.problem}" for clip in self.unreadable]
         longest = sorted(readable, key=lambda clip: clip.row_tokens, reverse=True)[:_SHOWN]
@@ -136,8 +125,12 @@ def plan(
     frame_cache: Path | None = None,
     loaded: LoadedModel | None = None,
     cache: FrameCache | None = None,
+    machine: Machine | None = None,
 ) -> Plan:
     """Count what training on a supervision set would take.
+
+    No weights are loaded: a configuration is enough. Where the model's tokenizer is missing, too, the tokens of
+    text are reckoned from their characters.
 
     Args:
         supervision: The supervision set.
@@ -146,36 +139,52 @@ def plan(
         frame_cache: Folder of decoded frames; beside ``supervision`` by default.
         loaded: The model, if it is loaded already.
         cache: The frame cache, if it is open already.
+        machine: What it would be trained on; this one by default.
+
+    Raises:
+        UserError: If the model's configuration cannot be read or does not go with the settings.
     """
-    loaded = loaded or load_model(settings.model)
+    loaded = loaded or load_outline(settings.model)
     sampling = settings.sampling or loaded.card.sampling
-    encoder = Encoder(loaded)
-    encoder.check_size(sampling.height, sampling.width, sampling.token_pixels)
+    counts = counts_of(loaded, sampling, settings)
     cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)
     taught = taught_clips(read_clips(supervision), read_items(supervision))
     cache.fill([each.clip for each in taught], reporter, workers=os.cpu_count() or 1)
-    plans: dict[str, ClipPlan] = {}
-    for each in taught:
-        plans[each.clip.clip_id] = _plan_clip(encoder, cache, each, settings)
+    plans = {each.clip.clip_id: _plan_clip(counts, cache, each, settings) for each in taught}
     readable = [each for each in taught if not plans[each.clip.clip_id].problem]
+    epoch = steps_in_all(len(readable), settings.model_copy(update={"epochs": 1.0})) if readable else 0
     shared = separate = 0
-    for step in range(steps_in_all(len(readable), settings.model_copy(update={"epochs": 1.0})) if readable else 0):
+    for step in range(epoch):
         for visit in visits_of_step(readable, step, settings):
             prefix = plans[visit.clip.clip_id].prefix_tokens
-            items = sum(len(item.question) + len(item.target) for item in item_tokens(encoder, visit, settings))
+            items = sum(item.tokens for item in counts.items(visit))
             shared += prefix + items
             separate += prefix * len(visit.items) + items
-    return Plan(
+    whole = Plan(
         model=loaded.card.name,
         clips=tuple(plans.values()),
         max_row_tokens=settings.max_row_tokens,
         steps=steps_in_all(len(readable), settings) if readable else 0,
+        steps_per_epoch=epoch,
         tokens_shared=shared,
         tokens_separate=separate,
+        exact=counts.is_exact,
     )
+    if not readable:
+        return whole
+    planned = Planned(
+        config=loaded.model.config,
+        clips=[plans[each.clip.clip_id] for each in readable],
+        settings=settings,
+        sampling=sampling,
+        machine=machine or this_machine(settings),
+        any_size=takes_any_size(loaded.family),
+    )
+    memory = planned.memory()
+    return whole.model_copy(update={"memory": memory, "refused": "" if planned.fits() else refusal_of(planned, memory)})
 
 
-def _plan_clip(encoder: Encoder, cache: FrameCache, taught: TaughtClip, settings: TrainSettings) -> ClipPlan:
+def _plan_clip(counts: Counts, cache: FrameCache, taught: TaughtClip, settings: TrainSettings) -> ClipPlan:
     clip = taught.clip
     seconds = round(clip.duration_s, 3)
     try:
@@ -191,13 +200,20 @@ def _plan_clip(encoder: Encoder, cache: FrameCache, taught: TaughtClip, settings
             problem=str(error),
         )
     height, width = frames.pixels.shape[1:3]
-    tokens = item_tokens(encoder, Visit(clip, taught.items), settings)
+    prefix = counts.prefix(frames.times_s, height, width)
+    items = counts.items(Visit(clip, taught.items))
+    drawn = [items[place] for place in drawn_longest_first(taught.items, items, settings)]
+    taken = [count for item, count in zip(taught.items, items, strict=True) if item.kind in ALWAYS_TAUGHT]
+    taken += drawn[: settings.sampled_items]
     return ClipPlan(
         clip_id=clip.clip_id,
         frames=len(frames.times_s),
         seconds=seconds,
-        prefix_tokens=len(encoder.prefix(frames.times_s, height, width).input_ids),
-        item_tokens=sum(len(item.question) + len(item.target) for item in tokens),
+        prefix_tokens=prefix.tokens,
+        video_tokens=prefix.video,
+        item_tokens=sum(count.tokens for count in taken),
+        learned_tokens=sum(count.learned for count in taken),
+        drawn=tuple((count.tokens, count.learned) for count in drawn),
         items=len(taught.items),
         wanted=wanted_frames(clip.duration_s, cache.sampling),
     )
@@ -220,37 +236,6 @@ def _sparse_lines(clips: Sequence[ClipPlan]) -> list[str]:
             f"itself: {shown}"
         )
     return lines
-
-
-def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame_cache: Path | None = None) -> str:
-    """The label mask of one clip: each token of its row, those that are learned in ``[[...]]``.
-
-    Raises:
-        UserError: If the clip has no accepted items in the train split.
-    """
-    loaded = load_model(settings.model)
-    encoder = Encoder(loaded)
-    cache = FrameCache(frame_cache or supervision.parent / ".frames", settings.sampling or loaded.card.sampling)
-    taught = [t for t in taught_clips(read_clips(supervision), read_items(supervision)) if t.clip.clip_id == clip_id]
-    if not taught:
-        raise UserError(f"clip {clip_id} has no accepted items in the train split of {supervision}.")
-    frames = cache.get(taught[0].clip)
-    height, width = frames.pixels.shape[1:3]
-    visit = Visit(taught[0].clip, taught[0].items)
-    row = share_prefix(encoder.prefix(frames.times_s, height, width), item_tokens(encoder, visit, settings))
-    pieces = []
-    for segment in range(int(row.segments.max()) + 1):
-        here = row.segments == segment
-        ids, learned = row.input_ids[here].tolist(), (row.labels[here] != IGNORED).tolist()
-        given = loaded.processor.tokenizer.decode([i for i, learn in zip(ids, learned, strict=True) if not learn])
-        target = loaded.processor.tokenizer.decode([i for i, learn in zip(ids, learned, strict=True) if learn])
-        heading = (
-            "prefix, seen by every item" if segment == 0 else f"item {segment}: {visit.items[segment - 1].item_id}"
-        )
-        pieces.append(
-            f"--- {heading} ({len(ids)} tokens, {sum(learned)} learned)\n{given}" + (f"[[{target}]]" if target else "")
-        )
-    return "\n".join(pieces)
 
 
 def _span(values: list[int] | list[float]) -> str:

@@ -1,21 +1,32 @@
 """Settings of post-training."""
 
+import difflib
 import re
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from vlm_autodrive.records import Kind
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video.frames import SamplingSettings
 
+Part = Literal["vision", "projector", "language"]
+PartChoice = Literal["trained", "frozen"] | Annotated[float, Field(gt=0)]
+ALWAYS_TAUGHT: frozenset[Kind] = frozenset(("verdict", "reasoning"))
 
-class LoraSettings(Settings):
-    """Low-rank adapters on the language model's linear layers; see peft's ``LoraConfig``."""
 
-    rank: int = Field(16, ge=1)
-    alpha: float = 32.0
-    dropout: float = Field(0.0, ge=0, lt=1)
+class PartsSettings(Settings):
+    """What becomes of each part of the model: ``trained``, ``frozen``, or trained at a learning rate of its own.
+
+    Attributes:
+        vision: The vision tower. None trains it with all weights, and leaves it as it is with adapters.
+        projector: What maps the tower's output into the language model. None: as for the vision tower.
+        language: The language model. None trains it.
+    """
+
+    vision: PartChoice | None = None
+    projector: PartChoice | None = None
+    language: PartChoice | None = None
 
 
 class TrainSettings(Settings):
@@ -27,28 +38,51 @@ class TrainSettings(Settings):
         sampling: How frames are taken; None keeps what the model's card says.
         epochs: Passes over the clips of the train split; may be a fraction.
         clips_per_step: Distinct clips in one step. Their items share each clip's prefix.
-        clips_per_forward: Clips in one forward pass; gradients add up over a step. None: all at once.
+        clips_per_forward: Rows in one forward pass, one for each clip; gradients add up over a step. None: as many as
+            a step has clips.
+        row_tokens: Tokens in one forward pass: as many of a step's clips as fit are packed into one row, none seeing
+            another, and gradients add up over a step. A longer clip has a row of its own. None: clips_per_forward.
+        attention: ``dense`` masks every pair of tokens, ``flex`` skips blocks in which nobody sees anybody and needs a
+            GPU; ``auto`` takes flex on a GPU and dense on a CPU.
         processes: Processes that train together on a CPU, each with a share of the cores and of every step; on a
             GPU one trains.
+        balance: Which clips an epoch visits; it makes as many visits as there are clips either way. ``none``: every
+            clip once, in an order shuffled anew. ``class``: the classes in turn, so that all are visited equally
+            often, and each class's clips one after another, shuffled anew when all have been visited; clips of a
+            rare class come several times an epoch. Clips whose class is not known count as one more class.
         sampled_items: Of a clip's captions, descriptions and questions, how many are taken at each
             visit, drawn anew each time. The direct verdict and the reasoning always are.
+        draw_weights: How likely an item of a kind is drawn, against the others of its clip; 1 if not named, and
+            with 0 none is.
         kind_weights: Weight of each kind's tokens in the loss; 1 if not named.
         pattern_weights: Further factors on the weights of the tokens that hold text which a regular expression
             matches, such as the line of a trace on which its verdict hangs; the first that matches counts.
         optimizer: ``adamw``, or ``muon`` for matrices with AdamW for the rest.
         learning_rate: The peak.
+        schedule: How the rate goes on when it has risen: down to 0 as a cosine or a line, or constant.
         weight_decay: Decoupled.
-        warmup_fraction: Share of the steps in which the rate rises; it then falls as a cosine to 0.
+        warmup_fraction: Share of the steps in which the rate rises to its peak.
         gradient_clip: Largest norm of a step's gradient.
         precision: ``bf16`` computes in bfloat16 where that is safe, weights stay as loaded.
-        lora: Adapters instead of training all weights; None trains all.
-        freeze_vision: Leave the vision tower as it is.
+        lora: Adapters instead of training all weights, as fields of peft's ``LoraConfig`` (``r``, ``lora_alpha``,
+            ``use_dora``, ...) with its defaults, but the language model's linear layers for ``target_modules``.
+            None trains all weights.
+        parts: What of the model is trained, and how fast.
         gradient_checkpointing: Compute activations twice to save memory.
         mirror: Show half of the clips mirrored, with texts changed to stay true; a clip with an item
             whose text cannot be changed is never mirrored.
         brightness: Brightness and contrast vary by up to this fraction.
         max_row_tokens: The longest row that is accepted; a longer one is refused before training.
+        shard: ``full`` divides weights, gradients and the optimiser's state among the processes (``fully_shard``);
+            ``none`` gives each process all of them. ``auto`` is ``full`` where several processes train all
+            weights on GPUs, else ``none``.
         checkpoint_steps: A checkpoint to resume from is written every so many steps.
+        keep_checkpoints: How many of these are kept, the newest ones, until training ends.
+        validate_every: Every so many steps, and after the last, the direct verdict is asked about the validation
+            split, and its macro-F1 is logged. None: never.
+        patience: Training stops when so many validations one after another were no better than the best. None: never.
+        keep: Which weights the finished checkpoint holds: those of the ``best`` validation, or the ``last`` ones.
+        log_with: Trackers besides the log file, by accelerate's names: ``tensorboard``, ``wandb``, ``mlflow``, ...
         seed: Of data order and augmentation.
     """
 
@@ -58,24 +92,41 @@ class TrainSettings(Settings):
     epochs: float = Field(1.0, gt=0)
     clips_per_step: int = Field(16, ge=1)
     clips_per_forward: int | None = Field(None, ge=1)
+    row_tokens: int | None = Field(None, ge=64)
+    attention: Literal["auto", "dense", "flex"] = "auto"
     processes: int = Field(1, ge=1)
+    balance: Literal["none", "class"] = "none"
     sampled_items: int = Field(2, ge=0)
+    draw_weights: dict[Kind, Annotated[float, Field(ge=0)]] = {}
     kind_weights: dict[Kind, float] = {"verdict": 4.0}
     pattern_weights: dict[str, float] = {}
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-5, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = Field(0.0, ge=0)
     warmup_fraction: float = Field(0.05, ge=0, lt=1)
     gradient_clip: float = Field(1.0, gt=0)
     precision: Literal["bf16", "fp32"] = "bf16"
-    lora: LoraSettings | None = None
-    freeze_vision: bool = False
+    lora: dict[str, Any] | None = None
+    parts: PartsSettings = PartsSettings()
     gradient_checkpointing: bool = False
     mirror: bool = True
     brightness: float = Field(0.2, ge=0, lt=1)
     max_row_tokens: int = Field(16384, ge=64)
+    shard: Literal["auto", "none", "full"] = "auto"
     checkpoint_steps: int = Field(100, ge=1)
+    keep_checkpoints: int = Field(2, ge=1)
+    validate_every: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1)
+    keep: Literal["best", "last"] = "last"
+    log_with: tuple[str, ...] = ()
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_way_of_laying(self) -> "TrainSettings":
+        if self.row_tokens is not None and self.clips_per_forward is not None:
+            raise ValueError("row_tokens packs clips by their tokens, clips_per_forward counts them; set only one")
+        return self
 
     @field_validator("pattern_weights")
     @classmethod
@@ -86,3 +137,35 @@ class TrainSettings(Settings):
             except re.error as error:
                 raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return patterns
+
+    @field_validator("lora")
+    @classmethod
+    def _lora_fields(cls, lora: dict[str, Any] | None) -> dict[str, Any] | None:
+        if lora is None:
+            return None
+        from peft import LoraConfig
+
+        known = sorted(LoraConfig.__dataclass_fields__)
+        for name in lora:
+            if name not in known:
+                nearest = ["r"] if name == "rank" else difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"did you mean {nearest[0]}?" if nearest else f"its fields are {', '.join(known)}."
+                raise ValueError(f"peft's LoraConfig has no field {name}; {hint}")
+        try:
+            LoraConfig(**lora)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"peft's LoraConfig refuses it: {error}") from None
+        return lora
+
+    @field_validator("draw_weights")
+    @classmethod
+    def _drawn_kinds(cls, weights: dict[Kind, float]) -> dict[Kind, float]:
+        if ALWAYS_TAUGHT & weights.keys():
+            raise ValueError("the verdict and the reasoning are not drawn but taken at every visit; leave them out")
+        return weights
+
+    @model_validator(mode="after")
+    def _validated(self) -> "TrainSettings":
+        if self.validate_every is None and (self.patience is not None or self.keep == "best"):
+            raise ValueError("patience and keep=best need validations to go by; set validate_every")
+        return self

@@ -61,28 +61,55 @@ def steps_in_all(clips: int, settings: TrainSettings) -> int:
 
 
 def visits_of_step(taught: Sequence[TaughtClip], step: int, settings: TrainSettings) -> list[Visit]:
-    """The visits of one step. In an epoch every clip comes exactly once; its last step may be smaller."""
+    """The visits of one step; an epoch makes as many as there are clips, so its last step may be smaller."""
     epoch, place = divmod(step, _steps_per_epoch(len(taught), settings))
-    first = place * settings.clips_per_step
-    chosen = np.random.default_rng([settings.seed, epoch]).permutation(len(taught))
-    return [
-        _visit(taught[int(clip)], epoch, int(clip), settings)
-        for clip in chosen[first : first + settings.clips_per_step]
-    ]
+    places = range(len(taught))[place * settings.clips_per_step :][: settings.clips_per_step]
+    if settings.balance == "class":
+        turns = [_balanced(taught, epoch * len(taught) + visit, settings.seed) for visit in places]
+    else:
+        chosen = np.random.default_rng([settings.seed, epoch]).permutation(len(taught))
+        turns = [(int(chosen[visit]), epoch) for visit in places]
+    return [_visit(taught[number], turn, number, settings) for number, turn in turns]
+
+
+def _balanced(taught: Sequence[TaughtClip], visit: int, seed: int) -> tuple[int, int]:
+    """The clip of a visit, counted from the beginning of training, and how often it has come before.
+
+    The classes take turns, and the clips of a class come one after another, in an order of their own at
+    every round.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for number, each in enumerate(taught):
+        members[each.clip.event_class or ""].append(number)
+    turn, place = divmod(visit, len(members))
+    clips = members[sorted(members)[place]]
+    turn, within = divmod(turn, len(clips))
+    order = np.random.default_rng([seed, turn, place, 1]).permutation(len(clips))
+    return clips[order[within]], turn
 
 
 def _steps_per_epoch(clips: int, settings: TrainSettings) -> int:
     return math.ceil(clips / settings.clips_per_step)
 
 
-def _visit(taught: TaughtClip, epoch: int, number: int, settings: TrainSettings) -> Visit:
-    random = np.random.default_rng([settings.seed, epoch, number])
+def _visit(taught: TaughtClip, turn: int, number: int, settings: TrainSettings) -> Visit:
+    random = np.random.default_rng([settings.seed, turn, number])
     always = [item for item in taught.items if item.kind in ("verdict", "reasoning")]
     others = [item for item in taught.items if item.kind not in ("verdict", "reasoning")]
-    if len(others) > settings.sampled_items:
-        others = [others[i] for i in sorted(random.permutation(len(others))[: settings.sampled_items])]
+    others = [others[i] for i in sorted(_drawn(others, settings, random))]
     items = (*always, *others)
     mirrored = settings.mirror and random.random() < 0.5 and all(item.mirror_target is not None for item in items)
     gain = 1.0 + settings.brightness * random.uniform(-1, 1)
     offset = 0.5 * settings.brightness * random.uniform(-1, 1)
     return Visit(taught.clip, items, bool(mirrored), float(gain), float(offset))
+
+
+def _drawn(items: Sequence[SupervisionItem], settings: TrainSettings, random: np.random.Generator) -> Sequence[int]:
+    """Which of the items are taken."""
+    if not settings.draw_weights:
+        every = range(len(items))
+        few = len(items) <= settings.sampled_items
+        return every if few else list(random.permutation(len(items))[: settings.sampled_items])
+    weights = np.array([settings.draw_weights.get(item.kind, 1.0) for item in items])
+    count = min(settings.sampled_items, int((weights > 0).sum()))
+    return list(random.choice(len(items), count, replace=False, p=weights / weights.sum())) if count else []

@@ -1,0 +1,52 @@
+"""``autodrive models``: what can be said of a model before anything is trained."""
+
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson
+
+CANNOT_BE_TRAINED = 1
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def models() -> None:
+    """Find out whether a model can be trained, and how.
+
+    Example: autodrive models check tiny-base
+    """
+
+
+@app.command("check")
+def check(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="tiny-base, a folder, or a name on the hub.")],
+    random_layers: Annotated[
+        int | None,
+        typer.Option(
+            "--random-layers",
+            metavar="N",
+            min=1,
+            help="Read configuration and processor only, and build N layers of each kind with random weights. Without "
+            "it a folder's weights are loaded if they are below 4 GB; else N is 1.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check on a CPU that shared videos give the loss and gradients of separate ones, and what else training needs.
+
+    Also: training and inference see the same frames, each verdict code is one token, and LoRA reaches the language
+    model alone. Ends with status 1 if the model cannot be trained.
+
+    Example: autodrive models check nvidia/Cosmos-Reason1-7B --random-layers 1
+    """
+    from vlm_autodrive.training.model_check import check_model
+
+    found = check_model(model, random_layers)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        print("\n".join(found.lines()))
+    if not found.can_be_trained:
+        raise typer.Exit(CANNOT_BE_TRAINED)

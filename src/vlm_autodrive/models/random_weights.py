@@ -1,0 +1,79 @@
+"""A model's architecture with few layers and random weights, from its configuration alone.
+
+What is asked of a family (do items share a prefix, where do adapters go) depends on the kinds of its layers,
+not on how many there are or what they learned. So a model of any size can be asked on a small machine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models import cpu_speed
+from vlm_autodrive.models.families import find_family
+from vlm_autodrive.models.loading import LoadedModel, read_card, resolve_model
+
+_LOADED_BYTES = 4 << 30
+
+
+def suits_a_check(model: str) -> bool:
+    """Whether a model's own weights are at hand and few enough to compare gradients with on any machine."""
+    folder = Path(resolve_model(model))
+    files = [*folder.glob("*.safetensors"), *folder.glob("adapter/*.safetensors")]
+    return bool(files) and sum(file.stat().st_size for file in files) < _LOADED_BYTES
+
+
+def random_model(model: str, layers: int, seed: int = 0) -> LoadedModel:
+    """The model's architecture on the CPU with random weights; configuration and processor are all that is read.
+
+    Args:
+        model: As for :func:`vlm_autodrive.models.loading.load_model`.
+        layers: Layers of the language model for each kind that it has, and of the vision tower.
+        seed: Of the weights.
+
+    Raises:
+        UserError: If configuration or processor cannot be read, or the family is not supported.
+    """
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, logging
+
+    logging.disable_progress_bar()
+    card = read_card(model)
+    folder = resolve_model(model)
+    weights = folder if (Path(folder) / "config.json").is_file() or card.base is None else resolve_model(card.base)
+    try:
+        config = AutoConfig.from_pretrained(weights)
+        family = find_family(config.model_type)
+        processor = AutoProcessor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise UserError(f"the configuration and processor of {model} could not be read ({first_line}).") from None
+    _shorten_text(config.text_config, layers)
+    _shorten_vision(config.vision_config, layers)
+    torch.manual_seed(seed)
+    built = AutoModelForImageTextToText.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    cpu_speed.prefer_cpu_speed(built, family)
+    return LoadedModel(built.eval(), processor, family, card, torch.device("cpu"))
+
+
+def _shorten_text(config: Any, layers: int) -> None:
+    """Keep some layers of each kind, in their order."""
+    kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+    kept: list[str] = []
+    for kind in kinds:
+        if kept.count(kind) < layers:
+            kept.append(kind)
+    config.num_hidden_layers = len(kept)
+    if getattr(config, "layer_types", None):
+        config.layer_types = kept
+
+
+def _shorten_vision(config: Any, layers: int) -> None:
+    """Keep the first layers and one more, since a tower's last may see further than its others."""
+    count = "depth" if "depth" in config.to_dict() else "num_hidden_layers"
+    kept = min(layers + 1, getattr(config, count))
+    setattr(config, count, kept)
+    if getattr(config, "fullatt_block_indexes", None):
+        config.fullatt_block_indexes = [kept - 1]
+    if getattr(config, "deepstack_visual_indexes", None):
+        config.deepstack_visual_indexes = [0]

@@ -1,0 +1,164 @@
+"""How many tokens a clip and its items have: exactly by the model's own processor, or reckoned without one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.encoding import Encoder
+from vlm_autodrive.models.families import Family
+from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.training.batching import item_tokens
+from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
+from vlm_autodrive.training.visits import Visit
+from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+
+CHARACTERS_PER_TOKEN = 3.5
+"""English of this kind has about 4.5 with the Qwen tokenizers, but each digit is a token; so this counts too many."""
+_CHAT_TOKENS = 16  # the marks of the turns, their roles and line ends, of a prefix and of an item alike
+_MARKS = 2  # around a video, or around each pair of frames where times are written
+_TIME_TOKENS = 7  # of "<12.3 seconds>"
+
+
+@dataclass(frozen=True)
+class ItemCount:
+    """Tokens of an item.
+
+    Attributes:
+        tokens: Of question and answer.
+        learned: Of the answer.
+    """
+
+    tokens: int
+    learned: int
+
+
+@dataclass(frozen=True)
+class PrefixCount:
+    """Tokens of a prefix.
+
+    Attributes:
+        tokens: All of them.
+        video: Those that stand for pixels.
+    """
+
+    tokens: int
+    video: int
+
+
+class Counts(Protocol):
+    """What counts the tokens of one model."""
+
+    is_exact: bool
+
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+        """Tokens of system prompt and video, for frames of ``height`` x ``width`` at these times."""
+
+    def items(self, visit: Visit) -> list[ItemCount]:
+        """Tokens of a visit's items."""
+
+
+def token_side(config: Any) -> int:
+    """Side in pixels of the square that becomes a token, by a model's configuration."""
+    patch = config.vision_config.patch_size
+    side: int = patch if isinstance(patch, int) else patch[0]
+    return side * merge_side(config)
+
+
+def merge_side(config: Any) -> int:
+    """How many patches make a side of that square."""
+    merged: int = getattr(config.vision_config, "spatial_merge_size", 0)
+    return merged or round(1 / config.downsample_ratio)
+
+
+def takes_any_size(family: Family) -> bool:
+    """Whether a family cuts frames of any size into patches, rather than squeeze them to one size."""
+    return family.video == "qwen"
+
+
+def counts_of(loaded: LoadedModel, sampling: SamplingSettings, settings: TrainSettings) -> Counts:
+    """Exact counts where the model's processor is at hand, else reckoned ones.
+
+    Raises:
+        UserError: If the model cannot take frames of this size, or nothing can be reckoned for its family.
+    """
+    if loaded.processor is not None:
+        encoder = Encoder(loaded)
+        encoder.check_size(sampling.height, sampling.width, sampling.token_pixels)
+        return _ExactCounts(encoder, loaded.model.config, settings)
+    if not takes_any_size(loaded.family):
+        raise UserError(
+            f"the processor of {settings.model} is not on this machine, and without it the tokens of a "
+            f"{loaded.family.known_as} cannot be counted; give a folder with processor_config.json and tokenizer.json."
+        )
+    side = token_side(loaded.model.config)
+    if sampling.token_pixels not in (None, side):
+        raise UserError(
+            f"this model makes a token of {side} x {side} pixels; set sampling.token_pixels={side}, and not "
+            f"{sampling.token_pixels}."
+        )
+    if sampling.height % side or sampling.width % side:
+        near = [max(1, round(size / side)) * side for size in (sampling.height, sampling.width)]
+        raise UserError(
+            f"this model takes frames whose height and width are multiples of {side}, and not {sampling.height} x "
+            f"{sampling.width}; set sampling.height={near[0]} and sampling.width={near[1]}."
+        )
+    return _ReckonedCounts(side, writes_times=loaded.family.text_timestamps)
+
+
+class _ExactCounts:
+    is_exact = True
+
+    def __init__(self, encoder: Encoder, config: Any, settings: TrainSettings) -> None:
+        self._encoder, self._settings = encoder, settings
+        self._video_ids = [getattr(config, name, -1) for name in ("video_token_id", "image_token_id")]
+
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+        ids = self._encoder.prefix(times_s, height, width).input_ids
+        return PrefixCount(len(ids), int(sum((ids == video).sum() for video in self._video_ids)))
+
+    def items(self, visit: Visit) -> list[ItemCount]:
+        tokens = item_tokens(self._encoder, visit, self._settings)
+        return [ItemCount(len(item.question) + len(item.target), len(item.target)) for item in tokens]
+
+
+class _ReckonedCounts:
+    """Video tokens by the patches, which is exact; words by their characters, which is not."""
+
+    is_exact = False
+
+    def __init__(self, side: int, *, writes_times: bool) -> None:
+        self._side, self._writes_times = side, writes_times
+
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+        pairs = math.ceil(len(times_s) / FRAMES_PER_TOKEN)
+        video = pairs * (height // self._side) * (width // self._side)
+        marks = pairs * (_MARKS + _TIME_TOKENS) if self._writes_times else _MARKS
+        return PrefixCount(video + marks + _words(SYSTEM_PROMPT) + _CHAT_TOKENS, video)
+
+    def items(self, visit: Visit) -> list[ItemCount]:
+        return [self._item(item, mirrored=visit.mirrored) for item in visit.items]
+
+    def _item(self, item: SupervisionItem, *, mirrored: bool) -> ItemCount:
+        target = item.mirror_target if mirrored and item.mirror_target is not None else item.target
+        learned = _words(target) + 1
+        return ItemCount(_words(item.prompt.text) + _CHAT_TOKENS + learned, learned)
+
+
+def _words(text: str) -> int:
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def drawn_longest_first(
+    items: Sequence[SupervisionItem], counts: Sequence[ItemCount], settings: TrainSettings
+) -> list[int]:
+    """The places of the items that a visit may draw, the longest first."""
+    drawn = [
+        place
+        for place, item in enumerate(items)
+        if item.kind not in ALWAYS_TAUGHT and settings.draw_weights.get(item.kind, 1.0) > 0
+    ]
+    return sorted(drawn, key=lambda place: -counts[place].tokens)

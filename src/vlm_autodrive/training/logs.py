@@ -1,0 +1,131 @@
+"""What training tells while it runs: the log file, the line beside the bar, and trackers."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records.base import Record
+from vlm_autodrive.training.processes import Rank
+from vlm_autodrive.training.settings import TrainSettings
+
+LOG_FILE = "log.jsonl"
+_TRACKER_FOLDER = "trackers"
+
+
+class StepRecord(Record):
+    """One line of the log.
+
+    Attributes:
+        step: Which step, from 0.
+        loss: Of the step's items, by the weight of their tokens.
+        learning_rate: Of the step, for the parts that have no rate of their own.
+        gradient_norm: Before it was clipped.
+        items: Items learned from.
+        tokens: Tokens read.
+        seconds: Time of the step, without waiting.
+        waited_s: Time that the step waited for its frames and tokens.
+        validation_macro_f1: Of the direct verdict on the validation split behind the step; None if not asked.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    items: int
+    tokens: int
+    seconds: float
+    waited_s: float
+    validation_macro_f1: float | None = None
+
+
+class Throughput:
+    """Keeps count, for the line beside the bar."""
+
+    def __init__(self) -> None:
+        self._items = self._tokens = 0
+        self._seconds = self._waited = 0.0
+
+    def status(self, record: StepRecord) -> str:
+        """Loss and learning rate of a step; items and tokens a second and the share of waiting, of all so far."""
+        self._items += record.items
+        self._tokens += record.tokens
+        self._waited += record.waited_s
+        self._seconds += record.seconds + record.waited_s
+        seconds = max(self._seconds, 1e-9)
+        told = (
+            f"loss {record.loss:.3f}, rate {record.learning_rate:.1e}, {self._items / seconds:.1f} items/s, "
+            f"{self._tokens / seconds:,.0f} tokens/s, data wait {100 * self._waited / seconds:.0f} %"
+        )
+        if record.validation_macro_f1 is not None:
+            told += f", validation macro-F1 {record.validation_macro_f1:.3f}"
+        return told
+
+
+@contextmanager
+def open_logs(
+    folder: Path, steps: int, run_name: str, settings: TrainSettings, rank: Rank
+) -> Iterator[Callable[[StepRecord], None]]:
+    """The log and the trackers, as a function that takes the record of a step; it keeps the first process's alone.
+
+    Args:
+        folder: Where the log lies.
+        steps: How many steps are done; what an interrupted run logged of later ones is dropped from the log.
+        run_name: What trackers call the run.
+        settings: Which trackers, and what they are told of the run.
+        rank: Which process this is.
+    """
+    path = folder / LOG_FILE if rank.is_first else Path(os.devnull)
+    kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:steps] if path.is_file() else []
+    names = settings.log_with if rank.is_first else ()
+    with ExitStack() as stack:
+        trackers = [stack.enter_context(_tracker(name, folder, run_name, settings)) for name in names]
+        stream = stack.enter_context(path.open("w", encoding="utf-8"))
+        stream.writelines(kept)
+
+        def log(record: StepRecord) -> None:
+            stream.write(record.model_dump_json(exclude_none=True) + "\n")
+            stream.flush()
+            for tracker in trackers:
+                tracker.log(record.model_dump(exclude={"step"}, exclude_none=True), step=record.step)
+
+        yield log
+
+
+def check_trackers(settings: TrainSettings) -> None:
+    """Refuse trackers that do not exist or are not installed.
+
+    Raises:
+        UserError: Naming those that exist, or the package to install.
+    """
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    available = {str(name) for name in get_available_trackers()}
+    for name in settings.log_with:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise UserError(
+                f"train.log_with: there is no tracker {name}; take {', '.join(sorted(LOGGER_TYPE_TO_CLASS))}."
+            )
+        if name not in available:
+            package = "tensorboardX" if name == "tensorboard" else name
+            raise UserError(f"train.log_with: the package of {name} is missing; install it: pip install {package}")
+
+
+@contextmanager
+def _tracker(name: str, folder: Path, run_name: str, settings: TrainSettings) -> Iterator[Any]:
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    tracker_class = LOGGER_TYPE_TO_CLASS[name]
+    where = {"logging_dir": folder / _TRACKER_FOLDER} if tracker_class.requires_logging_directory else {}
+    tracker = tracker_class(run_name, **where)
+    tracker.start()
+    plain = settings.model_dump(mode="json")
+    tracker.store_init_configuration(
+        {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in plain.items()}
+    )
+    try:
+        yield tracker
+    finally:
+        tracker.finish()

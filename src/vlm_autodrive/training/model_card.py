@@ -1,0 +1,160 @@
+"""The model card of an export: what it is, what it learned from and with what licence, and how well it does."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_autodrive.artifacts import PROVENANCE, read_provenance
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.loading import TINY_BASE, read_card, resolve_model
+from vlm_autodrive.models.published import find_published
+from vlm_autodrive.stores import read_data_sets, read_scenarios, read_taxonomy, read_videos
+from vlm_autodrive.training.lineage import ancestor
+
+_OWN_LICENCE = "apache-2.0"
+_FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported.
+
+    Attributes:
+        checkpoint: What training made.
+        to: ``merged`` or ``adapter``.
+        name: The export's folder.
+        check: How it compares with the checkpoint, in a sentence.
+        report: A report or comparison to take figures from.
+    """
+
+    checkpoint: Path
+    to: str
+    name: str
+    check: str
+    report: Path | None
+
+
+def model_card(export: Export) -> str:
+    """The card as Markdown with the hub's YAML head."""
+    card = read_card(str(export.checkpoint))
+    base = card.base or "none"
+    licence = _licence_of(base)
+    head: dict[str, Any] = {
+        "library_name": "transformers" if export.to == "merged" else "peft",
+        "pipeline_tag": "video-text-to-text",
+        "base_model": base,
+        "tags": ["dashcam", "collision", "vlm-autodrive"],
+    }
+    if licence:
+        head["license"] = licence
+    taxonomy = read_taxonomy(export.checkpoint)
+    classes = ", ".join(f"{each.name} ({each.code})" for each in taxonomy.classes)
+    parts = [
+        f"---\n{yaml.safe_dump(head, sort_keys=False).rstrip()}\n---",
+        f"# {card.name}",
+        f"A vision-language model post-trained with VLM-AutoDrive to find collisions in dashcam video. "
+        f"It tells these classes apart: {classes}.",
+        f"Base model: `{base}`, licence: {licence or 'not known here; look at its own card'}. "
+        "What the base's licence asks of works made from it holds for this model too.",
+        "## Use\n\n" + _use(export, base),
+        "## Data\n\n" + _data(export.checkpoint),
+        "## Training\n\n" + _training(export.checkpoint),
+        "## Figures\n\n" + _figures(export.report),
+        "## Check of the export\n\n" + export.check,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _licence_of(base: str) -> str:
+    if base == TINY_BASE:
+        return _OWN_LICENCE
+    published = find_published(base)
+    if published is not None:
+        return published.licence
+    readme = Path(resolve_model(base)) / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    head = text.split("---")[1] if text.startswith("---") and text.count("---") > 1 else ""
+    try:
+        values = yaml.safe_load(head) or {}
+    except yaml.YAMLError:
+        return ""
+    return str(values.get("license", "")) if isinstance(values, dict) else ""
+
+
+def _use(export: Export, base: str) -> str:
+    sampling = read_card(str(export.checkpoint)).sampling
+    if export.to == "merged":
+        code = f'model = AutoModelForImageTextToText.from_pretrained("{export.name}")'
+    else:
+        code = (
+            f'base = AutoModelForImageTextToText.from_pretrained("{base}")\n'
+            f'model = PeftModel.from_pretrained(base, "{export.name}")'
+        )
+    count = f"{sampling.n_frames} frames" if sampling.n_frames else f"{sampling.fps:g} frames a second"
+    return (
+        f"```python\n{code}\n"
+        f'processor = AutoProcessor.from_pretrained("{export.name}")\n```\n\n'
+        f"It was trained on {count}, at most {sampling.max_frames}, of {sampling.height} x {sampling.width} pixels "
+        "(height x width), the whole picture squeezed to that size. Give it frames in this way, with their true times."
+    )
+
+
+def _data(checkpoint: Path) -> str:
+    catalog = ancestor(checkpoint, "catalog")
+    if catalog is None:
+        return "The catalog of its training data could not be reached when this card was written."
+    lines = ["| data set | videos | licence |", "|---|---|---|"]
+    lines += [
+        f"| {each.name} | {each.videos} | {each.licence or 'not known here'} |" for each in read_data_sets(catalog)
+    ]
+    videos, simulated = len(read_videos(catalog)), len(read_scenarios(catalog))
+    if simulated == 0:
+        told = f"None of the {videos} videos was simulated."
+    elif simulated == videos:
+        told = f"All {videos} videos were simulated: it has seen no real driving in post-training."
+    else:
+        told = f"{simulated} of the {videos} videos were simulated."
+    return "\n".join(lines) + f"\n\n{told}"
+
+
+def _training(checkpoint: Path) -> str:
+    card = read_card(str(checkpoint))
+    lines = [f"It was trained for {card.steps} steps." if card.steps else ""]
+    if card.validation_macro_f1 is not None:
+        lines.append(f"Macro-F1 of the direct verdict on the validation split: {card.validation_macro_f1:.3f}.")
+    if (checkpoint / PROVENANCE).is_file():
+        settings = yaml.safe_dump(read_provenance(checkpoint).settings, sort_keys=False, allow_unicode=True)
+        lines.append(f"The settings, as a recipe's section:\n\n```yaml\ntrain:\n{_indented(settings)}\n```")
+    return "\n\n".join(line for line in lines if line)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.rstrip().splitlines())
+
+
+def _figures(report: Path | None) -> str:
+    if report is None:
+        return "No report was given when this card was written."
+    file = next((report / name for name in ("report.json", "comparison.json") if (report / name).is_file()), None)
+    if file is None:
+        raise UserError(
+            f"{report} holds neither report.json nor comparison.json; give what `report` or `compare` made."
+        )
+    content = json.loads(file.read_text(encoding="utf-8"))
+    lines = [f"| model | clips | {' | '.join(name.replace('_', ' ') for name in _FIGURES)} |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {name} | {scores['n']} | {' | '.join(_figure(scores[figure]) for figure in _FIGURES)} |"
+        for name, scores in content["models"].items()
+    ]
+    return "\n".join(lines) + "\n\nOn held-out clips; in brackets 95 % intervals."
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "-"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -1,0 +1,243 @@
+"""Can this model be trained, and is what it learns what it will be asked? Found out on the model itself."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from vlm_autodrive.engines.local import LocalEngine
+from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.models.encoding import Encoder
+from vlm_autodrive.models.loading import LoadedModel, load_model
+from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models.random_weights import random_model, suits_a_check
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
+from vlm_autodrive.training.equality import TOLERANCE, Pass, compare_passes
+from vlm_autodrive.training.prefix_sharing import ItemTokens, join_rows, pad_rows, share_prefix
+from vlm_autodrive.video.decode import read_windows
+from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video.probe import VideoError
+
+_CODES = DEFAULT_TAXONOMY.codes
+_TRACE = format_reasoning("A car ahead brakes. [t=1.5] contact.", _CODES[0], 1.5)
+_TIMES = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.3, 0.7, 0.9, 1.2, 1.5))  # two clips of two lengths, one uneven
+
+
+class ModelCheck(Record):
+    """What was found of a model.
+
+    Attributes:
+        model: The model.
+        family: Names of its family.
+        weights: Which weights were asked.
+        loss_shared: Loss of two clips with three items each, all in one row.
+        loss_separate: Loss of the same items with a row for each.
+        largest_ratio: Largest norm of a gradient's difference over its norm, of all tensors.
+        tensor: Where that is.
+        frames: What differs between the frames of training and of inference; empty if nothing does.
+        tokens: What is wrong with the tokens of the verdict codes or of a conversation; empty if nothing is.
+        lora: How many layers of each kind the family's LoRA pattern reaches.
+        lora_astray: What it reaches outside the language model.
+    """
+
+    model: str
+    family: str
+    weights: str
+    loss_shared: float
+    loss_separate: float
+    largest_ratio: float
+    tensor: str
+    frames: str
+    tokens: str
+    lora: dict[str, int]
+    lora_astray: tuple[str, ...]
+
+    @property
+    def shares(self) -> bool:
+        """Whether the items of a clip can share its video."""
+        close = abs(self.loss_shared - self.loss_separate) <= TOLERANCE * abs(self.loss_separate)
+        return close and self.largest_ratio <= TOLERANCE
+
+    @property
+    def can_be_trained(self) -> bool:
+        """Whether training may begin; a model that cannot share is trained item by item."""
+        return not self.frames and not self.tokens and bool(self.lora) and not self.lora_astray
+
+    def lines(self) -> list[str]:
+        """The findings in plain lines."""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.lora.items())
+        return [
+            f"{self.model}: {self.family}; {self.weights}",
+            f"shared = separate: {'yes' if self.shares else 'no'}; loss {self.loss_shared:.6g} and "
+            f"{self.loss_separate:.6g}, gradients differ by {self.largest_ratio:.1e} of their norm at most "
+            f"({self.tensor})",
+            "  so all items of a clip are trained behind one copy of its video"
+            if self.shares
+            else "  so each item is trained in a row of its own: the result is the same, at several times the cost",
+            f"train frames = inference frames: {self.frames or 'yes'}",
+            f"verdict codes and conversation: {self.tokens or 'each code is one token, and whole = prefix + item'}",
+            f"LoRA reaches: {kinds or 'nothing'}; outside the language model: {', '.join(self.lora_astray) or 'none'}",
+            "it can be trained" if self.can_be_trained else "it cannot be trained as it is: see above",
+        ]
+
+
+def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
+    """Ask a model all that training takes for granted.
+
+    Args:
+        model: As for :func:`vlm_autodrive.models.loading.load_model`.
+        random_layers: Ask the architecture with so many layers of each kind and random weights, of which
+            configuration and processor alone are read. None asks the model's own weights if they are at hand and
+            below 4 GB, and one random layer of each kind otherwise.
+
+    Raises:
+        UserError: If the model cannot be read, or its family is not supported.
+    """
+    if random_layers is None and suits_a_check(model):
+        loaded = load_model(model, device=torch.device("cpu"), dtype=torch.float32)
+        weights = "its own weights"
+    else:
+        layers = random_layers or 1
+        loaded = random_model(model, layers)
+        # Of a large model these are most of what is left, and nothing about them could differ.
+        loaded.model.get_input_embeddings().requires_grad_(False)
+        loaded.model.get_output_embeddings().requires_grad_(False)
+        weights = f"its architecture with random weights, {layers} of each kind of layer"
+    encoder = Encoder(loaded)
+    card = loaded.card.sampling
+    height, width = encoder.nearest_size(card.height, card.width)
+    sampling = card.model_copy(update={"height": height, "width": width})
+    frames = _compare_frames(loaded, encoder, sampling)
+    tokens = _check_tokens(encoder, sampling)
+    found = compare_passes(loaded.model, *_passes(encoder, sampling))
+    lora, astray = _place_lora(loaded)
+    return ModelCheck(
+        model=model,
+        family=loaded.family.known_as,
+        weights=weights,
+        loss_shared=found.loss,
+        loss_separate=found.other_loss,
+        largest_ratio=found.largest_ratio,
+        tensor=found.tensor,
+        frames=frames,
+        tokens=tokens,
+        lora=lora,
+        lora_astray=astray,
+    )
+
+
+def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[Pass], list[Pass]]:
+    """Items of two clips in one row, and each in a row of its own behind the model's own mask."""
+    verdict, reasoning = (encoder.question(ask(DEFAULT_TAXONOMY).text) for ask in (verdict_prompt, reasoning_prompt))
+    code = encoder.target(_CODES[0])
+    items = [
+        ItemTokens(verdict, code, weight=4.0),
+        ItemTokens(reasoning, encoder.target(_TRACE)),
+        ItemTokens(encoder.question("Is it day?"), code[-1:], weight=0.5),
+    ]
+    rows, pixels, grids = [], [], []
+    separate: list[Pass] = []
+    for number, times in enumerate(_TIMES):
+        shape = (len(times), sampling.height, sampling.width, 3)
+        values = encoder.pixel_values(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8))
+        prefix = encoder.prefix(times, sampling.height, sampling.width)
+        rows.append(share_prefix(prefix, items))
+        alone = encoder.vision_inputs(values, torch.tensor([prefix.grid_thw]))
+        for item in items:
+            row = pad_rows([share_prefix(prefix, [item])], encoder.pad_id, attention="stock")
+            separate.append((row, alone))
+        pixels.append(values)
+        grids.append(prefix.grid_thw)
+    vision = encoder.vision_inputs(torch.cat(pixels), torch.tensor(grids))
+    return [(pad_rows([join_rows(rows)], encoder.pad_id), vision)], separate
+
+
+def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
+    """What is wrong with the codes, or with a conversation made of prefix and item; empty if nothing is."""
+    try:
+        codes = encoder.code_ids(_CODES)
+    except ValueError as error:
+        return str(error)
+    spans = encoder.target_spans(_TRACE)
+    place = _TRACE.index(f"\n{_CODES[0]}\n") + 1
+    if (place, place + 1) not in spans or encoder.target(_TRACE)[spans.index((place, place + 1))] != codes[0]:
+        return f"in a trace the code {_CODES[0]} is not the token that it is in a verdict"
+    prompt = verdict_prompt(DEFAULT_TAXONOMY).text
+    size = (sampling.height, sampling.width)
+    whole = encoder.conversation(_TIMES[0], *size, prompt, _CODES[0])
+    prefix = encoder.prefix(_TIMES[0], *size)
+    row = share_prefix(prefix, [ItemTokens(encoder.question(prompt), encoder.target(_CODES[0])[:-1])])
+    if not torch.equal(whole.input_ids, row.input_ids):
+        return "a conversation's tokens are not those of its prefix and item"
+    if not torch.equal(whole.position_ids, row.position_ids):
+        return "a conversation's positions are not those of its prefix and item"
+    return ""
+
+
+def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSettings) -> str:
+    """What a clip of a real file gives the model in training and in inference; empty if it is the same."""
+    with TemporaryDirectory() as folder:
+        clip = _write_clip(Path(folder) / "clip.mp4")
+        taught = FrameCache(Path(folder) / "frames", sampling).get(clip)
+        ((_, asked),) = read_windows(Path(clip.path), [(clip.start_s, clip.end_s)], sampling)
+        if isinstance(asked, VideoError):
+            return str(asked)
+        prefix = encoder.prefix(taught.times_s, *taught.pixels.shape[1:3])
+        expected = encoder.vision_inputs(encoder.pixel_values(taught.pixels), torch.tensor([prefix.grid_thw]))
+        calls: list[dict[str, Any]] = []
+        hook = loaded.model.model.register_forward_pre_hook(lambda _, __, given: calls.append(given), with_kwargs=True)
+        try:
+            LocalEngine(loaded).answer([asked], [Question("Which?", max_new_tokens=1)])
+        finally:
+            hook.remove()
+    given = calls[0]
+    if taught.times_s != asked.times_s:
+        return "the times of the frames differ"
+    if not torch.equal(given["input_ids"][0].cpu(), prefix.input_ids):
+        return "the tokens of the video differ"
+    different = [name for name, value in expected.items() if not torch.equal(given[name].cpu(), value)]
+    return f"{', '.join(different)} differ" if different else ""
+
+
+def _write_clip(path: Path) -> Clip:
+    """A few seconds in which every frame is another."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(30):
+            picture = np.full((96, 128, 3), 8 * number, dtype=np.uint8)
+            picture[:, 4 * number : 4 * number + 8] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return Clip(
+        clip_id="c",
+        video_id="v",
+        path=str(path),
+        start_s=0.5,
+        end_s=2.5,
+        split="train",
+        event_class=None,
+        event_time_s=None,
+        alert_time_s=None,
+        ego_involved=None,
+        group_id="v",
+        triplet_id=None,
+        metadata={},
+    )
+
+
+def _place_lora(loaded: LoadedModel) -> tuple[dict[str, int], tuple[str, ...]]:
+    """What peft adapts by the family's pattern: how many of each kind, and what outside the language model."""
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(loaded.model, LoraConfig(r=1, target_modules=loaded.family.lora_targets))
+    names = [name for name, module in model.named_modules() if hasattr(module, "lora_A")]
+    inside = [name for name in names if f".{loaded.family.language_model}." in name]
+    kinds = Counter(re.sub(r".*\.layers\.\d+\.", "", name) for name in inside)
+    return dict(sorted(kinds.items())), tuple(name for name in names if name not in inside)

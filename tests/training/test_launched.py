@@ -1,0 +1,121 @@
+"""Processes that torchrun starts train what one process does, whole or divided, and save and go on alike."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.distributed.tensor import DTensor
+
+from tests.tiny_models import load_tiny, saved_tiny_model
+from tests.training.breaking import break_off
+from tests.training.supervision_set import make_supervision
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SILENT
+from vlm_autodrive.training.parts import prepare_model
+from vlm_autodrive.training.processes import ALONE, helpers
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.sharding import is_sharded, shard_model
+from vlm_autodrive.training.training import train
+
+_LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+
+
+def settings(**changes) -> TrainSettings:
+    values = {
+        "model": str(saved_tiny_model("qwen3_vl")),
+        "epochs": 2,
+        "clips_per_step": 2,  # of 3 clips: every second step has one, and a process without any
+        "clips_per_forward": 1,
+        "learning_rate": 1e-3,
+        "precision": "fp32",
+        "checkpoint_steps": 2,
+    }
+    return TrainSettings(**{**values, **changes})
+
+
+def launch(supervision: Path, out: Path, wanted: TrainSettings) -> subprocess.CompletedProcess:
+    told = [f"{key}={json.dumps(value)}" for key, value in wanted.model_dump(mode="json", exclude_unset=True).items()]
+    command = [*_LAUNCH, "-m", "vlm_autodrive", "train", str(supervision), "--out", str(out), *told]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400)
+
+
+def log(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "log.jsonl").open()]
+
+
+@pytest.mark.slow
+def test_torchrun_trains_what_one_process_does_whole_or_divided(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=3)
+    one = log(train(supervision, tmp_path / "one", settings()))
+    for shard in ("none", "full"):
+        result = launch(supervision, tmp_path / shard, settings(shard=shard))
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == f"{tmp_path / shard}\n"  # the first process alone tells
+        many = log(tmp_path / shard)
+        for figure in ("loss", "gradient_norm"):
+            assert [r[figure] for r in many] == pytest.approx([r[figure] for r in one], rel=1e-4)
+        assert [r["tokens"] for r in many] == [r["tokens"] for r in one]
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "none", "full")]
+    assert weights[0].keys() == weights[1].keys() == weights[2].keys()
+    again = launch(supervision, tmp_path / "full", settings(shard="full"))
+    assert (again.returncode, again.stdout) == (0, f"{tmp_path / 'full'}\n")
+
+
+@pytest.mark.slow
+def test_a_refusal_ends_all_processes(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=2)
+    result = launch(supervision, tmp_path / "out", settings(max_row_tokens=64))
+    assert result.returncode != 0
+    assert len(re.findall("max_row_tokens to", result.stderr)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_divided_model_goes_on_from_its_checkpoint_to_the_same_weights(tmp_path, optimizer):
+    supervision = make_supervision(tmp_path / "data", count=3)
+    wanted = settings(shard="full", processes=2, optimizer=optimizer, checkpoint_steps=3)
+    frames = tmp_path / "frames"
+    whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
+    broken = tmp_path / "broken"
+    assert break_off(supervision, broken, wanted, frames, 4, "kill") == -signal.SIGKILL
+    assert [p.name for p in tmp_path.glob(".broken.partial-*/states/state-*")] == ["state-00000003.safetensors"]
+    train(supervision, broken, wanted, frame_cache=frames)
+    first, second = load_file(whole / "model.safetensors"), load_file(broken / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def _divide(rank, wanted, gathered):
+    loaded, _ = load_tiny("qwen3_vl")
+    model = prepare_model(loaded, wanted, SILENT)
+    shard_model(model, loaded, wanted, rank)
+    sizes = {name: (p.to_local().numel(), p.numel()) for name, p in model.named_parameters() if isinstance(p, DTensor)}
+    if gathered is not None:
+        gathered.update(sizes)
+        gathered["all"] = len(list(model.parameters()))
+
+
+@pytest.mark.slow
+def test_every_weight_is_divided():
+    gathered: dict = {}
+    with helpers(2, _divide, (settings(), None)) as rank:
+        _divide(rank, settings(), gathered)
+    count = gathered.pop("all")
+    assert len(gathered) == count
+    assert sum(local for local, _ in gathered.values()) == pytest.approx(
+        sum(n for _, n in gathered.values()) / 2, rel=0.05
+    )
+
+
+def test_one_process_divides_nothing():
+    device = torch.device("cpu")
+    assert not is_sharded(TrainSettings(), ALONE, device)
+    with pytest.raises(UserError, match="there is one; start several with torchrun"):
+        is_sharded(TrainSettings(shard="full"), ALONE, device)

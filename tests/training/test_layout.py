@@ -1,0 +1,132 @@
+"""How clips are laid into rows changes nothing but time and memory."""
+
+import json
+
+import pytest
+import torch
+
+from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
+from tests.training.supervision_set import make_supervision
+from vlm_autodrive.engines.local import load_engine
+from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.encoding import Encoder
+from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.stores import read_clips, read_items
+from vlm_autodrive.training.batching import Layout, build_batches, fill_rows
+from vlm_autodrive.training.prefix_sharing import IGNORED
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.sharing_check import shares_exactly
+from vlm_autodrive.training.training import train
+from vlm_autodrive.training.visits import taught_clips, visits_of_step
+from vlm_autodrive.video.frame_cache import FrameCache
+
+
+class Listening(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def settings(model_type, **changes):
+    values = {"model": str(saved_tiny_model(model_type)), "epochs": 1, "clips_per_step": 4, "learning_rate": 1e-3}
+    return TrainSettings(**{**values, "precision": "fp32", **changes})
+
+
+@pytest.fixture
+def supervision(tmp_path):
+    return make_supervision(tmp_path / "data", count=4)
+
+
+def losses(checkpoint):
+    return [json.loads(line)["loss"] for line in (checkpoint / "log.jsonl").read_text().splitlines()]
+
+
+def batches_of(model_type, supervision, layout, **changes):
+    """The forward passes of a step, and the step's visits."""
+    chosen = settings(model_type, **changes)
+    loaded = load_model(chosen.model)
+    taught = taught_clips(read_clips(supervision), read_items(supervision))
+    visits = visits_of_step(taught, 0, chosen)
+    cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
+    return build_batches(Encoder(loaded), cache, visits, chosen, layout), visits
+
+
+def test_pieces_go_into_the_first_row_with_room_and_long_ones_alone():
+    assert fill_rows([5, 9, 4, 30, 1, 6], 10, lambda piece: piece) == [[5, 4, 1], [9], [30], [6]]
+    assert fill_rows([], 10, lambda piece: piece) == []
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_vl", "internvl"])
+@pytest.mark.parametrize("row_tokens", [64, 500, 100_000])
+def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(supervision, model_type, row_tokens):
+    padded, visits = batches_of(model_type, supervision, Layout())
+    packed, again = batches_of(model_type, supervision, Layout(), row_tokens=row_tokens)
+    assert visits == again and len(visits) == 4
+    longest = max(int((row >= 0).sum()) for row in padded[0].shared.segments)
+    for batch in packed:
+        assert batch.shared.input_ids.shape[0] == 1
+        assert batch.tokens <= max(row_tokens, longest)
+    assert len(packed) == {64: 4, 100_000: 1}.get(row_tokens, len(packed))
+    assert sum(batch.tokens for batch in packed) == padded[0].tokens
+    assert sum(batch.weight for batch in packed) == pytest.approx(padded[0].weight)
+
+    def learned(batches):
+        return sorted(
+            token for batch in batches for token in batch.shared.labels.flatten().tolist() if token != IGNORED
+        )
+
+    assert learned(packed) == learned(padded)
+    if row_tokens == 100_000:
+        for name, value in padded[0].vision.items():
+            assert torch.equal(packed[0].vision[name], value)
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type):
+    listening = Listening()
+    padded = train(supervision, tmp_path / "a", settings(model_type, epochs=2), listening)
+    packed = train(supervision, tmp_path / "b", settings(model_type, epochs=2, row_tokens=700))
+    assert losses(padded) == pytest.approx(losses(packed), rel=1e-4)
+    told = [line for line in listening.said if "in a row of its own" in line]
+    assert len(told) == (1 if model_type == HYBRID else 0)
+    engine = load_engine(str(packed))
+    clip = read_clips(supervision)[0]
+    frames = FrameCache(tmp_path / ".frames", engine.sampling).get(clip)
+    [[verdict]] = engine.answer([frames], [Question("Which?", DEFAULT_TAXONOMY.codes)])
+    assert sum(verdict.probabilities) == pytest.approx(1.0)
+
+
+def test_without_sharing_each_item_has_a_row_and_a_pass_keeps_to_its_tokens(supervision):
+    batches, visits = batches_of(HYBRID, supervision, Layout(share=False, attention="stock"), row_tokens=600)
+    items = sum(len(visit.items) for visit in visits)
+    assert sum(batch.shared.input_ids.shape[0] for batch in batches) == items
+    assert all(batch.shared.input_ids.numel() <= 600 or len(batch.shared.input_ids) == 1 for batch in batches)
+    assert all(int(batch.shared.segments.max()) == 1 for batch in batches)
+    shared, _ = batches_of(HYBRID, supervision, Layout())
+    assert sum(batch.weight for batch in batches) == pytest.approx(sum(batch.weight for batch in shared))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", MODELS)
+def test_a_model_says_itself_whether_its_items_can_share(model_type, dtype):
+    """Also with half the bits and the fused attention that a GPU has."""
+    loaded, encoder = load_tiny(model_type)
+    loaded.model.to(dtype).set_attn_implementation("sdpa")
+    assert shares_exactly(loaded.model, loaded, encoder, loaded.card.sampling) == (model_type != HYBRID)
+
+
+def test_flex_attention_is_refused_on_a_cpu_before_the_first_step(supervision, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match=r"no backward pass; set train\.attention=dense"):
+        train(supervision, tmp_path / "out", settings("qwen3_vl", attention="flex"))
+
+
+def test_two_ways_of_laying_are_one_too_many():
+    with pytest.raises(ValueError, match="set only one"):
+        TrainSettings(row_tokens=4096, clips_per_forward=2)

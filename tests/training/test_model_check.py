@@ -1,0 +1,83 @@
+"""``autodrive models check`` says the truth of every family, and of a model that cannot be trained."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tests.tiny_models import FAMILIES, HYBRID, MODELS, saved_tiny_model
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.random_weights import random_model
+from vlm_autodrive.training.model_check import check_model
+
+
+def without_weights(model_type, folder):
+    """What can be fetched of a large model in a moment: configuration and processor."""
+    shutil.copytree(saved_tiny_model(model_type), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    return str(folder)
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_every_family_can_be_trained_and_only_the_hybrid_not_share(model_type):
+    found = check_model(str(saved_tiny_model(model_type)))
+    assert found.can_be_trained
+    assert found.shares == (model_type in FAMILIES)
+    assert found.weights == "its own weights"
+    layers = 4 if model_type == HYBRID else 2
+    assert found.lora["mlp.down_proj"] == layers and found.lora["self_attn.q_proj"] == (
+        1 if model_type == HYBRID else 2
+    )
+    said = "row of its own" if model_type == HYBRID else "behind one copy of its video"
+    assert any(said in line for line in found.lines())
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_the_architecture_alone_gives_the_same_verdict(model_type, tmp_path):
+    found = check_model(without_weights(model_type, tmp_path / "bare"))
+    assert "random weights, 1 of each kind" in found.weights
+    assert found.can_be_trained and found.shares == (model_type in FAMILIES)
+
+
+def test_random_layers_keep_one_of_each_kind():
+    loaded = random_model(str(saved_tiny_model(HYBRID)), layers=1)
+    assert loaded.model.config.text_config.layer_types == ["linear_attention", "full_attention"]
+    assert len(loaded.model.model.language_model.layers) == 2
+
+
+def test_the_command_prints_json_and_its_figures():
+    result = CliRunner().invoke(app, ["models", "check", str(saved_tiny_model("internvl")), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["loss_shared"] == pytest.approx(found["loss_separate"], rel=1e-5)
+    assert 0 < found["largest_ratio"] <= 1e-5
+
+
+def test_codes_of_two_tokens_end_in_status_1(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(saved_tiny_model("qwen3_vl"), folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"String": "A"}, "content": "Aa"}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    result = CliRunner().invoke(app, ["models", "check", str(folder)])
+    assert result.exit_code == 1
+    assert "not one token each" in result.stdout and "it cannot be trained" in result.stdout
+
+
+def test_a_family_that_is_not_known_is_refused_in_one_sentence(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llava"}))
+    with pytest.raises(UserError, match="models of type llava are not supported yet"):
+        check_model(str(folder))
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_lora_reaches_the_language_model_alone(model_type):
+    found = check_model(str(saved_tiny_model(model_type)), random_layers=1)
+    assert found.lora and not found.lora_astray
+    linear = {"linear_attn.in_proj_qkv", "linear_attn.out_proj"}
+    assert (linear <= found.lora.keys()) == (model_type == HYBRID)
+    assert torch.is_grad_enabled()
