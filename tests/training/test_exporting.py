@@ -20,6 +20,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, DataSet
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import write_catalog
 from vlm_autodrive.training.exporting import ExportModelSettings, export_model
+from vlm_autodrive.training.model_card import Export, model_card
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.training import train
 
@@ -119,6 +120,18 @@ def test_the_card_tells_data_licences_settings_figures_and_the_check(trained, tm
     assert "  learning_rate: 0.01" in text
     assert "| tuned | 8 | 0.750 [0.500, 0.875] | 0.750 [0.500, 0.875] | 0.750 |" in text
     assert "On 3 train clips, no probability of a direct verdict differs by more than" in text
+
+
+def test_the_card_names_the_licence_of_a_published_base(trained, tmp_path):
+    moved = tmp_path / "cosmos"
+    moved.mkdir()
+    for file in trained["adapter"].glob("*.json"):
+        (moved / file.name).write_bytes(file.read_bytes())
+    values = json.loads((moved / "autodrive.json").read_text())
+    (moved / "autodrive.json").write_text(json.dumps({**values, "base": "nvidia/Cosmos-Reason1-7B"}))
+    head = yaml.safe_load(model_card(Export(moved, "adapter", "mine", "", None)).split("---")[1])
+    assert (head["license"], head["license_name"]) == ("other", "nvidia-open-model-license")
+    assert (head["base_model"], head["library_name"]) == ("nvidia/Cosmos-Reason1-7B", "peft")
 
 
 def test_without_the_supervision_set_the_card_says_that_nothing_was_compared(trained, tmp_path):

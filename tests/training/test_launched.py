@@ -74,7 +74,7 @@ def test_a_refusal_ends_all_processes(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=2)
     result = launch(supervision, tmp_path / "out", settings(max_row_tokens=64))
     assert result.returncode != 0
-    assert len(re.findall("max_row_tokens to", result.stderr)) == 1
+    assert len(re.findall("do not fit into max_row_tokens=64", result.stderr)) == 1
 
 
 @pytest.mark.slow

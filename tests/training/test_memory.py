@@ -191,7 +191,7 @@ print(int(peak.split()[1]) * 1024 - before)
     "changes", [{}, {"gradient_checkpointing": True}, {"lora": {"r": 8}}], ids=["full", "checkpointed", "adapters"]
 )
 def test_the_estimate_is_near_the_peak_that_a_run_really_has(tmp_path, changes):
-    """Within a factor of 1.5 either way, on a model of 17 million weights whose activations are larger than it."""
+    """Within a factor of 1.5 either way, on a model of 20 million weights whose activations are larger than it."""
     tokenizer = train_tokenizer(["The car ahead brakes. <0.2 seconds>"] * 20, vocabulary=600)
     model = tmp_path / "model"
     tiny_qwen3_vl(tokenizer, hidden=384, layers=8, vision_hidden=256, vision_depth=4).save_pretrained(model)

@@ -20,7 +20,7 @@ class Published:
         name: Its hub name.
         config: The file of its configuration.
         weights: How many weights the hub says that it has.
-        licence: The ``license`` field of its model card.
+        licence: The ``license`` field of its model card, or its ``license_name`` where that says ``other``.
     """
 
     name: str

@@ -15,6 +15,7 @@ from vlm_autodrive.stores import read_data_sets, read_scenarios, read_taxonomy, 
 from vlm_autodrive.training.lineage import ancestor
 
 _OWN_LICENCE = "apache-2.0"
+_NAMED_ELSEWHERE = ("nvidia-open-model-license", "qwen-research")  # not on the hub's own list of licences
 _FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
@@ -48,7 +49,9 @@ def model_card(export: Export) -> str:
         "base_model": base,
         "tags": ["dashcam", "collision", "vlm-autodrive"],
     }
-    if licence:
+    if licence in _NAMED_ELSEWHERE:
+        head |= {"license": "other", "license_name": licence}
+    elif licence:
         head["license"] = licence
     taxonomy = read_taxonomy(export.checkpoint)
     classes = ", ".join(f"{each.name} ({each.code})" for each in taxonomy.classes)
