@@ -4,6 +4,7 @@ The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` ma
 ``like: another``, by a shipped name or a path, and then holds only what is different from that one.
 """
 
+import difflib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -144,7 +145,9 @@ def recipe_text(recipe: str) -> str:
     path = Path(recipe)
     if path.is_file():
         return path.read_text(encoding="utf-8")
-    raise UserError(f"there is no recipe {recipe}; take {', '.join(shipped_recipes())}, or the path of a YAML file.")
+    near = difflib.get_close_matches(recipe, shipped_recipes(), n=1)
+    hint = f"did you mean {near[0]}?" if near else "give the path of a YAML file, or a name."
+    raise UserError(f"there is no recipe {recipe}; {hint} `autodrive recipes ls` lists them.")
 
 
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:

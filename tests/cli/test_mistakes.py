@@ -20,7 +20,8 @@ def raising(error):
     ("arguments", "sentence"),
     [
         (["run", "demo", "train.epoch=2"], "there is no setting train.epoch; did you mean epochs?"),
-        (["run", "dem"], "there is no recipe dem; take demo, nexar, smoke"),
+        (["run", "dem"], "there is no recipe dem; did you mean demo? `autodrive recipes ls` lists them."),
+        (["run", "/no/such.yaml"], "there is no recipe /no/such.yaml; give the path of a YAML file, or a name."),
         (["run", "demo", "epochs"], "'epochs' is no setting; write it as key=value"),
         (["train", "x", "--out", "o", "epochs=-1"], "settings of train: epochs: Input should be greater than 0"),
         (["clips", "absent", "--out", "o"], "absent does not exist"),
