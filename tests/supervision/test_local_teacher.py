@@ -149,3 +149,12 @@ def test_what_is_no_model_is_refused(tmp_path, model):
             local(model)
     finally:
         (tmp_path / "kept").rename(Path(model) / "chat_template.jinja")
+
+
+def test_a_template_without_pictures_is_told_before_anything_is_written(facts):
+    request = description_request(facts, settings_for(), by_rules=False)
+    teacher = local("tiny-base")
+    with pytest.raises(UserError, match=r"tiny-base takes no pictures .* set sees\.frames=0"):
+        asyncio.run(teacher.write(request))
+    told = description_request(facts, settings_for(sees=SeesSettings(frames=0)), by_rules=False)
+    assert asyncio.run(teacher.write(told)).outcome is Outcome.TRUNCATED

@@ -178,7 +178,7 @@ def test_a_set_with_too_many_rejections_has_a_problem_with_its_reasons():
     limits = LimitSettings(rejected=0.5, same_skeleton=1.0, counted_from=10)
     (problem,) = statistics.problems(limits)
     assert problem.startswith("6 of 10 items of the kind description were rejected")
-    assert "times 5, metadata, times 1" in problem
+    assert "times 5, metadata 1" in problem
     assert statistics.problems(limits.model_copy(update={"rejected": 0.6})) == []
     assert statistics.problems(limits.model_copy(update={"counted_from": 11})) == []
 

@@ -50,9 +50,15 @@ async def in_order(
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, also from inside a notebook, whose own event loop is running already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -147,8 +147,9 @@ class SetStatistics:
 
 
 def _reason(item: SupervisionItem) -> str:
-    failed = [check.name for check in item.checks if not check.passed]
-    return ", ".join(failed) if failed else f"outcome {item.outcome}"
+    """The first check that failed: an item is counted once, and what failed after it is mostly its consequence."""
+    failed = (check.name for check in item.checks if not check.passed)
+    return next(failed, f"outcome {item.outcome}")
 
 
 def _listed(reasons: Counter[str]) -> str:

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from PIL import Image
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import default_device
+from vlm_autodrive.models.loading import default_device, resolve_model
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
@@ -38,8 +38,9 @@ def open_local(settings: LocalTeacherSettings, seed: int = 0, device: torch.devi
     device = device or default_device()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     try:
-        model = AutoModelForImageTextToText.from_pretrained(settings.model, dtype=dtype)
-        processor = AutoProcessor.from_pretrained(settings.model)
+        folder = resolve_model(settings.model)
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+        processor = AutoProcessor.from_pretrained(folder)
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise UserError(
@@ -76,7 +77,7 @@ class LocalTeacher:
         """Answer one request; see :class:`vlm_autodrive.supervision.teachers.protocol.Teacher`.
 
         Raises:
-            UserError: If the model's chat template does not take such a conversation.
+            UserError: If the model's chat template does not take such a conversation, or no pictures.
         """
         return await asyncio.to_thread(self._write, request)
 
@@ -98,9 +99,7 @@ class LocalTeacher:
 
     @torch.inference_mode()
     def _generate(self, request_id: str, messages: Sequence[dict[str, Any]]) -> TeacherReply:
-        inputs = self._processor.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-        ).to(self._model.device, dtype=self._model.dtype)
+        inputs = self._inputs(messages).to(self._model.device, dtype=self._model.dtype)
         most, temperature = self._settings.max_tokens, self._settings.temperature
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -118,6 +117,17 @@ class LocalTeacher:
             prompt_tokens=read,
             completion_tokens=len(written),
         )
+
+    def _inputs(self, messages: Sequence[dict[str, Any]]) -> Any:
+        try:
+            return self._processor.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+            )
+        except ValueError as error:  # how processors tell that the template left the pictures out
+            raise UserError(
+                f"the teacher {self.name} takes no pictures between its texts ({str(error).splitlines()[0]}); "
+                "set sees.frames=0, or local.model to a model that does."
+            ) from None
 
     def _ends(self) -> list[int]:
         """The tokens that end an answer."""
