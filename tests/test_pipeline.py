@@ -305,7 +305,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
 def _half_done(run_dir: Path, stage: str) -> bool:
     """Whether an unfinished stage has something that a later run can go on from."""
     if stage == "checkpoint":
-        return any(run_dir.glob(".checkpoint.partial-*/state.pt"))
+        return any(run_dir.glob(".checkpoint.partial-*/states/state-*.safetensors"))
     return any(run_dir.glob(f".{stage}.partial-*/train/*/*.mp4"))
 
 

@@ -20,7 +20,7 @@ from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
 from vlm_autodrive.supervision.teaching import taught
 from vlm_autodrive.supervision.written import WRITTEN
-from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix
+from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import SamplingSettings
 
@@ -173,16 +173,10 @@ def _learn(loaded, encoder, frames, prompt, target):
     batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(prompt), tokens)])], encoder.pad_id)
     optimizer = torch.optim.AdamW(loaded.model.parameters(), lr=3e-3, betas=(0.9, 0.95))
     loaded.model.train()
+    grid = torch.tensor([prefix.grid_thw])
+    vision = encoder.vision_inputs(encoder.pixel_values(frames.pixels), grid)
     for _ in range(60):
-        logits = loaded.model(
-            input_ids=batch.input_ids,
-            position_ids=batch.position_ids,
-            attention_mask=batch.attention_mask,
-            pixel_values_videos=encoder.pixel_values(frames.pixels),
-            video_grid_thw=torch.tensor([prefix.grid_thw]),
-            mm_token_type_ids=batch.token_types,
-        ).logits
-        loss = torch.nn.functional.cross_entropy(logits[0, -len(tokens) - 1 : -1], torch.tensor(tokens))
+        loss = weighted_loss(loaded.model, batch, vision) / len(tokens)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
