@@ -16,6 +16,7 @@ from vlm_autodrive.stores import read_items
 pytestmark = [pytest.mark.slow, pytest.mark.fixtures]
 
 SPLIT = ("split.train=0.5", "split.validation=0.1", "split.test=0.4", "split_by=count")
+SEEN = "Normal,Clear,Urban"  # metadata of Nexar's kind, the same for all, so that it tells no class
 CLASSES = {"Collision": "collision", "Normal": "normal"}
 
 
@@ -46,7 +47,7 @@ def footage(labels, tmp_path):
         lines = ["file_name,time_of_event,time_of_alert,light_conditions,weather,scene,time_to_accident"]
         for row in (row for row in taken if row["label"] == label):
             (root / "train" / folder / row["file"]).symlink_to(row["path"])
-            lines.append(f"{row['file']},{row['event_time_s']},,,,,")
+            lines.append(f"{row['file']},{row['event_time_s']},,{SEEN},")
         (root / "train" / folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     overlay = ["id,class", *(f"{row['path'].stem},{row['label']}" for row in taken)]
     (root / "overlay.csv").write_text("\n".join(overlay) + "\n")
@@ -88,6 +89,12 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     assert taught == {clip["clip_id"] for clip in clips.values() if clip["split"] != "test"}
     kinds = {"caption", "description", "vqa", "reasoning", "verdict"}
     assert {item.kind for item in items} == kinds
+    for clip_id in taught:
+        own = [item for item in items if item.clip_id == clip_id]
+        assert {item.kind for item in own} == kinds
+        assert sum(item.kind == "vqa" for item in own) >= 6
+        (caption,) = [item.target.lower() for item in own if item.kind == "caption"]
+        assert "clear" in caption and "light" in caption
 
     printed, _ = autodrive("plan", at / "supervision", "--model", model, "--json", "clips_per_step=4")
     planned = json.loads(printed)
