@@ -1,6 +1,7 @@
 """The stage: clips in, supervision items out, each accepted or rejected with a reason."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -79,7 +80,7 @@ async def _supervise(
     if ahead.imported.left_out:
         reporter.say(f"{ahead.imported.left_out} imported questions are not asked: {NOBODY_TO_COMPARE}.")
     statistics = SetStatistics()
-    done = 0
+    done, begun = 0, time.monotonic()
     missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.kinds}
     problems: list[str] = []
     student = open_student_for(settings)
@@ -106,7 +107,10 @@ async def _supervise(
                     for kind, why in not_made.items():
                         missing[kind][why] += 1
                     done += 1
-                    task.advance(1, ", ".join(part for part in (statistics.rejected_line(), teacher.used()) if part))
+                    rate = f"{done / (time.monotonic() - begun):.1f} clips/s"
+                    task.advance(
+                        1, ", ".join(part for part in (rate, statistics.rejected_line(), teacher.used()) if part)
+                    )
                     if done % _CLIPS_BETWEEN_CHECKS == 0 or done == ahead.supervised:
                         problems = statistics.problems(settings.limits)
                         if problems:
