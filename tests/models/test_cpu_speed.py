@@ -29,13 +29,26 @@ def test_vision_tower_gives_the_same_features_as_the_stock_one(model_type):
     torch.testing.assert_close(fast, stock, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("tokens", [LONG - 1, LONG])
-def test_attention_of_rows_of_any_length_is_the_stock_one_written_out(tokens):
+def _segments(*lengths):
+    return torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("segments", "prefixes"),
+    [
+        (_segments(300, 100, 100), _segments(500)),  # short
+        (_segments(300, 100, 200), _segments(600)),  # a causal part that is short
+        (_segments(500, 50, 50, 20), _segments(620)),
+        (_segments(500, 50), _segments(550)),  # one item alone
+        (_segments(600, 9, 30, 8, 7), torch.where(torch.arange(654) < 639, 0, 3)),  # the items of two clips
+        (torch.where(torch.arange(700) < 650, _segments(600, 100), -1), torch.where(torch.arange(700) < 650, 0, -1)),
+    ],
+)
+def test_attention_of_rows_of_any_length_is_the_stock_one_written_out(segments, prefixes):
     module = torch.nn.Module()
     module.num_key_value_groups = 2
-    query, key, value = (torch.randn(1, heads, tokens, 8) for heads in (4, 2, 2))
-    segments = torch.arange(tokens)[None] // 200
-    mask = dense_mask(segments, torch.zeros_like(segments))
+    query, key, value = (torch.randn(1, heads, len(segments), 8) for heads in (4, 2, 2))
+    mask = dense_mask(segments[None], prefixes[None])
     ours, _ = attention_by_length(module, query, key, value, mask, scaling=0.3)
     stock, _ = eager_attention_forward(module, query, key, value, mask, scaling=0.3)
     torch.testing.assert_close(ours, stock, atol=1e-5, rtol=1e-4)

@@ -80,12 +80,44 @@ def _attend_in_pieces(
 
 
 def attention_by_length(
-    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, *arguments: Any, **keywords: Any
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **keywords: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The stock attention of a language model, written out for short rows and fused for long ones."""
-    attend = sdpa_attention_forward if key.shape[2] >= LONG else eager_attention_forward
-    attended: tuple[torch.Tensor, torch.Tensor | None] = attend(module, query, key, *arguments, **keywords)
-    return attended
+    """The stock attention of a language model, written out for short rows and fused for long ones.
+
+    Of a long row, what comes before the second item is causal. The fused kernel needs no mask for that and skips
+    what a token cannot see; the rest takes the mask.
+    """
+    if key.shape[2] < LONG:
+        written_out: tuple[torch.Tensor, torch.Tensor] = eager_attention_forward(
+            module, query, key, value, attention_mask, **keywords
+        )
+        return written_out
+    lead = 0 if attention_mask is None or query.shape[2] != key.shape[2] else _causal_lead(attention_mask)
+    if lead < LONG:
+        fused: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
+        return fused
+    assert attention_mask is not None
+    parts = [sdpa_attention_forward(module, query[:, :, :lead], key[:, :, :lead], value[:, :, :lead], None, **keywords)]
+    if lead < query.shape[2]:
+        rest = attention_mask[:, :, lead:]
+        parts.append(sdpa_attention_forward(module, query[:, :, lead:], key, value, rest, **keywords))
+    return torch.cat([output for output, _ in parts], dim=1), None
+
+
+def _causal_lead(mask: torch.Tensor) -> int:
+    """How many tokens of every row see all before them: the first that does not misses its neighbour or the very first.
+
+    Args:
+        mask: Added to the scores, 0 where a token sees another, of pieces that see a prefix and themselves.
+    """
+    hidden = (mask.diagonal(offset=-1, dim1=2, dim2=3) != 0) | (mask[:, :, 1:, 0] != 0)
+    ends = hidden.flatten(0, 1).any(dim=0).nonzero()
+    return int(ends[0]) + 1 if len(ends) else mask.shape[2]
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, dropout: float) -> torch.Tensor:
