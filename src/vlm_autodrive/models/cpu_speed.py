@@ -7,16 +7,24 @@ with the boundaries, and can reshape equal-length pieces into a batch.
 
 The towers cut frames into patches by a convolution whose stride is its kernel; each patch meets the
 weights once, so it is a matrix product, and on a CPU several times as fast when written as one.
+
+Attention over a few hundred tokens is fastest written out, in bfloat16 above all; over more of them the fused
+kernel is, since the scores of every pair no longer stay in the processor's cache.
 """
 
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+from transformers.models.qwen2.modeling_qwen2 import eager_attention_forward
 
 from vlm_autodrive.models.families import Family
 
 FRAME_ATTENTION = "autodrive_flash_frames"
+ATTENTION_BY_LENGTH = "autodrive_by_length"
+LONG = 512  # tokens from which on the fused kernel is the faster one
 
 
 def frame_attention(
@@ -48,20 +56,73 @@ def frame_attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     lengths = kwargs["cu_seq_lens_q"].diff()
     if bool((lengths == lengths[0]).all()):
-        heads, size = query.shape[1], query.shape[3]
-        q, k, v = (
-            tensor.reshape(heads, len(lengths), -1, size).transpose(0, 1) for tensor in (query, key, value)
-        )  # [pieces, heads, length, head size]
-        output = _attend(q, k, v, scale, dropout).transpose(1, 2).reshape(1, -1, heads, size)
-    else:
-        parts = (torch.split(tensor, lengths.tolist(), dim=2) for tensor in (query, key, value))
-        attended = [_attend(q, k, v, scale, dropout) for q, k, v in zip(*parts, strict=True)]
-        output = torch.cat(attended, dim=2).transpose(1, 2)
-    return output.contiguous(), None
+        return _attend_in_pieces(query, key, value, int(lengths[0]), scale, dropout), None
+    # Windows at the edges are smaller than the others, so pieces come in a few lengths: each length is a batch.
+    order = torch.repeat_interleave(lengths, lengths).argsort(stable=True)
+    sizes, counts = lengths.unique(return_counts=True)
+    pieces = (
+        torch.split(tensor.index_select(2, order), (sizes * counts).tolist(), dim=2) for tensor in (query, key, value)
+    )
+    attended = [
+        _attend_in_pieces(q, k, v, size, scale, dropout) for q, k, v, size in zip(*pieces, sizes.tolist(), strict=True)
+    ]
+    return torch.cat(attended, dim=1).index_select(1, order.argsort()), None
+
+
+def _attend_in_pieces(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, length: int, scale: float, dropout: float
+) -> torch.Tensor:
+    heads, size = query.shape[1], query.shape[3]
+    q, k, v = (
+        tensor.reshape(heads, -1, length, size).transpose(0, 1) for tensor in (query, key, value)
+    )  # [pieces, heads, length, head size]
+    return _attend(q, k, v, scale, dropout).transpose(1, 2).reshape(1, -1, heads, size).contiguous()
+
+
+def attention_by_length(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **keywords: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The stock attention of a language model, written out for short rows and fused for long ones.
+
+    Of a long row, what comes before the second item is causal. The fused kernel needs no mask for that and skips
+    what a token cannot see; the rest takes the mask.
+    """
+    if key.shape[2] < LONG:
+        written_out: tuple[torch.Tensor, torch.Tensor] = eager_attention_forward(
+            module, query, key, value, attention_mask, **keywords
+        )
+        return written_out
+    lead = 0 if attention_mask is None or query.shape[2] != key.shape[2] else _causal_lead(attention_mask)
+    if lead < LONG:
+        fused: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **keywords)
+        return fused
+    assert attention_mask is not None
+    parts = [sdpa_attention_forward(module, query[:, :, :lead], key[:, :, :lead], value[:, :, :lead], None, **keywords)]
+    if lead < query.shape[2]:
+        rest = attention_mask[:, :, lead:]
+        parts.append(sdpa_attention_forward(module, query[:, :, lead:], key, value, rest, **keywords))
+    return torch.cat([output for output, _ in parts], dim=1), None
+
+
+def _causal_lead(mask: torch.Tensor) -> int:
+    """How many tokens of every row see all before them: the first that does not misses its neighbour or the very first.
+
+    Args:
+        mask: Added to the scores, 0 where a token sees another, of pieces that see a prefix and themselves.
+    """
+    hidden = (mask.diagonal(offset=-1, dim1=2, dim2=3) != 0) | (mask[:, :, 1:, 0] != 0)
+    ends = hidden.flatten(0, 1).any(dim=0).nonzero()
+    return int(ends[0]) + 1 if len(ends) else mask.shape[2]
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, dropout: float) -> torch.Tensor:
-    """Attention written out: over a few dozen tokens its backward is faster on a CPU than the fused one."""
+    if key.shape[2] >= LONG:
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, scale=scale)
     weights = (query @ key.transpose(-2, -1) * scale).float().softmax(dim=-1).to(value.dtype)
     return torch.nn.functional.dropout(weights, dropout) @ value
 
@@ -78,14 +139,16 @@ class PatchProduct(torch.nn.Conv3d):
 def prefer_cpu_speed(model: torch.nn.Module, family: Family) -> None:
     """Choose what is fastest for short sequences on a CPU, in both halves of a model.
 
-    The language model's attention is written out too. A Qwen tower's is :func:`frame_attention`, and its
+    The language model's attention is :func:`attention_by_length`. A Qwen tower's is :func:`frame_attention`, and its
     patch embedding a :class:`PatchProduct` over the same weights; other towers take whole pictures as a
     batch already.
 
     It is set on the tower's configuration after loading, since the loader takes every name with
     ``flash`` in it for a kernel to be fetched.
     """
-    model.get_submodule(family.language_model).config._attn_implementation = "eager"  # type: ignore[union-attr]
+    AttentionInterface.register(ATTENTION_BY_LENGTH, attention_by_length)
+    AttentionMaskInterface.register(ATTENTION_BY_LENGTH, eager_mask)
+    model.get_submodule(family.language_model).config._attn_implementation = ATTENTION_BY_LENGTH  # type: ignore[union-attr]
     if family.video != "qwen":
         return
     AttentionInterface.register(FRAME_ATTENTION, frame_attention)

@@ -1,7 +1,7 @@
 """The loop: what every process that trains does, to read at one sitting."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from vlm_autodrive.training.mishaps import check_finite, told_of_memory
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, take_step
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.prefix_sharing import weighted_loss
-from vlm_autodrive.training.processes import Rank
+from vlm_autodrive.training.processes import ALONE, Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded, shard_model, whole
 from vlm_autodrive.training.sharing_check import choose_layout
@@ -73,6 +73,23 @@ class Prepared:
     waited_s: float
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a step's gradients were made of.
+
+    Attributes:
+        loss_sum: Sum of the weighted losses of all learned tokens.
+        weight: Sum of their weights.
+        tokens: Tokens of all rows, without padding.
+        norm: Of the gradient, before it was clipped.
+    """
+
+    loss_sum: float
+    weight: float
+    tokens: float
+    norm: float
+
+
 def load_for_training(settings: TrainSettings, device: torch.device | None = None) -> LoadedModel:
     """Load the model in the precision that its weights are trained in."""
     return load_model(settings.model, device, torch.float32 if settings.lora is None else None)
@@ -115,7 +132,6 @@ def _loop(
 ) -> Reached:
     settings, device = job.settings, loaded.device
     optimizers = build_optimizers(model, loaded.family, settings)
-    trained = [p for p in model.parameters() if p.requires_grad]
     steps = steps_in_all(len(job.taught), settings)
     reached = checkpoints.restore_state(job.folder, model, optimizers, reporter)
     cache = FrameCache(job.frame_cache, settings.sampling or loaded.card.sampling)
@@ -129,16 +145,8 @@ def _loop(
             # Dropout is the only draw that visits do not make; so it, too, is a function of the step.
             torch.manual_seed(settings.seed + step + steps * rank.number)
             with told_of_memory(step, [batch.tokens for batch in batches], job.estimate):
-                sums = [sum(_backward(model, batch, device, settings) for batch in batches)]
-            sums += [sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)]
-            if not divided:
-                rank.add_up_gradients(trained)
-            loss_sum, weight, tokens = rank.add_up(sums)
-            for parameter in trained:
-                if parameter.grad is not None:
-                    parameter.grad /= weight
-            norm = whole(torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip))
-            check_finite(step, loss_sum, float(norm), prepared.visits, job.folder, tell=rank.is_first)
+                made = make_gradients(model, batches, device, settings, rank, divided)
+            check_finite(step, made.loss_sum, made.norm, prepared.visits, job.folder, tell=rank.is_first)
             take_step(optimizers, step, steps, settings)
             seconds = time.monotonic() - started
             reached = reached.model_copy(update={"step": step + 1})
@@ -152,11 +160,11 @@ def _loop(
                     checkpoints.save_best(job.folder, reached, model, rank)
             record = StepRecord(
                 step=step,
-                loss=round(loss_sum / weight, 5),
+                loss=round(made.loss_sum / made.weight, 5),
                 learning_rate=learning_rate(settings.learning_rate, step, steps, settings),
-                gradient_norm=round(float(norm), 4),
+                gradient_norm=round(made.norm, 4),
                 items=sum(len(visit.items) for visit in prepared.visits),
-                tokens=round(tokens),
+                tokens=round(made.tokens),
                 seconds=round(seconds, 3),
                 waited_s=round(prepared.waited_s, 3),
                 validation_macro_f1=score,
@@ -169,6 +177,37 @@ def _loop(
             if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
                 checkpoints.save_state(job.folder, reached, model, optimizers, settings, rank)
     return reached
+
+
+def make_gradients(
+    model: Any,
+    batches: Sequence[TrainBatch],
+    device: torch.device,
+    settings: TrainSettings,
+    rank: Rank = ALONE,
+    divided: bool = False,
+) -> Made:
+    """Leave the gradients of a step's loss in the weights, clipped, with those of all processes added up.
+
+    Args:
+        model: What is trained.
+        batches: This process's forward passes.
+        device: Where the model is.
+        settings: How it is trained.
+        rank: Which process this is.
+        divided: Whether the processes divide the weights among them.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    sums = [sum(_backward(model, batch, device, settings) for batch in batches)]
+    sums += [sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)]
+    if not divided:
+        rank.add_up_gradients(trained)
+    loss_sum, weight, tokens = rank.add_up(sums)
+    for parameter in trained:
+        if parameter.grad is not None:
+            parameter.grad /= weight
+    norm = whole(torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip))
+    return Made(loss_sum, weight, tokens, float(norm))
 
 
 def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: TrainSettings) -> float:

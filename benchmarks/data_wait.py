@@ -1,0 +1,123 @@
+"""How long the training loop waits for its frames and tokens, by its own log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from steps import sampling_of
+
+from vlm_autodrive.models.encoding import Encoder
+from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, SupervisionItem
+from vlm_autodrive.training.logs import LOG_FILE, StepRecord
+from vlm_autodrive.training.loop import Job, train_share
+from vlm_autodrive.training.processes import ALONE
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.visits import TaughtClip
+
+VIDEO_TOKENS, ITEMS, ITEM_TOKENS = 520, 8, 50
+RATE, WINDOW_S = 30, 4
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long the steps of an epoch took, and of that waited.
+
+    Attributes:
+        name: Which epoch, and where its frames come from.
+        steps: How many steps were counted.
+        step_s: Mean seconds of a step, waiting included.
+        share: Of the time that was spent waiting.
+    """
+
+    name: str
+    steps: int
+    step_s: float
+    share: float
+
+
+def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> list[Wait]:
+    """Train two epochs, of one clip with 8 items a step, from an empty frame cache.
+
+    Args:
+        model: A checkpoint folder.
+        work: Where the videos, the cache and the log go.
+        clips: How many, each a window of a video of its own.
+        height: Of the videos; they are 16:9.
+    """
+    settings = TrainSettings(
+        model=str(model), sampling=sampling_of(VIDEO_TOKENS), epochs=2, clips_per_step=1, sampled_items=ITEMS,
+        precision="fp32", checkpoint_steps=10**6,
+    )  # fmt: skip
+    encoder = Encoder(load_model(str(model), torch.device("cpu"), torch.float32))
+    prompt, target = _text(encoder, 30), "n" * 19
+    taught = []
+    for number in range(clips):
+        path = _write_video(work / f"{number}.mp4", height, number)
+        items = tuple(_item(f"{number}-{k}", str(number), prompt, target) for k in range(ITEMS))
+        taught.append(TaughtClip(_clip(str(number), path), items))
+    folder = work / "run"
+    folder.mkdir()
+    job = Job(
+        taught=taught, validation=[], taxonomy=DEFAULT_TAXONOMY, frame_cache=work / "frames", folder=folder,
+        run_name="waits", estimate="nothing was planned", settings=settings,
+    )  # fmt: skip
+    train_share(ALONE, job)
+    lines = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    records = [StepRecord.model_validate_json(line) for line in lines]
+    # The very first step has no step before it in which its frames could have been read.
+    return [
+        _wait("first, decoded in the background", records[1:clips]),
+        _wait("second, from the frame cache", records[clips:]),
+    ]
+
+
+def _wait(name: str, records: Sequence[StepRecord]) -> Wait:
+    waited_s = sum(record.waited_s for record in records)
+    whole_s = waited_s + sum(record.seconds for record in records)
+    return Wait(name, len(records), whole_s / len(records), waited_s / whole_s)
+
+
+def _text(encoder: Encoder, tokens: int) -> str:
+    """A question of so many tokens with what the chat template writes around it, or a little more."""
+    text = "what"
+    while len(encoder.question(text)) < tokens:
+        text += " x"
+    return text
+
+
+def _item(item_id: str, clip_id: str, prompt: str, target: str) -> SupervisionItem:
+    return SupervisionItem(
+        item_id=item_id, clip_id=clip_id, kind="caption", topic="caption",
+        prompt=StudentPrompt(text=prompt, version="1"), target=target, mirror_target=None, teacher="rules",
+        teacher_prompt_version="1",
+    )  # fmt: skip
+
+
+def _clip(clip_id: str, path: Path) -> Clip:
+    return Clip(
+        clip_id=clip_id, video_id=clip_id, path=str(path), start_s=0.0, end_s=float(WINDOW_S), split="train",
+        event_class=None, event_time_s=None, alert_time_s=None, ego_involved=None, group_id=clip_id, triplet_id=None,
+        metadata={},
+    )  # fmt: skip
+
+
+def _write_video(path: Path, height: int, seed: int) -> Path:
+    """A texture that flows by under sensor noise, as H.264."""
+    random = np.random.default_rng(seed)
+    width = height * 16 // 9
+    texture = np.kron(random.integers(30, 220, (height // 8 + 20, width // 8 + 20)), np.ones((8, 8))).astype(np.uint8)
+    noise = random.integers(0, 8, (height, width), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "b": "4M"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(RATE * WINDOW_S):
+            luma = texture[number % 80 :, number % 90 :][:height, :width] + noise
+            planes = np.full((height * 3 // 2, width), 128, np.uint8)
+            planes[:height] = luma
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        container.mux(stream.encode())
+    return path
