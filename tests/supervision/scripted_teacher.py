@@ -20,6 +20,9 @@ class ScriptedTeacher:
         self._script = script
         self.asked: list[TeacherRequest] = []
 
+    def use(self) -> None:
+        return None
+
     def used(self) -> str:
         return ""
 

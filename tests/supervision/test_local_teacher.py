@@ -7,6 +7,7 @@ from tempfile import mkdtemp
 import numpy as np
 import pytest
 import torch
+from scripted_teacher import ScriptedTeacher
 from worlds import random_clip
 
 from tests.clocks import numbers_shown, write_clock
@@ -18,6 +19,7 @@ from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.requests import description_request, repair_request
 from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings, SeesSettings
+from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.local import chat, open_local
 from vlm_autodrive.supervision.teaching import taught
 
@@ -158,3 +160,19 @@ def test_a_template_without_pictures_is_told_before_anything_is_written(facts):
         asyncio.run(teacher.write(request))
     told = description_request(facts, settings_for(sees=SeesSettings(frames=0)), by_rules=False)
     assert asyncio.run(teacher.write(told)).outcome is Outcome.TRUNCATED
+
+
+def test_a_killed_run_of_a_local_teacher_goes_on_with_what_it_has_written(model, facts, tmp_path):
+    request = description_request(facts, settings_for(), by_rules=False)
+    first = KeepingTeacher(local(model), KeptReplies(tmp_path / "kept.jsonl"))
+    reply = asyncio.run(first.write(request))
+    with (tmp_path / "kept.jsonl").open("a") as stream:
+        stream.write('{"request_id": "torn')
+    kept = KeptReplies(tmp_path / "kept.jsonl")
+    again = KeepingTeacher(ScriptedTeacher(), kept)
+    assert asyncio.run(again.write(request)) == reply
+    other = repair_request(request, "a poem", "no JSON")
+    assert asyncio.run(again.write(other)) != reply
+    assert KeptReplies(tmp_path / "kept.jsonl").get(other.request_id) is not None
+    kept.discard()
+    assert not (tmp_path / "kept.jsonl").exists()

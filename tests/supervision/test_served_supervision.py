@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from fake_endpoint import completion, serve
 from served_world import clip_set, data_of, described, honest, served_settings, wanted_of
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from worlds import random_clip, real_clip
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl
 from vlm_autodrive.stores import read_items
-from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_supervision, supervise
+from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
+from vlm_autodrive.supervision.supervising import _job
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
 from vlm_autodrive.video.probe import probe
 
@@ -64,8 +65,10 @@ def test_done_again_with_other_limits_nothing_is_asked_again(tmp_path):
         again = served_settings(endpoint.url, tmp_path / "cache", limits={"rejected": 0.9})
         second = supervise(clips, tmp_path / "b", again)
         assert len(endpoint.asked) == asked
-    for name in ("items.jsonl", REPLIES_FILE, SUMMARY_FILE):
+    for name in ("items.jsonl", REPLIES_FILE):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+    uses = [json.loads((out / SUMMARY_FILE).read_text())["use"] for out in (first, second)]
+    assert [(use["tries"], use["from_cache"], use["of_job"]["requests"]) for use in uses] == [(36, 0, 36), (0, 36, 36)]
 
 
 FAULTS = {
@@ -74,6 +77,10 @@ FAULTS = {
     "unreadable": (lambda asked: completion("It rains."), Outcome.UNPARSEABLE),
     "no completion": (lambda asked: JSONResponse({"choices": []}), Outcome.UNPARSEABLE),
     "failing": (lambda asked: JSONResponse({"error": "overloaded"}, status_code=500), Outcome.ERROR),
+    "half a character in an error": (
+        lambda asked: Response('{"error": {"message": "near \\ud83d"}}', 400),
+        Outcome.ERROR,
+    ),
     "bad request": (lambda asked: JSONResponse({"error": "too long"}, status_code=400), Outcome.ERROR),
 }
 
@@ -103,7 +110,8 @@ def test_whatever_the_endpoint_does_each_wanted_text_is_one_record(tmp_path, fau
 def test_a_half_surrogate_from_an_endpoint_is_kept_without_harm(tmp_path):
     def odd(asked):
         body = described(asked) | {"scene": "a road \ud83d by day"}
-        return completion(json.dumps(body)) if wanted_of(asked) == "description" else honest(asked)
+        is_odd = wanted_of(asked) == "description" and data_of(asked)["class"] == "Collision"
+        return completion(json.dumps(body)) if is_odd else honest(asked)
 
     clips = clips_of(tmp_path / "clips", 1)
     with serve(odd) as endpoint:
@@ -134,11 +142,43 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
 
     with serve(wrong) as endpoint:
         settings = served_settings(endpoint.url, tmp_path / "cache", served={"most_at_once": 4})
-        with pytest.raises(UserError, match=r"stopped after 100 of 210 clips: .*description were rejected") as told:
+        with pytest.raises(UserError, match=r"stopped after 100 of 210 .*description by big-teacher were") as told:
             supervise(clips, tmp_path / "out", settings)
         assert len(endpoint.asked) < 2 * 130
     items = Path(str(told.value).split("Read ")[1].split(", then")[0])
     assert len(read_items(items.parent)) > 1000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"served": {"timeout_s": 9, "attempts": 2, "most_at_once": 3, "longest_wait_s": 1, "json_schema": False}},
+        {"served": {"max_tokens": 900, "temperature": None, "token_limit": "max_completion_tokens"}},
+        {"served": {"budget": {"requests": 7}, "price": {"prompt_per_million": 2}}, "limits": {"rejected": 1.0}},
+    ],
+)
+def test_what_our_messages_say_to_change_goes_on_with_the_same_account(tmp_path, changes):
+    clips = clips_of(tmp_path / "clips", 1)
+    before, after = (served_settings("http://127.0.0.1:1/v1", "c", **more) for more in ({}, changes))
+    assert _job(clips, before) == _job(clips, after)
+    assert _job(clips, before) != _job(clips, before.model_copy(update={"teacher_questions": 1}))
+
+
+def test_an_endpoint_of_which_nothing_is_taken_is_told_of_however_small_the_set(tmp_path):
+    clips = clips_of(tmp_path / "clips", 1)
+    with serve(lambda asked: JSONResponse({"error": "overloaded"}, status_code=500)) as endpoint:
+        settings = served_settings(endpoint.url, tmp_path / "cache", served={"attempts": 1})
+        with pytest.raises(UserError, match="3 of 3 items of the kind description by big-teacher were rejected"):
+            supervise(clips, tmp_path / "out", settings)
+
+
+def test_what_is_sent_is_named_down_to_the_columns_of_ones_own(tmp_path):
+    clip = real_clip(1, "normal", None, weather="Rain", driver="D. River", gps="52.5")
+    clips = clip_set(tmp_path / "clips", [clip])
+    settings = served_settings("http://127.0.0.1:1/v1", tmp_path / "cache")
+    found = estimate_supervision(clips, settings)
+    assert found.columns == ("driver", "gps")
+    assert "light, weather, road and labels, driver, gps, no frames" in " ".join(estimate_lines(found, settings))
 
 
 @pytest.mark.fixtures

@@ -16,6 +16,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, StudentSettings
+from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
 from vlm_autodrive.supervision.teaching import taught
@@ -190,3 +191,10 @@ def test_the_student_is_loaded_by_its_name(facts):
     sampled = asyncio.run(student.reasoning(facts))
     assert sampled.reason
     assert len(sampled.replies) == 1
+
+
+def test_what_a_student_wrote_before_it_was_killed_is_not_asked_again(facts, tmp_path):
+    settings = StudentSettings(model="tiny-base", samples=2, max_tokens=16)
+    first = asyncio.run(open_student(settings, 0, KeptReplies(tmp_path / "kept.jsonl")).reasoning(facts))
+    silent = Student(ScriptedEngine(), settings, 0, KeptReplies(tmp_path / "kept.jsonl"))
+    assert asyncio.run(silent.reasoning(facts)) == first

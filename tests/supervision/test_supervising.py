@@ -10,10 +10,10 @@ from worlds import plain_clip, random_clip, real_clip
 
 from vlm_autodrive.artifacts import making, read_provenance
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.records import DEFAULT_TAXONOMY, KINDS, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import read_clips, read_items, write_clips
-from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
+from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, items_for_clip, supervise
 
 CLASSES = ("collision", "near_collision", "normal")
 
@@ -109,3 +109,34 @@ def test_it_is_fast(tmp_path):
 def test_supervision_by_rules_needs_no_torch():
     code = "import sys, vlm_autodrive.supervision, vlm_autodrive.stores; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"kinds": ()}, "at least 1 item"),
+        ({"kinds": ("vqa", "vqa")}, "named twice"),
+        ({"vqa_topics": ()}, "at least 1 item"),
+        ({"teacher": "served", "served": {"model": "rules"}}, "called rules"),
+        ({"teacher": "local", "local": {"model": "models/rules/"}}, "called rules"),
+        ({"teacher": "local", "local": {"model": "m"}, "sees": {"label": False}}, "can only guess"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(values, told):
+    with pytest.raises(ValueError, match=told):
+        SuperviseSettings.model_validate(values)
+
+
+def test_every_item_says_what_it_was_made_from(mixed, tmp_path):
+    items = read_items(supervise(mixed, tmp_path / "out", SuperviseSettings()))
+    made_from = {(item.kind, item.made_from) for item in items if item.clip_id.startswith("clip")}
+    known = ("label", "metadata", "scenario")
+    assert made_from == {("verdict", ("label",)), *((kind, known) for kind in KINDS if kind != "verdict")}
+
+
+def test_classes_of_ones_own_are_not_told_that_nothing_was_barely_missed():
+    ours = Taxonomy(classes=(DEFAULT_TAXONOMY.classes[0], DEFAULT_TAXONOMY.classes[2]))
+    texts = [i.target for i in items_for_clip(real_clip(1, "normal", None), ours, SuperviseSettings()).items]
+    assert not any("barely missed" in text for text in texts)
+    usual = items_for_clip(real_clip(1, "normal", None), DEFAULT_TAXONOMY, SuperviseSettings()).items
+    assert any("barely missed" in item.target for item in usual)

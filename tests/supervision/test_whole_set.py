@@ -177,7 +177,7 @@ def test_a_set_with_too_many_rejections_has_a_problem_with_its_reasons():
     statistics = gathered(*bad, *good)
     limits = LimitSettings(rejected=0.5, same_skeleton=1.0, counted_from=10)
     (problem,) = statistics.problems(limits)
-    assert problem.startswith("6 of 10 items of the kind description were rejected")
+    assert problem.startswith("6 of 10 items of the kind description by ")
     assert "times 5, metadata 1" in problem
     assert statistics.problems(limits.model_copy(update={"rejected": 0.6})) == []
     assert statistics.problems(limits.model_copy(update={"counted_from": 11})) == []
@@ -221,3 +221,49 @@ def test_a_summary_and_its_lines_name_what_is_missing():
 
 def test_the_lines_of_an_empty_set_can_be_written():
     assert figures_lines(summarise(SetStatistics(), {}, {})) == ["0 items accepted for 0 clips: none"]
+
+
+def test_a_teacher_whose_questions_all_fail_is_not_hidden_by_those_of_another():
+    """Ten questions by rules beside four by a model, of which none is any good: a minority of the kind."""
+    rules = [item(clip=f"c{n}", kind="vqa", question=f"Q{n}?", target="a", teacher="rules") for n in range(50)]
+    bad = [item(clip=f"c{n}", kind="vqa", question=f"P{n}?", target="a", failing=["leaks"]) for n in range(20)]
+    limits = LimitSettings(rejected=0.5, counted_from=20)
+    (problem,) = gathered(*rules, *bad).problems(limits)
+    assert problem.startswith("20 of 20 items of the kind vqa by m were rejected")
+    few = gathered(*rules, *bad[:3])
+    assert few.problems(limits) == []
+    assert len(few.problems(limits, at_the_end=True)) == 1
+
+
+def test_answers_that_can_be_guessed_without_looking_are_a_problem():
+    limits = LimitSettings(uneven=0.25, counted_from=20)
+
+    def asked(number, question, target, topic="stop_check"):
+        return item(clip=f"c{number}", kind="vqa", topic=topic, question=question, target=target, teacher="rules")
+
+    even = [asked(n, "Does it stop?", "yes" if n % 2 else "no") for n in range(40)]
+    assert gathered(*even).problems(limits) == []
+    (problem,) = gathered(*(asked(n, "Does it stop?", "yes" if n % 8 else "no") for n in range(40))).problems(limits)
+    assert problem.startswith("88% of 40 yes-no answers are yes")
+
+    def choices(place):
+        options = ["b", "c", "d"]
+        return [", ".join([*options[: place(n)], "a", *options[place(n) :]]) for n in range(40)]
+
+    spread = [asked(n, f"Which? Choose: {c}.", "a", "light") for n, c in enumerate(choices(lambda n: n % 4))]
+    assert gathered(*spread).problems(limits) == []
+    first = [asked(n, f"Which? Choose: {c}.", "a", "light") for n, c in enumerate(choices(lambda n: 0))]
+    (problem,) = gathered(*first).problems(limits)
+    assert problem.startswith("of 4 options number 1 is right in 40 of 40")
+
+
+def test_a_question_that_one_class_is_asked_more_often_is_a_problem():
+    limits = LimitSettings(uneven=0.25, counted_from=20)
+    statistics = SetStatistics()
+    for number in range(60):
+        event_class = "collision" if number % 2 else "normal"
+        topic = "cause" if event_class == "collision" or number % 4 == 0 else "weather"
+        one = item(clip=f"c{number}", kind="vqa", topic=topic, question=f"Q{number}?", target="a", teacher="rules")
+        statistics.add(statistics.mark(one), event_class)
+    (problem,) = statistics.problems(limits)
+    assert problem.startswith("cause is asked of some classes more often: collision 100%, normal 50%")

@@ -69,11 +69,6 @@ def ego_motion(facts: Facts) -> str:
     return _motion(facts, 0)
 
 
-def event_clause(facts: Facts) -> str:
-    """The event with its road user and time, or that there is none."""
-    return _what(facts) + _at(facts) if facts.label.is_event else "no event"
-
-
 def _surroundings(facts: Facts, rng: random.Random) -> str:
     """Likewise, in one of three shapes and with other words for the same."""
     air = [rng.choice(_SAME[words]) for words in (facts.light, facts.weather) if words]

@@ -12,6 +12,7 @@ from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.endpoint import endpoint_of
 from vlm_autodrive.supervision.teachers.estimate import Estimate, open_priced
+from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherRequest
 from vlm_autodrive.supervision.teaching import taught
 
@@ -37,6 +38,7 @@ class SupervisionEstimate(Record):
         clips_without_items: Clips that get none: of the test split, unusable, or of unknown kind.
         teacher: Who writes: ``rules``, or the model's name.
         host: Where clips are sent to; empty if they stay in this process.
+        columns: Columns of one's own metadata that are sent along.
         asked: What the endpoint is asked; None where there is none.
     """
 
@@ -44,6 +46,7 @@ class SupervisionEstimate(Record):
     clips_without_items: int
     teacher: str
     host: str = ""
+    columns: tuple[str, ...] = ()
     asked: Estimate | None = None
 
 
@@ -64,19 +67,27 @@ def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Rep
         name = settings.local.model if settings.teacher == "local" else "rules"
         return SupervisionEstimate(**counts, teacher=name)
     with open_priced(settings.served, stand_in, reporter) as teacher:
-        run_async(_go_through(clips, ahead, settings, teacher))
+        columns = run_async(_go_through(clips, ahead, settings, teacher))
         asked = teacher.estimate()
     host = endpoint_of(settings.served).host
-    return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, asked=asked)
+    return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, columns=columns, asked=asked)
 
 
-async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, teacher: Teacher) -> None:
-    """Do with the teacher all that a run does, save for what the student writes, which costs nothing."""
+async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, teacher: Teacher) -> tuple[str, ...]:
+    """Do with the teacher all that a run does, save for what the student writes, which costs nothing.
+
+    Returns:
+        The columns of one's own metadata that it is told.
+    """
     if settings.reasoning == "student":
         settings = settings.model_copy(update={"kinds": tuple(k for k in settings.kinds if k != "reasoning")})
+    columns: set[str] = set()
     for clip in iterate_clips(clips):
         if clip.clip_id not in ahead.unsupervised:
-            await taught(teacher, facts_of(clip, ahead.taxonomy), settings)
+            facts = facts_of(clip, ahead.taxonomy)
+            columns |= set(other_metadata(facts)) if settings.sees.label else set()
+            await taught(teacher, facts, settings)
+    return tuple(sorted(columns))
 
 
 def stand_in(request: TeacherRequest) -> str:
@@ -94,7 +105,8 @@ def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> l
     if asked is None:
         return [*lines, f"{found.teacher} writes in this process: nothing is sent, and nothing is paid."]
     sees = settings.sees
-    told = "metadata and labels" if sees.label else "metadata without labels"
+    told = "light, weather, road and labels" if sees.label else "light, weather and road, no labels"
+    told += f", {', '.join(found.columns)}" if found.columns else ""
     shown = f"{sees.frames} frames each" if sees.frames else "no frames"
     lines.append(
         f"They go to {found.teacher} at {found.host}: {told}, {shown}, {asked.images:,} images in all. "

@@ -159,6 +159,16 @@ def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
     )
 
 
+def known_by_rules(facts: Facts) -> tuple[str, ...]:
+    """What the rules write from, as in ``SupervisionItem.made_from``."""
+    sources = {
+        "label": True,
+        "metadata": bool(facts.light or facts.weather or facts.scene),
+        "scenario": facts.scenario is not None,
+    }
+    return tuple(name for name, has in sources.items() if has)
+
+
 def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...]:
     """The seconds that questions about a clip may name. By its arguments it cannot know of the event."""
     count = int(duration_s / _GRID_S + 1e-6)

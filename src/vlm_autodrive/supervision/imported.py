@@ -113,5 +113,6 @@ def _item(facts: Facts, question: ImportedQuestion, answer: str, seed: int, numb
         number=number,
         teacher=question.source or "data set",
         teacher_prompt_version="1",
+        made_from=("data set",),
     )
     return checked(item, facts, stated_times(seed, clip_id, facts.clip.duration_s))

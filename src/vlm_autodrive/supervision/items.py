@@ -3,7 +3,7 @@
 import random
 
 from vlm_autodrive.records import Kind, Outcome, StudentPrompt, SupervisionItem
-from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.facts import Facts, known_by_rules
 from vlm_autodrive.supervision.wording import mentions_side, mirror_free_text, mirror_text
 
 RULES = "rules"
@@ -40,7 +40,7 @@ def make_item(
         number: Tells items of one clip and topic apart.
         teacher: Who wrote the target.
         teacher_prompt_version: By which prompt or rules.
-        made_from: What the writer had before it.
+        made_from: What the writer had before it; for rules, if empty, all that they know of the clip.
         replies: Ids of the teacher's replies that it was made from.
         outcome: How the writing ended.
     """
@@ -57,7 +57,7 @@ def make_item(
         mirror_target=mirrored,
         teacher=teacher,
         teacher_prompt_version=teacher_prompt_version,
-        made_from=made_from,
+        made_from=made_from or (known_by_rules(facts) if teacher == RULES else ()),
         replies=replies,
         outcome=outcome,
     )

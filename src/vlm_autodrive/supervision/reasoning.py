@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.records import TAXONOMIES
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
 from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.wording import (
@@ -105,7 +106,9 @@ def _annotated(facts: Facts) -> list[str]:
     seen = ", ".join(part for part in (facts.light, facts.weather, facts.scene) if part)
     lines = [seen] if seen else []
     if not facts.label.is_event:
-        return [*lines, "no road user is touched or barely missed", _verdict(facts, contact=False)]
+        # In classes of one's own a near miss may well be no event.
+        avoided = "no road user is touched or barely missed" if facts.taxonomy in TAXONOMIES.values() else "no event"
+        return [*lines, avoided, _verdict(facts, contact=False)]
     whose = {True: "the ego vehicle is involved", False: "the ego vehicle is not involved", None: ""}
     lines.append(f"[t={facts.clip.event_time_s:.1f}] {facts.label.definition}")
     lines.append(whose[facts.clip.ego_involved])

@@ -19,12 +19,15 @@ class LimitSettings(Settings):
     """When a supervision set as a whole is too poor to be taught: the run then stops and says why.
 
     Attributes:
-        rejected: Largest share of a kind's items that may be rejected.
+        rejected: Largest share of the items of a kind by one teacher that may be rejected.
+        uneven: How far the share of yes, or of a place among the options, may lie from even, and the rates at which
+            two classes are asked what presupposes an event may lie apart.
         same_skeleton: Largest share of a kind's accepted texts by a model that may be one template.
         counted_from: Shares are judged from this many items of a kind on.
     """
 
     rejected: float = Field(0.5, ge=0, le=1)
+    uneven: float = Field(0.25, ge=0, le=1)
     same_skeleton: float = Field(0.5, ge=0, le=1)
     counted_from: int = Field(50, ge=1)
 
@@ -50,9 +53,9 @@ class SuperviseSettings(Settings):
         seed: Of every draw.
     """
 
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[Kind, ...] = Field(KINDS, min_length=1)
     vqa_per_clip: int = Field(10, ge=0)
-    vqa_topics: tuple[str, ...] | None = None
+    vqa_topics: tuple[str, ...] | None = Field(None, min_length=1)
     imported_questions: bool = True
     teacher: Literal["rules", "local", "served"] = "rules"
     teacher_questions: int = Field(4, ge=0, le=12)
@@ -75,6 +78,10 @@ class SuperviseSettings(Settings):
             raise ValueError("teacher: local needs local.model, a folder or a hub name")
         if self.reasoning == "student" and not self.student.model:
             raise ValueError("reasoning: student needs student.model, a checkpoint folder or a hub name")
-        if self.reasoning == "one_step" and self.teacher != "rules" and not self.sees.label and not self.sees.frames:
-            raise ValueError("reasoning: one_step from neither label nor frames is a guess; set sees.frames")
+        if self.teacher != "rules" and not self.sees.label and not self.sees.frames:
+            raise ValueError("a teacher that is told no label and shown no frame can only guess; set sees.frames")
+        if "rules" in (self.served.model, self.local.model.rstrip("/").split("/")[-1]):
+            raise ValueError("a model called rules would be taken for the teacher by rules; serve it by another name")
+        if len(set(self.kinds)) != len(self.kinds):
+            raise ValueError("a kind is named twice in kinds")
         return self

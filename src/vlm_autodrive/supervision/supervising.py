@@ -22,12 +22,14 @@ from vlm_autodrive.supervision.in_order import in_order, run_async
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import LimitSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
-from vlm_autodrive.supervision.teacher_settings import BudgetSettings, PriceSettings
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.opening import open_student_for, open_teacher
 from vlm_autodrive.supervision.teaching import Taught, taught
 
 SUMMARY_FILE = "summary.json"
 REPLIES_FILE = "replies.jsonl"
+KEPT_FILE = "kept_replies.jsonl"
 _CLIPS_FOR_EACH_REQUEST = 4  # a slow reply to the first in order then keeps none waiting
 _CLIPS_BETWEEN_CHECKS = 100
 
@@ -83,8 +85,9 @@ async def _supervise(
     done, begun = 0, time.monotonic()
     missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.kinds}
     problems: list[str] = []
-    student = open_student_for(settings)
-    async with open_teacher(settings, _job(clips, settings), reporter) as teacher:
+    kept = KeptReplies(folder / KEPT_FILE)
+    student = open_student_for(settings, kept)
+    async with open_teacher(settings, _job(clips, settings), kept, reporter) as teacher:
 
         async def teach(facts: Facts) -> Taught:
             return await taught(teacher, facts, settings, student)
@@ -112,16 +115,19 @@ async def _supervise(
                         1, ", ".join(part for part in (rate, statistics.rejected_line(), teacher.used()) if part)
                     )
                     if done % _CLIPS_BETWEEN_CHECKS == 0 or done == ahead.supervised:
-                        problems = statistics.problems(settings.limits)
+                        problems = statistics.problems(settings.limits, at_the_end=done == ahead.supervised)
                         if problems:
                             break
-        used = teacher.used()
+        used, use = teacher.used(), teacher.use()
     if problems:
         raise UserError(
             f"stopped after {done} of {ahead.supervised} clips: {'; '.join(problems)}. Read "
             f"{folder / ITEMS_FILE}, then mend what the teacher is asked and shown, or raise the limit."
         )
+    kept.discard()
     summary = summarise(statistics, ahead.unsupervised, missing)
+    if use is not None:
+        summary["use"] = use.model_dump(mode="json")
     for line in figures_lines(summary):
         reporter.say(line)
     if used:
@@ -148,7 +154,7 @@ def _gathered(
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:
-    """Whose budget is spent: a budget or limit that is raised goes on with the same job."""
-    served = settings.served.model_copy(update={"budget": BudgetSettings(), "price": PriceSettings(), "cache": ""})
-    job = settings.model_copy(update={"served": served, "limits": LimitSettings()})
+    """Whose budget is spent. Settings that change how is asked, and not what, go on with the same account."""
+    same = {"base_url": settings.served.base_url, "model": settings.served.model}
+    job = settings.model_copy(update={"served": ServedTeacherSettings(**same), "limits": LimitSettings()})
     return artifact_key("supervision job", {"clips": input_key(clips)}, job)

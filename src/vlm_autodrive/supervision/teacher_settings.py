@@ -67,7 +67,8 @@ class ServedTeacherSettings(Settings):
         attempts: Tries of one request on 429, 5xx and broken connections.
         longest_wait_s: Never wait longer than this between tries, whatever the server says.
         max_tokens: Most tokens of one answer.
-        temperature: Of sampling.
+        token_limit: What the endpoint calls that bound; some models take the newer name alone.
+        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
         budget: The most that may be used.
         price: What it costs, for the estimate and for a budget of money.
         cache: SQLite file that keeps every paid reply; empty for the one in the user's cache folder.
@@ -83,7 +84,8 @@ class ServedTeacherSettings(Settings):
     attempts: int = Field(6, ge=1)
     longest_wait_s: float = Field(60.0, ge=0)
     max_tokens: int = Field(1200, ge=16)
-    temperature: float = Field(0.3, ge=0)
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    temperature: float | None = Field(0.3, ge=0)
     budget: BudgetSettings = BudgetSettings()
     price: PriceSettings = PriceSettings()
     cache: str = ""

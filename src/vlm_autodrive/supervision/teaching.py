@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from vlm_autodrive.records import Kind, Outcome, SupervisionItem
+from vlm_autodrive.records import Outcome, SupervisionItem
 from vlm_autodrive.supervision.descriptions import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import RULES
@@ -33,9 +33,6 @@ from vlm_autodrive.supervision.written import (
     reasoning_made,
     reasoning_sampled,
 )
-
-TAUGHT_KINDS: tuple[Kind, ...] = ("description", "reasoning")
-"""What a teacher writes, whoever it is. A model writes some questions too, beside those by rules."""
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")

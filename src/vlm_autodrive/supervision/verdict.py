@@ -8,4 +8,6 @@ from vlm_autodrive.supervision.items import make_item
 
 def verdict_item(facts: Facts) -> SupervisionItem:
     """The one direct-verdict item of a labelled clip."""
-    return make_item(facts, "verdict", "verdict", verdict_prompt(facts.taxonomy), facts.label.code)
+    return make_item(
+        facts, "verdict", "verdict", verdict_prompt(facts.taxonomy), facts.label.code, made_from=("label",)
+    )

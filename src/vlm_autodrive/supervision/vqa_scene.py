@@ -9,7 +9,7 @@ from vlm_autodrive.supervision.wording import lane, sentence, with_article
 
 CANNOT_BE_TOLD = "cannot be told"
 Times = tuple[float, ...]
-_UNTOLD = {
+UNTOLD = {
     "the driver's age": ("under 30", "30 to 60", "over 60"),
     "the name of the road": ("Main Street", "Park Avenue", "High Street"),
     "the price of the ego vehicle": ("under 20,000", "20,000 to 50,000", "over 50,000"),
@@ -117,8 +117,8 @@ def not_there(facts: Facts, rng: random.Random, times: Times) -> Question | None
 def untold(facts: Facts, rng: random.Random, times: Times) -> Question | None:
     """Something that the video does not show, where saying so is the right answer."""
     del facts, times
-    what = rng.choice(sorted(_UNTOLD))
-    options = choose(rng, CANNOT_BE_TOLD, _UNTOLD[what]).values["options"]
+    what = rng.choice(sorted(UNTOLD))
+    options = choose(rng, CANNOT_BE_TOLD, UNTOLD[what]).values["options"]
     return Question(CANNOT_BE_TOLD, {"value": what, "options": options})
 
 

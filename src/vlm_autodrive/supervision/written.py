@@ -10,14 +10,13 @@ from vlm_autodrive.records import Check, Outcome, StudentPrompt, SupervisionItem
 from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.descriptions import Description, description_question, prose
-from vlm_autodrive.supervision.facts import Facts, stated_times
+from vlm_autodrive.supervision.facts import Facts, known_by_rules, stated_times
 from vlm_autodrive.supervision.items import RULES, RULES_VERSION, make_item
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, worded
 from vlm_autodrive.supervision.reasoning import ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
-from vlm_autodrive.supervision.teachers.rules import known_by_rules
 from vlm_autodrive.supervision.teachers.student import Sampled
 
 WRITTEN = "written"  # the check that says why a text is not there

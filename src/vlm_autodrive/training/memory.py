@@ -14,10 +14,11 @@ number, a token leaves in a layer
                  8 (q + k)         more where queries and keys are normalised (Qwen3-VL)
     feed-forward 4 c m             gate, its SiLU, up, and their product (3 without a gate)
 
-and where attention is written out, as on a CPU, 4 + c bytes for each pair of tokens and head. With gradient
-checkpointing a layer keeps s h bytes a token, and one layer at a time all of the above. What is on its way through
-backward is taken to be as much as one layer's once more. The logits of learned tokens cost 3 times 4 bytes and once c
-for each entry of the vocabulary: as they are, in float32, the log-softmax, and the gradient.
+and where attention is written out, as on a CPU for rows below 512 tokens, 4 + c bytes for each pair of tokens
+and head. With gradient checkpointing a layer keeps s h bytes a token, and one layer at a time all of the above.
+What is on its way through backward is taken to be as much as one layer's once more. The logits of learned
+tokens cost 3 times 4 bytes and once c for each entry of the vocabulary: as they are, in float32, the log-
+softmax, and the gradient.
 """
 
 import os
@@ -30,6 +31,7 @@ from typing import Any, Literal
 import torch
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.cpu_speed import LONG
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT
@@ -319,7 +321,7 @@ def _activations(config: Any, weights: Weights, settings: TrainSettings, largest
         gated=True,
     )
     pairs = rows_tokens * largest.tokens * text.num_attention_heads * (_FLOAT + spread.computed)
-    layer = rows_tokens * language + (pairs if spread.written_out else 0)
+    layer = rows_tokens * language + (pairs if spread.written_out and largest.tokens < LONG else 0)
     kept: float = _kept(layer, rows_tokens * spread.stream * text.hidden_size, text.num_hidden_layers, settings)
     # The inputs: patches in float32, a dense mask between all tokens of a row, and what the tower hands over.
     size = vision.patch_size if isinstance(vision.patch_size, int) else vision.patch_size[0]

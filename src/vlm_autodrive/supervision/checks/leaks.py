@@ -8,6 +8,8 @@ from pathlib import PurePath
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.student_prompts import IMPORTED_PROMPTS, PROMPTS
+from vlm_autodrive.supervision.vqa_events import NO_ACTOR
+from vlm_autodrive.supervision.vqa_scene import CANNOT_BE_TOLD, UNTOLD
 
 _SHORTEST_ID = 3
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -50,6 +52,7 @@ def _without_options(text: str, taxonomy: Taxonomy) -> str:
 def _words_of_every_clip() -> frozenset[str]:
     """Words of the fixed prompts. All clips are asked with them, so that they tell nothing, though an id be one."""
     texts = [text for wordings in PROMPTS.values() for text in wordings] + list(IMPORTED_PROMPTS.values())
+    texts += [NO_ACTOR, CANNOT_BE_TOLD, *(option for options in UNTOLD.values() for option in options)]
     for prompt in (verdict_prompt(DEFAULT_TAXONOMY), reasoning_prompt(DEFAULT_TAXONOMY)):
         texts.append(_without_options(prompt.text, DEFAULT_TAXONOMY))
     return frozenset(word for text in texts for word in re.findall(r"\w+", text.casefold()))

@@ -6,7 +6,7 @@ Of texts hashes are kept, so that what is needed grows by a few bytes for each i
 from collections import Counter, defaultdict
 from typing import Any
 
-from vlm_autodrive.records import KINDS, Check, SupervisionItem
+from vlm_autodrive.records import Check, SupervisionItem
 from vlm_autodrive.supervision.checks.diversity import Diversity
 from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
 from vlm_autodrive.supervision.checks.presupposing import SAME_RATE_TOPICS
@@ -31,6 +31,8 @@ class SetStatistics:
         self._accepted: Counter[str] = Counter()
         self._topics: Counter[str] = Counter()
         self._rejected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._accepted_by: Counter[tuple[str, str]] = Counter()
+        self._rejected_by: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._verdicts: Counter[str] = Counter()
         self._yes_no: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._places: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -71,8 +73,10 @@ class SetStatistics:
             self._asked_of_clip = set()
         if not item.accepted:
             self._rejected[item.kind][_reason(item)] += 1
+            self._rejected_by[item.kind, item.teacher][_reason(item)] += 1
             return
         self._accepted[item.kind] += 1
+        self._accepted_by[item.kind, item.teacher] += 1
         self._topics[item.topic] += 1
         if item.kind == "verdict":
             self._verdicts[item.target] += 1
@@ -124,17 +128,25 @@ class SetStatistics:
             ],
         }
 
-    def problems(self, limits: LimitSettings) -> list[str]:
-        """Why the set is too poor to be taught, in plain words; empty if it is not."""
+    def problems(self, limits: LimitSettings, *, at_the_end: bool = False) -> list[str]:
+        """Why the set is too poor to be taught, in plain words; empty if it is not.
+
+        Args:
+            limits: What is too poor.
+            at_the_end: Whether the set is complete: a teacher of whom nothing was accepted is then told of however
+                small the set is.
+        """
         found = []
-        for kind in KINDS:
-            rejected = self._rejected.get(kind, Counter())
-            total = rejected.total() + self._accepted[kind]
-            if total >= limits.counted_from and rejected.total() / total > limits.rejected:
+        for (kind, teacher), rejected in sorted(self._rejected_by.items()):
+            accepted = self._accepted_by[kind, teacher]
+            total = rejected.total() + accepted
+            share = rejected.total() / total
+            if (total >= limits.counted_from and share > limits.rejected) or (at_the_end and not accepted):
                 found.append(
-                    f"{rejected.total()} of {total} items of the kind {kind} were rejected, more than "
-                    f"limits.rejected ({limits.rejected:.0%}): {_listed(rejected)}"
+                    f"{rejected.total()} of {total} items of the kind {kind} by {teacher} were rejected, and "
+                    f"limits.rejected is {limits.rejected:.0%}: {_listed(rejected)}"
                 )
+        found += self._uneven(limits)
         for (what_kind, teacher), diversity in sorted(self._diversity.items()):
             enough = diversity.by_model and diversity.texts >= limits.counted_from
             if enough and diversity.commonest / diversity.texts > limits.same_skeleton:
@@ -143,6 +155,31 @@ class SetStatistics:
                     f"{diversity.commonest} of {diversity.texts} {what} of the kind {what_kind} by {teacher} are one "
                     f"template, more than limits.same_skeleton ({limits.same_skeleton:.0%}): {diversity.example!r}"
                 )
+        return found
+
+    def _uneven(self, limits: LimitSettings) -> list[str]:
+        """What an answer could be guessed from without looking."""
+        found, bound = [], f"limits.uneven is {limits.uneven}"
+        answers: Counter[str] = sum(self._yes_no.values(), Counter())
+        share = answers["yes"] / answers.total() if answers else 0.5
+        if answers.total() >= limits.counted_from and abs(share - 0.5) > limits.uneven:
+            found.append(f"{share:.0%} of {answers.total()} yes-no answers are yes ({bound})")
+        by_count: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for name, count in sum(self._places.values(), Counter()).items():
+            place, _, options = name.partition(" of ")
+            by_count[options][place] += count
+        for options, places in sorted(by_count.items()):
+            place, most = places.most_common(1)[0]
+            if places.total() >= limits.counted_from and most / places.total() - 1 / int(options) > limits.uneven:
+                found.append(
+                    f"of {options} options number {place} is right in {most} of {places.total()} questions ({bound})"
+                )
+        asked = {name: count for name, count in self._questioned.items() if count >= limits.counted_from}
+        for topic, counts in sorted(self._presupposing.items()):
+            rates = {name: counts[name] / count for name, count in asked.items()}
+            if len(rates) > 1 and max(rates.values()) - min(rates.values()) > limits.uneven:
+                told = ", ".join(f"{name} {rate:.0%}" for name, rate in sorted(rates.items()))
+                found.append(f"{topic} is asked of some classes more often: {told} ({bound})")
         return found
 
 

@@ -31,9 +31,10 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
     body: dict[str, Any] = {
         "model": settings.model,
         "messages": messages,
-        "max_tokens": settings.max_tokens,
-        "temperature": settings.temperature,
+        settings.token_limit: settings.max_tokens,
     }
+    if settings.temperature is not None:
+        body["temperature"] = settings.temperature
     if settings.json_schema:
         schema = {"name": request.wanted, "schema": _schema(request.answer)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -60,14 +60,14 @@ def error_text(content: bytes) -> str:
         if isinstance(answer, dict) and name in answer:
             answer = answer[name]
     said = answer if isinstance(answer, str) else json.dumps(answer)
-    return "" if said.lstrip().startswith("<") else " ".join(said.split())
+    return "" if said.lstrip().startswith("<") else " ".join(_plain(said).split())
 
 
 def _outcome(choice: dict[str, Any], text: str, refusal: str, thoughts: str) -> tuple[Outcome, str]:
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
         return Outcome.REFUSED, "the teacher refused to answer"
-    if finish == "length":
+    if finish in ("length", "max_tokens"):
         return Outcome.TRUNCATED, "the answer reached served.max_tokens"
     if not choice:
         return Outcome.UNPARSEABLE, "the endpoint gave no answer to choose"

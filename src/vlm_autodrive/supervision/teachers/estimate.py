@@ -67,6 +67,9 @@ class PricedTeacher:
         """The model's name."""
         return self._settings.model
 
+    def use(self) -> None:
+        """Nothing."""
+
     def used(self) -> str:
         """Nothing."""
         return ""

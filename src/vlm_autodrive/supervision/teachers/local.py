@@ -69,6 +69,9 @@ class LocalTeacher:
         """The folder's or the model's name, without what stands before it."""
         return self._settings.model.rstrip("/").split("/")[-1]
 
+    def use(self) -> None:
+        """Nothing."""
+
     def used(self) -> str:
         """Nothing: it writes in this process."""
         return ""

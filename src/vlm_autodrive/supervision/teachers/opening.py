@@ -5,18 +5,22 @@ from contextlib import asynccontextmanager
 
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, open_student
 
 
 @asynccontextmanager
-async def open_teacher(settings: SuperviseSettings, job: str, reporter: Reporter) -> AsyncIterator[Teacher]:
+async def open_teacher(
+    settings: SuperviseSettings, job: str, kept: KeptReplies, reporter: Reporter
+) -> AsyncIterator[Teacher]:
     """Open the teacher for as long as the block lasts.
 
     Args:
         settings: Which it is.
         job: Whose budget it spends.
+        kept: What an earlier run of a local model has written.
         reporter: Told what is to be minded.
 
     Raises:
@@ -30,16 +34,20 @@ async def open_teacher(settings: SuperviseSettings, job: str, reporter: Reporter
     elif settings.teacher == "local":
         from vlm_autodrive.supervision.teachers.local import open_local
 
-        yield open_local(settings.local)
+        yield KeepingTeacher(open_local(settings.local, settings.seed), kept)
     else:
         yield RulesTeacher(settings.seed)
 
 
-def open_student_for(settings: SuperviseSettings) -> Student | None:
+def open_student_for(settings: SuperviseSettings, kept: KeptReplies) -> Student | None:
     """The student, if reasoning is sampled from it.
+
+    Args:
+        settings: Which it is.
+        kept: What an earlier run of it has written.
 
     Raises:
         UserError: If it cannot be loaded.
     """
     wanted = settings.reasoning == "student" and "reasoning" in settings.kinds
-    return open_student(settings.student, settings.seed) if wanted else None
+    return open_student(settings.student, settings.seed, kept) if wanted else None

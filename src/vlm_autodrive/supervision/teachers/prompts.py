@@ -108,7 +108,7 @@ def told(facts: Facts, sees: SeesSettings) -> dict[str, Any]:
         known |= _label(facts)
     known |= _surroundings(facts)
     if sees.label:
-        known |= {"metadata": other} if (other := _other_metadata(facts)) else {}
+        known |= {"metadata": other} if (other := other_metadata(facts)) else {}
         if facts.scenario is not None:
             known["what_happens"] = prose(describe(facts, random.Random(0)))
     return known
@@ -118,7 +118,7 @@ def told_of(facts: Facts, sees: SeesSettings) -> tuple[str, ...]:
     """Where that comes from, and frames where they are shown, as in ``SupervisionItem.made_from``."""
     sources = {
         "label": sees.label,
-        "metadata": bool(_surroundings(facts)) or (sees.label and bool(_other_metadata(facts))),
+        "metadata": bool(_surroundings(facts)) or (sees.label and bool(other_metadata(facts))),
         "scenario": sees.label and facts.scenario is not None,
         "frames": sees.frames > 0,
     }
@@ -141,7 +141,8 @@ def _surroundings(facts: Facts) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-def _other_metadata(facts: Facts) -> dict[str, str]:
+def other_metadata(facts: Facts) -> dict[str, str]:
+    """Columns of one's own: all that is known of a clip beside light, weather and road."""
     return {name: value[:_LONGEST_VALUE] for name, value in facts.clip.metadata.items() if name not in _IN_WORDS}
 
 

@@ -88,8 +88,11 @@ class Teacher(Protocol):
     def at_once(self) -> int:
         """How many requests it is worth having under way at the same time; 1 for rules and local models."""
 
+    def use(self) -> BaseModel | None:
+        """What writing has used so far, for ``summary.json``; None where it costs nothing."""
+
     def used(self) -> str:
-        """What writing has used so far, in a few words; empty where it costs nothing."""
+        """Likewise in a few words; empty where it costs nothing."""
 
     async def write(self, request: TeacherRequest) -> TeacherReply:
         """Answer one request. What fails is a reply with its outcome and reason.

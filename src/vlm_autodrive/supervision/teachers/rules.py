@@ -45,6 +45,9 @@ class RulesTeacher:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
+    def use(self) -> None:
+        """Nothing."""
+
     def used(self) -> str:
         """Nothing: it writes in this process."""
         return ""
@@ -63,16 +66,6 @@ class RulesTeacher:
         if request.wanted == "reasoning":
             return reason(request.facts)
         return "the teacher by rules writes no questions"
-
-
-def known_by_rules(facts: Facts) -> tuple[str, ...]:
-    """What the rules write from, as in ``SupervisionItem.made_from``."""
-    sources = {
-        "label": True,
-        "metadata": bool(facts.light or facts.weather or facts.scene),
-        "scenario": facts.scenario is not None,
-    }
-    return tuple(name for name, has in sources.items() if has)
 
 
 def describe(facts: Facts, rng: random.Random) -> Description:

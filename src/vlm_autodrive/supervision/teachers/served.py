@@ -35,6 +35,8 @@ _STOPPING = {
     404: "it knows no such model or path; check served.base_url and served.model",
 }
 _HINTS = (
+    (re.compile("max_completion_tokens"), "it knows the bound by another name; set served.token_limit"),
+    (re.compile("temperature"), "it chooses the temperature itself; set served.temperature: null"),
     (re.compile("response_format|json_schema|guided"), "it may not take JSON schemas; set served.json_schema: false"),
     (re.compile("HTTP 413|context|too (long|large)"), "show it fewer or smaller frames, or lower served.max_tokens"),
 )
@@ -162,7 +164,8 @@ class ServedTeacher:
         tokens = use.prompt_tokens + use.completion_tokens
         kept = f", {use.from_cache:,} answered from the cache" if use.from_cache else ""
         money = f", {use.money:,.2f} paid" if use.money else ""
-        return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}"
+        all_runs = f", {use.of_job.requests:,} requests over all runs" if use.of_job.requests > use.tries else ""
+        return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}{all_runs}"
 
     async def write(self, request: TeacherRequest) -> TeacherReply:
         """Answer one request, from the cache or by asking. What fails is a reply with its outcome and reason.

@@ -12,6 +12,7 @@ from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.teacher_settings import StudentSettings
+from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import Frames
@@ -35,22 +36,28 @@ class Sampled:
     replies: tuple[TeacherReply, ...]
 
 
-def open_student(settings: StudentSettings, seed: int) -> "Student":
+def open_student(settings: StudentSettings, seed: int, kept: KeptReplies | None = None) -> "Student":
     """Load the student.
+
+    Args:
+        settings: Which it is, and how it samples.
+        seed: Of sampling.
+        kept: What it wrote in an earlier run, and where what it writes is kept.
 
     Raises:
         UserError: If it cannot be loaded.
     """
     from vlm_autodrive.engines.local import load_engine
 
-    return Student(load_engine(settings.model), settings, seed)
+    return Student(load_engine(settings.model), settings, seed, kept)
 
 
 class Student:
     """Samples reasoning from the model that is to be taught, one clip at a time."""
 
-    def __init__(self, engine: Engine, settings: StudentSettings, seed: int) -> None:
+    def __init__(self, engine: Engine, settings: StudentSettings, seed: int, kept: KeptReplies | None = None) -> None:
         self._engine = engine
+        self._kept = kept
         self._settings = settings
         self._seed = seed
         self._one_at_a_time = threading.Lock()
@@ -73,7 +80,7 @@ class Student:
             return Sampled(Outcome.ERROR, "", str(error), (reply,))
         replies: list[TeacherReply] = []
         for number in range(1, self._settings.samples + 1):
-            answer = self._ask(frames, facts, number)
+            answer = self._answer(frames, facts, number, f"{request_id}/sample{number}")
             outcome, target, wrong = judged(answer, facts, self._settings.time_tolerance_s)
             replies.append(
                 TeacherReply(request_id=f"{request_id}/sample{number}", outcome=outcome, text=answer.text, reason=wrong)
@@ -82,6 +89,17 @@ class Student:
                 return Sampled(outcome, target, "", tuple(replies))
         reason = f"none of {len(replies)} traces came out right; of the last, {replies[-1].reason}"
         return Sampled(replies[-1].outcome, replies[-1].text, reason, tuple(replies))
+
+    def _answer(self, frames: Frames, facts: Facts, number: int, request_id: str) -> Answer:
+        """As the student answered in an earlier run, or answers now."""
+        kept = self._kept.get(request_id) if self._kept else None
+        if kept is not None:
+            return Answer(kept.outcome, kept.text, reason=kept.reason)
+        answer = self._ask(frames, facts, number)
+        if self._kept:
+            raw = TeacherReply(request_id=request_id, outcome=answer.outcome, text=answer.text, reason=answer.reason)
+            self._kept.keep(raw)
+        return answer
 
     def _ask(self, frames: Frames, facts: Facts, number: int) -> Answer:
         question = Question(
