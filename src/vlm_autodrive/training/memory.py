@@ -44,6 +44,8 @@ from vlm_autodrive.training.sharding import is_sharded
 
 GB = 1e9
 _FLOAT, _HALF = 4, 2
+_LIBRARIES = {"cuda": 0.0, "cpu": 0.3 * GB}
+"""What the libraries take on a CPU once they compute, as measured; on a GPU it is part of what is left."""
 _MOMENTS = 2  # of AdamW; Muon keeps one
 _SPARE = {"cuda": 0.1, "cpu": 0.1}
 """Share that is left for what is not counted: the driver's context, the allocator's fragments, other programs."""
@@ -122,6 +124,7 @@ class Memory(Record):
         logits: Of the learned tokens, and their loss.
         update: What the optimiser needs beside its moments while it changes the weights; by then activations and
             logits are gone.
+        libraries: What the libraries take for themselves.
         gathered: Layers that are whole for a while, where the weights are divided.
         usable: What may be used, after a tenth is left for what is not counted.
         processes: How many processes each take this.
@@ -133,6 +136,7 @@ class Memory(Record):
     activations: float
     logits: float
     update: float
+    libraries: float
     gathered: float
     usable: float
     processes: int
@@ -140,7 +144,7 @@ class Memory(Record):
     @property
     def standing(self) -> float:
         """What is there at all times, whatever the rows."""
-        return self.weights + self.gradients + self.optimizer + self.gathered
+        return self.weights + self.gradients + self.optimizer + self.libraries + self.gathered
 
     @property
     def peak(self) -> float:
@@ -160,10 +164,11 @@ class Memory(Record):
             "optimiser": self.optimizer,
             "activations": self.activations,
             "logits": self.logits,
+            "libraries": self.libraries,
         }
         each = " for each of its processes" if self.processes > 1 else ""
         return f"memory, estimated{each}: {_gb(self.peak)} GB of {_gb(self.usable)} GB that can be used: " + ", ".join(
-            f"{name} {_gb(value)}" for name, value in parts.items()
+            f"{name} {_gb(value)}" for name, value in parts.items() if value or name != "libraries"
         )
 
 
@@ -285,6 +290,7 @@ def estimate(config: Any, weights: Weights, settings: TrainSettings, largest: Pa
         activations=_activations(config, weights, settings, largest, spread),
         logits=(3 * _FLOAT + computed_as) * largest.logits * config.get_text_config().vocab_size,
         update=_FLOAT * weights.trained / parts if machine.kind == "cuda" else 0.0,
+        libraries=_LIBRARIES[machine.kind],
         gathered=gathered,
         usable=machine.usable,
         processes=machine.processes,
