@@ -16,10 +16,10 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+from docs_table import write_table
 from flops import training_flops, work_of
 from machine import processor_name
 from steps import (
@@ -47,8 +47,6 @@ from vlm_autodrive.training.optimizers import build_optimizers, take_step
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.settings import TrainSettings
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- gpu training: begin -->", "<!-- gpu training: end -->"
 SETTINGS = TrainSettings(learning_rate=1e-6, schedule="constant", gradient_checkpointing=True)
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0}
 """Dense bfloat16 operations a second that the makers name, in 10^12, by a part of the GPU's name."""
@@ -255,9 +253,7 @@ def main() -> None:
         "`python benchmarks/gpu_training.py --write` makes this table."
     )
     if arguments.write:
-        before, rest = DOCS.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        write_table("gpu training", lines)
 
 
 if __name__ == "__main__":

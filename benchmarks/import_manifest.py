@@ -22,11 +22,10 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from docs_table import write_table
 
 from vlm_autodrive.stores import read_data_sets, read_issues, read_videos
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- import: begin -->", "<!-- import: end -->"
 _FAULTS = {
     3: {"class": "colision"},
     5: {"event_time_s": "-4"},
@@ -142,10 +141,7 @@ def main() -> None:
         "ran. `python benchmarks/import_manifest.py --write` makes this table."
     )
     if arguments.write:
-        text = DOCS.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        after = rest.split(END)[1]
-        DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        write_table("import", lines)
 
 
 if __name__ == "__main__":

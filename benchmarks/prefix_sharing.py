@@ -10,10 +10,10 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
+from docs_table import write_table
 from machine import processor_name
 
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
@@ -25,9 +25,6 @@ from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen
 from vlm_autodrive.models.video_format import Prefix
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video.frames import SamplingSettings
-
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- prefix sharing: begin -->", "<!-- prefix sharing: end -->"
 
 
 def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:
@@ -124,9 +121,7 @@ def main() -> None:
         lines.append(line)
     machine = f"{torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch {torch.__version__}"
     lines.append(f"\nMachine: {machine}. `python benchmarks/prefix_sharing.py` makes this table.")
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    write_table("prefix sharing", lines)
 
 
 if __name__ == "__main__":

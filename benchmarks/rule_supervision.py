@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from docs_table import write_table
 from machine import processor_name
 
 from vlm_autodrive.clips.truth import scenario_in_window
@@ -25,8 +26,6 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of
 from vlm_autodrive.stores import ITEMS_FILE, write_clips
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- rule supervision: begin -->", "<!-- rule supervision: end -->"
 VIDEO_S, WINDOW_S = 6.0, 4.8
 
 
@@ -120,9 +119,7 @@ def main() -> None:
     lines.append(
         f"\nMachine: one core of an {processor_name()}. `python benchmarks/rule_supervision.py` makes this table."
     )
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    write_table("rule supervision", lines)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from docs_table import write_table
 from machine import processor_name
 from pydantic import BaseModel
 
@@ -28,8 +29,6 @@ from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherRequest
 from vlm_autodrive.supervision.teachers.served import ServedTeacher, open_served
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- served teacher: begin -->", "<!-- served teacher: end -->"
 LATENCY_S, AT_ONCE, MOST_AT_ONCE = 0.2, 64, 256
 IDEAL_PER_S = AT_ONCE / LATENCY_S
 WANTED_SHARE = 0.85
@@ -183,9 +182,7 @@ def main() -> None:
         "`python benchmarks/served_teacher.py --write` makes this table."
     )
     if arguments.write:
-        before, rest = DOCS.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        write_table("served teacher", lines)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from data_wait import Wait, measure_waits
+from docs_table import write_table
 from flops import stock_work, training_flops, work_of
 from machine import processor_name
 from steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, Example, make_example, shared_batches
@@ -43,8 +44,6 @@ from vlm_autodrive.training.optimizers import build_optimizers, take_step
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.settings import TrainSettings
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- training: begin -->", "<!-- training: end -->"
 SETTINGS = TrainSettings(precision="fp32", schedule="constant", learning_rate=1e-4, warmup_fraction=0.0)
 ROW_TOKENS = 8192  # the Trainer's rows of one forward pass have no more tokens together; the rest accumulates
 CPU = torch.device("cpu")
@@ -266,9 +265,7 @@ def main() -> None:
         f"medians of {arguments.rounds} rounds. `python benchmarks/training.py --write` makes these tables."
     )
     if arguments.write:
-        before, rest = DOCS.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        write_table("training", lines)
 
 
 if __name__ == "__main__":

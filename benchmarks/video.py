@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from docs_table import write_table
 from machine import processor_name
 from numpy.typing import NDArray
 
@@ -33,8 +34,6 @@ from vlm_autodrive.video.frames import SamplingSettings
 if TYPE_CHECKING:
     import torch
 
-DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- video: begin -->", "<!-- video: end -->"
 RATE, SECONDS, WINDOW_S, FPS = 30, 40, 10, 4
 HEIGHT, WIDTH = 252, 448  # 16:9 on Qwen2.5-VL's grid of 28
 SAMPLING = SamplingSettings(fps=FPS, max_frames=2 * FPS * WINDOW_S, height=HEIGHT, width=WIDTH)
@@ -317,9 +316,7 @@ def main() -> None:
         "medians. `python benchmarks/video.py` makes this table."
     )
     print("\n".join(lines))
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    write_table("video", lines)
 
 
 if __name__ == "__main__":
