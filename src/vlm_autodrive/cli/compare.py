@@ -17,6 +17,33 @@ def compare(
         ),
     ],
     out: Out,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--validation",
+            metavar="NAME=PREDICTIONS",
+            help="A model's predictions on validation clips, to fit its temperature on; may be given for each model.",
+            show_default=False,
+        ),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            "--references",
+            metavar="SUPERVISION",
+            help="What `supervise` made of the same clips: traces are measured against its reasoning.",
+            show_default=False,
+        ),
+    ] = None,
+    judgements: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--judgements",
+            metavar="NAME=JUDGEMENTS",
+            help="What `judge` made of a model's traces; may be given for each model.",
+            show_default=False,
+        ),
+    ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -43,9 +70,30 @@ def compare(
         else:
             predictions[name] = Path(value)
     chosen = settings_from(CompareSettings, "compare", recipe, overrides)
-    made = compare_predictions(predictions, out, chosen, make_reporter(), overwrite=overwrite)
+    made = compare_predictions(
+        predictions,
+        out,
+        chosen,
+        make_reporter(),
+        validation=_named(validation, "--validation"),
+        references=references,
+        judgements=_named(judgements, "--judgements"),
+        overwrite=overwrite,
+    )
     if as_json:
         print_json(read_scores(made))
     else:
         print_scores(read_scores(made))
         print(made)
+
+
+def _named(texts: list[str] | None, option: str) -> dict[str, Path]:
+    named = {}
+    for text in texts or ():
+        name, equals, folder = text.partition("=")
+        if not equals or not folder:
+            raise typer.BadParameter(
+                f"write NAME=FOLDER, with the model's name as in the predictions, not {text}.", param_hint=option
+            )
+        named[name] = Path(folder)
+    return named

@@ -1,11 +1,13 @@
 """Clips, their clusters, and each model's predictions, joined by clip id and checked to fit together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.artifacts import input_key
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
+from vlm_autodrive.evaluation.references import read_references
 from vlm_autodrive.records import Clip, Prediction, Taxonomy
 from vlm_autodrive.stores import read_clips, read_predictions, read_taxonomy
 
@@ -20,6 +22,9 @@ class Cases:
         unlabelled: How many further clips have no known class.
         clusters: The cluster of each clip, numbered from 0.
         predictions: Of each model, one for each clip.
+        validation: Labelled validation clips with a model's prediction for each, by model.
+        references: Reference traces by clip id.
+        judgements: What a judge thinks of a model's traces, by model.
     """
 
     taxonomy: Taxonomy
@@ -27,6 +32,9 @@ class Cases:
     unlabelled: int
     clusters: tuple[int, ...]
     predictions: Mapping[str, tuple[Prediction, ...]]
+    validation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    judgements: Mapping[str, Judgements] = field(default_factory=dict)
 
     @property
     def truths(self) -> list[str]:
@@ -38,8 +46,20 @@ class Cases:
         return [prediction.verdict.event_class for prediction in self.predictions[model]]
 
 
-def read_cases(predictions: Mapping[str, Path]) -> Cases:
+def read_cases(
+    predictions: Mapping[str, Path],
+    *,
+    validation: Mapping[str, Path] | None = None,
+    references: Path | None = None,
+    judgements: Mapping[str, Path] | None = None,
+) -> Cases:
     """Read the predictions of several models.
+
+    Args:
+        predictions: Each model's predictions.
+        validation: Those of the same models on validation clips, to fit a temperature on.
+        references: A supervision set whose reasoning is what traces are measured against.
+        judgements: What `judge` made of a model's traces.
 
     Raises:
         UserError: If there are none, or the models were not asked about the very same clips.
@@ -65,7 +85,38 @@ def read_cases(predictions: Mapping[str, Path]) -> Cases:
         if missing:
             raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
         by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
-    return Cases(taxonomy, labelled, len(clips) - len(labelled), tuple(clusters_of(labelled)), by_model)
+    return Cases(
+        taxonomy,
+        labelled,
+        len(clips) - len(labelled),
+        tuple(clusters_of(labelled)),
+        by_model,
+        validation=_read_validation(validation or {}, predictions, labelled),
+        references={} if references is None else read_references(references),
+        judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
+    )
+
+
+def _read_validation(
+    folders: Mapping[str, Path], predictions: Mapping[str, Path], tested: Sequence[Clip]
+) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
+    """Each model's answers on validation clips, refused where a clip is tested too."""
+    found = {}
+    tested_ids = {clip.clip_id for clip in tested}
+    for name, folder in folders.items():
+        if name not in predictions:
+            raise UserError(f"there are validation answers of {name}, but no predictions; name it as in the others.")
+        input_key(folder, "predictions")
+        by_clip = {prediction.clip_id: prediction for prediction in read_predictions(folder)}
+        pairs = [(clip, by_clip[clip.clip_id]) for clip in read_clips(folder) if clip.event_class is not None]
+        both = [clip.clip_id for clip, _ in pairs if clip.clip_id in tested_ids]
+        if both:
+            raise UserError(
+                f"{folder} holds clips that are tested too, such as {both[0]}; what is fitted there would be fitted "
+                "on the test. Evaluate the validation split instead."
+            )
+        found[name] = tuple(pairs)
+    return found
 
 
 def clusters_of(clips: Sequence[Clip]) -> list[int]:

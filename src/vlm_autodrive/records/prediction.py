@@ -1,6 +1,12 @@
 """What a model said about a clip: exactly one record for each clip and model."""
 
+from typing import Literal
+
 from vlm_autodrive.records.base import Outcome, Record
+
+ProbabilitySource = Literal["code_logprobs", "votes", "fitted"]
+"""Where probabilities come from: the softmax over the codes' log-probabilities; the shares of several sampled
+answers; or a classifier fitted on the training clips. They are different kinds of confidence and never mixed."""
 
 
 class Verdict(Record):
@@ -12,6 +18,8 @@ class Verdict(Record):
         probabilities: Probability of each class, by class name; None if the engine gives none.
         raw_text: What the model wrote, or the code with the largest probability.
         reason: Why it failed, in plain words; empty if it did not.
+        prompt: What was asked; empty for a baseline, which is asked nothing.
+        probability_source: Where the probabilities come from; None if there are none.
     """
 
     outcome: Outcome
@@ -19,6 +27,8 @@ class Verdict(Record):
     probabilities: dict[str, float] | None
     raw_text: str
     reason: str = ""
+    prompt: str = ""
+    probability_source: ProbabilitySource | None = None
 
 
 class Reasoning(Record):
@@ -32,6 +42,7 @@ class Reasoning(Record):
         event_time_s: The time that the trace gives for the event; None if it gives none.
         raw_text: All that the model wrote.
         reason: Why it failed; empty if it did not.
+        prompt: What was asked.
     """
 
     outcome: Outcome
@@ -41,6 +52,7 @@ class Reasoning(Record):
     event_time_s: float | None
     raw_text: str
     reason: str = ""
+    prompt: str = ""
 
 
 class Prediction(Record):
@@ -53,6 +65,9 @@ class Prediction(Record):
         reasoning: The trace; None if it was not asked for.
         frame_times_s: True times of the frames that the model saw, in clip time.
         latency_s: Seconds the answers took, shared evenly over a batch.
+        other_prompts: Direct verdicts under further prompts, by the prompt's name.
+        controls: Direct verdicts on footage that was tampered with, by the control's name
+            (see ``evaluation.controls``); empty if none were asked for.
     """
 
     clip_id: str
@@ -61,3 +76,5 @@ class Prediction(Record):
     reasoning: Reasoning | None
     frame_times_s: tuple[float, ...]
     latency_s: float
+    other_prompts: dict[str, Verdict] = {}
+    controls: dict[str, Verdict] = {}
