@@ -38,12 +38,15 @@ def evaluate(
     from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
     from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
     if model in BASELINES:
+        if retry_errors:
+            raise UserError(f"{model} asks no model that could answer a second time; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:

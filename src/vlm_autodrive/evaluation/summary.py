@@ -8,7 +8,10 @@ from vlm_autodrive.records import Outcome, Prediction
 
 def summary(predictions: Sequence[Prediction]) -> str:
     """How many clips there are, how their verdicts and traces ended, and what share cannot be read."""
-    parts = [f"{len(predictions)} clips", "verdicts " + _outcomes([p.verdict.outcome for p in predictions])]
+    parts = [
+        f"{len(predictions)} clip{'s' * (len(predictions) != 1)}",
+        "verdicts " + _outcomes([p.verdict.outcome for p in predictions]),
+    ]
     traced = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
     if traced:
         parts.append("traces " + _outcomes(traced))
