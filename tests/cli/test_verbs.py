@@ -130,7 +130,8 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][1] == "camera_shake"
     again = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "--retry-errors"])
-    assert "leave --retry-errors out" in str(again.exception)
+    assert again.exit_code == 1
+    assert "leave --retry-errors out" in again.stderr
     assert noted[-1][0][3].regularisation == 2
 
 

@@ -21,7 +21,7 @@ from vlm_autodrive.records import (
     read_partial_jsonl,
     write_jsonl,
 )
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import Settings, parse_settings
 from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
 from vlm_autodrive.video.frame_cache import FrameCache
 from vlm_autodrive.video.frames import SamplingSettings
@@ -150,7 +150,8 @@ def write_predictions(
 def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
     """How frames are taken: as the model wants them, with the changes that the settings name."""
     changes = {} if settings.sampling is None else settings.sampling.model_dump(exclude_unset=True)
-    return SamplingSettings.model_validate({**engine.sampling.model_dump(), **changes})
+    values = {**engine.sampling.model_dump(), **changes}
+    return parse_settings(SamplingSettings, values, f"evaluate.sampling, laid over how {engine.name} wants its frames")
 
 
 def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
