@@ -41,7 +41,7 @@ def other_verdict_prompt(wording: Wording, taxonomy: Taxonomy) -> StudentPrompt:
     match wording:
         case "short":
             names = _either([f"{c.label} ({c.code})" for c in classes])
-            text = f"Is this {names}? Answer with {codes} only."
+            text = f"What does the video show: {names}? Answer with {codes} only."
         case "checklist":
             lines = "\n".join(f"[{c.code}] {c.definition}" for c in classes)
             text = (
