@@ -29,6 +29,7 @@ def evaluate_model(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about the held-out clips.
@@ -39,12 +40,22 @@ def evaluate_model(
         out: Where the predictions go.
         settings: Which clips, and what is asked.
         reporter: Is told of the progress.
+        retry_errors: Ask again about clips in which anything ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
     from vlm_autodrive.evaluation.running import evaluate
     from vlm_autodrive.models.loading import model_key
 
-    return evaluate(clips, LazyEngine(model), model_key(model), out, settings, reporter, overwrite=overwrite)
+    return evaluate(
+        clips,
+        LazyEngine(model),
+        model_key(model),
+        out,
+        settings,
+        reporter,
+        retry_errors=retry_errors,
+        overwrite=overwrite,
+    )
 
 
 def evaluate_baseline(
