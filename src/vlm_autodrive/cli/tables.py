@@ -113,10 +113,8 @@ def _dig(value: Any, path: Sequence[str]) -> Any:
 
 def _right(model: Mapping[str, Any]) -> str:
     """How many clips are answered rightly, and their share as papers write it."""
-    value, low, high = (_dig(model, ("accuracy", key)) for key in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "-"
-    return f"{round(value * model['n'])} = {100 * value:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+    value = _dig(model, ("accuracy", "value"))
+    return "-" if value is None else f"{round(value * model['n'])} of {model['n']} = {100 * value:.2f} %"
 
 
 def _score(value: Any) -> str:
