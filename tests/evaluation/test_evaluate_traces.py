@@ -86,6 +86,13 @@ def test_the_span_of_the_moments_cited(tmp_path):
     assert overlap.n == 4
 
 
+def test_traces_that_all_cite_nothing_leave_the_overlap_uncertain(tmp_path):
+    clips = [make_clip(f"c{i}", "collision", alert_time_s=0.5) for i in range(4)]
+    overlap = scores_of(tmp_path, clips, [citing(c, []) for c in clips]).traces.temporal_iou
+    assert (overlap.value, overlap.low) == (0.0, 0.0)
+    assert overlap.high == pytest.approx(0.4899, abs=1e-4)
+
+
 def test_closeness_to_references(tmp_path):
     clips = [make_clip(f"c{i}", "collision", split="validation") for i in range(4)]
     references = {"c0": "The car brakes.", "c1": "A cyclist crosses the road [t=1.0].", "c2": "Rain.\nIt hits a wall."}

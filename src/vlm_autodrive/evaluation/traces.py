@@ -9,7 +9,7 @@ from vlm_autodrive.evaluation.comparison import TraceScores
 from vlm_autodrive.evaluation.judgements import judge_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.event_time import TOLERANCES_S
-from vlm_autodrive.metrics.intervals import Figure, mean, share
+from vlm_autodrive.metrics.intervals import Figure, Ratio, cluster_bootstrap, cluster_sums, renumbered, share
 from vlm_autodrive.metrics.rouge import rouge_l
 from vlm_autodrive.metrics.temporal_iou import temporal_iou
 from vlm_autodrive.records import Clip, Reasoning
@@ -36,9 +36,11 @@ def trace_scores(cases: Cases, model: str, settings: CompareSettings) -> TraceSc
     referred = [trace for trace in traces if trace[0].clip_id in cases.references]
 
     def mean_of(some: Sequence[Trace], figure: Callable[[Clip, Reasoning], float]) -> Figure | None:
-        values = np.array([figure(clip, reasoning) for clip, _, reasoning in some])
-        clusters = [cluster for _, cluster, _ in some]
-        return mean(values, clusters, settings.resamples, settings.seed) if some else None
+        if not some:
+            return None
+        rows = np.array([(figure(clip, reasoning), 1.0) for clip, _, reasoning in some])
+        sums = cluster_sums(rows, renumbered([cluster for _, cluster, _ in some]))
+        return cluster_bootstrap(sums, Ratio(0, 1), len(some), resamples=settings.resamples, seed=settings.seed)
 
     return TraceScores(
         cites_event=_cites_event(shown, settings),
