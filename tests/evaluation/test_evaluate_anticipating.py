@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
+from evaluation_builders import (
+    FakeEngine,
+    make_clip,
+    make_prediction,
+    write_clip_set,
+    write_prediction_set,
+    write_video,
+)
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
@@ -12,9 +19,11 @@ from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
-from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.metrics.anticipation import challenge_score
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
+from vlm_autodrive.stores import read_predictions
 
 LEADS_S = (0.5, 1.0, 1.5)
 
@@ -79,6 +88,32 @@ def test_compare_gives_the_challenge_figure(tmp_path):
     expected = average_precision_score([positives[i] for i in mine], [scores[i] for i in mine])
     assert figures.average_precision["1"].value == pytest.approx(expected, abs=1e-9)
     assert figures.average_precision["1"].low < expected < figures.average_precision["1"].high
+
+
+def test_from_footage_to_the_figure(tmp_path):
+    """Real frames of real windows: none of them is later than it may be, and the brighter film is the event."""
+    footage, events = [], []
+    for i in range(6):
+        path = write_video(tmp_path / f"{i}.mp4", seconds=6, seed=i)
+        footage.append(video(f"v{i}", 6.0, i % 2 == 0).model_copy(update={"path": str(path)}))
+        events += [event(f"v{i}", 5.0, alert_time_s=3.0)] if i % 2 == 0 else []
+    clips = cut_clips(footage, events, {}, DEFAULT_TAXONOMY, ClipSettings(window_s=2, anticipation_s=LEADS_S))
+    clips = [c.model_copy(update={"split": "test"}) for c in clips]
+    folder = write_clip_set(tmp_path / "clips", clips)
+    engine = FakeEngine(lambda frames: "A" if frames.pixels.mean() > 127 else "C")
+    made = evaluate(folder, engine, "key", tmp_path / "p", EvaluateSettings(reasoning=False))
+    said = {p.clip_id: p for p in read_predictions(made)}
+    for clip in clips:
+        if clip.event_time_s is not None:
+            ahead_s = clip.event_time_s - max(said[clip.clip_id].frame_times_s)
+            assert ahead_s > float(clip.metadata[ANTICIPATION])
+    figures = read_comparison(compare({"m": made}, tmp_path / "out", CompareSettings(resamples=200))).models["m"]
+    scores = [1 - said[c.clip_id].verdict.probabilities["normal"] for c in clips]
+    expected = challenge_score(
+        scores, [c.event_class != "normal" for c in clips], [c.metadata[ANTICIPATION] for c in clips]
+    )
+    assert figures.anticipation.mean_average_precision.value == pytest.approx(expected, abs=1e-9)
+    assert figures.anticipation.clips == {"0.5": (3, 3), "1": (3, 3), "1.5": (3, 3)}
 
 
 def test_a_frame_later_than_allowed_is_refused(tmp_path):
