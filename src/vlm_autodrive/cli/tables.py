@@ -15,6 +15,7 @@ _WIDE = 120
 _SEVEREST = ("recall", "precision")
 _FURTHER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("triplets told apart", ("triplets", "told_apart")),
+    ("triplets in order", ("triplets", "in_order")),
     ("hard negatives taken for events", ("hard_negatives", "false_positives")),
     ("reasoning agrees with verdict", ("agreement",)),
 )
@@ -39,6 +40,7 @@ def print_scores(models: Mapping[str, Mapping[str, Any]]) -> None:
     table.add_column("")
     for name in names:
         table.add_column(name, justify="right")
+    table.add_row("right answers", *(_right(model) for model in models.values()))
     for label, path in _rows(models):
         table.add_row(label, *(_score(_dig(models[name], path)) for name in names))
     console = _console()
@@ -97,6 +99,9 @@ def _rows(models: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, tuple[str,
         (f"{name.replace('_', '-')} {figure.replace('f1', 'F1')}", ("per_class", name, figure))
         for name, figure in wanted
     ]
+    ahead = {key: None for model in models.values() for key in _dig(model, ("anticipation", "average_precision")) or ()}
+    rows += [(f"AP {key} s ahead of the event", ("anticipation", "average_precision", key)) for key in ahead]
+    rows += [("mean AP ahead of the event", ("anticipation", "mean_average_precision"))] if ahead else []
     return rows + [row for row in _FURTHER if any(_dig(model, row[1]) is not None for model in models.values())]
 
 
@@ -104,6 +109,12 @@ def _dig(value: Any, path: Sequence[str]) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def _right(model: Mapping[str, Any]) -> str:
+    """How many clips are answered rightly, and their share as papers write it."""
+    value = _dig(model, ("accuracy", "value"))
+    return "-" if value is None else f"{round(value * model['n'])} of {model['n']} = {100 * value:.2f} %"
 
 
 def _score(value: Any) -> str:

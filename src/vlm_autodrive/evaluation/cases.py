@@ -92,9 +92,20 @@ def read_cases(
         tuple(clusters_of(labelled)),
         by_model,
         validation=_read_validation(validation or {}, predictions, labelled),
-        references={} if references is None else read_references(references),
+        references={} if references is None else _references_for(labelled, references),
         judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
     )
+
+
+def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
+    """The reference traces, refused where none is of a clip that was asked about."""
+    references = read_references(supervision)
+    if not any(clip.clip_id in references for clip in clips):
+        raise UserError(
+            f"{supervision} holds reasoning about none of these clips; `supervise` writes texts for training and "
+            "validation clips alone, so evaluate the validation split to measure traces against them."
+        )
+    return references
 
 
 def _read_validation(

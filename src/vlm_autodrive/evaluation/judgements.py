@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_autodrive.evaluation.comparison import JudgeScores
+from vlm_autodrive.evaluation.settings import CompareSettings
+
+if TYPE_CHECKING:
+    from vlm_autodrive.evaluation.cases import Cases
 
 
 @dataclass(frozen=True)
@@ -27,3 +34,8 @@ def read_judgements(folder: Path) -> Judgements:
         UserError: If ``folder`` does not hold it.
     """
     raise NotImplementedError
+
+
+def judge_scores(cases: "Cases", model: str, settings: CompareSettings) -> JudgeScores | None:
+    """The judge's grades of a model's traces; None if no judge was asked."""
+    return None

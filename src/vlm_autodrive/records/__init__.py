@@ -12,7 +12,7 @@ from vlm_autodrive.records.base import (
     writing_jsonl,
 )
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
-from vlm_autodrive.records.clip import Clip, Split
+from vlm_autodrive.records.clip import ANTICIPATION, Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
 from vlm_autodrive.records.prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
@@ -20,6 +20,7 @@ from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt,
 from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
 
 __all__ = [
+    "ANTICIPATION",
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
