@@ -44,7 +44,16 @@ def evaluate_model(
     from vlm_autodrive.evaluation.running import evaluate
     from vlm_autodrive.models.loading import model_key
 
-    return evaluate(clips, LazyEngine(model), model_key(model), out, settings, reporter, overwrite=overwrite)
+    return evaluate(
+        clips,
+        LazyEngine(model),
+        model_key(model),
+        out,
+        settings,
+        reporter,
+        checkpoint=Path(model),
+        overwrite=overwrite,
+    )
 
 
 def evaluate_baseline(

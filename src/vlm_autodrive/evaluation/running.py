@@ -7,6 +7,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.engines.protocol import Answer, Engine, Question
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.leaks import write_leaks
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.metrics.answers import parse_class, parse_reasoning
 from vlm_autodrive.models.prompts import VERSION, reasoning_prompt, verdict_prompt
@@ -52,6 +53,7 @@ def evaluate(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    checkpoint: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about every clip of a split.
@@ -65,6 +67,7 @@ def evaluate(
         out: Where the predictions go.
         settings: What is asked.
         reporter: Hears of the progress.
+        checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
         overwrite: Replace another result at ``out``.
 
     Returns:
@@ -100,6 +103,7 @@ def evaluate(
                 done.update({p.clip_id: p for p in predictions})
                 task.advance(len(batch))
         write_predictions(folder, out, taxonomy, wanted, list(done.values()))
+        write_leaks(folder, clips, wanted, checkpoint)
         answered.unlink(missing_ok=True)
     return out
 
