@@ -6,7 +6,6 @@ audit``), which takes minutes; this takes none.
 """
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
@@ -16,6 +15,7 @@ from typing import Literal
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.stores import iterate_clips
+from vlm_autodrive.video.probe import VideoError, probe
 
 LEAKS_FILE = "leaks.json"
 
@@ -135,10 +135,11 @@ def shared_with(
             places[tie].add(where)
     shared: dict[tuple[_Kind, str, str], list[str]] = defaultdict(list)
     for clip in asked:
-        tie = next((tie for tie in ties(clip) if tie in places), None)
-        if tie is not None:
-            key = Path(clip.path).name if tie[0] == "file" or tie[1] == clip.path else tie[1]
-            shared[tie[0], key, " and ".join(sorted(places[tie]))].append(clip.clip_id)
+        closest = next((tie for tie in ties(clip) if tie in places), None)
+        if closest is not None:
+            kind, key = closest
+            named = Path(clip.path).name if kind == "file" or key == clip.path else key
+            shared[kind, named, " and ".join(sorted(places[closest]))].append(clip.clip_id)
     return [Shared(kind=kind, key=key, where=where, clips=tuple(ids)) for (kind, key, where), ids in shared.items()]
 
 
@@ -176,7 +177,7 @@ def _same_bytes(some: set[str], others: set[str]) -> dict[str, str]:
     by_size: dict[int, set[str]] = defaultdict(set)
     for path in some | others:
         try:
-            by_size[os.path.getsize(path)].add(path)
+            by_size[Path(path).stat().st_size].add(path)
         except OSError:
             continue  # a video that is not there fails when it is asked about
     found = {}
@@ -185,12 +186,23 @@ def _same_bytes(some: set[str], others: set[str]) -> dict[str, str]:
             by_ends: dict[str, list[str]] = defaultdict(list)
             for path in paths:
                 by_ends[_ends(path, size)].append(path)
-            found.update({path: ends for ends, alike in by_ends.items() if len(alike) > 1 for path in alike})
+            for ends, alike in by_ends.items():
+                if len(alike) > 1 and _is_video(alike[0]):
+                    found.update(dict.fromkeys(alike, ends))
     return found
 
 
+def _is_video(path: str) -> bool:
+    """Whether a file can be opened as one: failed downloads are often alike, and teach nothing."""
+    try:
+        probe(Path(path), allow_partial=True)
+    except VideoError:
+        return False
+    return True
+
+
 def _ends(path: str, size: int) -> str:
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         digest = hashlib.sha256(stream.read(_ENDS_BYTES))
         stream.seek(max(0, size - _ENDS_BYTES))
         digest.update(stream.read())
