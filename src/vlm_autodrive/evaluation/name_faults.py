@@ -102,18 +102,16 @@ class _Names:
     def __init__(self, clips: Sequence[Clip], clusters: Sequence[int]) -> None:
         from sklearn.feature_extraction.text import CountVectorizer
 
-        texts = [f"{clip.clip_id} {clip.video_id} {Path(clip.path).stem}" for clip in clips]
+        texts = [" ".join(dict.fromkeys((clip.clip_id, clip.video_id, Path(clip.path).stem))) for clip in clips]
         runs = CountVectorizer(analyzer="char_wb", ngram_range=(1, 5), binary=True, min_df=2, dtype=np.float64)
         try:
             self._runs = csr_matrix(runs.fit_transform(texts))
         except ValueError:  # no two names have a run in common
             self._runs = csr_matrix((len(texts), 0), dtype=np.float64)
-        chance = np.random.default_rng(0)
         self._clusters = np.asarray(clusters, dtype=np.intp)
-        fold_of = chance.permutation(int(self._clusters.max()) + 1) % _FOLDS
+        fold_of = np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS
         folds = fold_of[self._clusters]
         self._folds = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(_FOLDS)]
-        self._deals = [self._deal(chance) for _ in range(_DEALS)]
 
     def tell(self, wanted: Sequence[str | None], least: float = _TELLS) -> list[str | None] | None:
         """What the names of other clusters say of each clip; None if it is below ``least``, or no better than luck."""
@@ -125,7 +123,7 @@ class _Names:
         reached = _kappa(told, labels)
         if reached < least:
             return None
-        for deal in self._deals:
+        for deal in self._deals():
             dealt = labels[deal]
             if _kappa(self._held_out(dealt, len(values)), dealt) >= reached:
                 return None
@@ -140,14 +138,16 @@ class _Names:
             told[held_out] = (self._runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
         return told
 
-    def _deal(self, chance: np.random.Generator) -> Labels:
-        """Places in a new order: clusters are dealt as wholes, then what is in each is shuffled."""
+    def _deals(self) -> Iterator[Labels]:
+        """Places in new orders: clusters are dealt as wholes, then what is in each is shuffled."""
+        chance = np.random.default_rng(1)
+        count = len(self._clusters)
         order = np.argsort(self._clusters, kind="stable")
-        blocks = np.split(order, np.flatnonzero(np.diff(self._clusters[order])) + 1)
-        dealt = np.concatenate([chance.permutation(blocks[i]) for i in chance.permutation(len(blocks))])
-        result = np.empty_like(order)
-        result[order] = dealt
-        return result
+        for _ in range(_DEALS):
+            turns = chance.random(int(self._clusters.max()) + 1)[self._clusters]
+            dealt = np.empty(count, dtype=np.intp)
+            dealt[order] = np.lexsort((chance.random(count), turns))
+            yield dealt
 
 
 def _kappa(first: Labels, second: Labels) -> float:
