@@ -40,8 +40,8 @@ AVOIDED = re.compile(
 
 UNDECIDED = re.compile(
     r"(?:\b(?:not|cannot|never|no way to|unable to|hard to|difficult to|impossible to)|n't)\b[^⟦]*"
-    r"\b(?:exclude|rule out|ruled out|rule|deny|dismiss|determine|tell|say|confirm|know|certain|sure|decide|distinguish|"
-    r"identify|judge|choose|possible to|enough (?:information|evidence|detail\w*)|"
+    r"\b(?:exclude|rule out|ruled out|rule|deny|dismiss|determine|tell|say|confirm|know|certain|sure|decide|"
+    r"distinguish|identify|judge|choose|possible to|enough (?:information|evidence|detail\w*)|"
     r"clear(?! (?:sign|evidence|indication|contact|event)))\b",
     re.IGNORECASE,
 )
