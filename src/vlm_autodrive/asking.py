@@ -54,6 +54,7 @@ def evaluate_model(
         settings,
         reporter,
         retry_errors=retry_errors,
+        checkpoint=Path(model),
         overwrite=overwrite,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact, write_text
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Clip,
@@ -139,8 +140,19 @@ def read_clips(folder: Path) -> list[Clip]:
 
 
 def iterate_clips(folder: Path) -> Iterator[Clip]:
-    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory."""
+    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory.
+
+    Raises:
+        UserError: If two clips have one id, as in files that were edited or appended to by hand.
+    """
+    seen: set[str] = set()
     for clip in iterate_jsonl(folder / CLIPS_FILE, Clip):
+        if clip.clip_id in seen:
+            raise UserError(
+                f"{folder / CLIPS_FILE} holds two clips called {clip.clip_id}; everything is joined by that id, so "
+                "take one of them out or give it an id of its own."
+            )
+        seen.add(clip.clip_id)
         yield clip.model_copy(update={"path": absolute_from_artifact(clip.path, folder)})
 
 

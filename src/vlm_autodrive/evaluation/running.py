@@ -9,6 +9,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.asked import Asking, Questions, questions_of
 from vlm_autodrive.evaluation.controls import Control
 from vlm_autodrive.evaluation.isolation import Isolating
+from vlm_autodrive.evaluation.leaks import write_leaks
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
@@ -57,6 +58,7 @@ def evaluate(
     reporter: Reporter = SILENT,
     *,
     retry_errors: bool = False,
+    checkpoint: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about every clip of a split.
@@ -72,6 +74,7 @@ def evaluate(
         reporter: Hears of the progress.
         retry_errors: Once every clip has its prediction, ask again about those in which anything ended with an
             error. The others keep theirs to the byte.
+        checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
         overwrite: Replace another result at ``out``.
 
     Returns:
@@ -103,6 +106,7 @@ def evaluate(
             cache = FrameCache(cache_folder, identity.sampling)
             asked = _ask(folder, wanted, kept, engine, questions, taxonomy, cache, settings, reporter)
             write_predictions(folder, out, taxonomy, wanted, [*kept, *asked])
+            write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
 
     make(retried, [], overwrite=overwrite)
