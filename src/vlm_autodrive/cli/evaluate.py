@@ -16,9 +16,19 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A checkpoint, tiny-base, a folder or a name on the hub; or a baseline: majority, camera_shake.",
+            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake; "
+            "or with --endpoint the model's name there.",
         ),
     ],
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
@@ -33,9 +43,10 @@ def evaluate(
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
 
     reporter = make_reporter()
-    if model in BASELINES:
+    served = None if endpoint is None else {"base_url": endpoint}
+    if model in BASELINES and served is None:
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         print(evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite))
     else:
-        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings)
+        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served)
         print(evaluate_model(clips, model, out, chosen, reporter, overwrite=overwrite))

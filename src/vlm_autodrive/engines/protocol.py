@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vlm_autodrive.records import Outcome
+from vlm_autodrive.records.prediction import ProbabilitySource
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 
@@ -37,12 +38,14 @@ class Answer:
         text: What the model wrote; for a direct verdict the likeliest code.
         probabilities: One for each of the question's codes; None if the engine has none.
         reason: Why it failed; empty if it did not.
+        probability_source: Where the probabilities come from; None if there are none.
     """
 
     outcome: Outcome
     text: str
     probabilities: tuple[float, ...] | None = None
     reason: str = ""
+    probability_source: ProbabilitySource | None = None
 
 
 class Engine(Protocol):

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
 
@@ -16,6 +17,7 @@ class EvaluateSettings(Settings):
         max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
         frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
         cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
+        endpoint: Where the model is served, if it is not in this process.
     """
 
     split: Split = "test"
@@ -24,6 +26,7 @@ class EvaluateSettings(Settings):
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: str | None = None
     cache_workers: int = Field(0, ge=0)
+    endpoint: ServedModelSettings = ServedModelSettings()
 
 
 class BaselineSettings(Settings):

@@ -169,6 +169,11 @@ class Client:
         self._tries = self._retries = self._refused = self._from_cache = 0
         self._used = Cost(0, 0)
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether nothing more is asked."""
+        return bool(self._why_stopped)
+
     def use(self) -> Use:
         """What was used since the client was opened."""
         return Use(

@@ -13,8 +13,17 @@ _MOST_TOKENS = 10**9  # a larger count is no count
 _MOST_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN and infinity out as well
 
 
-Place = dict[str, float]
-"""The log-probabilities of tokens at one place, by their text."""
+@dataclass(frozen=True)
+class Place:
+    """One place of a text.
+
+    Attributes:
+        written: The token that stands there.
+        logprobs: Log-probabilities of the likeliest tokens, by their text, with the one that was written.
+    """
+
+    written: str
+    logprobs: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,7 @@ class Completion:
         reason: Why it is not ``ok``.
         prompt_tokens: As the endpoint counted them; None if it does not.
         completion_tokens: Likewise.
-        places: For each place of the text the likeliest tokens with their log-probabilities, the one that was
-            written among them; empty if the endpoint gives none.
+        places: The places of the text with their log-probabilities; empty if the endpoint gives none.
     """
 
     outcome: Outcome
@@ -105,18 +113,17 @@ def _places(logprobs: object) -> tuple[Place, ...]:
     content = _mapping(logprobs).get("content")
     places = []
     for one in content if isinstance(content, list) else ():
-        chosen = _mapping(one)
-        top = chosen.get("top_logprobs")
+        written = _mapping(one)
+        top = written.get("top_logprobs")
         rows = [_mapping(row) for row in top] if isinstance(top, list) else []
-        if chosen.get("token") not in [row.get("token") for row in rows]:
-            rows.append(chosen)
-        place: Place = {}
+        if written.get("token") not in [row.get("token") for row in rows]:
+            rows.append(written)
+        listed: dict[str, float] = {}
         for row in rows:
             token, value = _plain(row.get("token")), row.get("logprob")
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= _MOST_LOGPROB:
-                known = place.get(token)
-                place[token] = float(value) if known is None else float(np.logaddexp(known, value))
-        places.append(place)
+                listed[token] = float(np.logaddexp(listed[token], value)) if token in listed else float(value)
+        places.append(Place(_plain(written.get("token")), listed))
     return tuple(places)
 
 
