@@ -29,9 +29,10 @@ _Wait = Callable[[Coroutine[Any, Any, T]], T]
 
 _VERDICT_TOKENS = 16  # a code, and a model that puts a few words beside it
 _VOTE_TEMPERATURE = 0.7
+_CHOICE = "structured_outputs"  # of vLLM from 0.12 on, which names no older word for it
 _HINTS = (
     ("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
-    ("structured_outputs|guided|xtra inputs|nrecognized", "it may not know it; set endpoint.constrained: false"),
+    ("xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"),
     ("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
     ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling"),
     ("image|video", "it may not take those; set endpoint.frames_as"),
@@ -72,7 +73,7 @@ def open_served_engine(
                 open_client(settings, SERVED_MODEL, job, reporter, kept_for=None, hints=_HINTS, outlives=True)
             )
         )
-        yield ServedEngine(settings, model, client, wait)
+        yield ServedEngine(settings, model, client, wait, reporter)
     finally:
         wait(stack.aclose())
         loop.call_soon_threadsafe(loop.stop)
@@ -91,11 +92,15 @@ def served_key(settings: ServedModelSettings, model: str) -> str:
 class ServedEngine:
     """Answers by asking an endpoint; made by :func:`open_served_engine`."""
 
-    def __init__(self, settings: ServedModelSettings, model: str, client: Client, wait: _Wait[Any]) -> None:
+    def __init__(
+        self, settings: ServedModelSettings, model: str, client: Client, wait: _Wait[Any], reporter: Reporter
+    ) -> None:
         self._settings = settings
         self._model = model
         self._client = client
         self._wait = wait
+        self._reporter = reporter
+        self._constrained = settings.constrained
 
     @property
     def name(self) -> str:
@@ -109,7 +114,12 @@ class ServedEngine:
 
     def use(self) -> Use:
         """What was used since it was opened."""
-        return self._client.use()
+
+        async def used() -> Use:  # where the database was opened
+            return self._client.use()
+
+        found: Use = self._wait(used())
+        return found
 
     def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
         """Answer every question about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
@@ -168,8 +178,25 @@ class ServedEngine:
     async def _ask(
         self, parts: list[dict[str, Any]], tokens: int, question: Question, temperature: float, seed: int
     ) -> Completion:
-        settings = self._settings
-        bound = _VERDICT_TOKENS if question.codes else question.max_new_tokens
+        constrained = bool(question.codes) and self._constrained
+        written = await self._client.ask(self._asked(parts, tokens, question, temperature, seed, constrained))
+        if not constrained or written.outcome is not Outcome.ERROR or _CHOICE not in written.reason:
+            return written
+        if self._constrained:
+            self._reporter.say(f"{self._model} is not held to the codes: its endpoint takes no {_CHOICE}.")
+            self._constrained = False
+        return await self._client.ask(self._asked(parts, tokens, question, temperature, seed, False))
+
+    def _asked(
+        self,
+        parts: list[dict[str, Any]],
+        tokens: int,
+        question: Question,
+        temperature: float,
+        seed: int,
+        constrained: bool,
+    ) -> Asked:
+        settings, bound = self._settings, _most_tokens(question)
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [
@@ -181,20 +208,21 @@ class ServedEngine:
         }
         if temperature > 0:
             body["seed"] = seed
-        if question.codes and settings.constrained:
-            body["structured_outputs"] = {"choice": list(question.codes)}
+        if constrained:
+            body[_CHOICE] = {"choice": list(question.codes)}
         if question.codes and settings.top_logprobs and not settings.votes:
             body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
         body |= settings.extra
-        words = body_of(body)
+        most = most_cost(body_of(body), tokens, bound)
+        if not parts:
+            return Asked(body_of(body), most)
 
         def with_pictures() -> bytes:
-            body["messages"][1]["content"] = [*parts, text_part(question.prompt)]
-            return body_of(body)
+            content = [*parts, text_part(question.prompt)]
+            system, _ = body["messages"]
+            return body_of(body | {"messages": [system, {"role": "user", "content": content}]})
 
-        return await self._client.ask(
-            Asked(words, most_cost(words, tokens, bound), with_pictures=with_pictures if parts else None)
-        )
+        return Asked(b"", most, with_pictures=with_pictures)
 
 
 def _answer_of(written: Completion, question: Question) -> Answer:
@@ -203,6 +231,9 @@ def _answer_of(written: Completion, question: Question) -> Answer:
     if written.thoughts and not question.codes:
         text = f"<think>\n{written.thoughts.strip()}\n</think>\n\n{text}"
     if written.outcome is Outcome.TRUNCATED:
-        bound = _VERDICT_TOKENS if question.codes else question.max_new_tokens
-        reason = f"no end within {bound} tokens"
+        reason = f"no end within {_most_tokens(question)} tokens"
     return Answer(written.outcome, text, reason=reason)
+
+
+def _most_tokens(question: Question) -> int:
+    return _VERDICT_TOKENS if question.codes else question.max_new_tokens

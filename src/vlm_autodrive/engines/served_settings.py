@@ -29,7 +29,8 @@ class ServedModelSettings(EndpointSettings):
         say_times: Whether the frames' times are also told in words. A model trained with this software that is served
             takes them from the video: false for that, with ``frames_as: video``.
         constrained: Whether it is asked to answer a direct verdict by a code and nothing else, in vLLM's words
-            (``structured_outputs``); false for an endpoint that refuses the request then.
+            (``structured_outputs``). An endpoint that refuses that by name is asked without, which is said; false
+            for one that refuses it in other words.
         top_logprobs: How many of the likeliest tokens' log-probabilities are asked for, of which the probabilities are
             made; 0 for an endpoint that has none.
         votes: If above 0, the probabilities are the shares of so many sampled answers instead.
