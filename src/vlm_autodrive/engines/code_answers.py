@@ -9,9 +9,11 @@ from vlm_autodrive.engines.endpoint.completion import Place
 
 
 def code_in(text: str, codes: Sequence[str]) -> str | None:
-    """The one code that stands in a text as an answer: at its end or before a mark, so that "A car" is none."""
-    found = re.findall(rf"(?<!\w)({_either(codes)})(?!\w)(?=\s*$|\s*\n|[^\w\s])", text)
-    return str(found[0]) if len(found) == 1 else None
+    """The only code in a text, if it stands there as an answer: at an end or before a mark, so that "A car" is none."""
+    word = rf"(?<!\w)({_either(codes)})(?!\w)"
+    named = set(re.findall(word, text))
+    answers = re.search(rf"{word}(?=\s*$|\s*\n|[^\w\s])", text)
+    return str(answers[1]) if answers and len(named) == 1 else None
 
 
 def is_bare(text: str, codes: Sequence[str]) -> bool:
