@@ -1,11 +1,5 @@
-"""What a job will take, before it is begun.
+"""What a job will take, before it is begun."""
 
-The rule for tokens: one for every three bytes of the request without its pictures, which is more than
-English prose takes and about what JSON full of numbers does; for a picture that of
-:mod:`vlm_autodrive.engines.endpoint.tokens`.
-"""
-
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +7,7 @@ from vlm_autodrive.engines.endpoint.address import endpoint_of
 from vlm_autodrive.engines.endpoint.budget import money_for
 from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
 from vlm_autodrive.engines.endpoint.database import open_database
-from vlm_autodrive.engines.endpoint.tokens import Cost, picture_tokens
+from vlm_autodrive.engines.endpoint.tokens import Cost, picture_tokens, text_tokens
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome, Record
 from vlm_autodrive.supervision.teacher_settings import TEACHER, ServedTeacherSettings
@@ -23,8 +17,6 @@ from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, T
 from vlm_autodrive.video.container import VideoError
 from vlm_autodrive.video.sampler import wanted_frames
 
-_BYTES_PER_TOKEN = 3
-
 
 class Estimate(Record):
     """What a job will take. A repair turn or a second try comes on top.
@@ -33,7 +25,7 @@ class Estimate(Record):
         requests: How many there are.
         in_cache: Those that are answered from the cache; what follows is about the others.
         images: Frames that are sent.
-        prompt_tokens: Tokens read, by the rule of this module.
+        prompt_tokens: Tokens read, by the rule of ``engines.endpoint.tokens``.
         completion_tokens: Tokens written at most.
         money: At most, at the prices of the settings.
     """
@@ -88,7 +80,7 @@ class PricedTeacher:
             self._in_cache += 1
             return reply_of(request, kept)
         self._images += _pictures(request.footage)
-        self._read += math.ceil(len(words) / _BYTES_PER_TOKEN) + shown_tokens(request.footage)
+        self._read += text_tokens(words) + shown_tokens(request.footage)
         self._written += self._settings.max_tokens
         text = self._stand_in(request)
         outcome = Outcome.OK if text else Outcome.ERROR
