@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vlm_autodrive.engines.endpoint.settings import EndpointSettings
 from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
@@ -83,3 +84,20 @@ class ReportSettings(Settings):
     frames_per_example: int = Field(7, ge=2, le=12)
     frame_width: int = Field(220, ge=64)
     seconds_around: float = Field(1.5, gt=0)
+
+
+class JudgeSettings(EndpointSettings):
+    """A served model that grades reasoning traces.
+
+    Attributes:
+        model: The model's name at the endpoint.
+        json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
+            refuses the request then.
+        max_tokens: Most tokens of one answer.
+        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
+    """
+
+    model: str = Field(min_length=1)
+    json_schema: bool = True
+    max_tokens: int = Field(400, ge=16)
+    temperature: float | None = Field(0.0, ge=0)
