@@ -16,6 +16,8 @@ from vlm_autodrive.records import (
     Event,
     ImportedQuestion,
     ImportIssue,
+    Judgement,
+    PersonsGrade,
     Prediction,
     Scenario,
     SupervisionItem,
@@ -36,6 +38,8 @@ DATA_SETS_FILE = "datasets.jsonl"
 CLIPS_FILE = "clips.jsonl"
 ITEMS_FILE = "items.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
+JUDGEMENTS_FILE = "judgements.jsonl"
+PEOPLE_FILE = "people.jsonl"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:
@@ -164,3 +168,14 @@ def read_items(supervision: Path) -> list[SupervisionItem]:
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions of one model on a clip set."""
     return read_jsonl(folder / PREDICTIONS_FILE, Prediction)
+
+
+def read_judgement_records(folder: Path) -> list[Judgement]:
+    """What a judge said of each trace of one model."""
+    return read_jsonl(folder / JUDGEMENTS_FILE, Judgement)
+
+
+def read_persons_grades(folder: Path) -> list[PersonsGrade]:
+    """What people said of the same traces; none if nobody was asked."""
+    path = folder / PEOPLE_FILE
+    return read_jsonl(path, PersonsGrade) if path.is_file() else []

@@ -16,9 +16,19 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A checkpoint, tiny-base, a folder or a name on the hub; or a baseline: majority, camera_shake.",
+            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake; "
+            "or with --endpoint the model's name there.",
         ),
     ],
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
     retry_errors: Annotated[
@@ -44,13 +54,14 @@ def evaluate(
     from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
-    if model in BASELINES:
+    served = None if endpoint is None else {"base_url": endpoint}
+    if model in BASELINES and served is None:
         if retry_errors:
             raise UserError(f"{model} asks no model that could answer a second time; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
-        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings)
+        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served)
         made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)

@@ -37,14 +37,14 @@ class Answer:
         text: What the model wrote; for a direct verdict the likeliest code.
         probabilities: One for each of the question's codes; None if the engine has none.
         reason: Why it failed; empty if it did not.
-        probability_source: Where the probabilities come from, if there are any.
+        probability_source: Where the probabilities come from; None if there are none.
     """
 
     outcome: Outcome
     text: str
     probabilities: tuple[float, ...] | None = None
     reason: str = ""
-    probability_source: ProbabilitySource = "code_logprobs"
+    probability_source: ProbabilitySource | None = None
 
 
 class Engine(Protocol):

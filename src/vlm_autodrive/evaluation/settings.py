@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from vlm_autodrive.engines.endpoint.settings import EndpointSettings
+from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.evaluation.controls import Control
 from vlm_autodrive.models.prompts import Wording
 from vlm_autodrive.records import Split
@@ -26,6 +28,7 @@ class EvaluateSettings(Settings):
         max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
         frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
         cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
+        endpoint: Where the model is served, if it is not in this process.
     """
 
     split: Split = "test"
@@ -39,6 +42,7 @@ class EvaluateSettings(Settings):
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: str | None = None
     cache_workers: int = Field(0, ge=0)
+    endpoint: ServedModelSettings = ServedModelSettings()
 
 
 class BaselineSettings(Settings):
@@ -95,3 +99,20 @@ class ReportSettings(Settings):
     frames_per_example: int = Field(7, ge=2, le=12)
     frame_width: int = Field(220, ge=64)
     seconds_around: float = Field(1.5, gt=0)
+
+
+class JudgeSettings(EndpointSettings):
+    """A served model that grades reasoning traces.
+
+    Attributes:
+        model: The model's name at the endpoint.
+        json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
+            refuses the request then.
+        max_tokens: Most tokens of one answer.
+        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
+    """
+
+    model: str = Field(min_length=1)
+    json_schema: bool = True
+    max_tokens: int = Field(400, ge=16)
+    temperature: float | None = Field(0.0, ge=0)

@@ -14,6 +14,7 @@ from vlm_autodrive.records.base import (
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import ANTICIPATION, Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
+from vlm_autodrive.records.judgement import Judgement, PersonsGrade
 from vlm_autodrive.records.prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
 from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
@@ -41,8 +42,10 @@ __all__ = [
     "EventClass",
     "ImportIssue",
     "ImportedQuestion",
+    "Judgement",
     "Kind",
     "Outcome",
+    "PersonsGrade",
     "Prediction",
     "ProbabilitySource",
     "Reason",
