@@ -98,7 +98,13 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
         "checkpoint",
         lambda out, say: train(supervision, out, recipe.train, say, frame_cache=cache, overwrite=True),
     )
-    asked = recipe.evaluate.model_copy(update={"frame_cache": recipe.evaluate.frame_cache or str(cache)})
+    asked = recipe.evaluate.model_copy(
+        update={
+            "frame_cache": recipe.evaluate.frame_cache or str(cache),
+            # A model of the hub says nothing of its frames: it is shown those that the tuned one is.
+            "sampling": recipe.evaluate.sampling or recipe.train.sampling,
+        }
+    )
     predictions = {}
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
     for name, model in models.items():
