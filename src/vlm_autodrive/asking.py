@@ -29,6 +29,7 @@ def evaluate_model(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about the held-out clips.
@@ -39,6 +40,7 @@ def evaluate_model(
         out: Where the predictions go.
         settings: Which clips, and what is asked.
         reporter: Is told of the progress.
+        retry_errors: Ask again about clips in which anything ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
     from vlm_autodrive.evaluation.running import evaluate
@@ -52,6 +54,7 @@ def evaluate_model(
         settings,
         reporter,
         checkpoint=Path(model),
+        retry_errors=retry_errors,
         overwrite=overwrite,
     )
 

@@ -2,8 +2,11 @@
 
 from pydantic import Field
 
+from vlm_autodrive.evaluation.controls import Control
+from vlm_autodrive.models.prompts import Wording
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video.frames import SamplingSettings
 
 
 class EvaluateSettings(Settings):
@@ -12,6 +15,13 @@ class EvaluateSettings(Settings):
     Attributes:
         split: The clips asked about.
         reasoning: Whether to ask for the reasoning trace too.
+        prompts: Further wordings of the direct verdict, to show how far the figures hang on the words.
+        controls: Footage tampered with, about which the direct verdict is asked as well; an empty list leaves
+            the proof out that the video was looked at.
+        hide_s: Frames at most so many seconds from the event are hidden by the control event_hidden.
+        seed: Of the order of the control shuffled.
+        sampling: Changes to how frames are taken; what is not named stays as the model was trained with, or at
+            its default for a model without a card of ours.
         batch_clips: Clips given to the engine at once; results are saved after each batch.
         max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
         frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
@@ -20,6 +30,11 @@ class EvaluateSettings(Settings):
 
     split: Split = "test"
     reasoning: bool = True
+    prompts: tuple[Wording, ...] = ("short", "checklist", "expert", "reversed")
+    controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
+    hide_s: float = Field(0.75, gt=0)
+    seed: int = 0
+    sampling: SamplingSettings | None = None
     batch_clips: int = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: str | None = None

@@ -14,7 +14,7 @@ from vlm_autodrive.records.base import (
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
-from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
+from vlm_autodrive.records.prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
 from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
 from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
@@ -43,6 +43,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "Prediction",
+    "ProbabilitySource",
     "Reason",
     "Reasoning",
     "Record",
