@@ -29,21 +29,24 @@ COUNT = 30
 CODES = DEFAULT_TAXONOMY.codes
 
 
-def write_grey(path: Path, level: int) -> None:
+def write_two_greys(path: Path, first: int, second: int) -> None:
+    """Two seconds, of which the first is of one grey and the second of another."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(10):
+        for level in [first] * 5 + [second] * 5:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), "rgb24")))
         container.mux(stream.encode())
 
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory):
-    """Thirty real videos, ten of each class, dark, middling and bright, and no two of them alike."""
+    """Thirty real videos, ten of each class: they begin dark, middling or bright, and no two of them are alike."""
     folder = tmp_path_factory.mktemp("footage")
     for index in range(COUNT):
-        write_grey(folder / f"{index:03d}.mp4", 15 + 90 * (index % 3) + 2 * (index // 3))
+        later = (index + 1 + index // 3 % 2) % 3
+        levels = (15 + 90 * kind + 2 * (index // 3) for kind in (index % 3, later))
+        write_two_greys(folder / f"{index:03d}.mp4", *levels)
     return folder
 
 
@@ -54,15 +57,21 @@ def clips(footage, tmp_path):
     return [make_clip(f"c{i:03d}", NAMES[i % 3], path=str(tmp_path / "videos" / f"{i:03d}.mp4")) for i in range(COUNT)]
 
 
+def level_of(frames) -> float:
+    """How bright a clip begins, which is its class; 0 without any frame."""
+    return float(frames.pixels[0].mean()) if len(frames.times_s) else 0.0
+
+
 def seen(frames) -> str:
-    return CODES[min(2, int(frames.pixels.mean() // 86))]
+    return CODES[min(2, int(level_of(frames) // 86))]
 
 
 def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
     folder = tmp_path / "clips"
     if not folder.exists():
         write_clip_set(folder, clips)
-    return evaluate(folder, engine, name, tmp_path / name, EvaluateSettings(reasoning=False, **settings))
+    chosen = EvaluateSettings(reasoning=False, prompts=(), **settings)
+    return evaluate(folder, engine, name, tmp_path / name, chosen)
 
 
 def reported(tmp_path, **predictions: Path) -> list[Finding]:
@@ -144,14 +153,14 @@ class Remote(FakeEngine):
             self.server.server_close()
         self.count += 1
         try:
-            reply = httpx.post(self.url, content=str(frames.pixels.mean()), trust_env=False, timeout=5)
+            reply = httpx.post(self.url, content=str(level_of(frames)), trust_env=False, timeout=5)
         except httpx.HTTPError as error:
             return Answer(Outcome.ERROR, "", reason=str(error))
         return Answer(Outcome.OK, reply.text)
 
 
 def test_an_endpoint_that_dies_half_way(tmp_path, clips):
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Remote(dies_after=14), batch_clips=4)))
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Remote(dies_after=14), controls=(), batch_clips=4)))
     assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
     assert "from clip 15 of 30 on (c014) nothing was answered, 16 clips in all" in finding.text
     assert "(16 times)" in finding.text
@@ -179,7 +188,7 @@ class Writing(FakeEngine):
 
 
 def test_answers_that_defeat_naive_parsers(tmp_path, clips):
-    predictions = asked(tmp_path, clips, Writing())
+    predictions = asked(tmp_path, clips, Writing(), controls=())
     finding = only(reported(tmp_path, tuned=predictions))
     assert (finding.kind, finding.severity) == ("unparseable_answers", "warning")
     assert "6 of 30 verdicts of tuned (20%) name no single class" in finding.text
@@ -249,7 +258,12 @@ def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips):
     checkpoint = trained(tmp_path, clips, [*taught, elsewhere])
     write_clip_set(tmp_path / "clips", clips)
     out = evaluate(
-        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+        tmp_path / "clips",
+        FakeEngine(seen),
+        "k",
+        tmp_path / "tuned",
+        EvaluateSettings(prompts=()),
+        checkpoint=checkpoint,
     )
     finding = only(reported(tmp_path, tuned=out))
     assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", "tuned")
@@ -261,7 +275,12 @@ def test_a_checkpoint_whose_supervision_is_gone(tmp_path, clips):
     shutil.rmtree(tmp_path / "supervision")
     write_clip_set(tmp_path / "clips", clips)
     out = evaluate(
-        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+        tmp_path / "clips",
+        FakeEngine(seen),
+        "k",
+        tmp_path / "tuned",
+        EvaluateSettings(prompts=()),
+        checkpoint=checkpoint,
     )
     finding = only(reported(tmp_path, tuned=out))
     assert (finding.kind, finding.severity, finding.model) == ("training_unknown", "warning", "tuned")
@@ -289,7 +308,7 @@ def test_a_model_that_always_says_normal(tmp_path, clips):
 
 @pytest.mark.parametrize("codes", ["A", "AB"])
 def test_a_model_that_always_alarms(tmp_path, clips, codes):
-    engine = FakeEngine(lambda frames: codes[int(frames.pixels.mean()) % len(codes)])
+    engine = FakeEngine(lambda frames: codes[int(level_of(frames)) % len(codes)])
     finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, engine)))
     assert (finding.kind, finding.model) == ("always_alarms", "tuned")
     assert "in 100% of the clips it answers, and in 10 of the 10 where nothing happens" in finding.text
@@ -367,6 +386,15 @@ def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
     shutil.rmtree(tmp_path / "report")
     finding = only(reported(tmp_path, n=write_prediction_set(tmp_path / "n", clips, told(clips, answers, black=part))))
     assert (finding.kind, finding.severity) == ("part_without_video", "warning")
+
+
+def test_a_model_that_goes_by_the_length_of_clips_is_caught_on_black_video(tmp_path, clips):
+    clips = [clip.model_copy(update={"end_s": 0.6 + 0.6 * (i % 3)}) for i, clip in enumerate(clips)]
+    timing = FakeEngine(lambda frames: CODES[sum(frames.times_s[-1] > limit for limit in (0.5, 1.1))])
+    finding, *others = reported(tmp_path, timing=asked(tmp_path, clips, timing))
+    assert (finding.kind, finding.severity, finding.model) == ("ignores_video", "invalid", "timing")
+    assert "macro-F1 1.00 on black video against 1.00 on video" in finding.text
+    assert others == []
 
 
 def test_a_model_that_answers_alike_without_video_however_badly(tmp_path):
