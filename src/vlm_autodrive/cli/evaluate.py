@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import EndpointUrl, Out, Overrides, Overwrite, RecipeName
 
 
 def evaluate(
@@ -20,15 +20,7 @@ def evaluate(
             "or with --endpoint the model's name there.",
         ),
     ],
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint",
-            metavar="URL",
-            help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
-            show_default=False,
-        ),
-    ] = None,
+    endpoint: EndpointUrl = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
@@ -39,14 +31,13 @@ def evaluate(
     """
     from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
 
     reporter = make_reporter()
-    served = None if endpoint is None else {"base_url": endpoint}
-    if model in BASELINES and served is None:
+    if model in BASELINES and endpoint is None:
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         print(evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite))
     else:
-        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served)
+        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         print(evaluate_model(clips, model, out, chosen, reporter, overwrite=overwrite))
