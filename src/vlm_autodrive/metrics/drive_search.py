@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.metrics.event_time import DetectionScores
 from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.records import Record
@@ -25,6 +26,7 @@ class DetectionScore(Record):
         median_error_s: Median distance of the events found from the true ones; None without any.
         class_right: Share of the events found that bear the right class.
         times_real_time: How many times as fast as real time the scan was; None if not known.
+        time_to_alert: How long before events an alarm was given; None where it was not measured.
     """
 
     model: str
@@ -36,6 +38,7 @@ class DetectionScore(Record):
     median_error_s: float | None
     class_right: Figure
     times_real_time: float | None = None
+    time_to_alert: TimeToAlert | None = None
 
 
 class DriveSearch(Record):
