@@ -85,7 +85,9 @@ def make_whole_comparison(folder, count=120, findings=(), resamples=300):
 def fill(made, clips, said, findings=()):
     """Write every figure into a finished comparison."""
     figures = read_comparison(made)
-    models = {name: scores.model_copy(update=filled(name, scores, clips, said)) for name, scores in figures.models.items()}
+    models = {
+        name: scores.model_copy(update=filled(name, scores, clips, said)) for name, scores in figures.models.items()
+    }
     pairs = tuple(
         pair.model_copy(update={"permutation_p": 0.0003 if pair.gained else 1.0, "clips_needed": needed})
         for pair, needed in zip(figures.pairs, (None, *[1480] * len(figures.pairs)), strict=False)
@@ -99,9 +101,7 @@ def filled(name, scores, clips, said):
     truths = np.array([clip.event_class for clip in clips])
     groups = [int(clip.group_id[1:]) for clip in clips]
     answers = np.array([str(p.verdict.event_class) for p in said[name]])
-    table = np.array(
-        [[(p.verdict.probabilities or dict.fromkeys(NAMES, 1 / 3))[c] for c in NAMES] for p in said[name]]
-    )
+    table = np.array([[(p.verdict.probabilities or dict.fromkeys(NAMES, 1 / 3))[c] for c in NAMES] for p in said[name]])
     is_event, said_event = truths != "normal", np.isin(answers, NAMES[:2])
     changed = {
         "event": EventScores(
@@ -124,8 +124,8 @@ def filled(name, scores, clips, said):
         "anticipation": AnticipationScores(
             average_precision={k: near(v, 80) for k, v in (("0.5", 0.81), ("1", 0.74), ("1.5", 0.66))},
             mean_average_precision=near(0.737, 80),
-            clips={k: (40, 40) for k in ("0.5", "1", "1.5")},
-            chance={k: 0.5 for k in ("0.5", "1", "1.5")},
+            clips=dict.fromkeys(("0.5", "1", "1.5"), (40, 40)),
+            chance=dict.fromkeys(("0.5", "1", "1.5"), 0.5),
         ),
     }
     if name not in ("base", "tuned"):

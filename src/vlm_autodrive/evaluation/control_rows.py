@@ -76,7 +76,9 @@ def how_to_ask(figures: Comparison, models: Sequence[str]) -> list[str]:
         figures: All figures.
         models: Those whose controls are shown.
     """
-    commands = [f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in figures.models]
+    commands = [
+        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in figures.models
+    ]
     missing = [name for name in _CONTROLS if any(name not in figures.models[model].controls for model in models)]
     if any(figures.models[model].faithfulness is None for model in models):
         missing.append(_HIDDEN)

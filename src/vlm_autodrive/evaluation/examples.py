@@ -127,7 +127,11 @@ def make_examples(
     errors = confident_errors(clips, predictions[first], settings.errors_shown)
     shown = {clip.clip_id for clip in errors}
     chosen = [
-        (c.label, right, _unshown(choose_examples(clips, predictions[first], c.name, right, len(clips)), shown, settings))
+        (
+            c.label,
+            right,
+            _unshown(choose_examples(clips, predictions[first], c.name, right, len(clips)), shown, settings),
+        )
         for c in taxonomy.classes
         for right in (True, False)
     ]

@@ -1,13 +1,12 @@
 """The report in short, as GitHub-flavoured Markdown for a pull request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from vlm_autodrive.evaluation.comparison import Comparison, ModelScores
+from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.control_rows import ControlRow, baseline_rows, control_rows, how_to_ask
 from vlm_autodrive.evaluation.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
-from vlm_autodrive.evaluation.probabilities import ANY_EVENT
+from vlm_autodrive.evaluation.main_rows import main_rows
 from vlm_autodrive.evaluation.verdict import before_and_after, headline_pair, p_of
-from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.records import Taxonomy
 
 _ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}
@@ -53,35 +52,12 @@ def markdown(title: str, verdict: str, notes: Sequence[str], figures: Comparison
 
 
 def _main_table(figures: Comparison, taxonomy: Taxonomy) -> str:
-    """The rows that any model has figures for."""
-    rows: list[tuple[str, Callable[[ModelScores], Figure | None]]] = [
-        ("Accuracy", lambda m: m.accuracy),
-        ("Balanced accuracy", lambda m: m.balanced_accuracy),
-        ("Macro-F1", lambda m: m.macro_f1),
-    ]
-    for c in taxonomy.classes:
-        rows += [
-            (f"{c.label} precision", lambda m, name=c.name: m.per_class[name].precision),  # type: ignore[misc]
-            (f"{c.label} recall", lambda m, name=c.name: m.per_class[name].recall),  # type: ignore[misc]
-            (f"{c.label} F1", lambda m, name=c.name: m.per_class[name].f1),  # type: ignore[misc]
-        ]
-    rows += [
-        ("Any event: recall", lambda m: m.event and m.event.recall),
-        ("False alarms on clips without event", lambda m: m.event and m.event.false_positive_rate),
-        ("Any event: average precision", lambda m: m.ranking[ANY_EVENT].average_precision if m.ranking else None),
-        ("Calibration error (ECE)", lambda m: m.calibration and m.calibration.plain.ece),
-        ("Triplets told apart", lambda m: m.triplets and m.triplets.told_apart),
-        ("Trace agrees with verdict", lambda m: m.agreement),
-    ]
-    models = list(figures.models.values())
-    kept = [(label, [of(m) for m in models]) for label, of in rows]
     lines = [
         f"| | {' | '.join(_escaped(title_of(name)) for name in figures.models)} |",
-        f"|---|{'---:|' * len(models)}",
+        f"|---|{'---:|' * len(figures.models)}",
     ]
-    for label, cells in kept:
-        if any(cell is not None for cell in cells):
-            lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
+    for label, cells in main_rows(figures.models, taxonomy):
+        lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
     return "\n".join(lines)
 
 

@@ -14,9 +14,7 @@ from vlm_autodrive.records import Taxonomy
 _NAME = 18
 
 
-def ranking_charts(
-    figures: Comparison, taxonomy: Taxonomy, styles: Mapping[str, str]
-) -> list[tuple[str, Markup]]:
+def ranking_charts(figures: Comparison, taxonomy: Taxonomy, styles: Mapping[str, str]) -> list[tuple[str, Markup]]:
     """Precision-recall and ROC curves for the first class and for any event.
 
     Args:
@@ -38,9 +36,7 @@ def ranking_charts(
     return charts
 
 
-def calibration_charts(
-    figures: Comparison, styles: Mapping[str, str], main: Sequence[str]
-) -> list[tuple[str, Markup]]:
+def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Sequence[str]) -> list[tuple[str, Markup]]:
     """A reliability plot of each main model, and everyone's risk-coverage curve.
 
     Args:
@@ -59,9 +55,7 @@ def calibration_charts(
             points.append(Points(label, "third", scores.scaled.bins))
         title = f"Reliability: {short(name, _NAME)}"
         charts.append((title, reliability_svg(title, points)))
-    risks = {
-        name: model.calibration for name, model in figures.models.items() if model.calibration is not None
-    }
+    risks = {name: model.calibration for name, model in figures.models.items() if model.calibration is not None}
     if risks:
         top = max((y for scores in risks.values() for y in scores.risk_coverage.y), default=1.0)
         axes = Axes("Share of clips answered, the surest first", "Share of them wrong", top=_ceiling(top))
@@ -91,7 +85,9 @@ def _precision_recall(
         for name, scores in ranked.items()
     ]
     title = f"{label}: precision over recall"
-    return title, curves_svg(title, Axes("Recall", "Precision", reference=(chance, chance), reference_label="chance"), lines)
+    return title, curves_svg(
+        title, Axes("Recall", "Precision", reference=(chance, chance), reference_label="chance"), lines
+    )
 
 
 def _roc(label: str, ranked: Mapping[str, RankingScores], styles: Mapping[str, str]) -> tuple[str, Markup]:

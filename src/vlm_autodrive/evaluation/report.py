@@ -1,12 +1,11 @@
 """The report: one HTML page without a network, the same figures as JSON, and the short of it as Markdown."""
 
 from pathlib import Path
-from typing import Any
 
 from vlm_autodrive.artifacts import input_key, making, write_text
 from vlm_autodrive.evaluation.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
-from vlm_autodrive.evaluation.comparison import Finding, PairScores
+from vlm_autodrive.evaluation.comparison import Finding, ModelScores, PairScores
 from vlm_autodrive.evaluation.examples import make_examples
 from vlm_autodrive.evaluation.markdown import markdown
 from vlm_autodrive.evaluation.page import Page, render
@@ -42,7 +41,7 @@ class Report(Record):
     clusters: int
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
-    models: dict[str, Any]
+    models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]
     drives: DriveSearch | None
 
@@ -113,3 +112,8 @@ def write_report(
         write_text(folder / MARKDOWN_FILE, markdown(page.title, page.verdict, page.notes, figures, taxonomy))
         write_text(folder / HTML_FILE, render(page))
     return out
+
+
+def read_report(path: Path) -> Report:
+    """The figures of a finished report."""
+    return Report.model_validate_json(path.read_text(encoding="utf-8"))

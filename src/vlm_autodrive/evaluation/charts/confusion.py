@@ -47,9 +47,8 @@ def confusion_svg(
 
 
 def _lines(label: str) -> list[str]:
-    """A column's heading on at most two lines."""
-    first, gap, rest = re.match(r"([^\s-]+[-]?)(\s*)(.*)", label).groups()  # type: ignore[union-attr]
-    return [first, rest] if rest else [first]
+    """A column's heading, broken once where it has a hyphen or a space."""
+    return re.sub(r"-|\s", lambda gap: f"{gap.group().strip()}\n", label, count=1).split("\n")
 
 
 def _cell(x: float, y: float, width: float, count: int, share: float, style: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -83,7 +84,9 @@ def reliability_svg(title: str, points: Sequence[Points]) -> Markup:
                 continue
             x, y = _place(axes, one.confidence, one.right.value)
             parts.append(
-                line(f"spread {drawn.style}", x, _place(axes, 0, one.right.low)[1], x, _place(axes, 0, one.right.high)[1])
+                line(
+                    f"spread {drawn.style}", x, _place(axes, 0, one.right.low)[1], x, _place(axes, 0, one.right.high)[1]
+                )
             )
             parts.append(marker(drawn.style, x, y))
     return _finish(title, axes, parts, [(drawn.style, drawn.label) for drawn in points])
@@ -129,7 +132,7 @@ def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
 def _spread(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """A few of a curve's points, evenly along its drawn length."""
     lengths = [0.0]
-    for (x1, y1), (x2, y2) in zip(places, places[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(places):
         lengths.append(lengths[-1] + abs(x2 - x1) + abs(y2 - y1))
     wanted = [lengths[-1] * (step + 0.5) / _MARKERS for step in range(_MARKERS)]
     nearest = {min(range(len(places)), key=lambda i: abs(lengths[i] - goal)) for goal in wanted} if places else set()
