@@ -46,6 +46,11 @@ def confusion_svg(
     return svg(_TOP + _CELL_H * len(labels) + 2, title, parts, role="group")
 
 
+def _opacity(share: float) -> float:
+    """Shades between light and dark are left out, since neither dark nor light text could be read on them."""
+    return round(0.86 + 0.35 * (share - _STRONG) if share > _STRONG else 0.06 + 0.6 * share, 3)
+
+
 def _lines(label: str) -> list[str]:
     """A column's heading, broken once where it has a hyphen or a space."""
     return re.sub(r"-|\s", lambda gap: f"{gap.group().strip()}\n", label, count=1).split("\n")
@@ -65,7 +70,7 @@ def _cell(x: float, y: float, width: float, count: int, share: float, style: str
         y=y,
         w=round(width - 3, 1),
         h=_CELL_H - 3,
-        opacity=round(0.06 + 0.94 * share, 3) if count else 0.0,
+        opacity=_opacity(share) if count else 0.0,
         strong=strong,
         middle=middle,
         cy=y + 20,
