@@ -1,16 +1,17 @@
-"""Asking a model that is named on the command line or in a recipe: checkpoints, hub models and baselines."""
+"""Asking a model that is named on the command line or in a recipe: checkpoints, hub or served models, baselines."""
 
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_autodrive.artifacts import PROVENANCE
+from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.engines.protocol import Answer, Engine, Question
 from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import VideoDetections
+from vlm_autodrive.settings import Settings
 from vlm_autodrive.stores import read_taxonomy
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
@@ -29,22 +30,42 @@ def evaluate_model(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about the held-out clips.
 
     Args:
         clips: The clip set.
-        model: A checkpoint's folder, ``tiny-base``, or a hub name.
+        model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
         out: Where the predictions go.
         settings: Which clips, and what is asked.
         reporter: Is told of the progress.
+        retry_errors: Ask again about clips in which anything ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
     from vlm_autodrive.evaluation.running import evaluate
+
+    if settings.endpoint.base_url:
+        from vlm_autodrive.engines.served import open_served_engine, served_key
+
+        key = served_key(settings.endpoint, model)
+        account = artifact_key("evaluation", {"clips": input_key(clips), "model": key}, Settings())
+        with open_served_engine(settings.endpoint, model, account, reporter) as engine:
+            return evaluate(clips, engine, key, out, settings, reporter, retry_errors=retry_errors, overwrite=overwrite)
     from vlm_autodrive.models.loading import model_key
 
-    return evaluate(clips, LazyEngine(model), model_key(model), out, settings, reporter, overwrite=overwrite)
+    return evaluate(
+        clips,
+        LazyEngine(model),
+        model_key(model),
+        out,
+        settings,
+        reporter,
+        retry_errors=retry_errors,
+        checkpoint=Path(model),
+        overwrite=overwrite,
+    )
 
 
 def evaluate_baseline(

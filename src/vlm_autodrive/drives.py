@@ -86,7 +86,9 @@ def _search(
     if truths:
         total = json.loads((folder / _FOUND / SUMMARY_FILE).read_text(encoding="utf-8"))["total"]
         wanted = truth_of(found, _some(truths, rest))
-        score = score_detections(found, wanted, times_real_time=total.get("times_real_time"))
+        score = score_detections(
+            found, wanted, times_real_time=total.get("times_real_time"), taxonomy=read_taxonomy(checkpoint)
+        )
     return DriveSearch(
         videos=len(found),
         events=sum(len(each.events) for each in found),

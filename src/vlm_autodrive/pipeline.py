@@ -98,14 +98,20 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
     )
     asked = recipe.evaluate.model_copy(update={"frame_cache": recipe.evaluate.frame_cache or str(cache)})
     predictions = {}
-    for name, model in (("base", recipe.train.model), ("tuned", str(checkpoint))):
+    models = {"base": recipe.train.model, "tuned": str(checkpoint)}
+    for name, model in models.items():
         do = partial(evaluate_model, clips, model, settings=asked)
         predictions[name] = run.stage(f"evaluate {name}", f"predictions/{name}", _with(do))
     for name in BASELINES:
         do = partial(evaluate_baseline, clips, name, settings=recipe.baselines)
         predictions[name] = run.stage(f"evaluate {name}", f"predictions/{name}", _with(do))
+    validation, ahead = _further_predictions(recipe, run, catalog, clips, asked, models)
     comparison = run.stage(
-        "compare", "comparison", lambda out, say: compare(predictions, out, recipe.compare, say, overwrite=True)
+        "compare",
+        "comparison",
+        lambda out, say: compare(
+            predictions, out, recipe.compare, say, validation=validation, ahead=ahead, overwrite=True
+        ),
     )
     searched = None
     if recipe.detect is not None:
@@ -134,6 +140,34 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
         report_html=html,
         report_json=figures,
     )
+
+
+def _further_predictions(
+    recipe: Recipe, run: "_Run", catalog: Path, clips: Path, asked: EvaluateSettings, models: Mapping[str, str]
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The models' verdicts on validation clips, if there are any, and on windows that end before an event, if wanted.
+
+    The windows are those of the same test videos, so that none is tested that was trained on.
+    """
+    from vlm_autodrive.clips.building import build_clips
+
+    plain = asked.model_copy(update={"reasoning": False, "prompts": (), "controls": ()})
+    validation, ahead = {}, {}
+    if any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips)):
+        on_validation = plain.model_copy(update={"split": "validation"})
+        for name, model in models.items():
+            do = partial(evaluate_model, clips, model, settings=on_validation)
+            validation[name] = run.stage(f"evaluate {name} on validation", f"validation/{name}", _with(do))
+    if recipe.anticipation is not None:
+        leads = {"anticipation_s": recipe.anticipation.leads_s, "frozen_test": str(clips / TEST_IDS_FILE)}
+        wanted = recipe.clips.model_copy(update=leads)
+        windows = run.stage(
+            "clips ahead", "clips-ahead", lambda out, say: build_clips(catalog, out, wanted, say, overwrite=True)
+        )
+        for name, model in models.items():
+            do = partial(evaluate_model, windows, model, settings=plain)
+            ahead[name] = run.stage(f"evaluate {name} ahead", f"ahead/{name}", _with(do))
+    return validation, ahead
 
 
 def read_scores(folder: Path) -> dict[str, Any]:

@@ -62,6 +62,16 @@ class DetectSection(DetectSettings):
         return DetectSettings.model_validate(self.model_dump(include=set(DetectSettings.model_fields)))
 
 
+class AnticipationSection(Settings):
+    """Whether events are seen coming: windows of the test videos that end before an event and show nothing later.
+
+    Attributes:
+        leads_s: How long before the event they end, one window for each.
+    """
+
+    leads_s: tuple[float, ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
+
+
 class Recipe(Settings):
     """A whole run, from videos to the report.
 
@@ -75,6 +85,7 @@ class Recipe(Settings):
         supervise: What the model is to learn from.
         train: The training, and the base model.
         evaluate: The questions asked of base and tuned model.
+        anticipation: Windows that end before an event; None to leave them out.
         baselines: What is learnt without a model, to compare with.
         compare: The comparison.
         detect: Long video; None to leave it out.
@@ -90,6 +101,7 @@ class Recipe(Settings):
     supervise: SuperviseSettings = SuperviseSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    anticipation: AnticipationSection | None = None
     baselines: BaselineSettings = BaselineSettings()
     compare: CompareSettings = CompareSettings()
     detect: DetectSection | None = None
@@ -118,6 +130,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "supervise": SuperviseSettings,
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
+    "anticipation": AnticipationSection,
     "baselines": BaselineSettings,
     "compare": CompareSettings,
     "detect": DetectSection,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact, write_text
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Clip,
@@ -15,6 +16,8 @@ from vlm_autodrive.records import (
     Event,
     ImportedQuestion,
     ImportIssue,
+    Judgement,
+    PersonsGrade,
     Prediction,
     Scenario,
     SupervisionItem,
@@ -35,6 +38,8 @@ DATA_SETS_FILE = "datasets.jsonl"
 CLIPS_FILE = "clips.jsonl"
 ITEMS_FILE = "items.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
+JUDGEMENTS_FILE = "judgements.jsonl"
+PEOPLE_FILE = "people.jsonl"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:
@@ -139,8 +144,19 @@ def read_clips(folder: Path) -> list[Clip]:
 
 
 def iterate_clips(folder: Path) -> Iterator[Clip]:
-    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory."""
+    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory.
+
+    Raises:
+        UserError: If two clips have one id, as in files that were edited or appended to by hand.
+    """
+    seen: set[str] = set()
     for clip in iterate_jsonl(folder / CLIPS_FILE, Clip):
+        if clip.clip_id in seen:
+            raise UserError(
+                f"{folder / CLIPS_FILE} holds two clips called {clip.clip_id}; everything is joined by that id, so "
+                "take one of them out or give it an id of its own."
+            )
+        seen.add(clip.clip_id)
         yield clip.model_copy(update={"path": absolute_from_artifact(clip.path, folder)})
 
 
@@ -152,3 +168,14 @@ def read_items(supervision: Path) -> list[SupervisionItem]:
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions of one model on a clip set."""
     return read_jsonl(folder / PREDICTIONS_FILE, Prediction)
+
+
+def read_judgement_records(folder: Path) -> list[Judgement]:
+    """What a judge said of each trace of one model."""
+    return read_jsonl(folder / JUDGEMENTS_FILE, Judgement)
+
+
+def read_persons_grades(folder: Path) -> list[PersonsGrade]:
+    """What people said of the same traces; none if nobody was asked."""
+    path = folder / PEOPLE_FILE
+    return read_jsonl(path, PersonsGrade) if path.is_file() else []

@@ -26,6 +26,7 @@ VERBS = [
     "plan",
     "train",
     "evaluate",
+    "judge",
     "compare",
     "report",
     "detect",

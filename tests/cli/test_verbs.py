@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.records import DetectedEvent, Outcome, VideoDetections
+from vlm_autodrive.records import DetectedEvent, Outcome, Prediction, Verdict, VideoDetections, write_jsonl
 from vlm_autodrive.training.planning import ClipPlan, Plan
 
 run = CliRunner().invoke
@@ -113,15 +113,25 @@ def test_plan_shows_a_clip(calls):
     assert noted[0][0][2] == "c7"
 
 
-def test_evaluate_tells_models_from_baselines(calls):
-    noted = calls("asking.evaluate_model")
-    run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false"])
+def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp_path):
+    verdict = Verdict(outcome=Outcome.UNPARSEABLE, event_class=None, probabilities=None, raw_text="Perhaps.")
+    said = Prediction(clip_id="c", model="m", verdict=verdict, reasoning=None, frame_times_s=(), latency_s=0.1)
+    write_jsonl(tmp_path / "predictions.jsonl", [said])
+    noted = calls("asking.evaluate_model", tmp_path)
+    result = run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false", "--retry-errors"])
+    assert result.exit_code == 0, result.stderr
     assert noted[-1][0][:3] == (Path("cl"), "some/model", Path("o"))
     assert noted[-1][0][3].reasoning is False
-    calls("asking.evaluate_baseline")
+    assert noted[-1][1]["retry_errors"] is True
+    assert result.stdout == f"{tmp_path}\n"
+    assert result.stderr == "1 clip; verdicts 1 unparseable (100.0% unparseable).\n"
+    calls("asking.evaluate_baseline", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "regularisation=2"])
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][1] == "camera_shake"
+    again = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "--retry-errors"])
+    assert again.exit_code == 1
+    assert "leave --retry-errors out" in again.stderr
     assert noted[-1][0][3].regularisation == 2
 
 

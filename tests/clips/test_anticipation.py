@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import event, triplet, video
-from vlm_autodrive.clips.anticipation import ANTICIPATION, check_causal
+from vlm_autodrive.clips.anticipation import check_causal
 from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.two_classes import as_two_classes, two_class_taxonomy
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import SamplingSettings

@@ -14,7 +14,7 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.thresholds import calibrate_threshold, fit_threshold, read_threshold, with_threshold
 from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
+from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
 
 SETTINGS = DetectSettings(reasoning=False)
 
@@ -69,6 +69,34 @@ def test_scores_by_hand():
     assert score.median_error_s == pytest.approx(abs(hit.events[0].time_s - 6.2))
     assert score.class_right.value == 0
     assert (score.videos, score.times_real_time) == (2, 7.5)
+
+
+def test_the_time_to_alert_by_hand():
+    """Windows end at 4.8, 6, 7.2, 8.4, 9.6 s and so on; the alarm of the one that ends at 8.4 s is the first."""
+    early = scanned("a", [0.1, 0.1, 0.1, 0.5, 0.9, 0.9, 0.1, 0.1])
+    late = scanned("b", [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.1])
+    unjudged = scanned("c", [0.1, 0.1, 0.9])
+    blind = WindowScore(start_s=2.4, end_s=7.2, outcome=Outcome.ERROR, probabilities=None)
+    unjudged = unjudged.model_copy(update={"windows": (*unjudged.windows[:2], blind)})
+    truths = {name: [event(name, 10.0)] for name in "abc"}
+    found = score_detections([early, late, unjudged], truths).time_to_alert
+    assert (found.threshold, found.horizon_s, found.events) == (0.5, 5.0, 3)
+    assert (found.warned.value, found.median_s.value) == (pytest.approx(1 / 3), pytest.approx(1.6))
+    # at 0.9: 0.4 s ahead; at 0.5: 1.6 s; at 0.1: the windows that end at 6, 6 and 6 s, so 4 s
+    assert found.mean_s == pytest.approx((0.4 + 1.6 + 4.0) / 3)
+    assert found.mean_of_always_alarming_s == pytest.approx(4.0)
+    assert score_detections([early], {"a": truths["a"]}, horizon_s=1.0).time_to_alert.median_s.value == pytest.approx(
+        0.4
+    )
+    assert score_detections([early], {"a": []}).time_to_alert is None
+
+
+def test_the_time_to_alert_goes_by_the_classes_of_the_task():
+    drive = scanned("a", [0.9] * 4)
+    windows = tuple(w.model_copy(update={"probabilities": {"event": 0.9, "normal": 0.1}}) for w in drive.windows)
+    drive = drive.model_copy(update={"windows": windows, "events": ()})
+    found = score_detections([drive], {"a": [event("a", 9.0, "event")]}, taxonomy=TWO_CLASS_TAXONOMY).time_to_alert
+    assert found.median_s.value == pytest.approx(4.2)
 
 
 def test_what_cannot_be_scored_is_refused():

@@ -1,11 +1,14 @@
 """The engine sees what training taught: same tokens, same positions, same probabilities."""
 
+import numpy as np
 import pytest
 import torch
 
 from tests.tiny_models import MODELS, load_tiny, random_pixels
 from vlm_autodrive.engines.local import LocalEngine, _next_token
 from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.models.encoding import SYSTEM_PROMPT, Encoder
+from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, predict, share_prefix
 from vlm_autodrive.video.frames import Frames
@@ -81,3 +84,80 @@ def test_tokens_are_drawn_as_often_as_their_share_says():
         drawn = [int(_next_token(logits, temperature, chance)) for _ in range(4000)]
         shares = torch.bincount(torch.tensor(drawn), minlength=4) / len(drawn)
         torch.testing.assert_close(shares, (logits[0] / temperature).softmax(dim=-1), atol=0.03, rtol=0)
+
+
+def stock_conversation(loaded, prompt: str) -> list[int]:
+    """A question without video as the stock chat template and tokenizer write it in one piece."""
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
+        {"role": "user", "content": [{"type": "text", "text": prompt}]},
+    ]
+    text = loaded.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return loaded.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize("model_type", [*MODELS, "tiny-base"])
+def test_without_video_the_model_reads_the_stock_conversation_in_words(model_type):
+    if model_type == "tiny-base":
+        loaded = load_model(model_type, torch.device("cpu"))
+        encoder = Encoder(loaded)
+        shape = (loaded.card.sampling.height, loaded.card.sampling.width)
+        seen = Frames(np.full((8, *shape, 3), 90, np.uint8), tuple(i * 0.3 for i in range(8)))
+    else:
+        loaded, encoder = load_tiny(model_type)
+        seen = clips(model_type)[1]
+    verdict = Question("What happens?\nAnswer with A or B only.", codes=("A", "B"))
+    text = Question("Describe.", max_new_tokens=3)
+    blind = Frames(seen.pixels[:0], ())
+    (alone, written), (beside, _), (with_video, _) = LocalEngine(loaded).answer([blind, blind, seen], [verdict, text])
+    whole = stock_conversation(loaded, verdict.prompt)
+    prefix = encoder.prefix((), *seen.pixels.shape[1:3])
+    assert [*prefix.input_ids.tolist(), *encoder.question(verdict.prompt, after_video=False)] == whole
+    with torch.inference_mode():
+        logits = loaded.model(input_ids=torch.tensor([whole])).logits[0, -1, encoder.code_ids(verdict.codes)]
+        grown = stock_conversation(loaded, text.prompt)
+        for _ in range(text.max_new_tokens):
+            grown.append(int(loaded.model(input_ids=torch.tensor([grown])).logits[0, -1].argmax()))
+    torch.testing.assert_close(torch.tensor(alone.probabilities), logits.softmax(dim=-1), atol=1e-5, rtol=1e-4)
+    assert alone.probabilities == pytest.approx(beside.probabilities, abs=1e-6)
+    assert alone.probabilities != with_video.probabilities
+    new = [*grown[-text.max_new_tokens :], encoder.end_of_turn_id]
+    assert written.text == encoder.decode(new[: new.index(encoder.end_of_turn_id)])
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_the_video_is_encoded_once_for_all_questions(model_type):
+    loaded, _ = load_tiny(model_type)
+    towers, prefills = [], []
+    tower = loaded.model.get_submodule(loaded.family.vision_tower)
+    tower.register_forward_hook(lambda *_: towers.append(1))
+    language_model = loaded.model.get_submodule(loaded.family.language_model)
+    language_model.register_forward_hook(lambda *given: prefills.append(given[2].last_hidden_state.shape[1]))
+    shown = [clips(model_type)[0]] * 3
+    verdicts = [Question(f"What happens, in {words}?", codes=("A", "B")) for words in ("short", "full", "a word")]
+    answers = LocalEngine(loaded).answer(shown, [*verdicts, Question("Describe.", max_new_tokens=4)])
+    assert all(len(row) == 4 for row in answers)
+    assert len(towers) == 1
+    longest = max(prefills)
+    assert prefills.count(longest) == 1
+    assert all(tokens < longest / 2 for tokens in prefills if tokens != longest)
+
+
+def test_a_batch_too_large_for_the_memory_is_asked_in_parts():
+    loaded, _ = load_tiny("qwen2_5_vl")
+    question = Question("What happens?", codes=("A", "B"))
+    whole = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    room = 1
+
+    def fill(module, arguments, named):
+        if len(named["input_ids"]) > room:
+            raise torch.OutOfMemoryError("no room")
+
+    loaded.model.model.register_forward_pre_hook(fill, with_kwargs=True)
+    parts = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    for (one,), (other,) in zip(whole, parts, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    room = 0
+    failed = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    assert {answer.outcome for (answer,) in failed} == {Outcome.ERROR}
+    assert "out of memory" in failed[0][0].reason

@@ -51,8 +51,21 @@ def make_clip(clip_id: str, event_class: str | None = "normal", **changes) -> Cl
     return Clip(**(values | changes))
 
 
-def make_prediction(clip: Clip, answer: str | None, *, traced: str | None = None, time_s=None, probabilities=None):
+def make_verdict(answer: str | None, probabilities=None) -> Verdict:
     outcome = Outcome.OK if answer else Outcome.UNPARSEABLE
+    return Verdict(outcome=outcome, event_class=answer, probabilities=probabilities, raw_text=str(answer))
+
+
+def make_prediction(
+    clip: Clip,
+    answer: str | None,
+    *,
+    traced: str | None = None,
+    time_s=None,
+    probabilities=None,
+    other_prompts=None,
+    controls=None,
+):
     reasoning = None
     if traced is not None:
         reasoning = Reasoning(
@@ -66,10 +79,12 @@ def make_prediction(clip: Clip, answer: str | None, *, traced: str | None = None
     return Prediction(
         clip_id=clip.clip_id,
         model="some-model",
-        verdict=Verdict(outcome=outcome, event_class=answer, probabilities=probabilities, raw_text=str(answer)),
+        verdict=make_verdict(answer, probabilities),
         reasoning=reasoning,
         frame_times_s=(0.0, 1.0),
         latency_s=0.1,
+        other_prompts=other_prompts or {},
+        controls=controls or {},
     )
 
 
@@ -92,7 +107,10 @@ def write_prediction_set(folder: Path, clips, predictions) -> Path:
 
 
 class FakeEngine:
-    """Answers by the mean brightness of a clip's frames, so that a shifted answer is noticed."""
+    """Answers by the mean brightness of a clip's frames, so that a shifted answer is noticed.
+
+    Asked without frames, it names the last class.
+    """
 
     name = "fake"
     sampling = SamplingSettings(fps=2, max_frames=4, height=16, width=24)
@@ -108,7 +126,7 @@ class FakeEngine:
         return [[self._one(frames, question) for question in questions] for frames in clips]
 
     def _one(self, frames, question):
-        code = self.code_of(frames)
+        code = self.code_of(frames) if frames.times_s else DEFAULT_TAXONOMY.codes[-1]
         if question.codes:
             return Answer(Outcome.OK, code, tuple(0.8 if c == code else 0.1 for c in question.codes))
         return Answer(Outcome.OK, format_reasoning("Seen [t=0.5].", code, None if code == "C" else 1.0))

@@ -175,6 +175,7 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
     search = DriveSearch.model_validate_json((folder / "drives.json").read_text())
     alert = TimeToAlert(
         threshold=0.613,
+        horizon_s=10,
         events=5,
         warned=wilson(4, 5),
         median_s=wilson(1, 2),
@@ -184,7 +185,10 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
     score = search.score.model_copy(update={"time_to_alert": alert})
     shown = drives_of(tmp_path / "others", score=score)
     section = drives_section(report_of(comparison, shown)[0])
-    assert "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm before they happened" in section
+    assert (
+        "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm in the 10 s before they happened"
+        in section
+    )
     assert "comes to 3.2 s; a detector that always alarms gets 9.8 s" in section
 
 

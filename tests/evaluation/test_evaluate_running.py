@@ -3,10 +3,13 @@ import numpy as np
 import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set
 
+from vlm_autodrive.artifacts import input_key, read_provenance
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.running import evaluate, write_predictions
 from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.evaluation.summary import summary
+from vlm_autodrive.models.prompts import other_verdict_prompt, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.stores import read_clips, read_predictions
 
@@ -41,7 +44,8 @@ def clip_set(tmp_path):
 
 
 def run(clip_set, engine, out="out", **settings):
-    return evaluate(clip_set, engine, "key", clip_set.parent / out, EvaluateSettings(**settings))
+    plain = {"prompts": (), "controls": ()}
+    return evaluate(clip_set, engine, "key", clip_set.parent / out, EvaluateSettings(**plain | settings))
 
 
 def test_each_clip_of_the_split_has_one_answer_and_its_own(clip_set):
@@ -88,7 +92,8 @@ def test_a_finished_run_asks_nothing_and_another_model_does(clip_set):
     run(clip_set, again)
     assert again.asked == []
     with pytest.raises(UserError, match="overwrite"):
-        evaluate(clip_set, again, "other key", clip_set.parent / "out", EvaluateSettings())
+        settings = EvaluateSettings(prompts=(), controls=())
+        evaluate(clip_set, again, "other key", clip_set.parent / "out", settings)
 
 
 class Answering(FakeEngine):
@@ -123,8 +128,153 @@ def test_an_engine_that_drops_a_clip_is_not_joined_by_position(clip_set):
         def answer(self, clips, questions):
             return super().answer(clips, questions)[1:]
 
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(RuntimeError, match="2 questions about 4 clips and gave 6 answers for 3 clips"):
         run(clip_set, Dropping(code_of))
+
+
+def test_an_engine_that_drops_a_question_is_not_believed(clip_set):
+    class Forgetful(FakeEngine):
+        def answer(self, clips, questions):
+            return super().answer(clips, questions[:1])
+
+    with pytest.raises(RuntimeError, match="gave 4 answers"):
+        run(clip_set, Forgetful(code_of))
+
+
+class Fragile(FakeEngine):
+    """Breaks down on clips of one brightness, with all that stand beside them."""
+
+    def answer(self, clips, questions):
+        if any(code_of(frames) == "B" for frames in clips):
+            raise IndexError("list index out of range")
+        return super().answer(clips, questions)
+
+
+@pytest.mark.parametrize("batch_clips", [2, 16])
+def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, batch_clips):
+    predictions = read_predictions(run(clip_set, Fragile(code_of), batch_clips=batch_clips))
+    reasons = {i: predictions[i].verdict.reason for i in (0, 1, 3, 5)}
+    assert reasons == {
+        0: "",
+        1: "the engine broke down on this clip (IndexError: list index out of range)",
+        3: "",
+        5: "",
+    }
+    assert [predictions[i].verdict.event_class for i in (0, 3, 5)] == ["collision", "collision", "normal"]
+    assert predictions[1].verdict.outcome is predictions[1].reasoning.outcome is Outcome.ERROR
+
+
+def test_an_engine_that_never_works_is_let_fail(clip_set):
+    class Broken(FakeEngine):
+        def answer(self, clips, questions):
+            raise IndexError("no weights")
+
+    with pytest.raises(IndexError, match="no weights"):
+        run(clip_set, Broken(code_of))
+
+
+def test_every_record_says_what_was_asked_and_where_its_probabilities_come_from(clip_set):
+    predictions = read_predictions(run(clip_set, FakeEngine(code_of), prompts=("short", "expert")))
+    verdict_text = verdict_prompt(DEFAULT_TAXONOMY).text
+    for prediction in predictions:
+        assert prediction.verdict.prompt == verdict_text
+        assert prediction.reasoning.prompt == reasoning_prompt(DEFAULT_TAXONOMY).text
+        assert list(prediction.other_prompts) == ["short", "expert"]
+        for wording, verdict in prediction.other_prompts.items():
+            assert verdict.prompt == other_verdict_prompt(wording, DEFAULT_TAXONOMY).text
+            assert verdict.outcome is prediction.verdict.outcome
+            assert verdict.event_class == prediction.verdict.event_class
+    assert [p.verdict.probability_source for p in predictions] == ["code_logprobs"] * 2 + [
+        None,
+        "code_logprobs",
+        None,
+        "code_logprobs",
+    ]
+
+
+def test_whatever_changes_a_prediction_makes_it_anew(clip_set):
+    run(clip_set, FakeEngine(code_of))
+    for change in (
+        {"prompts": ("short",)},
+        {"controls": ("black",)},
+        {"seed": 1},
+        {"hide_s": 0.5},
+        {"sampling": {"fps": 1}},
+        {"max_new_tokens": 9},
+        {"reasoning": False},
+    ):
+        with pytest.raises(UserError, match="overwrite"):
+            run(clip_set, FakeEngine(code_of), **change)
+    run(clip_set, FakeEngine(code_of), cache_workers=1)
+
+
+def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(clip_set):
+    class Seeing(FakeEngine):
+        def answer(self, clips, questions):
+            self.shapes = {frames.pixels.shape for frames in clips}
+            return super().answer(clips, questions)
+
+    engine = Seeing(code_of)
+    out = run(clip_set, engine, sampling={"fps": 1})
+    assert engine.shapes == {(2, 16, 24, 3)}
+    assert read_provenance(out).settings["sampling"] == {"fps": 1.0, "max_frames": 4, "height": 16, "width": 24}
+    with pytest.raises(UserError, match=r"laid over how fake wants its frames: .*n_frames=8 is more than max_frames=4"):
+        run(clip_set, engine, sampling={"n_frames": 8}, out="eight")
+
+
+def test_a_clip_that_stands_twice_is_refused(clip_set):
+    clips = read_clips(clip_set)
+    twice = write_clip_set(clip_set.parent / "twice", [*clips, clips[1]])
+    with pytest.raises(UserError, match="clip-1 more than once"):
+        run(twice, FakeEngine(code_of))
+
+
+def lines_of(out):
+    return (out / "predictions.jsonl").read_text().splitlines()
+
+
+def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set):
+    out = run(clip_set, Fragile(code_of), batch_clips=2)
+    before, key = lines_of(out), input_key(out)
+    write_grey(clip_set.parent / "2.mp4", 200)  # was broken, and the fifth stays unusable
+    engine = FakeEngine(code_of)
+    settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
+    evaluate(clip_set, engine, "key", out, settings, retry_errors=True)
+    after = lines_of(out)
+    assert engine.asked == [2]
+    assert [i for i in range(6) if before[i] != after[i]] == [1, 2]
+    assert [p.verdict.outcome for p in read_predictions(out)] == [Outcome.OK] * 4 + [Outcome.ERROR, Outcome.OK]
+    assert read_predictions(out)[1].verdict.event_class == "near_collision"
+    assert input_key(out) != key  # what was made of the old ones is out of date
+    evaluate(clip_set, engine, "key", out, settings, retry_errors=True)
+    run(clip_set, engine, batch_clips=2)
+    assert engine.asked == [2]
+    assert lines_of(out) == after
+
+
+def test_a_retry_that_is_interrupted_loses_nothing(clip_set):
+    out = run(clip_set, Fragile(code_of), batch_clips=2)
+    before = lines_of(out)
+    settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(clip_set, FakeEngine(code_of, die_after=0), "key", out, settings, retry_errors=True)
+    assert lines_of(out) == before
+    evaluate(clip_set, FakeEngine(code_of), "key", out, settings, retry_errors=True)
+    assert [i for i in range(6) if before[i] != lines_of(out)[i]] == [1]
+
+
+def test_the_summary_counts_every_outcome(clip_set):
+    answers = [Answer(Outcome.OK, "Perhaps."), Answer(Outcome.OK, "A")]
+
+    class Alternating(FakeEngine):
+        def _one(self, frames, question):
+            return answers[code_of(frames) == "A"]
+
+    made = read_predictions(run(clip_set, Alternating(None)))
+    assert summary(made) == (
+        "6 clips; verdicts 2 ok, 2 unparseable, 2 error (33.3% unparseable); "
+        "traces 2 repaired, 2 unparseable, 2 error (33.3% unparseable)."
+    )
 
 
 def test_predictions_must_be_one_for_each_clip(tmp_path):

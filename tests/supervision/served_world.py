@@ -4,9 +4,9 @@ import json
 import re
 from zlib import crc32
 
-from fake_endpoint import Asked, completion
 from starlette.responses import Response
 
+from tests.fake_endpoint import Asked, completion
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings

@@ -7,13 +7,14 @@ from pathlib import Path
 from pydantic import BaseModel
 from worlds import real_clip
 
+from vlm_autodrive.engines.endpoint.client import Use
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TeacherPrompt, append_jsonl
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.served import TeacherUse, open_served
+from vlm_autodrive.supervision.teachers.served import open_served
 
 FACTS = facts_of(real_clip(1, "normal", None), DEFAULT_TAXONOMY)
 
@@ -36,7 +37,7 @@ def served(url: str, cache: Path, **settings) -> ServedTeacherSettings:
 
 def ask(
     settings: ServedTeacherSettings, requests: Sequence[TeacherRequest], job: str = "job", reporter: Reporter = SILENT
-) -> tuple[list[TeacherReply | UserError], TeacherUse]:
+) -> tuple[list[TeacherReply | UserError], Use]:
     """Ask for all, as many at once as the teacher wants; what stops the run stands in its request's place."""
 
     async def run():

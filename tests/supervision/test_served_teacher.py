@@ -14,17 +14,17 @@ import av
 import httpx
 import numpy as np
 import pytest
-from fake_endpoint import completion, serve
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from teacher_jobs import ask, request, served
 
 from tests.clocks import numbers_shown
+from tests.fake_endpoint import completion, serve
+from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, wait_s
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.teachers import retrying
 from vlm_autodrive.supervision.teachers.protocol import Footage
-from vlm_autodrive.supervision.teachers.retrying import asked_wait_s, wait_s
 from vlm_autodrive.supervision.teachers.served import open_served
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import SamplingSettings

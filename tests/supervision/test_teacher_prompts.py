@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from worlds import random_clip, real_clip
 
+from vlm_autodrive.engines.endpoint.json_answers import read_answer
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description
@@ -16,7 +17,6 @@ from vlm_autodrive.supervision.reasoning import reasoning_shape
 from vlm_autodrive.supervision.requests import description_request
 from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers import prompts
-from vlm_autodrive.supervision.teachers.answers import read_answer
 
 CLASSES = ("collision", "near_collision", "normal")
 BLIND = SeesSettings(label=False, frames=8)

@@ -11,15 +11,15 @@ import sys
 import time
 
 import pytest
-from fake_endpoint import completion, serve
 from starlette.responses import Response
 from teacher_jobs import FACTS, SeenAnswer, ask, request, run_job, served
 
+from tests.fake_endpoint import completion, serve
+from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.engines.endpoint.cache import cache_path
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
-from vlm_autodrive.supervision.teachers import retrying
-from vlm_autodrive.supervision.teachers.cache import cache_path
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
 from vlm_autodrive.video.frames import SamplingSettings

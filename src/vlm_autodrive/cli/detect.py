@@ -70,8 +70,14 @@ def detect(
         fitted = calibrate_threshold(out, fit, out, false_alarms, chosen, taxonomy)
         reporter.say(f"Threshold {fitted.threshold:.3f}, written to {out / THRESHOLD_FILE} for --threshold-from.")
     if truth is not None:
-        scores = score_folder(out, truth, out, taxonomy).scores
+        scored = score_folder(out, truth, out, taxonomy)
+        scores, alerts = scored.scores, scored.time_to_alert
         reporter.say(f"Found {scores.found} of {scores.events} events, with {scores.false_alarms} false alarms.")
+        if alerts is not None and alerts.median_s.value is not None:
+            reporter.say(
+                f"Before {alerts.median_s.n} of {alerts.events} events an alarm could be given, "
+                f"{alerts.median_s.value:.1f} s ahead in the median."
+            )
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"windows"}) for one in found])
     else:

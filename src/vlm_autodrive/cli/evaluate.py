@@ -16,26 +16,52 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A checkpoint, tiny-base, a folder or a name on the hub; or a baseline: majority, camera_shake.",
+            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake; "
+            "or with --endpoint the model's name there.",
         ),
     ],
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
+    retry_errors: Annotated[
+        bool,
+        typer.Option("--retry-errors", help="Ask again about clips in which anything ended with an error."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Ask a model, or a baseline, about the held-out clips.
+
+    Each clip's frames are read once for the direct verdict, for the same in other words (prompts=[...]) and for the
+    reasoning; then the verdict is asked of tampered footage (controls=[...]). Every clip gets exactly one record,
+    those that fail too. A run that was stopped goes on where it was.
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
     from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
+    from vlm_autodrive.evaluation.summary import summary
+    from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
-    if model in BASELINES:
+    served = None if endpoint is None else {"base_url": endpoint}
+    if model in BASELINES and served is None:
+        if retry_errors:
+            raise UserError(f"{model} asks no model that could answer a second time; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
-        print(evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite))
+        made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
-        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings)
-        print(evaluate_model(clips, model, out, chosen, reporter, overwrite=overwrite))
+        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served)
+        made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
+    reporter.say(summary(read_predictions(made)))
+    print(made)

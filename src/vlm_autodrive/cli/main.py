@@ -16,6 +16,7 @@ from vlm_autodrive.cli import evaluate as evaluate_verb
 from vlm_autodrive.cli import export as export_verb
 from vlm_autodrive.cli import import_ as import_verb
 from vlm_autodrive.cli import inspect as inspect_verb
+from vlm_autodrive.cli import judge as judge_verb
 from vlm_autodrive.cli import models as models_verb
 from vlm_autodrive.cli import plan as plan_verb
 from vlm_autodrive.cli import recipes as recipes_verb
@@ -96,6 +97,7 @@ app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
 app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)
+app.command("judge", rich_help_panel=_USE)(judge_verb.judge)
 app.command("compare", rich_help_panel=_USE)(compare_verb.compare)
 app.command("report", rich_help_panel=_USE)(report_verb.report)
 app.command("detect", rich_help_panel=_USE)(detect_verb.detect)

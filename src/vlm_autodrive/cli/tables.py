@@ -69,13 +69,14 @@ def _print_head(verdict: str, findings: Sequence["Finding"]) -> None:
 def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> None:
     """The scores of each model, with 95 % intervals."""
     from vlm_autodrive.evaluation.formats import with_interval
-    from vlm_autodrive.evaluation.main_rows import main_rows
+    from vlm_autodrive.evaluation.main_rows import main_rows, right_answers
 
     count = next(iter(models.values())).n
     table = Table(title=f"Held-out clips: {count}", title_justify="left", header_style="bold")
     table.add_column("")
     for name in models:
         table.add_column(name, justify="right")
+    table.add_row("right answers", *(right_answers(scores) for scores in models.values()))
     for label, cells in main_rows(models, taxonomy):
         table.add_row(label, *(with_interval(cell) for cell in cells))
     console = _console()

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from vlm_autodrive.clips.windows import Window
 from vlm_autodrive.records import Clip, Event
 
-ANTICIPATION = "anticipation_s"
-"""The key, in a clip's metadata, of how long before the event its window ends."""
-
 _LEAST_S = 1.0  # a shorter window shows too little to anticipate anything from
 _TOLERANCE_S = 1e-6
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from vlm_autodrive.clips.anticipation import ANTICIPATION, causal_window, check_causal, too_short, window_before
+from vlm_autodrive.clips.anticipation import causal_window, check_causal, too_short, window_before
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.clips.windows import (
@@ -14,7 +14,7 @@ from vlm_autodrive.clips.windows import (
     window_like,
     worst_event,
 )
-from vlm_autodrive.records import Clip, Event, Scenario, Split, Taxonomy, Video
+from vlm_autodrive.records import ANTICIPATION, Clip, Event, Scenario, Split, Taxonomy, Video
 
 
 class Cutter:

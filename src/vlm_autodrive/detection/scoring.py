@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.detection.merging import event_probability
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
@@ -13,6 +14,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.drive_search import DetectionScore
 from vlm_autodrive.metrics.event_time import detection_scores, match_events
 from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.metrics.time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, Taxonomy, VideoDetections
 
 SCORE_FILE = "score.json"
@@ -25,6 +27,8 @@ def score_detections(
     truths: Mapping[str, Sequence[Event]],
     tolerance_s: float = TOLERANCE_S,
     times_real_time: float | None = None,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    horizon_s: float = HORIZON_S,
 ) -> DetectionScore:
     """Score detections against true events. An event of any class counts as found if its time is right.
 
@@ -33,6 +37,8 @@ def score_detections(
         truths: The true events of each video, by the name that its detections bear; empty for a quiet drive.
         tolerance_s: How far a detected event may lie from the true one.
         times_real_time: How many times as fast as real time the scan was.
+        taxonomy: The classes.
+        horizon_s: How far before an event an alarm may lie to be a warning of it.
 
     Raises:
         UserError: If a video of ``truths`` has no detections, or there is nothing to score.
@@ -60,6 +66,9 @@ def score_detections(
         median_error_s=float(np.median(errors)) if errors else None,
         class_right=wilson(right, len(errors)),
         times_real_time=times_real_time,
+        time_to_alert=time_to_alert(
+            {video: _scored(each, taxonomy) for video, each in by_video.items()}, true, kept[0].threshold, horizon_s
+        ),
     )
 
 
@@ -69,6 +78,7 @@ def score_folder(
     out: Path,
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     tolerance_s: float = TOLERANCE_S,
+    horizon_s: float = HORIZON_S,
 ) -> DetectionScore:
     """Score a folder of detections against a manifest of true events.
 
@@ -80,10 +90,11 @@ def score_folder(
         out: The folder to write to.
         taxonomy: The classes.
         tolerance_s: How far a detected event may lie from the true one.
+        horizon_s: How far before an event an alarm may lie to be a warning of it.
     """
     detections = read_detections(detections_folder)
     truths = truth_of(detections, read_truth(truth_file, taxonomy))
-    score = score_detections(detections, truths, tolerance_s)
+    score = score_detections(detections, truths, tolerance_s, taxonomy=taxonomy, horizon_s=horizon_s)
     pictures = out / TIMELINES
     pictures.mkdir(parents=True, exist_ok=True)
     for number, each in enumerate((each for each in detections if each.video in truths), start=1):
@@ -92,6 +103,12 @@ def score_folder(
             write_timeline(picture, Path(each.video), each, taxonomy, truths[each.video])
     write_text(out / SCORE_FILE, score.model_dump_json(indent=1) + "\n")
     return score
+
+
+def _scored(detections: VideoDetections, taxonomy: Taxonomy) -> list[ScoredWindow]:
+    """The windows that the model judged; the others could give no alarm."""
+    pairs = [(window, event_probability(window, taxonomy)) for window in detections.windows]
+    return [ScoredWindow(window.start_s, window.end_s, chance) for window, chance in pairs if chance is not None]
 
 
 def times_of(events: Sequence[Event]) -> list[float]:

@@ -151,7 +151,7 @@ def calibrate_threshold(
         each.model_copy(update={"threshold": threshold, "events": tuple(merge_windows(each.windows, tried, taxonomy))})
         for each in detections
     ]
-    score = score_detections(merged, truths, tolerance_s)
+    score = score_detections(merged, truths, tolerance_s, taxonomy=taxonomy)
     fitted = FittedThreshold(
         threshold=threshold,
         max_false_alarms_per_hour=max_false_alarms_per_hour,

@@ -66,38 +66,52 @@ class LocalEngine:
     def _answer_group(
         self, clips: Sequence[Frames], prefixes: Sequence[Prefix], group: Sequence[int], questions: Sequence[Question]
     ) -> list[list[Answer]]:
-        """Answers to each question, of clips whose prefixes have one length."""
+        """Answers to each question, of clips whose prefixes have one length; in halves where memory is too small."""
+        try:
+            return self._answer_together(clips, prefixes, group, questions)
+        except torch.OutOfMemoryError:
+            pass  # what it held is free behind this block only
+        if len(group) == 1:
+            failed = Answer(Outcome.ERROR, "", reason="out of memory with this clip alone; give the model fewer frames")
+            return [[failed] for _ in questions]
+        middle = len(group) // 2
+        halves = [self._answer_group(clips, prefixes, half, questions) for half in (group[:middle], group[middle:])]
+        return [first + second for first, second in zip(*halves, strict=True)]
+
+    def _answer_together(
+        self, clips: Sequence[Frames], prefixes: Sequence[Prefix], group: Sequence[int], questions: Sequence[Question]
+    ) -> list[list[Answer]]:
         device, model = self._loaded.device, self._loaded.model
         cache = DynamicCache(config=model.config)
         first = prefixes[group[0]]
-        try:
+        positions = torch.stack([prefixes[i].position_ids for i in group], dim=1)  # [axes, clips, tokens]
+        seen = first.grid_thw[0] > 0
+        vision = {}
+        if seen:
             pixels = torch.cat([self._encoder.pixel_values(clips[i].pixels) for i in group])
-            grids = torch.tensor([prefixes[i].grid_thw for i in group])
-            positions = torch.stack([prefixes[i].position_ids for i in group], dim=1)  # [axes, clips, tokens]
-            vision = self._encoder.vision_inputs(pixels, grids)
-            model.model(
-                input_ids=torch.stack([prefixes[i].input_ids for i in group]).to(device),
-                position_ids=forward_positions(positions).to(device),
-                **{name: value.to(device) for name, value in vision.items()},
-                past_key_values=cache,
-                use_cache=True,
-            )
-            answers = []
-            for question in questions:
-                begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
-                begins = begins.expand(len(positions), -1)
-                # A linear layer's state holds what it has read and cannot be shortened.
-                used = copy.deepcopy(cache) if any(cache.is_linear) else cache
-                answers.append(self._ask(used, question, begins))
-                if used is cache:
-                    _shorten(cache, len(first.input_ids))
-            return answers
-        except torch.OutOfMemoryError:
-            reason = f"out of memory with {len(group)} clips at once; ask for fewer at a time"
-            return [[Answer(Outcome.ERROR, "", reason=reason)] * len(group) for _ in questions]
+            vision = self._encoder.vision_inputs(pixels, torch.tensor([prefixes[i].grid_thw for i in group]))
+        model.model(
+            input_ids=torch.stack([prefixes[i].input_ids for i in group]).to(device),
+            position_ids=forward_positions(positions).to(device),
+            **{name: value.to(device) for name, value in vision.items()},
+            past_key_values=cache,
+            use_cache=True,
+        )
+        answers = []
+        for question in questions:
+            begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
+            begins = begins.expand(len(positions), -1)
+            # A linear layer's state holds what it has read and cannot be shortened.
+            used = copy.deepcopy(cache) if any(cache.is_linear) else cache
+            tokens = torch.tensor(self._encoder.question(question.prompt, after_video=seen), device=device)
+            answers.append(self._ask(used, question, tokens, begins))
+            if used is cache:
+                _shorten(cache, len(first.input_ids))
+        return answers
 
-    def _ask(self, cache: DynamicCache, question: Question, positions: torch.Tensor) -> list[Answer]:
-        tokens = torch.tensor(self._encoder.question(question.prompt), device=positions.device)
+    def _ask(
+        self, cache: DynamicCache, question: Question, tokens: torch.Tensor, positions: torch.Tensor
+    ) -> list[Answer]:
         logits = self._step(cache, tokens.expand(positions.shape[1], -1), positions)
         if question.codes:
             codes = self._encoder.code_ids(question.codes)

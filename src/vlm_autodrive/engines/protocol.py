@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm_autodrive.records import Outcome
+from vlm_autodrive.records import Outcome, ProbabilitySource
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 
@@ -37,12 +37,14 @@ class Answer:
         text: What the model wrote; for a direct verdict the likeliest code.
         probabilities: One for each of the question's codes; None if the engine has none.
         reason: Why it failed; empty if it did not.
+        probability_source: Where the probabilities come from; None if there are none.
     """
 
     outcome: Outcome
     text: str
     probabilities: tuple[float, ...] | None = None
     reason: str = ""
+    probability_source: ProbabilitySource | None = None
 
 
 class Engine(Protocol):
@@ -59,6 +61,7 @@ class Engine(Protocol):
     def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
         """Answer every question about every clip; ``result[i][j]`` is clip i, question j.
 
-        Each clip's frames are encoded once for all its questions. A failure is an answer with its
+        Each clip's frames are encoded once for all its questions. A clip without any frame is asked
+        about in words alone, with no video in the conversation. A failure is an answer with its
         outcome and reason, never an exception that takes the other clips with it.
         """

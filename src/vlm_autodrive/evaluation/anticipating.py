@@ -1,10 +1,67 @@
-"""Seeing events come, from clips that end before them."""
+"""Seeing events come, from clips that end before them.
 
+The clips stage cuts such windows with ``anticipation_s``, and marks each with the time ahead that it belongs to; a
+window without event ends where one before an event would, and belongs to a time ahead too, as in Nexar's challenge.
+"""
+
+import math
+
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.anticipation import AnticipationScores
+from vlm_autodrive.metrics.anticipation import AnticipationScores, anticipation
+from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
+
+_TOLERANCE_S = 1e-6
+_WORST_OF_EVENT, _WORST_OF_NONE = -1.0, 2.0
 
 
 def anticipation_scores(cases: Cases, model: str, settings: CompareSettings) -> AnticipationScores | None:
-    """Average precision by seconds before the event; None unless the clips are causal windows."""
-    return None
+    """Average precision by seconds before the event; None unless the clips are causal windows.
+
+    A clip without probabilities ranks where it does the most harm, so no failure can help: below all others if it
+    leads up to an event, above them if not. A model that has no probabilities at all is not ranked.
+
+    Raises:
+        UserError: If a model saw a frame later than it may.
+    """
+    marked = [i for i, clip in enumerate(cases.clips) if ANTICIPATION in clip.metadata and not clip.problem]
+    said = cases.predictions[model]
+    if all(said[i].verdict.probabilities is None for i in marked):
+        return None
+    for i in marked:
+        _refuse_later_frames(cases.clips[i], said[i], model)
+    positives = [cases.truths[i] in cases.taxonomy.event_names for i in marked]
+    return anticipation(
+        [_score(said[i], positive, cases.taxonomy.event_names) for i, positive in zip(marked, positives, strict=True)],
+        positives,
+        [_lead_s(cases.clips[i]) for i in marked],
+        [cases.clusters[i] for i in marked],
+        left_out=len(cases.clips) - len(marked),
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+
+
+def _score(prediction: Prediction, positive: bool, event_names: tuple[str, ...]) -> float:
+    probabilities = prediction.verdict.probabilities
+    if probabilities is None:
+        return _WORST_OF_EVENT if positive else _WORST_OF_NONE
+    return math.fsum(probabilities[name] for name in event_names)
+
+
+def _lead_s(clip: Clip) -> float:
+    return float(clip.metadata[ANTICIPATION])
+
+
+def _refuse_later_frames(clip: Clip, prediction: Prediction, model: str) -> None:
+    """Make sure that neither the window nor any frame seen lies nearer to the event than the time ahead."""
+    if clip.event_time_s is None:
+        return
+    lead_s = _lead_s(clip)
+    last_s = max((clip.duration_s, *prediction.frame_times_s))
+    if last_s > clip.event_time_s - lead_s + _TOLERANCE_S:
+        raise UserError(
+            f"{clip.clip_id} is to end {lead_s:g} s before its event, but {model} was shown it up to "
+            f"{clip.event_time_s - last_s:.3f} s before; make the clips anew with anticipation_s and evaluate again."
+        )

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.leaks import write_leaks
 from vlm_autodrive.evaluation.motion import MotionRow, measure
 from vlm_autodrive.evaluation.running import clips_of_split, write_predictions
 from vlm_autodrive.evaluation.settings import BaselineSettings
@@ -55,6 +56,7 @@ def majority(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: b
             wanted = clips_of_split(clips, settings.split)
             predictions = [_answered(clip, "majority", probabilities) for clip in wanted]
             write_predictions(folder, out, taxonomy, wanted, predictions)
+            write_leaks(folder, clips, wanted)
     return out
 
 
@@ -94,6 +96,7 @@ def camera_shake(
             probabilities = {name: found.get(name, 0.0) for name in taxonomy.names}
             predictions.append(_answered(clip, "camera_shake", probabilities))
         write_predictions(folder, out, taxonomy, wanted, predictions)
+        write_leaks(folder, clips, wanted)
         (folder / MEASURED_FILE).unlink()
     return out
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from vlm_autodrive.artifacts import input_key
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
+from vlm_autodrive.evaluation.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.references import read_references
-from vlm_autodrive.records import Clip, Prediction, Taxonomy
+from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy, Verdict
 from vlm_autodrive.stores import read_clips, read_predictions, read_taxonomy
 
 
@@ -22,6 +23,8 @@ class Cases:
         unlabelled: How many further clips have no known class.
         clusters: The cluster of each clip, numbered from 0.
         predictions: Of each model, one for each clip.
+        repeated: Clips that a model's file has several answers for, by model; where they differ, none counts.
+        leaks: What the clips share with others, as found when each model was asked.
         validation: Labelled validation clips with a model's prediction for each, by model.
         references: Reference traces by clip id.
         judgements: What a judge thinks of a model's traces, by model.
@@ -32,6 +35,8 @@ class Cases:
     unlabelled: int
     clusters: tuple[int, ...]
     predictions: Mapping[str, tuple[Prediction, ...]]
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leaks: Mapping[str, Leaks] = field(default_factory=dict)
     validation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     judgements: Mapping[str, Judgements] = field(default_factory=dict)
@@ -62,7 +67,8 @@ def read_cases(
         judgements: What `judge` made of a model's traces.
 
     Raises:
-        UserError: If there are none, or the models were not asked about the very same clips.
+        UserError: If there are none, the models were not asked about the very same clips, or a file that was changed
+            by hand does not fit: a clip without an answer, an answer without a clip, a class that does not exist.
     """
     if not predictions:
         raise UserError("there are no predictions to compare; evaluate at least one model first.")
@@ -78,12 +84,10 @@ def read_cases(
     labelled = tuple(clip for clip in clips if clip.event_class is not None)
     if not labelled:
         raise UserError(f"none of the clips in {predictions[first]} has a known class; there is nothing to score.")
-    by_model = {}
+    _refuse_unknown_labels(predictions[first], labelled, taxonomy)
+    by_model, repeated = {}, {}
     for name, folder in predictions.items():
-        by_clip = {prediction.clip_id: prediction for prediction in read_predictions(folder)}
-        missing = [clip.clip_id for clip in clips if clip.clip_id not in by_clip]
-        if missing:
-            raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
+        by_clip, repeated[name] = _read_answers(folder, name, clips, taxonomy)
         by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
     return Cases(
         taxonomy,
@@ -91,10 +95,23 @@ def read_cases(
         len(clips) - len(labelled),
         tuple(clusters_of(labelled)),
         by_model,
+        repeated={name: ids for name, ids in repeated.items() if ids},
+        leaks={name: read_leaks(folder) for name, folder in predictions.items()},
         validation=_read_validation(validation or {}, predictions, labelled),
-        references={} if references is None else read_references(references),
+        references={} if references is None else _references_for(labelled, references),
         judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
     )
+
+
+def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
+    """The reference traces, refused where none is of a clip that was asked about."""
+    references = read_references(supervision)
+    if not any(clip.clip_id in references for clip in clips):
+        raise UserError(
+            f"{supervision} holds reasoning about none of these clips; `supervise` writes texts for training and "
+            "validation clips alone, so evaluate the validation split to measure traces against them."
+        )
+    return references
 
 
 def _read_validation(
@@ -107,8 +124,10 @@ def _read_validation(
         if name not in predictions:
             raise UserError(f"there are validation answers of {name}, but no predictions; name it as in the others.")
         input_key(folder, "predictions")
-        by_clip = {prediction.clip_id: prediction for prediction in read_predictions(folder)}
-        pairs = [(clip, by_clip[clip.clip_id]) for clip in read_clips(folder) if clip.event_class is not None]
+        clips, taxonomy = read_clips(folder), read_taxonomy(folder)
+        by_clip, _ = _read_answers(folder, name, clips, taxonomy)
+        pairs = [(clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None]
+        _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
         both = [clip.clip_id for clip, _ in pairs if clip.clip_id in tested_ids]
         if both:
             raise UserError(
@@ -117,6 +136,64 @@ def _read_validation(
             )
         found[name] = tuple(pairs)
     return found
+
+
+def _read_answers(
+    folder: Path, name: str, clips: Sequence[Clip], taxonomy: Taxonomy
+) -> tuple[dict[str, Prediction], tuple[str, ...]]:
+    """One answer for each clip, and the clips that have several lines.
+
+    Of lines that say the same, one counts; of lines that do not, nobody knows which is meant, so the clip counts as
+    failed.
+    """
+    by_clip: dict[str, Prediction] = {}
+    repeated: dict[str, None] = {}
+    for prediction in read_predictions(folder):
+        known = by_clip.setdefault(prediction.clip_id, prediction)
+        if known is not prediction:
+            repeated[prediction.clip_id] = None
+            if _answer(known) != _answer(prediction):
+                by_clip[prediction.clip_id] = _undecided(known)
+    missing = [clip.clip_id for clip in clips if clip.clip_id not in by_clip]
+    if missing:
+        raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
+    strange = sorted(set(by_clip) - {clip.clip_id for clip in clips})
+    if strange:
+        raise UserError(
+            f"{folder} has a prediction for {strange[0]}, which is none of its clips; take that line out, or evaluate "
+            f"{name} anew."
+        )
+    for prediction in by_clip.values():
+        said = (prediction.verdict, *prediction.controls.values(), *prediction.other_prompts.values())
+        for event_class in [verdict.event_class for verdict in said] + [
+            prediction.reasoning.event_class if prediction.reasoning else None
+        ]:
+            if event_class is not None and event_class not in taxonomy.names:
+                raise UserError(
+                    f"{folder} answers {event_class!r} for {prediction.clip_id}, but the classes are "
+                    f"{', '.join(taxonomy.names)}; evaluate {name} anew."
+                )
+    return by_clip, tuple(repeated)
+
+
+def _answer(prediction: Prediction) -> tuple[object, ...]:
+    """What is scored of a prediction: all but how long it took."""
+    return tuple(value for key, value in prediction if key != "latency_s")
+
+
+def _undecided(prediction: Prediction) -> Prediction:
+    reason = "there are several answers that differ"
+    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason=reason)
+    return prediction.model_copy(update={"verdict": failed, "reasoning": None, "other_prompts": {}, "controls": {}})
+
+
+def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxonomy) -> None:
+    strange = [clip for clip in clips if clip.event_class not in taxonomy.names]
+    if strange:
+        raise UserError(
+            f"{folder} labels {strange[0].clip_id} {strange[0].event_class!r}, but the classes are "
+            f"{', '.join(taxonomy.names)}; correct the label or the classes."
+        )
 
 
 def clusters_of(clips: Sequence[Clip]) -> list[int]:

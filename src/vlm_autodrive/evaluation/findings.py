@@ -2,10 +2,41 @@
 
 from collections.abc import Mapping
 
+from vlm_autodrive.evaluation.answer_faults import answer_faults
 from vlm_autodrive.evaluation.cases import Cases
+from vlm_autodrive.evaluation.clip_faults import clip_faults
 from vlm_autodrive.evaluation.comparison import Finding, ModelScores
+from vlm_autodrive.evaluation.name_faults import name_faults
+from vlm_autodrive.evaluation.video_faults import video_faults
+
+_WORST_FIRST = (
+    "ignores_video",
+    "follows_file_name",
+    "leaky_split",
+    "endpoint_died",
+    "duplicated_ids",
+    "failed_answers",
+    "unparseable_answers",
+    "truncated_answers",
+    "always_alarms",
+    "always_same_class",
+    "names_tell_class",
+    "duplicated_clips",
+    "training_unknown",
+    "part_without_video",
+    "ignores_order",
+)
+"""Every kind of finding; among those of one severity, in the order in which a reader needs them."""
 
 
 def find_faults(cases: Cases, models: Mapping[str, ModelScores]) -> tuple[Finding, ...]:
-    """Every fault found, the worst first."""
-    return ()
+    """Every fault found, the worst first.
+
+    Args:
+        cases: The clips and all answers.
+        models: The figures of each model.
+    """
+    found = [*clip_faults(cases), *name_faults(cases)]
+    for model in models:
+        found += [*answer_faults(cases, model), *video_faults(cases, model)]
+    return tuple(sorted(found, key=lambda f: (f.severity != "invalid", _WORST_FIRST.index(f.kind))))

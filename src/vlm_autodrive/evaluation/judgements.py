@@ -1,8 +1,29 @@
-"""What a judge wrote down about a model's traces."""
+"""What a judge wrote down about a model's traces, and what that says of them.
 
+A judge grades how well a trace explains its clip. It is never asked for the class, and none of its grades enters any
+other figure.
+"""
+
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vlm_autodrive.artifacts import input_key
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.comparison import JudgeScores
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.metrics.agreement import ordinal_alpha_figure
+from vlm_autodrive.metrics.intervals import mean
+from vlm_autodrive.stores import read_judgement_records, read_persons_grades
+
+if TYPE_CHECKING:
+    from vlm_autodrive.evaluation.cases import Cases
+
+GRADES = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
@@ -13,11 +34,13 @@ class Judgements:
         judge: The model that judges.
         grades: Its grade of each trace, 1 to 5, by clip id; a trace that it gave no readable grade is missing.
         people: People's mean grade, by clip id; empty if none graded.
+        model: The model that wrote the traces; empty if that is not known.
     """
 
     judge: str
     grades: Mapping[str, int]
     people: Mapping[str, float]
+    model: str = ""
 
 
 def read_judgements(folder: Path) -> Judgements:
@@ -26,4 +49,47 @@ def read_judgements(folder: Path) -> Judgements:
     Raises:
         UserError: If ``folder`` does not hold it.
     """
-    raise NotImplementedError
+    input_key(folder, "judgements")
+    records = read_judgement_records(folder)
+    by_clip: dict[str, list[int]] = defaultdict(list)
+    for one in read_persons_grades(folder):
+        by_clip[one.clip_id].append(one.grade)
+    return Judgements(
+        judge=records[0].judge,
+        grades={record.clip_id: record.grade for record in records if record.grade is not None},
+        people={clip_id: sum(grades) / len(grades) for clip_id, grades in by_clip.items()},
+        model=records[0].model,
+    )
+
+
+def judge_scores(cases: "Cases", model: str, settings: CompareSettings) -> JudgeScores | None:
+    """The grades of a model's traces on the labelled clips; None if no judge was asked.
+
+    Raises:
+        UserError: If the judgements are of another model's traces.
+    """
+    found = cases.judgements.get(model)
+    if found is None:
+        return None
+    written_by = cases.predictions[model][0].model
+    if found.model and found.model != written_by:
+        raise UserError(
+            f"the judgements given for {model} are of traces by {found.model}, but {model} is {written_by}; "
+            "name those of its own predictions."
+        )
+    judged = [
+        (clip.clip_id, n) for clip, n in zip(cases.clips, cases.clusters, strict=True) if clip.clip_id in found.grades
+    ]
+    grades = [found.grades[clip_id] for clip_id, _ in judged]
+    both = [(clip_id, n) for clip_id, n in judged if clip_id in found.people]
+    units = [(float(found.grades[clip_id]), found.people[clip_id]) for clip_id, _ in both]
+    counts = Counter(grades)
+    resamples, seed = settings.resamples, settings.seed
+    return JudgeScores(
+        judge=found.judge,
+        judged=len(judged),
+        mean=mean(np.array(grades, dtype=np.float64), [n for _, n in judged], resamples, seed),
+        grades={str(grade): counts[grade] for grade in GRADES},
+        people=len(both),
+        agreement=ordinal_alpha_figure(units, [n for _, n in both], resamples, seed) if found.people else None,
+    )

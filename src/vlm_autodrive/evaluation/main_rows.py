@@ -21,6 +21,12 @@ def main_rows(models: Mapping[str, ModelScores], taxonomy: Taxonomy) -> list[tup
     return [(label, cells) for label, cells in table if any(cell is not None for cell in cells)]
 
 
+def right_answers(scores: ModelScores) -> str:
+    """How many clips are answered rightly, and their share as papers write it."""
+    share = scores.accuracy.value
+    return "–" if share is None else f"{round(share * scores.n)} of {scores.n} = {100 * share:.2f} %"
+
+
 def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Figure | None]:
     named: dict[str, Figure | None] = {
         "accuracy": scores.accuracy,
@@ -32,13 +38,18 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Figure | None
         named |= {f"{c.label} precision": found.precision, f"{c.label} recall": found.recall, f"{c.label} F1": found.f1}
     event, calibration = scores.event, scores.calibration
     ranked = scores.ranking.get(ANY_EVENT) or scores.ranking.get(taxonomy.classes[0].name)
-    hard = scores.hard_negatives
+    triplets, hard = scores.triplets, scores.hard_negatives
+    if scores.anticipation is not None:
+        ahead = scores.anticipation
+        named |= {f"AP {key} s ahead of the event": figure for key, figure in ahead.average_precision.items()}
+        named["mean AP ahead of the event"] = ahead.mean_average_precision
     return named | {
         "any event: recall": None if event is None else event.recall,
         f"{taxonomy.normal.label} taken for an event": None if event is None else event.false_positive_rate,
         "any event: average precision": None if ranked is None else ranked.average_precision,
         "calibration error (ECE)": None if calibration is None else calibration.plain.ece,
-        "triplets told apart": None if scores.triplets is None else scores.triplets.told_apart,
+        "triplets told apart": None if triplets is None else triplets.told_apart,
+        "triplets in order": None if triplets is None else triplets.in_order,
         "hard negatives taken for events": None if hard is None else hard.false_positives,
         "reasoning agrees with verdict": scores.agreement,
     }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.control_rows import ControlRow, baseline_rows, control_rows, how_to_ask
 from vlm_autodrive.evaluation.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
-from vlm_autodrive.evaluation.main_rows import main_rows
+from vlm_autodrive.evaluation.main_rows import main_rows, right_answers
 from vlm_autodrive.evaluation.verdict import before_and_after, headline_pair, p_of
 from vlm_autodrive.records import Taxonomy
 
@@ -56,6 +56,7 @@ def _main_table(figures: Comparison, taxonomy: Taxonomy) -> str:
         f"| | {' | '.join(_escaped(title_of(name)) for name in figures.models)} |",
         f"|---|{'---:|' * len(figures.models)}",
     ]
+    lines.append(f"| right answers | {' | '.join(right_answers(scores) for scores in figures.models.values())} |")
     for label, cells in main_rows(figures.models, taxonomy):
         lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
     return "\n".join(lines)

@@ -1,47 +1,52 @@
 """Asking a model about every clip of a split: exactly one prediction each, whatever goes wrong."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making
-from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key, making, read_provenance
+from vlm_autodrive.engines.protocol import Engine
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.asked import Asking, Questions, questions_of
+from vlm_autodrive.evaluation.controls import Control
+from vlm_autodrive.evaluation.isolation import Isolating
+from vlm_autodrive.evaluation.leaks import write_leaks
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.metrics.answers import parse_class, parse_reasoning
-from vlm_autodrive.models.prompts import VERSION, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     Clip,
     Outcome,
     Prediction,
-    Reasoning,
     Taxonomy,
-    Verdict,
     append_jsonl,
     read_partial_jsonl,
     write_jsonl,
 )
-from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_taxonomy, write_clips
+from vlm_autodrive.settings import Settings, parse_settings
+from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
 from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import Frames, SamplingSettings
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video.frames import SamplingSettings
 
 ANSWERED_FILE = "answered.jsonl"
 
 
 class _Identity(Settings):
-    """All that decides what the predictions are; where frames are cached and by how many is not of it."""
+    """All that decides what the predictions are; where frames are cached and by how many is not of it.
+
+    ``retried`` counts how often clips that had ended with an error were asked about again.
+    """
 
     split: str
-    reasoning: bool
     batch_clips: int
     max_new_tokens: int
+    controls: tuple[Control, ...]
+    hide_s: float
+    seed: int
     model: str
     model_key: str
-    prompt_version: str
+    prompts: dict[str, str]
     sampling: SamplingSettings
+    retried: int = 0
 
 
 def evaluate(
@@ -52,6 +57,8 @@ def evaluate(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    retry_errors: bool = False,
+    checkpoint: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Ask a model about every clip of a split.
@@ -65,42 +72,50 @@ def evaluate(
         out: Where the predictions go.
         settings: What is asked.
         reporter: Hears of the progress.
+        retry_errors: Once every clip has its prediction, ask again about those in which anything ended with an
+            error. The others keep theirs to the byte.
+        checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
         overwrite: Replace another result at ``out``.
 
     Returns:
         ``out``, with one prediction for each clip, in the clip set's order, and the clips beside them.
     """
+    taxonomy = read_taxonomy(clips)
+    questions = questions_of(taxonomy, settings)
     identity = _Identity(
         split=settings.split,
-        reasoning=settings.reasoning,
         batch_clips=settings.batch_clips,
         max_new_tokens=settings.max_new_tokens,
+        controls=settings.controls,
+        hide_s=settings.hide_s,
+        seed=settings.seed,
         model=engine.name,
         model_key=model_key,
-        prompt_version=VERSION,
-        sampling=engine.sampling,
+        prompts={"system": SYSTEM_PROMPT, **questions.texts},
+        sampling=_sampling(engine, settings),
     )
-    with making(out, "predictions", {"clips": clips}, identity, overwrite=overwrite) as folder:
-        if folder is None:
-            return out
-        taxonomy = read_taxonomy(clips)
-        wanted = clips_of_split(clips, settings.split)
-        answered = folder / ANSWERED_FILE
-        done = {p.clip_id: p for p in read_partial_jsonl(answered, Prediction)}
-        cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
-        cache = FrameCache(cache_folder, engine.sampling)
-        waiting = [clip for clip in wanted if clip.clip_id not in done]
-        unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
-        questions = _questions(taxonomy, settings)
-        with reporter.task(f"Asking {engine.name}", len(wanted), len(wanted) - len(waiting)) as task:
-            for begin in range(0, len(waiting), settings.batch_clips):
-                batch = waiting[begin : begin + settings.batch_clips]
-                predictions = _ask(batch, engine, questions, cache, unreadable, taxonomy)
-                append_jsonl(answered, predictions)
-                done.update({p.clip_id: p for p in predictions})
-                task.advance(len(batch))
-        write_predictions(folder, out, taxonomy, wanted, list(done.values()))
-        answered.unlink(missing_ok=True)
+    retried = _times_retried(out, clips, identity)
+
+    def make(retried: int, kept: Sequence[Prediction], *, overwrite: bool) -> None:
+        current = identity.model_copy(update={"retried": retried})
+        with making(out, "predictions", {"clips": clips}, current, overwrite=overwrite) as folder:
+            if folder is None:
+                return
+            wanted = clips_of_split(clips, settings.split)
+            cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
+            cache = FrameCache(cache_folder, identity.sampling)
+            asked = _ask(folder, wanted, kept, engine, questions, taxonomy, cache, settings, reporter)
+            write_predictions(folder, out, taxonomy, wanted, [*kept, *asked])
+            write_leaks(folder, clips, wanted, checkpoint)
+            (folder / ANSWERED_FILE).unlink(missing_ok=True)
+
+    make(retried, [], overwrite=overwrite)
+    if retry_errors:
+        hopeless = {clip.clip_id for clip in read_clips(out) if clip.problem}
+        made = read_predictions(out)
+        kept = [p for p in made if p.clip_id in hopeless or not _has_error(p)]
+        if len(kept) < len(made):
+            make(retried + 1, kept, overwrite=True)
     return out
 
 
@@ -108,11 +123,16 @@ def clips_of_split(clips: Path, split: str) -> list[Clip]:
     """The clips of one split, in the clip set's order.
 
     Raises:
-        UserError: If there is none.
+        UserError: If there is none, or one stands twice.
     """
     found = [clip for clip in read_clips(clips) if clip.split == split]
     if not found:
         raise UserError(f"{clips} has no clips in the {split} split; choose another split or make more clips.")
+    seen: set[str] = set()
+    for clip in found:
+        if clip.clip_id in seen:
+            raise UserError(f"{clips} holds {clip.clip_id} more than once, so its score would count double; mend it.")
+        seen.add(clip.clip_id)
     return found
 
 
@@ -131,83 +151,68 @@ def write_predictions(
     write_jsonl(folder / PREDICTIONS_FILE, (by_clip[clip.clip_id] for clip in clips))
 
 
-def _questions(taxonomy: Taxonomy, settings: EvaluateSettings) -> list[Question]:
-    questions = [Question(verdict_prompt(taxonomy).text, codes=taxonomy.codes)]
-    if settings.reasoning:
-        questions.append(Question(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens))
-    return questions
+def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
+    """How frames are taken: as the model wants them, with the changes that the settings name."""
+    changes = {} if settings.sampling is None else settings.sampling.model_dump(exclude_unset=True)
+    values = {**engine.sampling.model_dump(), **changes}
+    return parse_settings(SamplingSettings, values, f"evaluate.sampling, laid over how {engine.name} wants its frames")
+
+
+def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
+    """How often errors were asked again in the result at ``out``, if that is the one that is wanted."""
+    if not (out / PROVENANCE).is_file():
+        return 0
+    provenance = read_provenance(out)
+    count: int = provenance.settings.get("retried", 0)
+    same = identity.model_copy(update={"retried": count})
+    return count if artifact_key("predictions", {"clips": input_key(clips)}, same) == provenance.key else 0
+
+
+def _has_error(prediction: Prediction) -> bool:
+    said = [prediction.verdict, *prediction.other_prompts.values(), *prediction.controls.values()]
+    traced = prediction.reasoning
+    return any(verdict.outcome is Outcome.ERROR for verdict in said) or (
+        traced is not None and traced.outcome is Outcome.ERROR
+    )
 
 
 def _ask(
-    clips: Sequence[Clip],
+    folder: Path,
+    wanted: Sequence[Clip],
+    kept: Sequence[Prediction],
     engine: Engine,
-    questions: Sequence[Question],
+    questions: Questions,
+    taxonomy: Taxonomy,
     cache: FrameCache,
-    unreadable: Mapping[str, str],
-    taxonomy: Taxonomy,
+    settings: EvaluateSettings,
+    reporter: Reporter,
 ) -> list[Prediction]:
-    frames: dict[str, Frames] = {}
-    problems = dict(unreadable)
-    for clip in clips:
-        if clip.clip_id in problems:
-            continue
-        try:
-            frames[clip.clip_id] = cache.get(clip)
-        except VideoError as error:
-            problems[clip.clip_id] = error.reason
-    begun = time.monotonic()
-    answers = engine.answer(list(frames.values()), questions) if frames else []
-    latency_s = (time.monotonic() - begun) / max(1, len(frames))
-    by_clip = dict(zip(frames, answers, strict=True))
-    predictions = []
-    for clip in clips:
-        if clip.clip_id in problems:
-            failed = [Answer(Outcome.ERROR, "", reason=problems[clip.clip_id]) for _ in questions]
-            predictions.append(_prediction(clip, engine.name, failed, taxonomy, (), 0.0))
-        else:
-            times_s = frames[clip.clip_id].times_s
-            predictions.append(_prediction(clip, engine.name, by_clip[clip.clip_id], taxonomy, times_s, latency_s))
-    return predictions
+    """Predictions for the clips that none is kept for, saved batch by batch in ``folder``."""
+    known = {prediction.clip_id for prediction in kept}
+    todo = [clip for clip in wanted if clip.clip_id not in known]
+    done = _saved(folder / ANSWERED_FILE, settings.batch_clips, len(todo))
+    waiting = todo[len(done) :]
+    unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
+    works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
+    asking = Asking(Isolating(engine, works=works), engine.name, questions, taxonomy, cache, unreadable, settings)
+    with reporter.task(f"Asking {engine.name}", len(todo), len(done)) as task:
+        for begin in range(0, len(waiting), settings.batch_clips):
+            predictions = asking.predictions(waiting[begin : begin + settings.batch_clips])
+            append_jsonl(folder / ANSWERED_FILE, predictions)
+            done += predictions
+            task.advance(len(predictions))
+    return done
 
 
-def _prediction(
-    clip: Clip,
-    model: str,
-    answers: Sequence[Answer],
-    taxonomy: Taxonomy,
-    times_s: tuple[float, ...],
-    latency_s: float,
-) -> Prediction:
-    return Prediction(
-        clip_id=clip.clip_id,
-        model=model,
-        verdict=_verdict(answers[0], taxonomy),
-        reasoning=_reasoning(answers[1], taxonomy, clip.duration_s) if len(answers) > 1 else None,
-        frame_times_s=times_s,
-        latency_s=round(latency_s, 4),
-    )
+def _saved(path: Path, batch_clips: int, clips: int) -> list[Prediction]:
+    """What an interrupted run saved, without a batch of which only a part was written.
 
-
-def _verdict(answer: Answer, taxonomy: Taxonomy) -> Verdict:
-    outcome, named, reason = answer.outcome, None, answer.reason
-    probabilities = None
-    if outcome is Outcome.OK:
-        outcome, named = parse_class(answer.text, taxonomy)
-        reason = "" if named else "the answer names no single class"
-        if answer.probabilities is not None:
-            probabilities = dict(zip(taxonomy.names, answer.probabilities, strict=True))
-    return Verdict(outcome=outcome, event_class=named, probabilities=probabilities, raw_text=answer.text, reason=reason)
-
-
-def _reasoning(answer: Answer, taxonomy: Taxonomy, duration_s: float) -> Reasoning:
-    if answer.outcome is Outcome.OK:
-        return parse_reasoning(answer.text, taxonomy, duration_s)
-    return Reasoning(
-        outcome=answer.outcome,
-        event_class=None,
-        trace="",
-        cited_times_s=(),
-        event_time_s=None,
-        raw_text=answer.text,
-        reason=answer.reason,
-    )
+    Beside the same clips a clip's probabilities come out the same to the last digit; so whole batches are
+    asked, and a run that was killed ends with the figures of one that was not.
+    """
+    saved = read_partial_jsonl(path, Prediction)
+    torn = len(saved) % batch_clips
+    if torn and len(saved) < clips:
+        saved = saved[:-torn]
+        write_jsonl(path, saved)
+    return saved

@@ -133,6 +133,7 @@ def _event_time(cases: Cases, model: str, settings: CompareSettings) -> EventTim
         for clip, p, cluster in zip(cases.clips, cases.predictions[model], cases.clusters, strict=True)
         if clip.event_class in cases.taxonomy.event_names
         and clip.event_time_s is not None
+        and clip.event_time_s <= clip.duration_s  # a causal window ends before its event: there is nothing to cite
         and p.verdict.event_class == clip.event_class
         and p.reasoning is not None
     ]

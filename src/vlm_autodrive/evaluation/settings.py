@@ -2,8 +2,13 @@
 
 from pydantic import Field
 
+from vlm_autodrive.engines.endpoint.settings import EndpointSettings
+from vlm_autodrive.engines.served_settings import ServedModelSettings
+from vlm_autodrive.evaluation.controls import Control
+from vlm_autodrive.models.prompts import Wording
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video.frames import SamplingSettings
 
 
 class EvaluateSettings(Settings):
@@ -12,18 +17,32 @@ class EvaluateSettings(Settings):
     Attributes:
         split: The clips asked about.
         reasoning: Whether to ask for the reasoning trace too.
+        prompts: Further wordings of the direct verdict, to show how far the figures hang on the words.
+        controls: Footage tampered with, about which the direct verdict is asked as well; an empty list leaves
+            the proof out that the video was looked at.
+        hide_s: Frames at most so many seconds from the event are hidden by the control event_hidden.
+        seed: Of the order of the control shuffled.
+        sampling: Changes to how frames are taken; what is not named stays as the model was trained with, or at
+            its default for a model without a card of ours.
         batch_clips: Clips given to the engine at once; results are saved after each batch.
         max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
         frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
         cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
+        endpoint: Where the model is served, if it is not in this process.
     """
 
     split: Split = "test"
     reasoning: bool = True
+    prompts: tuple[Wording, ...] = ("short", "checklist", "expert", "reversed")
+    controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
+    hide_s: float = Field(0.75, gt=0)
+    seed: int = 0
+    sampling: SamplingSettings | None = None
     batch_clips: int = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: str | None = None
     cache_workers: int = Field(0, ge=0)
+    endpoint: ServedModelSettings = ServedModelSettings()
 
 
 class BaselineSettings(Settings):
@@ -84,3 +103,20 @@ class ReportSettings(Settings):
     frames_per_example: int = Field(7, ge=2, le=12)
     frame_width: int = Field(220, ge=64)
     seconds_around: float = Field(1.5, gt=0)
+
+
+class JudgeSettings(EndpointSettings):
+    """A served model that grades reasoning traces.
+
+    Attributes:
+        model: The model's name at the endpoint.
+        json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
+            refuses the request then.
+        max_tokens: Most tokens of one answer.
+        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
+    """
+
+    model: str = Field(min_length=1)
+    json_schema: bool = True
+    max_tokens: int = Field(400, ge=16)
+    temperature: float | None = Field(0.0, ge=0)

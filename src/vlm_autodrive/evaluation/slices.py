@@ -1,6 +1,8 @@
 """Figures on parts of the test set: triplets, hard negatives, and slices by light, weather, scene, family."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,25 +29,49 @@ def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> Tripl
     all_right = np.array([all(answers[i] == truths[i] for i in indices) for indices in complete])
     clusters = [cases.clusters[indices[0]] for indices in complete]
     first_class = cases.taxonomy.names[0]
-    probabilities: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for indices in complete:
-        for i in indices:
-            given = cases.predictions[model][i].verdict.probabilities
-            if given is not None:
-                probabilities[truths[i]].append((given[first_class], cases.clusters[i]))
+    triplets = [{truths[i]: _probability(cases, model, i, first_class) for i in indices} for indices in complete]
+    given = any(p is not None for triplet in triplets for p in triplet.values())
+
+    def mean_of(values: Sequence[float | None]) -> Figure:
+        known = [(value, cluster) for value, cluster in zip(values, clusters, strict=True) if value is not None]
+        return mean(np.array([value for value, _ in known]), [c for _, c in known], settings.resamples, settings.seed)
+
     return TripletScores(
         told_apart=share(all_right, clusters, settings.resamples, settings.seed),
         first_class_probability={
-            name: mean(
-                np.array([p for p, _ in probabilities[name]]),
-                [cluster for _, cluster in probabilities[name]],
-                settings.resamples,
-                settings.seed,
-            )
+            name: mean_of([triplet[name] for triplet in triplets])
             for name in cases.taxonomy.names
-            if probabilities[name]
+            if any(triplet[name] is not None for triplet in triplets)
         },
+        in_order=share(
+            np.array([_falls([triplet[name] for name in cases.taxonomy.names]) for triplet in triplets], dtype=bool),
+            clusters,
+            settings.resamples,
+            settings.seed,
+        )
+        if given
+        else None,
+        steps={
+            f"{one} > {next_one}": mean_of([_fall(triplet[one], triplet[next_one]) for triplet in triplets])
+            for one, next_one in pairwise(cases.taxonomy.names)
+        }
+        if given
+        else {},
     )
+
+
+def _probability(cases: Cases, model: str, index: int, class_name: str) -> float | None:
+    probabilities = cases.predictions[model][index].verdict.probabilities
+    return None if probabilities is None else probabilities[class_name]
+
+
+def _fall(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after
+
+
+def _falls(probabilities: Sequence[float | None]) -> bool:
+    """Whether each is smaller than the one before; a missing one is a failure, and so it is not."""
+    return all((_fall(one, next_one) or 0.0) > 0 for one, next_one in pairwise(probabilities))
 
 
 def hard_negative_scores(cases: Cases, model: str, settings: CompareSettings) -> HardNegativeScores | None:

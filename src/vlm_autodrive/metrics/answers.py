@@ -1,19 +1,30 @@
 """Reading what a model wrote: the class it names, the moments it cites, its reasoning trace.
 
-Nothing is guessed. A block that is not closed, a block that comes twice, two answers that
+The schema comes first: a JSON object, alone, fenced or behind a few words, names the class under one of
+:data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.metrics.class_grammar`.
+
+Nothing is guessed. A block that is not closed, a block that comes twice, a broken object, two answers that
 contradict each other: the answer is unparseable, and so counted as wrong.
 """
 
+import json
 import re
+from typing import Any
 
 from vlm_autodrive.metrics.class_grammar import read_answer
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
+KEYS = ("answer", "verdict", "class", "label", "category", "prediction")
+"""Where a JSON object may name the class; where it has several of these, they must not contradict each other."""
+
+_OBJECT = re.compile(r"\{\s*(?:[\"'}]|\w+\s*:)|```\s*json", re.IGNORECASE)
+_FENCE = re.compile(r"```(?:\s*json)?", re.IGNORECASE)
 _CITED = re.compile(r"\[\s*t\s*=\s*(\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\s*\]", re.IGNORECASE)
 _TIME = re.compile(r"(?<![\w.])t\s*[=:]\s*(-?\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\b", re.IGNORECASE)
 _BLOCK = {name: re.compile(rf"<\s*(/?)\s*{name}\s*>", re.IGNORECASE) for name in ("think", "answer")}
 _REFUSAL = re.compile(
-    r"^\W*(?:i['’]?m (?:very )?sorry|sorry|i (?:can(?:no|['’])t|am unable|am not able|won['’]t)|unable to|as an ai)",
+    r"^\W*(?:unfortunately\W+)?(?:i['’]?m (?:very )?sorry|"
+    r"sorry|i (?:can(?:no|['’])t|am unable|am not able|won['’]t)|unable to|as an ai)",
     re.IGNORECASE,
 )
 _SLACK_S = 0.05
@@ -115,12 +126,52 @@ def _failed(text: str, outcome: Outcome, reason: str, trace: str = "", cited: tu
 
 
 def _read(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
+    if _OBJECT.search(text):
+        try:
+            given, beside = _split_object(text)
+        except ValueError:
+            return Outcome.UNPARSEABLE, None
+        named = _read_object(given, taxonomy)
+        _, other = _read(beside, taxonomy)
+        if named is None or other not in (None, named):
+            return Outcome.UNPARSEABLE, None
+        return Outcome.OK, named
     plain = _CITED.sub(" ", text)
     plain = _TIME.sub("\n", plain).replace("’", "'").strip()
     named = read_answer(plain, taxonomy).verdict(taxonomy)
     if named is not None:
         return Outcome.OK, named
     return (Outcome.REFUSED if _REFUSAL.match(plain) else Outcome.UNPARSEABLE), None
+
+
+def _split_object(text: str) -> tuple[dict[str, Any], str]:
+    """The one JSON object in a text, and the text around it.
+
+    Raises:
+        ValueError: If it is broken, a key comes twice, or there are several.
+    """
+    bare = _FENCE.sub("\n", text)
+    begin = bare.index("{")
+    found, length = json.JSONDecoder(object_pairs_hook=_without_repeats).raw_decode(bare[begin:])
+    beside = f"{bare[:begin]}\n{bare[begin + length :]}"
+    if "{" in beside or "}" in beside:
+        raise ValueError("there are several objects, or parts of one")
+    return found, beside
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = {key.strip().casefold(): value for key, value in pairs}
+    if len(plain) != len(pairs):
+        raise ValueError("a key comes twice")
+    return plain
+
+
+def _read_object(given: dict[str, Any], taxonomy: Taxonomy) -> str | None:
+    """The class under the keys that name one; None unless each names the same."""
+    named = set()
+    for value in (given[key] for key in KEYS if key in given):
+        named.add(read_answer(value, taxonomy).verdict(taxonomy) if isinstance(value, str) else None)
+    return named.pop() if len(named) == 1 else None
 
 
 def _split_block(text: str, name: str) -> tuple[str | None, str]:

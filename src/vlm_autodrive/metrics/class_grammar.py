@@ -4,13 +4,31 @@ An answer is cut into sentences, a sentence into segments at punctuation and ``b
 into pieces at prepositions and conjunctions. A piece that consists of class names, codes and a
 handful of filler words *asserts* what it names; any other piece is a *comment*. The answer is read
 as a class only if it asserts that class alone and no comment speaks of another event. A hedged
-segment ("a collision was narrowly avoided") says nothing, a negated name asserts nothing. There is
+segment ("a collision was narrowly avoided") says nothing, a negated name asserts nothing, and a
+class that is offered in doubt beside the one asserted ("it might also be B") spoils it. Only a
+*declared* answer ("the answer is B", "Verdict: B") outweighs the comments and doubts before it. There is
 no guessing: what the grammar does not cover is unparseable.
 """
 
 import re
 from dataclasses import dataclass, field
 
+from vlm_autodrive.metrics.answer_words import (
+    AND_THEN,
+    AVOIDED,
+    CALLED_FOR,
+    CODE_INTRODUCTION,
+    DECLARING,
+    DOUBT,
+    DOUBT_ALONE,
+    FILLER,
+    NEGATOR,
+    NEXT_CLAUSE,
+    NO_NEGATION,
+    OF_THE_ROAD,
+    UNDECIDED,
+    tidied,
+)
 from vlm_autodrive.records import Taxonomy
 
 _SENTENCE = re.compile(r"(?<=[.!?])(?=\s|$)|\n+")
@@ -20,32 +38,6 @@ _PIECE = re.compile(
     r"ahead|so|that|which|during|and|or)\b",
     re.IGNORECASE,
 )
-_FILLER_WORDS = (
-    "the a an is it its it's this that these there there's was were are be answer answers option choice class category "
-    "letter code correct right final best verdict label my i i'd i'll i'm choose pick select would say think believe "
-    "so therefore thus hence then video videos clip footage scene dashcam shows show showing depicts contains displays "
-    "has happens happened happening occurs occurred occurring occur event events outcome result type classified "
-    "described of to me driving drive traffic ok okay yes sure boxed text first given shown labeled labelled "
-    "confidently clearly real actual just simply only we see can seen observed considered"
-)
-_FILLER = frozenset(_FILLER_WORDS.split())
-_NEGATOR = re.compile(
-    r"\b(?:not|no|non|never|without|neither|nor|cannot|rather than|instead of|none of|rule out|rules out|ruled out|"
-    r"absence of|free of|lack of)\b|n['’]t\b",
-    re.IGNORECASE,
-)
-_HEDGE = re.compile(
-    r"\b(?:avoid\w*|avert\w*|prevent\w*|escap\w*|miss|misses|missed|near|nearly|almost|narrowly|close to|risk\w*|"
-    r"potential\w*|possib\w*|probabl\w*|likely|unlikely|perhaps|maybe|might|may|could|would have|should|if|unless|"
-    r"whether|about to|ruled out|absent|imminent\w*|unclear|unsure|uncertain|free|avoidance|warning|danger of|"
-    r"threat\w*|either)\b",
-    re.IGNORECASE,
-)
-_DOUBT_ALONE = re.compile(
-    r"^\W*(?:maybe|possibly|probably|perhaps|almost|nearly|not|likely|unlikely|unclear|unsure|no)\W*$", re.IGNORECASE
-)
-_CODE_INTRODUCTION = re.compile(r"\b(?:answer|option|choice|letter|code|class|category|verdict)\b", re.IGNORECASE)
-_AND_THEN = re.compile(r"\b(?:and|when|while|where|which|that)\b", re.IGNORECASE)
 _ARTICLES = ("A", "I", "a", "i")
 _MARK = re.compile(r"⟦(\d+)⟧")
 
@@ -58,12 +50,16 @@ class Reading:
         asserted: Classes that it asserts.
         denied: Classes that it denies.
         remarked: Other event classes that its comments speak of as facts.
+        declared: Classes that it asserts as its answer, in so many words.
+        offered: Classes that it names in doubt.
         doubtful: Whether a bare "maybe" or "no" takes back what is asserted.
     """
 
     asserted: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     remarked: set[str] = field(default_factory=set)
+    declared: set[str] = field(default_factory=set)
+    offered: set[str] = field(default_factory=set)
     doubtful: bool = False
 
     def verdict(self, taxonomy: Taxonomy) -> str | None:
@@ -74,28 +70,28 @@ class Reading:
         if self.doubtful:
             return None
         if not self.asserted:
-            all_denied = self.denied == set(taxonomy.event_names) and not self.remarked
+            all_denied = self.denied == set(taxonomy.event_names) and not self.remarked and not self.offered
             return taxonomy.normal.name if all_denied else None
-        if len(self.asserted) > 1 or self.asserted & self.denied or self.remarked - self.asserted:
+        beside = self.offered if self.declared else self.offered | self.remarked
+        if len(self.asserted) > 1 or self.asserted & self.denied or beside - self.asserted:
             return None
         return next(iter(self.asserted))
 
 
 def read_answer(text: str, taxonomy: Taxonomy) -> Reading:
     """Read an answer, without any think block, by the grammar above."""
-    plain = re.sub(r"[*`\"“”_]+(?=\W|$)|(?<!\w)[*`\"“”_]+|\\boxed", " ", text)
-    bare = plain.strip(" \t\r\n.()[]{}:'$").casefold()
+    plain = tidied(text)
+    bare = plain.strip(" \t\r\n.()[]{}:'$,!").casefold()
     for event_class in taxonomy.classes:
         if bare == event_class.code.casefold():
-            return Reading(asserted={event_class.name})
-    marked = _mark_names(plain, taxonomy)
+            return Reading(asserted={event_class.name}, declared={event_class.name})
+    marked = CALLED_FOR.sub("", NO_NEGATION.sub(" ", _mark_names(plain, taxonomy)))
     reading = Reading()
     for sentence in _SENTENCE.split(marked):
         if sentence.rstrip().endswith("?"):
             reading.doubtful = reading.doubtful or bool(_MARK.search(sentence))
             continue
-        for segment in _SEGMENT.split(sentence):
-            _read_segment(segment, taxonomy, reading)
+        _read_sentence(sentence, taxonomy, reading)
     return reading
 
 
@@ -116,27 +112,88 @@ def _flexible(spelling: str) -> str:
     return r"[\s_\-‐‑–]*".join(re.escape(word) for word in re.split(r"[\s_\-]+", spelling))
 
 
-def _read_segment(segment: str, taxonomy: Taxonomy, reading: Reading) -> None:
-    if _DOUBT_ALONE.match(segment):
+def _read_sentence(sentence: str, taxonomy: Taxonomy, reading: Reading) -> None:
+    """Read the segments in turn, each in the light of the one before it and the sign between them."""
+    before, begin, sign = "", 0, ""
+    for end in [*_SEGMENT.finditer(sentence), None]:
+        segment = sentence[begin:] if end is None else sentence[begin : end.start()]
+        if sign.strip() == "," and NEGATOR.search(before) and _MARK.search(before) and _is_list_item(segment):
+            if re.search(r"\b(?:or|nor)\b", sentence[begin:]):  # "no collision, near-collision or other event"
+                reading.denied |= _named(segment, taxonomy)
+                segment = before
+            else:
+                reading.doubtful = True
+        elif segment.strip():
+            value_of = before if sign == ":" else ""
+            _read_segment(segment, taxonomy, reading, value_of)
+        before, sign = segment if segment.strip() else before, "" if end is None else end.group()
+        begin = len(sentence) if end is None else end.end()
+
+
+def _is_list_item(segment: str) -> bool:
+    """Whether a segment goes on with a list of names: a bare name first, or names and more behind an ``or``."""
+    bare = re.match(r"\s*(?:or |nor )?⟦", segment)
+    return bool(bare) or bool(re.match(r"\s*(?:a |an |any )?⟦\d+⟧\s+(?:or|nor)\b", segment))
+
+
+def _read_segment(segment: str, taxonomy: Taxonomy, reading: Reading, value_of: str = "") -> None:
+    """Read one segment.
+
+    Args:
+        segment: Its text.
+        taxonomy: The classes.
+        reading: What has been read so far, to be added to.
+        value_of: What stands before it and a colon: in ``Damage: none`` the second says nothing of the clip.
+    """
+    if DOUBT_ALONE.match(segment):
         reading.doubtful = reading.doubtful or bool(reading.asserted) or not re.search("no", segment, re.IGNORECASE)
         return
-    negation = _NEGATOR.search(segment)
+    if UNDECIDED.search(segment):
+        reading.offered |= _named(segment, taxonomy)
+        reading.doubtful = reading.doubtful or bool(DECLARING.search(segment))
+        return
+    negation = NEGATOR.search(segment)
     affirmed, negated = (
         (segment, "") if negation is None else (segment[: negation.start()], segment[negation.start() :])
     )
+    following = NEXT_CLAUSE.search(negated)
+    if following is not None:  # "it is not a collision and it is a near-collision"
+        _read_segment(segment[: negation.start() + following.start()] if negation else segment, taxonomy, reading)
+        _read_segment(negated[following.start() :], taxonomy, reading)
+        return
+    if DOUBT.search(segment):
+        _offer(segment, taxonomy, reading)
+        return
     reading.denied |= _named(negated, taxonomy) | _codes_in(negated, taxonomy)
-    if _HEDGE.search(segment):
+    if AVOIDED.search(segment):
         return
     pieces = _PIECE.split(affirmed)
-    more_happens = bool(_AND_THEN.search(affirmed)) and not all(_is_assertion(piece, taxonomy) for piece in pieces)
+    more_happens = bool(AND_THEN.search(affirmed)) and not all(_is_assertion(piece, taxonomy) for piece in pieces)
+    of_something_else = bool(value_of.strip()) and not NEGATOR.search(value_of)
+    of_something_else &= bool(OF_THE_ROAD.search(value_of)) or not _is_assertion(value_of, taxonomy)
+    announced = bool(DECLARING.search(value_of)) and not UNDECIDED.search(value_of)
+    declares = announced or bool(DECLARING.search(affirmed))
     for piece in pieces:
         named = _named(piece, taxonomy)
         if _is_assertion(piece, taxonomy):
-            if more_happens:  # "normal traffic, and then ..." does not say that all of it was normal
+            if more_happens or of_something_else:
+                # "normal traffic, and then ..." does not say that all of it was normal, nor does "Weather: normal".
                 named.discard(taxonomy.normal.name)
-            reading.asserted |= named | _codes_in(piece, taxonomy)
+            asserted = named | _codes_in(piece, taxonomy)
+            reading.asserted |= asserted
+            if declares and asserted:
+                reading.declared |= asserted
+                reading.doubtful = False
+                reading.offered = set()
         else:
             reading.remarked |= named & set(taxonomy.event_names)
+
+
+def _offer(segment: str, taxonomy: Taxonomy, reading: Reading) -> None:
+    """A segment in doubt: what it would assert without its doubt is offered beside what is asserted."""
+    for piece in _PIECE.split(DOUBT.sub(" ", segment)):
+        if _is_assertion(piece, taxonomy):
+            reading.offered |= _named(piece, taxonomy) | _codes_in(piece, taxonomy)
 
 
 def _named(text: str, taxonomy: Taxonomy) -> set[str]:
@@ -150,12 +207,13 @@ def _words(text: str) -> list[str]:
 def _codes_in(piece: str, taxonomy: Taxonomy) -> set[str]:
     """Classes whose codes stand in a piece as codes, not as the article ``A`` or a stray small letter."""
     words = _words(piece)
-    introduced = bool(_CODE_INTRODUCTION.search(piece))
+    codes = [code.casefold() for code in taxonomy.codes]
+    introduced = bool(CODE_INTRODUCTION.search(piece))
     found = set()
     for index, word in enumerate(words):
         last = index == len(words) - 1
         letter = word.strip("'’()[].:")
-        if letter in _ARTICLES and not last and words[index + 1].casefold() not in ("is", "only"):
+        if letter in _ARTICLES and not last and words[index + 1].casefold() not in ("is", "only", "to", *codes):
             continue
         for event_class in taxonomy.classes:
             exact = letter == event_class.code
@@ -169,6 +227,6 @@ def _is_assertion(piece: str, taxonomy: Taxonomy) -> bool:
     codes = {code.casefold() for code in taxonomy.codes}
     for word in _words(piece):
         stripped = word.strip("'’").casefold()
-        if not (_MARK.fullmatch(word) or stripped in _FILLER or stripped in codes or stripped == ""):
+        if not (_MARK.fullmatch(word) or stripped in FILLER or stripped in codes or stripped == ""):
             return False
     return True

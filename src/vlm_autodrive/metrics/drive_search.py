@@ -26,7 +26,7 @@ class DetectionScore(Record):
         median_error_s: Median distance of the events found from the true ones; None without any.
         class_right: Share of the events found that bear the right class.
         times_real_time: How many times as fast as real time the scan was; None if not known.
-        time_to_alert: How long before events an alarm was given; None where it was not measured.
+        time_to_alert: How long before the events an alarm could be given; None without events.
     """
 
     model: str

@@ -3,8 +3,7 @@
 A moment is scored by its distance from the true one: hit rates within fixed tolerances and mean
 absolute error, beside the best constant guess, which is the median of the true times (the constant
 that minimises the mean absolute error). Events in long video are matched one to one; what is left
-over is missed or a false alarm. Time-to-accident is deliberately absent: a model that always alarms
-wins it.
+over is missed or a false alarm. How long before an event an alarm is given stands in ``metrics.time_to_alert``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,8 @@
 A conversation is cut in two behind its last video token: the *prefix* (system prompt and video), the
 same for every question about a clip, and the *item* (question and answer). The cut stands behind a
 special token, which no tokenizer merges with its neighbours, so prefix and item can be tokenised
-apart and give the very tokens of the whole.
+apart and give the very tokens of the whole. A conversation without video, which shows what the words
+alone tell a model, is cut behind the mark that opens the user's turn.
 """
 
 from functools import lru_cache
@@ -18,6 +19,7 @@ from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.video_format import Prefix
 
 _QUESTION = "\N{WHITE SQUARE}question\N{WHITE SQUARE}"
+_TURN = "<|im_start|>"
 
 
 class Encoder:
@@ -28,6 +30,7 @@ class Encoder:
         self._tokenizer = loaded.processor.tokenizer
         self._video = video_format(loaded.family, loaded.processor, loaded.model)
         _, self._before_question, self._before_answer = self._template("")
+        self._head_without_video, self._before_lone_question = self._template_without_video()
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
@@ -53,17 +56,30 @@ class Encoder:
     def _template(self, before_video: str) -> tuple[str, str, str]:
         """The rendered conversation up to the video, from there to the question, and from there to the answer."""
         lead = [{"type": "text", "text": before_video}] if before_video else []
-        messages = [
-            {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
-            {"role": "user", "content": [*lead, {"type": "video"}, {"type": "text", "text": _QUESTION}]},
-        ]
-        text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        head, rest = text.split(self._video.placeholder)
+        head, rest = self._render([*lead, {"type": "video"}]).split(self._video.placeholder)
         before, after = rest.split(_QUESTION)
         return head, before, after
 
+    def _template_without_video(self) -> tuple[str, str]:
+        """The rendered conversation up to the mark of the user's turn, and from there to the question."""
+        before, _ = self._render([]).split(_QUESTION)
+        head, mark, rest = before.rpartition(_TURN)
+        return head + mark, rest
+
+    def _render(self, before_question: list[dict[str, str]]) -> str:
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
+            {"role": "user", "content": [*before_question, {"type": "text", "text": _QUESTION}]},
+        ]
+        text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text
+
     def _prefix(self, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
-        """The prefix for frames of ``height`` x ``width`` at these times; depends on nothing else."""
+        """The prefix for frames of ``height`` x ``width`` at these times, of which there may be none."""
+        if not times_s:
+            tokens = torch.tensor(self._tokens(self._head_without_video))
+            positions = torch.arange(len(tokens)).expand(self._video.position_axes, -1)
+            return Prefix(tokens, positions, next_position=len(tokens), grid_thw=(0, 0, 0))
         self.check_size(height, width)
         head, _, _ = self._template(self._video.before_video(times_s))
         return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width)
@@ -94,9 +110,10 @@ class Encoder:
         """
         return self._video.inputs(values, grids)
 
-    def question(self, prompt: str) -> list[int]:
-        """Tokens from behind the video to where the answer begins."""
-        return list(self._tokens(self._before_question + prompt + self._before_answer))
+    def question(self, prompt: str, *, after_video: bool = True) -> list[int]:
+        """Tokens from behind the prefix, with a video or without, to where the answer begins."""
+        before = self._before_question if after_video else self._before_lone_question
+        return list(self._tokens(before + prompt + self._before_answer))
 
     def target(self, text: str) -> list[int]:
         """Tokens of an answer with the end of the turn."""

@@ -24,6 +24,7 @@ class InternVLVideo:
 
     placeholder = "<video>"
     processor_placeholder = "<video>"
+    position_axes = 1
 
     def __init__(self, processor: Any, model: Any) -> None:
         self._processor = processor

@@ -3,17 +3,62 @@
 They depend on the taxonomy alone, never on a clip, so that nothing about the answer can slip in.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 from vlm_autodrive.records import StudentPrompt, Taxonomy
 
 VERSION = "2"
+
+MAIN = "main"
+"""The name of the direct verdict's own wording, on which all figures rest."""
+
+Wording = Literal["short", "checklist", "expert", "reversed"]
+"""Names of further wordings of the direct verdict."""
 
 SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisions."
 
 
 def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     """The direct verdict: a class code and nothing else, whose probabilities are then read off."""
-    codes = ", ".join(taxonomy.codes[:-1]) + f" or {taxonomy.codes[-1]}"
-    text = f"{_question(taxonomy)}\nAnswer with {codes} only."
+    text = f"{_question(taxonomy)}\nAnswer with {_either(taxonomy.codes)} only."
+    return StudentPrompt(text=text, version=VERSION)
+
+
+def other_verdict_prompt(wording: Wording, taxonomy: Taxonomy) -> StudentPrompt:
+    """The direct verdict asked in other words, for the same codes.
+
+    A model that was not trained on :func:`verdict_prompt` may do better or worse under another wording. These are
+    never trained on; they show how far its figures hang on the words.
+
+    Args:
+        wording: ``short`` names the classes without saying what they mean; ``checklist`` gives their definitions
+            without their names, to be gone through from the top; ``expert`` puts the question to a professional;
+            ``reversed`` is the main wording with its options from last to first.
+        taxonomy: The classes.
+    """
+    classes, codes = taxonomy.classes, _either(taxonomy.codes)
+    match wording:
+        case "short":
+            names = _either([f"{c.label} ({c.code})" for c in classes])
+            text = f"What does the video show: {names}? Answer with {codes} only."
+        case "checklist":
+            lines = "\n".join(f"[{c.code}] {c.definition}" for c in classes)
+            text = (
+                "Go through this list from the top and stop at the first line that is true of the video.\n"
+                f"{lines}\nWrite the letter of that line and nothing else."
+            )
+        case "expert":
+            meanings = " ".join(f"{c.label} means {c.definition}." for c in classes)
+            letters = ", ".join(f"{c.code} for {c.label}" for c in classes)
+            text = (
+                "You are a road safety analyst and review dashcam footage frame by frame. "
+                f"Which finding do you enter for this clip? {meanings}\n"
+                f"Enter {letters}. Give the letter alone."
+            )
+        case "reversed":
+            options = "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in reversed(classes))
+            text = f"What happens in this video?\n{options}\nAnswer with {_either(taxonomy.codes[::-1])} only."
     return StudentPrompt(text=text, version=VERSION)
 
 
@@ -32,6 +77,10 @@ def format_reasoning(thoughts: str, code: str, event_time_s: float | None) -> st
     """The exact text that :func:`reasoning_prompt` asks for."""
     time_line = "" if event_time_s is None else f"t={event_time_s:.1f}\n"
     return f"<think>\n{thoughts}\n</think>\n\n<answer>\n{code}\n{time_line}</answer>"
+
+
+def _either(options: Sequence[str]) -> str:
+    return ", ".join(options[:-1]) + f" or {options[-1]}"
 
 
 def _question(taxonomy: Taxonomy) -> str:

@@ -27,6 +27,7 @@ class QwenVideo:
     """
 
     placeholder = "<|vision_start|><|video_pad|><|vision_end|>"
+    position_axes = 3  # time, height, width
 
     def __init__(self, processor: Any, model: Any, *, text_timestamps: bool) -> None:
         self._processor = processor

@@ -17,7 +17,7 @@ class Prefix:
         position_ids: Position of each token in each axis that the model turns by: temporal, height and
             width for the Qwen families, one for a model with plain positions; shape [axes, tokens].
         next_position: Where the first token of every item stands, in all axes.
-        grid_thw: Grid of the video's patches: steps of time, rows, columns.
+        grid_thw: Grid of the video's patches: steps of time, rows, columns; all 0 without a video.
     """
 
     input_ids: torch.Tensor
@@ -41,6 +41,10 @@ class VideoFormat(Protocol):
     @property
     def processor_placeholder(self) -> str:
         """What the processor is given in its place."""
+
+    @property
+    def position_axes(self) -> int:
+        """How many axes a token's position has."""
 
     def before_video(self, times_s: tuple[float, ...]) -> str:
         """Text that is to stand before the video; empty where the family tells times by itself."""

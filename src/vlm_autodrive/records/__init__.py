@@ -12,14 +12,16 @@ from vlm_autodrive.records.base import (
     writing_jsonl,
 )
 from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
-from vlm_autodrive.records.clip import Clip, Split
+from vlm_autodrive.records.clip import ANTICIPATION, Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
-from vlm_autodrive.records.prediction import Prediction, Reasoning, Verdict
+from vlm_autodrive.records.judgement import Judgement, PersonsGrade
+from vlm_autodrive.records.prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
 from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
 from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
 
 __all__ = [
+    "ANTICIPATION",
     "DEFAULT_TAXONOMY",
     "KINDS",
     "PRACTICE",
@@ -40,9 +42,12 @@ __all__ = [
     "EventClass",
     "ImportIssue",
     "ImportedQuestion",
+    "Judgement",
     "Kind",
     "Outcome",
+    "PersonsGrade",
     "Prediction",
+    "ProbabilitySource",
     "Reason",
     "Reasoning",
     "Record",

@@ -7,6 +7,9 @@ from vlm_autodrive.records.scenario import Scenario
 
 Split = Literal["train", "validation", "test"]
 
+ANTICIPATION = "anticipation_s"
+"""The key, in a clip's metadata, of how many seconds before the event its window ends; Normal clips have it too."""
+
 
 class Clip(Record):
     """One window of one video, with what is known of it. All times but the first two are in clip time.

@@ -1,9 +1,9 @@
 """All items of one clip by rules, for notebooks: what the stage does for each clip of a set."""
 
+from vlm_autodrive.engines.endpoint.in_order import run_async
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.building import ClipSupervision, items_by_rule
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.in_order import run_async
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teaching import taught

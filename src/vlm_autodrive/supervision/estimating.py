@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from vlm_autodrive.engines.endpoint.address import endpoint_of
+from vlm_autodrive.engines.endpoint.in_order import run_async
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.stores import iterate_clips
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.in_order import run_async
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teachers.endpoint import endpoint_of
+from vlm_autodrive.supervision.teacher_settings import TEACHER
 from vlm_autodrive.supervision.teachers.estimate import Estimate, open_priced
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherRequest
@@ -69,7 +70,7 @@ def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Rep
     with open_priced(settings.served, stand_in, reporter) as teacher:
         columns = run_async(_go_through(clips, ahead, settings, teacher))
         asked = teacher.estimate()
-    host = endpoint_of(settings.served).host
+    host = endpoint_of(settings.served, TEACHER).host
     return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, columns=columns, asked=asked)
 
 

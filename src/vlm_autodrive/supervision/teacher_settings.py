@@ -4,7 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
+from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
 from vlm_autodrive.settings import Settings
+
+TEACHER = Called(
+    who="the teacher",
+    keys="served.",
+    address="served.base_url",
+    model="served.model",
+    sent="labels, metadata and frames",
+)
 
 
 class SeesSettings(Settings):
@@ -26,69 +35,21 @@ class SeesSettings(Settings):
     frames_as: Literal["images", "video"] = "images"
 
 
-class BudgetSettings(Settings):
-    """The most that a job may use, over all its runs; null for no bound.
-
-    Attributes:
-        requests: HTTP requests, each try counted.
-        tokens: Tokens read and written together.
-        money: In the currency of the prices.
-    """
-
-    requests: int | None = Field(None, ge=1)
-    tokens: int | None = Field(None, ge=1)
-    money: float | None = Field(None, gt=0)
-
-
-class PriceSettings(Settings):
-    """What an endpoint charges for a million tokens, in any one currency; 0 for nothing.
-
-    Attributes:
-        prompt_per_million: Tokens read.
-        completion_per_million: Tokens written.
-    """
-
-    prompt_per_million: float = Field(0.0, ge=0)
-    completion_per_million: float = Field(0.0, ge=0)
-
-
-class ServedTeacherSettings(Settings):
+class ServedTeacherSettings(EndpointSettings):
     """An OpenAI-compatible endpoint.
 
     Attributes:
-        base_url: Such as ``http://127.0.0.1:8000/v1``.
         model: The model's name there.
-        allow_remote: Whether metadata, labels and frames may leave this machine.
-        api_key_env: Environment variable that holds the key; empty for none. The key is never kept.
         json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
             refuses the request then.
-        most_at_once: Most requests in flight. How many there are follows what the endpoint bears.
-        timeout_s: Of one request.
-        attempts: Tries of one request on 429, 5xx and broken connections.
-        longest_wait_s: Never wait longer than this between tries, whatever the server says.
         max_tokens: Most tokens of one answer.
-        token_limit: What the endpoint calls that bound; some models take the newer name alone.
         temperature: Of sampling; null leaves it to the endpoint, as some models want it.
-        budget: The most that may be used.
-        price: What it costs, for the estimate and for a budget of money.
-        cache: SQLite file that keeps every paid reply; empty for the one in the user's cache folder.
     """
 
-    base_url: str = "http://127.0.0.1:8000/v1"
     model: str = ""
-    allow_remote: bool = False
-    api_key_env: str = ""
     json_schema: bool = True
-    most_at_once: int = Field(64, ge=1, le=1024)
-    timeout_s: float = Field(120.0, gt=0)
-    attempts: int = Field(6, ge=1)
-    longest_wait_s: float = Field(60.0, ge=0)
     max_tokens: int = Field(1200, ge=16)
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: float | None = Field(0.3, ge=0)
-    budget: BudgetSettings = BudgetSettings()
-    price: PriceSettings = PriceSettings()
-    cache: str = ""
 
 
 class LocalTeacherSettings(Settings):

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from vlm_autodrive.engines.endpoint.json_answers import read_answer
 from vlm_autodrive.records import Outcome, SupervisionItem
 from vlm_autodrive.supervision.descriptions import Description
 from vlm_autodrive.supervision.facts import Facts
@@ -23,7 +24,6 @@ from vlm_autodrive.supervision.requests import (
     repair_request,
 )
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teachers.answers import read_answer
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.student import Sampled, Student
 from vlm_autodrive.supervision.written import (

@@ -1,14 +1,14 @@
-"""A request as the body of a chat completion."""
+"""A request as the body of a chat completion, and the completion as a reply."""
 
-import json
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
+from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
+from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.pictures import as_images, as_video
-from vlm_autodrive.supervision.teachers.protocol import TeacherRequest
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.video.frames import Frames
 
 
@@ -20,10 +20,11 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
         request: What is wanted.
         frames: What is shown; None leaves the frames out, be there footage or not.
     """
-    shown = [] if frames is None else _shown(frames, request.footage is not None and request.footage.as_video)
+    as_one_video = request.footage is not None and request.footage.as_video
+    parts = [] if frames is None else shown(frames, as_one_video=as_one_video)
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": request.prompt.system},
-        {"role": "user", "content": [*shown, _text(request.prompt.text)] if shown else request.prompt.text},
+        {"role": "user", "content": [*parts, text_part(request.prompt.text)] if parts else request.prompt.text},
     ]
     if request.answered is not None:
         written, wrong = request.answered
@@ -38,25 +39,22 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
     if settings.json_schema:
         schema = {"name": request.wanted, "schema": _schema(request.answer)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return body_of(body)
+
+
+def reply_of(request: TeacherRequest, answer: Completion) -> TeacherReply:
+    """What came of a request, as the teacher's reply to it."""
+    return TeacherReply(
+        request_id=request.request_id,
+        outcome=answer.outcome,
+        text=answer.text,
+        thoughts=answer.thoughts,
+        reason=answer.reason,
+        prompt_tokens=answer.prompt_tokens or 0,
+        completion_tokens=answer.completion_tokens or 0,
+    )
 
 
 @cache
 def _schema(answer: type[BaseModel]) -> dict[str, Any]:
     return answer.model_json_schema()
-
-
-def _shown(frames: Frames, is_video: bool) -> list[dict[str, Any]]:
-    """The frames with their true times; they come before the text, so that requests about a clip begin alike."""
-    if is_video:
-        times = ", ".join(f"{time_s:.2f}" for time_s in frames.times_s)
-        video = {"type": "video_url", "video_url": {"url": as_video(frames)}}
-        return [video, _text(f"The frames of the video are at t={times} seconds.")]
-    parts: list[dict[str, Any]] = []
-    for url, time_s in zip(as_images(frames), frames.times_s, strict=True):
-        parts += [_text(f"The frame at t={time_s:.2f}:"), {"type": "image_url", "image_url": {"url": url}}]
-    return parts
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}

@@ -1,32 +1,21 @@
-"""What a job will take, before it is begun.
+"""What a job will take, before it is begun."""
 
-The rule for tokens: one for every three bytes of the request without its pictures, which is more than
-English prose takes and about what JSON full of numbers does; and for a picture, one for each square of
-28 pixels, as Qwen-VL counts, or 85 and 170 more for each tile of 512 pixels, as OpenAI counts, whichever
-is more. Endpoints count otherwise: what counts in the end is what they report. A budget reserves a token
-for every byte, which no endpoint passes for text; for pictures one that counts more than the rule can
-pass a budget by what is in flight.
-"""
-
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vlm_autodrive.engines.endpoint.address import endpoint_of
+from vlm_autodrive.engines.endpoint.budget import money_for
+from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
+from vlm_autodrive.engines.endpoint.database import open_database
+from vlm_autodrive.engines.endpoint.tokens import Cost, picture_tokens, text_tokens
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome, Record
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.budget import Cost, money_for
-from vlm_autodrive.supervision.teachers.cache import ReplyCache, cache_path
-from vlm_autodrive.supervision.teachers.chat import chat_body
-from vlm_autodrive.supervision.teachers.database import open_database
-from vlm_autodrive.supervision.teachers.endpoint import endpoint_of
+from vlm_autodrive.supervision.teacher_settings import TEACHER, ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.chat import chat_body, reply_of
+from vlm_autodrive.supervision.teachers.footage import FootageIdentities
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
 from vlm_autodrive.video.container import VideoError
 from vlm_autodrive.video.sampler import wanted_frames
-
-_BYTES_PER_TOKEN = 3
-_SQUARE, _TILE = 28, 512
-_TIME_TOKENS = 16  # the words and the time before a picture
 
 
 class Estimate(Record):
@@ -36,7 +25,7 @@ class Estimate(Record):
         requests: How many there are.
         in_cache: Those that are answered from the cache; what follows is about the others.
         images: Frames that are sent.
-        prompt_tokens: Tokens read, by the rule of this module.
+        prompt_tokens: Tokens read, by the rule of ``engines.endpoint.tokens``.
         completion_tokens: Tokens written at most.
         money: At most, at the prices of the settings.
     """
@@ -55,9 +44,14 @@ class PricedTeacher:
     at_once = 1
 
     def __init__(
-        self, settings: ServedTeacherSettings, cache: ReplyCache, stand_in: Callable[[TeacherRequest], str]
+        self,
+        settings: ServedTeacherSettings,
+        cache: ReplyCache,
+        footage: FootageIdentities,
+        stand_in: Callable[[TeacherRequest], str],
     ) -> None:
         self._settings = settings
+        self._footage = footage
         self._cache = cache
         self._stand_in = stand_in
         self._requests = self._in_cache = self._images = self._read = self._written = 0
@@ -79,14 +73,14 @@ class PricedTeacher:
         self._requests += 1
         words = chat_body(self._settings, request)
         try:
-            kept = self._cache.load(self._cache.key(words, request.footage), request.request_id)
+            kept = self._cache.load(self._cache.key(words, self._footage.of(request.footage)))
         except VideoError as error:  # which costs nothing
             return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=error.reason)
         if kept is not None:
             self._in_cache += 1
-            return kept
+            return reply_of(request, kept)
         self._images += _pictures(request.footage)
-        self._read += math.ceil(len(words) / _BYTES_PER_TOKEN) + _picture_tokens(request.footage)
+        self._read += text_tokens(words) + shown_tokens(request.footage)
         self._written += self._settings.max_tokens
         text = self._stand_in(request)
         outcome = Outcome.OK if text else Outcome.ERROR
@@ -118,30 +112,18 @@ def open_priced(
     Raises:
         UserError: If the settings name no endpoint that may be asked.
     """
-    url = endpoint_of(settings).url
-    with open_database(cache_path(settings), reporter) as database:
-        yield PricedTeacher(settings, ReplyCache(database, url, settings), stand_in)
+    url = endpoint_of(settings, TEACHER).url
+    with open_database(cache_path(settings), f"{TEACHER.keys}cache", reporter) as database:
+        cache = ReplyCache(database, url, settings.model)
+        yield PricedTeacher(settings, cache, FootageIdentities(database), stand_in)
 
 
-def most_cost(words: bytes, footage: Footage | None, max_tokens: int) -> Cost:
-    """The most that one try can take: no token is shorter than a byte.
-
-    Args:
-        words: The body without frames.
-        footage: What is shown beside it.
-        max_tokens: Most tokens of the answer.
-    """
-    return Cost(len(words) + _picture_tokens(footage), max_tokens)
+def shown_tokens(footage: Footage | None) -> int:
+    """Tokens of the frames of footage; none for none."""
+    if footage is None:
+        return 0
+    return picture_tokens(_pictures(footage), footage.sampling.height, footage.sampling.width)
 
 
 def _pictures(footage: Footage | None) -> int:
     return 0 if footage is None else wanted_frames(footage.end_s - footage.start_s, footage.sampling)
-
-
-def _picture_tokens(footage: Footage | None) -> int:
-    if footage is None:
-        return 0
-    height, width = footage.sampling.height, footage.sampling.width
-    squares = math.ceil(height / _SQUARE) * math.ceil(width / _SQUARE)
-    tiles = 85 + 170 * math.ceil(height / _TILE) * math.ceil(width / _TILE)
-    return _pictures(footage) * (max(squares, tiles) + _TIME_TOKENS)

@@ -4,9 +4,26 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from vlm_autodrive.engines.endpoint.settings import Called
 from vlm_autodrive.records import Outcome
 
 _MOST_TOKENS = 10**9  # a larger count is no count
+_MOST_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN and infinity out as well
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a text.
+
+    Attributes:
+        written: The token that stands there.
+        logprobs: Log-probabilities of the likeliest tokens, by their text, with the one that was written.
+    """
+
+    written: str
+    logprobs: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -14,12 +31,13 @@ class Completion:
     """What an endpoint answered.
 
     Attributes:
-        outcome: ``ok``, ``truncated``, ``refused`` or ``unparseable``.
+        outcome: ``ok``, ``truncated``, ``refused`` or ``unparseable``; ``error`` where nothing was answered.
         text: All that was written.
         thoughts: What the server tells apart as thoughts.
         reason: Why it is not ``ok``.
         prompt_tokens: As the endpoint counted them; None if it does not.
         completion_tokens: Likewise.
+        places: The places of the text with their log-probabilities; empty if the endpoint gives none.
     """
 
     outcome: Outcome
@@ -28,9 +46,15 @@ class Completion:
     reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    places: tuple[Place, ...] = ()
 
 
-def read_completion(content: bytes) -> Completion | None:
+def failed(reason: str) -> Completion:
+    """No answer at all."""
+    return Completion(Outcome.ERROR, reason=reason)
+
+
+def read_completion(content: bytes, called: Called) -> Completion | None:
     """Read the body of an answer with status 200; None if it is no chat completion at all."""
     try:
         answer = json.loads(content)
@@ -45,8 +69,8 @@ def read_completion(content: bytes) -> Completion | None:
     text, refusal = _written(message.get("content"))
     refusal = _plain(message.get("refusal")) or refusal
     thoughts = _plain(message.get("reasoning_content")) or _plain(message.get("reasoning"))
-    outcome, reason = _outcome(choice, text, refusal, thoughts)
-    return Completion(outcome, text or refusal, thoughts, reason, *tokens)
+    outcome, reason = _outcome(choice, text, refusal, thoughts, called)
+    return Completion(outcome, text or refusal, thoughts, reason, *tokens, _places(choice.get("logprobs")))
 
 
 def error_text(content: bytes) -> str:
@@ -63,12 +87,12 @@ def error_text(content: bytes) -> str:
     return "" if said.lstrip().startswith("<") else " ".join(_plain(said).split())
 
 
-def _outcome(choice: dict[str, Any], text: str, refusal: str, thoughts: str) -> tuple[Outcome, str]:
+def _outcome(choice: dict[str, Any], text: str, refusal: str, thoughts: str, called: Called) -> tuple[Outcome, str]:
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
-        return Outcome.REFUSED, "the teacher refused to answer"
+        return Outcome.REFUSED, f"{called.who} refused to answer"
     if finish in ("length", "max_tokens"):
-        return Outcome.TRUNCATED, "the answer reached served.max_tokens"
+        return Outcome.TRUNCATED, f"the answer reached {called.keys}max_tokens"
     if not choice:
         return Outcome.UNPARSEABLE, "the endpoint gave no answer to choose"
     if not text.strip():
@@ -82,6 +106,25 @@ def _written(content: object) -> tuple[str, str]:
         return _plain(content), ""
     parts = [_mapping(part) for part in content]
     return "".join(_plain(part.get("text")) for part in parts), "".join(_plain(part.get("refusal")) for part in parts)
+
+
+def _places(logprobs: object) -> tuple[Place, ...]:
+    """Tokens with the same text, which a vocabulary may hold, are one here: their probabilities are added."""
+    content = _mapping(logprobs).get("content")
+    places = []
+    for one in content if isinstance(content, list) else ():
+        written = _mapping(one)
+        top = written.get("top_logprobs")
+        rows = [_mapping(row) for row in top] if isinstance(top, list) else []
+        if written.get("token") not in [row.get("token") for row in rows]:
+            rows.append(written)
+        listed: dict[str, float] = {}
+        for row in rows:
+            token, value = _plain(row.get("token")), row.get("logprob")
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= _MOST_LOGPROB:
+                listed[token] = float(np.logaddexp(listed[token], value)) if token in listed else float(value)
+        places.append(Place(_plain(written.get("token")), listed))
+    return tuple(places)
 
 
 def _plain(value: object) -> str:

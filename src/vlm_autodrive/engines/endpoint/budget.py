@@ -4,20 +4,12 @@ Each try is written down before it is sent, at the most that it can cost, and co
 known. A try whose process was killed stays at its most, since it may have been paid for.
 """
 
-from typing import NamedTuple
-
+from vlm_autodrive.engines.endpoint.database import Database
+from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings, PriceSettings
+from vlm_autodrive.engines.endpoint.tokens import Cost
 from vlm_autodrive.records import Record
-from vlm_autodrive.supervision.teacher_settings import PriceSettings, ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.database import Database
 
 _ROUNDING = 1e-9  # sums of money are not exact to the last bit
-
-
-class Cost(NamedTuple):
-    """Tokens of one try."""
-
-    prompt_tokens: int
-    completion_tokens: int
 
 
 class Spent(Record):
@@ -45,11 +37,12 @@ def money_for(cost: Cost, price: PriceSettings) -> float:
 class Ledger:
     """The account of one job."""
 
-    def __init__(self, database: Database, job: str, settings: ServedTeacherSettings) -> None:
+    def __init__(self, database: Database, job: str, settings: EndpointSettings, called: Called) -> None:
         """Go on with a job's account, or begin it."""
         self._database = database
         self._job = job
         self._settings = settings
+        self._called = called
         database.run("INSERT OR IGNORE INTO jobs (job) VALUES (:job)", {"job": job})
 
     def reserve(self, most: Cost) -> bool:
@@ -108,7 +101,7 @@ class Ledger:
         passed = [name for name, most, used, more, _ in rows if most is not None and used + more > most]
         used_up = ", ".join(f"{used:{form}} of {most:{form}} {name}" for name, most, used, _, form in rows if most)
         bounds = passed or [name for name, most, *_ in rows if most is not None]  # another process may have settled
-        raised = " and ".join(f"served.budget.{name}" for name in bounds)
+        raised = " and ".join(f"{self._called.keys}budget.{name}" for name in bounds)
         return (
             f"the budget is spent: {used_up}, and one more request may take {sum(next_try)} tokens; all replies so far "
             f"are kept and are not paid for again, so raise {raised} and start again to go on."

@@ -1,4 +1,4 @@
-"""The SQLite file of a served teacher: paid replies, what jobs have used, and the contents of videos.
+"""The SQLite file of whoever asks endpoints: paid replies, what jobs have used, and the contents of videos.
 
 Any number of processes use it at once. What was committed survives a process that is killed; the last
 moments before a power cut may be lost. Its disk must be this machine's own: SQLite cannot share a file
@@ -39,8 +39,8 @@ COMMIT;
 class Database:
     """An open file; made by :func:`open_database`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, path: Path, setting: str, connection: sqlite3.Connection) -> None:
+        self._path, self._setting = path, setting
         self._connection = connection
 
     def run(self, statement: str, values: dict[str, object]) -> int:
@@ -49,7 +49,7 @@ class Database:
         Raises:
             UserError: If the file cannot be written, or is damaged.
         """
-        with _told(self.path):
+        with _told(self._path, self._setting):
             return self._connection.execute(statement, values).rowcount
 
     def row(self, statement: str, values: dict[str, object]) -> tuple[object, ...] | None:
@@ -58,7 +58,7 @@ class Database:
         Raises:
             UserError: If the file cannot be read, or is damaged.
         """
-        with _told(self.path):
+        with _told(self._path, self._setting):
             found: tuple[object, ...] | None = self._connection.execute(statement, values).fetchone()
             return found
 
@@ -75,32 +75,37 @@ class Database:
 
 
 @contextmanager
-def open_database(path: Path, reporter: Reporter) -> Iterator[Database]:
+def open_database(path: Path, setting: str, reporter: Reporter) -> Iterator[Database]:
     """Open the file, which is made if it does not exist and only its owner can read.
 
     A file that was torn is set aside under another name, which is said; then what it held is asked again,
     and what jobs have used is counted from nothing.
 
+    Args:
+        path: The file.
+        setting: The setting that names another, for messages.
+        reporter: Told if it was set aside.
+
     Raises:
         UserError: If it cannot be written, or holds something else.
     """
-    with _told(path):
+    with _told(path, setting):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _lock(path):  # one process looks at a torn file, and others find a new one
-            connection = _connect(path, reporter)
+            connection = _connect(path, setting, reporter)
     with closing(connection):
-        yield Database(path, connection)
+        yield Database(path, setting, connection)
 
 
-def _connect(path: Path, reporter: Reporter) -> sqlite3.Connection:
+def _connect(path: Path, setting: str, reporter: Reporter) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)
     with path.open("rb") as stream:
         head = stream.read(len(_MAGIC))
     if head and head != _MAGIC:
-        raise UserError(f"{path} is no file of replies; name another in served.cache, or move it away.")
+        raise UserError(f"{path} is no file of replies; name another in {setting}, or move it away.")
     try:
-        return _prepared(path)
+        return _prepared(path, setting)
     except sqlite3.OperationalError:  # such as a full disk: nothing is wrong with the file
         raise
     except sqlite3.DatabaseError:
@@ -110,20 +115,20 @@ def _connect(path: Path, reporter: Reporter) -> sqlite3.Connection:
         "and paid for again, and budgets count from nothing."
     )
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return _prepared(path)
+    return _prepared(path, setting)
 
 
-def _prepared(path: Path) -> sqlite3.Connection:
+def _prepared(path: Path, setting: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         (held,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and held != _APPLICATION_ID:
-            raise UserError(f"{path} is a database of something else; name another file in served.cache.")
+            raise UserError(f"{path} is a database of something else; name another file in {setting}.")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if tables and version != _VERSION:
             raise UserError(
-                f"{path} was made by another version of this software; name another file in served.cache, or remove it."
+                f"{path} was made by another version of this software; name another file in {setting}, or remove it."
             )
         (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if state != "ok":
@@ -158,14 +163,14 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: Path, setting: str) -> Iterator[None]:
     """Turn what the disk or SQLite says into plain words."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
         raise UserError(
             f"the replies in {path} cannot be kept ({getattr(error, 'strerror', None) or error}); "
-            "make room or give leave there, or name another file in served.cache."
+            f"make room or give leave there, or name another file in {setting}."
         ) from None
     except sqlite3.DatabaseError as error:
         raise UserError(f"the replies in {path} are damaged ({error}); move the file away and start again.") from None

@@ -41,6 +41,7 @@ class Endpoint:
     asked: list[Asked] = field(default_factory=list)
     open_now: int = 0
     most_at_once: int = 0
+    stop: Callable[[], None] = lambda: None
 
 
 def completion(content: object, finish: str | None = "stop", usage: object = ..., **message) -> Response:
@@ -83,8 +84,13 @@ def serve(answer: Answer):
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     endpoint.url = f"http://127.0.0.1:{port}/v1"
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+    endpoint.stop = stop
     try:
         yield endpoint
     finally:
-        server.should_exit = True
-        thread.join(timeout=10)
+        stop()

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vlm_autodrive.supervision.teachers import concurrency
-from vlm_autodrive.supervision.teachers.concurrency import AdaptiveLimit
+from vlm_autodrive.engines.endpoint import concurrency
+from vlm_autodrive.engines.endpoint.concurrency import AdaptiveLimit
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reading the JSON that a teacher wrote. Nothing is guessed: what is not beyond doubt has a reason instead."""
+"""Reading the JSON that a model wrote. Nothing is guessed: what is not beyond doubt has a reason instead."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _THINK = re.compile(r"<\s*(/?)\s*think(?:ing)?\s*>", re.IGNORECASE)
 
 
 def read_answer(text: str, model: type[A]) -> A | str:
-    """The answer in a teacher's text, or in plain words why there is none.
+    """The answer in a text, or in plain words why there is none.
 
     Thoughts before the answer, a code fence around it and prose beside it are tolerated. Two objects, a key that
     stands twice, a key too many, and a value of another type than was asked for are not.

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.supervision.in_order import in_order, run_async
 
 
 class Work:

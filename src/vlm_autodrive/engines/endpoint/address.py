@@ -1,4 +1,4 @@
-"""Where a served teacher is, whether it may be sent anything, and the key that nobody else may see."""
+"""Where an endpoint is, whether it may be sent anything, and the key that nobody else may see."""
 
 import ipaddress
 import os
@@ -8,9 +8,9 @@ from urllib.request import getproxies
 
 import httpx
 
+from vlm_autodrive.engines.endpoint.connections import StackedTransport
+from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.connections import StackedTransport
 
 _SHORTEST_SECRET = 8  # shorter "keys", such as EMPTY, are words: hiding those would spoil texts
 _HIDDEN = "[the key]"
@@ -53,7 +53,7 @@ class Endpoint:
         return text.replace(self.key, _HIDDEN) if len(self.key) >= _SHORTEST_SECRET else text
 
 
-def endpoint_of(settings: ServedTeacherSettings) -> Endpoint:
+def endpoint_of(settings: EndpointSettings, called: Called) -> Endpoint:
     """The endpoint that settings name.
 
     Raises:
@@ -64,19 +64,19 @@ def endpoint_of(settings: ServedTeacherSettings) -> Endpoint:
     except httpx.InvalidURL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
-        raise UserError("served.base_url is no address; write it as http://127.0.0.1:8000/v1.")
+        raise UserError(f"{called.address} is no address; write it as http://127.0.0.1:8000/v1.")
     if url.userinfo or url.query:
         raise UserError(
-            "served.base_url holds a user, a password or a query, which would be kept with the results; "
-            "leave them out, and put a key into the environment variable that served.api_key_env names."
+            f"{called.address} holds a user, a password or a query, which would be kept with the results; "
+            f"leave them out, and put a key into the environment variable that {called.keys}api_key_env names."
         )
     is_local = _is_loopback(url.host)
     if not (settings.allow_remote or is_local):
         raise UserError(
-            f"the teacher at {url.host} is not on this machine, and would be sent labels, metadata and frames; "
-            "set served.allow_remote: true if that is wanted."
+            f"{called.who} at {url.host} is not on this machine, and would be sent {called.sent}; "
+            f"set {called.keys}allow_remote: true if that is wanted."
         )
-    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env))
+    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env, called))
 
 
 def _is_loopback(host: str) -> bool:
@@ -86,12 +86,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _key(variable: str) -> str:
+def _key(variable: str, called: Called) -> str:
     if not variable:
         return ""
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise UserError(f"the environment variable {variable} is not set; put the teacher's key there.")
+        raise UserError(f"the environment variable {variable} is not set; put {called.who}'s key there.")
     if not re.fullmatch(r"[!-~]+", key):  # it would fail as a header, in an exception that shows it
         raise UserError(f"the environment variable {variable} holds blanks or letters that no key has; correct it.")
     return key

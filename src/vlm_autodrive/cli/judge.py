@@ -1,0 +1,76 @@
+"""``autodrive judge``: have a served model grade reasoning traces."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.cli.options import AsJson, Overwrite
+
+
+def judge(
+    predictions: Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="What `evaluate` made, with reasoning.")],
+    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The judge's name at the endpoint.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Any OpenAI-compatible endpoint; http://127.0.0.1:8000/v1 if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            "--people",
+            metavar="CSV",
+            help="People's grades of the same traces (clip_id, grade, person), to tell how far the judge agrees.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Settings, such as allow_remote=true, api_key_env=JUDGE_KEY or budget.money=5; see docs/judge.md.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked, sent and paid, and ask nobody.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a served model grade each reasoning trace from 1 to 5, against what is known of its clip.
+
+    --json prints the estimate of a dry run, or else what was judged.
+
+    Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --people grades.csv
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.evaluation.judging import estimate_judging, estimate_lines
+    from vlm_autodrive.evaluation.judging import judge as judge_predictions
+    from vlm_autodrive.evaluation.settings import JudgeSettings
+    from vlm_autodrive.stores import read_judgement_records
+
+    chosen = settings_from(JudgeSettings, "judge", None, settings, base_url=endpoint, model=model)
+    if dry_run:
+        found = estimate_judging(predictions, chosen, make_reporter())
+        if as_json:
+            print_json(found.model_dump(mode="json"))
+        else:
+            print("\n".join(estimate_lines(found, chosen)))
+        return
+    if out is None:
+        raise typer.BadParameter("name the folder to write to, or ask for a --dry-run.", param_hint="'--out' / '-o'")
+    made = judge_predictions(predictions, out, chosen, make_reporter(), people=people, overwrite=overwrite)
+    if as_json:
+        print_json([one.model_dump(mode="json", exclude={"prompt"}) for one in read_judgement_records(made)])
+    else:
+        print(made)

@@ -1,0 +1,68 @@
+"""Reading a verdict code, and its probability, off what an endpoint wrote."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from vlm_autodrive.engines.endpoint.completion import Place
+
+
+def code_in(text: str, codes: Sequence[str]) -> str | None:
+    """The only code in a text, if it stands there as an answer: at an end or before a mark, so that "A car" is none."""
+    word = rf"(?<!\w)({_either(codes)})(?!\w)"
+    named = set(re.findall(word, text))
+    answers = re.search(rf"{word}(?=\s*$|\s*\n|[^\w\s])", text)
+    return str(answers[1]) if answers and len(named) == 1 else None
+
+
+def is_bare(text: str, codes: Sequence[str]) -> bool:
+    """Whether a text is a code and nothing else but marks."""
+    return re.fullmatch(rf"\W*({_either(codes)})\W*", text) is not None
+
+
+def code_probabilities(places: Sequence[Place], text: str, codes: Sequence[str]) -> tuple[float, ...] | None:
+    """The softmax over the codes' log-probabilities at the place where the answer's code was written.
+
+    Ways to write a code, such as with a blank before it, are added up. It makes no difference whether the endpoint took
+    its log-probabilities before or after it ruled out other tokens, as that adds one number to all of them; but
+    afterwards other ways to write a code may be ruled out too. A code that is not listed gets the most that it
+    can have: the least that is listed, or what is left of 1 if that is less.
+
+    Args:
+        places: Tokens at each place of the text.
+        text: The text.
+        codes: The codes.
+
+    Returns:
+        One for each code; None if the endpoint gave no log-probabilities, or the text has no place for a code.
+    """
+    code = code_in(text, codes)
+    at = [place.logprobs for place in places if code is not None and _unmarked(place.written) == code]
+    if len(at) != 1 or not at[0]:
+        return None
+    listed = {token: float(np.exp(min(value, 0.0))) for token, value in at[0].items()}
+    most = min(min(listed.values()), max(0.0, 1.0 - sum(listed.values())))
+    weights = []
+    for each in codes:
+        ways = [share for token, share in listed.items() if _unmarked(token) == each]
+        weights.append(sum(ways) if ways else most)
+    total = sum(weights)
+    return tuple(weight / total for weight in weights) if total > 0 else None
+
+
+def vote_shares(texts: Sequence[str], codes: Sequence[str]) -> tuple[float, ...] | None:
+    """The share of each code among several answers; None if half of them or more name none."""
+    named = [code for text in texts if (code := code_in(text, codes)) is not None]
+    if 2 * len(named) <= len(texts):
+        return None
+    return tuple(named.count(code) / len(named) for code in codes)
+
+
+def _either(codes: Sequence[str]) -> str:
+    return "|".join(re.escape(code) for code in codes)
+
+
+def _unmarked(token: str) -> str:
+    """A token without blanks and marks around it."""
+    return re.sub(r"^\W+|\W+$", "", token)

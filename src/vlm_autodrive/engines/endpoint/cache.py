@@ -1,0 +1,68 @@
+"""Replies that were paid for, kept for whoever asks the same again."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines.endpoint.database import Database
+from vlm_autodrive.engines.endpoint.settings import EndpointSettings
+from vlm_autodrive.records import Outcome
+
+_FORMAT = 1  # counted up when frames are sent otherwise than before
+_COLUMNS = ("outcome", "text", "thoughts", "reason", "prompt_tokens", "completion_tokens")
+
+
+def cache_path(settings: EndpointSettings) -> Path:
+    """The file that replies are kept in: the one of the settings, or one in the user's cache folder."""
+    if settings.cache:
+        return Path(settings.cache).expanduser()
+    folder = os.environ.get("XDG_CACHE_HOME", "")  # which counts only if it is absolute
+    base = Path(folder) if folder.startswith("/") else Path.home() / ".cache"
+    return base / "vlm-autodrive" / "teacher_replies.sqlite"
+
+
+class ReplyCache:
+    """Replies by all that they depend on: what is shown, messages, schema, model and endpoint."""
+
+    def __init__(self, database: Database, url: str, model: str) -> None:
+        self._database = database
+        self._url = url
+        self._model = model
+
+    def key(self, words: bytes, shown: str) -> str:
+        """What a reply is kept under.
+
+        Args:
+            words: The body without pictures: model, parameters, messages and schema.
+            shown: What tells the pictures from others; empty for none.
+        """
+        return hashlib.sha256(f"{_FORMAT}\n{self._url}\n{shown}\n".encode() + words).hexdigest()
+
+    def load(self, key: str) -> Completion | None:
+        """The reply kept under a key, without log-probabilities; None if there is none."""
+        row = self._database.row(f"SELECT {', '.join(_COLUMNS)} FROM replies WHERE key = :key", {"key": key})
+        if row is None:
+            return None
+        outcome, text, thoughts, reason = (str(value) for value in row[:4])
+        read, written = (value if isinstance(value, int) else 0 for value in row[4:])
+        return Completion(Outcome(outcome), text, thoughts, reason, read, written)
+
+    def keep(self, key: str, answer: Completion) -> None:
+        """Keep a reply; an error is none."""
+        if answer.outcome is Outcome.ERROR:
+            return
+        values = ", ".join(f":{name}" for name in _COLUMNS)
+        self._database.run(
+            f"INSERT OR IGNORE INTO replies (key, model, {', '.join(_COLUMNS)}) VALUES (:key, :model, {values})",
+            {
+                "key": key,
+                "model": self._model,
+                "outcome": answer.outcome.value,
+                "text": answer.text,
+                "thoughts": answer.thoughts,
+                "reason": answer.reason,
+                "prompt_tokens": answer.prompt_tokens or 0,
+                "completion_tokens": answer.completion_tokens or 0,
+            },
+        )

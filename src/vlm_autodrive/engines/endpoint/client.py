@@ -1,0 +1,390 @@
+"""A client of one endpoint: in flight as many requests as it bears, one layer of retries, a hard budget."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import NoReturn
+from weakref import WeakValueDictionary
+
+import httpx
+
+from vlm_autodrive.engines.endpoint.address import Endpoint, endpoint_of
+from vlm_autodrive.engines.endpoint.budget import Ledger, Spent, money_for
+from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
+from vlm_autodrive.engines.endpoint.completion import Completion, error_text, failed, read_completion
+from vlm_autodrive.engines.endpoint.concurrency import AdaptiveLimit
+from vlm_autodrive.engines.endpoint.database import Database, open_database
+from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, is_busy, is_retried, wait_s
+from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
+from vlm_autodrive.engines.endpoint.tokens import Cost
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.records import Record
+
+_STOPPING = {
+    401: "it refuses the key; name the right environment variable in {keys}api_key_env",
+    402: "it wants to be paid first",
+    403: "it refuses this key the use of the model",
+    404: "it knows no such model or path; check {address} and {model}",
+}
+_ELSEWHERE = "it sends elsewhere; name the final address in {address}"
+_UNREACHABLE = "it cannot be reached"
+_LONGEST_QUOTE = 200
+_FAILED_IN_A_ROW = 8  # requests that each used up their tries; then the endpoint is taken for dead
+
+Hint = tuple[str, str]
+"""A pattern in what an endpoint says when it refuses a request, and what to do then."""
+
+
+class Use(Record):
+    """What this run took of an endpoint.
+
+    Attributes:
+        tries: HTTP requests.
+        retries: Those among them that asked again after a failure.
+        refused: Those that the endpoint was too busy for.
+        from_cache: Requests answered without asking.
+        prompt_tokens: As the endpoint counted them; where it does not, the most it can have been.
+        completion_tokens: Likewise.
+        money: At the prices of the settings.
+        of_job: What the job has used over all its runs.
+    """
+
+    tries: int
+    retries: int
+    refused: int
+    from_cache: int
+    prompt_tokens: int
+    completion_tokens: int
+    money: float
+    of_job: Spent
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        words: The body without pictures, or whole if there are none.
+        most: The most that one try can take.
+        shown: What tells the pictures from others; empty for none.
+        with_pictures: Makes the body with its pictures, which takes time and is done only where it is sent.
+    """
+
+    words: bytes
+    most: Cost
+    shown: str = ""
+    with_pictures: Callable[[], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    key: str | None
+    body: bytes
+    most: Cost
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What came of one try: the answer, or a problem that may pass."""
+
+    answer: Completion | None = None
+    problem: str = ""
+    wait_s: float | None = None
+
+
+@asynccontextmanager
+async def open_client(
+    settings: EndpointSettings,
+    called: Called,
+    job: str,
+    reporter: Reporter,
+    *,
+    kept_for: str | None,
+    hints: Sequence[Hint] = (),
+    outlives: bool = False,
+) -> AsyncIterator["Client"]:
+    """Open a client. Leaving waits for the requests in flight, since they are paid for, and keeps the replies.
+
+    Args:
+        settings: The endpoint.
+        called: How messages speak of it.
+        job: What the budget is for, the same over all runs and processes that are to share it.
+        reporter: Told if kept replies are damaged, and if leaving takes time.
+        kept_for: The model whose replies are kept, and given again where the same is asked; None to keep none.
+        hints: What to say of refusals.
+        outlives: Whether the run goes on, with failed answers, if an endpoint that has answered before fails for good.
+
+    Raises:
+        UserError: If the endpoint is on another machine and that is not allowed, the key is missing, or replies
+            cannot be kept.
+    """
+    endpoint = endpoint_of(settings, called)
+    with open_database(cache_path(settings), f"{called.keys}cache", reporter) as database:
+        cache = None if kept_for is None else ReplyCache(database, endpoint.url, kept_for)
+        ledger = Ledger(database, job, settings, called)
+        async with endpoint.client(settings.most_at_once) as http:
+            client = Client(settings, called, endpoint, http, database, cache, ledger, hints, outlives=outlives)
+            try:
+                yield client
+            finally:
+                await client.finish(reporter)
+
+
+class Client:
+    """Asks an endpoint; made by :func:`open_client`."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        called: Called,
+        endpoint: Endpoint,
+        http: httpx.AsyncClient,
+        database: Database,
+        cache: ReplyCache | None,
+        ledger: Ledger,
+        hints: Sequence[Hint],
+        *,
+        outlives: bool,
+    ) -> None:
+        self._settings = settings
+        self._called = called
+        self._endpoint = endpoint
+        self._http = http
+        self._cache = cache
+        self._ledger = ledger
+        self._hints = hints
+        self._outlives = outlives
+        self.database = database
+        self._limit = AdaptiveLimit(settings.most_at_once)
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._in_flight: set[asyncio.Task[_Tried]] = set()
+        self._stopped = asyncio.Event()
+        self._why_stopped, self._goes_on = "", False
+        self._has_answered = False
+        self._failed_in_a_row = 0
+        self._tries = self._retries = self._refused = self._from_cache = 0
+        self._used = Cost(0, 0)
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether nothing more is asked."""
+        return bool(self._why_stopped)
+
+    def use(self) -> Use:
+        """What was used since the client was opened."""
+        return Use(
+            tries=self._tries,
+            retries=self._retries,
+            refused=self._refused,
+            from_cache=self._from_cache,
+            prompt_tokens=self._used.prompt_tokens,
+            completion_tokens=self._used.completion_tokens,
+            money=money_for(self._used, self._settings.price),
+            of_job=self._ledger.spent(),
+        )
+
+    def used(self) -> str:
+        """Likewise in a few words."""
+        use = self.use()
+        tokens = use.prompt_tokens + use.completion_tokens
+        kept = f", {use.from_cache:,} answered from the cache" if use.from_cache else ""
+        money = f", {use.money:,.2f} paid" if use.money else ""
+        all_runs = f", {use.of_job.requests:,} requests over all runs" if use.of_job.requests > use.tries else ""
+        return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}{all_runs}"
+
+    async def ask(self, asked: Asked) -> Completion:
+        """Answer one request, from the cache or by asking. What fails is an answer with its outcome and reason.
+
+        Raises:
+            UserError: If no request could succeed, such as for a wrong key, or the budget is spent.
+        """
+        if self._cache is None:
+            return await self._ask(None, asked)
+        key = self._cache.key(asked.words, asked.shown)
+        async with self._asking.setdefault(key, asyncio.Lock()):  # the same asked twice is paid once
+            kept = self._cache.load(key)
+            if kept is not None:
+                self._from_cache += 1
+                return kept
+            return await self._ask(key, asked)
+
+    async def finish(self, reporter: Reporter) -> None:
+        """Wait for what is in flight."""
+        if self._in_flight:
+            reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    async def _ask(self, key: str | None, asked: Asked) -> Completion:
+        body = asked.words
+        if asked.with_pictures is not None and not self._why_stopped:
+            body = await asyncio.to_thread(asked.with_pictures)
+        sent = _Sent(key, body, asked.most)
+        problem = ""
+        for tries in range(1, self._settings.attempts + 1):
+            tried = await self._try_when_possible(sent)
+            if tried.answer is not None:
+                return tried.answer
+            problem = tried.problem
+            if tries < self._settings.attempts:
+                longest_s = self._settings.longest_wait_s
+                await self._wait(wait_s(tries, longest_s) if tried.wait_s is None else tried.wait_s)
+                self._retries += 1
+        who, host = self._called.who, self._endpoint.host
+        self._failed_in_a_row += 1
+        if problem == _UNREACHABLE and not (self._outlives and self._has_answered):
+            self._stop(f"{who} at {host} cannot be reached; start it, or correct {self._called.address}.")
+        if self._outlives and self._has_answered and self._failed_in_a_row >= _FAILED_IN_A_ROW:
+            return self._stop(f"{who} at {host} is asked no more: {self._failed_in_a_row} requests failed in a row")
+        return failed(f"{who} failed {self._settings.attempts} times: {problem}")
+
+    async def _try_when_possible(self, sent: _Sent) -> _Tried:
+        """Try once, as soon as the endpoint bears it and the budget is sure to."""
+        while True:
+            entered_s = await self._limit.enter()
+            if self._why_stopped:
+                self._limit.leave()
+                return _Tried(self._stop(self._why_stopped))
+            try:
+                reserved = self._ledger.reserve(sent.most)
+            except UserError:
+                self._limit.leave()
+                raise
+            if reserved:
+                break
+            self._limit.leave()
+            if not self._in_flight:
+                self._end(self._ledger.why_spent(sent.most))
+            # What is in flight may take less than was reserved for it.
+            await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+        self._tries += 1
+        # A task of its own: should the caller be cancelled, the reply is still awaited and kept.
+        task = asyncio.create_task(self._try(sent, entered_s))
+        self._in_flight.add(task)
+        task.add_done_callback(self._landed)
+        return await asyncio.shield(task)
+
+    def _landed(self, task: asyncio.Task[_Tried]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, also where the caller was cancelled
+
+    async def _try(self, sent: _Sent, entered_s: float) -> _Tried:
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                response = await self._http.post(self._endpoint.url, content=sent.body)
+        except (httpx.RequestError, TimeoutError) as error:
+            self._limit.leave()
+            return self._failed_try(sent, error)
+        except BaseException:
+            self._limit.leave()
+            raise
+        status = response.status_code
+        asked_s = asked_wait_s(response) if is_retried(status) else None
+        too_long = asked_s is not None and asked_s > self._settings.longest_wait_s
+        if is_busy(status):
+            self._refused += 1
+            self._limit.leave_refused(entered_s, None if too_long else asked_s)
+        elif status == 200:
+            self._limit.leave_taken(entered_s)
+        else:
+            self._limit.leave()
+        if status == 200:
+            return _Tried(self._read(sent, response))
+        self._ledger.settle(sent.most, Cost(0, 0))
+        who, host, said = self._called.who, self._endpoint.host, self._said(response)
+        used_up = b"insufficient_quota" in response.content
+        if status in _STOPPING or response.is_redirect or used_up:
+            hint = _STOPPING.get(status, _ELSEWHERE).format_map(self._called._asdict())
+            hint = "the account is used up" if used_up else hint
+            return _Tried(self._stop(f"{who} at {host} says {status}: {hint}."))
+        if too_long:
+            self._end(
+                f"{who} at {host} says {status} and wants no request for {asked_s:.0f} s; start again then, or raise "
+                f"{self._called.keys}longest_wait_s. All replies so far are kept."
+            )
+        problem = f"HTTP {status}" + (f" ({said})" if said else "")
+        if is_retried(status):
+            return _Tried(problem=problem, wait_s=asked_s)
+        hints = [hint for sign, hint in self._hints if re.search(sign, problem)]
+        return _Tried(failed("; ".join((f"{who} refuses the request: {problem}", *hints[:1]))))
+
+    def _failed_try(self, sent: _Sent, error: httpx.RequestError | TimeoutError) -> _Tried:
+        """After no answer: was it sent, then it may have been paid for, and stays in the ledger at its most."""
+        if isinstance(error, httpx.ConnectError):
+            self._ledger.settle(sent.most, Cost(0, 0))
+            if _is_untrusted(error):
+                why = f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._called.address}."
+                return _Tried(self._stop(why))
+            return _Tried(problem=_UNREACHABLE)
+        self._count(sent.most)
+        if isinstance(error, TimeoutError):
+            return _Tried(problem=f"no answer within {self._called.keys}timeout_s = {self._settings.timeout_s:g}")
+        return _Tried(problem=f"the connection broke ({type(error).__name__})")
+
+    def _read(self, sent: _Sent, response: httpx.Response) -> Completion:
+        self._has_answered, self._failed_in_a_row = True, 0
+        answer = read_completion(response.content, self._called)
+        if answer is None:
+            self._count(sent.most)
+            said = self._said(response)
+            return failed("what came back is no chat completion" + (f" ({said})" if said else ""))
+        hide = self._endpoint.hide_key
+        answer = replace(answer, text=hide(answer.text), thoughts=hide(answer.thoughts))
+        read, written = answer.prompt_tokens, answer.completion_tokens
+        used = Cost(
+            sent.most.prompt_tokens if read is None else read,
+            sent.most.completion_tokens if written is None else written,
+        )
+        with self.database.together():
+            self._ledger.settle(sent.most, used)
+            if self._cache is not None and sent.key is not None:
+                self._cache.keep(sent.key, answer)
+        self._count(used)
+        return answer
+
+    def _said(self, response: httpx.Response) -> str:
+        said = self._endpoint.hide_key(error_text(response.content))
+        return said if len(said) <= _LONGEST_QUOTE else said[: _LONGEST_QUOTE - 4] + " ..."
+
+    def _count(self, used: Cost) -> None:
+        self._used = Cost(
+            self._used.prompt_tokens + used.prompt_tokens, self._used.completion_tokens + used.completion_tokens
+        )
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        except TimeoutError:
+            return
+
+    def _stop(self, why: str) -> Completion:
+        """Let nothing more be asked, since no request could succeed: a failed answer where the run goes on with those.
+
+        Raises:
+            UserError: Where it does not.
+        """
+        if not self._why_stopped:
+            self._why_stopped, self._goes_on = why, self._outlives and self._has_answered
+            self._stopped.set()
+        if not self._goes_on:
+            raise UserError(self._why_stopped)
+        return failed(self._why_stopped)
+
+    def _end(self, why: str) -> NoReturn:
+        """Let nothing more be asked, and end the run: it can be gone on with later."""
+        self._why_stopped, self._goes_on = self._why_stopped or why, False
+        self._stopped.set()
+        raise UserError(self._why_stopped)
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,45 @@
+"""How many tokens a request may take, before anybody has counted them.
+
+The rule is one token for every three bytes of a request without its pictures, which is more than English prose takes
+and about what JSON full of numbers does. For a picture it is one token for each square of 28 pixels, as Qwen-VL
+counts, or 85 and 170 more for each tile of 512 pixels, as OpenAI counts, whichever is more. Endpoints count otherwise:
+what counts in the end is what they report. A budget reserves a token for every byte of text, which no endpoint passes;
+for pictures one that counts more than the rule can pass a budget by what is in flight.
+"""
+
+import math
+from typing import NamedTuple
+
+_BYTES_PER_TOKEN = 3
+_SQUARE, _TILE = 28, 512
+_TIME_TOKENS = 16  # the words and the time before a picture
+
+
+class Cost(NamedTuple):
+    """Tokens of one try."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def text_tokens(words: bytes) -> int:
+    """Tokens of a body without pictures, as an estimate."""
+    return math.ceil(len(words) / _BYTES_PER_TOKEN)
+
+
+def picture_tokens(count: int, height: int, width: int) -> int:
+    """Tokens of ``count`` pictures of this many pixels, with their times."""
+    squares = math.ceil(height / _SQUARE) * math.ceil(width / _SQUARE)
+    tiles = 85 + 170 * math.ceil(height / _TILE) * math.ceil(width / _TILE)
+    return count * (max(squares, tiles) + _TIME_TOKENS)
+
+
+def most_cost(words: bytes, shown_tokens: int, max_tokens: int) -> Cost:
+    """The most that one try can take: no token is shorter than a byte.
+
+    Args:
+        words: The body without pictures.
+        shown_tokens: Tokens of the pictures.
+        max_tokens: Most tokens of the answer.
+    """
+    return Cost(len(words) + shown_tokens, max_tokens)

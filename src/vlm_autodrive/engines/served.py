@@ -1,0 +1,239 @@
+"""The served engine: a model behind any OpenAI-compatible endpoint, such as vLLM, NIM or ``transformers serve``.
+
+Frames are decoded here and sent as they are, with their true times. No name is ever given to what is sent: vLLM takes
+such a name for the content.
+"""
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any, TypeVar
+
+from vlm_autodrive.engines.code_answers import code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
+from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
+from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines.endpoint.tokens import most_cost, picture_tokens
+from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.engines.served_settings import SERVED_MODEL, ServedModelSettings
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+
+T = TypeVar("T")
+_Wait = Callable[[Coroutine[Any, Any, T]], T]
+
+_VERDICT_TOKENS = 16  # a code, and a model that puts a few words beside it
+_VOTE_TEMPERATURE = 0.7
+_CHOICE = "structured_outputs"  # of vLLM from 0.12 on, which names no older word for it
+_HINTS = (
+    ("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
+    ("xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"),
+    ("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
+    ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling"),
+    ("image|video", "it may not take those; set endpoint.frames_as"),
+)
+
+
+@contextmanager
+def open_served_engine(
+    settings: ServedModelSettings, model: str, job: str, reporter: Reporter = SILENT
+) -> Iterator["ServedEngine"]:
+    """Open the engine of a served model for as long as the block lasts. Nothing is sent before the first question.
+
+    Args:
+        settings: The endpoint.
+        model: The model's name there.
+        job: Whose budget is spent.
+        reporter: Told what is to be minded.
+
+    Raises:
+        UserError: If the endpoint may not be asked.
+    """
+    loop = asyncio.new_event_loop()  # of its own, so that it also works in a notebook, where one is running already
+    thread = threading.Thread(target=loop.run_forever, name="endpoint", daemon=True)
+    thread.start()
+
+    def wait(work: Coroutine[Any, Any, T]) -> T:
+        under_way = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return under_way.result()
+        except BaseException:
+            under_way.cancel()
+            raise
+
+    stack = AsyncExitStack()
+    try:
+        client = wait(
+            stack.enter_async_context(
+                open_client(settings, SERVED_MODEL, job, reporter, kept_for=None, hints=_HINTS, outlives=True)
+            )
+        )
+        yield ServedEngine(settings, model, client, wait, reporter)
+    finally:
+        wait(stack.aclose())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def served_key(settings: ServedModelSettings, model: str) -> str:
+    """What tells this model, asked in this way, from another; what changes no answer is no part of it."""
+    asked = settings.model_dump(
+        mode="json", include={"base_url", "frames_as", "say_times", "constrained", "top_logprobs", "votes", "extra"}
+    )
+    return hashlib.sha256(json.dumps([model, asked], sort_keys=True).encode()).hexdigest()[:16]
+
+
+class ServedEngine:
+    """Answers by asking an endpoint; made by :func:`open_served_engine`."""
+
+    def __init__(
+        self, settings: ServedModelSettings, model: str, client: Client, wait: _Wait[Any], reporter: Reporter
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._client = client
+        self._wait = wait
+        self._reporter = reporter
+        self._constrained = settings.constrained
+
+    @property
+    def name(self) -> str:
+        """The model's name at the endpoint."""
+        return self._model
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How it is shown frames: as the settings say, since an endpoint does not."""
+        return self._settings.sampling
+
+    def use(self) -> Use:
+        """What was used since it was opened."""
+
+        async def used() -> Use:  # where the database was opened
+            return self._client.use()
+
+        found: Use = self._wait(used())
+        return found
+
+    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+        """Answer every question about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
+
+        Raises:
+            UserError: If no request could succeed from the first on, or the budget is spent.
+        """
+        answers: list[list[Answer]] = self._wait(self._answer(clips, questions))
+        return answers
+
+    async def _answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+        results = await asyncio.gather(
+            *(self._answer_clip(frames, questions) for frames in clips), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if not isinstance(result, BaseException)]
+
+    async def _answer_clip(self, frames: Frames, questions: Sequence[Question]) -> list[Answer]:
+        parts: list[dict[str, Any]] = []
+        if len(frames.times_s) and not self._client.has_stopped:
+            as_one_video = self._settings.frames_as == "video"
+            parts = await asyncio.to_thread(
+                shown, frames, as_one_video=as_one_video, say_times=self._settings.say_times
+            )
+        tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
+        return list(await asyncio.gather(*(self._answer_one(parts, tokens, question) for question in questions)))
+
+    async def _answer_one(self, parts: list[dict[str, Any]], tokens: int, question: Question) -> Answer:
+        if question.codes and self._settings.votes:
+            return await self._voted(parts, tokens, question)
+        written = await self._ask(parts, tokens, question, question.temperature, question.seed)
+        answer = _answer_of(written, question)
+        if not question.codes or answer.outcome is not Outcome.OK:
+            return answer
+        probabilities = code_probabilities(written.places, written.text, question.codes)
+        if probabilities is None:
+            return answer
+        text = written.text
+        if is_bare(text, question.codes):  # all ways to write a code together may make another one the likeliest
+            text = question.codes[probabilities.index(max(probabilities))]
+        return Answer(Outcome.OK, text, probabilities, probability_source="code_logprobs")
+
+    async def _voted(self, parts: list[dict[str, Any]], tokens: int, question: Question) -> Answer:
+        seeds = range(question.seed, question.seed + self._settings.votes)
+        votes = await asyncio.gather(*(self._ask(parts, tokens, question, _VOTE_TEMPERATURE, seed) for seed in seeds))
+        good = [vote for vote in votes if vote.outcome is Outcome.OK]
+        if 2 * len(good) <= len(votes):
+            return _answer_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), question)
+        shares = vote_shares([vote.text for vote in good], question.codes)
+        if shares is None:
+            return Answer(Outcome.OK, good[0].text)  # left to whoever reads answers in words
+        return Answer(Outcome.OK, question.codes[shares.index(max(shares))], shares, probability_source="votes")
+
+    async def _ask(
+        self, parts: list[dict[str, Any]], tokens: int, question: Question, temperature: float, seed: int
+    ) -> Completion:
+        constrained = bool(question.codes) and self._constrained
+        written = await self._client.ask(self._asked(parts, tokens, question, temperature, seed, constrained))
+        if not constrained or written.outcome is not Outcome.ERROR or _CHOICE not in written.reason:
+            return written
+        if self._constrained:
+            self._reporter.say(f"{self._model} is not held to the codes: its endpoint takes no {_CHOICE}.")
+            self._constrained = False
+        return await self._client.ask(self._asked(parts, tokens, question, temperature, seed, False))
+
+    def _asked(
+        self,
+        parts: list[dict[str, Any]],
+        tokens: int,
+        question: Question,
+        temperature: float,
+        seed: int,
+        constrained: bool,
+    ) -> Asked:
+        settings, bound = self._settings, _most_tokens(question)
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [
+                {"role": "system", "content": SYSTEM_PROMPT},
+                {"role": "user", "content": question.prompt},
+            ],
+            settings.token_limit: bound,
+            "temperature": temperature,
+        }
+        if temperature > 0:
+            body["seed"] = seed
+        if constrained:
+            body[_CHOICE] = {"choice": list(question.codes)}
+        if question.codes and settings.top_logprobs and not settings.votes:
+            body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
+        body |= settings.extra
+        most = most_cost(body_of(body), tokens, bound)
+        if not parts:
+            return Asked(body_of(body), most)
+
+        def with_pictures() -> bytes:
+            content = [*parts, text_part(question.prompt)]
+            system, _ = body["messages"]
+            return body_of(body | {"messages": [system, {"role": "user", "content": content}]})
+
+        return Asked(b"", most, with_pictures=with_pictures)
+
+
+def _answer_of(written: Completion, question: Question) -> Answer:
+    """What was written, with the thoughts that a server tells apart put back where the prompt wants them."""
+    text, reason = written.text, written.reason
+    if written.thoughts and not question.codes:
+        text = f"<think>\n{written.thoughts.strip()}\n</think>\n\n{text}"
+    if written.outcome is Outcome.TRUNCATED:
+        reason = f"no end within {_most_tokens(question)} tokens"
+    return Answer(written.outcome, text, reason=reason)
+
+
+def _most_tokens(question: Question) -> int:
+    return _VERDICT_TOKENS if question.codes else question.max_new_tokens

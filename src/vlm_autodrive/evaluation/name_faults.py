@@ -1,0 +1,154 @@
+"""Names that tell the class, and models that go by them.
+
+A classifier (multinomial naive Bayes on the presence of runs of 1 to 5 characters, digits as they are, in the clip's
+and the video's id and the file's name; folders do not count) learns to tell the class, or a model's answer, from the
+names of some clusters of clips, and is tried on the others. What it reaches is Cohen's kappa, agreement beyond chance.
+It counts only if it passes every one of forty tries in which the classes were dealt out to the clips anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from vlm_autodrive.evaluation.cases import Cases
+from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.video_faults import WITHOUT_VIDEO, agreement, answers_on
+from vlm_autodrive.metrics.intervals import mean
+from vlm_autodrive.records import Clip
+
+_FOLDS = 5
+_DEALS = 40
+_FEWEST_CLIPS = 20
+_FEWEST_CLUSTERS = 10
+_TELLS = 0.5  # kappa from which on names tell something that matters
+_FOLLOWS = 0.9  # kappa from which on answers are as good as given by the names
+
+Labels = NDArray[np.intp]
+
+
+def name_faults(cases: Cases) -> Iterator[Finding]:
+    """Whether the names tell the class, and which models go by them.
+
+    That names tell the class is a fault of the clips and no proof against a model that is right. A model is accused if
+    its answers without any video follow the names, or if its answers follow the names nearly without exception (kappa
+    0.9 or more) and better than they follow the truth.
+    """
+    if len(cases.clips) < _FEWEST_CLIPS or len(set(cases.clusters)) < _FEWEST_CLUSTERS:
+        return
+    names = _Names(cases.clips, cases.clusters)
+    truths: list[str | None] = list(cases.truths)
+    told = names.tell(truths)
+    if told is not None:
+        right = np.mean([a == b for a, b in zip(told, truths, strict=True)])
+        followers = [
+            f"{model} {np.mean([a == b for a, b in zip(told, cases.answers(model), strict=True)]):.0%}"
+            for model in cases.predictions
+        ]
+        yield Finding(
+            severity="warning",
+            kind="names_tell_class",
+            model=None,
+            text=f"The names of the clips tell their class: from names alone, without a look at any video, {right:.0%} "
+            f"are classed rightly. Answers that agree with the names: {', '.join(followers)}. A model that is given "
+            "names needs no video; the controls show whether one needed it.",
+        )
+    for model in cases.predictions:
+        reason = _without_video(cases, model, names) or _beyond_truth(cases, model, names)
+        if reason:
+            yield Finding(
+                severity="invalid",
+                kind="follows_file_name",
+                model=model,
+                text=f"{model} goes by the names of the files or clips: {reason}. It reads the name, or what the name "
+                "stands for (a camera, a folder, a list), and not what happens.",
+            )
+
+
+def _without_video(cases: Cases, model: str, names: "_Names") -> str:
+    """How the answers follow the names with nothing to see; empty if they do not."""
+    for control, words in WITHOUT_VIDEO.items():
+        places, answers = answers_on(cases, model, control)
+        if len(places) == len(cases.clips):
+            told = names.tell(answers)
+            if told is not None:
+                same = np.mean([a == b for a, b in zip(told, answers, strict=True)])
+                return f"on {words}, {same:.0%} of its answers can be told from the names alone"
+    return ""
+
+
+def _beyond_truth(cases: Cases, model: str, names: "_Names") -> str:
+    """How the answers follow the names better than the truth; empty if they do not."""
+    answers = cases.answers(model)
+    told = names.tell(answers, _FOLLOWS)
+    if told is None:
+        return ""
+    by_name = np.array([a == b for a, b in zip(told, answers, strict=True)], dtype=np.float64)
+    by_truth = np.array([a == b for a, b in zip(cases.truths, answers, strict=True)], dtype=np.float64)
+    ahead = mean(by_name - by_truth, cases.clusters)
+    if ahead.low is None or ahead.low <= 0:
+        return ""
+    return (
+        f"{by_name.mean():.0%} of its answers can be told from the names alone, but only {by_truth.mean():.0%} agree "
+        "with the truth"
+    )
+
+
+class _Names:
+    """The names of clips as runs of characters, in folds of whole clusters."""
+
+    def __init__(self, clips: Sequence[Clip], clusters: Sequence[int]) -> None:
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        texts = [" ".join(dict.fromkeys((clip.clip_id, clip.video_id, Path(clip.path).stem))) for clip in clips]
+        runs = CountVectorizer(analyzer="char_wb", ngram_range=(1, 5), binary=True, min_df=2, dtype=np.float64)
+        try:
+            self._runs = csr_matrix(runs.fit_transform(texts))
+        except ValueError:  # no two names have a run in common
+            self._runs = csr_matrix((len(texts), 0), dtype=np.float64)
+        self._clusters = np.asarray(clusters, dtype=np.intp)
+        fold_of = np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS
+        folds = fold_of[self._clusters]
+        self._folds = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(_FOLDS)]
+
+    def tell(self, wanted: Sequence[str | None], least: float = _TELLS) -> list[str | None] | None:
+        """What the names of other clusters say of each clip; None if it is below ``least``, or no better than luck."""
+        values = list(dict.fromkeys(wanted))
+        labels = np.array([values.index(value) for value in wanted], dtype=np.intp)
+        if len(values) < 2 or not self._runs.shape[1]:
+            return None
+        told = self._held_out(labels, len(values))
+        reached = _kappa(told, labels)
+        if reached < least:
+            return None
+        for deal in self._deals():
+            dealt = labels[deal]
+            if _kappa(self._held_out(dealt, len(values)), dealt) >= reached:
+                return None
+        return [values[number] for number in told]
+
+    def _held_out(self, labels: Labels, count: int) -> Labels:
+        told = np.empty_like(labels)
+        for learnt, held_out in self._folds:
+            seen = np.eye(count)[labels[learnt]]
+            runs = self._runs[learnt].T @ seen + 1.0  # [runs, labels], with Laplace's one more of each
+            weights = np.log(runs / runs.sum(axis=0))
+            told[held_out] = (self._runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
+        return told
+
+    def _deals(self) -> Iterator[Labels]:
+        """Places in new orders: clusters are dealt as wholes, then what is in each is shuffled."""
+        chance = np.random.default_rng(1)
+        count = len(self._clusters)
+        order = np.argsort(self._clusters, kind="stable")
+        for _ in range(_DEALS):
+            turns = chance.random(int(self._clusters.max()) + 1)[self._clusters]
+            dealt = np.empty(count, dtype=np.intp)
+            dealt[order] = np.lexsort((chance.random(count), turns))
+            yield dealt
+
+
+def _kappa(first: Labels, second: Labels) -> float:
+    return agreement(first.tolist(), second.tolist())

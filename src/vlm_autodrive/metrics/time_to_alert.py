@@ -1,0 +1,130 @@
+"""How long before an event long video gives an alarm, at the threshold that false alarms per hour have fixed.
+
+A window's verdict is there when the window ends, so that is when its alarm could be given: nothing later has been seen.
+An alarm is one of an event if it is given within ``HORIZON_S`` before it by a window that shows no earlier event. In
+Nexar's annotations the warning that a person could give comes at most 4.5 s before the event (the median is 1.4 s), so
+an alarm more than 5 s ahead was of something else.
+
+The literature's mean time to accident is a mean over all thresholds and asks for no false alarms, so a detector that
+always alarms gets the most that there is of it; it is given beside that figure and never alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.metrics.anticipation import TimeToAlert
+from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, cluster_bootstrap, cluster_sums, renumbered, share
+
+HORIZON_S = 5.0
+_ROUNDING_S = 1e-9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoredWindow:
+    """One window of a video: what it shows, in seconds of video time, and its probability of any event."""
+
+    start_s: float
+    end_s: float
+    probability: float
+
+
+def time_to_alert(
+    windows: Mapping[str, Sequence[ScoredWindow]],
+    true: Mapping[str, Sequence[float]],
+    threshold: float,
+    horizon_s: float = HORIZON_S,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> TimeToAlert | None:
+    """How long before the true events an alarm is given; None if there are no events.
+
+    Args:
+        windows: The scored windows of each video, in any order.
+        true: The times of its events, in seconds, in any order; a video may be missing.
+        threshold: The probability from which a window alarms.
+        horizon_s: How far before an event an alarm may lie to count.
+        resamples: Draws of the bootstrap over videos.
+        seed: Its seed.
+    """
+    ahead: list[list[tuple[float, float]]] = []
+    videos: list[int] = []
+    for number, (video, scored) in enumerate(windows.items()):
+        earlier_s = -np.inf
+        for time_s in sorted(true.get(video, ())):
+            ahead.append(_ahead_of(time_s, earlier_s, scored, horizon_s))
+            videos.append(number)
+            earlier_s = time_s
+    if not ahead:
+        return None
+    leads, chances = _padded(ahead)
+    alerts = _first_alerts(leads, chances, threshold)
+    warned = ~np.isnan(alerts)
+    thresholds = sorted({chance for each in ahead for _, chance in each})
+    return TimeToAlert(
+        threshold=threshold,
+        horizon_s=horizon_s,
+        events=len(ahead),
+        warned=share(warned, videos, resamples, seed),
+        median_s=_median(alerts[warned], [v for v, has in zip(videos, warned, strict=True) if has], resamples, seed),
+        mean_s=_mean_over(thresholds, leads, chances),
+        mean_of_always_alarming_s=_mean_over([1.0], leads, np.ones_like(chances)),
+    )
+
+
+def _ahead_of(
+    time_s: float, earlier_s: float, windows: Sequence[ScoredWindow], horizon_s: float
+) -> list[tuple[float, float]]:
+    """The windows that could warn of an event: seconds from their end to the event, and their probability."""
+    return [
+        (time_s - window.end_s, window.probability)
+        for window in windows
+        if time_s - horizon_s - _ROUNDING_S <= window.end_s < time_s - _ROUNDING_S and window.start_s >= earlier_s
+    ]
+
+
+def _padded(ahead: Sequence[Sequence[tuple[float, float]]]) -> tuple[Floats, Floats]:
+    """Leads and probabilities as tables of one row for each event; empty places can never alarm."""
+    widest = max(map(len, ahead))
+    leads = np.full((len(ahead), widest), -np.inf)
+    chances = np.full((len(ahead), widest), -np.inf)
+    for row, each in enumerate(ahead):
+        for column, (lead_s, chance) in enumerate(each):
+            leads[row, column], chances[row, column] = lead_s, chance
+    return leads, chances
+
+
+def _first_alerts(leads: Floats, chances: Floats, threshold: float) -> Floats:
+    """Seconds from the first alarm to each event; NaN where there is none."""
+    longest: Floats = np.where(chances >= threshold, leads, -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(np.isfinite(longest), longest, np.nan)
+
+
+def _mean_over(thresholds: Sequence[float], leads: Floats, chances: Floats) -> float | None:
+    """The mean over thresholds of the mean time to alert of the events warned of at each; None without any."""
+    means = []
+    for threshold in thresholds:
+        alerts = _first_alerts(leads, chances, threshold)
+        if not np.isnan(alerts).all():
+            means.append(float(np.nanmean(alerts)))
+    return float(np.mean(means)) if means else None
+
+
+def _median(values: Floats, videos: Sequence[int], resamples: int, seed: int) -> Figure:
+    """The median with the interval of the bootstrap over videos."""
+    distinct, places = np.unique(values, return_inverse=True)
+    counts = cluster_sums(np.eye(len(distinct))[places], renumbered(videos))
+
+    def median(totals: Floats) -> Floats:
+        below = np.cumsum(totals, axis=1)
+        n = below[:, -1:]
+        # Of an even number of values the median lies midway between the two in the middle.
+        low, high = ((below >= rank).argmax(axis=1) for rank in (np.floor((n + 1) / 2), np.ceil((n + 1) / 2)))
+        return np.asarray((distinct[low] + distinct[high]) / 2, dtype=np.float64)
+
+    return cluster_bootstrap(counts, median, len(values), proportion=False, resamples=resamples, seed=seed)

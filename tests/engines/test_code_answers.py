@@ -1,0 +1,94 @@
+"""Reading codes and their probabilities: tables of what endpoints write and list."""
+
+import math
+
+import pytest
+
+from vlm_autodrive.engines.code_answers import code_in, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.endpoint.completion import Place
+
+CODES = ("A", "B", "C")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("A", "A"),
+        (" B\n", "B"),
+        ("C.", "C"),
+        ("**A**", "A"),
+        ("(B)", "B"),
+        ("Answer: C", "C"),
+        ("The answer is B.", "B"),
+        ("B: Near-Collision", "B"),
+        ("A\nA car brakes.", "A"),
+        ("A car brakes hard", None),
+        ("A or B", None),
+        ("Either A, or B.", None),
+        ("Collision", None),
+        ("a", None),
+        ("ABC", None),
+        ("", None),
+    ],
+)
+def test_a_code_is_an_answer_only_where_it_stands_as_one(text, code):
+    assert code_in(text, CODES) == code
+
+
+@pytest.mark.parametrize(("text", "bare"), [("A", True), (" **B**.\n", True), ("A car", False), ("C: Normal", False)])
+def test_a_bare_code(text, bare):
+    assert is_bare(text, CODES) == bare
+
+
+def place(written, **listed):
+    return Place(written, {token.replace("_", " "): math.log(share) for token, share in listed.items()})
+
+
+def test_probabilities_are_the_codes_shares_of_what_the_codes_have_together():
+    found = code_probabilities([place("B", A=0.1, B=0.4, C=0.3, The=0.1)], "B", CODES)
+    assert found == pytest.approx((0.125, 0.5, 0.375))
+
+
+def test_ways_to_write_a_code_are_added_up():
+    found = code_probabilities([place(" A", _A=0.3, A=0.05, B=0.2, _B=0.2, **{"C.": 0.05})], " A", CODES)
+    assert found == pytest.approx((0.35 / 0.8, 0.4 / 0.8, 0.05 / 0.8))
+
+
+def test_a_mask_that_adds_one_number_to_all_changes_nothing():
+    raw = {"A": -1.0, "B": -2.5, "C": -4.0, "It": -0.9}
+    masked = {"A": -0.2, "B": -1.7, "C": -3.2, "It": -9999.0}
+    before, after = (code_probabilities([Place("A", listed)], "A", CODES) for listed in (raw, masked))
+    assert before == pytest.approx(after)
+
+
+def test_a_code_that_is_not_listed_gets_the_most_that_it_can_have():
+    least = code_probabilities([place("A", A=0.5, B=0.2, x=0.01)], "A", CODES)
+    assert least == pytest.approx((0.5 / 0.71, 0.2 / 0.71, 0.01 / 0.71))
+    rest = code_probabilities([place("A", A=0.6, B=0.395)], "A", CODES)
+    assert rest == pytest.approx((0.6, 0.395, 0.005))
+
+
+def test_the_place_is_that_of_the_code():
+    places = [place("The", The=0.9, A=0.05), place(" answer", _answer=1.0), place(" B", _B=0.6, _A=0.3, _C=0.1)]
+    assert code_probabilities(places, "The answer B", CODES) == pytest.approx((0.3, 0.6, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        ([], "A"),
+        ([Place("A", {})], "A"),
+        ([place("A", A=0.9), place(" car", _car=0.9)], "A car"),
+        ([place("A", A=0.9), place(" or", _or=0.9), place(" B", _B=0.9)], "A or B"),
+        ([place("Normal", Normal=0.9)], "Normal"),
+        ([Place("A", {"A": -math.inf, "B": -math.inf, "C": -math.inf})], "A"),
+    ],
+)
+def test_there_are_none_where_none_can_be_told(places, text):
+    assert code_probabilities(places, text, CODES) is None
+
+
+def test_votes_are_shares_of_those_that_name_a_code():
+    assert vote_shares(["A", "B.", " A", "A"], CODES) == (0.75, 0.25, 0.0)
+    assert vote_shares(["A", "A", "what?"], CODES) == (1.0, 0.0, 0.0)
+    assert vote_shares(["A", "what?"], CODES) is None

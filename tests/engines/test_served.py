@@ -1,0 +1,290 @@
+"""The served engine against a real HTTP server: what it sends, what it reads, and how endpoints fail."""
+
+import asyncio
+import json
+import math
+import re
+import threading
+
+import numpy as np
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from tests.fake_endpoint import completion, serve
+from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.engines.served import open_served_engine, served_key
+from vlm_autodrive.engines.served_settings import ServedModelSettings
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.video.frames import Frames
+
+VERDICT = Question("Which?", codes=("A", "B", "C"))
+TRACE = Question("Why?", max_new_tokens=99)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
+
+
+class Listens(SilentReporter):
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def frames(number=0, count=2):
+    return Frames(np.full((count, 32, 48, 3), number, np.uint8), tuple(0.5 * i for i in range(count)))
+
+
+def ask(url, folder, clips, questions, job="job", reporter=None, **settings):
+    chosen = ServedModelSettings(base_url=url, cache=str(folder / "account"), **settings)
+    with open_served_engine(chosen, "some/model", job, reporter or SilentReporter()) as engine:
+        return engine.answer(clips, questions), engine.use()
+
+
+def with_logprobs(code="B", shares=(0.2, 0.5, 0.1)):
+    rows = [{"token": token, "logprob": math.log(share)} for token, share in zip((" A", "B", "C"), shares, strict=True)]
+    place = {"token": code, "logprob": math.log(0.5), "top_logprobs": rows}
+    end = {"token": "<|im_end|>", "logprob": 0.0, "top_logprobs": [{"token": "<|im_end|>", "logprob": 0.0}]}
+    choice = {"message": {"content": code}, "finish_reason": "stop", "logprobs": {"content": [place, end]}}
+    return JSONResponse({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}})
+
+
+def answered(asked):
+    return with_logprobs() if "Which?" in asked.text else completion("<think>\n[t=0.5] near\n</think>\n\nB")
+
+
+def test_a_verdict_has_the_probabilities_of_its_codes_and_a_trace_its_text(tmp_path):
+    with serve(answered) as endpoint:
+        answers, use = ask(endpoint.url, tmp_path, [frames(0), frames(200)], [VERDICT, TRACE])
+    assert len(answers) == 2
+    for verdict, trace in answers:
+        assert (verdict.outcome, verdict.text, verdict.probability_source) == (Outcome.OK, "B", "code_logprobs")
+        assert verdict.probabilities == pytest.approx((0.25, 0.625, 0.125))
+        assert trace.text.startswith("<think>")
+        assert (trace.probabilities, trace.probability_source) == (None, None)
+    assert use.tries == 4
+
+
+def test_what_is_sent(tmp_path):
+    with serve(answered) as endpoint:
+        ask(endpoint.url, tmp_path, [frames()], [VERDICT, TRACE], extra={"mm_processor_kwargs": {"fps": 4}})
+    verdict, trace = (next(a.body for a in endpoint.asked if word in a.text) for word in ("Which?", "Why?"))
+    assert verdict["messages"][0] == {"role": "system", "content": SYSTEM_PROMPT}
+    kinds = [part["type"] for part in verdict["messages"][1]["content"]]
+    assert kinds == ["text", "image_url", "text", "image_url", "text"]
+    assert "t=0.50" in endpoint.asked[0].text
+    assert (verdict["logprobs"], verdict["top_logprobs"]) == (True, 20)
+    assert verdict["structured_outputs"] == {"choice": ["A", "B", "C"]}
+    assert verdict["max_tokens"] <= 16
+    assert (trace["max_tokens"], trace["temperature"]) == (99, 0.0)
+    assert not {"logprobs", "structured_outputs", "seed"} & set(trace)
+    assert verdict["mm_processor_kwargs"] == trace["mm_processor_kwargs"] == {"fps": 4}
+    assert "uuid" not in json.dumps([verdict, trace])
+
+
+def test_a_video_keeps_its_times_and_words_about_them_can_be_left_out(tmp_path):
+    with serve(answered) as endpoint:
+        ask(endpoint.url, tmp_path, [frames()], [VERDICT], frames_as="video", say_times=False)
+    assert [part["type"] for part in endpoint.asked[0].body["messages"][1]["content"]] == ["video_url", "text"]
+    assert endpoint.asked[0].text.strip() == "Which?"
+
+
+def test_without_frames_the_words_go_alone(tmp_path):
+    with serve(answered) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames(count=0)], [VERDICT])
+    assert endpoint.asked[0].body["messages"][1]["content"] == "Which?"
+    assert answers[0][0].outcome is Outcome.OK
+
+
+def test_the_requests_of_a_batch_run_at_once(tmp_path):
+    together = asyncio.Event()
+    arrived = []
+
+    async def all_or_none(asked):
+        arrived.append(asked)
+        if len(arrived) == 6:
+            together.set()
+        await asyncio.wait_for(together.wait(), 30)
+        return answered(asked)
+
+    with serve(all_or_none) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT, TRACE])
+        assert endpoint.most_at_once == 6
+    assert all(answer.outcome is Outcome.OK for row in answers for answer in row)
+
+
+def test_an_endpoint_without_log_probabilities_gives_none(tmp_path):
+    with serve(lambda asked: completion("The answer is B.")) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+    assert answers[0][0].text == "The answer is B."
+    assert (answers[0][0].probabilities, answers[0][0].probability_source) == (None, None)
+
+
+def test_votes_are_another_kind_of_confidence(tmp_path):
+    with serve(lambda asked: completion("AAAB"[asked.body["seed"] % 4])) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT], votes=8)
+    (verdict,) = answers[0]
+    assert (verdict.text, verdict.probabilities, verdict.probability_source) == ("A", (0.75, 0.25, 0.0), "votes")
+    assert {asked.body["temperature"] for asked in endpoint.asked} == {0.7}
+    assert len({asked.body["seed"] for asked in endpoint.asked}) == 8
+    assert not any("logprobs" in asked.body for asked in endpoint.asked)
+
+
+@pytest.mark.parametrize(
+    ("votes", "outcome"),
+    [(["A", "A", "bad"], Outcome.OK), (["A", "bad", "bad"], Outcome.REFUSED)],
+)
+def test_votes_that_fail_are_no_votes(tmp_path, votes, outcome):
+    def vote(asked):
+        said = votes[asked.body["seed"]]
+        return completion(None, refusal="No.") if said == "bad" else completion(said)
+
+    with serve(vote) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT], votes=3)
+    assert answers[0][0].outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome", "reason"),
+    [
+        (lambda: completion("It was", finish="length"), Outcome.TRUNCATED, "no end within 99 tokens"),
+        (lambda: completion("", finish="content_filter"), Outcome.REFUSED, "refused"),
+        (lambda: completion(None, refusal="No."), Outcome.REFUSED, "refused"),
+        (lambda: completion(""), Outcome.UNPARSEABLE, "empty"),
+        (lambda: Response("no such field", 422), Outcome.ERROR, r"HTTP 422 \(no such field\)"),
+        (lambda: Response("maximum context length", 400), Outcome.ERROR, "endpoint.sampling"),
+        (lambda: Response("died", 500), Outcome.ERROR, r"failed 4 times: HTTP 500 \(died\)"),
+        (lambda: Response("<h1>hello</h1>"), Outcome.ERROR, "no chat completion"),
+    ],
+)
+def test_each_failure_is_an_answer_with_its_reason(tmp_path, response, outcome, reason):
+    with serve(lambda asked: response() if "Why?" in asked.text else with_logprobs()) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT, TRACE])
+    verdict, trace = answers[0]
+    assert verdict.outcome is Outcome.OK
+    assert trace.outcome is outcome
+    assert re.search(reason, trace.reason)
+
+
+def test_thoughts_that_a_server_tells_apart_stand_where_the_prompt_wants_them(tmp_path):
+    with serve(lambda asked: completion("<answer>\nA\n</answer>", reasoning_content="Hm. [t=0.5]")) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [TRACE])
+    assert answers[0][0].text == "<think>\nHm. [t=0.5]\n</think>\n\n<answer>\nA\n</answer>"
+
+
+def test_an_endpoint_that_knows_no_structured_outputs_is_asked_without(tmp_path):
+    def strict(asked):
+        if "structured_outputs" in asked.body:
+            return Response("Unexpected fields: {'structured_outputs'}", 422)
+        return answered(asked)
+
+    told = Listens()
+    with serve(strict) as endpoint:
+        answers, use = ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT], reporter=told)
+    assert [row[0].probabilities for row in answers] == [pytest.approx((0.25, 0.625, 0.125))] * 3
+    assert use.tries == 6
+    assert [line for line in told.said if "structured_outputs" in line] == told.said
+    assert len(told.said) == 1
+
+
+def test_429_is_waited_for(tmp_path):
+    with serve(lambda asked: answered(asked) if asked.number > 2 else Response("busy", 429)) as endpoint:
+        answers, use = ask(endpoint.url, tmp_path, [frames(n) for n in range(4)], [VERDICT])
+    assert all(row[0].outcome is Outcome.OK for row in answers)
+    assert (use.tries, use.refused) == (12, 8)
+
+
+def test_a_slow_answer_is_an_error_and_others_are_not_held_up(tmp_path):
+    async def slow(asked):
+        if "Why?" in asked.text:
+            await asyncio.sleep(3)
+        return answered(asked)
+
+    with serve(slow) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT, TRACE], timeout_s=1.0, attempts=1)
+    assert answers[0][0].outcome is Outcome.OK
+    assert "no answer within endpoint.timeout_s = 1" in answers[0][1].reason
+
+
+def test_an_endpoint_that_is_not_there_is_told_at_once(tmp_path):
+    with serve(answered) as endpoint:
+        pass
+    with pytest.raises(UserError, match="cannot be reached; start it, or correct --endpoint"):
+        ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+
+
+def test_a_wrong_model_name_is_told_at_once(tmp_path):
+    with serve(lambda asked: Response("no model", 404)) as endpoint, pytest.raises(UserError, match="and --model"):
+        ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+
+
+@pytest.mark.parametrize("death", ["gone", 500, 404])
+def test_an_endpoint_that_dies_half_way_gives_errors_with_a_reason_and_is_asked_no_more(tmp_path, death):
+    dead = threading.Event()
+
+    def mortal(asked):
+        return Response("out of memory", death) if dead.is_set() else answered(asked)
+
+    with serve(mortal) as endpoint:
+        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), attempts=2)
+        with open_served_engine(settings, "m", "job") as engine:
+            first = engine.answer([frames(n) for n in range(3)], [VERDICT])
+            assert all(row[0].outcome is Outcome.OK for row in first)
+            dead.set()
+            if death == "gone":
+                endpoint.stop()
+            batches = [engine.answer([frames(n) for n in range(4)], [VERDICT, TRACE]) for _ in range(5)]
+            tries = engine.use().tries
+            assert tries <= 3 + 2 * 8 + 16  # those that were under way when it was given up
+            engine.answer([frames()], [VERDICT])
+            assert engine.use().tries == tries
+    answers = [answer for batch in batches for row in batch for answer in row]
+    assert {answer.outcome for answer in answers} == {Outcome.ERROR}
+    assert all(answer.reason for answer in answers)
+    last = answers[-1].reason
+    assert "no such model" in last if death == 404 else "is asked no more: 8 requests failed in a row" in last
+
+
+def test_a_spent_budget_ends_the_run_also_half_way(tmp_path):
+    with serve(answered) as endpoint:
+        budget = {"budget": {"requests": 3}}
+        with pytest.raises(UserError, match=r"raise endpoint\.budget\.requests"):
+            ask(endpoint.url, tmp_path, [frames(n) for n in range(5)], [VERDICT], **budget)
+        with pytest.raises(UserError, match="3 of 3 requests"):  # over all runs
+            ask(endpoint.url, tmp_path, [frames(9)], [VERDICT], **budget)
+    assert len(endpoint.asked) == 3
+
+
+def test_nothing_goes_to_another_machine_without_leave(tmp_path):
+    with pytest.raises(UserError, match=r"would be sent frames of the clips; set endpoint\.allow_remote: true"):
+        ask("http://192.0.2.1/v1", tmp_path, [frames()], [VERDICT])
+
+
+def test_answers_are_not_kept_since_the_model_behind_a_name_may_change(tmp_path):
+    with serve(answered) as endpoint:
+        for _ in range(2):
+            ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+    assert len(endpoint.asked) == 2
+
+
+def test_it_works_where_a_loop_is_running_already(tmp_path):
+    async def in_a_notebook():
+        return ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+
+    with serve(answered) as endpoint:
+        answers, _ = asyncio.run(in_a_notebook())
+    assert answers[0][0].outcome is Outcome.OK
+
+
+def test_the_key_tells_apart_what_changes_answers_and_nothing_else():
+    base = ServedModelSettings(base_url="http://127.0.0.1:1/v1")
+    keys = {served_key(base.model_copy(update=change), "m") for change in ({}, {"votes": 3}, {"extra": {"a": 1}})}
+    assert len(keys | {served_key(base, "other")}) == 4
+    assert served_key(base.model_copy(update={"timeout_s": 1.0, "attempts": 9}), "m") in keys

@@ -1,0 +1,126 @@
+"""The figures of wordings and controls, against counts made by hand and against scikit-learn."""
+
+import numpy as np
+import pytest
+from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict, write_prediction_set
+from sklearn.metrics import accuracy_score, f1_score
+
+from vlm_autodrive.evaluation.cases import read_cases
+from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
+from vlm_autodrive.evaluation.prompt_spread import prompt_scores
+from vlm_autodrive.evaluation.settings import CompareSettings
+
+SETTINGS = CompareSettings()
+COLLISION, NEAR, NORMAL = NAMES
+
+
+def cases_of(tmp_path, clips, predictions):
+    return read_cases({"m": write_prediction_set(tmp_path / "m", clips, predictions)})
+
+
+def probabilities(collision):
+    return {COLLISION: collision, NEAR: (1 - collision) / 2, NORMAL: (1 - collision) / 2}
+
+
+def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
+    truths = [NAMES[i % 3] for i in range(30)]
+    clips = [make_clip(f"c{i:02d}", truth) for i, truth in enumerate(truths)]
+    blunt = [NORMAL if i % 5 else truth for i, truth in enumerate(truths)]
+    silent = [None if i < 12 else truth for i, truth in enumerate(truths)]
+    predictions = [
+        make_prediction(c, t, other_prompts={"short": make_verdict(b), "expert": make_verdict(s)})
+        for c, t, b, s in zip(clips, truths, blunt, silent, strict=True)
+    ]
+    scores = prompt_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    assert list(scores) == ["main", "short", "expert"]
+    assert (scores["main"].accuracy.value, scores["main"].macro_f1.value) == (1.0, 1.0)
+    assert scores["main"].unparseable.value == 0
+    assert scores["short"].accuracy.value == pytest.approx(accuracy_score(truths, blunt))
+    assert scores["short"].macro_f1.value == pytest.approx(f1_score(truths, blunt, average="macro"))
+    first_class = f1_score(truths, blunt, labels=[COLLISION], average="macro")
+    assert scores["short"].first_class_f1.value == pytest.approx(first_class)
+    assert scores["short"].first_class_f1.n == 10
+    assert scores["expert"].unparseable.value == pytest.approx(0.4)
+    assert scores["expert"].accuracy.value == pytest.approx(0.6)
+
+
+def test_one_wording_has_no_spread_and_no_control_no_score(tmp_path):
+    clips = [make_clip("a", NORMAL)]
+    cases = cases_of(tmp_path, clips, [make_prediction(clips[0], NORMAL)])
+    assert prompt_scores(cases, "m", SETTINGS) == {}
+    assert control_scores(cases, "m", SETTINGS) == {}
+    assert faithfulness_scores(cases, "m", SETTINGS) is None
+
+
+def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
+    truths = [NAMES[i % 3] for i in range(60)]
+    clips = [make_clip(f"c{i:02d}", truth, group_id=f"g{i // 3}") for i, truth in enumerate(truths)]
+    said = [NORMAL if i % 10 == 0 else truth for i, truth in enumerate(truths)]
+    predictions = [
+        make_prediction(
+            clip,
+            answer,
+            controls={
+                "black": make_verdict(NORMAL),
+                "shuffled": make_verdict(answer if i % 4 else None),
+                "event_hidden": make_verdict(NORMAL),
+            },
+        )
+        for i, (clip, answer) in enumerate(zip(clips, said, strict=True))
+    ]
+    scores = control_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    assert list(scores) == ["black", "shuffled"]  # not what events alone can be given
+    before = f1_score(truths, said, average="macro")
+    black = scores["black"]
+    assert black.accuracy.value == pytest.approx(1 / 3)
+    assert black.macro_f1.value == pytest.approx(f1_score(truths, [NORMAL] * 60, average="macro"))
+    assert black.macro_f1_lost.value == pytest.approx(before - black.macro_f1.value)
+    assert 0 < black.macro_f1_lost.low < black.macro_f1_lost.value < black.macro_f1_lost.high
+    assert black.same_answer.value == pytest.approx(sum(answer == NORMAL for answer in said) / 60)
+    assert scores["shuffled"].same_answer.value == pytest.approx(45 / 60)
+    assert scores["shuffled"].macro_f1_lost.value > 0
+
+
+def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
+    truths = [NAMES[i % 3] for i in range(60)]
+    clips = [make_clip(f"c{i:02d}", truth) for i, truth in enumerate(truths)]
+    controls = {name: make_verdict(COLLISION) for name in ("black", "no_video")}
+    predictions = [make_prediction(clip, COLLISION, controls=controls) for clip in clips]
+    for scores in control_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS).values():
+        lost = scores.macro_f1_lost
+        assert (lost.value, lost.low, lost.high) == (0, 0, 0)
+        assert scores.same_answer.value == 1
+
+
+def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
+    chance = np.random.default_rng(1)
+    clips, predictions, rows = [], [], []
+    for i in range(60):
+        truth = NAMES[i % 3]
+        clip = make_clip(f"c{i:02d}", truth)
+        shown, near, elsewhere = 0.9 - 0.1 * chance.random(), 0.4 * chance.random(), 0.7 + 0.1 * chance.random()
+        given = i % 2 == 0 and truth != NORMAL
+        controls = {"event_hidden": make_verdict(NORMAL, probabilities(near))} if truth != NORMAL else {}
+        if given:
+            controls["elsewhere_hidden"] = make_verdict(COLLISION, probabilities(elsewhere))
+        clips.append(clip)
+        predictions.append(make_prediction(clip, truth, probabilities=probabilities(shown), controls=controls))
+        if given and truth == COLLISION:
+            rows.append((shown, near, elsewhere))
+    scores = faithfulness_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    shown, near, elsewhere = np.array(rows).mean(axis=0)
+    assert scores.clips == len(rows) == 10
+    assert scores.before.value == pytest.approx(shown)
+    assert scores.fall_at_event.value == pytest.approx(shown - near)
+    assert scores.fall_elsewhere.value == pytest.approx(shown - elsewhere)
+    assert scores.difference.value == pytest.approx(elsewhere - near)
+    assert scores.difference.low > 0
+    assert scores.difference.n == 10
+
+
+def test_without_probabilities_no_fall_can_be_told(tmp_path):
+    clip = make_clip("a", COLLISION)
+    controls = {name: make_verdict(NORMAL) for name in ("event_hidden", "elsewhere_hidden")}
+    cases = cases_of(tmp_path, [clip], [make_prediction(clip, COLLISION, controls=controls)])
+    scores = faithfulness_scores(cases, "m", SETTINGS)
+    assert (scores.clips, scores.difference.value) == (0, None)

@@ -1,0 +1,96 @@
+"""No model is accused without cause, whatever chance deals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evaluation_builders import NAMES, make_clip, make_prediction
+
+from vlm_autodrive.evaluation.cases import Cases, clusters_of
+from vlm_autodrive.evaluation.findings import find_faults
+from vlm_autodrive.evaluation.leaks import same_footage, shared_with
+from vlm_autodrive.evaluation.video_faults import agreement
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
+
+
+def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> Cases:
+    """Clips with numbered names, in drives; a model right in so many of them; its answers on controls."""
+    truths = [NAMES[i] for i in rng.choice(3, count, p=(0.3, 0.3, 0.4))]
+    numbers = rng.permutation(10 * count)[:count]
+    clips = [
+        make_clip(
+            f"{numbers[i]:05d}-w0", truths[i], group_id=f"drive-{i // per_drive}", path=f"/v/{numbers[i]:05d}.mp4"
+        )
+        for i in range(count)
+    ]
+    answers = [name if rng.random() < share_right else NAMES[rng.integers(3)] for name in truths]
+    predictions = []
+    for clip, answer in zip(clips, answers, strict=True):
+        given = {
+            "constant": "normal",
+            "random": NAMES[rng.integers(3)],
+            "mostly": rng.choice(NAMES, p=(0.05, 0.1, 0.85)),
+        }
+        blind = str(given.get(controls, ""))
+        verdict = Verdict(outcome=Outcome.OK, event_class=blind, probabilities=None, raw_text=blind)
+        shown = {"black": verdict, "no_video": verdict, "shuffled": verdict} if controls else {}
+        predictions.append(make_prediction(clip, answer).model_copy(update={"controls": shown}))
+    return Cases(DEFAULT_TAXONOMY, tuple(clips), 0, tuple(clusters_of(clips)), {"m": tuple(predictions)})
+
+
+@pytest.mark.parametrize(
+    ("count", "per_drive", "share_right", "controls"),
+    [
+        (30, 1, 0.9, "random"),
+        (60, 2, 0.9, "constant"),
+        (120, 4, 0.6, "random"),
+        (200, 1, 0.3, "mostly"),
+        (60, 1, 0, ""),
+    ],
+)
+def test_honest_models_of_every_skill_are_accused_of_nothing(count, per_drive, share_right, controls):
+    for seed in range(25):
+        cases = cases_of(np.random.default_rng(seed), count, per_drive, share_right, controls)
+        assert find_faults(cases, {"m": None}) == (), seed
+
+
+def test_names_by_drive_are_no_names_that_tell():
+    """Each drive has a name and mostly one class of its own: what is learnt of one says nothing of the next."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        cases = cases_of(rng, 120, 4, 0.9, "constant")
+        drives = [f"{rng.integers(10**6):06d}" for _ in range(30)]
+        clips = tuple(
+            clip.model_copy(update={"event_class": NAMES[i // 4 % 3], "video_id": f"{drives[i // 4]}_{i % 4}"})
+            for i, clip in enumerate(cases.clips)
+        )
+        said = tuple(make_prediction(clip, clip.event_class) for clip in clips)
+        assert find_faults(replace(cases, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
+
+
+def test_kappa_by_hand():
+    # 6 of 10 alike; by chance (5 * 4 + 5 * 6) / 100 = 0.5
+    first = ["a"] * 5 + ["b"] * 5
+    second = ["a", "a", "b", "b", "b", "a", "a", "b", "b", "b"]
+    assert agreement(first, second) == pytest.approx((0.5 - 0.5) / 0.5)
+    assert agreement(first, ["a"] * 4 + ["b"] * 6) == pytest.approx((0.9 - 0.5) / 0.5)
+    assert agreement(first, ["a"] * 10) == 0
+    assert agreement([None, "a"], [None, "a"]) == 1
+
+
+def test_ids_of_another_catalog_mean_nothing():
+    asked = [make_clip("1", video_id="00001", group_id="g", path="/here/00001.mp4")]
+    other = [(make_clip("x", video_id="00001", group_id="g", path="/there/00001.mp4"), "s")]
+    assert shared_with(asked, other, files_alone=True) == []
+    assert [tie.kind for tie in shared_with(asked, other)] == ["video"]
+
+
+def test_clips_with_a_problem_teach_nothing():
+    asked = [make_clip("1", group_id="g")]
+    assert shared_with(asked, [(make_clip("2", group_id="g", problem="it would add to the test split"), "train")]) == []
+
+
+def test_windows_that_follow_each_other_are_not_the_same_footage():
+    clips = [make_clip(f"{i}", path="/v.mp4", start_s=2.0 * i, end_s=2.0 * i + 3.0) for i in range(4)]
+    assert same_footage(clips) == []
+    assert len(same_footage([*clips, clips[0].model_copy(update={"clip_id": "again", "start_s": 0.5})])) == 1

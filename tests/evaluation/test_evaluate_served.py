@@ -1,0 +1,110 @@
+"""Evaluation of a served model: exactly one record for each clip, whatever the endpoint does."""
+
+import math
+import threading
+
+import pytest
+from evaluation_builders import make_clip, write_clip_set, write_video
+from starlette.responses import JSONResponse, Response
+from typer.testing import CliRunner
+
+from tests.fake_endpoint import completion, serve
+from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.records import Outcome
+from vlm_autodrive.stores import read_predictions
+
+SAMPLING = {"fps": 2, "max_frames": 4, "height": 48, "width": 80}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
+
+
+@pytest.fixture
+def clip_set(tmp_path):
+    video = write_video(tmp_path / "street.mp4")
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    clips = [make_clip(f"clip-{n}", path=str(video), start_s=0.1 * n, end_s=0.1 * n + 1) for n in range(8)]
+    clips[2] = clips[2].model_copy(update={"path": str(tmp_path / "broken.mp4")})
+    return write_clip_set(tmp_path / "clips", clips)
+
+
+def sure(asked):
+    if "<think>" in asked.text:
+        return completion("<think>\n[t=0.5] A car.\n</think>\n\n<answer>\nB\nt=0.5\n</answer>")
+    rows = [{"token": code, "logprob": math.log(share)} for code, share in (("A", 0.1), ("B", 0.7), ("C", 0.2))]
+    place = {"token": "B", "logprob": math.log(0.7), "top_logprobs": rows}
+    choice = {"message": {"content": "B"}, "finish_reason": "stop", "logprobs": {"content": [place]}}
+    return JSONResponse({"choices": [choice]})
+
+
+def settings(url, tmp_path, **endpoint):
+    values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "attempts": 2, **endpoint}
+    return EvaluateSettings.model_validate({"batch_clips": 2, "endpoint": values})
+
+
+def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_path):
+    with serve(sure) as endpoint:
+        out = evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+        asked = len(endpoint.asked)
+        evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))  # is done already
+    predictions = read_predictions(out)
+    assert [p.clip_id for p in predictions] == [f"clip-{n}" for n in range(8)]
+    assert {p.model for p in predictions} == {"big"}
+    broken = predictions.pop(2)
+    assert broken.verdict.outcome is Outcome.ERROR
+    for prediction in predictions:
+        assert prediction.verdict.event_class == prediction.reasoning.event_class == "near_collision"
+        assert prediction.verdict.probabilities == pytest.approx(
+            {"collision": 0.1, "near_collision": 0.7, "normal": 0.2}
+        )
+        assert prediction.reasoning.cited_times_s == (0.5,)
+        assert len(prediction.frame_times_s) == 2
+    assert asked == len(endpoint.asked) == 14
+
+
+def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set, tmp_path):
+    answered = threading.Semaphore(6)
+
+    def mortal(asked):
+        return sure(asked) if answered.acquire(blocking=False) else Response("gone", 502)
+
+    with serve(mortal) as endpoint:
+        out = evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+    predictions = read_predictions(out)
+    assert len(predictions) == 8
+    verdicts = [p.verdict for p in predictions]
+    assert [v.outcome for v in verdicts if v.outcome is not Outcome.ERROR]
+    assert verdicts[-1].outcome is Outcome.ERROR
+    assert "HTTP 502" in verdicts[-1].reason or "is asked no more" in verdicts[-1].reason
+    assert all(v.reason for v in verdicts if v.outcome is Outcome.ERROR)
+
+
+def test_a_run_whose_budget_is_spent_goes_on_where_it_was(clip_set, tmp_path):
+    with serve(sure) as endpoint:
+        with pytest.raises(UserError, match=r"raise endpoint\.budget\.requests"):
+            evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path, budget={"requests": 8}))
+        before = len(endpoint.asked)
+        evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+    assert before == 8
+    assert len(endpoint.asked) < 8 + 14
+    assert [p.verdict.outcome for p in read_predictions(tmp_path / "out")].count(Outcome.OK) == 7
+
+
+def test_the_command_line_names_an_endpoint(clip_set, tmp_path):
+    words = ["evaluate", str(clip_set), "--model", "majority", "--out", str(tmp_path / "out"), "reasoning=false"]
+    words += [f"endpoint.cache={tmp_path / 'account'}", "endpoint.sampling={fps: 2, max_frames: 2}"]
+    with serve(sure) as endpoint:
+        result = CliRunner().invoke(app, [*words, "--endpoint", endpoint.url])
+    assert result.exit_code == 0, result.stderr
+    assert {p.model for p in read_predictions(tmp_path / "out")} == {"majority"}  # there it is a model like any other
+    gone = CliRunner().invoke(
+        app, [*words, "--endpoint", endpoint.url, "--out", str(tmp_path / "other"), "endpoint.attempts=1"]
+    )
+    assert gone.exit_code == 1
+    assert "cannot be reached; start it, or correct --endpoint" in gone.stderr

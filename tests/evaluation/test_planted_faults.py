@@ -1,0 +1,428 @@
+"""Every fault planted on purpose, in real files and through the real stages: the report must name it for what it is."""
+
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+from evaluation_builders import NAMES, FakeEngine, make_clip, make_prediction, write_clip_set, write_prediction_set
+
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.baselines import majority
+from vlm_autodrive.evaluation.comparing import compare
+from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.report import JSON_FILE, write_report
+from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import CLIPS_FILE, PREDICTIONS_FILE, read_clips, read_predictions, write_clips
+
+COUNT = 30
+CODES = DEFAULT_TAXONOMY.codes
+
+
+def write_grey(path: Path, level: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory):
+    """Thirty real videos, ten of each class, dark, middling and bright, and no two of them alike."""
+    folder = tmp_path_factory.mktemp("footage")
+    for index in range(COUNT):
+        write_grey(folder / f"{index:03d}.mp4", 15 + 90 * (index % 3) + 2 * (index // 3))
+    return folder
+
+
+@pytest.fixture
+def clips(footage, tmp_path):
+    """Clips of copies of them, which a test may break."""
+    shutil.copytree(footage, tmp_path / "videos")
+    return [make_clip(f"c{i:03d}", NAMES[i % 3], path=str(tmp_path / "videos" / f"{i:03d}.mp4")) for i in range(COUNT)]
+
+
+def seen(frames) -> str:
+    return CODES[min(2, int(frames.pixels.mean() // 86))]
+
+
+def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
+    folder = tmp_path / "clips"
+    if not folder.exists():
+        write_clip_set(folder, clips)
+    return evaluate(folder, engine, name, tmp_path / name, EvaluateSettings(reasoning=False, **settings))
+
+
+def reported(tmp_path, **predictions: Path) -> list[Finding]:
+    """The findings in ``report.json``."""
+    comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
+    report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
+    found = json.loads((report / JSON_FILE).read_text())["findings"]
+    return [Finding.model_validate(finding) for finding in found]
+
+
+def only(findings: list[Finding]) -> Finding:
+    assert len(findings) == 1, findings
+    return findings[0]
+
+
+def test_a_good_model_is_accused_of_nothing(tmp_path, clips):
+    assert reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(seen))) == []
+
+
+def test_failed_videos_in_the_middle(tmp_path, clips):
+    for index in (12, 13, 14, 17):
+        Path(clips[index].path).write_bytes(b"no video at all")
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(seen))))
+    assert (finding.kind, finding.severity, finding.model) == ("failed_answers", "invalid", "tuned")
+    assert "4 of 30 clips (13%) got no answer from tuned" in finding.text
+    assert "c012, c013, c014 …" in finding.text
+    assert "(4 times)" in finding.text
+    assert "2 Normal, 1 Collision, 1 Near-Collision" in finding.text
+
+
+def test_two_runs_in_one_file_of_predictions(tmp_path, clips):
+    predictions = asked(tmp_path, clips, FakeEngine(seen))
+    file = predictions / PREDICTIONS_FILE
+    lines = file.read_text().splitlines(keepends=True)
+    other = read_predictions(asked(tmp_path, clips, FakeEngine(lambda _: "A"), "other"))
+    file.write_text("".join([*lines, lines[0], lines[1], *(p.model_dump_json() + "\n" for p in other[3:6])]))
+    finding = only(reported(tmp_path, tuned=predictions))
+    assert (finding.kind, finding.severity) == ("duplicated_ids", "invalid")
+    assert "answer 5 clips more than once (c000, c001, c003 …)" in finding.text
+    assert "the 2 of them whose answers differ count as wrong" in finding.text
+    kept = read_predictions(predictions)
+    assert len(kept) == 35
+
+
+def test_two_clips_with_one_id(tmp_path, clips):
+    folder = write_clip_set(tmp_path / "clips", clips)
+    with (folder / CLIPS_FILE).open("a") as stream:
+        stream.write((folder / CLIPS_FILE).read_text().splitlines()[4] + "\n")
+    with pytest.raises(UserError, match="two clips called c004"):
+        asked(tmp_path, clips, FakeEngine(seen))
+
+
+class _Endpoint(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        level = float(self.rfile.read(int(self.headers["Content-Length"])))
+        body = CODES[min(2, int(level // 86))].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Remote(FakeEngine):
+    """Asks a real server on this machine, which is shut down after so many clips."""
+
+    def __init__(self, dies_after: int):
+        super().__init__(None)
+        self.dies_after, self.count = dies_after, 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _one(self, frames, question):
+        if self.count == self.dies_after:
+            self.server.shutdown()
+            self.server.server_close()
+        self.count += 1
+        try:
+            reply = httpx.post(self.url, content=str(frames.pixels.mean()), trust_env=False, timeout=5)
+        except httpx.HTTPError as error:
+            return Answer(Outcome.ERROR, "", reason=str(error))
+        return Answer(Outcome.OK, reply.text)
+
+
+def test_an_endpoint_that_dies_half_way(tmp_path, clips):
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Remote(dies_after=14), batch_clips=4)))
+    assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
+    assert "from clip 15 of 30 on (c014) nothing was answered, 16 clips in all" in finding.text
+    assert "(16 times)" in finding.text
+
+
+NAIVE = {
+    "A": ["Not a near-collision: this is a collision.", "Answer: A", "**Collision.**"],
+    "B": ["It is not a collision, but a near-collision.", "The answer is B.", "A near-collision."],
+    "C": ["No collision and no near-collision.", "C. There is no crash.", "Normal, without any collision."],
+}
+UNREADABLE = ["A car brakes hard.", "Collision? Hard to tell.", "<think>It is a collision."]
+
+
+class Writing(FakeEngine):
+    """Writes free text, as a served model does, without probabilities; every fifth clip says nothing that counts."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.count = 0
+
+    def _one(self, frames, question):
+        self.count += 1
+        texts = UNREADABLE if self.count % 5 == 0 else NAIVE[seen(frames)]
+        return Answer(Outcome.OK, texts[self.count % 3])
+
+
+def test_answers_that_defeat_naive_parsers(tmp_path, clips):
+    predictions = asked(tmp_path, clips, Writing())
+    finding = only(reported(tmp_path, tuned=predictions))
+    assert (finding.kind, finding.severity) == ("unparseable_answers", "warning")
+    assert "6 of 30 verdicts of tuned (20%) name no single class" in finding.text
+    read = {p.clip_id: p.verdict.event_class for p in read_predictions(predictions)}
+    assert all(read[clip.clip_id] == (None if place % 5 == 4 else clip.event_class) for place, clip in enumerate(clips))
+
+
+def test_cut_off_answers(tmp_path, clips):
+    class Cut(FakeEngine):
+        def _one(self, frames, question):
+            code = seen(frames)
+            return Answer(Outcome.TRUNCATED, "It", reason="too long") if code == "B" else Answer(Outcome.OK, code)
+
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Cut(None))))
+    assert (finding.kind, finding.severity) == ("truncated_answers", "warning")
+    assert "10 of 30 verdicts" in finding.text
+
+
+@pytest.mark.parametrize("tie", ["video", "file", "triplet", "group"])
+def test_a_leaky_split(tmp_path, clips, tie):
+    taught = []
+    for index in (1, 4, 7):
+        copied = tmp_path / "videos" / f"copy-{index}.mp4"
+        shutil.copy(clips[index].path, copied)
+        changes = {
+            "video": {"video_id": clips[index].video_id, "path": clips[index].path, "start_s": 0.1},
+            "file": {"path": str(copied)},
+            "triplet": {"triplet_id": f"t{index}"},
+            "group": {"group_id": clips[index].group_id},
+        }[tie]
+        if tie == "triplet":
+            clips[index] = clips[index].model_copy(update={"triplet_id": f"t{index}"})
+        taught.append(make_clip(f"taught-{index}", "collision", split="train", **changes))
+    write_clip_set(tmp_path / "clips", [*clips, *taught])
+    tuned = asked(tmp_path, clips, FakeEngine(seen))
+    blind = majority(tmp_path / "clips", tmp_path / "majority", BaselineSettings())
+    finding, *others = reported(tmp_path, tuned=tuned, majority=blind)
+    assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", None)
+    assert "3 of the 30 clips (10%) are not held out" in finding.text
+    words = {"video": "same video", "file": "same file under another name", "triplet": "triplet", "group": "same drive"}
+    assert words[tie] in finding.text
+    assert "as clips of train (c001, c004, c007)" in finding.text
+    assert others == []
+
+
+class _Made(Settings):
+    name: str
+
+
+def trained(tmp_path, clips, taught) -> Path:
+    """A checkpoint whose supervision holds these clips, as training leaves it: by way of another checkpoint."""
+    other_clips = write_clip_set(tmp_path / "other-clips", taught)
+    supervision = tmp_path / "supervision"
+    with making(supervision, "supervision", {"clips": other_clips}, _Made(name="s")) as folder:
+        write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
+    first, second = tmp_path / "first", tmp_path / "checkpoint"
+    with making(first, "checkpoint", {"supervision": supervision}, _Made(name="a")):
+        pass
+    with making(second, "checkpoint", {"base": first}, _Made(name="b")):
+        pass
+    return second
+
+
+def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips):
+    taught = [clip.model_copy(update={"split": "train", "clip_id": f"x-{clip.clip_id}"}) for clip in clips[:6]]
+    elsewhere = make_clip("same-id", "normal", split="train", video_id=clips[9].video_id)  # of another data set
+    checkpoint = trained(tmp_path, clips, [*taught, elsewhere])
+    write_clip_set(tmp_path / "clips", clips)
+    out = evaluate(
+        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+    )
+    finding = only(reported(tmp_path, tuned=out))
+    assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", "tuned")
+    assert "6 of the 30 clips share footage with its supervision" in finding.text
+
+
+def test_a_checkpoint_whose_supervision_is_gone(tmp_path, clips):
+    checkpoint = trained(tmp_path, clips, [make_clip("t", "normal", split="train")])
+    shutil.rmtree(tmp_path / "supervision")
+    write_clip_set(tmp_path / "clips", clips)
+    out = evaluate(
+        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+    )
+    finding = only(reported(tmp_path, tuned=out))
+    assert (finding.kind, finding.severity, finding.model) == ("training_unknown", "warning", "tuned")
+
+
+def test_footage_that_is_tested_twice(tmp_path, clips):
+    shutil.copy(clips[3].path, tmp_path / "videos" / "renamed.mp4")
+    again = make_clip("again", "normal", path=str(tmp_path / "videos" / "renamed.mp4"))
+    shifted = clips[6].model_copy(update={"clip_id": "shifted", "start_s": 0.2})
+    ahead = clips[7].model_copy(update={"clip_id": "ahead", "metadata": {"anticipation_s": "0.5"}})
+    tuned = asked(tmp_path, [*clips, again, shifted, ahead], FakeEngine(seen))
+    finding = only(reported(tmp_path, tuned=tuned))
+    assert (finding.kind, finding.severity, finding.model) == ("duplicated_clips", "warning", None)
+    assert "2 pairs of clips show the same seconds of the same video, 1 of them with labels that contr" in finding.text
+    assert "c003 and again" in finding.text
+    assert "c006 and shifted" in finding.text
+
+
+def test_a_model_that_always_says_normal(tmp_path, clips):
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(lambda _: "C"))))
+    assert (finding.kind, finding.model) == ("always_same_class", "tuned")
+    assert "says “Normal” for 30 of the 30 clips" in finding.text
+    assert "blind to events" in finding.text
+
+
+@pytest.mark.parametrize("codes", ["A", "AB"])
+def test_a_model_that_always_alarms(tmp_path, clips, codes):
+    engine = FakeEngine(lambda frames: codes[int(frames.pixels.mean()) % len(codes)])
+    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, engine)))
+    assert (finding.kind, finding.model) == ("always_alarms", "tuned")
+    assert "in 100% of the clips it answers, and in 10 of the 10 where nothing happens" in finding.text
+
+
+def named(tmp_path, honest_names: bool):
+    """Sixty clips of files with a class in their names; where the names lie, it is a wrong one in every fourth."""
+    words = ("crash", "nearmiss", "calm")
+    clips = []
+    for index in range(60):
+        said = index % 3 if honest_names or index % 4 else (index + 1) % 3
+        clips.append(
+            make_clip(f"k{index}", NAMES[index % 3], path=str(tmp_path / f"{words[said]}_{7919 * index % 1000}.mp4"))
+        )
+    return clips, [NAMES[words.index(Path(clip.path).stem.split("_")[0])] for clip in clips]
+
+
+def verdict(answer: str | None) -> Verdict:
+    outcome = Outcome.OK if answer else Outcome.ERROR
+    return Verdict(outcome=outcome, event_class=answer, probabilities=None, raw_text=str(answer))
+
+
+def told(clips, answers, **controls):
+    """Predictions with answers on controls, by the control's name."""
+    return [
+        make_prediction(clip, answer).model_copy(
+            update={"controls": {name: verdict(given[i]) for name, given in controls.items()}}
+        )
+        for i, (clip, answer) in enumerate(zip(clips, answers, strict=True))
+    ]
+
+
+def test_a_model_that_reads_the_file_name_gives_itself_away_on_black_video(tmp_path):
+    clips, read = named(tmp_path, honest_names=True)
+    cheat = write_prediction_set(tmp_path / "cheat", clips, told(clips, read, black=read))
+    honest = write_prediction_set(tmp_path / "honest", clips, told(clips, read, black=["normal"] * 60))
+    findings = reported(tmp_path, cheat=cheat, honest=honest)
+    assert [(f.kind, f.severity, f.model) for f in findings] == [
+        ("ignores_video", "invalid", "cheat"),
+        ("follows_file_name", "invalid", "cheat"),
+        ("names_tell_class", "warning", None),
+    ]
+    assert "macro-F1 1.00 on black video against 1.00 on video" in findings[0].text
+    assert "100% of its answers can be told from the names alone" in findings[1].text
+    assert "cheat 100%, honest 100%" in findings[2].text
+
+
+def test_a_model_that_believes_names_that_lie(tmp_path):
+    clips, read = named(tmp_path, honest_names=False)
+    findings = reported(tmp_path, cheat=write_prediction_set(tmp_path / "cheat", clips, told(clips, read)))
+    assert [(f.kind, f.severity, f.model) for f in findings] == [
+        ("follows_file_name", "invalid", "cheat"),
+        ("names_tell_class", "warning", None),
+    ]
+    assert "100% of its answers can be told from the names alone, but only 75% agree with the truth" in findings[0].text
+
+
+def test_a_right_model_is_not_accused_for_names_that_tell(tmp_path):
+    clips, read = named(tmp_path, honest_names=True)
+    finding = only(reported(tmp_path, tuned=write_prediction_set(tmp_path / "tuned", clips, told(clips, read))))
+    assert (finding.kind, finding.severity, finding.model) == ("names_tell_class", "warning", None)
+    assert "100% are classed rightly" in finding.text
+
+
+def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
+    clips = [make_clip(f"k{7919 * i % 1000}", NAMES[i % 3]) for i in range(60)]
+    right = [clip.event_class for clip in clips]
+    answers = [NAMES[(i + 1) % 3] if i % 10 == 0 else name for i, name in enumerate(right)]
+    some = [NAMES[(i + 1) % 3] if i % 11 == 0 else name for i, name in enumerate(right)]
+    part = [name if i % 2 else "normal" for i, name in enumerate(right)]
+    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, answers, black=some))))
+    assert (finding.kind, finding.severity, finding.model) == ("ignores_video", "invalid", "m")
+    assert "m does not look at the video: macro-F1 0.90 on black video against 0.90 on video" in finding.text
+    shutil.rmtree(tmp_path / "comparison")
+    shutil.rmtree(tmp_path / "report")
+    finding = only(reported(tmp_path, n=write_prediction_set(tmp_path / "n", clips, told(clips, answers, black=part))))
+    assert (finding.kind, finding.severity) == ("part_without_video", "warning")
+
+
+def test_a_model_that_answers_alike_without_video_however_badly(tmp_path):
+    clips = [make_clip(f"k{7919 * i % 1000}", NAMES[i % 3]) for i in range(60)]
+    noise = [NAMES[i] for i in np.random.default_rng(3).integers(0, 3, 60)]
+    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, noise, black=noise))))
+    assert (finding.kind, finding.severity) == ("ignores_video", "invalid")
+    assert "the same answer on black video for 100% of the clips" in finding.text
+
+
+def test_a_model_that_goes_by_single_frames(tmp_path):
+    clips = [make_clip(f"k{7919 * i % 1000}", NAMES[i % 3]) for i in range(60)]
+    right = [clip.event_class for clip in clips]
+    said = told(clips, right, black=["normal"] * 60, shuffled=right)
+    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, said)))
+    assert (finding.kind, finding.severity) == ("ignores_order", "warning")
+
+
+def test_the_worst_comes_first(tmp_path, clips):
+    for index in (4, 5, 6, 7):
+        Path(clips[index].path).write_bytes(b"no video at all")
+    blind = asked(tmp_path, clips, FakeEngine(lambda _: "C"), "blind")
+    seeing = asked(tmp_path, clips, FakeEngine(seen), "seeing")
+    kinds = [(f.severity, f.kind, f.model) for f in reported(tmp_path, blind=blind, seeing=seeing)]
+    assert kinds == [
+        ("invalid", "failed_answers", "blind"),
+        ("invalid", "failed_answers", "seeing"),
+        ("warning", "always_same_class", "blind"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda said, clips: said[:-1], "no prediction for c029"),
+        (lambda said, clips: [*said, said[0].model_copy(update={"clip_id": "c999"})], "c999, which is none"),
+        (lambda said, clips: [said[0].model_copy(update={"verdict": verdict("crashed")}), *said[1:]], "'crashed'"),
+    ],
+)
+@pytest.mark.parametrize("as_validation", [False, True])
+def test_predictions_that_do_not_fit_are_refused(tmp_path, clips, change, words, as_validation):
+    good = write_prediction_set(tmp_path / "good", clips, told(clips, [c.event_class for c in clips]))
+    others = [c.model_copy(update={"clip_id": f"v{c.clip_id}"}) for c in clips] if as_validation else clips
+    bad = write_prediction_set(tmp_path / "bad", others, told(others, [c.event_class for c in others]))
+    write_jsonl(bad / PREDICTIONS_FILE, change(read_predictions(bad), others))
+    words = words.replace("for c", "for vc") if as_validation else words
+    with pytest.raises(UserError, match=words):
+        if as_validation:
+            compare({"good": good}, tmp_path / "out", CompareSettings(), validation={"good": bad})
+        else:
+            compare({"bad": bad}, tmp_path / "out", CompareSettings())
+
+
+def test_a_label_that_is_no_class_is_refused(tmp_path, clips):
+    folder = write_prediction_set(tmp_path / "m", clips, told(clips, [c.event_class for c in clips]))
+    wrong = [read_clips(folder)[0].model_copy(update={"event_class": "crash"}), *read_clips(folder)[1:]]
+    write_clips(folder, folder, DEFAULT_TAXONOMY, wrong)
+    with pytest.raises(UserError, match="labels c000 'crash'"):
+        compare({"m": folder}, tmp_path / "out", CompareSettings())

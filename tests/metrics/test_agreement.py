@@ -1,0 +1,67 @@
+"""Krippendorff's alpha against the package of that name, and against tables worked out by hand."""
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm_autodrive.metrics.agreement import ordinal_alpha, ordinal_alpha_figure
+
+
+def oracle(units):
+    graders = max(len(grades) for grades in units)
+    table = np.array([[*grades, *[np.nan] * (graders - len(grades))] for grades in units], dtype=float).T
+    return krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
+
+
+@given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=4), min_size=2, max_size=30))
+def test_it_equals_the_oracle(units):
+    paired = [grade for grades in units if len(grades) > 1 for grade in grades]
+    if len(set(paired)) < 2:
+        assert np.isnan(ordinal_alpha(units))
+    else:
+        assert ordinal_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
+
+
+def test_it_equals_the_oracle_on_means_of_grades():
+    rng = np.random.default_rng(0)
+    judge = rng.integers(1, 6, 300)
+    people = np.round(2 * np.clip(judge + rng.normal(0, 0.8, 300), 1, 5)) / 2
+    units = list(zip(judge.astype(float), people, strict=True))
+    assert ordinal_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("units", "alpha"),
+    [
+        ([(1, 1), (3, 3), (5, 5)], 1.0),
+        # Grades 1 and 2 twice each: their difference is 4 - (2 + 2) / 2 = 2; 1 - 3 * 4 * 4 / (2 * 2 * 2 * 4).
+        ([(1, 2), (2, 1)], -0.5),
+        # 1 once, 2 twice, 3 once: neighbours lie 1.5 apart. Observed: both pairs, each both ways, 4 * 2.25 = 9;
+        # expected (2 * 2 * 2.25 * 2 + 2 * 9) / 3 = 12.
+        ([(1, 2), (2, 3)], 0.25),
+    ],
+)
+def test_it_equals_what_is_worked_out_by_hand(units, alpha):
+    assert ordinal_alpha(units) == pytest.approx(alpha, abs=1e-12)
+
+
+def test_the_interval_covers_the_value_and_is_wider_in_clusters():
+    rng = np.random.default_rng(1)
+    truth = np.repeat(rng.integers(1, 6, 40), 5)
+    units = [(float(grade), float(np.clip(grade + rng.integers(-1, 2), 1, 5))) for grade in truth]
+    apart = ordinal_alpha_figure(units, range(200))
+    together = ordinal_alpha_figure(units, np.repeat(np.arange(40), 5).tolist())
+    assert apart.value == together.value == pytest.approx(ordinal_alpha(units))
+    assert together.low < apart.low < apart.value < apart.high < together.high
+    assert apart.n == 200
+    assert ordinal_alpha_figure(units, range(200)) == apart  # seeded
+
+
+def test_things_graded_once_say_nothing():
+    figure = ordinal_alpha_figure([(1,), (2, 3), (4, 4), (5,)], [0, 1, 2, 3])
+    assert figure.n == 2
+    assert figure.value == pytest.approx(ordinal_alpha([(2, 3), (4, 4)]))
+    assert ordinal_alpha_figure([(1,)], [0]).value is None
+    assert ordinal_alpha_figure([(2, 2), (2, 2)], [0, 1]).value is None

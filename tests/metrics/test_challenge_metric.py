@@ -1,0 +1,110 @@
+"""Average precision ahead of the event is scikit-learn's; the challenge's figure is its mean over the times ahead."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+from vlm_autodrive.metrics.anticipation import (
+    anticipation,
+    average_precision,
+    challenge_score,
+    weighted_average_precisions,
+)
+
+LEADS_S = (0.5, 1.0, 1.5)
+
+
+def directly(scores, positives, groups):
+    """The metric written out: scikit-learn for each group, then the mean."""
+    scores, positives, groups = np.array(scores), np.array(positives), np.array(groups)
+    return np.mean([average_precision_score(positives[groups == g], scores[groups == g]) for g in np.unique(groups)])
+
+
+@pytest.mark.fixtures
+def test_the_challenge_on_its_real_table(fixtures_dir):
+    """Each row is asked about at every time ahead at which its warning has been given; scores are drawn."""
+    rng = np.random.default_rng(0)
+    scores, positives, groups, clusters = [], [], [], []
+    with (fixtures_dir / "annotations" / "nexar-kaggle" / "train.csv").open() as stream:
+        for number, row in enumerate(csv.DictReader(stream)):
+            positive = row["target"] == "1"
+            warned_s = float(row["time_of_event"]) - float(row["time_of_alert"]) if positive else 2.0
+            skill = rng.normal(0.8 if positive else 0.0)
+            for lead_s in LEADS_S:
+                if warned_s >= lead_s and (positive or rng.random() < 0.7):
+                    scores.append(round(1 / (1 + math.exp(lead_s * 0.3 - skill - rng.normal())), 2))  # with many ties
+                    positives.append(positive)
+                    groups.append(lead_s)
+                    clusters.append(number)
+    assert [sum(p for p, g in zip(positives, groups, strict=True) if g == lead) for lead in LEADS_S] == [703, 561, 353]
+    expected = directly(scores, positives, groups)
+    assert challenge_score(scores, positives, groups) == pytest.approx(expected, abs=1e-9)
+    figures = anticipation(scores, positives, groups, clusters, resamples=300)
+    assert figures.mean_average_precision.value == pytest.approx(expected, abs=1e-9)
+    assert figures.mean_average_precision.n == len(scores)
+    assert 0.5 < figures.mean_average_precision.low < expected < figures.mean_average_precision.high < 0.9
+    for lead_s in LEADS_S:
+        mine = [i for i, group in enumerate(groups) if group == lead_s]
+        one = average_precision_score([positives[i] for i in mine], [scores[i] for i in mine])
+        assert figures.average_precision[f"{lead_s:g}"].value == pytest.approx(one, abs=1e-9)
+        assert figures.clips[f"{lead_s:g}"][0] == sum(positives[i] for i in mine)
+        assert sum(figures.clips[f"{lead_s:g}"]) == len(mine)
+        assert figures.chance[f"{lead_s:g}"] == pytest.approx(np.mean([positives[i] for i in mine]))
+
+
+def test_the_challenge_by_hand():
+    scores, positives = [0.9, 0.8, 0.7, 0.3, 0.2], [True, False, True, True, False]
+    first, second = (1 + 2 / 3) / 2, 1.0  # precision at each event found: 1/1 and 2/3; then 1/1
+    assert challenge_score(scores, positives, [0.5] * 3 + [1.0] * 2) == pytest.approx((first + second) / 2)
+    assert math.isnan(challenge_score(scores, positives, [0.5] * 4 + [1.0]))
+    assert math.isnan(challenge_score([], [], []))
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_clip_that_counts_twice_counts_as_two(data):
+    n = data.draw(st.integers(1, 25))
+    scores = np.array(data.draw(st.lists(st.sampled_from([-1.0, 0.1, 0.25, 0.5, 0.9, 2.0]), min_size=n, max_size=n)))
+    positives = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), dtype=float)
+    weighted, plain = weighted_average_precisions(scores, positives, np.stack([weights, np.ones(n)]))
+    if positives.any():
+        assert plain == pytest.approx(average_precision(scores, positives), abs=1e-12)
+    if (weights * positives).sum() > 0:
+        repeated = np.repeat(np.arange(n), weights.astype(int))
+        assert weighted == pytest.approx(average_precision_score(positives[repeated], scores[repeated]), abs=1e-12)
+    else:
+        assert math.isnan(weighted)
+
+
+def test_the_interval_is_that_of_a_bootstrap_done_by_hand():
+    rng = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(40), 3)
+    positives = np.repeat(rng.random(40) < 0.5, 3)
+    scores, leads = positives * 0.4 + rng.random(120), np.tile(LEADS_S, 40)
+    figure = anticipation(scores, positives, leads, clusters, resamples=400, seed=3).mean_average_precision
+    draws = np.random.default_rng(3).multinomial(40, np.full(40, 1 / 40), size=400)
+    by_hand = []
+    for draw in draws:
+        rows = np.repeat(np.arange(120), draw[clusters])
+        by_hand.append(directly(scores[rows], positives[rows], leads[rows]))
+    assert (figure.low, figure.high) == pytest.approx(tuple(np.percentile(by_hand, [2.5, 97.5])), abs=1e-12)
+
+
+def test_a_perfect_ranking_does_not_claim_certainty():
+    scores, positives = [0.9, 0.8, 0.2, 0.1], [True, True, False, False]
+    figure = anticipation(scores, positives, [0.5] * 4, range(4)).mean_average_precision
+    assert (figure.value, figure.high, figure.method) == (1.0, 1.0, "wilson over clusters, as all agree")
+    assert figure.low == pytest.approx(0.5101, abs=1e-4)
+
+
+def test_a_time_ahead_without_events_has_no_figure():
+    figures = anticipation([0.9, 0.1, 0.5], [True, False, False], [0.5, 0.5, 1.0], range(3), left_out=2)
+    assert figures.average_precision["0.5"].value == 1.0
+    assert figures.average_precision["1"].value is figures.mean_average_precision.value is None
+    assert (figures.clips["1"], figures.chance["1"], figures.left_out) == ((0, 1), 0.0, 2)
