@@ -7,7 +7,7 @@ nothing but the calls in order; this module adds what they are called with and w
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,12 @@ from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
 from vlm_autodrive.drives import search_drives
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter, Task, format_seconds
 from vlm_autodrive.recipe import Recipe
 from vlm_autodrive.records import Record
+from vlm_autodrive.stores import iterate_clips
 
 
 class Outcome(Record):
@@ -100,7 +102,11 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
     predictions = {}
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
     for name, model in models.items():
-        do = partial(evaluate_model, clips, model, settings=asked)
+        # A model that nobody has trained here has no frames of its own: it is shown those that the tuned one is.
+        shown = (
+            asked if name == "tuned" or asked.sampling else asked.model_copy(update={"sampling": recipe.train.sampling})
+        )
+        do = partial(evaluate_model, clips, model, settings=shown)
         predictions[name] = run.stage(f"evaluate {name}", f"predictions/{name}", _with(do))
     for name in BASELINES:
         do = partial(evaluate_baseline, clips, name, settings=recipe.baselines)
@@ -150,6 +156,7 @@ def _further_predictions(
     The windows are those of the same test videos, so that none is tested that was trained on.
     """
     from vlm_autodrive.clips.building import build_clips
+    from vlm_autodrive.clips.frozen import TEST_IDS_FILE
 
     plain = asked.model_copy(update={"reasoning": False, "prompts": (), "controls": ()})
     validation, ahead = {}, {}

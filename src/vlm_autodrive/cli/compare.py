@@ -26,6 +26,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    ahead: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ahead",
+            metavar="NAME=PREDICTIONS",
+            help="A model's predictions on windows that end before an event (clips anticipation_s=...).",
+            show_default=False,
+        ),
+    ] = None,
     references: Annotated[
         Path | None,
         typer.Option(
@@ -76,6 +85,7 @@ def compare(
         chosen,
         make_reporter(),
         validation=_named(validation, "--validation"),
+        ahead=_named(ahead, "--ahead"),
         references=references,
         judgements=_named(judgements, "--judgements"),
         overwrite=overwrite,

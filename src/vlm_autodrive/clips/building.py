@@ -37,10 +37,11 @@ def build_clips(
             one is not and ``unknown_events`` is ``error``, or if the frozen test split does not fit.
     """
     input_key(catalog, "catalog")
-    inputs = {"catalog": catalog}
+    inputs, identity = {"catalog": catalog}, settings
     if settings.frozen_test is not None:
         inputs["frozen_test"] = Path(settings.frozen_test)
-    with making(out, "clips", inputs, settings, overwrite=overwrite) as folder:
+        identity = settings.model_copy(update={"frozen_test": None})  # what is in it counts, not where it lies
+    with making(out, "clips", inputs, identity, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy, videos = read_taxonomy(catalog), read_videos(catalog)
             events, scenarios = read_events(catalog), read_scenarios(catalog)

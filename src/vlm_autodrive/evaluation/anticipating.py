@@ -7,7 +7,7 @@ window without event ends where one before an event would, and belongs to a time
 import math
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import Cases
+from vlm_autodrive.evaluation.cases import Cases, clusters_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.anticipation import AnticipationScores, anticipation
 from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
@@ -17,27 +17,31 @@ _WORST_OF_EVENT, _WORST_OF_NONE = -1.0, 2.0
 
 
 def anticipation_scores(cases: Cases, model: str, settings: CompareSettings) -> AnticipationScores | None:
-    """Average precision by seconds before the event; None unless the clips are causal windows.
+    """Average precision by seconds before the event; None if the model saw no causal windows.
 
-    A clip without probabilities ranks where it does the most harm, so no failure can help: below all others if it
-    leads up to an event, above them if not. A model that has no probabilities at all is not ranked.
+    They are the windows given beside the clips, or else those of the clips that are causal themselves. One without
+    probabilities ranks where it does the most harm, so no failure can help: below all others if it leads up to an
+    event, above them if not. A model that has no probabilities at all is not ranked.
 
     Raises:
         UserError: If a model saw a frame later than it may.
     """
-    marked = [i for i, clip in enumerate(cases.clips) if ANTICIPATION in clip.metadata and not clip.problem]
-    said = cases.predictions[model]
-    if all(said[i].verdict.probabilities is None for i in marked):
+    asked = cases.ahead.get(model) or tuple(zip(cases.clips, cases.predictions[model], strict=True))
+    marked = [(clip, said) for clip, said in asked if ANTICIPATION in clip.metadata and not clip.problem]
+    if all(said.verdict.probabilities is None for _, said in marked):
         return None
-    for i in marked:
-        _refuse_later_frames(cases.clips[i], said[i], model)
-    positives = [cases.truths[i] in cases.taxonomy.event_names for i in marked]
+    for clip, said in marked:
+        _refuse_later_frames(clip, said, model)
+    positives = [clip.event_class in cases.taxonomy.event_names for clip, _ in marked]
     return anticipation(
-        [_score(said[i], positive, cases.taxonomy.event_names) for i, positive in zip(marked, positives, strict=True)],
+        [
+            _score(said, positive, cases.taxonomy.event_names)
+            for (_, said), positive in zip(marked, positives, strict=True)
+        ],
         positives,
-        [_lead_s(cases.clips[i]) for i in marked],
-        [cases.clusters[i] for i in marked],
-        left_out=len(cases.clips) - len(marked),
+        [_lead_s(clip) for clip, _ in marked],
+        clusters_of([clip for clip, _ in marked]),
+        left_out=len(asked) - len(marked),
         resamples=settings.resamples,
         seed=settings.seed,
     )

@@ -9,7 +9,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
 from vlm_autodrive.evaluation.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.references import read_references
-from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy, Verdict
+from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict
 from vlm_autodrive.stores import read_clips, read_predictions, read_taxonomy
 
 
@@ -26,6 +26,7 @@ class Cases:
         repeated: Clips that a model's file has several answers for, by model; where they differ, none counts.
         leaks: What the clips share with others, as found when each model was asked.
         validation: Labelled validation clips with a model's prediction for each, by model.
+        ahead: Labelled windows that end before an event, with a model's prediction for each, by model.
         references: Reference traces by clip id.
         judgements: What a judge thinks of a model's traces, by model.
     """
@@ -38,6 +39,7 @@ class Cases:
     repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leaks: Mapping[str, Leaks] = field(default_factory=dict)
     validation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
+    ahead: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     judgements: Mapping[str, Judgements] = field(default_factory=dict)
 
@@ -55,6 +57,7 @@ def read_cases(
     predictions: Mapping[str, Path],
     *,
     validation: Mapping[str, Path] | None = None,
+    ahead: Mapping[str, Path] | None = None,
     references: Path | None = None,
     judgements: Mapping[str, Path] | None = None,
 ) -> Cases:
@@ -63,6 +66,7 @@ def read_cases(
     Args:
         predictions: Each model's predictions.
         validation: Those of the same models on validation clips, to fit a temperature on.
+        ahead: Those of the same models on windows that end before an event.
         references: A supervision set whose reasoning is what traces are measured against.
         judgements: What `judge` made of a model's traces.
 
@@ -98,6 +102,7 @@ def read_cases(
         repeated={name: ids for name, ids in repeated.items() if ids},
         leaks={name: read_leaks(folder) for name, folder in predictions.items()},
         validation=_read_validation(validation or {}, predictions, labelled),
+        ahead=_read_ahead(ahead or {}, predictions),
         references={} if references is None else _references_for(labelled, references),
         judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
     )
@@ -121,21 +126,41 @@ def _read_validation(
     found = {}
     tested_ids = {clip.clip_id for clip in tested}
     for name, folder in folders.items():
-        if name not in predictions:
-            raise UserError(f"there are validation answers of {name}, but no predictions; name it as in the others.")
-        input_key(folder, "predictions")
-        clips, taxonomy = read_clips(folder), read_taxonomy(folder)
-        by_clip, _ = _read_answers(folder, name, clips, taxonomy)
-        pairs = [(clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None]
-        _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
+        pairs = _read_further(folder, name, predictions)
         both = [clip.clip_id for clip, _ in pairs if clip.clip_id in tested_ids]
         if both:
             raise UserError(
                 f"{folder} holds clips that are tested too, such as {both[0]}; what is fitted there would be fitted "
                 "on the test. Evaluate the validation split instead."
             )
-        found[name] = tuple(pairs)
+        found[name] = pairs
     return found
+
+
+def _read_ahead(
+    folders: Mapping[str, Path], predictions: Mapping[str, Path]
+) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
+    """Each model's answers on windows that end before an event, refused where they are no such windows."""
+    found = {}
+    for name, folder in folders.items():
+        found[name] = _read_further(folder, name, predictions)
+        if not any(ANTICIPATION in clip.metadata for clip, _ in found[name]):
+            raise UserError(
+                f"the clips of {folder} are no windows that end before an event; make them with anticipation_s."
+            )
+    return found
+
+
+def _read_further(folder: Path, name: str, predictions: Mapping[str, Path]) -> tuple[tuple[Clip, Prediction], ...]:
+    """Labelled clips beside the tested ones, with a model's answer for each."""
+    if name not in predictions:
+        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+    input_key(folder, "predictions")
+    clips, taxonomy = read_clips(folder), read_taxonomy(folder)
+    by_clip, _ = _read_answers(folder, name, clips, taxonomy)
+    pairs = tuple((clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None)
+    _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
+    return pairs
 
 
 def _read_answers(

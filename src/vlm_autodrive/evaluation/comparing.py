@@ -35,6 +35,7 @@ def compare(
     reporter: Reporter = SILENT,
     *,
     validation: Mapping[str, Path] | None = None,
+    ahead: Mapping[str, Path] | None = None,
     references: Path | None = None,
     judgements: Mapping[str, Path] | None = None,
     overwrite: bool = False,
@@ -47,6 +48,7 @@ def compare(
         settings: The bootstrap and the slices.
         reporter: Hears of the progress.
         validation: The same models' predictions on validation clips, on which a temperature is fitted.
+        ahead: The same models' predictions on windows that end before an event.
         references: A supervision set whose reasoning is what traces are measured against.
         judgements: What `judge` made of a model's traces, by the model's name here.
         overwrite: Replace another result at ``out``.
@@ -54,11 +56,12 @@ def compare(
     Raises:
         UserError: If the models were not asked about the same clips.
     """
-    cases = read_cases(predictions, validation=validation, references=references, judgements=judgements)
+    cases = read_cases(predictions, validation=validation, ahead=ahead, references=references, judgements=judgements)
     identity = _Identity(settings=settings, models=tuple(predictions))
     inputs = {
         **predictions,
         **{f"{name} on validation clips": folder for name, folder in (validation or {}).items()},
+        **{f"{name} ahead": folder for name, folder in (ahead or {}).items()},
         **({} if references is None else {"references": references}),
         **{f"judgements of {name}": folder for name, folder in (judgements or {}).items()},
     }

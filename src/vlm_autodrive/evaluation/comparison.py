@@ -219,7 +219,7 @@ class ModelScores(Record):
         calibration: None without probabilities.
         prompts: By the prompt's name, ``main`` for the one that all other figures rest on; empty with one prompt.
         controls: By the control's name; empty if none were asked for.
-        anticipation: None unless the clips are causal windows.
+        anticipation: None if the model was asked about no windows that end before an event.
         faithfulness: None if it was not asked for.
         traces: None without traces.
         slice_tests: Every slice against the rest.
