@@ -9,9 +9,11 @@ from PIL import Image
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare
-from vlm_autodrive.evaluation.examples import choose_examples, strip_times
+from vlm_autodrive.evaluation.examples import choose_examples, confident_errors
+from vlm_autodrive.evaluation.film_strips import strip_times
 from vlm_autodrive.evaluation.report import write_report
 from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
+from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.metrics.drive_search import DetectionScore, DriveSearch
 from vlm_autodrive.metrics.event_time import detection_scores
 from vlm_autodrive.metrics.intervals import wilson
@@ -86,7 +88,7 @@ def drives_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp
 
 
 def drives_section(page):
-    [section] = re.findall(r"<section>\s*<h2>Long drives</h2>(.*?)</section>", page, re.DOTALL)
+    [section] = re.findall(r'<section id="drives">\s*<h2>Long drives</h2>(.*?)</section>', page, re.DOTALL)
     return re.sub(r"\s+", " ", section)
 
 
@@ -141,6 +143,7 @@ def test_the_search_of_whole_drives_is_shown(comparison, tmp_path):
     assert (scores["found"], scores["events"], scores["false_alarms"], scores["hours"]) == (3, 5, 2, 2.0)
     assert data["drives"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
     assert "timelines" not in data["drives"]
+    assert "How long before it is the alarm given?" not in section
     shown = dict(
         re.findall(r'<div class="label">([^<]*)</div><div class="change now">([^<]*)</div>', section),
     )
@@ -165,6 +168,28 @@ def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
     assert [name for _, name in shown] == ["002", "003"]
     wanted = [(folder / "timelines" / name).read_bytes() for name in ("1_002.png", "2_003.png")]
     assert [base64.b64decode(picture) for picture, _ in shown] == wanted
+
+
+def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms(comparison, tmp_path):
+    folder = drives_of(tmp_path / "drives")
+    search = DriveSearch.model_validate_json((folder / "drives.json").read_text())
+    alert = TimeToAlert(
+        threshold=0.613,
+        horizon_s=10,
+        events=5,
+        warned=wilson(4, 5),
+        median_s=wilson(1, 2),
+        mean_s=3.25,
+        mean_of_always_alarming_s=9.8,
+    )
+    score = search.score.model_copy(update={"time_to_alert": alert})
+    shown = drives_of(tmp_path / "others", score=score)
+    section = drives_section(report_of(comparison, shown)[0])
+    assert (
+        "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm in the 10 s before they happened"
+        in section
+    )
+    assert "comes to 3.2 s; a detector that always alarms gets 9.8 s" in section
 
 
 def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
@@ -218,7 +243,8 @@ def test_a_folder_that_holds_no_drives_is_refused(comparison, tmp_path):
 def test_an_unreadable_video_is_said_to_be_one(comparison):
     page, _ = report_of(comparison, examples_per_class=18)
     assert page.count("No frames:") == 1
-    assert page.count('<article class="example">') == 18
+    shown = re.findall(r'<article class="example" id="([^"]+)">', page)
+    assert len(shown) == len(set(shown)) == 18
 
 
 def test_the_figures_on_the_page_are_those_of_the_models(comparison):
@@ -236,6 +262,19 @@ def test_examples_are_right_or_wrong_as_said():
     assert len(right) == 3
     assert {c.clip_id for c in right} <= {f"c{i}" for i in range(0, 10, 2)}
     assert {c.clip_id for c in wrong} == {f"c{i}" for i in range(10, 20, 2)}
+
+
+def test_the_errors_worth_watching_are_those_of_which_the_model_is_surest():
+    clips = [make_clip(f"c{i}", "normal") for i in range(5)]
+    said = [("collision", 0.6), ("normal", 0.99), ("near_collision", 0.9), (None, None), ("collision", None)]
+    predictions = {
+        clip.clip_id: make_prediction(
+            clip, answer, probabilities=None if p is None else {**dict.fromkeys(NAMES, (1 - p) / 2), answer: p}
+        )
+        for clip, (answer, p) in zip(clips, said, strict=True)
+    }
+    assert [clip.clip_id for clip in confident_errors(clips, predictions, 9)] == ["c2", "c0"]
+    assert [clip.clip_id for clip in confident_errors(clips, predictions, 1)] == ["c2"]
 
 
 @pytest.mark.parametrize(

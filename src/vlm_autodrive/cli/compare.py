@@ -57,13 +57,13 @@ def compare(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score models on the same clips, with intervals and tests.
+    """Score models on the same clips, with intervals and tests; prints the verdict, what to know, and a table.
 
     Example: autodrive compare base=predictions/base tuned=predictions/tuned --out comparison
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json, settings_from
-    from vlm_autodrive.cli.tables import print_scores
+    from vlm_autodrive.cli.tables import print_comparison
     from vlm_autodrive.evaluation.comparing import compare as compare_predictions
     from vlm_autodrive.evaluation.settings import CompareSettings
     from vlm_autodrive.pipeline import read_scores
@@ -93,7 +93,7 @@ def compare(
     if as_json:
         print_json(read_scores(made))
     else:
-        print_scores(read_scores(made))
+        print_comparison(made)
         print(made)
 
 

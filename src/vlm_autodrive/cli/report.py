@@ -1,11 +1,19 @@
-"""``autodrive report``: one HTML file with the proof."""
+"""``autodrive report``: one HTML file with the proof, and the short of it for a pull request."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+
+
+class Format(StrEnum):
+    """What the command prints."""
+
+    HTML = "html"
+    MD = "md"
 
 
 def report(
@@ -17,18 +25,29 @@ def report(
             "--drives", metavar="DIR", help="What a run found in whole drives, to show too.", show_default=False
         ),
     ] = None,
+    print_as: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="html prints the folder; md prints report.md, GitHub-flavoured, to paste into a pull request or to "
+            "append to a job's summary. The folder holds all three files either way.",
+        ),
+    ] = Format.HTML,
     settings: Overrides = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write report.html (one file, no network) and report.json.
+    """Write report.html (one file, no network), report.json (every figure) and report.md (the short of it).
 
     Example: autodrive report runs/mine/comparison --drives runs/mine/drives --out runs/mine/report
+
+    In a CI job: autodrive report comparison --out report --format md >> "$GITHUB_STEP_SUMMARY"
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.evaluation.report import write_report
+    from vlm_autodrive.evaluation.report import MARKDOWN_FILE, write_report
     from vlm_autodrive.evaluation.settings import ReportSettings
 
     chosen = settings_from(ReportSettings, "report", recipe, settings)
-    print(write_report(comparison, out, chosen, make_reporter(), drives=drives, overwrite=overwrite))
+    made = write_report(comparison, out, chosen, make_reporter(), drives=drives, overwrite=overwrite)
+    print((made / MARKDOWN_FILE).read_text(encoding="utf-8") if print_as is Format.MD else made)

@@ -1,34 +1,20 @@
-"""Examples for the report: clips as film strips, with the truth and what the models said of them."""
+"""Clips that the page shows as film strips: the errors worth watching, and some that nobody chose."""
 
-import base64
 import hashlib
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
+from vlm_autodrive.evaluation.film_strips import StripFrame, film_strip
 from vlm_autodrive.evaluation.settings import ReportSettings
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Prediction, Taxonomy
-from vlm_autodrive.video.decode import read_pictures
 from vlm_autodrive.video.probe import VideoError
 
 _CITATION = re.compile(r"(\[\s*t\s*=[^\]]*\])", re.IGNORECASE)
-_JPEG_QUALITY = 72
 
-
-@dataclass(frozen=True)
-class StripFrame:
-    """One frame of a film strip: its picture as a data address, its clip time, and what marks it."""
-
-    picture: str
-    time_s: float
-    is_event: bool
-    is_cited: bool
+ByModel = Mapping[str, Mapping[str, Prediction]]
+"""Predictions by the model's name and the clip's id."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +59,33 @@ class Example:
     trace_answer: str
 
 
+@dataclass(frozen=True)
+class ExampleGroup:
+    """Examples of one class that were answered rightly, or wrongly."""
+
+    label: str
+    right: bool
+    examples: tuple[Example, ...]
+
+
+def confident_errors(clips: Sequence[Clip], predictions: Mapping[str, Prediction], most: int) -> list[Clip]:
+    """The clips of which a model is surest that they are something else, the surest first.
+
+    A model without probabilities has no such clips, and one that could not answer is not sure of anything.
+
+    Args:
+        clips: All clips.
+        predictions: The model's, by clip id.
+        most: At most this many.
+    """
+    wrong = []
+    for clip in clips:
+        verdict = predictions[clip.clip_id].verdict
+        if verdict.probabilities and verdict.event_class not in (None, clip.event_class):
+            wrong.append((-verdict.probabilities[str(verdict.event_class)], clip.clip_id, clip))
+    return [clip for _, _, clip in sorted(wrong, key=lambda row: row[:2])[:most]]
+
+
 def choose_examples(
     clips: Sequence[Clip], predictions: Mapping[str, Prediction], name: str, right: bool, most: int
 ) -> list[Clip]:
@@ -93,6 +106,48 @@ def choose_examples(
     return sorted(fitting, key=lambda clip: hashlib.sha256(clip.clip_id.encode()).hexdigest())[:most]
 
 
+def make_examples(
+    clips: Sequence[Clip],
+    predictions: ByModel,
+    first: str,
+    taxonomy: Taxonomy,
+    settings: ReportSettings,
+    reporter: Reporter,
+) -> tuple[list[Example], list[ExampleGroup]]:
+    """The errors worth watching, and examples of each class, none of which is shown twice.
+
+    Args:
+        clips: All clips.
+        predictions: Every model's.
+        first: The model whose answers are shown.
+        taxonomy: The classes.
+        settings: How many, and the size of the film strips.
+        reporter: Hears of the progress.
+    """
+    errors = confident_errors(clips, predictions[first], settings.errors_shown)
+    shown = {clip.clip_id for clip in errors}
+    chosen = [
+        (
+            c.label,
+            right,
+            _unshown(choose_examples(clips, predictions[first], c.name, right, len(clips)), shown, settings),
+        )
+        for c in taxonomy.classes
+        for right in (True, False)
+    ]
+    with reporter.task("Film strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
+
+        def make(clip: Clip) -> Example:
+            said = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
+            example = make_example(clip, said, first, taxonomy, settings)
+            task.advance()
+            return example
+
+        worst = [make(clip) for clip in errors]
+        groups = [ExampleGroup(label, right, tuple(make(clip) for clip in group)) for label, right, group in chosen]
+    return worst, [group for group in groups if group.examples]
+
+
 def make_example(
     clip: Clip, predictions: Mapping[str, Prediction], first: str, taxonomy: Taxonomy, settings: ReportSettings
 ) -> Example:
@@ -106,21 +161,18 @@ def make_example(
         settings: Size of the film strip.
     """
     reasoning = predictions[first].reasoning
-    cited = reasoning.cited_times_s if reasoning is not None else ()
-    times_s = strip_times(clip, settings)
     frames: tuple[StripFrame, ...] = ()
     problem = clip.problem
     if not problem:
         try:
-            pictures = read_pictures(Path(clip.path), [clip.start_s + t for t in times_s], settings.frame_width)
-            frames = _marked(pictures, times_s, clip.event_time_s, cited)
+            frames = film_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings)
         except VideoError as error:
             problem = error.reason
     order = [first, *(name for name in predictions if name != first)]
     trace = "" if reasoning is None else reasoning.trace or reasoning.raw_text
     answer = ""
     if reasoning is not None:
-        answer = _label(reasoning.event_class, reasoning.outcome.value, taxonomy)
+        answer = answer_label(reasoning.event_class, reasoning.outcome.value, taxonomy)
         if reasoning.event_time_s is not None:
             answer += f" at {reasoning.event_time_s:.1f} s"
     return Example(
@@ -135,37 +187,13 @@ def make_example(
     )
 
 
-def strip_times(clip: Clip, settings: ReportSettings) -> list[float]:
-    """Evenly spaced clip times around the event, or over the middle of a clip without one."""
-    length = min(2 * settings.seconds_around, clip.duration_s)
-    middle = clip.event_time_s if clip.event_time_s is not None else clip.duration_s / 2
-    begin = min(max(0.0, middle - length / 2), clip.duration_s - length)
-    times_s = np.linspace(begin, begin + length, settings.frames_per_example)
-    return [round(float(time_s), 2) for time_s in times_s]
+def answer_label(event_class: str | None, outcome: str, taxonomy: Taxonomy) -> str:
+    """The label of the class named, or how the answer failed."""
+    return outcome if event_class is None else taxonomy.by_name(event_class).label
 
 
-def _marked(
-    pictures: Sequence[NDArray[np.uint8]], times_s: Sequence[float], event_s: float | None, cited: Sequence[float]
-) -> tuple[StripFrame, ...]:
-    reach = (times_s[1] - times_s[0]) / 2 + 1e-6
-
-    def nearest(moment_s: float) -> int | None:
-        index = min(range(len(times_s)), key=lambda i: abs(times_s[i] - moment_s))
-        return index if abs(times_s[index] - moment_s) <= reach else None
-
-    event = None if event_s is None else nearest(event_s)
-    named = {nearest(moment) for moment in cited}
-    return tuple(
-        StripFrame(data_address(picture), time_s, is_event=index == event, is_cited=index in named)
-        for index, (picture, time_s) in enumerate(zip(pictures, times_s, strict=True))
-    )
-
-
-def data_address(picture: NDArray[np.uint8]) -> str:
-    """A picture as a ``data:`` address that a page can hold."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+def _unshown(clips: Sequence[Clip], shown: Collection[str], settings: ReportSettings) -> list[Clip]:
+    return [clip for clip in clips if clip.clip_id not in shown][: settings.examples_per_class]
 
 
 def _said(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> Said:
@@ -173,11 +201,7 @@ def _said(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> 
     given = verdict.probabilities
     return Said(
         model=name,
-        answer=_label(verdict.event_class, verdict.outcome.value, taxonomy),
+        answer=answer_label(verdict.event_class, verdict.outcome.value, taxonomy),
         right=verdict.event_class == clip.event_class,
         probabilities=() if given is None else tuple((c.label, given[c.name]) for c in taxonomy.classes),
     )
-
-
-def _label(event_class: str | None, outcome: str, taxonomy: Taxonomy) -> str:
-    return outcome if event_class is None else taxonomy.by_name(event_class).label

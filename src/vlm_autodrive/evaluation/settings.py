@@ -87,7 +87,9 @@ class ReportSettings(Settings):
     Attributes:
         title: The page's heading.
         notes: Plain statements set at the head of the page: what the data is and what it cannot show.
+        errors_shown: Errors worth watching that are shown: those of which the model is surest.
         examples_per_class: Right and wrong clips shown for each class, of each at most this many.
+        clips_listed: Clips named in each list to which a cell of a confusion table leads.
         frames_per_example: Frames in a film strip.
         frame_width: Pixels of each.
         seconds_around: Seconds of film before and after the event.
@@ -95,7 +97,9 @@ class ReportSettings(Settings):
 
     title: str = "Before and after training"
     notes: tuple[str, ...] = ()
+    errors_shown: int = Field(6, ge=0)
     examples_per_class: int = Field(2, ge=0)
+    clips_listed: int = Field(25, ge=1)
     frames_per_example: int = Field(7, ge=2, le=12)
     frame_width: int = Field(220, ge=64)
     seconds_around: float = Field(1.5, gt=0)

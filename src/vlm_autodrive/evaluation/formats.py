@@ -1,0 +1,62 @@
+"""How figures, tests and models are written, in the page, the Markdown and the sentences alike."""
+
+from vlm_autodrive.metrics.intervals import Figure
+
+_TITLES = {"base": "Before", "tuned": "After", "camera_shake": "Camera shake", "majority": "Commonest class"}
+
+
+def title_of(name: str) -> str:
+    """What a model is called."""
+    return _TITLES.get(name, name)
+
+
+def short(name: str, most: int) -> str:
+    """What a model is called, cut to fit into a drawing."""
+    title = title_of(name)
+    return title if len(title) <= most else title[: most - 1] + "…"
+
+
+def plain(name: str) -> str:
+    """A field's, value's or control's name as a person would write it."""
+    return name.replace("_", " ")
+
+
+def figure(shown: Figure | None, digits: int = 2) -> str:
+    """A figure's value; a dash where it is undefined."""
+    return "–" if shown is None or shown.value is None else f"{shown.value:.{digits}f}"
+
+
+def interval(shown: Figure | None, digits: int = 2) -> str:
+    """A figure's interval; empty where it has none."""
+    if shown is None or shown.low is None or shown.high is None:
+        return ""
+    return f"{shown.low:.{digits}f} – {shown.high:.{digits}f}"
+
+
+def with_interval(shown: Figure | None, digits: int = 2) -> str:
+    """A figure and its interval in brackets."""
+    if shown is None or shown.low is None or shown.high is None:
+        return figure(shown, digits)
+    return f"{figure(shown, digits)} [{shown.low:.{digits}f}, {shown.high:.{digits}f}]"
+
+
+def signed(shown: Figure | None) -> str:
+    """A difference, with its sign."""
+    return "–" if shown is None or shown.value is None else f"{shown.value:+.2f}".replace("-", "−")
+
+
+def signed_interval(shown: Figure | None) -> str:
+    """A difference's interval; empty where it has none."""
+    if shown is None or shown.low is None or shown.high is None:
+        return ""
+    return f"{shown.low:+.2f} to {shown.high:+.2f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """A p-value alone, as for a table."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def p_equals(p: float) -> str:
+    """A p-value in a sentence."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"

@@ -1,0 +1,164 @@
+"""The page itself: templates filled with the figures, and the drawings that go with them."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from vlm_autodrive.evaluation import formats
+from vlm_autodrive.evaluation.charts.bars import BarGroup, bars_svg
+from vlm_autodrive.evaluation.charts.canvas import style_of
+from vlm_autodrive.evaluation.charts.confusion import confusion_svg
+from vlm_autodrive.evaluation.clip_lists import ClipList, cell_anchor, flip_anchor
+from vlm_autodrive.evaluation.comparison import Comparison, ModelScores
+from vlm_autodrive.evaluation.control_rows import baseline_rows, control_rows, how_to_ask
+from vlm_autodrive.evaluation.examples import Example, ExampleGroup
+from vlm_autodrive.evaluation.probabilities import ANY_EVENT
+from vlm_autodrive.evaluation.probability_charts import calibration_charts, ranking_charts
+from vlm_autodrive.evaluation.verdict import headline_pair, p_of
+from vlm_autodrive.metrics.drive_search import DriveSearch
+from vlm_autodrive.metrics.intervals import Figure, undefined
+from vlm_autodrive.records import Outcome, Taxonomy
+
+Chart = tuple[str, Markup]
+"""A drawing under its caption."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page is made from.
+
+    Attributes:
+        title: Its heading.
+        verdict: The comparison in one sentence.
+        notes: What the data is and what it cannot show.
+        before: The model called before; None where there is none.
+        after: The one called after.
+        figures: All figures.
+        taxonomy: The classes.
+        cells: The clips behind the confusion tables, by model.
+        flips: The clips that one model of a pair has right.
+        errors: The errors worth watching.
+        examples: Examples that nobody chose.
+        drives: The search of whole drives; None if none were searched.
+        timelines: Pictures of some of them.
+    """
+
+    title: str
+    verdict: str
+    notes: tuple[str, ...]
+    before: str | None
+    after: str | None
+    figures: Comparison
+    taxonomy: Taxonomy
+    cells: Mapping[str, Sequence[ClipList]]
+    flips: Sequence[ClipList]
+    errors: Sequence[Example]
+    examples: Sequence[ExampleGroup]
+    drives: DriveSearch | None
+    timelines: Sequence[Path]
+
+
+def render(page: Page) -> str:
+    """The whole page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("vlm_autodrive.evaluation", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        figure=formats.figure,
+        interval=formats.interval,
+        signed=formats.signed,
+        signed_interval=formats.signed_interval,
+        title_of=formats.title_of,
+        plain=formats.plain,
+        p_value=formats.p_value,
+        p_of=p_of,
+    )
+    environment.globals.update(flip_anchor=flip_anchor)
+    models = page.figures.models
+    styles = {name: style_of(name, list(models), page.before, page.after) for name in models}
+    shown = page.after or page.before or next(iter(models))
+    labels = [c.label for c in page.taxonomy.classes]
+    return environment.get_template("report.html.j2").render(
+        page=page,
+        report=page.figures,
+        models=models,
+        classes=page.taxonomy.classes,
+        normal=page.taxonomy.normal,
+        styles=styles,
+        shown=shown,
+        headline=headline_pair(page.figures),
+        main={name: models[name] for name in (page.before, page.after) if name is not None},
+        bars=_bars(page, styles),
+        confusions={
+            name: confusion_svg(f"Confusion table of {formats.title_of(name)}", labels, m.confusion, _cells_of(number))
+            for number, (name, m) in enumerate(models.items())
+        },
+        outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in models.values())],
+        baselines=baseline_rows(page.figures),
+        controls={name: control_rows(page.figures, name) for name in (page.after, page.before) if name is not None},
+        missing=how_to_ask(page.figures, [name for name in (page.after, page.before) if name is not None]),
+        rankings=ranking_charts(page.figures, page.taxonomy, styles),
+        calibrations=calibration_charts(page.figures, styles, [n for n in (page.before, page.after) if n is not None]),
+        ranked=[*((c.name, c.label) for c in page.taxonomy.classes), (ANY_EVENT, "Any event")],
+        strips=_strip_anchors(page),
+        timelines=[(path.stem.partition("_")[2], _embedded(path)) for path in page.timelines],
+    )
+
+
+def _strip_anchors(page: Page) -> dict[str, str]:
+    """The place on the page of each clip that is shown as a film strip."""
+    shown = [*page.errors, *(example for group in page.examples for example in group.examples)]
+    return {example.clip_id: f"strip-{number}" for number, example in enumerate(shown)}
+
+
+def _cells_of(model: int) -> Callable[[int, int], str]:
+    return lambda truth, answer: cell_anchor(model, truth, answer)
+
+
+def _embedded(picture: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
+    """Before and after by figure and by class, and everyone's macro-F1."""
+    models, first = page.figures.models, page.taxonomy.classes[0]
+    two = [name for name in (page.before, page.after) if name is not None]
+
+    def group(label: str, figure_of: Callable[[ModelScores], Figure], names: Sequence[str] = two) -> BarGroup:
+        return BarGroup(label, tuple((styles[name], figure_of(models[name])) for name in names))
+
+    overall = [
+        group("Accuracy", lambda m: m.accuracy),
+        group("Macro-F1", lambda m: m.macro_f1),
+        group(f"{first.label} recall", lambda m: m.per_class[first.name].recall),
+    ]
+    if all(models[name].event is not None for name in two):
+        overall += [group("Any event found", _event_recall), group("False alarms", _false_alarms)]
+    charts = [
+        ("The main figures", bars_svg("Before and after", overall)),
+        ("F1 by class", bars_svg("F1 by class", [group(c.label, _f1_of(c.name)) for c in page.taxonomy.classes])),
+    ]
+    if len(models) > len(two):
+        everyone = [group(formats.short(name, 16), lambda m: m.macro_f1, [name]) for name in models]
+        charts.append(("Macro-F1 beside the others", bars_svg("Macro-F1 of every model", everyone)))
+    return charts
+
+
+def _f1_of(name: str) -> Callable[[ModelScores], Figure]:
+    return lambda model: model.per_class[name].f1
+
+
+def _event_recall(model: ModelScores) -> Figure:
+    return undefined(model.n) if model.event is None else model.event.recall
+
+
+def _false_alarms(model: ModelScores) -> Figure:
+    return undefined(model.n) if model.event is None else model.event.false_positive_rate

@@ -1,0 +1,121 @@
+"""The report in a real browser: it fits a telephone, can be read, leads where it says, and asks nothing of anyone."""
+
+import pytest
+from whole_comparison import INVALID, WARNING, make_whole_comparison
+
+from tests.browser import Browser
+from vlm_autodrive.evaluation.report import write_report
+from vlm_autodrive.evaluation.settings import ReportSettings
+
+CONTRAST = """
+(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = (text) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+  const linear = (v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (c) => { const l = c.slice(0, 3).map((v) => linear(v / 255));
+    return .2126 * l[0] + .7152 * l[1] + .0722 * l[2]; };
+  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + .05) / (y + .05); };
+  const behind = (node) => { for (let at = node; at; at = at.parentElement) {
+    const c = rgba(getComputedStyle(at).backgroundColor); if (c[3] > .99) return c; } return rgba('white'); };
+  const poor = [];
+  const note = (node, ink, back) => { const found = ratio(ink, back);
+    if (found < 4.5) poor.push([node.textContent.trim().slice(0, 30), node.getAttribute('class'), found.toFixed(2)]); };
+  for (const node of document.querySelectorAll('body *')) {
+    if (node.closest('svg, script, style') || !node.checkVisibility()) continue;
+    if ([...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()))
+      note(node, rgba(getComputedStyle(node).color), behind(node));
+  }
+  for (const node of document.querySelectorAll('svg text')) {
+    let back = behind(node.closest('svg').parentElement);
+    const cell = node.parentElement.querySelector(':scope > rect.cell');
+    if (cell && node.closest('a')) { const c = rgba(getComputedStyle(cell).fill);
+      back = over([...c.slice(0, 3), Number(getComputedStyle(cell).fillOpacity)], back); }
+    note(node, rgba(getComputedStyle(node).fill), back);
+  }
+  return poor;
+})()
+"""
+SMALL_OR_CUT_OFF = """
+[...document.querySelectorAll('svg text')].map((node) => {
+  const svg = node.ownerSVGElement, box = node.getBoundingClientRect(), all = svg.getBoundingClientRect();
+  const size = parseFloat(getComputedStyle(node).fontSize) * all.width / svg.viewBox.baseVal.width;
+  const across = box.left < all.left - 1 || box.right > all.right + 1;
+  const cut = across || box.top < all.top - 2 || box.bottom > all.bottom + 2;
+  return size < 10.99 || cut ? [node.textContent, size, cut, svg.getAttribute('aria-label')] : null;
+}).filter(Boolean)
+"""
+SHOWN_LISTS = "[...document.querySelectorAll('.cliplist')].filter((one) => one.checkVisibility()).map((one) => one.id)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    made = make_whole_comparison(folder, findings=(INVALID, WARNING), resamples=200)
+    return write_report(made, folder / "report", ReportSettings(clips_listed=5)) / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, page):
+    browser = Browser(tmp_path_factory.mktemp("downloads"))
+    browser.open(page)
+    yield browser
+    browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_it_fits_the_screen_and_can_be_read(browser, page, width, scheme):
+    browser.resize(width, 900, scheme)
+    browser.open(page)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run(SMALL_OR_CUT_OFF) == []
+    assert browser.run(CONTRAST) == []
+    assert browser.problems == []
+
+
+def test_every_link_leads_somewhere_on_the_page(browser):
+    links = browser.run("[...document.querySelectorAll('a')].map((a) => a.getAttribute('href'))")
+    assert len(links) > 40
+    assert browser.run(f"{links}.filter((link) => link[0] !== '#' || !document.getElementById(link.slice(1)))") == []
+    ids = browser.run("[...document.querySelectorAll('[id]')].map((node) => node.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_a_count_shows_its_clips_and_nothing_else(browser, page):
+    browser.resize(1280, 900)
+    browser.open(page)
+    assert browser.run(SHOWN_LISTS) == []
+    count, link = browser.run(
+        "(() => { const a = document.querySelectorAll('#confusion svg')[1].querySelectorAll('a')[1];"
+        "return [a.querySelector('.count').textContent, a.getAttribute('href')] })()"
+    )
+    browser.run(
+        f"document.querySelector('a[href=\"{link}\"]').dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"
+    )
+    assert browser.run(SHOWN_LISTS) == [link[1:]]
+    shown = f"document.querySelector('{link}')"
+    assert f": {count} clip" in browser.run(f"{shown}.querySelector('h3').textContent")
+    assert browser.run(f"{shown}.querySelectorAll('tbody tr').length") == min(int(count), 5)
+    assert 0 <= browser.run(f"{shown}.getBoundingClientRect().top") < 900, "the page goes there"
+
+
+def test_what_was_found_stands_above_everything_else(browser):
+    tops = browser.run(
+        "['.verdict', '.notes.invalid', '.notes.warning', '#before-after', '#errors', '#figures']"
+        ".map((name) => document.querySelector(name).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops)
+
+
+def test_it_prints_on_white_without_lists_and_within_the_sheet(browser, page):
+    browser.ask("Emulation.setDeviceMetricsOverride", width=750, height=1060, deviceScaleFactor=1, mobile=False)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.ask("Emulation.setEmulatedMedia", media="print", features=dark)
+    browser.open(page)
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.run("document.documentElement.scrollWidth") <= 750
+    assert browser.run(SHOWN_LISTS) == []
+    assert browser.run(CONTRAST) == []
+    browser.ask("Emulation.setEmulatedMedia", media="")

@@ -1,0 +1,71 @@
+"""The report in short: what a pull request shows, and what the terminal does."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+from whole_comparison import INVALID, WARNING, make_whole_comparison
+
+from vlm_autodrive.cli.main import app
+from vlm_autodrive.cli.tables import print_comparison
+from vlm_autodrive.evaluation.comparing import read_comparison
+from vlm_autodrive.evaluation.formats import with_interval
+from vlm_autodrive.evaluation.markdown import markdown
+from vlm_autodrive.evaluation.verdict import verdict
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    return make_whole_comparison(tmp_path_factory.mktemp("md"), count=60, findings=(INVALID, WARNING), resamples=200)
+
+
+def test_the_command_prints_what_it_wrote(comparison, tmp_path):
+    out = tmp_path / "report"
+    result = CliRunner().invoke(app, ["report", str(comparison), "--out", str(out), "--format", "md", "title=Mine"])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.strip() == (out / "report.md").read_text().strip()
+    assert {path.name for path in out.iterdir()} == {"report.html", "report.json", "report.md", "provenance.json"}
+    assert result.stdout.startswith("## Mine\n\n**These figures do not mean what they seem to")
+
+
+def test_findings_come_before_the_figures_and_the_worst_first(comparison):
+    figures = read_comparison(comparison)
+    text = markdown("T", verdict(figures, DEFAULT_TAXONOMY), (), figures, DEFAULT_TAXONOMY)
+    places = [
+        text.index(part) for part in ("> [!CAUTION]", "black video", "> [!WARNING]", "3 of the test", "| accuracy")
+    ]
+    assert places == sorted(places)
+
+
+def test_every_row_has_a_cell_for_each_model(comparison):
+    figures = read_comparison(comparison)
+    text = markdown("T", "V", (), figures, DEFAULT_TAXONOMY)
+    table = text[text.index("| |") : text.index("After against Before")].strip().splitlines()
+    assert {line.count("|") for line in table} == {len(figures.models) + 2}
+    cells = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE))
+    assert cells["macro-F1"] == with_interval(figures.models["base"].macro_f1)
+    assert cells["calibration error (ECE)"] == with_interval(figures.models["base"].calibration.plain.ece)
+    assert "| No video | not asked | | |" in text
+    assert "`autodrive evaluate CLIPS --model MODEL --out DIR 'controls=[no_video]'`" in text
+
+
+def test_names_cannot_break_the_table(comparison):
+    figures = read_comparison(comparison)
+    named = {("a|b <i>" if name == "tuned" else name): scores for name, scores in figures.models.items()}
+    text = markdown("T `x`", "V *v*", ("[n](u)",), figures.model_copy(update={"models": named}), DEFAULT_TAXONOMY)
+    assert "a\\|b \\<i>" in text and "T \\`x\\`" in text and "V \\*v\\*" in text and "[n]\\(u)" in text
+
+
+def test_the_terminal_says_the_verdict_and_the_findings_first(comparison, capsys):
+    print_comparison(comparison)
+    printed = capsys.readouterr().out
+    places = [
+        printed.index(part)
+        for part in ("do not mean what they seem", "INVALID: tuned:", "WARNING: 3 of", "Held-out clips: 60", "accuracy")
+    ]
+    assert places == sorted(places)
+    recall = with_interval(read_comparison(comparison).models["tuned"].per_class["collision"].recall)
+    [row] = [line for line in printed.splitlines() if "Collision recall" in line and "Near" not in line]
+    assert recall in row
+    assert "calibration error (ECE)" in printed and "any event: average precision" in printed

@@ -1,0 +1,111 @@
+"""The one sentence at the head of a report says what the figures say, and first of all if they cannot be trusted."""
+
+import pytest
+from evaluation_builders import make_clip, make_prediction, write_prediction_set
+from whole_comparison import INVALID, WARNING, filled
+
+from vlm_autodrive.evaluation.comparing import compare, read_comparison
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.evaluation.verdict import data_notes, headline_pair, p_of, verdict
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+
+NAMES = DEFAULT_TAXONOMY.names
+
+
+def compared(folder, right_of, names=NAMES, count=60):
+    """Models that answer their share of the clips rightly, and Normal otherwise (or Collision to Normal clips)."""
+    clips = [make_clip(f"c{i:02d}", names[i % len(names)], group_id=f"g{i}") for i in range(count)]
+    paths = {}
+    for model, right in right_of.items():
+        said = []
+        for index, clip in enumerate(clips):
+            other = "normal" if clip.event_class != "normal" else "collision"
+            said.append(make_prediction(clip, clip.event_class if right(index) else other))
+        paths[model] = write_prediction_set(folder / model, clips, said)
+    made = compare(paths, folder / "comparison", CompareSettings(resamples=200))
+    return read_comparison(made), clips
+
+
+def with_pair(figures, **changes):
+    return figures.model_copy(update={"pairs": (figures.pairs[0].model_copy(update=changes),)})
+
+
+def test_a_difference_beyond_chance_is_said_to_be_one(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 3 == 2, "tuned": lambda i: i >= 6})
+    figures = with_pair(figures, permutation_p=None)
+    after = figures.models["tuned"].per_class["collision"].recall
+    before = figures.models["base"].per_class["collision"].recall
+    said = verdict(figures, DEFAULT_TAXONOMY)
+    assert said.startswith(
+        f"After training, the model finds 0.90 [{after.low:.2f}, {after.high:.2f}] of the Collision clips, "
+        f"where before it found 0.00 [{before.low:.2f}, {before.high:.2f}]"
+    )
+    assert "of all clips, 36 are newly right and 2 newly wrong, a difference beyond chance (p < 0.0001)." in said
+    assert said.count(".") - said.count("0.") == 1, "one sentence"
+
+
+def test_where_clips_hang_together_the_test_by_groups_decides(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 3 == 2, "tuned": lambda i: i >= 6})
+    pair = headline_pair(with_pair(figures, permutation_p=0.21, clips_needed=1480))
+    assert p_of(pair) == 0.21
+    said = verdict(with_pair(figures, permutation_p=0.21, clips_needed=1480), DEFAULT_TAXONOMY)
+    assert "so that whether it got better is undecided (p = 0.21) and would take about 1,480 such clips" in said
+    assert "beyond chance" not in said
+
+
+def test_a_model_that_got_worse_is_said_to_have(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i >= 6, "tuned": lambda i: i % 3 == 2})
+    assert "2 are newly right and 36 newly wrong, which is WORSE beyond chance" in verdict(figures, DEFAULT_TAXONOMY)
+
+
+def test_no_difference_at_all_is_undecided(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: i % 2})
+    said = verdict(with_pair(figures, clips_needed=None, permutation_p=None), DEFAULT_TAXONOMY)
+    assert "0 are newly right and 0 newly wrong, so that whether it got better is undecided (p = 1)." in said
+
+
+def test_figures_that_mean_something_else_are_called_so_first(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True})
+    warned = verdict(figures.model_copy(update={"findings": (WARNING,)}), DEFAULT_TAXONOMY)
+    refused = verdict(figures.model_copy(update={"findings": (WARNING, INVALID)}), DEFAULT_TAXONOMY)
+    assert warned.startswith("After training, the model finds 1.00")
+    assert refused.startswith("These figures do not mean what they seem to: taken at face value, after training, ")
+
+
+def test_false_alarms_stand_beside_what_is_found(tmp_path):
+    figures, clips = compared(tmp_path, {"base": lambda i: i % 3 != 2, "tuned": lambda i: i % 2})
+    said = {
+        model: [make_prediction(clip, clip.event_class if right(i) else "collision") for i, clip in enumerate(clips)]
+        for model, right in (("base", lambda i: False), ("tuned", lambda i: i % 2))
+    }
+    clips = [clip.model_copy(update={"group_id": f"g{i}"}) for i, clip in enumerate(clips)]
+    event = {
+        model: figures.models[model].model_copy(
+            update={
+                "event": filled("majority", figures.models[model], clips, said | {"majority": said[model]})["event"]
+            }
+        )
+        for model in figures.models
+    }
+    text = verdict(figures.model_copy(update={"models": event}), DEFAULT_TAXONOMY)
+    assert ", and takes 0.50 of the Normal ones for an event (before: 1.00); of all clips" in text
+
+
+def test_other_models_go_by_their_names_and_one_by_itself(tmp_path):
+    figures, _ = compared(tmp_path / "two", {"old": lambda i: i % 2, "new": lambda i: True})
+    assert verdict(figures, DEFAULT_TAXONOMY).startswith("“new” finds 1.00")
+    assert ", where “old” found 0.50" in verdict(figures, DEFAULT_TAXONOMY)
+    alone, _ = compared(tmp_path / "one", {"new": lambda i: True})
+    assert verdict(alone, DEFAULT_TAXONOMY).endswith("; it is compared with no other.")
+
+
+def test_without_a_clip_of_the_first_class_accuracy_is_told(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[1:])
+    said = verdict(figures, DEFAULT_TAXONOMY)
+    assert "the model answers 1.00 [0.94, 1.00] of the clips rightly, where before it answered 0.50 [" in said
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(12, "These figures mean nothing: 12 clips"), (60, "There are only 20")])
+def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
+    figures, clips = compared(tmp_path, {"base": lambda i: True}, count=count)
+    assert any(note.startswith(wanted) for note in data_notes(clips, figures))
