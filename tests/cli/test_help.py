@@ -28,6 +28,7 @@ VERBS = [
     "evaluate",
     "compare",
     "report",
+    "ablate",
     "detect",
 ]
 HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")
