@@ -68,7 +68,14 @@ class Preview(Record):
     tokens: int
 
 
-def preview(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Preview:
+def preview(
+    recipe: Recipe,
+    out: Path,
+    reporter: Reporter = SILENT,
+    *,
+    gpus: int | None = None,
+    gigabytes: float | None = None,
+) -> Preview:
     """Say what an ablation would do. Nothing is trained, and no model is asked for anything.
 
     Counting needs the clips and the texts by rules, so these are made in ``out``, where the ablation takes them up.
@@ -78,11 +85,13 @@ def preview(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Preview:
         recipe: As for :func:`ablate`.
         out: Likewise.
         reporter: Is told of the progress.
+        gpus: For how many GPUs it is counted whether cells fit; None for this machine.
+        gigabytes: Memory of each; None for this machine's.
     """
     cells = cells_of(recipe)
     with alone_in(out):
         there = _shared(cells, out)
-        stages = Stages(RunFolder(out, reporter), only_counting=True)
+        stages = Stages(RunFolder(out, reporter), only_counting=True, gpus=gpus, gigabytes=gigabytes)
         budgets, unfit = _count(stages, cells, out)
     rows = [
         _cell_row(name, of_row, budgets, failures=(Failure(seed=None, reason=unfit[name]),) if name in unfit else ())

@@ -12,24 +12,43 @@ from vlm_autodrive.evaluation.ablation import Budget
 from vlm_autodrive.models.loading import resolve_model
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs import RunFolder
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.training.settings import TrainSettings
 
 _PLAN_FILE = "plan.json"
 _Stage = Callable[[Path, Reporter], Path]
 
 
+class _PlanIdentity(Settings):
+    """What decides whether a training fits."""
+
+    train: TrainSettings
+    machine: str
+
+
 class Stages:
     """What has been made in the folder of an ablation, and what could not be."""
 
-    def __init__(self, run: RunFolder, *, only_counting: bool = False) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        only_counting: bool = False,
+        gpus: int | None = None,
+        gigabytes: float | None = None,
+    ) -> None:
         """Work in a folder.
 
         Args:
             run: The folder.
+            gpus: How many GPUs it is counted for, as in :func:`~vlm_autodrive.training.memory.machine_of`.
+            gigabytes: Memory of each, likewise.
             only_counting: Nothing will be trained: where a model would have to write texts that are not there yet,
                 the rules' are counted instead.
         """
         self._run = run
         self._only_counting = only_counting
+        self._gpus, self._gigabytes = gpus, gigabytes
         self._results: dict[str, Path | UserError] = {}
         self._cache = run.folder / ".cache" / "frames"
 
@@ -84,20 +103,23 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
+        from vlm_autodrive.training.memory import machine_of
         from vlm_autodrive.training.planning import plan
 
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)
+        machine = machine_of(settings, self._gpus, self._gigabytes)
+        identity = _PlanIdentity(train=settings, machine=str(machine))
         inputs = {"supervision": supervision}
         base = Path(resolve_model(settings.model))
         if base.is_dir():
             inputs["base"] = base
 
         def count(out: Path, reporter: Reporter) -> Path:
-            with making(out, "plan", inputs, settings, overwrite=True) as folder:
+            with making(out, "plan", inputs, identity, overwrite=True) as folder:
                 if folder is None:
                     return out
-                planned = plan(supervision, settings, reporter, frame_cache=self._cache)
+                planned = plan(supervision, settings, reporter, frame_cache=self._cache, machine=machine)
                 if not planned.fits:
                     raise UserError(planned.refusal())
                 readable = [clip for clip in planned.clips if not clip.problem]

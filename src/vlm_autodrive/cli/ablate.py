@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from vlm_autodrive.cli.options import AsJson, Out, Overrides
+from vlm_autodrive.errors import UserError
 
 FAILED = 1
 
@@ -16,6 +17,12 @@ def ablate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which cells there are, what they share and what they take.")
     ] = False,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, metavar="N", help="With --dry-run: as for `plan`.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option("--memory", min=0.001, metavar="GB", help="With --dry-run: as for `plan`.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train and evaluate the cells of a grid: kinds of supervision on and off, frames, resolution, window, seeds.
@@ -26,7 +33,7 @@ def ablate(
 
     Example: autodrive ablate ablation-smoke --out runs/ablation
 
-    Example: autodrive ablate mine.yaml --out runs/mine-ablation --dry-run ablate.seeds=[0,1,2]
+    Example: autodrive ablate mine.yaml --out runs/mine-ablation --dry-run --gpus 1 --memory 80
     """
     from vlm_autodrive.ablation import ablate as run_ablation
     from vlm_autodrive.ablation import preview
@@ -35,9 +42,11 @@ def ablate(
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.recipe import load_recipe
 
+    if not dry_run and (gpus is not None or memory is not None):
+        raise UserError("--gpus and --memory describe a machine to count for; give --dry-run, or leave them out.")
     loaded = load_recipe(recipe, settings or ())
     if dry_run:
-        seen = preview(loaded, out, make_reporter())
+        seen = preview(loaded, out, make_reporter(), gpus=gpus, gigabytes=memory)
         if as_json:
             print_json(seen.model_dump(mode="json"))
         else:
