@@ -131,7 +131,8 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
     cells = cells_of(recipe)
     with alone_in(out):
         reporter.say(f"Ablation {recipe.name}, in {out}: {len(_by_name(cells))} cells, {len(cells)} trainings.")
-        stages = Stages(RunFolder(out, reporter))
+        run = RunFolder(out, reporter)
+        stages = Stages(run)
         budgets, unfit = _count(stages, cells, out)
         _refuse(recipe, unfit, len(_by_name(cells)))
         table = _Table(recipe, out, cells, budgets, unfit)
@@ -140,9 +141,11 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
             if cell.name in unfit:
                 continue
             reporter.say(f"cell {number} of {len(cells)}: {cell.title}")
-            table.add(cell, stages.predictions)
-            table.write()
-            _release_memory()
+            before = len(run.made)
+            failed = not table.add(cell, stages.predictions)
+            if failed or len(run.made) > before:
+                table.write()
+                _release_memory()
         return table.write()
 
 
@@ -202,12 +205,14 @@ class _Table:
                 failed = Failure(seed=None, reason=_told(self._out, row.name, error))
                 self._references.append(RowInput(row.model_copy(update={"failures": (failed,)}), {}))
 
-    def add(self, cell: Cell, do: Callable[[Cell], Path]) -> None:
-        """Train and evaluate a cell, or note why it failed."""
+    def add(self, cell: Cell, do: Callable[[Cell], Path]) -> bool:
+        """Train and evaluate a cell, or note why it failed; whether it went well."""
         try:
             self._done[cell.name, cell.seed] = do(cell)
         except Exception as error:
             self._failed[cell.name, cell.seed] = _told(self._out, cell.title, error)
+            return False
+        return True
 
     def write(self) -> Ablation:
         """Score what is there and write table and plot."""
@@ -305,9 +310,9 @@ def _told(out: Path, title: str, error: Exception) -> str:
 
 
 def _release_memory() -> None:
-    """Give back what a cell's model held, before the next one is loaded."""
+    """Give back what a cell's model held on a GPU, before the next one is loaded."""
     import torch
 
-    gc.collect()
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
