@@ -48,9 +48,7 @@ def test_the_shipped_grid_of_six_cells(tmp_path):
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
     footage = write_footage(tmp_path / "footage")
-    recipe = write_recipe(
-        tmp_path / "r.yaml", footage, "{seeds: [0, 1], grids: [{kinds: [all, none]}]}", ", epochs: 4"
-    )
+    recipe = write_recipe(tmp_path / "r.yaml", footage, "{seeds: [0, 1], grids: [{kinds: [all, none]}]}", ", epochs: 4")
     whole = start(recipe, "--out", tmp_path / "whole")
     assert whole.wait(timeout=300) == 0, whole.stderr.read()
 

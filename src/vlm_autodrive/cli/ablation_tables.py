@@ -48,7 +48,8 @@ def print_ablation(table: "Ablation", out: Path) -> None:
     printed = []
     for row in rows:
         cells = [(headings[place], row.cells[place]) for place in places]
-        printed.append((row.label, *(str(cell) if name in with_interval else cell.text for name, cell in cells)))
+        shown = (str(cell).replace(" [", "\n[") if name in with_interval else cell.text for name, cell in cells)
+        printed.append((row.label, *shown))
     print_columns(["", *(headings[place] for place in places)], printed)
     print("In brackets: 95 % intervals over clips and seeds. Gained: macro-F1 against the first cell.")
     for note in table.notes:
