@@ -219,8 +219,8 @@ def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from vlm_autodrive.pipeline import _alone_in
-with _alone_in(Path(sys.argv[1])):
+from vlm_autodrive.runs import alone_in
+with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
