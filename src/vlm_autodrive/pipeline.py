@@ -60,6 +60,11 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
         UserError: If something is wrong with the input or settings, what is to be learnt does not fit
             the model, or another process is at work in ``run_dir``.
     """
+    if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
+        raise UserError(
+            "a run trains a model and asks it in this process; leave endpoint.base_url out of the recipe, and ask a "
+            "served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
+        )
     run_dir = run_dir or recipe.default_run_dir
     with alone_in(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
