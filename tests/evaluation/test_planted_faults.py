@@ -1,24 +1,28 @@
 """Every fault planted on purpose, in real files and through the real stages: the report must name it for what it is."""
 
-import http.server
+import itertools
 import json
 import shutil
 import threading
 from pathlib import Path
 
 import av
-import httpx
 import numpy as np
 import pytest
 from evaluation_builders import NAMES, FakeEngine, make_clip, make_prediction, write_clip_set, write_prediction_set
+from markupsafe import escape
+from starlette.responses import Response
 
+from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import making
+from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.baselines import majority
 from vlm_autodrive.evaluation.comparing import compare
 from vlm_autodrive.evaluation.comparison import Finding
-from vlm_autodrive.evaluation.report import JSON_FILE, write_report
+from vlm_autodrive.evaluation.report import HTML_FILE, JSON_FILE, write_report
 from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
@@ -75,11 +79,16 @@ def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
 
 
 def reported(tmp_path, **predictions: Path) -> list[Finding]:
-    """The findings in ``report.json``."""
+    """The findings in ``report.json``, each of which stands on the page, and before all figures."""
     comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
     report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
-    found = json.loads((report / JSON_FILE).read_text())["findings"]
-    return [Finding.model_validate(finding) for finding in found]
+    found = [Finding.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["findings"]]
+    page = (report / HTML_FILE).read_text()
+    places = [page.find(str(escape(finding.text))) for finding in found]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert max(places, default=0) < page.index("<table")
+    return found
 
 
 def only(findings: list[Finding]) -> Finding:
@@ -124,46 +133,30 @@ def test_two_clips_with_one_id(tmp_path, clips):
         asked(tmp_path, clips, FakeEngine(seen))
 
 
-class _Endpoint(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        level = float(self.rfile.read(int(self.headers["Content-Length"])))
-        body = CODES[min(2, int(level // 86))].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+@pytest.mark.parametrize("end", ["bad gateway", "gone"])
+def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
+    """A real endpoint, asked by the real engine: after 15 clips nothing is left but its gateway, or nothing at all."""
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
+    codes = itertools.cycle(CODES)
+    count = itertools.count()
 
-    def log_message(self, *_):
-        pass
+    def mortal(_):
+        if next(count) < 15:
+            return completion(next(codes))
+        if end == "gone":
+            threading.Thread(target=endpoint.stop, daemon=True).start()
+        return Response("bad gateway", 502)
 
-
-class Remote(FakeEngine):
-    """Asks a real server on this machine, which is shut down after so many clips."""
-
-    def __init__(self, dies_after: int):
-        super().__init__(None)
-        self.dies_after, self.count = dies_after, 0
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def _one(self, frames, question):
-        if self.count == self.dies_after:
-            self.server.shutdown()
-            self.server.server_close()
-        self.count += 1
-        try:
-            reply = httpx.post(self.url, content=str(level_of(frames)), trust_env=False, timeout=5)
-        except httpx.HTTPError as error:
-            return Answer(Outcome.ERROR, "", reason=str(error))
-        return Answer(Outcome.OK, reply.text)
-
-
-def test_an_endpoint_that_dies_half_way(tmp_path, clips):
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Remote(dies_after=14), controls=(), batch_clips=4)))
+    with serve(mortal) as endpoint:
+        called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "attempts": 2}
+        sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
+        chosen = {"endpoint": {**called, "sampling": sampling}, "batch_clips": 5, "controls": (), "prompts": ()}
+        settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
+        out = evaluate_model(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
+    finding = reported(tmp_path, tuned=out)[0]
     assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
-    assert "from clip 15 of 30 on (c014) nothing was answered, 16 clips in all" in finding.text
-    assert "(16 times)" in finding.text
+    assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in finding.text
+    assert "They count as wrong" in finding.text
 
 
 NAIVE = {
@@ -290,7 +283,8 @@ def test_footage_that_is_tested_twice(tmp_path, clips):
     shutil.copy(clips[3].path, tmp_path / "videos" / "renamed.mp4")
     again = make_clip("again", "normal", path=str(tmp_path / "videos" / "renamed.mp4"))
     shifted = clips[6].model_copy(update={"clip_id": "shifted", "start_s": 0.2})
-    ahead = clips[7].model_copy(update={"clip_id": "ahead", "metadata": {"anticipation_s": "0.5"}})
+    windows = {"event_time_s": 2.5, "metadata": {"anticipation_s": "0.5"}}  # asked about on purpose, and seen again
+    ahead = clips[7].model_copy(update={"clip_id": "ahead", **windows})
     tuned = asked(tmp_path, [*clips, again, shifted, ahead], FakeEngine(seen))
     finding = only(reported(tmp_path, tuned=tuned))
     assert (finding.kind, finding.severity, finding.model) == ("duplicated_clips", "warning", None)
