@@ -283,7 +283,8 @@ def test_footage_that_is_tested_twice(tmp_path, clips):
     shutil.copy(clips[3].path, tmp_path / "videos" / "renamed.mp4")
     again = make_clip("again", "normal", path=str(tmp_path / "videos" / "renamed.mp4"))
     shifted = clips[6].model_copy(update={"clip_id": "shifted", "start_s": 0.2})
-    windows = {"event_time_s": 2.5, "metadata": {"anticipation_s": "0.5"}}  # asked about on purpose, and seen again
+    # asked about on purpose, and seen again
+    windows = {"event_time_s": clips[7].duration_s + 0.5, "metadata": {"anticipation_s": "0.5"}}
     ahead = clips[7].model_copy(update={"clip_id": "ahead", **windows})
     tuned = asked(tmp_path, [*clips, again, shifted, ahead], FakeEngine(seen))
     finding = only(reported(tmp_path, tuned=tuned))
