@@ -1,5 +1,6 @@
 """The training stage: plan, train, save."""
 
+import os
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,8 @@ from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_visits
-from vlm_autodrive.training.visits import taught_clips
+from vlm_autodrive.training.visits import taught_clips, visited_clips
+from vlm_autodrive.video.coming import DAMAGED_FILE, damaged_clips, decode_ahead
 from vlm_autodrive.video.frame_cache import FrameCache
 
 
@@ -71,14 +73,19 @@ def train(
                 return out
             check_trackers(settings)
             frames = frame_cache or out.parent / ".frames"
-            job = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
-            tell(job)
-            loaded = load_for_training(settings)
+            job, cache = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
             with ExitStack() as stack:
+                clips = visited_clips(job.taught, settings)
+                stack.enter_context(decode_ahead(cache, clips, job.folder, os.cpu_count() or 1, reporter))
+                tell(job)
+                loaded = load_for_training(settings)
                 if rank.world == 1:
                     processes = _processes(settings, loaded, reporter)
                     rank = stack.enter_context(helpers(processes, train_share, (job,)))
                 model, reached = train_share(rank, job, loaded, reporter)
+                damaged = damaged_clips(job.folder)
+            if damaged:
+                reporter.say(f"{len(damaged)} clips could not be decoded and were not learned from: {DAMAGED_FILE}")
             _finish(job, loaded, model, reached, reporter)
     return out
 
@@ -98,8 +105,8 @@ def _plan_job(
     reporter: Reporter,
     frame_cache: Path,
     world: int,
-) -> Job:
-    """Plan before any weights are loaded, refuse what does not fit, and read all frames beforehand."""
+) -> tuple[Job, FrameCache]:
+    """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
     outline = load_outline(settings.model, download=True)
     cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
     machine = this_machine(settings, world)
@@ -122,7 +129,7 @@ def _plan_job(
     readable = planned.readable_ids()
     taught = [each for each in taught_clips(clips, read_items(supervision)) if each.clip.clip_id in readable]
     longest = max(clip.row_tokens for clip in planned.clips)
-    return Job(
+    job = Job(
         taught=taught,
         validation=validation,
         taxonomy=taxonomy,
@@ -132,6 +139,7 @@ def _plan_job(
         estimate=f"the plan's longest row has {longest:,}; {planned.memory.line()}",
         settings=settings,
     )
+    return job, cache
 
 
 def _finish(job: Job, loaded: LoadedModel, model: Any, reached: Reached, reporter: Reporter) -> None:
