@@ -6,6 +6,7 @@ nothing but the calls in order; this module adds what they are called with and w
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -58,8 +59,14 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
 
     Raises:
         UserError: If something is wrong with the input or settings, what is to be learnt does not fit
-            the model, or another process is at work in ``run_dir``.
+            the model, another process is at work in ``run_dir``, or torchrun started several.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
+            "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE --out RUN/checkpoint), and the "
+            "run without them: it takes the finished checkpoint as it is."
+        )
     run_dir = run_dir or recipe.default_run_dir
     with _alone_in(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())

@@ -19,7 +19,8 @@ from vlm_autodrive.training.counting import (
     takes_any_size,
 )
 from vlm_autodrive.training.fitting import Planned, refusal_of
-from vlm_autodrive.training.memory import Machine, Memory, this_machine
+from vlm_autodrive.training.machines import Machine, this_machine
+from vlm_autodrive.training.memory import Memory
 from vlm_autodrive.training.rows import ClipPlan
 from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step

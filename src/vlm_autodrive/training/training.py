@@ -8,6 +8,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, resolve_model
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
@@ -16,7 +17,7 @@ from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import Job, load_for_training, train_share
-from vlm_autodrive.training.memory import this_machine
+from vlm_autodrive.training.machines import this_machine
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
@@ -109,13 +110,15 @@ def _plan_job(
     """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
     outline = load_outline(settings.model, download=True)
     cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
+    clips, items, taxonomy = read_clips(supervision), read_items(supervision), read_taxonomy(supervision)
+    if settings.validate_every is not None or any(item.kind == "verdict" for item in items):
+        Encoder(outline).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
     machine = this_machine(settings, world)
     planned = plan(supervision, settings, reporter, loaded=outline, cache=cache, machine=machine)
     if not planned.fits or planned.memory is None:
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
-    clips, taxonomy = read_clips(supervision), read_taxonomy(supervision)
     validation = validation_visits(clips, taxonomy) if settings.validate_every is not None else []
     unreadable = cache.fill([visit.clip for visit in validation], reporter)
     validation = [visit for visit in validation if visit.clip.clip_id not in unreadable]
@@ -127,7 +130,7 @@ def _plan_job(
             "be read; give it a share in clips.split, or leave validate_every out."
         )
     readable = planned.readable_ids()
-    taught = [each for each in taught_clips(clips, read_items(supervision)) if each.clip.clip_id in readable]
+    taught = [each for each in taught_clips(clips, items) if each.clip.clip_id in readable]
     longest = max(clip.row_tokens for clip in planned.clips)
     job = Job(
         taught=taught,
