@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-TRIPLETS, EPOCHS = 120, 14
+TRIPLETS, EPOCHS = 200, 12
 
 
 @pytest.fixture(scope="module")
