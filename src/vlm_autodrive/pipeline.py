@@ -5,6 +5,7 @@ nothing but the calls in order; this module adds what they are called with and w
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -58,8 +59,14 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
 
     Raises:
         UserError: If something is wrong with the input or settings, what is to be learnt does not fit
-            the model, or another process is at work in ``run_dir``.
+            the model, another process is at work in ``run_dir``, or torchrun started several.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
+            "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE "
+            "--out RUN/checkpoint), and the run without them: it takes the finished checkpoint as it is."
+        )
     if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
         raise UserError(
             "a run trains a model and asks it in this process; leave endpoint.base_url out of the recipe, and ask a "

@@ -103,7 +103,7 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
-        from vlm_autodrive.training.memory import machine_of
+        from vlm_autodrive.training.machines import machine_of
         from vlm_autodrive.training.planning import plan
 
         supervision, settings = self.supervision(cell), cell.recipe.train
