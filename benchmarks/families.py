@@ -188,8 +188,8 @@ def main() -> None:
     """Measure, print the table, and write it into the docs if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
-    parser.add_argument("--triplets", type=int, default=240, help="Simulated, of which a quarter is held out.")
-    parser.add_argument("--epochs", type=float, default=16)
+    parser.add_argument("--triplets", type=int, default=200, help="Simulated, of which a quarter is held out.")
+    parser.add_argument("--epochs", type=float, default=12)
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
     arguments = parser.parse_args()
     logging.set_verbosity_error()

@@ -27,5 +27,5 @@ def test_a_family_learns_from_simulated_clips(families, data, tmp_path, family):
     learnt = families.learn(family, data, tmp_path, EPOCHS)
     assert learnt.gain.n == 3 * TRIPLETS // 4
     assert learnt.gain.low > 0  # the interval of the paired difference
-    assert learnt.after.value > 0.5
+    assert learnt.after.value > 0.45
     assert len(families.table([learnt])[-1].split("|")) == len(families.table([])[0].split("|"))
