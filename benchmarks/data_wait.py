@@ -1,5 +1,8 @@
-"""How long the training loop waits for its frames and tokens, by its own log."""
+"""How long training waits for its frames and tokens, by its own log."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +12,14 @@ import numpy as np
 import torch
 from steps import sampling_of
 
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, SupervisionItem
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.stores import ITEMS_FILE, write_clips
 from vlm_autodrive.training.logs import LOG_FILE, StepRecord
-from vlm_autodrive.training.loop import Job, train_share
-from vlm_autodrive.training.processes import ALONE
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.visits import TaughtClip
 
 VIDEO_TOKENS, ITEMS, ITEM_TOKENS = 520, 8, 50
 RATE, WINDOW_S = 30, 4
@@ -40,7 +43,7 @@ class Wait:
 
 
 def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> list[Wait]:
-    """Train two epochs, of one clip with 8 items a step, from an empty frame cache.
+    """Let ``autodrive train`` take two epochs, of one clip with 8 items a step, from an empty frame cache.
 
     Args:
         model: A checkpoint folder.
@@ -54,19 +57,20 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
     )  # fmt: skip
     encoder = Encoder(load_model(str(model), torch.device("cpu"), torch.float32))
     prompt, target = _text(encoder, 30), "n" * 19
-    taught = []
-    for number in range(clips):
-        path = _write_video(work / f"{number}.mp4", height, number)
-        items = tuple(_item(f"{number}-{k}", str(number), prompt, target) for k in range(ITEMS))
-        taught.append(TaughtClip(_clip(str(number), path), items))
-    folder = work / "run"
-    folder.mkdir()
-    job = Job(
-        taught=taught, validation=[], taxonomy=DEFAULT_TAXONOMY, frame_cache=work / "frames", folder=folder,
-        run_name="waits", estimate="nothing was planned", settings=settings,
-    )  # fmt: skip
-    train_share(ALONE, job)
-    lines = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    taught = [_clip(str(number), _write_video(work / f"{number}.mp4", height, number)) for number in range(clips)]
+    supervision = work / "supervision"
+    with making(supervision, "supervision", {}, Settings()) as folder:
+        assert folder is not None
+        write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
+        write_jsonl(
+            folder / ITEMS_FILE,
+            [_item(f"{c.clip_id}-{k}", c.clip_id, prompt, target) for c in taught for k in range(ITEMS)],
+        )
+    out = work / "run"
+    told = [f"{key}={json.dumps(value)}" for key, value in settings.model_dump(mode="json", exclude_unset=True).items()]
+    command = [sys.executable, "-m", "vlm_autodrive", "train", str(supervision), "--out", str(out), *told]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    lines = (out / LOG_FILE).read_text(encoding="utf-8").splitlines()
     records = [StepRecord.model_validate_json(line) for line in lines]
     # The very first step has no step before it in which its frames could have been read.
     return [

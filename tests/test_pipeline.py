@@ -17,6 +17,8 @@ from vlm_autodrive.metrics.drive_search import DriveSearch
 from vlm_autodrive.pipeline import run_recipe
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.recipe import load_recipe
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
+from vlm_autodrive.stores import write_clips
 
 ORDER = [
     "simulate",
@@ -28,10 +30,32 @@ ORDER = [
     "evaluate tuned",
     "evaluate majority",
     "evaluate camera_shake",
+    "evaluate base on validation",
+    "evaluate tuned on validation",
+    "clips ahead",
+    "evaluate base ahead",
+    "evaluate tuned ahead",
     "compare",
     "detect",
     "report",
 ]
+
+
+VALIDATION_CLIP = Clip(
+    clip_id="kept-back",
+    video_id="kept-back",
+    path="/nowhere/kept-back.mp4",
+    start_s=0.0,
+    end_s=2.0,
+    split="validation",
+    event_class="normal",
+    event_time_s=None,
+    alert_time_s=None,
+    ego_involved=None,
+    group_id="kept-back",
+    triplet_id=None,
+    metadata={},
+)
 
 
 class Saying(SilentReporter):
@@ -40,6 +64,10 @@ class Saying(SilentReporter):
 
     def say(self, message):
         self.said.append(message)
+
+
+def _renamed(folders):
+    return {f"{folder.parent.name} {name}": folder for name, folder in folders.items()}
 
 
 @pytest.fixture
@@ -52,10 +80,12 @@ def stages(monkeypatch):
         with making(out, kind, inputs, settings, overwrite=overwrite) as folder:
             if folder is not None:
                 begun.append(f"{kind} {out.name}")
-                names = sorted(path.name for path in inputs.values())
+                names = sorted(path.name if " " not in name else name for name, path in inputs.items())
                 text = json.dumps({"models": {}, "notes": ["few clips"], "inputs": names})
                 for name in ("report.html", "report.json"):
                     (folder / name).write_text(text)
+                if kind == "clips":
+                    write_clips(folder, out, DEFAULT_TAXONOMY, [VALIDATION_CLIP])
                 if kind == "drives":
                     found = DriveSearch(videos=1, events=settings.tuning_drives, hours=0.1, threshold=0.5)
                     (folder / "drives.json").write_text(found.model_dump_json())
@@ -96,8 +126,8 @@ def stages(monkeypatch):
     )
     monkeypatch.setattr(
         "vlm_autodrive.evaluation.comparing.compare",
-        lambda predictions, out, settings, reporter, *, overwrite: write(
-            "comparison", predictions, out, settings, overwrite
+        lambda predictions, out, settings, reporter, *, validation, ahead, overwrite: write(
+            "comparison", {**predictions, **_renamed(validation), **_renamed(ahead)}, out, settings, overwrite
         ),
     )
     monkeypatch.setattr("vlm_autodrive.pipeline.evaluate_model", evaluate)
@@ -126,6 +156,11 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
         "predictions of checkpoint tuned",
         "predictions of majority majority",
         "predictions of camera_shake camera_shake",
+        "predictions of tiny-base base",
+        "predictions of checkpoint tuned",
+        "clips clips-ahead",
+        "predictions of tiny-base base",
+        "predictions of checkpoint tuned",
         "comparison comparison",
         "drives drives",
         "report report",
@@ -152,7 +187,11 @@ def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
     assert inputs("checkpoint") == ["supervision"]
     assert inputs("predictions/base") == ["clips"]
     assert inputs("predictions/tuned") == ["checkpoint", "clips"]
-    assert inputs("comparison") == ["base", "camera_shake", "majority", "tuned"]
+    assert inputs("validation/tuned") == ["checkpoint", "clips"]
+    assert inputs("ahead/tuned") == ["checkpoint", "clips-ahead"]
+    models = ["base", "camera_shake", "majority", "tuned"]
+    further = ["ahead base", "ahead tuned", "validation base", "validation tuned"]
+    assert inputs("comparison") == sorted([*models, *further])
     assert inputs("drives") == ["checkpoint", "simulated"]
     assert inputs("report") == ["comparison", "drives"]
 
@@ -163,14 +202,16 @@ def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
         ("simulate.seed=99", 0),
         ("clips.seed=99", 2),
         ("supervise.seed=99", 3),
-        ("detect.threshold=0.123", 10),
-        ("report.title=New", 11),
+        ("detect.threshold=0.123", 15),
+        ("report.title=New", 16),
     ],
 )
 def test_a_changed_setting_does_its_stage_and_what_follows(stages, tmp_path, override, first):
     run_recipe(load_recipe("smoke"), tmp_path)
-    after_supervision = ["train", "evaluate tuned", "compare", "detect", "report"]
-    wanted = ["supervise", *after_supervision] if override.startswith("supervise") else ORDER[first:]
+    anew = [
+        name for name in ORDER[4:] if "base" not in name and not name.endswith(("majority", "shake", "clips ahead"))
+    ]
+    wanted = ["supervise", *anew] if override.startswith("supervise") else ORDER[first:]
     if override.startswith("clips"):
         wanted = ORDER[2:]
     assert list(run_recipe(load_recipe("smoke", [override]), tmp_path).made) == wanted
@@ -208,6 +249,32 @@ def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp
     assert list(run_recipe(load_recipe("smoke"), tmp_path).made) == ORDER[4:]
 
 
+def test_validation_and_what_comes_ahead_are_asked_of_the_same_test_videos(stages, tmp_path):
+    run_recipe(load_recipe("smoke"), tmp_path)
+
+    def settings(place):
+        return json.loads((tmp_path / place / "provenance.json").read_text())["settings"]
+
+    assert settings("validation/tuned")["split"] == "validation"
+    assert settings("ahead/tuned")["split"] == "test"
+    ahead = settings("clips-ahead")
+    assert ahead["frozen_test"] == str(tmp_path / "clips" / "test_ids.txt")
+    assert ahead["anticipation_s"] == [0.5, 1.0, 1.5]
+
+
+def test_without_validation_clips_and_anticipation_nothing_more_is_asked(stages, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.pipeline.iterate_clips", lambda folder: iter(()))
+    made = run_recipe(load_recipe("smoke", ["anticipation=null"]), tmp_path).made
+    assert list(made) == [name for name in ORDER if not name.endswith(("validation", "ahead"))]
+
+
+def test_a_run_asks_no_served_model(stages, tmp_path):
+    recipe = load_recipe("smoke", ["evaluate.endpoint.base_url=http://127.0.0.1:9/v1"])
+    with pytest.raises(UserError, match="autodrive evaluate CLIPS --model NAME --endpoint URL"):
+        run_recipe(recipe, tmp_path)
+    assert stages == []
+
+
 def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "mine.txt").write_text("precious")
@@ -219,8 +286,8 @@ def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from vlm_autodrive.pipeline import _alone_in
-with _alone_in(Path(sys.argv[1])):
+from vlm_autodrive.runs import alone_in
+with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -1,6 +1,7 @@
 """Asking a model that is named on the command line or in a recipe: checkpoints, hub or served models, baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from vlm_autodrive.stores import read_taxonomy
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 if TYPE_CHECKING:
+    from vlm_autodrive.engines.served_settings import ServedModelSettings
     from vlm_autodrive.models.loading import ModelCard
 
 BASELINES = ("majority", "camera_shake")
@@ -47,11 +49,7 @@ def evaluate_model(
     from vlm_autodrive.evaluation.running import evaluate
 
     if settings.endpoint.base_url:
-        from vlm_autodrive.engines.served import open_served_engine, served_key
-
-        key = served_key(settings.endpoint, model)
-        account = artifact_key("evaluation", {"clips": input_key(clips), "model": key}, Settings())
-        with open_served_engine(settings.endpoint, model, account, reporter) as engine:
+        with _served(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
             return evaluate(clips, engine, key, out, settings, reporter, retry_errors=retry_errors, overwrite=overwrite)
     from vlm_autodrive.models.loading import model_key
 
@@ -94,10 +92,19 @@ def detect_with_model(
     *,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
-    """Find events in videos with a model named as in :func:`evaluate_model`, and the classes it was trained for."""
+    """Find events in videos with a model named as in :func:`evaluate_model`, and the classes it was trained for.
+
+    An endpoint does not tell those: a served model is asked for the default three, unless its name there is a
+    checkpoint's folder here.
+    """
     from vlm_autodrive.detection.detecting import detect
     from vlm_autodrive.models.loading import model_key, read_card
 
+    taxonomy = read_taxonomy(Path(model))
+    if settings.endpoint.base_url:
+        inputs = {str(video): video for video in videos if video.exists()}
+        with _served(model, settings.endpoint, inputs, reporter) as (engine, key):
+            return detect(videos, engine, out, settings, taxonomy, reporter, model_key=key, overwrite=overwrite)
     trained_s = read_card(model).window_s
     if trained_s is not None and not 0.75 <= settings.window_s / trained_s <= 1.33:
         reporter.say(
@@ -109,11 +116,31 @@ def detect_with_model(
         LazyEngine(model),
         out,
         settings,
-        read_taxonomy(Path(model)),
+        taxonomy,
         reporter,
         model_key=model_key(model),
         overwrite=overwrite,
     )
+
+
+@contextmanager
+def _served(
+    model: str, endpoint: "ServedModelSettings", inputs: Mapping[str, Path], reporter: Reporter
+) -> Iterator[tuple[Engine, str]]:
+    """The engine of a served model and its key. Its budget is spent on these inputs, however often they are begun."""
+    from vlm_autodrive.engines.served import open_served_engine, served_key
+
+    key = served_key(endpoint, model)
+    account = artifact_key(
+        "asking", {name: input_key(path) for name, path in inputs.items()} | {"model": key}, Settings()
+    )
+    sampling = endpoint.sampling
+    reporter.say(
+        f"{model} is asked at {endpoint.base_url}, and is sent up to {sampling.max_frames} frames of "
+        f"{sampling.width} x {sampling.height} at a time."
+    )
+    with open_served_engine(endpoint, model, account, reporter) as engine:
+        yield engine, key
 
 
 def default_model(reporter: Reporter = SILENT) -> str:

@@ -4,24 +4,23 @@ Every stage function skips what it has made already from the same inputs and set
 nothing but the calls in order; this module adds what they are called with and what is said about it.
 """
 
-import fcntl
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import PROVENANCE, write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
 from vlm_autodrive.drives import search_drives
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.metrics.drive_search import read_drives
-from vlm_autodrive.progress import SILENT, Reporter, Task, format_seconds
+from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.recipe import Recipe
 from vlm_autodrive.records import Record
+from vlm_autodrive.runs import RunFolder, alone_in
 from vlm_autodrive.stores import iterate_clips
 
 
@@ -60,15 +59,26 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
 
     Raises:
         UserError: If something is wrong with the input or settings, what is to be learnt does not fit
-            the model, or another process is at work in ``run_dir``.
+            the model, another process is at work in ``run_dir``, or torchrun started several.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
+            "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE "
+            "--out RUN/checkpoint), and the run without them: it takes the finished checkpoint as it is."
+        )
+    if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
+        raise UserError(
+            "a run trains a model and asks it in this process; leave endpoint.base_url out of the recipe, and ask a "
+            "served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
+        )
     run_dir = run_dir or recipe.default_run_dir
-    with _alone_in(run_dir):
+    with alone_in(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
-        return _run(recipe, _Run(run_dir, reporter))
+        return _run(recipe, RunFolder(run_dir, reporter))
 
 
-def _run(recipe: Recipe, run: "_Run") -> Outcome:
+def _run(recipe: Recipe, run: RunFolder) -> Outcome:
     from vlm_autodrive.clips.building import build_clips
     from vlm_autodrive.datasets.importing import import_dataset
     from vlm_autodrive.evaluation.comparing import compare
@@ -98,7 +108,13 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
         "checkpoint",
         lambda out, say: train(supervision, out, recipe.train, say, frame_cache=cache, overwrite=True),
     )
-    asked = recipe.evaluate.model_copy(update={"frame_cache": recipe.evaluate.frame_cache or str(cache)})
+    asked = recipe.evaluate.model_copy(
+        update={
+            "frame_cache": recipe.evaluate.frame_cache or str(cache),
+            # A model of the hub says nothing of its frames: it is shown those that the tuned one is.
+            "sampling": recipe.evaluate.sampling or recipe.train.sampling,
+        }
+    )
     predictions = {}
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
     for name, model in models.items():
@@ -149,7 +165,7 @@ def _run(recipe: Recipe, run: "_Run") -> Outcome:
 
 
 def _further_predictions(
-    recipe: Recipe, run: "_Run", catalog: Path, clips: Path, asked: EvaluateSettings, models: Mapping[str, str]
+    recipe: Recipe, run: RunFolder, catalog: Path, clips: Path, asked: EvaluateSettings, models: Mapping[str, str]
 ) -> tuple[dict[str, Path], dict[str, Path]]:
     """The models' verdicts on validation clips, if there are any, and on windows that end before an event, if wanted.
 
@@ -186,67 +202,5 @@ def read_scores(folder: Path) -> dict[str, Any]:
     raise UserError(f"{folder} holds no comparison; make it with `autodrive compare`.")
 
 
-class _Run:
-    """The folder of a run, and what has been done in it."""
-
-    def __init__(self, folder: Path, reporter: Reporter) -> None:
-        self.folder = folder
-        self.reporter = reporter
-        self.made: list[str] = []
-
-    def stage(self, name: str, place: str, do: Callable[[Path, Reporter], Path]) -> Path:
-        """Do a stage if it is out of date, and say which of the two it was."""
-        out = self.folder / place
-        if out.exists() and not (out / PROVENANCE).is_file():
-            raise UserError(f"{out} was not made by a run; move it away, or choose another --run-dir.")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        before = _stamp(out)
-        begun = time.monotonic()
-        made = do(out, _Headed(self.reporter, name))
-        if _stamp(made) == before:
-            self.reporter.say(f"{name}: up to date")
-        else:
-            self.made.append(name)
-            self.reporter.say(f"{name}: done in {format_seconds(time.monotonic() - begun)}: {made}")
-        return made
-
-
-def _stamp(folder: Path) -> str:
-    path = folder / PROVENANCE
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-class _Headed:
-    """Writes a stage's name over the first that it has to say."""
-
-    def __init__(self, reporter: Reporter, name: str) -> None:
-        self._reporter, self._name = reporter, name
-
-    def task(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
-        self._head()
-        return self._reporter.task(f"  {description}", total, done)
-
-    def say(self, message: str) -> None:
-        self._head()
-        self._reporter.say(f"  {message}")
-
-    def _head(self) -> None:
-        if self._name:
-            self._reporter.say(f"{self._name}:")
-            self._name = ""
-
-
 def _with(do: Callable[..., Path]) -> Callable[[Path, Reporter], Path]:
     return lambda out, say: do(out=out, reporter=say, overwrite=True)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock that goes when this process does, however it ends, and that its children do not inherit."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as stream:
-        try:
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"another run is at work in {folder}; wait for it, or choose another --run-dir.") from None
-        yield

@@ -17,6 +17,7 @@ from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.ablation_settings import AblateSettings
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides, parse_settings, parse_yaml
 from vlm_autodrive.simulation.settings import SimulateSettings
@@ -90,6 +91,7 @@ class Recipe(Settings):
         compare: The comparison.
         detect: Long video; None to leave it out.
         report: The report.
+        ablate: The cells of ``autodrive ablate``; a run takes no notice of it.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -106,6 +108,7 @@ class Recipe(Settings):
     compare: CompareSettings = CompareSettings()
     detect: DetectSection | None = None
     report: ReportSettings = ReportSettings()
+    ablate: AblateSettings | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
@@ -135,6 +138,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "compare": CompareSettings,
     "detect": DetectSection,
     "report": ReportSettings,
+    "ablate": AblateSettings,
 }
 
 

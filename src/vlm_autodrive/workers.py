@@ -24,17 +24,20 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
 def in_processes(
     function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
 ) -> Iterator[tuple[Job, Result | None]]:
-    """Do jobs in a pool, and give each with its result as it ends, in any order.
+    """Do jobs in a pool, begun in their order, and give each with its result as it ends, in any order.
 
     If a job kills its worker, what is left is done one by one, to know which it was; that one has None.
     """
     left = dict(enumerate(jobs))
     try:
         with worker_pool(workers) as pool:
-            futures = {pool.submit(function, job): number for number, job in left.items()}
-            for future in as_completed(futures):
-                result = future.result()
-                yield left.pop(futures[future]), result
+            try:
+                futures = {pool.submit(function, job): number for number, job in left.items()}
+                for future in as_completed(futures):
+                    result = future.result()
+                    yield left.pop(futures[future]), result
+            finally:  # whoever listens no longer wants no more done
+                pool.shutdown(wait=False, cancel_futures=True)
     except BrokenProcessPool:
         for job in left.values():
             try:

@@ -60,10 +60,11 @@ def test_a_shown_command_can_be_typed(command):
     verb, given = parse(command)
     settings = given.get("settings") or [text for text in given.get("arguments", ()) if is_setting(text)]
     recipe = given.get("recipe") if given.get("recipe") in shipped_recipes() else None
-    if verb in ("run", "show"):
+    if verb in ("run", "show", "ablate"):
         load_recipe(recipe or "demo", settings)
     section = {"plan": "train"}.get(verb, verb)
-    if section in SECTIONS and verb != "compare":  # its NAME=FOLDER are no settings
+    # NAME=FOLDER of compare are no settings, and those of ablate are of the whole recipe
+    if section in SECTIONS and verb not in ("compare", "ablate"):
         settings_from(SECTIONS[section], section, recipe, settings)
 
 

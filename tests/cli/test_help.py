@@ -29,6 +29,7 @@ VERBS = [
     "judge",
     "compare",
     "report",
+    "ablate",
     "detect",
 ]
 HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")

@@ -39,6 +39,11 @@ def test_event_window_holds_its_event(time_s, duration_s, window_s, seed):
     assert length - clip.event_time_s >= min(margin, duration_s - time_s - 1e-6)
 
 
+def test_a_clip_says_which_data_set_it_came_with():
+    clips = cut([video("a", source="Nexar"), video("b", source="DoTA", problem="unreadable"), video("c")])
+    assert {c.video_id: c.source for c in clips} == {"a": "Nexar", "b": "DoTA", "c": ""}
+
+
 def test_jitter_spreads_events_over_the_window():
     videos = [video(f"v{i}", 40, True) for i in range(300)]
     places = [c.event_time_s for c in cut(videos, [event(v.video_id, 20) for v in videos])]

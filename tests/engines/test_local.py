@@ -37,6 +37,7 @@ def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
         torch.testing.assert_close(torch.tensor(answer.probabilities), expected, atol=1e-5, rtol=1e-4)
         assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
         assert answer.text == question.codes[int(expected.argmax())]
+        assert answer.probability_source == "code_logprobs"
 
 
 @pytest.mark.parametrize("model_type", MODELS)

@@ -128,5 +128,6 @@ class FakeEngine:
     def _one(self, frames, question):
         code = self.code_of(frames) if frames.times_s else DEFAULT_TAXONOMY.codes[-1]
         if question.codes:
-            return Answer(Outcome.OK, code, tuple(0.8 if c == code else 0.1 for c in question.codes))
+            probabilities = tuple(0.8 if c == code else 0.1 for c in question.codes)
+            return Answer(Outcome.OK, code, probabilities, probability_source="code_logprobs")
         return Answer(Outcome.OK, format_reasoning("Seen [t=0.5].", code, None if code == "C" else 1.0))

@@ -122,8 +122,31 @@ def test_holm_over_all_pairs(tmp_path):
     truth = [c.event_class for c in clips]
     result = compared(tmp_path, clips, a=["normal"] * 30, b=truth, c=truth)
     assert [(p.first, p.second) for p in result.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert result.pairs[0].p_holm == pytest.approx(3 * result.pairs[0].mcnemar.p_value)
-    assert result.pairs[2].mcnemar.p_value == 1
+    assert result.pairs[0].permutation_p == pytest.approx(2 / 2**10)  # ten triplets, not twenty clips, speak for b
+    assert result.pairs[0].mcnemar.p_value == pytest.approx(2 / 2**20)
+    assert result.pairs[0].p_holm == pytest.approx(3 * result.pairs[0].permutation_p)
+    assert result.pairs[2].mcnemar.p_value == result.pairs[2].permutation_p == 1
+    loose = [c.model_copy(update={"triplet_id": None, "group_id": c.clip_id}) for c in clips]
+    (pair,) = compared(tmp_path / "loose", loose, a=["normal"] * 30, b=truth).pairs
+    assert pair.permutation_p is None
+    assert pair.p_holm == pair.mcnemar.p_value
+
+
+def test_how_many_clips_would_settle_it(tmp_path):
+    clips = [make_clip(f"{i}", NAMES[i % 3]) for i in range(100)]
+    truth = [c.event_class for c in clips]
+    first = [None if i < 16 else t for i, t in enumerate(truth)]  # 16 wrong, the second 10 others
+    second = [None if 16 <= i < 26 else t for i, t in enumerate(truth)]
+    (pair,) = compared(tmp_path / "a", clips, a=first, b=second).pairs
+    assert pair.mcnemar.p_value > 0.05
+    assert pair.clips_needed == 565  # (1.95996 sqrt(0.26) + 0.84162 sqrt(0.26 - 0.0036))^2 / 0.06^2
+    assert pair.balanced_accuracy.value == pytest.approx(0.06, abs=0.01)
+    assert set(pair.recall) == set(NAMES)
+    grouped = [c.model_copy(update={"group_id": f"g{i // 2}"}) for i, c in enumerate(clips)]
+    (clustered,) = compared(tmp_path / "b", grouped, a=first, b=second).pairs
+    assert clustered.clips_needed == pytest.approx(2 * 565, rel=0.03)  # both clips of a drive go the same way
+    (shown,) = compared(tmp_path / "c", clips, a=[None] * 16 + truth[16:], b=truth).pairs
+    assert shown.clips_needed is None
 
 
 def test_triplets_hard_negatives_and_slices(tmp_path):

@@ -68,6 +68,21 @@ def test_names_by_drive_are_no_names_that_tell():
         assert find_faults(replace(cases, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
 
 
+def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_names():
+    rng = np.random.default_rng(0)
+    cases = cases_of(rng, 90, 1, 0.9)
+    normal = Verdict(outcome=Outcome.OK, event_class="normal", probabilities=None, raw_text="C")
+    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="no video")
+    clips, said = [], []
+    for index, clip in enumerate(cases.clips):
+        broken = index % 3 == 0
+        clips.append(clip.model_copy(update={"video_id": f"{'rear' if broken else 'front'}-{clip.clip_id}"}))
+        verdict = failed if broken else normal
+        said.append(make_prediction(clip, None).model_copy(update={"verdict": verdict, "controls": {"black": verdict}}))
+    found = find_faults(replace(cases, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
+    assert [f.kind for f in found] == ["failed_answers", "always_same_class"]
+
+
 def test_kappa_by_hand():
     # 6 of 10 alike; by chance (5 * 4 + 5 * 6) / 100 = 0.5
     first = ["a"] * 5 + ["b"] * 5
@@ -75,7 +90,7 @@ def test_kappa_by_hand():
     assert agreement(first, second) == pytest.approx((0.5 - 0.5) / 0.5)
     assert agreement(first, ["a"] * 4 + ["b"] * 6) == pytest.approx((0.9 - 0.5) / 0.5)
     assert agreement(first, ["a"] * 10) == 0
-    assert agreement([None, "a"], [None, "a"]) == 1
+    assert agreement(["b", "a"], ["b", "a"]) == 1
 
 
 def test_ids_of_another_catalog_mean_nothing():

@@ -222,13 +222,6 @@ def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(cli
         run(clip_set, engine, sampling={"n_frames": 8}, out="eight")
 
 
-def test_a_clip_that_stands_twice_is_refused(clip_set):
-    clips = read_clips(clip_set)
-    twice = write_clip_set(clip_set.parent / "twice", [*clips, clips[1]])
-    with pytest.raises(UserError, match="clip-1 more than once"):
-        run(twice, FakeEngine(code_of))
-
-
 def lines_of(out):
     return (out / "predictions.jsonl").read_text().splitlines()
 

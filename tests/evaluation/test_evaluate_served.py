@@ -45,7 +45,7 @@ def sure(asked):
 
 def settings(url, tmp_path, **endpoint):
     values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "attempts": 2, **endpoint}
-    return EvaluateSettings.model_validate({"batch_clips": 2, "endpoint": values})
+    return EvaluateSettings.model_validate({"batch_clips": 2, "prompts": [], "controls": [], "endpoint": values})
 
 
 def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_path):
@@ -66,6 +66,19 @@ def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_pat
         assert prediction.reasoning.cited_times_s == (0.5,)
         assert len(prediction.frame_times_s) == 2
     assert asked == len(endpoint.asked) == 14
+
+
+def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_path):
+    asked_for = {"prompts": ("short",), "controls": ("black", "no_video")}
+    with serve(sure) as endpoint:
+        wanted = settings(endpoint.url, tmp_path).model_copy(update=asked_for)
+        made = read_predictions(evaluate_model(clip_set, "big", tmp_path / "out", wanted))
+    shown = ["image_url" in str(asked.body) for asked in endpoint.asked]
+    assert (shown.count(True), shown.count(False)) == (7 * 4, 1)
+    for prediction in made[:2] + made[3:]:
+        said = [prediction.other_prompts["short"], *prediction.controls.values()]
+        assert {verdict.event_class for verdict in said} == {"near_collision"}
+        assert {verdict.probability_source for verdict in said} == {"code_logprobs"}
 
 
 def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set, tmp_path):

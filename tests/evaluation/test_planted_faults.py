@@ -1,24 +1,28 @@
 """Every fault planted on purpose, in real files and through the real stages: the report must name it for what it is."""
 
-import http.server
+import itertools
 import json
 import shutil
 import threading
 from pathlib import Path
 
 import av
-import httpx
 import numpy as np
 import pytest
 from evaluation_builders import NAMES, FakeEngine, make_clip, make_prediction, write_clip_set, write_prediction_set
+from markupsafe import escape
+from starlette.responses import Response
 
+from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import making
+from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.baselines import majority
 from vlm_autodrive.evaluation.comparing import compare
 from vlm_autodrive.evaluation.comparison import Finding
-from vlm_autodrive.evaluation.report import JSON_FILE, write_report
+from vlm_autodrive.evaluation.report import HTML_FILE, JSON_FILE, write_report
 from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
@@ -29,21 +33,24 @@ COUNT = 30
 CODES = DEFAULT_TAXONOMY.codes
 
 
-def write_grey(path: Path, level: int) -> None:
+def write_two_greys(path: Path, first: int, second: int) -> None:
+    """Two seconds, of which the first is of one grey and the second of another."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(10):
+        for level in [first] * 5 + [second] * 5:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), "rgb24")))
         container.mux(stream.encode())
 
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory):
-    """Thirty real videos, ten of each class, dark, middling and bright, and no two of them alike."""
+    """Thirty real videos, ten of each class: they begin dark, middling or bright, and no two of them are alike."""
     folder = tmp_path_factory.mktemp("footage")
     for index in range(COUNT):
-        write_grey(folder / f"{index:03d}.mp4", 15 + 90 * (index % 3) + 2 * (index // 3))
+        later = (index + 1 + index // 3 % 2) % 3
+        levels = (15 + 90 * kind + 2 * (index // 3) for kind in (index % 3, later))
+        write_two_greys(folder / f"{index:03d}.mp4", *levels)
     return folder
 
 
@@ -54,23 +61,34 @@ def clips(footage, tmp_path):
     return [make_clip(f"c{i:03d}", NAMES[i % 3], path=str(tmp_path / "videos" / f"{i:03d}.mp4")) for i in range(COUNT)]
 
 
+def level_of(frames) -> float:
+    """How bright a clip begins, which is its class; 0 without any frame."""
+    return float(frames.pixels[0].mean()) if len(frames.times_s) else 0.0
+
+
 def seen(frames) -> str:
-    return CODES[min(2, int(frames.pixels.mean() // 86))]
+    return CODES[min(2, int(level_of(frames) // 86))]
 
 
 def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
     folder = tmp_path / "clips"
     if not folder.exists():
         write_clip_set(folder, clips)
-    return evaluate(folder, engine, name, tmp_path / name, EvaluateSettings(reasoning=False, **settings))
+    chosen = EvaluateSettings(reasoning=False, prompts=(), **settings)
+    return evaluate(folder, engine, name, tmp_path / name, chosen)
 
 
 def reported(tmp_path, **predictions: Path) -> list[Finding]:
-    """The findings in ``report.json``."""
+    """The findings in ``report.json``, each of which stands on the page, and before all figures."""
     comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
     report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
-    found = json.loads((report / JSON_FILE).read_text())["findings"]
-    return [Finding.model_validate(finding) for finding in found]
+    found = [Finding.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["findings"]]
+    page = (report / HTML_FILE).read_text()
+    places = [page.find(str(escape(finding.text))) for finding in found]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert max(places, default=0) < page.index("<table")
+    return found
 
 
 def only(findings: list[Finding]) -> Finding:
@@ -115,46 +133,30 @@ def test_two_clips_with_one_id(tmp_path, clips):
         asked(tmp_path, clips, FakeEngine(seen))
 
 
-class _Endpoint(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        level = float(self.rfile.read(int(self.headers["Content-Length"])))
-        body = CODES[min(2, int(level // 86))].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+@pytest.mark.parametrize("end", ["bad gateway", "gone"])
+def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
+    """A real endpoint, asked by the real engine: after 15 clips nothing is left but its gateway, or nothing at all."""
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
+    codes = itertools.cycle(CODES)
+    count = itertools.count()
 
-    def log_message(self, *_):
-        pass
+    def mortal(_):
+        if next(count) < 15:
+            return completion(next(codes))
+        if end == "gone":
+            threading.Thread(target=endpoint.stop, daemon=True).start()
+        return Response("bad gateway", 502)
 
-
-class Remote(FakeEngine):
-    """Asks a real server on this machine, which is shut down after so many clips."""
-
-    def __init__(self, dies_after: int):
-        super().__init__(None)
-        self.dies_after, self.count = dies_after, 0
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def _one(self, frames, question):
-        if self.count == self.dies_after:
-            self.server.shutdown()
-            self.server.server_close()
-        self.count += 1
-        try:
-            reply = httpx.post(self.url, content=str(frames.pixels.mean()), trust_env=False, timeout=5)
-        except httpx.HTTPError as error:
-            return Answer(Outcome.ERROR, "", reason=str(error))
-        return Answer(Outcome.OK, reply.text)
-
-
-def test_an_endpoint_that_dies_half_way(tmp_path, clips):
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Remote(dies_after=14), batch_clips=4)))
+    with serve(mortal) as endpoint:
+        called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "attempts": 2}
+        sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
+        chosen = {"endpoint": {**called, "sampling": sampling}, "batch_clips": 5, "controls": (), "prompts": ()}
+        settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
+        out = evaluate_model(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
+    finding = reported(tmp_path, tuned=out)[0]
     assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
-    assert "from clip 15 of 30 on (c014) nothing was answered, 16 clips in all" in finding.text
-    assert "(16 times)" in finding.text
+    assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in finding.text
+    assert "They count as wrong" in finding.text
 
 
 NAIVE = {
@@ -179,7 +181,7 @@ class Writing(FakeEngine):
 
 
 def test_answers_that_defeat_naive_parsers(tmp_path, clips):
-    predictions = asked(tmp_path, clips, Writing())
+    predictions = asked(tmp_path, clips, Writing(), controls=())
     finding = only(reported(tmp_path, tuned=predictions))
     assert (finding.kind, finding.severity) == ("unparseable_answers", "warning")
     assert "6 of 30 verdicts of tuned (20%) name no single class" in finding.text
@@ -249,7 +251,12 @@ def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips):
     checkpoint = trained(tmp_path, clips, [*taught, elsewhere])
     write_clip_set(tmp_path / "clips", clips)
     out = evaluate(
-        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+        tmp_path / "clips",
+        FakeEngine(seen),
+        "k",
+        tmp_path / "tuned",
+        EvaluateSettings(prompts=()),
+        checkpoint=checkpoint,
     )
     finding = only(reported(tmp_path, tuned=out))
     assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", "tuned")
@@ -261,7 +268,12 @@ def test_a_checkpoint_whose_supervision_is_gone(tmp_path, clips):
     shutil.rmtree(tmp_path / "supervision")
     write_clip_set(tmp_path / "clips", clips)
     out = evaluate(
-        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", EvaluateSettings(), checkpoint=checkpoint
+        tmp_path / "clips",
+        FakeEngine(seen),
+        "k",
+        tmp_path / "tuned",
+        EvaluateSettings(prompts=()),
+        checkpoint=checkpoint,
     )
     finding = only(reported(tmp_path, tuned=out))
     assert (finding.kind, finding.severity, finding.model) == ("training_unknown", "warning", "tuned")
@@ -271,7 +283,9 @@ def test_footage_that_is_tested_twice(tmp_path, clips):
     shutil.copy(clips[3].path, tmp_path / "videos" / "renamed.mp4")
     again = make_clip("again", "normal", path=str(tmp_path / "videos" / "renamed.mp4"))
     shifted = clips[6].model_copy(update={"clip_id": "shifted", "start_s": 0.2})
-    ahead = clips[7].model_copy(update={"clip_id": "ahead", "metadata": {"anticipation_s": "0.5"}})
+    # asked about on purpose, and seen again
+    windows = {"event_time_s": clips[7].duration_s + 0.5, "metadata": {"anticipation_s": "0.5"}}
+    ahead = clips[7].model_copy(update={"clip_id": "ahead", **windows})
     tuned = asked(tmp_path, [*clips, again, shifted, ahead], FakeEngine(seen))
     finding = only(reported(tmp_path, tuned=tuned))
     assert (finding.kind, finding.severity, finding.model) == ("duplicated_clips", "warning", None)
@@ -289,7 +303,7 @@ def test_a_model_that_always_says_normal(tmp_path, clips):
 
 @pytest.mark.parametrize("codes", ["A", "AB"])
 def test_a_model_that_always_alarms(tmp_path, clips, codes):
-    engine = FakeEngine(lambda frames: codes[int(frames.pixels.mean()) % len(codes)])
+    engine = FakeEngine(lambda frames: codes[int(level_of(frames)) % len(codes)])
     finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, engine)))
     assert (finding.kind, finding.model) == ("always_alarms", "tuned")
     assert "in 100% of the clips it answers, and in 10 of the 10 where nothing happens" in finding.text
@@ -367,6 +381,15 @@ def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
     shutil.rmtree(tmp_path / "report")
     finding = only(reported(tmp_path, n=write_prediction_set(tmp_path / "n", clips, told(clips, answers, black=part))))
     assert (finding.kind, finding.severity) == ("part_without_video", "warning")
+
+
+def test_a_model_that_goes_by_the_length_of_clips_is_caught_on_black_video(tmp_path, clips):
+    clips = [clip.model_copy(update={"end_s": 0.6 + 0.6 * (i % 3)}) for i, clip in enumerate(clips)]
+    timing = FakeEngine(lambda frames: CODES[sum(frames.times_s[-1] > limit for limit in (0.5, 1.1))])
+    finding, *others = reported(tmp_path, timing=asked(tmp_path, clips, timing))
+    assert (finding.kind, finding.severity, finding.model) == ("ignores_video", "invalid", "timing")
+    assert "macro-F1 1.00 on black video against 1.00 on video" in finding.text
+    assert others == []
 
 
 def test_a_model_that_answers_alike_without_video_however_badly(tmp_path):

@@ -9,12 +9,16 @@ from statsmodels.stats.rates import confint_poisson
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.intervals import (
     Ratio,
+    bearing_clusters,
     cluster_bootstrap,
     cluster_sums,
     few_clusters_warning,
     mean,
+    percentile_bounds,
     poisson_rate,
     renumbered,
+    resampled_counts,
+    resampled_sums,
     share,
     wilson,
 )
@@ -97,6 +101,40 @@ def test_bootstrap_is_quick():
     figure = cluster_bootstrap(tables, classification.macro_f1, 3000)
     assert time.perf_counter() - begun < 2
     assert figure.low < figure.value < figure.high
+
+
+def test_percentiles_are_widened_for_few_clusters():
+    """By hand for 10 clusters: t(0.975, 9) sqrt(10/9) = 2.3845, whose normal tail is 0.855 %."""
+    drawn = np.arange(100_001) / 100_000
+    assert percentile_bounds(drawn) == pytest.approx((0.025, 0.975))
+    assert percentile_bounds(drawn, clusters=10) == pytest.approx((0.00855, 0.99145), abs=1e-5)
+    assert percentile_bounds(drawn, clusters=10**7) == pytest.approx((0.025, 0.975), abs=1e-5)
+
+
+def test_an_interval_rests_on_the_clusters_that_hold_the_class():
+    tables = np.zeros((40, 2, 3))
+    tables[:, 1, 1] = 3
+    tables[:6, 0, 0], tables[:6, 0, 1] = [1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0]
+    narrow = cluster_bootstrap(tables, classification.accuracy, 126)
+    recall = cluster_bootstrap(tables, lambda totals: classification.recall(totals)[..., 0], 6)
+    assert bearing_clusters(tables, classification.accuracy) == 40
+    assert bearing_clusters(tables, lambda totals: classification.recall(totals)[..., 0]) == 6
+    drawn = classification.recall(resampled_sums(tables))[..., 0]
+    assert (recall.low, recall.high) == percentile_bounds(drawn, clusters=6)
+    assert narrow.high - narrow.low < recall.high - recall.low
+
+
+def test_one_cluster_gives_no_interval():
+    figure = cluster_bootstrap(np.array([[3.0, 4.0]]), Ratio(0, 1), 4)
+    assert (figure.value, figure.low, figure.high) == (0.75, None, None)
+    assert "single cluster" in figure.method
+
+
+def test_the_drawn_counts_are_those_of_whole_clusters():
+    drawn = np.concatenate(list(resampled_counts(50, 3000, 1)))
+    assert (drawn.sum(axis=1) == 50).all()
+    assert drawn.mean() == 1
+    assert drawn.var() == pytest.approx(1 - 1 / 50, abs=0.02)  # of a multinomial distribution
 
 
 def test_undefined_statistic():

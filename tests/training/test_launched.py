@@ -17,7 +17,9 @@ from tests.tiny_models import load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.pipeline import run_recipe
 from vlm_autodrive.progress import SILENT
+from vlm_autodrive.recipe import load_recipe
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.processes import ALONE, helpers
 from vlm_autodrive.training.settings import TrainSettings
@@ -112,6 +114,13 @@ def test_every_weight_is_divided():
     assert sum(local for local, _ in gathered.values()) == pytest.approx(
         sum(n for _, n in gathered.values()) / 2, rel=0.05
     )
+
+
+def test_a_whole_recipe_is_not_for_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="start only its training with them"):
+        run_recipe(load_recipe("smoke"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_one_process_divides_nothing():

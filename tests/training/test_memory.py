@@ -24,7 +24,7 @@ from vlm_autodrive.recipe import load_recipe, shipped_recipes
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
 from vlm_autodrive.stores import ITEMS_FILE, write_clips
-from vlm_autodrive.training.memory import GB, Machine, machine_of
+from vlm_autodrive.training.machines import GB, Machine, machine_of
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 

@@ -29,6 +29,17 @@ def test_the_plan_says_what_it_does_with_too_few_frames_and_an_odd_number(tmp_pa
     assert any("pairs the last with itself: train0-w0 25" in line for line in lines)
 
 
+def test_a_model_that_takes_frames_one_by_one_pairs_none(tmp_path):
+    supervision = make_supervision(tmp_path, count=1)
+    clips = supervision / "clips.jsonl"
+    clips.write_text(clips.read_text().replace('"end_s":2.4', '"end_s":2.5'))
+    chosen = TrainSettings(
+        model=str(saved_tiny_model("internvl")), sampling=SamplingSettings(fps=20, max_frames=50, height=56, width=56)
+    )
+    planned = plan(supervision, chosen)
+    assert planned.clips[0].frames == 25 and not any("odd number" in line for line in planned.lines())
+
+
 def test_a_budget_reckoned_with_another_models_tokens_is_refused(tmp_path):
     supervision = make_supervision(tmp_path, count=1)
     assert plan(supervision, settings(token_budget=30, token_pixels=42)).clips[0].frames == 10  # 6 tokens a pair

@@ -21,7 +21,7 @@ from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_clips, read_items
+from vlm_autodrive.stores import read_clips, read_items, write_taxonomy
 from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix
@@ -244,6 +244,17 @@ def test_an_unreadable_clip_is_named_and_left_out(supervision, tmp_path):
     assert planned.fits and [clip.clip_id for clip in planned.unreadable] == ["train1-w0"]
     assert any("train1-w0" in line for line in planned.lines())
     assert len(losses(train(supervision, tmp_path / "out", settings(epochs=1)))) == 2
+
+
+def test_codes_of_several_tokens_are_refused_before_training(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=1)
+    three = [
+        each.model_copy(update={"code": code})
+        for each, code in zip(DEFAULT_TAXONOMY.classes, ("CRASH", "NEAR", "NO"), strict=True)
+    ]
+    write_taxonomy(supervision, DEFAULT_TAXONOMY.model_copy(update={"classes": tuple(three)}))
+    with pytest.raises(UserError, match=r"CRASH, NEAR, NO are not one token each .* import.taxonomy"):
+        train(supervision, tmp_path / "out", settings())
 
 
 def test_nothing_to_teach_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AsJson, EndpointUrl, Overwrite, RecipeName
 
 
 def detect(
@@ -22,6 +22,7 @@ def detect(
             show_default=False,
         ),
     ] = None,
+    endpoint: EndpointUrl = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="CSV", help="Manifest of true events: score what was found.")
     ] = None,
@@ -48,7 +49,7 @@ def detect(
     """
     from vlm_autodrive.asking import default_model, detect_with_model
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import is_setting, print_json, settings_from
+    from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
     from vlm_autodrive.detection.scoring import score_folder
     from vlm_autodrive.detection.settings import DetectSettings
@@ -59,7 +60,9 @@ def detect(
     videos = [Path(text) for text in arguments if not is_setting(text)]
     if not videos:
         raise typer.BadParameter("name at least one video.")
-    chosen = settings_from(DetectSettings, "detect", recipe, overrides)
+    chosen = settings_from(DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
+    if chosen.endpoint.base_url and model is None:
+        raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")
     if threshold is not None:
         chosen = with_threshold(chosen, read_threshold(threshold).threshold)
     reporter = make_reporter()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import EndpointUrl, Out, Overrides, Overwrite, RecipeName
 
 
 def evaluate(
@@ -20,15 +20,7 @@ def evaluate(
             "or with --endpoint the model's name there.",
         ),
     ],
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint",
-            metavar="URL",
-            help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
-            show_default=False,
-        ),
-    ] = None,
+    endpoint: EndpointUrl = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
     retry_errors: Annotated[
@@ -47,21 +39,20 @@ def evaluate(
     """
     from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
     from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
-    served = None if endpoint is None else {"base_url": endpoint}
-    if model in BASELINES and served is None:
+    if model in BASELINES and endpoint is None:
         if retry_errors:
             raise UserError(f"{model} asks no model that could answer a second time; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
-        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served)
+        chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)

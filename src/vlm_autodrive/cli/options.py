@@ -22,6 +22,15 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings; `autodrive recipes keys` lists them.", show_default=False),
 ]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 
@@ -53,6 +62,11 @@ def settings_from(
     values = merge_values(values, changes)
     values = merge_values(values, {key: value for key, value in given.items() if value is not None})
     return parse_settings(model, values, f"settings of {section}")
+
+
+def served_at(url: str | None) -> dict[str, str] | None:
+    """What ``--endpoint`` stands for among the settings."""
+    return None if url is None else {"base_url": url}
 
 
 def is_setting(text: str) -> bool:

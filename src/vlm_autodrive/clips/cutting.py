@@ -236,4 +236,5 @@ class Cutter:
             metadata=video.metadata,
             scenario=scenario_in_window(scenario, start_s, end_s) if scenario is not None else None,
             problem=problem,
+            source=video.source,
         )

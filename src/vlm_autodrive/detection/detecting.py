@@ -82,7 +82,7 @@ def detect(
     """
     videos = list({video.absolute(): video for video in videos}.values())
     made = _Made(
-        detect=settings.model_dump(mode="json", exclude={"batch_windows"}),
+        detect=settings.model_dump(mode="json", exclude={"batch_windows", "endpoint"}),
         model=f"{engine.name} {model_key}".strip(),
         sampling=engine.sampling,
         taxonomy=taxonomy,

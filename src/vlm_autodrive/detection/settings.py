@@ -2,6 +2,7 @@
 
 from pydantic import Field, model_validator
 
+from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.settings import Settings
 
 
@@ -20,6 +21,7 @@ class DetectSettings(Settings):
         reasoning: Ask the model for its reasoning too, in the peak window of each event found and nowhere else.
         reasoning_tokens: The most tokens it may write there.
         batch_windows: Windows that the engine is given at once; their frames are all that is held in memory.
+        endpoint: Where the model is served, if it is not in this process.
     """
 
     window_s: float = Field(4.8, gt=0)
@@ -31,6 +33,7 @@ class DetectSettings(Settings):
     reasoning: bool = True
     reasoning_tokens: int = Field(384, ge=16)
     batch_windows: int = Field(32, ge=1)
+    endpoint: ServedModelSettings = ServedModelSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "DetectSettings":

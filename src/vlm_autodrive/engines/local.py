@@ -117,7 +117,7 @@ class LocalEngine:
             codes = self._encoder.code_ids(question.codes)
             probabilities = logits[:, codes].float().softmax(dim=-1).tolist()
             return [
-                Answer(Outcome.OK, question.codes[row.index(max(row))], probabilities=tuple(row))
+                Answer(Outcome.OK, question.codes[row.index(max(row))], tuple(row), probability_source="code_logprobs")
                 for row in probabilities
             ]
         return self._generate(cache, logits, positions + len(tokens), question)

@@ -17,8 +17,8 @@ _FEWEST = 10
 _FEWEST_DEAD = 3
 _SHOWN = 3
 _CONNECTION = re.compile(
-    r"connect|refused|reset|timed? ?out|unreachable|not reached|no route|name or service|name resolution|disconnect|"
-    r"closed|endpoint|server|HTTP 5\d\d|\b50[0234]\b|engine died|broken pipe|bad gateway|unavailable",
+    r"connect|refused|reset by|timed? ?out|no answer within|unreachable|be reached|no route|name or service|"
+    r"name resolution|asked no more|broken pipe|unavailable|bad gateway|HTTP (?:429|5\d\d)|says [45]\d\d",
     re.IGNORECASE,
 )
 _VARYING = re.compile(r"\S*[/\\]\S+|\b0x[0-9a-f]+\b|\d+(?:\.\d+)?")

@@ -129,7 +129,9 @@ def _measured(
 
 def _answered(clip: Clip, model: str, probabilities: dict[str, float]) -> Prediction:
     best = max(probabilities, key=probabilities.__getitem__)
-    verdict = Verdict(outcome=Outcome.OK, event_class=best, probabilities=probabilities, raw_text=best)
+    verdict = Verdict(
+        outcome=Outcome.OK, event_class=best, probabilities=probabilities, raw_text=best, probability_source="fitted"
+    )
     return Prediction(
         clip_id=clip.clip_id, model=model, verdict=verdict, reasoning=None, frame_times_s=(), latency_s=0.0
     )

@@ -78,7 +78,7 @@ def compare(
             for first, second in pairs:
                 scored.append(pair_scores(cases, first, second, settings))
                 task.advance()
-        adjusted = holm([pair.mcnemar.p_value for pair in scored])
+        adjusted = holm([pair.p_holm for pair in scored])
         clusters = len(set(cases.clusters))
         warning = few_clusters_warning(clusters)
         counts = Counter(cases.truths)

@@ -212,7 +212,7 @@ class ModelScores(Record):
         event_time: The moments cited for events that the direct verdict found; None without traces.
         triplets: None if the clips have no complete triplets.
         hard_negatives: None if the clips have none.
-        slices: Accuracy by field (light, weather, scene, family) and value.
+        slices: Accuracy by field (light, weather, scene, ego, source, length, family) and value.
         latency_s: Median seconds for a clip.
         event: Two classes, event or none.
         ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
@@ -258,13 +258,16 @@ class PairScores(Record):
         first: The one.
         second: The other; differences are its figures minus the first's.
         mcnemar: McNemar's exact test on who is right where.
-        p_holm: Its p-value, adjusted for the number of pairs.
+        p_holm: The p-value that holds for these clips, that of ``permutation_p`` where there is one and else
+            McNemar's, adjusted for the number of pairs.
         accuracy: Difference.
+        balanced_accuracy: Difference.
         macro_f1: Difference.
+        recall: Difference by class.
         f1: Difference by class.
         gained: Clips that only the second has right.
         lost: Clips that only the first has right.
-        permutation_p: The p-value of swapping the models' answers in whole clusters; None where every clip is
+        permutation_p: The exact p-value of swapping the models' answers in whole clusters; None where every clip is
             its own cluster, since McNemar's test is exact then.
         clips_needed: How many such clips would show the difference seen at 5 % with a power of 80 %; None where it is
             shown already, or where the models are equally often right.
@@ -275,7 +278,9 @@ class PairScores(Record):
     mcnemar: McNemar
     p_holm: float
     accuracy: Figure
+    balanced_accuracy: Figure | None = None
     macro_f1: Figure
+    recall: dict[str, Figure] = {}
     f1: dict[str, Figure]
     gained: tuple[str, ...]
     lost: tuple[str, ...]

@@ -42,10 +42,11 @@ def name_faults(cases: Cases) -> Iterator[Finding]:
     truths: list[str | None] = list(cases.truths)
     told = names.tell(truths)
     if told is not None:
-        right = np.mean([a == b for a, b in zip(told, truths, strict=True)])
+        right = _same(told, truths)
         followers = [
-            f"{model} {np.mean([a == b for a, b in zip(told, cases.answers(model), strict=True)]):.0%}"
+            f"{model} {_same(told, cases.answers(model)):.0%}"
             for model in cases.predictions
+            if any(answer is not None for answer in cases.answers(model))
         ]
         yield Finding(
             severity="warning",
@@ -71,11 +72,9 @@ def _without_video(cases: Cases, model: str, names: "_Names") -> str:
     """How the answers follow the names with nothing to see; empty if they do not."""
     for control, words in WITHOUT_VIDEO.items():
         places, answers = answers_on(cases, model, control)
-        if len(places) == len(cases.clips):
-            told = names.tell(answers)
-            if told is not None:
-                same = np.mean([a == b for a, b in zip(told, answers, strict=True)])
-                return f"on {words}, {same:.0%} of its answers can be told from the names alone"
+        told = names.tell(answers) if len(places) == len(cases.clips) else None
+        if told is not None:
+            return f"on {words}, {_same(told, answers):.0%} of its answers can be told from the names alone"
     return ""
 
 
@@ -85,15 +84,22 @@ def _beyond_truth(cases: Cases, model: str, names: "_Names") -> str:
     told = names.tell(answers, _FOLLOWS)
     if told is None:
         return ""
-    by_name = np.array([a == b for a, b in zip(told, answers, strict=True)], dtype=np.float64)
-    by_truth = np.array([a == b for a, b in zip(cases.truths, answers, strict=True)], dtype=np.float64)
-    ahead = mean(by_name - by_truth, cases.clusters)
+    rows = list(zip(told, cases.truths, answers, cases.clusters, strict=True))
+    ahead = mean(
+        np.array([float(name == answer) - float(truth == answer) for name, truth, answer, _ in rows if answer]),
+        [cluster for _, _, answer, cluster in rows if answer],
+    )
     if ahead.low is None or ahead.low <= 0:
         return ""
     return (
-        f"{by_name.mean():.0%} of its answers can be told from the names alone, but only {by_truth.mean():.0%} agree "
-        "with the truth"
+        f"{_same(told, answers):.0%} of its answers can be told from the names alone, but only "
+        f"{_same(cases.truths, answers):.0%} agree with the truth"
     )
+
+
+def _same(said: Sequence[str | None], answers: Sequence[str | None]) -> float:
+    """The share of the answers given that are what is said."""
+    return float(np.mean([one == answer for one, answer in zip(said, answers, strict=True) if answer is not None]))
 
 
 class _Names:
@@ -109,45 +115,57 @@ class _Names:
         except ValueError:  # no two names have a run in common
             self._runs = csr_matrix((len(texts), 0), dtype=np.float64)
         self._clusters = np.asarray(clusters, dtype=np.intp)
-        fold_of = np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS
-        folds = fold_of[self._clusters]
-        self._folds = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(_FOLDS)]
+        self._folds = (np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS)[self._clusters]
 
     def tell(self, wanted: Sequence[str | None], least: float = _TELLS) -> list[str | None] | None:
-        """What the names of other clusters say of each clip; None if it is below ``least``, or no better than luck."""
-        values = list(dict.fromkeys(wanted))
-        labels = np.array([values.index(value) for value in wanted], dtype=np.intp)
-        if len(values) < 2 or not self._runs.shape[1]:
+        """What the names of other clusters say of each clip that has an answer, and None for the others.
+
+        Returns:
+            None if what they say is below ``least``, or no better than luck.
+        """
+        answered = np.array([place for place, value in enumerate(wanted) if value is not None], dtype=np.intp)
+        values = list(dict.fromkeys(value for value in wanted if value is not None))
+        if len(values) < 2 or len(answered) < _FEWEST_CLIPS or not self._runs.shape[1]:
             return None
-        told = self._held_out(labels, len(values))
+        runs, folds = self._runs[answered], self._folds[answered]
+        labels = np.array([values.index(str(wanted[place])) for place in answered], dtype=np.intp)
+        told = _held_out(runs, labels, folds, len(values))
         reached = _kappa(told, labels)
         if reached < least:
             return None
-        for deal in self._deals():
+        for deal in _deals(self._clusters[answered]):
             dealt = labels[deal]
-            if _kappa(self._held_out(dealt, len(values)), dealt) >= reached:
+            if _kappa(_held_out(runs, dealt, folds, len(values)), dealt) >= reached:
                 return None
-        return [values[number] for number in told]
+        result: list[str | None] = [None] * len(wanted)
+        for place, number in zip(answered.tolist(), told.tolist(), strict=True):
+            result[place] = values[number]
+        return result
 
-    def _held_out(self, labels: Labels, count: int) -> Labels:
-        told = np.empty_like(labels)
-        for learnt, held_out in self._folds:
-            seen = np.eye(count)[labels[learnt]]
-            runs = self._runs[learnt].T @ seen + 1.0  # [runs, labels], with Laplace's one more of each
-            weights = np.log(runs / runs.sum(axis=0))
-            told[held_out] = (self._runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
-        return told
 
-    def _deals(self) -> Iterator[Labels]:
-        """Places in new orders: clusters are dealt as wholes, then what is in each is shuffled."""
-        chance = np.random.default_rng(1)
-        count = len(self._clusters)
-        order = np.argsort(self._clusters, kind="stable")
-        for _ in range(_DEALS):
-            turns = chance.random(int(self._clusters.max()) + 1)[self._clusters]
-            dealt = np.empty(count, dtype=np.intp)
-            dealt[order] = np.lexsort((chance.random(count), turns))
-            yield dealt
+def _held_out(runs: csr_matrix, labels: Labels, folds: Labels, count: int) -> Labels:
+    """The label of each name, by what the names of the other folds tell."""
+    told = np.empty_like(labels)
+    for fold in range(_FOLDS):
+        learnt, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        if not len(held_out):
+            continue
+        seen = np.eye(count)[labels[learnt]]
+        having = runs[learnt].T @ seen + 1.0  # [runs, labels], with Laplace's one more of each
+        weights = np.log(having / having.sum(axis=0))
+        told[held_out] = (runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
+    return told
+
+
+def _deals(clusters: Labels) -> Iterator[Labels]:
+    """Places in new orders: clusters are dealt as wholes, then what is in each is shuffled."""
+    chance = np.random.default_rng(1)
+    order = np.argsort(clusters, kind="stable")
+    for _ in range(_DEALS):
+        turns = chance.random(int(clusters.max()) + 1)[clusters]
+        dealt = np.empty(len(clusters), dtype=np.intp)
+        dealt[order] = np.lexsort((chance.random(len(clusters)), turns))
+        yield dealt
 
 
 def _kappa(first: Labels, second: Labels) -> float:

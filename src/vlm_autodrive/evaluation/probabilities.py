@@ -1,18 +1,149 @@
-"""The figures that rest on probabilities: curves, areas, calibration."""
+"""The figures that rest on probabilities: curves, areas, calibration.
 
+A clip without probabilities counts as wrong here too. In a ranking it stands below all others if it is positive, and
+above all others if it is not: the worst place that it could have been given, so that no model gains by staying silent.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.calibration import CalibrationScores
-from vlm_autodrive.metrics.curves import RankingScores
+from vlm_autodrive.metrics.abstention import risk_coverage
+from vlm_autodrive.metrics.calibration import (
+    CalibrationScores,
+    at_temperature,
+    calibration_figures,
+    fit_temperature,
+    temperature_warning,
+)
+from vlm_autodrive.metrics.curves import RankingScores, ranking
+from vlm_autodrive.records import Prediction, Taxonomy
 
 ANY_EVENT = "any_event"
+_ABOVE_ALL, _BELOW_ALL = 2.0, -1.0
+_SLACK = 1e-3
+
+Floats = NDArray[np.float64]
 
 
 def ranking_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[str, RankingScores]:
-    """How well probabilities rank, for each class and any event; empty without probabilities."""
-    return {}
+    """How well probabilities rank, for each class and any event; empty without probabilities.
+
+    Raises:
+        UserError: If probabilities are of several kinds, or are none.
+    """
+    probabilities, given = _probabilities(cases.predictions[model], cases.taxonomy, model)
+    if not given.any():
+        return {}
+    truths = _truths(cases.truths, cases.taxonomy)
+    last = len(cases.taxonomy.names) - 1
+    wanted = {name: (probabilities[:, k], truths == k) for k, name in enumerate(cases.taxonomy.names)}
+    wanted[ANY_EVENT] = probabilities[:, :last].sum(axis=1), truths != last
+    return {
+        name: ranking(
+            np.where(given, scores, np.where(positive, _BELOW_ALL, _ABOVE_ALL)),
+            positive,
+            cases.clusters,
+            resamples=settings.resamples,
+            seed=settings.seed,
+        )
+        for name, (scores, positive) in wanted.items()
+        if positive.any()
+    }
 
 
 def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> CalibrationScores | None:
-    """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities."""
-    return None
+    """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities.
+
+    Raises:
+        UserError: If probabilities are of several kinds, here or on the validation clips, or are none.
+    """
+    predictions = cases.predictions[model]
+    validation = cases.validation.get(model, ())
+    probabilities, given = _probabilities(predictions, cases.taxonomy, model)
+    if not given.any():
+        return None
+    source = _source([*predictions, *(prediction for _, prediction in validation)], model)
+    truths = _truths(cases.truths, cases.taxonomy)
+    clusters = [cluster for cluster, has in zip(cases.clusters, given, strict=True) if has]
+    how = {"resamples": settings.resamples, "seed": settings.seed}
+
+    fitted_on, fit_given = _probabilities([prediction for _, prediction in validation], cases.taxonomy, model)
+    fit_truths = _truths([str(clip.event_class) for clip, _ in validation], cases.taxonomy)
+    count = int(fit_given.sum())
+    temperature, scaled = None, None
+    if count:
+        temperature = fit_temperature(fitted_on[fit_given], fit_truths[fit_given])
+        cooled = at_temperature(probabilities[given], temperature)
+        scaled = calibration_figures(cooled, truths[given], clusters, **how)
+    confidence = np.where(given, probabilities.max(axis=1), _BELOW_ALL)
+    curve, area = risk_coverage(confidence, given & (probabilities.argmax(axis=1) == truths), cases.clusters, **how)
+    return CalibrationScores(
+        n=int(given.sum()),
+        without=int((~given).sum()),
+        source=source,
+        plain=calibration_figures(probabilities[given], truths[given], clusters, **how),
+        temperature=temperature,
+        validation_clips=count,
+        scaled=scaled,
+        risk_coverage=curve,
+        aurc=area,
+        warning="" if temperature is None else temperature_warning(temperature, count),
+    )
+
+
+def _truths(names: Iterable[str], taxonomy: Taxonomy) -> NDArray[np.intp]:
+    place = {name: index for index, name in enumerate(taxonomy.names)}
+    return np.array([place[name] for name in names], dtype=np.intp)
+
+
+def _probabilities(
+    predictions: Iterable[Prediction], taxonomy: Taxonomy, model: str
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Probabilities by clip and class, summing to 1, and which clips have any; the others' rows are 0.
+
+    Votes that name no class leave a sum below 1; the rest is shared out in proportion. Where no vote names one, there
+    are no probabilities.
+    """
+    predictions = list(predictions)
+    _source(predictions, model)
+    rows = np.zeros((len(predictions), len(taxonomy.names)))
+    for row, prediction in zip(rows, predictions, strict=True):
+        found = prediction.verdict.probabilities
+        if found is not None:
+            row[:] = _row(found, taxonomy, f"{model}'s prediction for {prediction.clip_id}")
+    sums = rows.sum(axis=1)
+    given = sums > 0
+    rows[given] /= sums[given, None]
+    return rows, given
+
+
+def _row(found: Mapping[str, float], taxonomy: Taxonomy, where: str) -> list[float]:
+    missing = [name for name in taxonomy.names if name not in found]
+    values = [found[name] for name in taxonomy.names if name in found]
+    if missing or not all(0 <= value <= 1 for value in values) or sum(values) > 1 + _SLACK:
+        fault = f"leave out {missing[0]}" if missing else f"are {', '.join(f'{value:g}' for value in values)}"
+        raise UserError(
+            f"the probabilities in {where} {fault}; they must be numbers from 0 to 1, one for each class, that sum to "
+            "1. Evaluate the model anew."
+        )
+    return values
+
+
+def _source(predictions: Iterable[Prediction], model: str) -> str:
+    """The one kind of probability that a model's predictions hold."""
+    sources = {
+        prediction.verdict.probability_source or "unknown"
+        for prediction in predictions
+        if prediction.verdict.probabilities is not None
+    }
+    if len(sources) > 1:
+        raise UserError(
+            f"the probabilities of {model} are of several kinds ({', '.join(sorted(sources))}), which must not be "
+            "mixed; evaluate it anew, all clips in the same way."
+        )
+    return next(iter(sources), "")

@@ -19,7 +19,8 @@ from vlm_autodrive.evaluation.two_classes import event_scores
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
 from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, share, wilson
-from vlm_autodrive.metrics.paired import mcnemar, paired_difference
+from vlm_autodrive.metrics.paired import LEVEL, clips_to_settle, design_effect, mcnemar, paired_differences
+from vlm_autodrive.metrics.permutation import sign_flip_p_value
 
 Floats = NDArray[np.float64]
 
@@ -81,23 +82,42 @@ def pair_scores(cases: Cases, first: str, second: str, settings: CompareSettings
         model: [answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)]
         for model in (first, second)
     }
+    names = cases.taxonomy.names
     counts = _per_cluster(cases, first), _per_cluster(cases, second)
-
-    def difference(statistic: Callable[[Floats], Floats]) -> Figure:
-        return paired_difference(*counts, statistic, len(cases.clips), resamples=settings.resamples, seed=settings.seed)
-
+    wanted = {
+        "accuracy": classification.accuracy,
+        "balanced_accuracy": classification.balanced_accuracy,
+        "macro_f1": classification.macro_f1,
+        **{f"recall of {name}": _column(classification.recall, k) for k, name in enumerate(names)},
+        **{f"F1 of {name}": _column(classification.f1, k) for k, name in enumerate(names)},
+    }
+    differences = paired_differences(
+        *counts, wanted, len(cases.clips), resamples=settings.resamples, seed=settings.seed
+    )
     test = mcnemar(right[first], right[second])
+    gains = [int(after) - int(before) for before, after in zip(right[first], right[second], strict=True)]
+    by_cluster = cluster_sums(np.array(gains), cases.clusters)
+    permutation_p = None
+    if len(by_cluster) < len(gains):
+        permutation_p = sign_flip_p_value([int(gain) for gain in by_cluster])
+    p_value = test.p_value if permutation_p is None else permutation_p
     flips = list(zip(cases.clips, right[first], right[second], strict=True))
     return PairScores(
         first=first,
         second=second,
         mcnemar=test,
-        p_holm=test.p_value,
-        accuracy=difference(classification.accuracy),
-        macro_f1=difference(classification.macro_f1),
-        f1={name: difference(_column(classification.f1, k)) for k, name in enumerate(cases.taxonomy.names)},
+        p_holm=p_value,
+        accuracy=differences["accuracy"],
+        balanced_accuracy=differences["balanced_accuracy"],
+        macro_f1=differences["macro_f1"],
+        recall={name: differences[f"recall of {name}"] for name in names},
+        f1={name: differences[f"F1 of {name}"] for name in names},
         gained=tuple(clip.clip_id for clip, before, after in flips if after and not before),
         lost=tuple(clip.clip_id for clip, before, after in flips if before and not after),
+        permutation_p=permutation_p,
+        clips_needed=(
+            None if p_value <= LEVEL else clips_to_settle(test, len(gains), design_effect(gains, cases.clusters))
+        ),
     )
 
 

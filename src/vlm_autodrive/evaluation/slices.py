@@ -1,18 +1,23 @@
-"""Figures on parts of the test set: triplets, hard negatives, and slices by light, weather, scene, family."""
+"""Figures on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.intervals import Figure, mean, share
+from vlm_autodrive.metrics.intervals import Figure, Ratio, bootstrap_figure, cluster_sums, mean, resampled_sums, share
+from vlm_autodrive.metrics.paired import holm
+from vlm_autodrive.metrics.permutation import slice_p_value
 from vlm_autodrive.records import Clip
 
-_FIELDS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}
+_COLUMNS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}
+_FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
+_LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
 
 def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> TripletScores | None:
@@ -95,39 +100,58 @@ def hard_negative_scores(cases: Cases, model: str, settings: CompareSettings) ->
 
 
 def slice_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[str, dict[str, Figure]]:
-    """Accuracy by each field of the metadata and each of its values that has enough clips."""
-    answers, truths = cases.answers(model), cases.truths
+    """Accuracy by each field and each of its values that has enough clips."""
+    right = _right(cases, model)
     by_field: dict[str, dict[str, Figure]] = {}
-    for field in (*_FIELDS, "family"):
-        members: dict[str, list[int]] = defaultdict(list)
-        for index, clip in enumerate(cases.clips):
-            members[slice_value(clip, field)].append(index)
-        members.pop("", None)
-        figures = {
-            value: share(
-                np.array([answers[i] == truths[i] for i in indices], dtype=bool),
-                [cases.clusters[i] for i in indices],
-                settings.resamples,
-                settings.seed,
-            )
-            for value, indices in sorted(members.items())
-            if len(indices) >= settings.smallest_slice
-        }
-        if figures:
-            by_field[field] = figures
+    for field, value, indices in _slices(cases, settings):
+        clusters = [cases.clusters[i] for i in indices]
+        by_field.setdefault(field, {})[value] = share(right[indices], clusters, settings.resamples, settings.seed)
     return by_field
 
 
 def slice_tests(cases: Cases, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
     """Every slice against the rest, adjusted for their number."""
-    return ()
+    right, clusters = _right(cases, model), cases.clusters
+    having = {field: np.array([bool(slice_value(clip, field)) for clip in cases.clips]) for field in _FIELDS}
+    tested: list[tuple[str, str]] = []
+    columns = []
+    for field, value, indices in _slices(cases, settings):
+        inside = np.zeros(len(right), dtype=bool)
+        inside[indices] = True
+        outside = having[field] & ~inside
+        if outside.sum() >= settings.smallest_slice:
+            tested.append((field, value))
+            columns.append(np.column_stack([inside & right, inside, outside & right, outside]))
+    if not tested:
+        return ()
+    per_cluster = cluster_sums(np.stack(columns, axis=1).astype(np.float64), clusters)
+    totals = resampled_sums(per_cluster, settings.resamples, settings.seed)
+    figures, p_values = [], []
+    for k in range(len(tested)):
+        table = per_cluster[:, k]
+        difference = float(_difference(table.sum(axis=0)[None])[0])
+        bearing = int(min((table[:, 1] > 0).sum(), (table[:, 3] > 0).sum()))
+        n, drawn = int(table[:, 1].sum()), _difference(totals[:, k])
+        figures.append(bootstrap_figure(difference, drawn, bearing, n, proportion=False))
+        counts = table[table[:, [1, 3]].any(axis=1)].astype(np.int64)
+        p_values.append(slice_p_value(counts[:, :2], counts[:, 2:], seed=settings.seed))
+    return tuple(
+        SliceTest(field=field, value=value, difference=figure, p_value=p, p_holm=adjusted)
+        for (field, value), figure, p, adjusted in zip(tested, figures, p_values, holm(p_values), strict=True)
+    )
 
 
 def slice_value(clip: Clip, field: str) -> str:
     """A clip's value in a field; empty if it has none."""
     if field == "family":
         return _family(clip)
-    for key in _FIELDS[field]:
+    if field == "ego":
+        return "" if clip.ego_involved is None else "involved" if clip.ego_involved else "not involved"
+    if field == "source":
+        return clip.source
+    if field == "length":
+        return next(label for end_s, label in _LENGTHS_S.items() if clip.duration_s < end_s)
+    for key in _COLUMNS[field]:
         if clip.metadata.get(key):
             return clip.metadata[key]
     return ""
@@ -151,3 +175,26 @@ def _family(clip: Clip) -> str:
     if event_time_s is None:
         return inside[0].family
     return min(inside, key=lambda encounter: abs(encounter.time_s - event_time_s)).family
+
+
+def _slices(cases: Cases, settings: CompareSettings) -> Iterator[tuple[str, str, list[int]]]:
+    """Each field, each of its values that has enough clips, and the places of these clips."""
+    lengths = list(_LENGTHS_S.values())
+    for field in _FIELDS:
+        members: dict[str, list[int]] = defaultdict(list)
+        for index, clip in enumerate(cases.clips):
+            members[slice_value(clip, field)].append(index)
+        members.pop("", None)
+        order: Callable[[str], int | str] = lengths.index if field == "length" else str
+        for value in sorted(members, key=order):
+            if len(members[value]) >= settings.smallest_slice:
+                yield field, value, members[value]
+
+
+def _right(cases: Cases, model: str) -> NDArray[np.bool_]:
+    return np.array([answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)])
+
+
+def _difference(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Accuracy inside minus accuracy outside, of rows of right and all clips inside, right and all outside."""
+    return Ratio(0, 1)(totals) - Ratio(2, 3)(totals)

@@ -42,8 +42,8 @@ def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
         earned = tried.is_earned
         if earned and (tried.loses_little or tried.may_lose_nothing):
             ignoring.append(keeps)
-        elif len(tried.places) >= _FEWEST and agreement(tried.answers, tried.changed) >= _SAME:
-            same = np.mean([a == b for a, b in zip(tried.answers, tried.changed, strict=True)])
+        elif len(tried.both) >= _FEWEST and agreement(*zip(*tried.both, strict=True)) >= _SAME:
+            same = np.mean([true == changed for true, changed in tried.both])
             ignoring.append(f"the same answer on {words} for {same:.0%} of the clips")
         elif earned:
             partly.append(keeps)
@@ -82,7 +82,7 @@ def answers_on(cases: Cases, model: str, control: str) -> tuple[list[int], list[
 
 
 def agreement(first: Answers, second: Answers) -> float:
-    """Cohen's kappa of two rows of answers, no answer being one too; 0 where one of them is always the same.
+    """Cohen's kappa of two rows of answers; 0 where one of them is always the same.
 
     Source: Cohen (1960), Educational and Psychological Measurement 20:37-46.
     """
@@ -108,6 +108,12 @@ class _Tried:
         self.own, self.kept = self._score(self.answers), self._score(self.changed)
         self.luck, self._most_luck = _luck(self._truths, self.changed, self._names)
         self._own_luck, _ = _luck(self._truths, self.answers, self._names)
+
+    @property
+    def both(self) -> list[tuple[str, str]]:
+        """The answers of the clips that are answered both ways, so that a video that cannot be read counts for none."""
+        pairs = zip(self.answers, self.changed, strict=True)
+        return [(true, changed) for true, changed in pairs if true is not None and changed is not None]
 
     @property
     def is_earned(self) -> bool:

@@ -1,8 +1,41 @@
-"""Whether a probability of 0.8 means 8 in 10: calibration error, Brier score, log loss, temperature, abstention."""
+"""Whether a probability of 0.8 means 8 in 10: calibration error, Brier score, log loss, temperature.
+
+Sources: Nguyen and O'Connor (2015), EMNLP 1587-1598, for calibration error over bins of equally many clips, which
+Naeini, Cooper and Hauskrecht (2015), AAAI 2901-2907, define over bins of equal width; Brier (1950), Monthly Weather
+Review 78:1-3, in its form for several classes; Guo et al. (2017), ICML 1321-1330, for the temperature.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from vlm_autodrive.metrics.curves import Curve
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import (
+    RESAMPLES,
+    Figure,
+    cluster_sums,
+    mean,
+    percentile_bounds,
+    renumbered,
+    resampled_sums,
+    undefined,
+    wilson,
+)
 from vlm_autodrive.records import Record
+
+FLOOR = 1e-9
+"""The least probability that the log loss reckons with: one answer that is certain and wrong costs 20.7 nats, and not
+infinitely many."""
+
+TEMPERATURES = (0.05, 20.0)
+_MOST_BINS = 10
+_CLIPS_PER_BIN = 20
+_FEW_VALIDATION = 50
+_ECE_METHOD = "cluster bootstrap, chance gaps taken off"
+
+Floats = NDArray[np.float64]
 
 
 class ReliabilityBin(Record):
@@ -25,7 +58,7 @@ class CalibrationFigures(Record):
     Attributes:
         ece: Expected calibration error of the class named, over bins of equally many clips.
         brier: Mean squared distance of all class probabilities from the truth, summed over the classes (0 to 2).
-        nll: Mean negative logarithm of the true class's probability, in nats.
+        nll: Mean negative logarithm of the true class's probability, in nats, that taken as at least :data:`FLOOR`.
         bins: The bins of the reliability plot.
     """
 
@@ -40,7 +73,8 @@ class CalibrationScores(Record):
 
     Attributes:
         n: Clips with probabilities; ``without`` more have none.
-        without: Clips without probabilities.
+        without: Clips without probabilities. They are in no figure of calibration; in risk and coverage they count
+            as wrong, and as the least certain.
         source: Where the probabilities come from.
         plain: The figures of the probabilities as they are.
         temperature: What the logits are divided by, fitted on validation clips; None if there are none.
@@ -48,6 +82,7 @@ class CalibrationScores(Record):
         scaled: The figures after it; None without it.
         risk_coverage: Share of wrong answers (y) among the most confident share of clips (x).
         aurc: Area under it; lower is better.
+        warning: What to mind about the temperature; empty if nothing.
     """
 
     n: int
@@ -59,3 +94,125 @@ class CalibrationScores(Record):
     scaled: CalibrationFigures | None
     risk_coverage: Curve
     aurc: Figure
+    warning: str = ""
+
+
+def calibration_figures(
+    probabilities: Floats,
+    truths: NDArray[np.intp],
+    clusters: Sequence[int],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> CalibrationFigures:
+    """The figures of some probabilities.
+
+    Args:
+        probabilities: One row for each clip, one column for each class; rows sum to 1.
+        truths: The column of each clip's true class.
+        clusters: The cluster of each clip.
+        resamples: Draws of the bootstrap.
+        seed: Its seed.
+    """
+    groups = renumbered(clusters)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truths
+    place = equal_mass_bins(confidence, bins_for(len(confidence)))
+    true_probability = probabilities[np.arange(len(truths)), truths]
+    distance = ((probabilities - np.eye(probabilities.shape[1])[truths]) ** 2).sum(axis=1)
+    return CalibrationFigures(
+        ece=_ece_figure(confidence, right, place, groups, resamples, seed),
+        brier=mean(distance, groups, resamples, seed),
+        nll=mean(-np.log(np.maximum(true_probability, FLOOR)), groups, resamples, seed),
+        bins=tuple(
+            ReliabilityBin(
+                n=int(inside.sum()),
+                confidence=float(confidence[inside].mean()),
+                right=wilson(int(right[inside].sum()), int(inside.sum())),
+            )
+            for inside in (place == number for number in np.unique(place))
+        ),
+    )
+
+
+def bins_for(n: int) -> int:
+    """How many bins so many clips fill: ten, or fewer where a bin would hold fewer than twenty clips."""
+    return max(1, min(_MOST_BINS, n // _CLIPS_PER_BIN))
+
+
+def equal_mass_bins(confidence: Floats, bins: int) -> NDArray[np.intp]:
+    """The bin of each clip, cut at the quantiles of the confidences; equal confidences share a bin."""
+    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1))[1:-1]
+    return np.searchsorted(edges, confidence, side="right")
+
+
+def calibration_error(confidence: Floats, right: NDArray[np.bool_], place: NDArray[np.intp]) -> float:
+    """Mean distance of confidence and share right over bins, each weighted by its clips."""
+    gaps = np.bincount(place, weights=right - confidence)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _ece_figure(
+    confidence: Floats,
+    right: NDArray[np.bool_],
+    place: NDArray[np.intp],
+    groups: Sequence[int],
+    resamples: int,
+    seed: int,
+) -> Figure:
+    """The error with an interval that holds for calibrated models too; the bins stay put.
+
+    Chance gaps in the bins add up whatever their sign, so the estimate lies above the truth, most of all where that
+    is near 0, and no percentile of the resampled error comes down to it. But the estimate is off by no more than the
+    sum of the chance gaps (the triangle inequality), whose size the resamples show: that is taken off at the lower
+    end. The upper end is the percentile of the resampled errors. Both ends err to the wide side.
+    """
+    value = calibration_error(confidence, right, place)
+    clusters = max(groups) + 1
+    if clusters < 2:
+        return undefined(len(groups), "no interval from a single cluster").model_copy(update={"value": value})
+    rows = np.zeros((len(groups), int(place.max()) + 2))
+    rows[np.arange(len(groups)), place] = right - confidence
+    rows[:, -1] = 1
+    per_cluster = cluster_sums(rows, groups)
+    totals = resampled_sums(per_cluster, resamples, seed)
+    gaps = totals[:, :-1] / totals[:, -1:]
+    by_chance = np.abs(gaps - per_cluster[:, :-1].sum(axis=0) / len(groups)).sum(axis=1)
+    _, high = percentile_bounds(np.abs(gaps).sum(axis=1), clusters=clusters)
+    _, most = percentile_bounds(by_chance, clusters=clusters)
+    return Figure(value=value, low=max(0.0, value - most), high=max(value, high), n=len(groups), method=_ECE_METHOD)
+
+
+def fit_temperature(probabilities: Floats, truths: NDArray[np.intp]) -> float:
+    """The temperature within :data:`TEMPERATURES` that makes the log loss least.
+
+    Args:
+        probabilities: Of validation clips, one row for each.
+        truths: The column of each clip's true class.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = at_temperature(probabilities, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[np.arange(len(truths)), truths], FLOOR)).mean())
+
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def at_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Probabilities whose logits, which are their logarithms, are divided by a temperature."""
+    logits = np.log(np.maximum(probabilities, FLOOR)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def temperature_warning(temperature: float, clips: int) -> str:
+    """What to mind about a fitted temperature; empty if nothing."""
+    low, high = TEMPERATURES
+    if temperature < 1.01 * low or temperature > high / 1.01:
+        return (
+            f"The temperature lies at an end of the range searched, {low:g} to {high:g}: the validation clips do not "
+            "fix it, as when all are answered rightly or the probabilities say nothing."
+        )
+    if clips < _FEW_VALIDATION:
+        return f"The temperature was fitted on only {clips} validation clips and is rough."
+    return ""

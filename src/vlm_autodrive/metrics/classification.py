@@ -68,6 +68,12 @@ def balanced_accuracy(tables: Floats) -> Floats:
     return _mean_of_defined(recall(tables))
 
 
+def false_positive_rate(tables: Floats) -> Floats:
+    """Of the records that are not of the first class, the share that is said to be of it."""
+    others = tables[..., 1:, :]
+    return _divide(others[..., 0].sum(axis=-1), others.sum(axis=(-2, -1)))
+
+
 def _right(tables: Floats) -> Floats:
     return np.diagonal(tables[..., :-1], axis1=-2, axis2=-1)
 

@@ -1,18 +1,32 @@
-"""Two models on the same clips: McNemar's exact test and the paired cluster bootstrap.
+"""Two models on the same clips: McNemar's exact test, the paired cluster bootstrap, and how many clips settle it.
 
 Sources: McNemar (1947), Psychometrika 12:153-157, in its exact binomial form; Holm (1979),
-Scandinavian Journal of Statistics 6:65-70; Miller (2024), arXiv:2411.00640, for why evaluations on
-the same questions must be compared in pairs.
+Scandinavian Journal of Statistics 6:65-70; Connor (1987), Biometrics 43:207-211, for the sample size; Kish (1965),
+Survey Sampling, for the design effect; Miller (2024), arXiv:2411.00640, for why evaluations on the same questions
+must be compared in pairs. ``permutation`` has the test for clips that are not independent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, Statistic, percentile_bounds, resampled_sums, undefined
+from vlm_autodrive.metrics.intervals import (
+    RESAMPLES,
+    Figure,
+    Statistic,
+    bearing_clusters,
+    bootstrap_figure,
+    cluster_sums,
+    renumbered,
+    resampled_sums,
+    undefined,
+)
 from vlm_autodrive.records import Record
+
+LEVEL = 0.05
+POWER = 0.80
 
 
 class McNemar(Record):
@@ -39,6 +53,43 @@ def mcnemar(first_right: Sequence[bool], second_right: Sequence[bool]) -> McNema
     return McNemar(only_first=only_first, only_second=only_second, p_value=p_value)
 
 
+def clips_to_settle(test: McNemar, n: int, design_effect: float = 1.0) -> int | None:
+    """How many clips would show the difference seen, at 5 % two-sided with a power of 80 %, by McNemar's test.
+
+    Args:
+        test: What was seen.
+        n: On how many clips.
+        design_effect: How many times larger the variance of the difference is than for independent clips.
+
+    Returns:
+        The number; None where no difference was seen.
+    """
+    if test.only_first == test.only_second:
+        return None
+    discordant, difference = (test.only_first + test.only_second) / n, abs(test.only_first - test.only_second) / n
+    at_level, at_power = stats.norm.ppf(1 - LEVEL / 2), stats.norm.ppf(POWER)
+    root = at_level * np.sqrt(discordant) + at_power * np.sqrt(discordant - difference**2)
+    return int(np.ceil(design_effect * (root / difference) ** 2))
+
+
+def design_effect(differences: Sequence[int], clusters: Sequence[int]) -> float:
+    """How many times larger the variance of a mean difference is, for its clusters, than for independent clips.
+
+    Never below 1: clusters whose clips happen to even out are no reason to ask for fewer.
+
+    Args:
+        differences: Of each clip, whether the second model is right minus whether the first is.
+        clusters: The cluster of each clip.
+    """
+    apart = np.asarray(differences, dtype=np.float64)
+    apart = apart - apart.mean()
+    together = cluster_sums(apart, renumbered(clusters))
+    n, count = len(apart), len(together)
+    if count < 2 or not apart.any():
+        return 1.0
+    return max(1.0, count * (n - 1) / ((count - 1) * n) * float((together @ together) / (apart @ apart)))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the order given."""
     adjusted = [0.0] * len(p_values)
@@ -58,13 +109,26 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Figure:
-    """``statistic`` of the second minus that of the first, resampling the same clusters for both.
+    """One of :func:`paired_differences`."""
+    return paired_differences(first, second, {"": statistic}, n, resamples=resamples, seed=seed)[""]
+
+
+def paired_differences(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    statistics: Mapping[str, Statistic],
+    n: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """Each statistic of the second minus that of the first, resampling the same clusters for both.
 
     Args:
         first: Counts of the first model by cluster, shape [clusters, ...].
         second: Counts of the second model, cluster for cluster.
-        statistic: Maps totals of shape [batch, ...] to [batch].
-        n: How many records the figure rests on.
+        statistics: Each maps totals of shape [batch, ...] to [batch].
+        n: How many records the figures rest on.
         resamples: Draws.
         seed: Seed of the draws, the same for both models.
     """
@@ -72,10 +136,17 @@ def paired_difference(
     if first.shape != second.shape:
         raise ValueError(f"the models' counts differ in shape: {first.shape} and {second.shape}")
     if len(first) == 0:
-        return undefined(n, method)
-    value = float((statistic(second.sum(axis=0)[None]) - statistic(first.sum(axis=0)[None]))[0])
-    if np.isnan(value):
-        return undefined(n, method)
-    drawn = statistic(resampled_sums(second, resamples, seed)) - statistic(resampled_sums(first, resamples, seed))
-    low, high = percentile_bounds(drawn)
-    return Figure(value=value, low=low, high=high, n=n, method=method)
+        return {name: undefined(n, method) for name in statistics}
+    drawn = resampled_sums(first, resamples, seed), resampled_sums(second, resamples, seed)
+    whole = first.sum(axis=0)[None], second.sum(axis=0)[None]
+    return {
+        name: bootstrap_figure(
+            float((statistic(whole[1]) - statistic(whole[0]))[0]),
+            statistic(drawn[1]) - statistic(drawn[0]),
+            min(bearing_clusters(first, statistic), bearing_clusters(second, statistic)),
+            n,
+            proportion=False,
+            method=method,
+        )
+        for name, statistic in statistics.items()
+    }

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.families import video_format
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
@@ -131,11 +132,14 @@ class Encoder:
         """The token of each verdict code.
 
         Raises:
-            ValueError: If a code is not a single token, or two codes share one.
+            UserError: If a code is not a single token, or two codes share one.
         """
         tokens = [self.target(code)[:-1] for code in codes]
         if any(len(token) != 1 for token in tokens) or len({token[0] for token in tokens}) != len(codes):
-            raise ValueError(f"the verdict codes {', '.join(codes)} are not one token each; choose other codes")
+            raise UserError(
+                f"the verdict codes {', '.join(codes)} are not one token each for this model; give the classes of "
+                "import.taxonomy codes that are, such as A, B and C."
+            )
         return [token[0] for token in tokens]
 
     def decode(self, ids: list[int]) -> str:

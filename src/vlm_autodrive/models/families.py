@@ -40,6 +40,11 @@ class Family:
     language_model: str = "model.language_model"
     projector: str = r"model\.visual\.(merger|deepstack_merger_list)\."
 
+    @property
+    def pairs_frames(self) -> bool:
+        """Whether two frames become one step of time, so that an odd last one is paired with itself."""
+        return self.video == "qwen"
+
 
 FAMILIES = (
     Family("qwen2_5_vl", "Qwen2.5-VL, Cosmos-Reason1", "qwen", _LANGUAGE_LINEAR, text_timestamps=False),

@@ -30,6 +30,7 @@ class Clip(Record):
         metadata: As in the catalog.
         scenario: The simulation's truth with all times moved into clip time; None for real footage.
         problem: Why the clip cannot be used; empty if it can. Such a clip stays in every denominator.
+        source: The data set that its video came with; empty if unknown.
     """
 
     clip_id: str
@@ -47,6 +48,7 @@ class Clip(Record):
     metadata: dict[str, str]
     scenario: Scenario | None = None
     problem: str = ""
+    source: str = ""
 
     @property
     def duration_s(self) -> float:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from vlm_autodrive.training.prefix_sharing import (
 )
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit
+from vlm_autodrive.video.container import VideoError
 from vlm_autodrive.video.frame_cache import FrameCache
 
 _T = TypeVar("_T")
@@ -114,6 +116,16 @@ def build_batches(
     else:  # no row can take a second item, so a pass takes rows side by side, each as long as the longest
         passes = [[[each] for each in rows] for rows in _side_by_side(laid, settings.row_tokens)]
     return [_batch(encoder, rows, layout) for rows in passes]
+
+
+def readable(cache: FrameCache, visits: Sequence[Visit]) -> list[Visit]:
+    """Those of the visits whose clips' frames can be had; the others' turn out to be damaged when they are decoded."""
+    kept = []
+    for visit in visits:
+        with suppress(VideoError):
+            cache.get(visit.clip)
+            kept.append(visit)
+    return kept
 
 
 def _side_by_side(laid: Sequence[_Laid], budget: int) -> list[list[_Laid]]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.training.counting import merge_side, token_side
-from vlm_autodrive.training.memory import Machine, Memory, count_weights, estimate
+from vlm_autodrive.training.machines import Machine
+from vlm_autodrive.training.memory import Memory, estimate
 from vlm_autodrive.training.rows import ClipPlan, largest_pass
 from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.weighing import count_weights
 from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
 
 _MOST_GPUS = 64

@@ -28,6 +28,7 @@ class StepRecord(Record):
         seconds: Time of the step, without waiting.
         waited_s: Time that the step waited for its frames and tokens.
         validation_macro_f1: Of the direct verdict on the validation split behind the step; None if not asked.
+        left_out: Ids of clips that were to be visited but turned out to be damaged; None if there was none.
     """
 
     step: int
@@ -39,6 +40,7 @@ class StepRecord(Record):
     seconds: float
     waited_s: float
     validation_macro_f1: float | None = None
+    left_out: tuple[str, ...] | None = None
 
 
 class Throughput:

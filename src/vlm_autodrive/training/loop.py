@@ -15,7 +15,7 @@ from vlm_autodrive.models.loading import LoadedModel, load_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.training import checkpoints
-from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
+from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches, readable
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import StepRecord, Throughput, open_logs
 from vlm_autodrive.training.mishaps import check_finite, told_of_memory
@@ -28,6 +28,7 @@ from vlm_autodrive.training.sharding import is_sharded, shard_model, whole
 from vlm_autodrive.training.sharing_check import choose_layout
 from vlm_autodrive.training.validation import verdict_macro_f1
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, visits_of_step
+from vlm_autodrive.video.coming import ComingFrames
 from vlm_autodrive.video.frame_cache import FrameCache
 
 
@@ -75,7 +76,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Made:
-    """What a step's gradients were made of.
+    """What a step's gradients were made of; all is 0 if none of its clips could be decoded.
 
     Attributes:
         loss_sum: Sum of the weighted losses of all learned tokens.
@@ -88,6 +89,11 @@ class Made:
     weight: float
     tokens: float
     norm: float
+
+    @property
+    def loss(self) -> float:
+        """Mean of the losses, by weight."""
+        return self.loss_sum / self.weight if self.weight else 0.0
 
 
 def load_for_training(settings: TrainSettings, device: torch.device | None = None) -> LoadedModel:
@@ -134,7 +140,8 @@ def _loop(
     optimizers = build_optimizers(model, loaded.family, settings)
     steps = steps_in_all(len(job.taught), settings)
     reached = checkpoints.restore_state(job.folder, model, optimizers, reporter)
-    cache = FrameCache(job.frame_cache, settings.sampling or loaded.card.sampling)
+    cache = ComingFrames(job.frame_cache, settings.sampling or loaded.card.sampling, job.folder)
+    told: set[str] = set()
     throughput = Throughput()
     with ExitStack() as stack:
         log = stack.enter_context(open_logs(job.folder, reached.step, job.run_name, settings, rank))
@@ -149,6 +156,7 @@ def _loop(
             check_finite(step, made.loss_sum, made.norm, prepared.visits, job.folder, tell=rank.is_first)
             take_step(optimizers, step, steps, settings)
             seconds = time.monotonic() - started
+            left_out = _left_out(prepared, cache.damaged(), told, reporter)
             reached = reached.model_copy(update={"step": step + 1})
             score = None
             if settings.validate_every and ((step + 1) % settings.validate_every == 0 or step + 1 == steps):
@@ -160,7 +168,7 @@ def _loop(
                     checkpoints.save_best(job.folder, reached, model, rank)
             record = StepRecord(
                 step=step,
-                loss=round(made.loss_sum / made.weight, 5),
+                loss=round(made.loss, 5),
                 learning_rate=learning_rate(settings.learning_rate, step, steps, settings),
                 gradient_norm=round(made.norm, 4),
                 items=sum(len(visit.items) for visit in prepared.visits),
@@ -168,6 +176,7 @@ def _loop(
                 seconds=round(seconds, 3),
                 waited_s=round(prepared.waited_s, 3),
                 validation_macro_f1=score,
+                left_out=left_out or None,
             )
             log(record)
             task.advance(1, throughput.status(record))
@@ -177,6 +186,18 @@ def _loop(
             if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
                 checkpoints.save_state(job.folder, reached, model, optimizers, settings, rank)
     return reached
+
+
+def _left_out(prepared: Prepared, damaged: dict[str, str], told: set[str], reporter: Reporter) -> tuple[str, ...]:
+    """The step's clips that could not be decoded, each told of once."""
+    clips = tuple(visit.clip.clip_id for visit in prepared.visits if visit.clip.clip_id in damaged)
+    for clip_id in clips:
+        if clip_id not in told:
+            reporter.say(
+                f"left out at step {prepared.step} and later, cannot be decoded: {clip_id}: {damaged[clip_id]}"
+            )
+            told.add(clip_id)
+    return clips
 
 
 def make_gradients(
@@ -203,6 +224,10 @@ def make_gradients(
     if not divided:
         rank.add_up_gradients(trained)
     loss_sum, weight, tokens = rank.add_up(sums)
+    if not weight:
+        for parameter in trained:
+            parameter.grad = None
+        return Made(0.0, 0.0, 0.0, 0.0)
     for parameter in trained:
         if parameter.grad is not None:
             parameter.grad /= weight
@@ -225,10 +250,10 @@ def _prepared_steps(
 
     def prepare(step: int) -> tuple[list[Visit], list[TrainBatch]]:
         visits = visits_of_step(job.taught, step, job.settings)
-        mine = rank.share(visits)
+        mine = readable(cache, rank.share(visits))
         batches = build_batches(encoder, cache, mine, job.settings, layout)
         if divided and not batches:
-            others = build_batches(encoder, cache, visits[:1], job.settings, layout)
+            others = build_batches(encoder, cache, readable(cache, visits)[:1], job.settings, layout)
             batches = [batch.weightless() for batch in others]
         return visits, batches
 
@@ -241,5 +266,6 @@ def _prepared_steps(
             waited_s = time.monotonic() - asked
             ahead = pool.submit(prepare, step + 1) if step + 1 < steps else None
             if divided:  # every process computes along in every pass, since each holds a part of every layer
-                batches += [batches[-1].weightless()] * (rank.most(len(batches)) - len(batches))
+                more = rank.most(len(batches)) - len(batches)
+                batches += [batch.weightless() for batch in batches[-1:]] * more
             yield Prepared(step, visits, batches, waited_s)

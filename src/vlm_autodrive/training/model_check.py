@@ -12,6 +12,7 @@ import torch
 
 from vlm_autodrive.engines.local import LocalEngine
 from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, load_model
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
@@ -162,7 +163,7 @@ def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
     """What is wrong with the codes, or with a conversation made of prefix and item; empty if nothing is."""
     try:
         codes = encoder.code_ids(_CODES)
-    except ValueError as error:
+    except UserError as error:
         return str(error)
     spans = encoder.target_spans(_TRACE)
     place = _TRACE.index(f"\n{_CODES[0]}\n") + 1

@@ -19,16 +19,17 @@ from vlm_autodrive.training.counting import (
     takes_any_size,
 )
 from vlm_autodrive.training.fitting import Planned, refusal_of
-from vlm_autodrive.training.memory import Machine, Memory, this_machine
+from vlm_autodrive.training.machines import Machine, this_machine
+from vlm_autodrive.training.memory import Memory
 from vlm_autodrive.training.rows import ClipPlan
 from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video.frame_cache import FrameCache, Times
+from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
 from vlm_autodrive.video.sampler import wanted_frames
 
 _SHOWN = 5
+_FEW_CLIPS = 64  # so few are looked at before the first worker process has begun
 
 
 class Plan(Record):
@@ -42,6 +43,7 @@ class Plan(Record):
         steps_per_epoch: Steps in one pass over the clips.
         tokens_shared: Tokens of the first epoch's steps with each prefix computed once.
         tokens_separate: The same steps with a row for every item, as other frameworks train.
+        pairs_frames: Whether the model takes frames in pairs; InternVL takes them one by one.
         exact: Whether tokens were counted by the model's own processor, or reckoned without it.
         memory: What it takes at its peak; None if no clip can be trained on.
         refused: Why it does not fit, with the settings that would make it; empty if it fits.
@@ -54,6 +56,7 @@ class Plan(Record):
     steps_per_epoch: int = 0
     tokens_shared: int
     tokens_separate: int
+    pairs_frames: bool = True
     exact: bool = True
     memory: Memory | None = None
     refused: str = ""
@@ -109,11 +112,29 @@ class Plan(Record):
             )
         if self.memory is not None:
             lines.append(self.memory.line())
-        lines += _sparse_lines(readable)
+        lines += self._sparse_lines(readable)
         lines += [f"left out, cannot be read: {clip.clip_id}: {clip.problem}" for clip in self.unreadable]
         longest = sorted(readable, key=lambda clip: clip.row_tokens, reverse=True)[:_SHOWN]
         lines.append("longest rows: " + ", ".join(f"{clip.clip_id} {clip.row_tokens}" for clip in longest))
         lines.append("everything fits" if self.fits else self.refusal())
+        return lines
+
+    def _sparse_lines(self, clips: Sequence[ClipPlan]) -> list[str]:
+        """What becomes of clips that hold fewer frames than asked for, or an odd number."""
+        lines = []
+        short = [clip for clip in clips if clip.frames < clip.wanted]
+        if short:
+            shown = ", ".join(f"{clip.clip_id} {clip.frames} of {clip.wanted}" for clip in short[:_SHOWN])
+            lines.append(
+                f"{len(short)} clips hold fewer frames than asked for, and give each once at its true time: {shown}"
+            )
+        odd = [clip for clip in clips if self.pairs_frames and clip.frames % FRAMES_PER_TOKEN]
+        if odd:
+            shown = ", ".join(f"{clip.clip_id} {clip.frames}" for clip in odd[:_SHOWN])
+            lines.append(
+                f"{len(odd)} clips have an odd number of frames, so that the model's processor pairs the last with "
+                f"itself: {shown}"
+            )
         return lines
 
 
@@ -130,7 +151,7 @@ def plan(
     """Count what training on a supervision set would take.
 
     No weights are loaded: a configuration is enough. Where the model's tokenizer is missing, too, the tokens of
-    text are reckoned from their characters.
+    text are reckoned from their characters. And no frames are decoded: the videos' packets tell when they are shown.
 
     Args:
         supervision: The supervision set.
@@ -149,8 +170,11 @@ def plan(
     counts = counts_of(loaded, sampling, settings)
     cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)
     taught = taught_clips(read_clips(supervision), read_items(supervision))
-    cache.fill([each.clip for each in taught], reporter, workers=os.cpu_count() or 1)
-    plans = {each.clip.clip_id: _plan_clip(counts, cache, each, settings) for each in taught}
+    clips = [each.clip for each in taught]
+    times = cache.times(clips, reporter, workers=(os.cpu_count() or 1) if len(clips) > _FEW_CLIPS else 0)
+    plans = {
+        each.clip.clip_id: _plan_clip(counts, sampling, each, times[each.clip.clip_id], settings) for each in taught
+    }
     readable = [each for each in taught if not plans[each.clip.clip_id].problem]
     epoch = steps_in_all(len(readable), settings.model_copy(update={"epochs": 1.0})) if readable else 0
     shared = separate = 0
@@ -168,6 +192,7 @@ def plan(
         steps_per_epoch=epoch,
         tokens_shared=shared,
         tokens_separate=separate,
+        pairs_frames=loaded.family.pairs_frames,
         exact=counts.is_exact,
     )
     if not readable:
@@ -184,12 +209,12 @@ def plan(
     return whole.model_copy(update={"memory": memory, "refused": "" if planned.fits() else refusal_of(planned, memory)})
 
 
-def _plan_clip(counts: Counts, cache: FrameCache, taught: TaughtClip, settings: TrainSettings) -> ClipPlan:
+def _plan_clip(
+    counts: Counts, sampling: SamplingSettings, taught: TaughtClip, times_s: Times, settings: TrainSettings
+) -> ClipPlan:
     clip = taught.clip
     seconds = round(clip.duration_s, 3)
-    try:
-        frames = cache.get(clip)
-    except VideoError as error:
+    if isinstance(times_s, str):
         return ClipPlan(
             clip_id=clip.clip_id,
             frames=0,
@@ -197,17 +222,16 @@ def _plan_clip(counts: Counts, cache: FrameCache, taught: TaughtClip, settings: 
             prefix_tokens=0,
             item_tokens=0,
             items=len(taught.items),
-            problem=str(error),
+            problem=f"{clip.path}: {times_s}",
         )
-    height, width = frames.pixels.shape[1:3]
-    prefix = counts.prefix(frames.times_s, height, width)
+    prefix = counts.prefix(times_s, sampling.height, sampling.width)
     items = counts.items(Visit(clip, taught.items))
     drawn = [items[place] for place in drawn_longest_first(taught.items, items, settings)]
     taken = [count for item, count in zip(taught.items, items, strict=True) if item.kind in ALWAYS_TAUGHT]
     taken += drawn[: settings.sampled_items]
     return ClipPlan(
         clip_id=clip.clip_id,
-        frames=len(frames.times_s),
+        frames=len(times_s),
         seconds=seconds,
         prefix_tokens=prefix.tokens,
         video_tokens=prefix.video,
@@ -215,27 +239,8 @@ def _plan_clip(counts: Counts, cache: FrameCache, taught: TaughtClip, settings: 
         learned_tokens=sum(count.learned for count in taken),
         drawn=tuple((count.tokens, count.learned) for count in drawn),
         items=len(taught.items),
-        wanted=wanted_frames(clip.duration_s, cache.sampling),
+        wanted=wanted_frames(clip.duration_s, sampling),
     )
-
-
-def _sparse_lines(clips: Sequence[ClipPlan]) -> list[str]:
-    """What becomes of clips that hold fewer frames than asked for, or an odd number."""
-    lines = []
-    short = [clip for clip in clips if clip.frames < clip.wanted]
-    if short:
-        shown = ", ".join(f"{clip.clip_id} {clip.frames} of {clip.wanted}" for clip in short[:_SHOWN])
-        lines.append(
-            f"{len(short)} clips hold fewer frames than asked for, and give each once at its true time: {shown}"
-        )
-    odd = [clip for clip in clips if clip.frames % FRAMES_PER_TOKEN]
-    if odd:
-        shown = ", ".join(f"{clip.clip_id} {clip.frames}" for clip in odd[:_SHOWN])
-        lines.append(
-            f"{len(odd)} clips have an odd number of frames, so that the model's processor pairs the last with "
-            f"itself: {shown}"
-        )
-    return lines
 
 
 def _span(values: list[int] | list[float]) -> str:

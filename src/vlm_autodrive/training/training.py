@@ -1,5 +1,6 @@
 """The training stage: plan, train, save."""
 
+import os
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, resolve_model
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
@@ -15,12 +17,13 @@ from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import Job, load_for_training, train_share
-from vlm_autodrive.training.memory import this_machine
+from vlm_autodrive.training.machines import this_machine
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_visits
-from vlm_autodrive.training.visits import taught_clips
+from vlm_autodrive.training.visits import taught_clips, visited_clips
+from vlm_autodrive.video.coming import DAMAGED_FILE, damaged_clips, decode_ahead
 from vlm_autodrive.video.frame_cache import FrameCache
 
 
@@ -71,14 +74,19 @@ def train(
                 return out
             check_trackers(settings)
             frames = frame_cache or out.parent / ".frames"
-            job = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
-            tell(job)
-            loaded = load_for_training(settings)
+            job, cache = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
             with ExitStack() as stack:
+                clips = visited_clips(job.taught, settings)
+                stack.enter_context(decode_ahead(cache, clips, job.folder, os.cpu_count() or 1, reporter))
+                tell(job)
+                loaded = load_for_training(settings)
                 if rank.world == 1:
                     processes = _processes(settings, loaded, reporter)
                     rank = stack.enter_context(helpers(processes, train_share, (job,)))
                 model, reached = train_share(rank, job, loaded, reporter)
+                damaged = damaged_clips(job.folder)
+            if damaged:
+                reporter.say(f"{len(damaged)} clips could not be decoded and were not learned from: {DAMAGED_FILE}")
             _finish(job, loaded, model, reached, reporter)
     return out
 
@@ -98,17 +106,19 @@ def _plan_job(
     reporter: Reporter,
     frame_cache: Path,
     world: int,
-) -> Job:
-    """Plan before any weights are loaded, refuse what does not fit, and read all frames beforehand."""
+) -> tuple[Job, FrameCache]:
+    """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
     outline = load_outline(settings.model, download=True)
     cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
+    clips, items, taxonomy = read_clips(supervision), read_items(supervision), read_taxonomy(supervision)
+    if settings.validate_every is not None or any(item.kind == "verdict" for item in items):
+        Encoder(outline).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
     machine = this_machine(settings, world)
     planned = plan(supervision, settings, reporter, loaded=outline, cache=cache, machine=machine)
     if not planned.fits or planned.memory is None:
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
-    clips, taxonomy = read_clips(supervision), read_taxonomy(supervision)
     validation = validation_visits(clips, taxonomy) if settings.validate_every is not None else []
     unreadable = cache.fill([visit.clip for visit in validation], reporter)
     validation = [visit for visit in validation if visit.clip.clip_id not in unreadable]
@@ -120,9 +130,9 @@ def _plan_job(
             "be read; give it a share in clips.split, or leave validate_every out."
         )
     readable = planned.readable_ids()
-    taught = [each for each in taught_clips(clips, read_items(supervision)) if each.clip.clip_id in readable]
+    taught = [each for each in taught_clips(clips, items) if each.clip.clip_id in readable]
     longest = max(clip.row_tokens for clip in planned.clips)
-    return Job(
+    job = Job(
         taught=taught,
         validation=validation,
         taxonomy=taxonomy,
@@ -132,6 +142,7 @@ def _plan_job(
         estimate=f"the plan's longest row has {longest:,}; {planned.memory.line()}",
         settings=settings,
     )
+    return job, cache
 
 
 def _finish(job: Job, loaded: LoadedModel, model: Any, reached: Reached, reporter: Reporter) -> None:

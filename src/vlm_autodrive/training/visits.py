@@ -72,6 +72,17 @@ def visits_of_step(taught: Sequence[TaughtClip], step: int, settings: TrainSetti
     return [_visit(taught[number], turn, number, settings) for number, turn in turns]
 
 
+def visited_clips(taught: Sequence[TaughtClip], settings: TrainSettings) -> list[Clip]:
+    """The clips that training visits, in the order of their first visits; those of a later epoch in no order."""
+    epoch, steps = _steps_per_epoch(len(taught), settings), steps_in_all(len(taught), settings)
+    visits = [visit for step in range(min(epoch, steps)) for visit in visits_of_step(taught, step, settings)]
+    ids = dict.fromkeys(visit.clip.clip_id for visit in visits)
+    if steps > epoch:
+        ids |= dict.fromkeys(each.clip.clip_id for each in taught)
+    by_id = {each.clip.clip_id: each.clip for each in taught}
+    return [by_id[clip_id] for clip_id in ids]
+
+
 def _balanced(taught: Sequence[TaughtClip], visit: int, seed: int) -> tuple[int, int]:
     """The clip of a visit, counted from the beginning of training, and how often it has come before.
 

@@ -35,17 +35,37 @@ def read_chosen(video: OpenVideo, start_s: float, end_s: float, sampling: Sampli
         sampling: Which frames, and how large.
     """
     try:
-        stamps = _stamps(video, start_s, end_s)
-        if stamps is None:
-            return None
-        times_s = [video.time_of(stamp) for stamp in stamps]
-        chosen = choose_frames(times_s, start_s, end_s, sampling)
-        pixels = _decode(video, start_s, [stamps[index] for index in chosen], sampling) if chosen else None
+        chosen = _choose(video, start_s, end_s, sampling)
+        pixels = _decode(video, start_s, [stamp for stamp, _ in chosen], sampling) if chosen else None
     except VideoError:
         return None
-    if pixels is None:
+    return Frames(pixels, _clip_times(chosen, start_s)) if chosen and pixels is not None else None
+
+
+def chosen_times(
+    video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings
+) -> tuple[float, ...] | None:
+    """The times of the frames that :func:`read_chosen` gives, without decoding any; None where that cannot be told."""
+    try:
+        chosen = _choose(video, start_s, end_s, sampling)
+    except VideoError:
         return None
-    return Frames(pixels, tuple(max(0.0, round(times_s[index] - start_s, 6)) for index in chosen))
+    return _clip_times(chosen, start_s) if chosen else None
+
+
+def _clip_times(chosen: list[tuple[int, float]], start_s: float) -> tuple[float, ...]:
+    return tuple(max(0.0, round(time_s - start_s, 6)) for _, time_s in chosen)
+
+
+def _choose(
+    video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings
+) -> list[tuple[int, float]] | None:
+    """Ticks and seconds of the presentation times of the window's frames; None where packets do not tell them."""
+    stamps = _stamps(video, start_s, end_s)
+    if stamps is None:
+        return None
+    times_s = [video.time_of(stamp) for stamp in stamps]
+    return [(stamps[index], times_s[index]) for index in choose_frames(times_s, start_s, end_s, sampling)]
 
 
 def _stamps(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:

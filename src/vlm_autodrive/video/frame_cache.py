@@ -3,12 +3,14 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.container import VideoError
+from vlm_autodrive.video.chosen import chosen_times
+from vlm_autodrive.video.container import OpenVideo, VideoError
 from vlm_autodrive.video.decode import Window, read_frames, read_windows
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings
@@ -20,6 +22,14 @@ _GIGABYTE = 10**9
 LIMIT_VARIABLE = "AUTODRIVE_FRAME_CACHE_GB"
 """The environment variable that says how large a frame cache may grow, in gigabytes."""
 DEFAULT_LIMIT_GB = 100.0
+_CRASHED = "the decoder crashed on this file"
+
+Times = tuple[float, ...] | str
+"""Times of a clip's frames in seconds after its start; or why it cannot be used."""
+DecodeJob = tuple[str, list[tuple[str, Window, str]]]
+"""A video, and of each of its clips the id, the window and what its frames are known by."""
+Decoded = tuple[int, dict[str, str]]
+"""How many clips were decoded, and why any cannot be used, by clip id."""
 
 
 class FrameCache:
@@ -49,15 +59,64 @@ class FrameCache:
         Raises:
             VideoError: If the clip cannot be used.
         """
-        if clip.problem:
-            raise VideoError(Path(clip.path), clip.problem)
-        key = self._key(clip)
-        cached = self._store.load(key)
+        cached = self.cached(clip)
         if cached is not None:
             return cached
         frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self.sampling)
-        self._store.save(key, frames)
+        self._store.save(self._key(clip), frames)
         return frames
+
+    def cached(self, clip: Clip) -> Frames | None:
+        """The frames of a clip if they are cached.
+
+        Raises:
+            VideoError: If the clip cannot be used, as far as can be told without decoding.
+        """
+        if clip.problem:
+            raise VideoError(Path(clip.path), clip.problem)
+        return self._store.load(self._key(clip))
+
+    def times(self, clips: Sequence[Clip], reporter: Reporter = SILENT, workers: int = 0) -> dict[str, Times]:
+        """When the frames of clips are shown, found out without decoding them where their files are tidy.
+
+        Args:
+            clips: The clips.
+            reporter: Told of every clip.
+            workers: Processes to look with; 0 looks in this process.
+
+        Returns:
+            By clip id, the times of :meth:`get`'s frames, or why the clip cannot be used. A file whose packets are
+            sound can still hold a picture that is not, which only decoding shows.
+        """
+        by_path: dict[str, list[Clip]] = {}
+        for clip in clips:
+            by_path.setdefault(clip.path, []).append(clip.model_copy(update={"scenario": None}))
+        jobs = list(by_path.values())
+        told: dict[str, Times] = {}
+        with reporter.task("looking at the videos", len(clips)) as task:
+            for job, result in in_processes(self.times_of_video, jobs, workers) if workers else _here(jobs, self):
+                told.update(result if result is not None else {clip.clip_id: _CRASHED for clip in job})
+                task.advance(len(job))
+        return told
+
+    def times_of_video(self, clips: Sequence[Clip]) -> dict[str, Times]:
+        """Likewise for clips of one video."""
+        told: dict[str, Times] = {}
+        path = Path(clips[0].path)
+        with ExitStack() as stack:
+            video: OpenVideo | None = None
+            for clip in clips:
+                try:
+                    frames = self.cached(clip)
+                    if frames is None:
+                        video = video or stack.enter_context(OpenVideo(path))
+                        times_s = chosen_times(video, clip.start_s, clip.end_s, self.sampling)
+                        told[clip.clip_id] = times_s or self.get(clip).times_s
+                    else:
+                        told[clip.clip_id] = frames.times_s
+                except VideoError as error:
+                    told[clip.clip_id] = error.reason
+        return told
 
     def fill(self, clips: Sequence[Clip], reporter: Reporter = SILENT, workers: int = 0) -> dict[str, str]:
         """Decode all clips that are not cached yet, each video once.
@@ -70,9 +129,32 @@ class FrameCache:
         Returns:
             Why a clip cannot be used, by clip id, for each that cannot.
         """
+        jobs, failures = self.missing(clips)
+        count = sum(len(wanted) for _, wanted in jobs)
+        if not self.holds_all(clips):
+            reporter.say(
+                f"The frames take {self._room(clips) / _GIGABYTE:.1f} GB, but the frame cache may have "
+                f"{self._store.limit_bytes / _GIGABYTE:.1f} GB: those that do not fit are decoded again each time. "
+                f"{LIMIT_VARIABLE} sets the limit."
+            )
+        with reporter.task("reading frames", len(clips), len(clips) - count) as task:
+            for done, failed in self.decode(jobs, workers):
+                failures.update(failed)
+                task.advance(done)
+        return failures
+
+    def holds_all(self, clips: Sequence[Clip]) -> bool:
+        """Whether there is room for the frames of all these clips at once."""
+        return self._room(clips) <= self._store.limit_bytes
+
+    def _room(self, clips: Sequence[Clip]) -> int:
+        size = self.sampling.height * self.sampling.width * 3
+        return sum(wanted_frames(clip.duration_s, self.sampling) * size for clip in clips if not clip.problem)
+
+    def missing(self, clips: Sequence[Clip]) -> tuple[list[DecodeJob], dict[str, str]]:
+        """What is to be decoded of each video, in the clips' order; and why a clip cannot be used, by clip id."""
         failures = {clip.clip_id: clip.problem for clip in clips if clip.problem}
-        missing: dict[str, list[tuple[str, Window, str]]] = {}
-        count = room = 0
+        jobs: dict[str, list[tuple[str, Window, str]]] = {}
         for clip in clips:
             if clip.problem:
                 continue
@@ -81,26 +163,21 @@ class FrameCache:
             except VideoError as error:
                 failures[clip.clip_id] = error.reason
                 continue
-            room += wanted_frames(clip.duration_s, self.sampling) * self.sampling.height * self.sampling.width * 3
             if not self._store.has(key):
-                missing.setdefault(clip.path, []).append((clip.clip_id, (clip.start_s, clip.end_s), key))
-                count += 1
-        if room > self._store.limit_bytes:
-            reporter.say(
-                f"The frames take {room / _GIGABYTE:.1f} GB, but the frame cache may have "
-                f"{self._store.limit_bytes / _GIGABYTE:.1f} GB: those that do not fit are decoded again each time. "
-                f"{LIMIT_VARIABLE} sets the limit."
-            )
-        with reporter.task("reading frames", len(clips), len(clips) - count) as task:
-            jobs = list(missing.items())
-            results = _in_processes(jobs, self, workers) if workers else _here(jobs, self)
-            for done, failed in results:
-                failures.update(failed)
-                task.advance(done)
-        return failures
+                jobs.setdefault(clip.path, []).append((clip.clip_id, (clip.start_s, clip.end_s), key))
+        return list(jobs.items()), failures
 
-    def fill_video(self, job: "_Job") -> "_Result":
-        """Decode clips of one video; how many, and why clips cannot be used, by clip id."""
+    def decode(self, jobs: Sequence[DecodeJob], workers: int) -> Iterator[Decoded]:
+        """Do what :meth:`missing` says: how many clips each job decoded, and why any cannot be used, by clip id."""
+        if not workers:
+            yield from map(self.decode_video, jobs)
+            return
+        for job, result in in_processes(self.decode_video, jobs, workers):
+            crashed = {clip_id: _CRASHED for clip_id, _, _ in job[1]}
+            yield result if result is not None else (len(job[1]), crashed)
+
+    def decode_video(self, job: DecodeJob) -> Decoded:
+        """Decode clips of one video."""
         path, wanted = job
         failures: dict[str, str] = {}
         by_window: dict[Window, list[tuple[str, str]]] = {}
@@ -142,15 +219,5 @@ def limit_from_environment() -> int:
     return int(gigabytes * _GIGABYTE)
 
 
-_Job = tuple[str, list[tuple[str, Window, str]]]
-_Result = tuple[int, dict[str, str]]
-
-
-def _here(jobs: Sequence[_Job], cache: FrameCache) -> Iterator[_Result]:
-    return (cache.fill_video(job) for job in jobs)
-
-
-def _in_processes(jobs: Sequence[_Job], cache: FrameCache, workers: int) -> Iterator[_Result]:
-    for job, result in in_processes(cache.fill_video, jobs, workers):
-        crashed = {clip_id: "the decoder crashed on this file" for clip_id, _, _ in job[1]}
-        yield result if result is not None else (len(job[1]), crashed)
+def _here(jobs: Sequence[list[Clip]], cache: FrameCache) -> Iterator[tuple[list[Clip], dict[str, Times]]]:
+    return ((job, cache.times_of_video(job)) for job in jobs)

@@ -238,7 +238,8 @@ class Client:
         if problem == _UNREACHABLE and not (self._outlives and self._has_answered):
             self._stop(f"{who} at {host} cannot be reached; start it, or correct {self._called.address}.")
         if self._outlives and self._has_answered and self._failed_in_a_row >= _FAILED_IN_A_ROW:
-            return self._stop(f"{who} at {host} is asked no more: {self._failed_in_a_row} requests failed in a row")
+            in_a_row = f"{self._failed_in_a_row} requests failed in a row, the last one:"
+            return self._stop(f"{who} at {host} is asked no more: {in_a_row} {problem}")
         return failed(f"{who} failed {self._settings.attempts} times: {problem}")
 
     async def _try_when_possible(self, sent: _Sent) -> _Tried:

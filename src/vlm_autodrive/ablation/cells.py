@@ -1,0 +1,238 @@
+"""The cells of an ablation: recipes that differ in what is varied, named by it.
+
+A cell's values of everything that is varied anywhere in the ablation are its name. All else is the same in all cells,
+so two cells share a stage exactly if they agree in the values of the settings that the stage hangs on, and the folder
+of that stage is named by these values.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+from urllib.parse import quote
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.ablation_settings import AblateSettings, GridSettings, KindsChoice
+from vlm_autodrive.models.loading import read_card
+from vlm_autodrive.recipe import Recipe
+from vlm_autodrive.records import KINDS, Kind
+from vlm_autodrive.settings import merge_values, parse_settings
+
+KINDS_KEY = "kinds"
+SEED_KEY = "seed"
+_LONGEST_NAME = 160  # bytes; a stage adds to it while it works, and file systems allow 255
+_DATA = ("simulate", "import", "clips")
+DEPENDS_ON: dict[str, tuple[str, ...]] = {
+    "simulated": ("simulate",),
+    "catalog": ("simulate", "import"),
+    "clips": _DATA,
+    "supervision": (*_DATA, "supervise"),
+    "chosen": (*_DATA, "supervise", KINDS_KEY),
+    "plans": (*_DATA, "supervise", KINDS_KEY, "train"),
+    "checkpoints": (*_DATA, "supervise", KINDS_KEY, "train", SEED_KEY),
+    "predictions/cells": (*_DATA, "supervise", KINDS_KEY, "train", SEED_KEY, "evaluate"),
+    "predictions/base": (*_DATA, "train.model", "evaluate"),
+    "predictions/majority": _DATA,
+    "predictions/camera_shake": _DATA,
+}
+"""What each stage hangs on: sections of the recipe, or single settings."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its evaluation.
+
+    Attributes:
+        recipe: All settings.
+        kinds: The kinds that are taught, in the order of all kinds.
+        values: What is varied in the ablation, by its dotted key, as this cell has it.
+        seed: Of the training.
+    """
+
+    recipe: Recipe
+    kinds: tuple[Kind, ...]
+    values: Mapping[str, str]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The varied settings, without the seed."""
+        return _named(self.values) or "as in the recipe"
+
+    @property
+    def title(self) -> str:
+        """The name with the seed."""
+        return f"{self.name}, seed={self.seed}"
+
+    def shared_by(self, stage: str) -> dict[str, str]:
+        """What the stage hangs on of what is varied: cells that agree in it share its result."""
+        wanted = DEPENDS_ON[stage]
+        values = {**self.values, SEED_KEY: str(self.seed)}
+        return {key: value for key, value in values.items() if any(_within(key, each) for each in wanted)}
+
+    def place(self, stage: str) -> str:
+        """The stage's folder, in the folder of the ablation."""
+        name = quote(_named(self.shared_by(stage)), safe=" =,+")
+        if len(name) > _LONGEST_NAME:
+            name = name[: _LONGEST_NAME - 17] + "~" + hashlib.sha256(name.encode()).hexdigest()[:16]
+        if stage in ("plans", "checkpoints", "predictions/cells", "chosen"):
+            return f"{stage}/{name or 'as in the recipe'}"
+        return f"{stage}, {name}" if name else stage
+
+
+def cells_of(recipe: Recipe) -> list[Cell]:
+    """All cells of a recipe's ablation, in the order of its grids; the seeds of a cell follow each other.
+
+    Raises:
+        UserError: If it has none, or settings of cells are wrong; all that are wrong are named at once.
+    """
+    wanted = recipe.ablate
+    if wanted is None:
+        raise UserError(
+            f"the recipe {recipe.name} says nothing of an ablation; give it a section ablate with grids, or write "
+            "'ablate.grids=[{kinds: [all, each_left_out]}]' behind it."
+        )
+    keys = _varied(wanted)
+    found: dict[tuple[str, ...], tuple[Recipe, tuple[Kind, ...], dict[str, str]]] = {}
+    wrong: list[str] = []
+    for kinds, changes in _combinations(recipe, wanted):
+        try:
+            changed = _changed(recipe, changes)
+        except UserError as error:
+            wrong.append(str(error))
+            continue
+        values = _values(changed, kinds, keys)
+        found.setdefault(tuple(values.values()), (changed, kinds, values))
+    if wrong:
+        raise UserError(f"{len(wrong)} cells have settings that are wrong; " + " ".join(wrong))
+    return [
+        Cell(changed.model_copy(update={"train": changed.train.model_copy(update={"seed": seed})}), kinds, values, seed)
+        for changed, kinds, values in found.values()
+        for seed in wanted.seeds
+    ]
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """How dotted keys are called: by their last part, unless two would be called the same."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)}
+
+
+def _within(key: str, wanted: str) -> bool:
+    return key == wanted or key.startswith(f"{wanted}.")
+
+
+def _named(values: Mapping[str, str]) -> str:
+    names = short_names(list(values))
+    return ", ".join(f"{names[key]}={value}" for key, value in values.items())
+
+
+def _combinations(recipe: Recipe, wanted: AblateSettings) -> Iterator[tuple[tuple[Kind, ...], dict[str, Any]]]:
+    """The kinds and the changes of each cell, before its settings are checked."""
+    made = recipe.supervise.kinds
+    missing = [kind for kind in wanted.always if kind not in made]
+    if missing:
+        raise UserError(
+            f"ablate.always names {', '.join(missing)}, which supervise.kinds does not make; add it there, or leave it "
+            "out here."
+        )
+    for grid in wanted.grids:
+        choices: tuple[KindsChoice, ...] = grid.kinds or ("all",)
+        sets = [kinds for choice in choices for kinds in _kinds_of(choice, made, wanted.always)]
+        for kinds in sets:
+            for values in product(*grid.axes.values()):
+                yield kinds, _nested(dict(zip(grid.axes, values, strict=True)))
+
+
+def _kinds_of(choice: KindsChoice, made: Sequence[Kind], always: Sequence[Kind]) -> list[tuple[Kind, ...]]:
+    switched = [kind for kind in made if kind not in always]
+    if choice == "all":
+        chosen = [switched]
+    elif choice == "none":
+        if not always:
+            raise UserError("kinds: none leaves nothing to teach; name a kind in ablate.always, or leave none out.")
+        chosen = [[]]
+    elif choice == "each_alone":
+        chosen = [[kind] for kind in switched]
+    elif choice == "each_left_out":
+        chosen = [[kind for kind in switched if kind != left_out] for left_out in switched]
+    else:
+        unmade = [kind for kind in choice if kind not in made]
+        if unmade:
+            raise UserError(f"kinds names {', '.join(unmade)}, which supervise.kinds does not make; add it there.")
+        chosen = [list(choice)]
+    return [tuple(kind for kind in KINDS if kind in always or kind in few) for few in chosen]
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        nested = merge_values(nested, value)
+    return nested
+
+
+def _changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """The recipe under a cell's changes."""
+    plain = recipe.model_dump(mode="json", by_alias=True)
+    of_training = changes.get("train", {})
+    if recipe.train.sampling is None and isinstance(of_training.get("sampling"), dict):
+        # What is not changed is as the model's card says, and not as the settings' defaults do.
+        card = read_card(of_training.get("model", recipe.train.model))
+        plain["train"]["sampling"] = card.sampling.model_dump(mode="json")
+    return parse_settings(Recipe, merge_values(plain, changes), f"cell {_plain_name(changes)}")
+
+
+def _plain_name(changes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={_worded(value)}" for key, value in _leaves(changes))
+
+
+def _varied(wanted: AblateSettings) -> list[str]:
+    """The dotted keys of all that is varied, mappings resolved, in order of appearance."""
+    keys = dict.fromkeys([KINDS_KEY] if any(grid.kinds for grid in wanted.grids) else [])
+    for grid in wanted.grids:
+        for key, value in _axis_values(grid):
+            keys |= dict.fromkeys(leaf for leaf, _ in _leaves(_nested({key: value})))
+    return list(keys)
+
+
+def _axis_values(grid: GridSettings) -> Iterator[tuple[str, Any]]:
+    for key, values in grid.axes.items():
+        for value in values:
+            yield key, value
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _values(recipe: Recipe, kinds: Sequence[Kind], keys: Sequence[str]) -> dict[str, str]:
+    plain = recipe.model_dump(mode="json", by_alias=True)
+    values = {}
+    for key in keys:
+        if key == KINDS_KEY:
+            values[key] = "+".join(kinds)
+            continue
+        value: Any = plain
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        values[key] = _worded(value)
+    return values
+
+
+def _worded(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list):
+        return "+".join(_worded(each) for each in value)
+    if isinstance(value, Mapping):
+        return "+".join(f"{key} {_worded(each)}" for key, each in value.items())
+    return str(value)

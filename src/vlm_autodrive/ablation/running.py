@@ -1,0 +1,318 @@
+"""An ablation: prepare and count every cell, refuse what does not fit, then train and evaluate one after another."""
+
+import gc
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from vlm_autodrive.ablation.cells import DEPENDS_ON, KINDS_KEY, Cell, cells_of, short_names
+from vlm_autodrive.ablation.stages import Stages, reason_of
+from vlm_autodrive.artifacts import PROVENANCE, write_text
+from vlm_autodrive.asking import BASELINES
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.ablation import (
+    Ablation,
+    AblationRow,
+    Budget,
+    Failure,
+    Role,
+    RowInput,
+    notes_on,
+    score_rows,
+)
+from vlm_autodrive.evaluation.ablation_page import write_ablation
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.recipe import Recipe
+from vlm_autodrive.records import KINDS, Record
+from vlm_autodrive.runs import RunFolder, alone_in
+from vlm_autodrive.stores import read_clips
+
+_BASE = "before training"
+_TITLES = {"majority": "commonest class", "camera_shake": "camera shake"}
+
+
+class SharedStage(Record):
+    """How often a stage is done for all cells together.
+
+    Attributes:
+        stage: The stage.
+        times: How often.
+        there: How many of these results lie in the folder already.
+    """
+
+    stage: str
+    times: int
+    there: int
+
+
+class Preview(Record):
+    """What an ablation would do.
+
+    Attributes:
+        name: The recipe.
+        rows: The cells with their budgets, and as failures what does not fit.
+        trainings: How many there would be.
+        shared: How often each stage is done.
+        steps: Steps of all trainings.
+        tokens: Tokens of all trainings, about.
+    """
+
+    name: str
+    rows: tuple[AblationRow, ...]
+    trainings: int
+    shared: tuple[SharedStage, ...]
+    steps: int
+    tokens: int
+
+
+def preview(
+    recipe: Recipe,
+    out: Path,
+    reporter: Reporter = SILENT,
+    *,
+    gpus: int | None = None,
+    gigabytes: float | None = None,
+) -> Preview:
+    """Say what an ablation would do. Nothing is trained, and no model is asked for anything.
+
+    Counting needs the clips and the texts by rules, so these are made in ``out``, where the ablation takes them up.
+    Where a teacher that is a model has texts to write, those of the rules are counted instead.
+
+    Args:
+        recipe: As for :func:`ablate`.
+        out: Likewise.
+        reporter: Is told of the progress.
+        gpus: For how many GPUs it is counted whether cells fit; None for this machine.
+        gigabytes: Memory of each; None for this machine's.
+    """
+    cells = cells_of(recipe)
+    with alone_in(out):
+        there = _shared(cells, out)
+        stages = Stages(RunFolder(out, reporter), only_counting=True, gpus=gpus, gigabytes=gigabytes)
+        budgets, unfit = _count(stages, cells, out)
+    rows = [
+        _cell_row(name, of_row, budgets, failures=(Failure(seed=None, reason=unfit[name]),) if name in unfit else ())
+        for name, of_row in _by_name(cells).items()
+    ]
+    trained = [budgets[cell.name] for cell in cells if cell.name in budgets]
+    return Preview(
+        name=recipe.name,
+        rows=tuple(rows),
+        trainings=len(trained),
+        shared=there,
+        steps=sum(budget.steps for budget in trained),
+        tokens=sum(budget.tokens for budget in trained),
+    )
+
+
+def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
+    """Train and evaluate every cell of a recipe's ablation, and write its table and plot.
+
+    Killed anywhere, the same call goes on where it was. A cell that fails is a row with the reason; the same call
+    tries it again. The table is written anew after every cell, with those that wait.
+
+    Args:
+        recipe: What to do, with a section ``ablate``.
+        out: The folder of the ablation.
+        reporter: Is told of the progress.
+
+    Returns:
+        What stands in ``ablation.json``; ``ablation.html`` and ``ablation.md`` lie beside it.
+
+    Raises:
+        UserError: If settings are wrong, if cells cannot be trained and ``ablate.unfit`` is ``refuse``, or if
+            another process is at work in ``out``.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("an ablation trains in one process; start it without torchrun, or run its cells by `train`.")
+    cells = cells_of(recipe)
+    with alone_in(out):
+        reporter.say(f"Ablation {recipe.name}, in {out}: {len(_by_name(cells))} cells, {len(cells)} trainings.")
+        run = RunFolder(out, reporter)
+        stages = Stages(run)
+        budgets, unfit = _count(stages, cells, out)
+        _refuse(recipe, unfit, len(_by_name(cells)))
+        table = _Table(recipe, out, cells, budgets, unfit)
+        table.add_references(stages)
+        for number, cell in enumerate(_seed_by_seed(cells), 1):
+            if cell.name in unfit:
+                continue
+            reporter.say(f"cell {number} of {len(cells)}: {cell.title}")
+            before = len(run.made)
+            failed = not table.add(cell, stages.predictions)
+            if failed or len(run.made) > before:
+                table.write()
+                _release_memory()
+        return table.write()
+
+
+def _count(stages: Stages, cells: Sequence[Cell], out: Path) -> tuple[dict[str, Budget], dict[str, str]]:
+    """The budget of every cell by its name, and why a cell cannot be trained."""
+    budgets, unfit = {}, {}
+    for name, of_row in _by_name(cells).items():
+        try:
+            budgets[name] = stages.budget(of_row[0])
+        except Exception as error:
+            unfit[name] = _told(out, name, error)
+    return budgets, unfit
+
+
+def _refuse(recipe: Recipe, unfit: dict[str, str], cells: int) -> None:
+    if not unfit or recipe.ablate is None:
+        return
+    if len(unfit) == cells and len(set(unfit.values())) == 1:
+        raise UserError(next(iter(unfit.values())))
+    if recipe.ablate.unfit == "refuse" or len(unfit) == cells:
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in unfit.items())
+        raise UserError(
+            f"{len(unfit)} of {cells} cells cannot be trained, and nothing was:\n{listed}\nMend their settings, or "
+            "leave them out with ablate.unfit=leave_out."
+        )
+
+
+class _Table:
+    """The rows of the table as they come in."""
+
+    def __init__(
+        self, recipe: Recipe, out: Path, cells: Sequence[Cell], budgets: dict[str, Budget], unfit: dict[str, str]
+    ) -> None:
+        self._recipe, self._out, self._cells = recipe, out, cells
+        self._budgets, self._unfit = budgets, unfit
+        self._references: list[RowInput] = []
+        self._done: dict[tuple[str, int], Path] = {}
+        self._failed: dict[tuple[str, int], str] = {}
+
+    def add_references(self, stages: Stages) -> None:
+        """Ask the base models, and the baselines, once for all cells that share them."""
+        self._refer("predictions/base", _BASE, "base", stages.base)
+        for name in BASELINES:
+            self._refer(f"predictions/{name}", _TITLES[name], "baseline", partial(stages.baseline, name))
+
+    def _refer(self, stage: str, title: str, role: Role, do: Callable[[Cell], Path]) -> None:
+        firsts = {cell.place(stage): cell for cell in reversed(self._cells) if cell.name not in self._unfit}
+        for cell in reversed(firsts.values()):
+            keys = cell.shared_by(stage)
+            names = short_names(list(cell.values))
+            values = {names[key]: value for key, value in keys.items()}
+            suffix = ", ".join(f"{key}={value}" for key, value in values.items())
+            row = AblationRow(name=f"{title}, {suffix}" if suffix else title, role=role, values=values)
+            try:
+                self._references.append(RowInput(row, {None: do(cell)}))
+            except Exception as error:
+                failed = Failure(seed=None, reason=_told(self._out, row.name, error))
+                self._references.append(RowInput(row.model_copy(update={"failures": (failed,)}), {}))
+
+    def add(self, cell: Cell, do: Callable[[Cell], Path]) -> bool:
+        """Train and evaluate a cell, or note why it failed; whether it went well."""
+        try:
+            self._done[cell.name, cell.seed] = do(cell)
+        except Exception as error:
+            self._failed[cell.name, cell.seed] = _told(self._out, cell.title, error)
+            return False
+        return True
+
+    def write(self) -> Ablation:
+        """Score what is there and write table and plot."""
+        wanted = self._recipe.ablate
+        assert wanted is not None
+        inputs = [*self._references, *(self._input(name, of_row) for name, of_row in _by_name(self._cells).items())]
+        rows, taxonomy = score_rows(inputs, self._recipe.compare)
+        keys = list(self._cells[0].values)
+        names = short_names(keys)
+        notes = notes_on(rows, "verdict" in wanted.always, _simulated(inputs))
+        taught = [set(cell.kinds) for cell in self._cells]
+        ablation = Ablation(
+            name=self._recipe.name,
+            description=self._recipe.description,
+            notes=(*self._recipe.report.notes, *notes),
+            varied=tuple(names[key] for key in keys if key != KINDS_KEY),
+            kinds=tuple(kind for kind in KINDS if any(kind in kinds for kinds in taught)) if KINDS_KEY in keys else (),
+            classes={} if taxonomy is None else {each.name: each.label for each in taxonomy.classes},
+            rows=tuple(rows),
+        )
+        write_ablation(ablation, self._out)
+        return ablation
+
+    def _input(self, name: str, of_row: Sequence[Cell]) -> RowInput:
+        seeds = [cell.seed for cell in of_row]
+        done: dict[int | None, Path] = {seed: self._done[name, seed] for seed in seeds if (name, seed) in self._done}
+        failures = [Failure(seed=s, reason=self._failed[name, s]) for s in seeds if (name, s) in self._failed]
+        waiting = len(seeds) - len(done) - len(failures)
+        if name in self._unfit:
+            failures, waiting = [Failure(seed=None, reason=self._unfit[name])], 0
+        return RowInput(_cell_row(name, of_row, self._budgets, waiting, tuple(failures)), done)
+
+
+def _cell_row(
+    name: str,
+    of_row: Sequence[Cell],
+    budgets: dict[str, Budget],
+    waiting: int = 0,
+    failures: tuple[Failure, ...] = (),
+) -> AblationRow:
+    cell = of_row[0]
+    names = short_names(list(cell.values))
+    return AblationRow(
+        name=name,
+        role="cell",
+        values={names[key]: value for key, value in cell.values.items()},
+        kinds=cell.kinds,
+        waiting=waiting,
+        failures=failures,
+        budget=budgets.get(name),
+    )
+
+
+def _by_name(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    rows: dict[str, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.name, []).append(cell)
+    return rows
+
+
+def _seed_by_seed(cells: Sequence[Cell]) -> list[Cell]:
+    """All cells with the first seed, then all with the next: so every row has figures early."""
+    seeds = list(dict.fromkeys(cell.seed for cell in cells))
+    return sorted(cells, key=lambda cell: seeds.index(cell.seed))
+
+
+def _shared(cells: Sequence[Cell], out: Path) -> tuple[SharedStage, ...]:
+    stages = []
+    for stage in DEPENDS_ON:
+        if stage == "simulated" and all(cell.recipe.simulate is None for cell in cells):
+            continue
+        needing = cells
+        if stage == "chosen":
+            needing = [cell for cell in cells if set(cell.kinds) != set(cell.recipe.supervise.kinds)]
+        places = {cell.place(stage) for cell in needing}
+        there = sum((out / place / PROVENANCE).is_file() for place in places)
+        stages.append(SharedStage(stage=stage, times=len(places), there=there))
+    return tuple(stages)
+
+
+def _simulated(inputs: Sequence[RowInput]) -> float:
+    """The share of simulated clips among all that anything was tested on."""
+    folders = [folder for each in inputs for folder in each.predictions.values()]
+    clips = {clip.clip_id: clip for folder in folders for clip in read_clips(folder)}
+    return sum(clip.scenario is not None for clip in clips.values()) / len(clips) if clips else 0.0
+
+
+def _told(out: Path, title: str, error: Exception) -> str:
+    """Why something failed; where it is not the user's mistake, its whole trace is kept in a file."""
+    if not isinstance(error, UserError):
+        path = out / "failures" / f"{quote(title, safe=' =,+')[:160]}.txt"
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, "".join(traceback.format_exception(error)))
+    return reason_of(error)
+
+
+def _release_memory() -> None:
+    """Give back what a cell's model held on a GPU, before the next one is loaded."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()

@@ -1,0 +1,223 @@
+"""The table and the plot of an ablation: ``ablation.json``, ``ablation.md`` and a page that needs no network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.evaluation.ablation import Ablation, AblationRow, reference_of
+from vlm_autodrive.metrics.intervals import Figure
+
+HTML_FILE = "ablation.html"
+JSON_FILE = "ablation.json"
+MARKDOWN_FILE = "ablation.md"
+TAUGHT = "✓"
+GAINED = "gained"
+_MARGIN = 2.0  # per cent of the plot's width on each side, so that a dot at 0 or 1 is whole
+_STRIP_H = 20
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One cell of the table: what it says, and the interval below it."""
+
+    text: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.interval}]" if self.interval else self.text
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the table.
+
+    Attributes:
+        label: What the row is, in words.
+        role: Of the row.
+        cells: One for each heading.
+    """
+
+    label: str
+    role: str
+    cells: tuple[TableCell, ...]
+
+
+def write_ablation(ablation: Ablation, out: Path) -> None:
+    """Write the three files; what is there of before is replaced."""
+    environment = Environment(
+        loader=PackageLoader("vlm_autodrive.evaluation", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    headings, rows = table_of(ablation)
+    page = environment.get_template("ablation.html.j2").render(
+        ablation=ablation,
+        headings=headings,
+        rows=rows,
+        strips=[(row_label(row, ablation), row, _figure(row), _strip(row)) for row in ablation.rows],
+        axis=_axis(),
+        failures=failure_lines(ablation),
+        reference=_reference_label(ablation),
+    )
+    write_text(out / JSON_FILE, ablation.model_dump_json(indent=1) + "\n")
+    write_text(out / MARKDOWN_FILE, _markdown(ablation, headings, rows))
+    write_text(out / HTML_FILE, page)
+
+
+def table_of(ablation: Ablation) -> tuple[list[str], list[TableRow]]:
+    """The headings behind the row's own name, and the rows."""
+    labels = ablation.classes
+    headings = [
+        *ablation.kinds,
+        *ablation.varied,
+        "seeds",
+        "accuracy",
+        "macro-F1",
+        *(f"{label} F1" for label in labels.values()),
+        GAINED,
+        "tokens",
+    ]
+    return headings, [TableRow(row_label(row, ablation), row.role, _cells(row, ablation)) for row in ablation.rows]
+
+
+def row_label(row: AblationRow, ablation: Ablation) -> str:
+    """A row's name in words, such as ``without vqa, max_frames 16``."""
+    if row.role != "cell":
+        return row.name
+    parts = [_kinds_label(row, ablation)] if ablation.kinds else []
+    parts += [f"{key} {row.values[key]}" for key in ablation.varied]
+    return ", ".join(parts) or row.name
+
+
+def failure_lines(ablation: Ablation) -> list[str]:
+    """What failed, and why; one line each."""
+    return [
+        f"{row_label(row, ablation)}{'' if failure.seed is None else f', seed {failure.seed}'}: {failure.reason}"
+        for row in ablation.rows
+        for failure in row.failures
+    ]
+
+
+def _kinds_label(row: AblationRow, ablation: Ablation) -> str:
+    cells = [set(each.kinds) for each in ablation.rows if each.role == "cell"]
+    always = set.intersection(*cells)
+    switched = [kind for kind in ablation.kinds if kind not in always]
+    taught = [kind for kind in switched if kind in row.kinds]
+    left_out = [kind for kind in switched if kind not in row.kinds]
+    if not left_out:
+        return "all kinds"
+    if len(left_out) == 1 and len(switched) > 2:
+        return f"without {left_out[0]}"
+    return " + ".join([*sorted(always), *taught]) if taught else f"{' + '.join(sorted(always))} alone"
+
+
+def _reference_label(ablation: Ablation) -> str:
+    name = reference_of(ablation.rows)
+    return next((row_label(row, ablation) for row in ablation.rows if row.name == name), "")
+
+
+def _cells(row: AblationRow, ablation: Ablation) -> tuple[TableCell, ...]:
+    kinds = [TableCell(TAUGHT if kind in row.kinds else "") for kind in ablation.kinds]
+    varied = [TableCell(row.values.get(key, "")) for key in ablation.varied]
+    state = "failed" if row.failures else "waiting" if row.waiting else "–"
+    trained = len(row.seeds) + row.waiting + sum(failure.seed is not None for failure in row.failures)
+    seeds = str(len(row.seeds)) if len(row.seeds) == trained else f"{len(row.seeds)} of {trained}"
+    scores = row.scores
+    figures: list[Figure | None] = [None] * (3 + len(ablation.classes))
+    if scores is not None:
+        figures = [
+            scores.accuracy,
+            scores.macro_f1,
+            *(scores.f1[name] for name in ablation.classes),
+            scores.macro_f1_gained,
+        ]
+    shown = [_cell(figure, signed=place == len(figures) - 1) for place, figure in enumerate(figures)]
+    if scores is None:
+        shown[0] = TableCell(state)
+    tokens = TableCell(f"{row.budget.tokens:,}" if row.budget is not None else "")
+    return (*kinds, *varied, TableCell(seeds if row.role == "cell" else ""), *shown, tokens)
+
+
+def _cell(figure: Figure | None, *, signed: bool) -> TableCell:
+    if figure is None or figure.value is None:
+        return TableCell("")
+    how = "+.2f" if signed else ".2f"
+    interval = ""
+    if figure.low is not None and figure.high is not None:
+        interval = f"{figure.low:{how}}, {figure.high:{how}}"
+    return TableCell(_minus(f"{figure.value:{how}}"), _minus(interval))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def _markdown(ablation: Ablation, headings: Sequence[str], rows: Sequence[TableRow]) -> str:
+    lines = [f"# Ablation: {ablation.name}", "", ablation.description, ""]
+    lines += [*(f"- {note}" for note in ablation.notes), ""] if ablation.notes else []
+    lines += ["|".join(["", "", *headings, ""]), "|" + "---|" * (len(headings) + 1)]
+    for row in rows:
+        lines.append("|".join(["", row.label, *(str(cell) for cell in row.cells), ""]))
+    lines += [
+        "",
+        f"In brackets: 95 % intervals over clips and seeds. Gained: macro-F1 against {_reference_label(ablation)}.",
+    ]
+    failed = failure_lines(ablation)
+    lines += ["", "Failed:", "", *(f"- {line}" for line in failed)] if failed else []
+    return "\n".join(lines) + "\n"
+
+
+def _figure(row: AblationRow) -> str:
+    if row.scores is None:
+        return "failed" if row.failures else "waiting"
+    return str(_cell(row.scores.macro_f1, signed=False)) or "not defined"
+
+
+def _at(value: float) -> str:
+    return f"{_MARGIN + (100 - 2 * _MARGIN) * min(max(value, 0.0), 1.0):.2f}%"
+
+
+def _strip(row: AblationRow) -> Markup:
+    """A row's macro-F1 with its interval, as wide as the page: the dot, and a stroke for each seed."""
+    parts = [
+        Markup('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(_at(step / 4), _STRIP_H)
+        for step in range(5)
+    ]
+    middle = _STRIP_H / 2
+    scores = row.scores
+    figure = None if scores is None else scores.macro_f1
+    if scores is not None and figure is not None and figure.value is not None:
+        if figure.low is not None and figure.high is not None:
+            parts.append(
+                Markup('<line class="whisker" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(
+                    _at(figure.low), _at(figure.high), y=middle
+                )
+            )
+        if len(scores.macro_f1_by_seed) > 1:
+            parts += [
+                Markup('<line class="seed" x1="{0}" x2="{0}" y1="3" y2="{1}"/>').format(_at(score), _STRIP_H - 3)
+                for score in scores.macro_f1_by_seed
+                if score is not None
+            ]
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="5"/>').format(_at(figure.value), middle))
+    return _svg(_STRIP_H, f"macro-F1 {_figure(row)}", parts)
+
+
+def _axis() -> Markup:
+    parts = [
+        Markup('<text x="{}" y="13" text-anchor="middle">{}</text>').format(_at(step / 4), f"{step / 4:g}")
+        for step in range(5)
+    ]
+    return _svg(18, "macro-F1 from 0 to 1", parts)
+
+
+def _svg(height: int, title: str, parts: Sequence[Markup]) -> Markup:
+    return Markup('<svg width="100%" height="{}" role="img" aria-label="{}">{}</svg>').format(
+        height, title, Markup("").join(parts)
+    )

@@ -1,0 +1,65 @@
+"""Settings of an ablation: which cells its grid has."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from vlm_autodrive.records import Kind
+from vlm_autodrive.settings import Settings
+
+KindsChoice = Literal["all", "none", "each_alone", "each_left_out"] | Annotated[tuple[Kind, ...], Field(min_length=1)]
+VARIED_SECTIONS = ("simulate", "import", "clips", "supervise", "train", "evaluate")
+_INSTEAD = {
+    "supervise.kinds": "kinds of the grid, which takes them from texts that are written once",
+    "train.seed": "ablate.seeds, over which the intervals are taken",
+    "train.name": "nothing: cells are named by what is varied",
+}
+
+
+class GridSettings(Settings):
+    """One grid: every choice of kinds with every combination of the axes' values.
+
+    Attributes:
+        kinds: The kinds of supervision that are taught, beside those of ``always``: ``all`` that the recipe makes,
+            ``none``, ``each_alone``, ``each_left_out``, or a list of kinds; empty for the recipe's own.
+        axes: Dotted settings with the values that each takes, such as ``train.sampling.fps: [2, 4]``. A value may be
+            a mapping of settings that change together: ``train.sampling: [{height: 140, width: 252}]``.
+    """
+
+    kinds: tuple[KindsChoice, ...] = ()
+    axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+
+    @field_validator("axes")
+    @classmethod
+    def _known(cls, axes: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for key in axes:
+            if key in _INSTEAD:
+                raise ValueError(f"{key} is no axis; write {_INSTEAD[key]}")
+            section, dot, _ = key.partition(".")
+            if section not in VARIED_SECTIONS or not dot:
+                raise ValueError(f"{key} is no axis; an axis is a setting of {', '.join(VARIED_SECTIONS)}")
+        return axes
+
+
+class AblateSettings(Settings):
+    """Which cells an ablation trains and evaluates.
+
+    Attributes:
+        grids: The grids, whose cells are put together; the first cell is what the others are compared with.
+        always: Kinds that every cell is taught. Without the verdict among them, a cell that leaves it out is asked for
+            a verdict that it never learnt to give, and the table says so.
+        seeds: Every cell is trained once with each; the intervals cover their spread.
+        unfit: What becomes of cells that the plan says do not fit: nothing is trained (refuse), or the others are
+            (leave_out), and these are rows with the reason.
+    """
+
+    grids: tuple[GridSettings, ...] = Field((), min_length=1)
+    always: tuple[Kind, ...] = ("verdict",)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    unfit: Literal["refuse", "leave_out"] = "refuse"
+
+    @model_validator(mode="after")
+    def _once(self) -> "AblateSettings":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds names a seed twice")
+        return self

@@ -1,0 +1,79 @@
+"""How many weights a model has, and what becomes of them in training, counted without loading any."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.progress import SILENT
+from vlm_autodrive.training.parts import part_of, prepare_model
+from vlm_autodrive.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How many weights a model has, by what becomes of them.
+
+    Attributes:
+        base: Those that the model is loaded with.
+        adapters: Those that are added.
+        trained: Those that are trained.
+        matrices: Those of them that Muon trains where it is the optimiser.
+        layer: Those of the largest layer.
+        rest: Those outside of all layers.
+        trains_vision: Whether any weight of the vision tower is trained.
+    """
+
+    base: int
+    adapters: int
+    trained: int
+    matrices: int
+    layer: int
+    rest: int
+    trains_vision: bool
+
+
+def count_weights(settings: TrainSettings) -> Weights:
+    """Count a model's weights as they would be trained, without loading any.
+
+    Raises:
+        UserError: If the settings cannot be applied to the model.
+    """
+    # Counting depends on a few settings alone, and is asked for again and again while ways to fit are sought.
+    asked = TrainSettings(model=settings.model, lora=settings.lora, parts=settings.parts)
+    return _count_weights(asked.model_dump_json())
+
+
+@lru_cache(maxsize=16)
+def _count_weights(asked: str) -> Weights:
+    settings = TrainSettings.model_validate_json(asked)
+    outline = load_outline(settings.model)
+    base = sum(parameter.numel() for parameter in outline.model.parameters())
+    layers = _layers(outline)
+    with torch.device("meta"):
+        model = prepare_model(outline, settings, SILENT)
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    return Weights(
+        base=base,
+        adapters=sum(parameter.numel() for parameter in model.parameters()) - base,
+        trained=sum(p.numel() for _, p in trained),
+        matrices=sum(p.numel() for name, p in trained if p.ndim == 2 and "embed" not in name and "lm_head" not in name),
+        layer=max(layers.values()),
+        rest=base - layers.total(),
+        trains_vision=any(part_of(name, outline.family) == "vision" for name, _ in trained),
+    )
+
+
+def _layers(outline: LoadedModel) -> Counter[str]:
+    """Weights of each layer that ``fully_shard`` gathers by itself."""
+    kinds = set(outline.model._no_split_modules)
+    return Counter(
+        {
+            name: sum(parameter.numel() for parameter in module.parameters())
+            for name, module in outline.model.named_modules()
+            if type(module).__name__ in kinds
+        }
+    )

@@ -1,0 +1,86 @@
+"""The served engine finds the very probabilities and texts of a model that is asked in this process.
+
+The endpoint is a model of this project behind a real HTTP server, which takes frames and times out of each request and
+gives log-probabilities, as vLLM does.
+"""
+
+import base64
+import io
+import math
+import re
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.responses import JSONResponse
+
+from tests.fake_endpoint import serve
+from vlm_autodrive.engines.endpoint.pictures import as_images
+from vlm_autodrive.engines.local import load_engine
+from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.engines.served import open_served_engine
+from vlm_autodrive.engines.served_settings import ServedModelSettings
+from vlm_autodrive.models.loading import TINY_BASE
+from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.video.frames import Frames
+
+QUESTIONS = [
+    Question(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes),
+    Question("What happens?", codes=DEFAULT_TAXONOMY.codes),
+    Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=24),
+]
+
+
+def pixels_of(url):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+
+
+def endpoint_of(engine):
+    """Answers by a local engine; a mask of the codes is laid over the log-probabilities as a server might."""
+    one_at_a_time = threading.Lock()
+
+    def answer(asked):
+        *shown, question = asked.body["messages"][1]["content"]
+        times = [float(found) for part in shown for found in re.findall(r"t=([\d.]+)", part.get("text", ""))]
+        pixels = np.stack([pixels_of(part["image_url"]["url"]) for part in shown if part["type"] == "image_url"])
+        codes = tuple(asked.body.get("structured_outputs", {}).get("choice", ()))
+        wanted = Question(question["text"], codes, max_new_tokens=asked.body["max_tokens"])
+        with one_at_a_time:
+            found = engine.answer([Frames(pixels, tuple(times))], [wanted])[0][0]
+        choice = {"message": {"content": found.text}, "finish_reason": "stop" if found.reason == "" else "length"}
+        if codes:
+            top = [
+                {"token": code, "logprob": math.log(share) - 0.7}
+                for code, share in zip(codes, found.probabilities, strict=True)
+            ]
+            place = {"token": found.text, "logprob": 0.0, "top_logprobs": [*top, {"token": "The", "logprob": -0.7}]}
+            choice["logprobs"] = {"content": [place]}
+        return JSONResponse({"choices": [choice]})
+
+    return answer
+
+
+@pytest.mark.slow
+def test_a_served_model_answers_as_in_this_process(tmp_path):
+    engine = load_engine(TINY_BASE)
+    height, width = engine.sampling.height, engine.sampling.width
+    rng = np.random.default_rng(0)
+    times = tuple(round(0.3 * i, 2) for i in range(8))
+    clips = [
+        Frames(rng.integers(0, 255, (8, height, width, 3), dtype=np.uint8) // (1 + n) + 20 * n, times) for n in range(3)
+    ]
+    sent = [Frames(np.stack([pixels_of(url) for url in as_images(clip)]), clip.times_s) for clip in clips]
+    expected = engine.answer(sent, QUESTIONS)
+    with serve(endpoint_of(engine)) as endpoint:
+        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "account"))
+        with open_served_engine(settings, "tiny", "job") as served:
+            answers = served.answer(clips, QUESTIONS)
+    for found, wanted in zip(answers, expected, strict=True):
+        for one, other in zip(found, wanted, strict=True):
+            assert (one.outcome, one.text, one.reason) == (other.outcome, other.text, other.reason)
+            assert (one.probabilities is None) == (other.probabilities is None)
+            if one.probabilities is not None:
+                assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    assert len({answer.probabilities for row in expected for answer in row}) > 3  # they differ between clips

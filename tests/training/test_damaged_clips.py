@@ -1,0 +1,83 @@
+"""A clip whose pictures turn out to be damaged while training is under way is named and passed over, and no other."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.remuxing import spoil_pictures
+from tests.tiny_models import saved_tiny_model
+from tests.training.supervision_set import make_supervision
+from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.stores import read_clips, read_items
+from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.training import train
+from vlm_autodrive.training.visits import taught_clips, visited_clips
+from vlm_autodrive.video.coming import damaged_clips
+
+
+def settings(**changes) -> TrainSettings:
+    values = {
+        "model": str(saved_tiny_model("qwen3_vl")),
+        "epochs": 2,
+        "clips_per_step": 2,
+        "learning_rate": 1e-3,
+        "precision": "fp32",
+    }
+    return TrainSettings(**{**values, **changes})
+
+
+@pytest.fixture
+def supervision(tmp_path):
+    """Three clips, of which the second's packets are sound and its pictures are not."""
+    folder = make_supervision(tmp_path / "data", count=3)
+    spoil_pictures(Path(read_clips(folder)[1].path), 30)
+    return folder
+
+
+def log(out):
+    return [json.loads(line) for line in (out / "log.jsonl").open()]
+
+
+def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_path):
+    planned = plan(supervision, settings())
+    assert planned.fits and planned.unreadable == [] and len(planned.clips) == 3
+    assert not list((supervision.parent / ".frames").glob("*.frames"))  # nothing was decoded
+    said = []
+    reporter = SilentReporter()
+    reporter.say = said.append
+    out = train(supervision, tmp_path / "out", settings(clips_per_step=3), reporter)
+    assert [record["left_out"] for record in log(out)] == [["train1-w0"]] * 2
+    [line] = [line for line in said if "cannot be decoded: train1-w0: damaged" in line]
+    assert line.startswith("left out at step 0")
+    assert any("1 clips could not be decoded" in line for line in said)
+    assert list(damaged_clips(out)) == ["train1-w0"]
+
+
+def test_a_step_with_no_other_clip_changes_nothing(supervision, tmp_path):
+    records = log(train(supervision, tmp_path / "out", settings(clips_per_step=1)))
+    empty = [record for record in records if "left_out" in record]
+    assert len(empty) == 2 and len(records) == 6
+    assert all((record["loss"], record["gradient_norm"], record["tokens"]) == (0, 0, 0) for record in empty)
+    assert all(math.isfinite(record["loss"]) and record["loss"] > 0 for record in records if record not in empty)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", ["none", "full"])
+def test_processes_pass_over_it_alike(supervision, tmp_path, shard):
+    one = log(train(supervision, tmp_path / "one", settings()))
+    two = log(train(supervision, tmp_path / "two", settings(processes=2, shard=shard)))
+    assert [record.get("left_out") for record in two] == [record.get("left_out") for record in one]
+    assert [record["loss"] for record in two] == pytest.approx([record["loss"] for record in one], rel=1e-4)
+
+
+def test_clips_are_decoded_in_the_order_in_which_they_are_visited(supervision):
+    taught = taught_clips(read_clips(supervision), read_items(supervision))
+    chosen = settings(clips_per_step=1, seed=4)
+    assert len(visited_clips(taught, chosen)) == 3
+    first = visited_clips(taught, settings(clips_per_step=1, seed=4, epochs=1 / 3))
+    assert [clip.clip_id for clip in first] == [visited_clips(taught, chosen)[0].clip_id]
+    balanced = visited_clips(taught, settings(balance="class", epochs=3))
+    assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in taught}
