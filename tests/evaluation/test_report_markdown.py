@@ -1,17 +1,21 @@
 """The report in short: what a pull request shows, and what the terminal does."""
 
 import re
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 from whole_comparison import INVALID, WARNING, make_whole_comparison
 
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.cli.tables import print_comparison
+from vlm_autodrive.cli.tables import print_comparison, print_outcome
 from vlm_autodrive.evaluation.comparing import read_comparison
 from vlm_autodrive.evaluation.formats import with_interval
 from vlm_autodrive.evaluation.markdown import markdown
+from vlm_autodrive.evaluation.report import write_report
+from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.evaluation.verdict import verdict
+from vlm_autodrive.pipeline import Outcome
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 
@@ -55,6 +59,20 @@ def test_names_cannot_break_the_table(comparison):
     named = {("a|b <i>" if name == "tuned" else name): scores for name, scores in figures.models.items()}
     text = markdown("T `x`", "V *v*", ("[n](u)",), figures.model_copy(update={"models": named}), DEFAULT_TAXONOMY)
     assert "a\\|b \\<i>" in text and "T \\`x\\`" in text and "V \\*v\\*" in text and "[n]\\(u)" in text
+
+
+def test_a_run_ends_with_the_verdict_of_its_report(comparison, tmp_path, capsys):
+    made = write_report(comparison, tmp_path / "report", ReportSettings(title="Mine"))
+    shutil.copytree(comparison, tmp_path / "comparison")
+    html, figures = made / "report.html", made / "report.json"
+    run = Outcome(
+        run_dir=tmp_path, made=(), notes=("A note.",), models={}, drives=None, report_html=html, report_json=figures
+    )
+    print_outcome(run)
+    printed = capsys.readouterr().out
+    places = [printed.index(part) for part in ("do not mean", "INVALID", "Collision recall", "A note.", str(html))]
+    assert places == sorted(places)
+    assert "| right answers |" in (made / "report.md").read_text()
 
 
 def test_the_terminal_says_the_verdict_and_the_findings_first(comparison, capsys):

@@ -42,14 +42,20 @@ def with_interval(shown: Figure | None, digits: int = 2) -> str:
 
 def signed(shown: Figure | None) -> str:
     """A difference, with its sign."""
-    return "–" if shown is None or shown.value is None else f"{shown.value:+.2f}".replace("-", "−")
+    return "–" if shown is None or shown.value is None else _with_sign(shown.value)
 
 
 def signed_interval(shown: Figure | None) -> str:
     """A difference's interval; empty where it has none."""
     if shown is None or shown.low is None or shown.high is None:
         return ""
-    return f"{shown.low:+.2f} to {shown.high:+.2f}".replace("-", "−")
+    return f"{_with_sign(shown.low)} to {_with_sign(shown.high)}"
+
+
+def _with_sign(value: float) -> str:
+    """Two digits with a sign, which nothing has that rounds to 0."""
+    text = f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text[1:] == "0.00" else text
 
 
 def p_value(p: float) -> str:
