@@ -28,6 +28,10 @@ from vlm_autodrive.training.training import train
 
 _LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
 
+# On a machine without a GPU this one still starts two processes, which then find each other over gloo.
+_ACCELERATE = [str(Path(sys.executable).parent / "accelerate"), "launch", "--multi_gpu", "--num_processes", "2"]
+_ACCELERATE += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+
 
 def settings(**changes) -> TrainSettings:
     values = {
@@ -42,9 +46,11 @@ def settings(**changes) -> TrainSettings:
     return TrainSettings(**{**values, **changes})
 
 
-def launch(supervision: Path, out: Path, wanted: TrainSettings) -> subprocess.CompletedProcess:
+def launch(
+    supervision: Path, out: Path, wanted: TrainSettings, launcher: list[str] = _LAUNCH
+) -> subprocess.CompletedProcess:
     told = [f"{key}={json.dumps(value)}" for key, value in wanted.model_dump(mode="json", exclude_unset=True).items()]
-    command = [*_LAUNCH, "-m", "vlm_autodrive", "train", str(supervision), "--out", str(out), *told]
+    command = [*launcher, "-m", "vlm_autodrive", "train", str(supervision), "--out", str(out), *told]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400)
 
@@ -69,6 +75,15 @@ def test_torchrun_trains_what_one_process_does_whole_or_divided(tmp_path):
     assert weights[0].keys() == weights[1].keys() == weights[2].keys()
     again = launch(supervision, tmp_path / "full", settings(shard="full"))
     assert (again.returncode, again.stdout) == (0, f"{tmp_path / 'full'}\n")
+
+
+@pytest.mark.slow
+def test_accelerate_launch_trains_what_one_process_does(tmp_path):
+    supervision = make_supervision(tmp_path / "data", count=3)
+    one = log(train(supervision, tmp_path / "one", settings()))
+    result = launch(supervision, tmp_path / "two", settings(), _ACCELERATE)
+    assert result.returncode == 0, result.stderr
+    assert [r["loss"] for r in log(tmp_path / "two")] == pytest.approx([r["loss"] for r in one], rel=1e-4)
 
 
 @pytest.mark.slow
