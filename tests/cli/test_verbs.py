@@ -135,6 +135,24 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert noted[-1][0][3].regularisation == 2
 
 
+def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("name: mine\nimport: {path: x}\ntrain: {sampling: {max_frames: 40, height: 252}}\n")
+    write_jsonl(tmp_path / "predictions.jsonl", [])
+    noted = calls("asking.evaluate_model", tmp_path)
+    given = ["evaluate", "cl", "--model", "m", "--out", "o"]
+    for more in (
+        [],
+        ["--recipe", str(recipe), "sampling.fps=2"],
+        ["--recipe", str(recipe), "--endpoint", "http://a/v1"],
+    ):
+        run(app, [*given, *more])
+    without, shown, served = (arguments[3].sampling for arguments, _ in noted)
+    assert without is None
+    assert (shown.fps, shown.max_frames, shown.height, shown.width) == (2, 40, 252, 448)
+    assert served is None  # its frames are those of endpoint.sampling
+
+
 SCORES = {"base": {"n": 300, "accuracy": {"value": 0.33, "low": 0.3, "high": 0.4}}}
 
 

@@ -43,6 +43,7 @@ def evaluate(
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
+    from vlm_autodrive.recipe import asked_as_trained, load_recipe
     from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
@@ -53,6 +54,8 @@ def evaluate(
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
+        if recipe is not None:
+            chosen = asked_as_trained(chosen, load_recipe(recipe).train)
         made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)
