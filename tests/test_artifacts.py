@@ -200,7 +200,7 @@ def test_a_moved_run_is_still_current(tmp_path, source):
 def test_the_wrong_kind_of_input_is_named(tmp_path, source):
     out = tmp_path / "out"
     make(out, source)
-    with pytest.raises(UserError, match="holds things, but clips is needed"):
+    with pytest.raises(UserError, match="holds things; give a folder of clips"):
         input_key(out, "clips")
     with pytest.raises(UserError, match="no finished clips"):
         input_key(source, "clips")

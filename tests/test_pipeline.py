@@ -19,6 +19,7 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.recipe import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.stores import write_clips
+from vlm_autodrive.video.frames import SamplingSettings
 
 ORDER = [
     "simulate",
@@ -260,6 +261,15 @@ def test_validation_and_what_comes_ahead_are_asked_of_the_same_test_videos(stage
     ahead = settings("clips-ahead")
     assert ahead["frozen_test"] == str(tmp_path / "clips" / "test_ids.txt")
     assert ahead["anticipation_s"] == [0.5, 1.0, 1.5]
+
+
+def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
+    changes = ["train.sampling.max_frames=12", "train.sampling.height=252", "evaluate.sampling.fps=2"]
+    run_recipe(load_recipe("smoke", changes), tmp_path)
+    wanted = SamplingSettings(fps=2, max_frames=12, height=252).model_dump(mode="json")
+    for place in ("predictions/base", "predictions/tuned", "validation/base", "ahead/base", "ahead/tuned"):
+        kept = json.loads((tmp_path / place / "provenance.json").read_text())["settings"]["sampling"]
+        assert SamplingSettings.model_validate(kept).model_dump(mode="json") == wanted
 
 
 def test_without_validation_clips_and_anticipation_nothing_more_is_asked(stages, tmp_path, monkeypatch):

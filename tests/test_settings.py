@@ -104,6 +104,7 @@ def test_merging_leaves_the_base_as_it_was():
         ({"import": {"ranks": 2}}, "there is no setting import.ranks; did you mean rank?"),
         ({"lora": {"rnk": 2}}, "there is no setting lora.rnk; did you mean rank?"),
         ({"zzz": 2}, "the keys here are epochs, import, lora, places"),
+        ({"places": "a"}, "places: write a list in brackets, such as [a]"),
         ({"import": {"rank": 0}}, "import.rank: Input should be greater than or equal to 1"),
     ],
 )

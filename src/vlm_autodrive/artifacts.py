@@ -91,10 +91,10 @@ def input_key(path: Path, kind: str | None = None) -> str:
     if (path / PROVENANCE).is_file():
         provenance = read_provenance(path)
         if kind is not None and provenance.kind != kind:
-            raise UserError(f"{path} holds {provenance.kind}, but {kind} is needed here.")
+            raise UserError(f"{path} holds {provenance.kind}; give a folder of {kind}.")
         return provenance.key
     if kind is not None or not path.exists():
-        raise UserError(f"{path} does not exist or is no finished {kind or 'input'}; give another path.")
+        raise UserError(f"{path} does not exist{f' or holds no finished {kind}' if kind else ''}; give another path.")
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:

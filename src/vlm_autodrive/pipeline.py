@@ -18,7 +18,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.recipe import Recipe
+from vlm_autodrive.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs import RunFolder, alone_in
 from vlm_autodrive.stores import iterate_clips
@@ -108,21 +108,12 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         "checkpoint",
         lambda out, say: train(supervision, out, recipe.train, say, frame_cache=cache, overwrite=True),
     )
-    asked = recipe.evaluate.model_copy(
-        update={
-            "frame_cache": recipe.evaluate.frame_cache or str(cache),
-            # A model of the hub says nothing of its frames: it is shown those that the tuned one is.
-            "sampling": recipe.evaluate.sampling or recipe.train.sampling,
-        }
-    )
+    asked = asked_as_trained(recipe.evaluate, recipe.train)
+    asked = asked.model_copy(update={"frame_cache": asked.frame_cache or str(cache)})
     predictions = {}
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
     for name, model in models.items():
-        # A model that nobody has trained here has no frames of its own: it is shown those that the tuned one is.
-        shown = (
-            asked if name == "tuned" or asked.sampling else asked.model_copy(update={"sampling": recipe.train.sampling})
-        )
-        do = partial(evaluate_model, clips, model, settings=shown)
+        do = partial(evaluate_model, clips, model, settings=asked)
         predictions[name] = run.stage(f"evaluate {name}", f"predictions/{name}", _with(do))
     for name in BASELINES:
         do = partial(evaluate_baseline, clips, name, settings=recipe.baselines)

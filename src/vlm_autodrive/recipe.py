@@ -23,6 +23,7 @@ from vlm_autodrive.settings import Settings, merge_values, parse_overrides, pars
 from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.video.frames import SamplingSettings
 
 _SUFFIX = ".yaml"
 _LIKE = "like"
@@ -184,6 +185,20 @@ def recipe_section(recipe: str, section: str) -> dict[str, Any]:
     kept = _mapping(recipe).get(section) or {}
     left_out = set(extra.__annotations__) if extra is not None else set()
     return {key: value for key, value in kept.items() if key not in left_out}
+
+
+def asked_as_trained(asked: EvaluateSettings, train: TrainSettings) -> EvaluateSettings:
+    """Evaluation with the frames of the training, but for what it says of frames itself.
+
+    A model that nobody has trained here has no frames of its own; it is to be shown what the trained one is shown. A
+    served model is asked with the frames of its endpoint's settings, and so left alone.
+    """
+    if train.sampling is None or asked.endpoint.base_url:
+        return asked
+    changes = {} if asked.sampling is None else asked.sampling.model_dump(exclude_unset=True)
+    values = {**train.sampling.model_dump(), **changes}
+    sampling = parse_settings(SamplingSettings, values, "evaluate.sampling, laid over train.sampling")
+    return asked.model_copy(update={"sampling": sampling})
 
 
 def _mapping(recipe: str, above: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -38,8 +38,11 @@ def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = (_explain(model, problem["type"], problem["loc"], problem["msg"]) for problem in error.errors())
-        raise UserError(f"{where}: " + "; ".join(problems)) from None
+        problems = "; ".join(
+            _explain(model, problem["type"], problem["loc"], problem["msg"], problem["input"])
+            for problem in error.errors()
+        )
+        raise UserError(f"{where}: {problems}") from None
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -99,8 +102,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _explain(model: type[Settings], kind: str, location: tuple[int | str, ...], message: str) -> str:
+def _explain(model: type[Settings], kind: str, location: tuple[int | str, ...], message: str, given: Any) -> str:
     dotted = ".".join(str(part) for part in location)
+    if kind in ("tuple_type", "list_type"):
+        return f"{dotted}: write a list in brackets, such as [{given}]"
     if kind != "extra_forbidden":
         return f"{dotted}: {message}"
     known = [field.alias or name for name, field in _model_at(model, location[:-1]).model_fields.items()]

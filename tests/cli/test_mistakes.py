@@ -25,6 +25,11 @@ def raising(error):
         (["run", "demo", "epochs"], "'epochs' is no setting; write it as key=value"),
         (["train", "x", "--out", "o", "epochs=-1"], "settings of train: epochs: Input should be greater than 0"),
         (["clips", "absent", "--out", "o"], "absent does not exist"),
+        (["evaluate", "c", "--model", "majorty", "--out", "o"], "there is no model majorty; did you mean majority?"),
+        (
+            ["evaluate", "c", "--model", "tiny_base", "--out", "o"],
+            "there is no model tiny_base; did you mean tiny-base?",
+        ),
         (["report", "absent", "--out", "o"], "absent does not exist"),
         (["recipes", "keys", "trian"], "there is no section trian"),
     ],

@@ -135,20 +135,48 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert noted[-1][0][3].regularisation == 2
 
 
-SCORES = {"base": {"n": 300, "accuracy": {"value": 0.33, "low": 0.3, "high": 0.4}}}
+def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("name: mine\nimport: {path: x}\ntrain: {sampling: {max_frames: 40, height: 252}}\n")
+    write_jsonl(tmp_path / "predictions.jsonl", [])
+    noted = calls("asking.evaluate_model", tmp_path)
+    given = ["evaluate", "cl", "--model", "m", "--out", "o"]
+    for more in (
+        [],
+        ["--recipe", str(recipe), "sampling.fps=2"],
+        ["--recipe", str(recipe), "--endpoint", "http://a/v1"],
+    ):
+        run(app, [*given, *more])
+    without, shown, served = (arguments[3].sampling for arguments, _ in noted)
+    assert without is None
+    assert (shown.fps, shown.max_frames, shown.height, shown.width) == (2, 40, 252, 448)
+    assert served is None  # its frames are those of endpoint.sampling
 
 
 def test_compare_tells_predictions_from_settings(calls, monkeypatch):
     noted = calls("evaluation.comparing.compare")
-    monkeypatch.setattr("vlm_autodrive.pipeline.read_scores", lambda folder: SCORES)
     monkeypatch.setattr("vlm_autodrive.cli.tables.print_comparison", lambda folder: print("scores of", folder))
     result = run(app, ["compare", "base=p/b", "p/tuned", "resamples=300", "--out", "o"])
     assert result.exit_code == 0, result.stderr
     assert noted[0][0][0] == {"base": Path("p/b"), "tuned": Path("p/tuned")}
     assert noted[0][0][2].resamples == 300
     assert result.stdout == "scores of made\nmade\n"
-    result = run(app, ["compare", "base=p/b", "--out", "o", "--json"])
-    assert json.loads(result.stdout) == SCORES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a/tuned", "b/tuned"], "a/tuned and b/tuned are both called tuned"),
+        (["base=a", "base=b"], "a and b are both called base"),
+        (["base=a", "resample=300"], "there is no setting resample, nor a folder 300; did you mean resamples?"),
+        (["base=a", "--ahead", "base=b", "--ahead", "base=c"], "b and c are both called base"),
+    ],
+)
+def test_compare_leaves_no_argument_out_silently(calls, arguments, sentence):
+    noted = calls("evaluation.comparing.compare")
+    result = run(app, ["compare", *arguments, "--out", "o"])
+    assert (result.exit_code, noted) == (1, [])
+    assert sentence in result.stderr
 
 
 def detections(video, **changes):

@@ -26,6 +26,7 @@ from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.stores import read_predictions
 
 LEADS_S = (0.5, 1.0, 1.5)
+SETTINGS = CompareSettings(resamples=200)
 
 
 def windows(count=40):
@@ -114,6 +115,23 @@ def test_from_footage_to_the_figure(tmp_path):
     )
     assert figures.anticipation.mean_average_precision.value == pytest.approx(expected, abs=1e-9)
     assert figures.anticipation.clips == {"0.5": (3, 3), "1": (3, 3), "1.5": (3, 3)}
+
+
+def test_what_another_model_answered_is_refused(tmp_path):
+    path = write_video(tmp_path / "0.mp4", seconds=3)
+    splits = {"test": "a", "validation": "b"}
+    clips = [make_clip(clip_id, path=str(path), split=split) for split, clip_id in splits.items()]
+    folder = write_clip_set(tmp_path / "clips", clips)
+    made = {}
+    for key in ("old weights", "new weights"):
+        for split in splits:
+            asked = EvaluateSettings(split=split, reasoning=False, prompts=(), controls=())
+            out = tmp_path / key / split
+            made[key, split] = evaluate(folder, FakeEngine(lambda frames: "C"), key, out, asked)
+    tested = {"tuned": made["new weights", "test"]}
+    compare(tested, tmp_path / "out", SETTINGS, validation={"tuned": made["new weights", "validation"]})
+    with pytest.raises(UserError, match="are not of one model"):
+        compare(tested, tmp_path / "o2", SETTINGS, validation={"tuned": made["old weights", "validation"]})
 
 
 def test_a_frame_later_than_allowed_is_refused(tmp_path):

@@ -24,7 +24,7 @@ def test_majority_goes_by_the_training_clips_alone(tmp_path):
 
 
 def test_majority_needs_training_clips(tmp_path):
-    with pytest.raises(UserError, match="train"):
+    with pytest.raises(UserError, match=r"split\.train above 0"):
         majority(write_clip_set(tmp_path / "clips", [make_clip("a")]), tmp_path / "out", BaselineSettings())
 
 

@@ -2,10 +2,13 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from sklearn.metrics import f1_score
 from statsmodels.stats.proportion import proportion_confint
+from typer.testing import CliRunner
 
+from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import clusters_of
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
+from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Scenario
 
@@ -130,6 +133,17 @@ def test_holm_over_all_pairs(tmp_path):
     (pair,) = compared(tmp_path / "loose", loose, a=["normal"] * 30, b=truth).pairs
     assert pair.permutation_p is None
     assert pair.p_holm == pair.mcnemar.p_value
+
+
+def test_json_holds_the_pairs_and_findings_too(tmp_path):
+    clips = [make_clip(f"{i}", "collision" if i % 2 else "normal") for i in range(40)]
+    right = [c.event_class for c in clips]
+    wanted = compared(tmp_path, clips, base=["normal"] * 40, tuned=right)
+    words = ["compare", f"base={tmp_path / 'base'}", f"tuned={tmp_path / 'tuned'}", "--out", str(tmp_path / "o")]
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert Comparison.model_validate_json(result.stdout) == wanted
+    assert wanted.pairs
+    assert wanted.findings
 
 
 def test_how_many_clips_would_settle_it(tmp_path):

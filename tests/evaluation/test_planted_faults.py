@@ -231,12 +231,19 @@ class _Made(Settings):
     name: str
 
 
-def trained(tmp_path, clips, taught) -> Path:
-    """A checkpoint whose supervision holds these clips, as training leaves it: by way of another checkpoint."""
+def trained(tmp_path, clips, taught, *, chosen=False) -> Path:
+    """A checkpoint whose supervision holds these clips, as training leaves it: by way of another checkpoint.
+
+    With ``chosen`` it was taught some kinds of the supervision alone, as a cell of an ablation is.
+    """
     other_clips = write_clip_set(tmp_path / "other-clips", taught)
     supervision = tmp_path / "supervision"
     with making(supervision, "supervision", {"clips": other_clips}, _Made(name="s")) as folder:
         write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
+    if chosen:
+        whole, supervision = supervision, tmp_path / "chosen"
+        with making(supervision, "supervision", {"supervision": whole}, _Made(name="c")) as folder:
+            write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
     first, second = tmp_path / "first", tmp_path / "checkpoint"
     with making(first, "checkpoint", {"supervision": supervision}, _Made(name="a")):
         pass
@@ -245,10 +252,13 @@ def trained(tmp_path, clips, taught) -> Path:
     return second
 
 
-def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips):
+@pytest.mark.parametrize(("chosen", "left"), [(False, True), (True, True), (True, False)])
+def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips, chosen, left):
     taught = [clip.model_copy(update={"split": "train", "clip_id": f"x-{clip.clip_id}"}) for clip in clips[:6]]
     elsewhere = make_clip("same-id", "normal", split="train", video_id=clips[9].video_id)  # of another data set
-    checkpoint = trained(tmp_path, clips, [*taught, elsewhere])
+    checkpoint = trained(tmp_path, clips, [*taught, elsewhere], chosen=chosen)
+    if not left:
+        shutil.rmtree(tmp_path / "supervision")
     write_clip_set(tmp_path / "clips", clips)
     out = evaluate(
         tmp_path / "clips",

@@ -161,7 +161,7 @@ def test_the_command(world, tmp_path):
 
 
 def test_nothing_to_export_is_told_in_a_sentence(world, tmp_path):
-    with pytest.raises(UserError, match="is no finished supervision"):
+    with pytest.raises(UserError, match="holds no finished supervision"):
         export_supervision(tmp_path, tmp_path / "out", MESSAGES)
     whole, _ = make_world(tmp_path)
     items = read_items(whole)

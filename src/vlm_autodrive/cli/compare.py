@@ -1,11 +1,13 @@
 """``autodrive compare``: scores with intervals, and whether the difference is real."""
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import AsJson, Out, Overwrite, RecipeName
+from vlm_autodrive.errors import UserError
 
 
 def compare(
@@ -65,19 +67,21 @@ def compare(
     from vlm_autodrive.cli.options import print_json, settings_from
     from vlm_autodrive.cli.tables import print_comparison
     from vlm_autodrive.evaluation.comparing import compare as compare_predictions
+    from vlm_autodrive.evaluation.comparing import read_comparison
     from vlm_autodrive.evaluation.settings import CompareSettings
-    from vlm_autodrive.pipeline import read_scores
 
     predictions: dict[str, Path] = {}
     overrides = []
     for text in arguments:
         name, equals, value = text.partition("=")
-        if not equals:
-            predictions[Path(text).name] = Path(text)
-        elif name.split(".")[0] in {"compare", *CompareSettings.model_fields}:
+        if name.split(".")[0] in {"compare", *CompareSettings.model_fields} and equals:
             overrides.append(text)
-        else:
-            predictions[name] = Path(value)
+            continue
+        name, folder = (name, Path(value)) if equals else (Path(text).name, Path(text))
+        near = difflib.get_close_matches(name, CompareSettings.model_fields, n=1, cutoff=0.8)
+        if near and not folder.exists():
+            raise UserError(f"there is no setting {name}, nor a folder {folder}; did you mean {near[0]}?")
+        _put(predictions, name, folder)
     chosen = settings_from(CompareSettings, "compare", recipe, overrides)
     made = compare_predictions(
         predictions,
@@ -91,19 +95,25 @@ def compare(
         overwrite=overwrite,
     )
     if as_json:
-        print_json(read_scores(made))
+        print_json(read_comparison(made).model_dump(mode="json"))
     else:
         print_comparison(made)
         print(made)
 
 
 def _named(texts: list[str] | None, option: str) -> dict[str, Path]:
-    named = {}
+    named: dict[str, Path] = {}
     for text in texts or ():
         name, equals, folder = text.partition("=")
         if not equals or not folder:
             raise typer.BadParameter(
                 f"write NAME=FOLDER, with the model's name as in the predictions, not {text}.", param_hint=option
             )
-        named[name] = Path(folder)
+        _put(named, name, Path(folder))
     return named
+
+
+def _put(named: dict[str, Path], name: str, folder: Path) -> None:
+    if name in named:
+        raise UserError(f"{named[name]} and {folder} are both called {name}; give each a name of its own: NAME=FOLDER.")
+    named[name] = folder

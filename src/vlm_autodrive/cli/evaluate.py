@@ -1,5 +1,6 @@
 """``autodrive evaluate``: ask a model about held-out clips."""
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +38,13 @@ def evaluate(
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
-    from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
+    from vlm_autodrive.asking import BASELINES, SHIPPED_MODEL, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
+    from vlm_autodrive.recipe import asked_as_trained, load_recipe
     from vlm_autodrive.stores import read_predictions
 
     reporter = make_reporter()
@@ -52,7 +54,12 @@ def evaluate(
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
+        near = difflib.get_close_matches(model, (*BASELINES, SHIPPED_MODEL), n=1, cutoff=0.8)
+        if near and near[0] != model and endpoint is None and not Path(model).exists():
+            raise UserError(f"there is no model {model}; did you mean {near[0]}?")
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
+        if recipe is not None:
+            chosen = asked_as_trained(chosen, load_recipe(recipe).train)
         made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)

@@ -20,7 +20,7 @@ from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_taxonomy
+from vlm_autodrive.stores import read_clips, read_taxonomy
 from vlm_autodrive.workers import worker_pool
 
 MEASURED_FILE = "measured.jsonl"
@@ -102,9 +102,12 @@ def camera_shake(
 
 
 def _labelled(clips: Path) -> list[Clip]:
-    found = [clip for clip in clips_of_split(clips, "train") if clip.event_class is not None]
+    found = [clip for clip in read_clips(clips) if clip.split == "train" and clip.event_class is not None]
     if not found:
-        raise UserError(f"{clips} has no training clip with a label; the baselines have nothing to go by.")
+        raise UserError(
+            f"{clips} has no training clip with a label, so the baselines have nothing to go by; make clips with "
+            "split.train above 0."
+        )
     return found
 
 

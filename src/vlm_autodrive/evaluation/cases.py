@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key
+from vlm_autodrive.artifacts import input_key, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
 from vlm_autodrive.evaluation.leaks import Leaks, read_leaks
@@ -104,8 +104,18 @@ def read_cases(
         validation=_read_validation(validation or {}, predictions, labelled),
         ahead=_read_ahead(ahead or {}, predictions),
         references={} if references is None else _references_for(labelled, references),
-        judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
+        judgements={
+            name: read_judgements(folder, _predictions_of(name, folder, predictions))
+            for name, folder in (judgements or {}).items()
+        },
     )
+
+
+def _predictions_of(name: str, folder: Path, predictions: Mapping[str, Path]) -> Path:
+    """A model's predictions, for which something more is given."""
+    if name not in predictions:
+        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+    return predictions[name]
 
 
 def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
@@ -153,14 +163,24 @@ def _read_ahead(
 
 def _read_further(folder: Path, name: str, predictions: Mapping[str, Path]) -> tuple[tuple[Clip, Prediction], ...]:
     """Labelled clips beside the tested ones, with a model's answer for each."""
-    if name not in predictions:
-        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+    tested = _predictions_of(name, folder, predictions)
     input_key(folder, "predictions")
+    if _asked_model(folder) != _asked_model(tested):
+        raise UserError(
+            f"{folder} and {tested} are not of one model, or it was trained anew in between; give {name} what it "
+            "answered itself, or evaluate again."
+        )
     clips, taxonomy = read_clips(folder), read_taxonomy(folder)
     by_clip, _ = _read_answers(folder, name, clips, taxonomy)
     pairs = tuple((clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None)
     _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
     return pairs
+
+
+def _asked_model(folder: Path) -> tuple[object, object]:
+    """What tells the model that was asked from any other: its name and the key of its weights."""
+    asked = read_provenance(folder).settings
+    return asked.get("model"), asked.get("model_key")
 
 
 def _read_answers(

@@ -126,6 +126,7 @@ def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Repor
     Raises:
         UserError: If the endpoint may not be asked, or no prediction has a trace.
     """
+    input_key(predictions, "predictions")
     wanted = _wanted(predictions)
     bodies = [_body(settings, each.prompt) for each in wanted if each.prompt]
     url = endpoint_of(settings, _JUDGE).url

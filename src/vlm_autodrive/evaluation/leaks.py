@@ -85,11 +85,10 @@ def write_leaks(folder: Path, clips: Path, asked: Sequence[Clip], model: Path | 
     own, own_catalog = read_provenance(clips), _catalog_key(clips)
     learnt: list[Shared] = []
     for supervision in taught:
-        made_from = read_provenance(supervision).inputs["clips"]
-        if made_from.key == own.key:
+        key, source = _clips_of(supervision)
+        if key == own.key:
             continue  # whatever is shared with it, is found among ``others``
         seen = [(clip, supervision.name) for clip in iterate_clips(supervision) if clip.split != "test"]
-        source = Path(absolute_from_artifact(made_from.path, supervision))
         learnt += shared_with(asked, seen, files_alone=_catalog_key(source) != own_catalog or own_catalog is None)
     leaks = Leaks(
         shared=tuple(shared_with(asked, others)),
@@ -225,6 +224,15 @@ def _taught(model: Path) -> tuple[list[Path], list[str]]:
         else:
             unknown.append(folder.name)
     return found, unknown
+
+
+def _clips_of(supervision: Path) -> tuple[str | None, Path]:
+    """Key and folder of the clips that were supervised; no key where the set that kinds were chosen from is gone."""
+    inputs = read_provenance(supervision).inputs
+    if "clips" in inputs:
+        return inputs["clips"].key, Path(absolute_from_artifact(inputs["clips"].path, supervision))
+    whole = Path(absolute_from_artifact(inputs["supervision"].path, supervision))
+    return _clips_of(whole) if (whole / PROVENANCE).is_file() else (None, whole)
 
 
 def _catalog_key(clips: Path) -> str | None:
