@@ -21,11 +21,16 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
-from vlm_autodrive.metrics.anticipation import challenge_score
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.stores import read_predictions
 
 LEADS_S = (0.5, 1.0, 1.5)
+
+
+def challenge_score(scores, positives, groups):
+    """Nexar's metric written out: scikit-learn for each time ahead, then the mean."""
+    scores, positives, groups = np.array(scores), np.array(positives), np.array(groups)
+    return np.mean([average_precision_score(positives[groups == g], scores[groups == g]) for g in np.unique(groups)])
 
 
 def windows(count=40):
