@@ -69,6 +69,16 @@ def test_tables_of_classes_and_what_is_undefined():
         difference_over_seeds(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), SHARE, 3)
 
 
+@pytest.mark.parametrize("clusters", [8, 15])
+def test_few_clusters_are_covered_too(clusters):
+    assert coverage(3, clusters, 0.1) >= 0.92 - 3 * np.sqrt(0.92 * 0.08 / 300)
+
+
+def test_a_single_cluster_has_no_interval():
+    figure = over_seeds(counts_of([[1], [2]]), SHARE, 2)
+    assert (figure.low, figure.method) == (None, "no interval from a single cluster")
+
+
 def coverage(seeds, clusters, spread, repeats=300):
     rng = np.random.default_rng([seeds, clusters, round(100 * spread)])
     hits = 0
