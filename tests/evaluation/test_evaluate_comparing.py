@@ -203,6 +203,15 @@ def test_event_time_counts_rightly_found_events_only(tmp_path):
     assert scores.agreement.n == 5
 
 
+@pytest.mark.parametrize("time_s", [-0.5, 2.5])
+def test_an_event_outside_the_window_is_none_to_cite(tmp_path, time_s):
+    clips = [make_clip("in", "collision"), make_clip("out", "collision", event_time_s=time_s)]
+    said = [make_prediction(clip, "collision", traced="collision", time_s=1.0) for clip in clips]
+    scores = compared(tmp_path, clips, m=said).models["m"]
+    assert scores.event_time.n == scores.traces.cites_event["2"].n == 1
+    assert scores.event_time.constant_s == 1.0
+
+
 def test_without_traces_there_is_no_agreement(tmp_path):
     clips = triplets(2)
     scores = compared(tmp_path, clips, m=["normal"] * 6).models["m"]

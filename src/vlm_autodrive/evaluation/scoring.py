@@ -14,7 +14,7 @@ from vlm_autodrive.evaluation.probabilities import calibration_scores, ranking_s
 from vlm_autodrive.evaluation.prompt_spread import prompt_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.evaluation.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
-from vlm_autodrive.evaluation.traces import trace_scores
+from vlm_autodrive.evaluation.traces import event_shown, trace_scores
 from vlm_autodrive.evaluation.two_classes import event_scores
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
@@ -153,7 +153,7 @@ def _event_time(cases: Cases, model: str, settings: CompareSettings) -> EventTim
         for clip, p, cluster in zip(cases.clips, cases.predictions[model], cases.clusters, strict=True)
         if clip.event_class in cases.taxonomy.event_names
         and clip.event_time_s is not None
-        and clip.event_time_s <= clip.duration_s  # a causal window ends before its event: there is nothing to cite
+        and event_shown(clip)
         and p.verdict.event_class == clip.event_class
         and p.reasoning is not None
     ]
