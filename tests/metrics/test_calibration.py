@@ -148,3 +148,14 @@ def test_wild_probabilities(rows):
     assert 0 <= figures.ece.value <= 1
     for figure in (figures.ece, figures.brier, figures.nll):
         assert figure.low is None or figure.low <= figure.value + 1e-9 <= figure.high + 2e-9
+
+
+def test_clips_of_one_drive_make_the_bins_less_sure():
+    """Four copies of every clip are no more evidence than one: the reliability plot must not say so."""
+    probabilities, truths = case(2, 200)
+    once = calibration_figures(probabilities, truths, range(200)).bins
+    copies = np.repeat(np.arange(200), 4)
+    fourfold = calibration_figures(probabilities[copies], truths[copies], copies.tolist()).bins
+    assert {one.right.method for one in once} == {"wilson"}
+    width, of_copies = (np.mean([one.right.high - one.right.low for one in bins]) for bins in (once, fourfold))
+    assert of_copies == pytest.approx(width, rel=0.2)

@@ -20,8 +20,8 @@ from vlm_autodrive.metrics.intervals import (
     percentile_bounds,
     renumbered,
     resampled_sums,
+    share,
     undefined,
-    wilson,
 )
 from vlm_autodrive.records import Record
 
@@ -44,7 +44,7 @@ class ReliabilityBin(Record):
     Attributes:
         n: How many.
         confidence: Mean probability of the class named.
-        right: Share of them that are right, with Wilson's interval.
+        right: Share of them that are right; Wilson where every clip is its own cluster, else cluster bootstrap.
     """
 
     n: int
@@ -127,7 +127,7 @@ def calibration_figures(
             ReliabilityBin(
                 n=int(inside.sum()),
                 confidence=float(confidence[inside].mean()),
-                right=wilson(int(right[inside].sum()), int(inside.sum())),
+                right=share(right[inside], np.asarray(groups)[inside].tolist(), resamples, seed),
             )
             for inside in (place == number for number in np.unique(place))
         ),
