@@ -106,6 +106,10 @@ def test_the_temperature_comes_from_validation_alone():
     assert scores.warning == ""
     few = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), validation[:31]), "m", SETTINGS)
     assert "only 30 validation clips" in few.warning
+    silent = [(clip, spoken(clip, None)) for clip in held_out]
+    none = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), silent), "m", SETTINGS)
+    assert (none.temperature, none.scaled, none.validation_clips) == (None, None, 0)
+    assert "No validation clip has probabilities" in none.warning
 
 
 def test_a_model_without_probabilities_has_none_of_it():

@@ -115,14 +115,22 @@ def test_the_temperature_makes_the_log_loss_least(sharpness):
     assert found == pytest.approx(theirs.x, abs=1e-4)
     assert loss(found) == pytest.approx(theirs.fun, abs=1e-9)
     assert found == pytest.approx(sharpness, rel=0.1)  # the sharpness that was put in is taken out
-    assert temperature_warning(found, 4000) == ""
+    assert temperature_warning(found, truths) == ""
 
 
 def test_a_temperature_that_nothing_fixes_is_told():
     always_right = np.array([[0.6, 0.4]] * 60)
     found = fit_temperature(always_right, np.zeros(60, dtype=int))
-    assert "end of the range" in temperature_warning(found, 60)
-    assert "only 12 validation clips" in temperature_warning(1.3, 12)
+    assert "end of the range" in temperature_warning(found, np.zeros(60, dtype=int))
+    assert "only 12 validation clips" in temperature_warning(1.3, np.arange(12) % 2)
+    assert "60 validation clips are all of one class" in temperature_warning(1.3, np.ones(60, dtype=int))
+    assert "No validation clip has probabilities" in temperature_warning(None, np.zeros(0, dtype=int))
+
+
+def test_no_error_at_all_is_no_certainty():
+    always_right = np.array([[1.0, 0.0]] * 60)
+    ece = calibration_figures(always_right, np.zeros(60, dtype=int), range(60)).ece
+    assert (ece.value, ece.low, ece.high) == (0.0, None, None)
 
 
 def test_scaling_keeps_order_and_sum():

@@ -92,7 +92,7 @@ def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> C
         scaled=scaled,
         risk_coverage=curve,
         aurc=area,
-        warning="" if temperature is None else temperature_warning(temperature, count),
+        warning=temperature_warning(temperature, fit_truths[fit_given]) if validation else "",
     )
 
 

@@ -21,6 +21,7 @@ from vlm_autodrive.records import Record
 FEW_CLUSTERS = 30
 RESAMPLES = 2000
 METHOD = "cluster bootstrap"
+NO_SPREAD = "no interval, as the resamples show no spread"
 _ROUNDING = 1e-12
 _BLOCK = 2_000_000  # numbers of a block of draws: 16 MB
 
@@ -181,7 +182,7 @@ def bootstrap_figure(
         return Figure(value=value, low=None, high=None, n=n, method="no interval from a single cluster")
     low, high = percentile_bounds(drawn, level, bearing)
     if high - low <= _ROUNDING:
-        return Figure(value=value, low=None, high=None, n=n, method="no interval, as the resamples show no spread")
+        return Figure(value=value, low=None, high=None, n=n, method=NO_SPREAD)
     return Figure(value=value, low=low, high=high, n=n, method=method)
 
 
