@@ -134,8 +134,8 @@ def test_an_answer_that_is_no_grade_is_a_record_with_its_reason(predictions, tmp
     record = read_judgement_records(out)[3]
     assert (record.outcome, record.grade) == (outcome, None)
     assert reason in record.reason
-    assert "clip-3" not in read_judgements(out).grades
-    assert len(read_judgements(out).grades) == 10
+    assert "clip-3" not in read_judgements(out, predictions).grades
+    assert len(read_judgements(out, predictions).grades) == 10
 
 
 def test_a_spent_budget_stops_and_what_was_paid_is_not_paid_again(predictions, tmp_path):
@@ -193,7 +193,7 @@ def test_people_are_set_beside_the_judge(predictions, tmp_path):
     people = table(tmp_path / "p.csv", "clip-0,1,ann", "clip-0,2,bob", "clip-1,2,ann", "clip-2,5,bob", "clip-6,3,ann")
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), people=people)
-    found = read_judgements(out)
+    found = read_judgements(out, predictions)
     assert found.people == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
     cases = read_cases({"tuned": predictions}, judgements={"tuned": out})
     scores = judge_scores(cases, "tuned", CompareSettings())
@@ -214,17 +214,18 @@ def test_without_people_there_is_no_agreement_and_without_a_judge_nothing(predic
     assert judge_scores(cases, "base", CompareSettings()) is None
 
 
-def test_judgements_of_another_models_traces_are_refused(predictions, tmp_path):
+def test_judgements_of_other_traces_or_for_nobody_are_refused(predictions, tmp_path):
+    """Those of the same model from before its errors were retried are others too."""
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
     clips = [make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"weather": "rain"}) for n in range(12)]
-    made = [traced(clip, "x").model_copy(update={"model": "other"}) for clip in clips]
-    other = write_prediction_set(tmp_path / "other", clips, made)
-    cases = read_cases({"other": other}, judgements={"other": out})
-    with pytest.raises(UserError, match="are of traces by some-model"):
-        judge_scores(cases, "other", CompareSettings())
+    other = write_prediction_set(tmp_path / "other", clips, [traced(clip, "x") for clip in clips])
+    with pytest.raises(UserError, match="grades other traces than those in"):
+        read_cases({"other": other}, judgements={"other": out})
+    with pytest.raises(UserError, match="is given for tined, of which there are no predictions"):
+        read_cases({"tuned": predictions}, judgements={"tined": out})
     with pytest.raises(UserError, match="judgements is needed"):
-        read_judgements(predictions)
+        read_judgements(predictions, predictions)
 
 
 @pytest.mark.parametrize(

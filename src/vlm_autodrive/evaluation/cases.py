@@ -104,7 +104,7 @@ def read_cases(
         validation=_read_validation(validation or {}, predictions, taxonomy, labelled),
         ahead=_read_ahead(ahead or {}, predictions, taxonomy),
         references={} if references is None else _references_for(labelled, references),
-        judgements={name: read_judgements(folder) for name, folder in (judgements or {}).items()},
+        judgements=_read_judgements(judgements or {}, predictions),
     )
 
 
@@ -151,12 +151,23 @@ def _read_ahead(
     return found
 
 
+def _read_judgements(folders: Mapping[str, Path], predictions: Mapping[str, Path]) -> dict[str, Judgements]:
+    """What a judge thinks of each model's traces."""
+    for name, folder in folders.items():
+        _refuse_unknown_name(folder, name, predictions)
+    return {name: read_judgements(folder, predictions[name]) for name, folder in folders.items()}
+
+
+def _refuse_unknown_name(folder: Path, name: str, predictions: Mapping[str, Path]) -> None:
+    if name not in predictions:
+        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+
+
 def _read_further(
     folder: Path, name: str, predictions: Mapping[str, Path], taxonomy: Taxonomy
 ) -> tuple[tuple[Clip, Prediction], ...]:
     """Labelled clips beside the tested ones, with the same model's answer for each."""
-    if name not in predictions:
-        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+    _refuse_unknown_name(folder, name, predictions)
     input_key(folder, "predictions")
     if read_taxonomy(folder) != taxonomy:
         raise UserError(f"{name} was asked with other classes in {folder}; evaluate it with the same.")

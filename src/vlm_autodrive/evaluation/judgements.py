@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm_autodrive.artifacts import input_key
+from vlm_autodrive.artifacts import input_key, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparison import JudgeScores
 from vlm_autodrive.evaluation.settings import CompareSettings
@@ -34,22 +34,24 @@ class Judgements:
         judge: The model that judges.
         grades: Its grade of each trace, 1 to 5, by clip id; a trace that it gave no readable grade is missing.
         people: People's mean grade, by clip id; empty if none graded.
-        model: The model that wrote the traces; empty if that is not known.
     """
 
     judge: str
     grades: Mapping[str, int]
     people: Mapping[str, float]
-    model: str = ""
 
 
-def read_judgements(folder: Path) -> Judgements:
-    """Read what `judge` made.
+def read_judgements(folder: Path, predictions: Path) -> Judgements:
+    """Read what `judge` made of some predictions.
 
     Raises:
-        UserError: If ``folder`` does not hold it.
+        UserError: If ``folder`` does not hold it, or it was made of others, such as before errors were retried.
     """
     input_key(folder, "judgements")
+    if read_provenance(folder).inputs["predictions"].key != input_key(predictions, "predictions"):
+        raise UserError(
+            f"{folder} grades other traces than those in {predictions}; have these judged with `autodrive judge`."
+        )
     records = read_judgement_records(folder)
     by_clip: dict[str, list[int]] = defaultdict(list)
     for one in read_persons_grades(folder):
@@ -58,25 +60,14 @@ def read_judgements(folder: Path) -> Judgements:
         judge=records[0].judge,
         grades={record.clip_id: record.grade for record in records if record.grade is not None},
         people={clip_id: sum(grades) / len(grades) for clip_id, grades in by_clip.items()},
-        model=records[0].model,
     )
 
 
 def judge_scores(cases: "Cases", model: str, settings: CompareSettings) -> JudgeScores | None:
-    """The grades of a model's traces on the labelled clips; None if no judge was asked.
-
-    Raises:
-        UserError: If the judgements are of another model's traces.
-    """
+    """The grades of a model's traces on the labelled clips; None if no judge was asked."""
     found = cases.judgements.get(model)
     if found is None:
         return None
-    written_by = cases.predictions[model][0].model
-    if found.model and found.model != written_by:
-        raise UserError(
-            f"the judgements given for {model} are of traces by {found.model}, but {model} is {written_by}; "
-            "name those of its own predictions."
-        )
     judged = [
         (clip.clip_id, n) for clip, n in zip(cases.clips, cases.clusters, strict=True) if clip.clip_id in found.grades
     ]
