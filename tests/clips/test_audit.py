@@ -6,7 +6,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
@@ -17,7 +16,7 @@ from vlm_autodrive.clips.audited import Audited, FileFacts
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.duplicates import hash_frames, look_alikes
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.shortcuts import _auc, find_shortcuts
+from vlm_autodrive.clips.shortcuts import find_shortcuts
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, write_catalog, write_clips
@@ -66,15 +65,6 @@ def item(name, label="normal", group=None, **facts):
 def by_fact(items, **how):
     found = find_shortcuts(items, DEFAULT_TAXONOMY, whole_videos=False, seed=0, **how)
     return {shortcut.fact: shortcut for shortcut in found}
-
-
-def test_the_area_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores, positive = rng.integers(0, 9, 80) / 9, rng.random(80) < 0.4
-    weights = np.stack([np.ones(80), rng.integers(0, 4, 80).astype(float)])
-    areas = _auc(scores, positive, weights)
-    wanted = [roc_auc_score(positive, scores, sample_weight=row) for row in weights]
-    assert areas == pytest.approx(wanted)
 
 
 def test_a_fact_that_tells_the_class_leaks_and_the_others_do_not():

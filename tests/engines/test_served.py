@@ -137,6 +137,13 @@ def test_votes_are_another_kind_of_confidence(tmp_path):
     assert not any("logprobs" in asked.body for asked in endpoint.asked)
 
 
+@pytest.mark.parametrize(("votes", "text"), [("BABA", "B"), ("CABAB", "A"), ("CBBA", "B")])
+def test_of_votes_that_are_even_the_first_counts_and_not_the_gravest_class(tmp_path, votes, text):
+    with serve(lambda asked: completion(votes[asked.body["seed"]])) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT], votes=len(votes))
+    assert answers[0][0].text == text
+
+
 @pytest.mark.parametrize(
     ("votes", "outcome"),
     [(["A", "A", "bad"], Outcome.OK), (["A", "bad", "bad"], Outcome.REFUSED)],

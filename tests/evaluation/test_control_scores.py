@@ -5,10 +5,12 @@ import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict, write_prediction_set
 from sklearn.metrics import accuracy_score, f1_score
 
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
 from vlm_autodrive.evaluation.prompt_spread import prompt_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.evaluation.slices import triplet_scores
 
 SETTINGS = CompareSettings()
 COLLISION, NEAR, NORMAL = NAMES
@@ -88,7 +90,7 @@ def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
     predictions = [make_prediction(clip, COLLISION, controls=controls) for clip in clips]
     for scores in control_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS).values():
         lost = scores.macro_f1_lost
-        assert (lost.value, lost.low, lost.high) == (0, 0, 0)
+        assert (lost.value, lost.low, lost.high) == (0, None, None)  # no certainty
         assert scores.same_answer.value == 1
 
 
@@ -124,3 +126,29 @@ def test_without_probabilities_no_fall_can_be_told(tmp_path):
     cases = cases_of(tmp_path, [clip], [make_prediction(clip, COLLISION, controls=controls)])
     scores = faithfulness_scores(cases, "m", SETTINGS)
     assert (scores.clips, scores.difference.value) == (0, None)
+
+
+def test_votes_that_name_no_class_are_shared_out_on_controls_and_triplets_too(tmp_path):
+    """As in every other figure: half of all votes for collision, and none for another class, is a probability of 1."""
+    half, full = dict.fromkeys(NAMES, 0.0) | {COLLISION: 0.5}, probabilities(0.6)
+    clips = [make_clip(f"{name}{i}", name, triplet_id=f"t{i}") for i in range(3) for name in NAMES]
+    controls = {"event_hidden": make_verdict(COLLISION, half), "elsewhere_hidden": make_verdict(COLLISION, full)}
+    predictions = [make_prediction(c, COLLISION, probabilities=half, controls=controls) for c in clips]
+    cases = cases_of(tmp_path, clips, predictions)
+    scores = faithfulness_scores(cases, "m", SETTINGS)
+    assert (scores.before.value, scores.fall_at_event.value) == (1.0, 0.0)
+    assert scores.fall_elsewhere.value == pytest.approx(0.4)
+    assert triplet_scores(cases, "m", SETTINGS).first_class_probability[NORMAL].value == 1.0
+
+
+@pytest.mark.parametrize("where", ["shown", "hidden"])
+def test_probabilities_that_leave_out_a_class_are_refused(tmp_path, where):
+    torn = {NEAR: 0.5, NORMAL: 0.5}
+    clips = [make_clip("a", COLLISION)]
+    hidden = make_verdict(COLLISION, torn if where == "hidden" else probabilities(0.6))
+    controls = {"event_hidden": hidden, "elsewhere_hidden": hidden}
+    said = make_prediction(
+        clips[0], COLLISION, probabilities=torn if where == "shown" else probabilities(0.6), controls=controls
+    )
+    with pytest.raises(UserError, match="the probabilities in m's prediction for a leave out collision"):
+        faithfulness_scores(cases_of(tmp_path, clips, [said]), "m", SETTINGS)

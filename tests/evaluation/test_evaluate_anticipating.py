@@ -21,12 +21,17 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
-from vlm_autodrive.metrics.anticipation import challenge_score
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.stores import read_predictions
 
 LEADS_S = (0.5, 1.0, 1.5)
 SETTINGS = CompareSettings(resamples=200)
+
+
+def challenge_score(scores, positives, groups):
+    """Nexar's metric written out: scikit-learn for each time ahead, then the mean."""
+    scores, positives, groups = np.array(scores), np.array(positives), np.array(groups)
+    return np.mean([average_precision_score(positives[groups == g], scores[groups == g]) for g in np.unique(groups)])
 
 
 def windows(count=40):
@@ -170,6 +175,35 @@ def test_a_failed_clip_ranks_where_it_does_the_most_harm(tmp_path, event_class):
         worst if (p := said[i].verdict.probabilities) is None else p["collision"] + p["near_collision"] for i in mine
     ]
     assert after.average_precision[lead].value == pytest.approx(average_precision_score(positives, values), abs=1e-9)
+
+
+def test_votes_of_which_none_names_a_class_are_no_answer(tmp_path):
+    """They would sum to 0 for an event, the best that a window without one can have."""
+    clips = [c for c in windows() if not c.problem]
+    said = predictions(clips)
+    index = next(i for i, c in enumerate(clips) if c.event_class == "normal")
+    silent = said[index].verdict.model_copy(update={"probabilities": dict.fromkeys(DEFAULT_TAXONOMY.names, 0.0)})
+    dead = scored(tmp_path / "dead", clips, [*said[:index], failed(said[index], "died"), *said[index + 1 :]])
+    said[index] = said[index].model_copy(update={"verdict": silent})
+    assert scored(tmp_path / "silent", clips, said) == dead
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"probabilities": {"collision": 0.5, "normal": 0.5}}, "leave out near_collision"),
+        ({"probability_source": "votes"}, "of several kinds"),
+    ],
+)
+def test_probabilities_that_are_none_are_refused_of_windows_given_beside(tmp_path, changes, message):
+    ahead = [c for c in windows() if not c.problem]
+    said = predictions(ahead)
+    said[3] = said[3].model_copy(update={"verdict": said[3].verdict.model_copy(update=changes)})
+    clips = [make_clip("a", "collision"), make_clip("b", "normal")]
+    folder = write_prediction_set(tmp_path / "m", clips, [make_prediction(c, "normal") for c in clips])
+    beside = write_prediction_set(tmp_path / "ahead", ahead, said)
+    with pytest.raises(UserError, match=message):
+        compare({"m": folder}, tmp_path / "out", CompareSettings(resamples=300), ahead={"m": beside})
 
 
 def test_a_videos_windows_are_one_cluster(tmp_path):

@@ -10,7 +10,7 @@ from vlm_autodrive.evaluation.cases import clusters_of
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Scenario
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Scenario, Verdict
 
 NAMES = DEFAULT_TAXONOMY.names
 
@@ -215,6 +215,25 @@ def test_event_time_counts_rightly_found_events_only(tmp_path):
     assert scores.event_time.constant_s == 1.4
     assert scores.agreement.value == 0.8
     assert scores.agreement.n == 5
+
+
+@pytest.mark.parametrize("time_s", [-0.5, 2.5])
+def test_an_event_outside_the_window_is_none_to_cite(tmp_path, time_s):
+    clips = [make_clip("in", "collision"), make_clip("out", "collision", event_time_s=time_s)]
+    said = [make_prediction(clip, "collision", traced="collision", time_s=1.0) for clip in clips]
+    scores = compared(tmp_path, clips, m=said).models["m"]
+    assert scores.event_time.n == scores.traces.cites_event["2"].n == 1
+    assert scores.event_time.constant_s == 1.0
+
+
+def test_clips_that_failed_take_no_part_in_the_time_for_a_clip(tmp_path):
+    clips = [make_clip(f"{i}") for i in range(5)]
+    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="no video")
+    said = [make_prediction(clip, "normal").model_copy(update={"latency_s": 2.0}) for clip in clips]
+    said[1:4] = [p.model_copy(update={"verdict": failed, "latency_s": 0.0}) for p in said[1:4]]
+    nothing = [p.model_copy(update={"verdict": failed, "latency_s": 60.0}) for p in said]
+    models = compared(tmp_path, clips, half=said, none=nothing).models
+    assert (models["half"].latency_s, models["none"].latency_s) == (2.0, 0.0)
 
 
 def test_without_traces_there_is_no_agreement(tmp_path):

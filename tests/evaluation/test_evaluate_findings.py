@@ -83,6 +83,23 @@ def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_nam
     assert [f.kind for f in found] == ["failed_answers", "always_same_class"]
 
 
+@pytest.mark.parametrize("lost", ["failed", "missing"])
+def test_a_control_that_failed_is_no_proof_of_sight(lost):
+    """A macro-F1 of 0 on black video, since it was never answered, must not look as if the video had been needed."""
+    cases = cases_of(np.random.default_rng(0), 60, 1, 0.9, "constant")
+    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="refused, 400")
+    said = [p.model_copy(update={"other_prompts": {"short": p.verdict}}) for p in cases.predictions["m"]]
+    for i in range(0, 60, 2):
+        others = {} if lost == "missing" else {"short": failed}
+        black = {} if lost == "missing" else {"black": failed}
+        controls = {name: verdict for name, verdict in said[i].controls.items() if name != "black"} | black
+        said[i] = said[i].model_copy(update={"controls": controls, "other_prompts": others})
+    (found,) = find_faults(replace(cases, predictions={"m": tuple(said)}), {"m": None})
+    assert (found.severity, found.kind) == ("warning", "failed_controls")
+    assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text
+    assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")
+
+
 def test_kappa_by_hand():
     # 6 of 10 alike; by chance (5 * 4 + 5 * 6) / 100 = 0.5
     first = ["a"] * 5 + ["b"] * 5

@@ -1,15 +1,19 @@
+import json
+
 import numpy as np
 import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction, write_prediction_set
 from sklearn import metrics as sk
 
+from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import Cases, clusters_of, read_cases
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.probabilities import ANY_EVENT, calibration_scores, ranking_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.calibration import at_temperature, fit_temperature
-from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
+from vlm_autodrive.stores import TAXONOMY_FILE
 
 SETTINGS = CompareSettings(resamples=200)
 
@@ -102,6 +106,10 @@ def test_the_temperature_comes_from_validation_alone():
     assert scores.warning == ""
     few = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), validation[:31]), "m", SETTINGS)
     assert "only 30 validation clips" in few.warning
+    silent = [(clip, spoken(clip, None)) for clip in held_out]
+    none = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), silent), "m", SETTINGS)
+    assert (none.temperature, none.scaled, none.validation_clips) == (None, None, 0)
+    assert "No validation clip has probabilities" in none.warning
 
 
 def test_a_model_without_probabilities_has_none_of_it():
@@ -167,3 +175,26 @@ def test_all_of_it_stands_in_a_comparison_from_disk(tmp_path):
     assert scores.event.recall.value == pytest.approx(
         ((probabilities.argmax(axis=1) != 2) & (truths != 2)).sum() / (truths != 2).sum()
     )
+
+
+@pytest.mark.parametrize("other", ["name", "weights", "classes"])
+def test_a_temperature_is_not_fitted_on_another_models_answers(tmp_path, other):
+    clips, probabilities, _ = world(n=30)
+    held_out, theirs, _ = world(n=30, seed=1, prefix="v")
+    said = list(map(spoken, held_out, theirs))
+    if other == "name":
+        said = [prediction.model_copy(update={"model": "another"}) for prediction in said]
+    tested = write_prediction_set(tmp_path / "t", clips, list(map(spoken, clips, probabilities)))
+    fitted = write_prediction_set(tmp_path / "v", held_out, said)
+    if other == "weights":
+        for folder, key in ((tested, "before"), (fitted, "after")):
+            path = folder / PROVENANCE
+            known = json.loads(path.read_text())
+            path.write_text(json.dumps(known | {"settings": {"model_key": key}}))
+    if other == "classes":
+        last = DEFAULT_TAXONOMY.normal.model_copy(update={"definition": "something else"})
+        classes = Taxonomy(classes=(*DEFAULT_TAXONOMY.classes[:-1], last))
+        (fitted / TAXONOMY_FILE).write_text(classes.model_dump_json())
+    message = "asked with other classes" if other == "classes" else "holds answers of another model than"
+    with pytest.raises(UserError, match=message):
+        compare({"m": tested}, tmp_path / "out", SETTINGS, validation={"m": fitted})

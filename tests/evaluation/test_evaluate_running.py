@@ -150,7 +150,7 @@ class Fragile(FakeEngine):
         return super().answer(clips, questions)
 
 
-@pytest.mark.parametrize("batch_clips", [2, 16])
+@pytest.mark.parametrize("batch_clips", [1, 2, 16])
 def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, batch_clips):
     predictions = read_predictions(run(clip_set, Fragile(code_of), batch_clips=batch_clips))
     reasons = {i: predictions[i].verdict.reason for i in (0, 1, 3, 5)}
@@ -243,6 +243,17 @@ def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set
     run(clip_set, engine, batch_clips=2)
     assert engine.asked == [2]
     assert lines_of(out) == after
+
+
+def test_a_retry_does_not_ask_about_clips_that_cannot_be_used(clip_set, tmp_path):
+    usable = [clip for clip in read_clips(clip_set) if clip.clip_id != "clip-2"]
+    assert any(clip.problem for clip in usable)
+    clips = write_clip_set(tmp_path / "usable", usable)
+    settings = EvaluateSettings(prompts=(), controls=())
+    made = evaluate(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings)
+    before = read_provenance(made)
+    evaluate(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings, retry_errors=True)
+    assert read_provenance(made) == before
 
 
 def test_a_retry_that_is_interrupted_loses_nothing(clip_set):

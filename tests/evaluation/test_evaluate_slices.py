@@ -108,3 +108,11 @@ def test_no_slice_is_found_where_all_are_alike():
 def test_a_field_with_one_value_has_no_rest_to_test_against():
     clips = [make_clip(f"{i}", metadata={"light": "day"}) for i in range(20)]
     assert slice_tests(cases_of(clips, ["normal"] * 20), "m", SETTINGS) == ()
+
+
+def test_the_rest_of_a_slice_is_what_has_the_field_too():
+    """Clips of unknown light are all wrong; they must not make the day look better than the night."""
+    clips = [make_clip(f"{i}", metadata={"light": "day" if i % 2 else "night"}) for i in range(40)]
+    clips += [make_clip(f"unknown-{i}") for i in range(40)]
+    tests = slice_tests(cases_of(clips, ["normal"] * 40 + ["collision"] * 40), "m", SETTINGS)
+    assert [(t.value, t.difference.value, t.p_value) for t in tests] == [("day", 0.0, 1.0), ("night", 0.0, 1.0)]

@@ -109,3 +109,10 @@ def test_without_a_clip_of_the_first_class_accuracy_is_told(tmp_path):
 def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
     figures, clips = compared(tmp_path, {"base": lambda i: True}, count=count)
     assert any(note.startswith(wanted) for note in data_notes(clips, figures))
+
+
+def test_without_normal_clips_nothing_is_said_of_false_alarms(tmp_path):
+    figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[:2])
+    said = verdict(figures, DEFAULT_TAXONOMY)
+    assert "for an event" not in said
+    assert "–" not in said

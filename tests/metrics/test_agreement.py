@@ -65,3 +65,16 @@ def test_things_graded_once_say_nothing():
     assert figure.value == pytest.approx(ordinal_alpha([(2, 3), (4, 4)]))
     assert ordinal_alpha_figure([(1,)], [0]).value is None
     assert ordinal_alpha_figure([(2, 2), (2, 2)], [0, 1]).value is None
+
+
+@pytest.mark.parametrize("differing", [1, 2, 6])
+def test_units_on_which_graders_agree_bear_on_the_interval(differing):
+    """Alone, such a unit has no alpha; that must not leave the interval to the few on which they differ."""
+    rng = np.random.default_rng(2)
+    units = [(float(grade), float(grade)) for grade in rng.integers(1, 6, 60)]
+    units[:differing] = [(grade, grade % 5 + 1) for grade, _ in units[:differing]]
+    figure = ordinal_alpha_figure(units, range(60))
+    rows = np.random.default_rng(3).integers(60, size=(500, 60))
+    by_hand = np.percentile([ordinal_alpha([units[i] for i in row]) for row in rows], [2.5, 97.5])
+    assert (figure.low, figure.high) == pytest.approx(tuple(by_hand), abs=0.03)
+    assert figure.method == "cluster bootstrap"

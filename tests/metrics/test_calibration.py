@@ -115,14 +115,22 @@ def test_the_temperature_makes_the_log_loss_least(sharpness):
     assert found == pytest.approx(theirs.x, abs=1e-4)
     assert loss(found) == pytest.approx(theirs.fun, abs=1e-9)
     assert found == pytest.approx(sharpness, rel=0.1)  # the sharpness that was put in is taken out
-    assert temperature_warning(found, 4000) == ""
+    assert temperature_warning(found, truths) == ""
 
 
 def test_a_temperature_that_nothing_fixes_is_told():
     always_right = np.array([[0.6, 0.4]] * 60)
     found = fit_temperature(always_right, np.zeros(60, dtype=int))
-    assert "end of the range" in temperature_warning(found, 60)
-    assert "only 12 validation clips" in temperature_warning(1.3, 12)
+    assert "end of the range" in temperature_warning(found, np.zeros(60, dtype=int))
+    assert "only 12 validation clips" in temperature_warning(1.3, np.arange(12) % 2)
+    assert "60 validation clips are all of one class" in temperature_warning(1.3, np.ones(60, dtype=int))
+    assert "No validation clip has probabilities" in temperature_warning(None, np.zeros(0, dtype=int))
+
+
+def test_no_error_at_all_is_no_certainty():
+    always_right = np.array([[1.0, 0.0]] * 60)
+    ece = calibration_figures(always_right, np.zeros(60, dtype=int), range(60)).ece
+    assert (ece.value, ece.low, ece.high) == (0.0, None, None)
 
 
 def test_scaling_keeps_order_and_sum():
@@ -148,3 +156,14 @@ def test_wild_probabilities(rows):
     assert 0 <= figures.ece.value <= 1
     for figure in (figures.ece, figures.brier, figures.nll):
         assert figure.low is None or figure.low <= figure.value + 1e-9 <= figure.high + 2e-9
+
+
+def test_clips_of_one_drive_make_the_bins_less_sure():
+    """Four copies of every clip are no more evidence than one: the reliability plot must not say so."""
+    probabilities, truths = case(2, 200)
+    once = calibration_figures(probabilities, truths, range(200)).bins
+    copies = np.repeat(np.arange(200), 4)
+    fourfold = calibration_figures(probabilities[copies], truths[copies], copies.tolist()).bins
+    assert {one.right.method for one in once} == {"wilson"}
+    width, of_copies = (np.mean([one.right.high - one.right.low for one in bins]) for bins in (once, fourfold))
+    assert of_copies == pytest.approx(width, rel=0.2)

@@ -5,16 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
+from statsmodels.stats.proportion import proportion_confint
 
-from vlm_autodrive.metrics.anticipation import (
-    anticipation,
-    average_precision,
-    challenge_score,
-    weighted_average_precisions,
-)
+from vlm_autodrive.metrics.anticipation import anticipation
+from vlm_autodrive.metrics.intervals import percentile_bounds, resampled_counts
 
 LEADS_S = (0.5, 1.0, 1.5)
 
@@ -43,7 +38,6 @@ def test_the_challenge_on_its_real_table(fixtures_dir):
                     clusters.append(number)
     assert [sum(p for p, g in zip(positives, groups, strict=True) if g == lead) for lead in LEADS_S] == [703, 561, 353]
     expected = directly(scores, positives, groups)
-    assert challenge_score(scores, positives, groups) == pytest.approx(expected, abs=1e-9)
     figures = anticipation(scores, positives, groups, clusters, resamples=300)
     assert figures.mean_average_precision.value == pytest.approx(expected, abs=1e-9)
     assert figures.mean_average_precision.n == len(scores)
@@ -60,26 +54,10 @@ def test_the_challenge_on_its_real_table(fixtures_dir):
 def test_the_challenge_by_hand():
     scores, positives = [0.9, 0.8, 0.7, 0.3, 0.2], [True, False, True, True, False]
     first, second = (1 + 2 / 3) / 2, 1.0  # precision at each event found: 1/1 and 2/3; then 1/1
-    assert challenge_score(scores, positives, [0.5] * 3 + [1.0] * 2) == pytest.approx((first + second) / 2)
-    assert math.isnan(challenge_score(scores, positives, [0.5] * 4 + [1.0]))
-    assert math.isnan(challenge_score([], [], []))
-
-
-@settings(max_examples=60)
-@given(st.data())
-def test_a_clip_that_counts_twice_counts_as_two(data):
-    n = data.draw(st.integers(1, 25))
-    scores = np.array(data.draw(st.lists(st.sampled_from([-1.0, 0.1, 0.25, 0.5, 0.9, 2.0]), min_size=n, max_size=n)))
-    positives = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), dtype=float)
-    weighted, plain = weighted_average_precisions(scores, positives, np.stack([weights, np.ones(n)]))
-    if positives.any():
-        assert plain == pytest.approx(average_precision(scores, positives), abs=1e-12)
-    if (weights * positives).sum() > 0:
-        repeated = np.repeat(np.arange(n), weights.astype(int))
-        assert weighted == pytest.approx(average_precision_score(positives[repeated], scores[repeated]), abs=1e-12)
-    else:
-        assert math.isnan(weighted)
+    figures = anticipation(scores, positives, [0.5] * 3 + [1.0] * 2, range(5))
+    assert figures.average_precision["0.5"].value == pytest.approx(first)
+    assert figures.average_precision["1"].value == second
+    assert figures.mean_average_precision.value == pytest.approx((first + second) / 2)
 
 
 def test_the_interval_is_that_of_a_bootstrap_done_by_hand():
@@ -88,19 +66,28 @@ def test_the_interval_is_that_of_a_bootstrap_done_by_hand():
     positives = np.repeat(rng.random(40) < 0.5, 3)
     scores, leads = positives * 0.4 + rng.random(120), np.tile(LEADS_S, 40)
     figure = anticipation(scores, positives, leads, clusters, resamples=400, seed=3).mean_average_precision
-    draws = np.random.default_rng(3).multinomial(40, np.full(40, 1 / 40), size=400)
+    (draws,) = resampled_counts(40, 400, 3)
     by_hand = []
-    for draw in draws:
+    for draw in draws.astype(int):
         rows = np.repeat(np.arange(120), draw[clusters])
         by_hand.append(directly(scores[rows], positives[rows], leads[rows]))
-    assert (figure.low, figure.high) == pytest.approx(tuple(np.percentile(by_hand, [2.5, 97.5])), abs=1e-12)
+    with_event = int(positives[::3].sum())
+    by_hand = percentile_bounds(np.array(by_hand), clusters=with_event)
+    assert (figure.low, figure.high) == pytest.approx(by_hand, abs=1e-12)
 
 
 def test_a_perfect_ranking_does_not_claim_certainty():
     scores, positives = [0.9, 0.8, 0.2, 0.1], [True, True, False, False]
     figure = anticipation(scores, positives, [0.5] * 4, range(4)).mean_average_precision
     assert (figure.value, figure.high, figure.method) == (1.0, 1.0, "wilson over clusters, as all agree")
-    assert figure.low == pytest.approx(0.5101, abs=1e-4)
+    assert figure.low == pytest.approx(proportion_confint(2, 2, method="wilson")[0])  # two videos hold an event
+
+
+def test_an_event_of_a_single_video_has_no_interval():
+    scores, positives = [0.9, 0.1, 0.5, 0.4], [False, True, False, True]
+    figure = anticipation(scores, positives, [0.5] * 4, [0, 1, 2, 1]).average_precision["0.5"]
+    assert figure.value == pytest.approx((1 / 3 + 2 / 4) / 2)
+    assert (figure.low, figure.high, figure.method) == (None, None, "no interval from a single cluster")
 
 
 def test_a_time_ahead_without_events_has_no_figure():

@@ -22,6 +22,7 @@ from vlm_autodrive.metrics.intervals import (
     share,
     wilson,
 )
+from vlm_autodrive.metrics.paired import paired_difference
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (1, 7), (27, 30), (10, 10), (450, 1000)])
@@ -93,6 +94,21 @@ def test_agreement_of_all_clusters_is_no_certainty():
     assert figure.value == figure.high == 1
     assert figure.low == pytest.approx(proportion_confint(20, 20, method="wilson")[0])
     assert "wilson" in figure.method
+
+
+@pytest.mark.parametrize("figure", ["always the same class", "never differing", "always as far off"])
+def test_a_figure_without_spread_claims_no_certainty(figure):
+    """Five clips of each class say little, however alike the resamples come out."""
+    tables = np.zeros((15, 3, 4))
+    tables[np.arange(15), np.arange(15) // 5, 2] = 1
+    found = {
+        "always the same class": lambda: cluster_bootstrap(tables, classification.balanced_accuracy, 15),
+        "never differing": lambda: paired_difference(tables, tables, classification.accuracy, 15),
+        "always as far off": lambda: mean(np.full(15, 0.3), range(15)),
+    }[figure]()
+    assert found.value == pytest.approx({"always the same class": 1 / 3, "never differing": 0}.get(figure, 0.3))
+    assert (found.low, found.high) == (None, None)
+    assert found.method == "no interval, as the resamples show no spread"
 
 
 def test_bootstrap_is_quick():

@@ -70,6 +70,14 @@ def test_a_slice_through_clusters_is_drawn_within_them():
     assert slice_p_value(inside, outside) == pytest.approx(exact, abs=standard_error(exact))
 
 
+def test_a_drawn_p_value_is_never_zero():
+    """40 night clips wrong and 40 others right: no draw comes near, and the least that 500 draws can show is 1/501."""
+    inside, outside = np.zeros((80, 2), dtype=np.int64), np.zeros((80, 2), dtype=np.int64)
+    inside[:40, 1] = 1
+    outside[40:] = 1
+    assert slice_p_value(inside, outside, draws=500) == pytest.approx(1 / 501, abs=1e-12)
+
+
 def test_independent_clips_against_the_hypergeometric_distribution():
     inside = np.array([[1, 1]] * 6 + [[0, 1]] * 14 + [[0, 0]] * 40)
     outside = np.array([[0, 0]] * 20 + [[1, 1]] * 26 + [[0, 1]] * 14)

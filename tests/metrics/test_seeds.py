@@ -69,6 +69,28 @@ def test_tables_of_classes_and_what_is_undefined():
         difference_over_seeds(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), SHARE, 3)
 
 
+@pytest.mark.parametrize("clusters", [8, 15])
+def test_few_clusters_are_covered_too(clusters):
+    assert coverage(3, clusters, 0.1) >= 0.92 - 3 * np.sqrt(0.92 * 0.08 / 300)
+
+
+def test_both_variances_are_unbiased_and_have_their_degrees_of_freedom():
+    """Five drives of 8 to 12 hits at most in 20 trials, for two seeds that differ by 0.02 throughout."""
+    hits = np.array([8.0, 9.0, 10.0, 11.0, 12.0])
+    counts = np.stack([np.stack([hits + more, np.full(5, 20.0)], axis=-1) for more in (0.0, 0.4)])
+    figure = difference_over_seeds(counts * [0, 1], counts, SHARE, 100, resamples=20000)
+    of_seeds, of_clips = 0.02**2 / 2 / 2, (hits / 20).var(ddof=1) / 5
+    freedom = (of_seeds + of_clips) ** 2 / (of_seeds**2 / 1 + of_clips**2 / 4)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(of_seeds + of_clips)
+    assert figure.value == pytest.approx(0.51)
+    assert (figure.high - figure.low) / 2 == pytest.approx(half, rel=0.05)  # five drives' mean is nearly normal
+
+
+def test_a_single_cluster_has_no_interval():
+    figure = over_seeds(counts_of([[1], [2]]), SHARE, 2)
+    assert (figure.low, figure.method) == (None, "no interval from a single cluster")
+
+
 def coverage(seeds, clusters, spread, repeats=300):
     rng = np.random.default_rng([seeds, clusters, round(100 * spread)])
     hits = 0

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.clips.audited import Audited, FileFacts
+from vlm_autodrive.metrics.curves import areas
 from vlm_autodrive.metrics.intervals import Figure, percentile_bounds, undefined
 from vlm_autodrive.records import Record, Taxonomy
 
@@ -126,8 +127,8 @@ class _Truth:
         numbers: dict[str, int] = {}
         self.groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in items], dtype=np.intp)
         self.can_be_told = len(present) > 1 and self.fewest_groups > 1
+        self.seed = seed
         self.folds = self._folds(seed) if self.can_be_told else []
-        self.weights = self._weights(seed) if self.can_be_told else np.zeros((0, 0))
 
     @property
     def fewest_groups(self) -> int:
@@ -154,12 +155,6 @@ class _Truth:
             folds += [(np.flatnonzero(mine != fold), np.flatnonzero(mine == fold)) for fold in range(count)]
         return folds
 
-    def _weights(self, seed: int) -> Floats:
-        """How often each item is drawn, with its whole group: first once each, then in every resample."""
-        count = int(self.groups.max()) + 1
-        draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-        return np.concatenate([np.ones((1, len(self.groups))), draws[:, self.groups]])
-
 
 def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shortcut:
     count = len(truth.classes)
@@ -172,13 +167,12 @@ def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shor
         chances = np.full((count, len(truth.names)), 1 / len(truth.names))
     else:
         chances = _held_out_chances(table, truth, seed)
-    weights = truth.weights
     normal = len(truth.names) - 1
     has_both = bool(truth.event.any() and not truth.event.all())
-    event = _figure([_auc(1 - chances[:, normal], truth.event, weights)], count) if has_both else undefined(count)
+    event = _figure([_auroc(1 - chances[:, normal], truth.event, truth)], count) if has_both else undefined(count)
     classes = None
     if len(truth.names) > 2 or not has_both:
-        each = [_auc(chances[:, k], truth.classes == k, weights) for k in range(len(truth.names))]
+        each = [_auroc(chances[:, k], truth.classes == k, truth) for k in range(len(truth.names))]
         classes = _figure(each, count)
     return Shortcut(fact=fact, event=event, classes=classes, verdict=_verdict(event, classes), words=words)
 
@@ -203,18 +197,12 @@ def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
     return np.round(chances, 9)
 
 
-def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
-    """The area under the curve for each row of weights; ties count half. NaN where a side is missing."""
-    places = np.unique(scores, return_inverse=True)[1]
-    count = int(places.max()) + 1
-    result = np.full(len(weights), np.nan)
-    for number, row in enumerate(weights):
-        above = np.bincount(places[positive], row[positive], minlength=count)
-        below = np.bincount(places[~positive], row[~positive], minlength=count)
-        total = above.sum() * below.sum()
-        if total:
-            result[number] = float(above @ (np.cumsum(below) - below / 2)) / total
-    return result
+def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats:
+    """The area under the ROC curve, first of all items and then of each resample of whole groups."""
+    value, drawn = areas(
+        scores, positive, truth.groups, int(truth.groups.max()) + 1, resamples=_RESAMPLES, seed=truth.seed
+    )
+    return np.concatenate([value[1:2], drawn[1]])
 
 
 def _figure(each: Sequence[Floats], count: int) -> Figure:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
-from vlm_autodrive.engines.code_answers import code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.code_answers import code_in, code_probabilities, is_bare, vote_shares
 from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
 from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
@@ -173,7 +173,10 @@ class ServedEngine:
         shares = vote_shares([vote.text for vote in good], question.codes)
         if shares is None:
             return Answer(Outcome.OK, good[0].text)  # left to whoever reads answers in words
-        return Answer(Outcome.OK, question.codes[shares.index(max(shares))], shares, probability_source="votes")
+        # Of codes named equally often the one named first counts: the order of the classes must not decide.
+        named = (code_in(vote.text, question.codes) for vote in good)
+        text = next(code for code in named if code and shares[question.codes.index(code)] == max(shares))
+        return Answer(Outcome.OK, text, shares, probability_source="votes")
 
     async def _ask(
         self, parts: list[dict[str, Any]], tokens: int, question: Question, temperature: float, seed: int

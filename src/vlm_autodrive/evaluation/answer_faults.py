@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP
+from vlm_autodrive.evaluation.formats import plain
 from vlm_autodrive.records import Outcome, Reasoning, Verdict
 
 _MUCH = 0.1  # of failed clips beyond which the figures are about the failures
@@ -36,6 +38,7 @@ def answer_faults(cases: Cases, model: str) -> Iterator[Finding]:
     if failed:
         yield _failed(cases, model, verdicts, failed)
     yield from _repeated(cases, model)
+    yield from _failed_further(cases, model)
     answered = [i for i, verdict in enumerate(verdicts) if verdict.outcome is not Outcome.ERROR]
     traces = [p.reasoning for p in cases.predictions[model] if p.reasoning is not None]
     traces = [trace for trace in traces if trace.outcome is not Outcome.ERROR]
@@ -83,6 +86,29 @@ def _failed(cases: Cases, model: str, verdicts: Sequence[Verdict], failed: Seque
         text=f"{len(failed)} of {len(verdicts)} clips ({share:.0%}) got no answer from {model}: "
         f"{_reasons([verdicts[i] for i in failed])}. They are {shown} ({classes}), and count as wrong.",
     )
+
+
+def _failed_further(cases: Cases, model: str) -> Iterator[Finding]:
+    """Controls and further wordings that failed where the verdict itself did not: not asked, they prove nothing."""
+    answered = [p for p in cases.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
+    asked = {f"the control {plain(control)}": [p.controls.get(control) for p in answered] for control in OF_EVERY_CLIP}
+    for name in dict.fromkeys(name for p in answered for name in p.other_prompts):
+        asked[f"the wording {plain(name)}"] = [p.other_prompts.get(name) for p in answered]
+    told, reasons = [], []
+    for what, said in asked.items():
+        failed = [verdict for verdict in said if verdict is None or verdict.outcome is Outcome.ERROR]
+        if len(failed) / max(1, len(said)) > _SOME and any(verdict is not None for verdict in said):
+            told.append(f"{len(failed)} of {len(said)} under {what}")
+            reasons += [verdict for verdict in failed if verdict is not None]
+    if told:
+        yield Finding(
+            severity="warning",
+            kind="failed_controls",
+            model=model,
+            text=f"Questions to {model} failed though those on the true footage did not: {', '.join(told)}"
+            f"{f' ({_reasons(reasons)})' if reasons else ''}. They count as wrong there, so what is lost there is no "
+            "proof that the model looks at the video or hangs on the wording; ask them anew with `--retry-errors`.",
+        )
 
 
 def _reasons(failed: Sequence[Verdict]) -> str:

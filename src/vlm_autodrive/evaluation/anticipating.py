@@ -4,10 +4,11 @@ The clips stage cuts such windows with ``anticipation_s``, and marks each with t
 window without event ends where one before an event would, and belongs to a time ahead too, as in Nexar's challenge.
 """
 
-import math
+import numpy as np
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import Cases, clusters_of
+from vlm_autodrive.evaluation.probabilities import probabilities_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.anticipation import AnticipationScores, anticipation
 from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
@@ -24,20 +25,20 @@ def anticipation_scores(cases: Cases, model: str, settings: CompareSettings) -> 
     event, above them if not. A model that has no probabilities at all is not ranked.
 
     Raises:
-        UserError: If a model saw a frame later than it may.
+        UserError: If a model saw a frame later than it may, or its probabilities are of several kinds or are none.
     """
     asked = cases.ahead.get(model) or tuple(zip(cases.clips, cases.predictions[model], strict=True))
     marked = [(clip, said) for clip, said in asked if ANTICIPATION in clip.metadata and not clip.problem]
-    if all(said.verdict.probabilities is None for _, said in marked):
+    probabilities, given = probabilities_of([said for _, said in marked], cases.taxonomy, model)
+    if not given.any():
         return None
     for clip, said in marked:
         _refuse_later_frames(clip, said, model)
     positives = [clip.event_class in cases.taxonomy.event_names for clip, _ in marked]
+    worst = np.where(positives, _WORST_OF_EVENT, _WORST_OF_NONE)
+    scores = np.where(given, probabilities[:, :-1].sum(axis=1), worst)
     return anticipation(
-        [
-            _score(said, positive, cases.taxonomy.event_names)
-            for (_, said), positive in zip(marked, positives, strict=True)
-        ],
+        scores.tolist(),
         positives,
         [_lead_s(clip) for clip, _ in marked],
         clusters_of([clip for clip, _ in marked]),
@@ -45,13 +46,6 @@ def anticipation_scores(cases: Cases, model: str, settings: CompareSettings) -> 
         resamples=settings.resamples,
         seed=settings.seed,
     )
-
-
-def _score(prediction: Prediction, positive: bool, event_names: tuple[str, ...]) -> float:
-    probabilities = prediction.verdict.probabilities
-    if probabilities is None:
-        return _WORST_OF_EVENT if positive else _WORST_OF_NONE
-    return math.fsum(probabilities[name] for name in event_names)
 
 
 def _lead_s(clip: Clip) -> float:

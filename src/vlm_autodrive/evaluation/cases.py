@@ -9,8 +9,8 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
 from vlm_autodrive.evaluation.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.references import read_references
-from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict
-from vlm_autodrive.stores import read_clips, read_predictions, read_taxonomy
+from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
+from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy
 
 
 @dataclass(frozen=True)
@@ -101,21 +101,11 @@ def read_cases(
         by_model,
         repeated={name: ids for name, ids in repeated.items() if ids},
         leaks={name: read_leaks(folder) for name, folder in predictions.items()},
-        validation=_read_validation(validation or {}, predictions, labelled),
-        ahead=_read_ahead(ahead or {}, predictions),
+        validation=_read_validation(validation or {}, predictions, taxonomy, labelled),
+        ahead=_read_ahead(ahead or {}, predictions, taxonomy),
         references={} if references is None else _references_for(labelled, references),
-        judgements={
-            name: read_judgements(folder, _predictions_of(name, folder, predictions))
-            for name, folder in (judgements or {}).items()
-        },
+        judgements=_read_judgements(judgements or {}, predictions),
     )
-
-
-def _predictions_of(name: str, folder: Path, predictions: Mapping[str, Path]) -> Path:
-    """A model's predictions, for which something more is given."""
-    if name not in predictions:
-        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
-    return predictions[name]
 
 
 def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
@@ -130,13 +120,13 @@ def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
 
 
 def _read_validation(
-    folders: Mapping[str, Path], predictions: Mapping[str, Path], tested: Sequence[Clip]
+    folders: Mapping[str, Path], predictions: Mapping[str, Path], taxonomy: Taxonomy, tested: Sequence[Clip]
 ) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
     """Each model's answers on validation clips, refused where a clip is tested too."""
     found = {}
     tested_ids = {clip.clip_id for clip in tested}
     for name, folder in folders.items():
-        pairs = _read_further(folder, name, predictions)
+        pairs = _read_further(folder, name, predictions, taxonomy)
         both = [clip.clip_id for clip, _ in pairs if clip.clip_id in tested_ids]
         if both:
             raise UserError(
@@ -148,12 +138,12 @@ def _read_validation(
 
 
 def _read_ahead(
-    folders: Mapping[str, Path], predictions: Mapping[str, Path]
+    folders: Mapping[str, Path], predictions: Mapping[str, Path], taxonomy: Taxonomy
 ) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
     """Each model's answers on windows that end before an event, refused where they are no such windows."""
     found = {}
     for name, folder in folders.items():
-        found[name] = _read_further(folder, name, predictions)
+        found[name] = _read_further(folder, name, predictions, taxonomy)
         if not any(ANTICIPATION in clip.metadata for clip, _ in found[name]):
             raise UserError(
                 f"the clips of {folder} are no windows that end before an event; make them with anticipation_s."
@@ -161,26 +151,42 @@ def _read_ahead(
     return found
 
 
-def _read_further(folder: Path, name: str, predictions: Mapping[str, Path]) -> tuple[tuple[Clip, Prediction], ...]:
-    """Labelled clips beside the tested ones, with a model's answer for each."""
-    tested = _predictions_of(name, folder, predictions)
+def _read_judgements(folders: Mapping[str, Path], predictions: Mapping[str, Path]) -> dict[str, Judgements]:
+    """What a judge thinks of each model's traces."""
+    for name, folder in folders.items():
+        _refuse_unknown_name(folder, name, predictions)
+    return {name: read_judgements(folder, predictions[name]) for name, folder in folders.items()}
+
+
+def _refuse_unknown_name(folder: Path, name: str, predictions: Mapping[str, Path]) -> None:
+    if name not in predictions:
+        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+
+
+def _read_further(
+    folder: Path, name: str, predictions: Mapping[str, Path], taxonomy: Taxonomy
+) -> tuple[tuple[Clip, Prediction], ...]:
+    """Labelled clips beside the tested ones, with the same model's answer for each."""
+    _refuse_unknown_name(folder, name, predictions)
     input_key(folder, "predictions")
-    if _asked_model(folder) != _asked_model(tested):
+    if read_taxonomy(folder) != taxonomy:
+        raise UserError(f"{name} was asked with other classes in {folder}; evaluate it with the same.")
+    if _asked_model(folder) != _asked_model(predictions[name]):
         raise UserError(
-            f"{folder} and {tested} are not of one model, or it was trained anew in between; give {name} what it "
-            "answered itself, or evaluate again."
+            f"{folder} holds answers of another model than {predictions[name]}, though both are given for {name}; "
+            "give those of the same model."
         )
-    clips, taxonomy = read_clips(folder), read_taxonomy(folder)
+    clips = read_clips(folder)
     by_clip, _ = _read_answers(folder, name, clips, taxonomy)
     pairs = tuple((clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None)
     _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
     return pairs
 
 
-def _asked_model(folder: Path) -> tuple[object, object]:
-    """What tells the model that was asked from any other: its name and the key of its weights."""
-    asked = read_provenance(folder).settings
-    return asked.get("model"), asked.get("model_key")
+def _asked_model(folder: Path) -> tuple[str, object]:
+    """The name of the model whose answers a folder holds, and the key that tells it from others of that name."""
+    said = next(iterate_jsonl(folder / PREDICTIONS_FILE, Prediction), None)
+    return "" if said is None else said.model, read_provenance(folder).settings.get("model_key")
 
 
 def _read_answers(

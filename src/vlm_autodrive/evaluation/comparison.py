@@ -213,7 +213,7 @@ class ModelScores(Record):
         triplets: None if the clips have no complete triplets.
         hard_negatives: None if the clips have none.
         slices: Accuracy by field (light, weather, scene, ego, source, length, family) and value.
-        latency_s: Median seconds for a clip.
+        latency_s: Median seconds for a clip that was answered; 0 if none was, or it was not measured.
         event: Two classes, event or none.
         ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
         calibration: None without probabilities.

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import ControlScores, FaithfulnessScores
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP, Control
+from vlm_autodrive.evaluation.probabilities import probabilities_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, mean, share
@@ -27,21 +28,18 @@ def faithfulness_scores(cases: Cases, model: str, settings: CompareSettings) -> 
     predictions = cases.predictions[model]
     if not any("event_hidden" in p.controls and "elsewhere_hidden" in p.controls for p in predictions):
         return None
-    first_class = cases.taxonomy.names[0]
-    rows, clusters = [], []
-    for truth, prediction, cluster in zip(cases.truths, predictions, cases.clusters, strict=True):
-        said = [prediction.verdict, *(prediction.controls.get(c) for c in ("event_hidden", "elsewhere_hidden"))]
-        given = [v.probabilities[first_class] for v in said if v is not None and v.probabilities is not None]
-        if truth == first_class and len(given) == len(said):
-            rows.append(given)
-            clusters.append(cluster)
-    before, at_event, elsewhere = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    said = [probabilities_of(predictions, cases.taxonomy, model, c) for c in ("", "event_hidden", "elsewhere_hidden")]
+    asked = np.array(cases.truths) == cases.taxonomy.names[0]
+    for _, given in said:
+        asked &= given
+    before, at_event, elsewhere = (probabilities[asked, 0] for probabilities, _ in said)
+    clusters = [cluster for cluster, counts in zip(cases.clusters, asked, strict=True) if counts]
 
     def average(values: NDArray[np.float64]) -> Figure:
         return mean(values, clusters, settings.resamples, settings.seed)
 
     return FaithfulnessScores(
-        clips=len(rows),
+        clips=len(before),
         before=average(before),
         fall_at_event=average(before - at_event),
         fall_elsewhere=average(before - elsewhere),

@@ -16,6 +16,7 @@ _WORST_FIRST = (
     "endpoint_died",
     "duplicated_ids",
     "failed_answers",
+    "failed_controls",
     "unparseable_answers",
     "truncated_answers",
     "always_alarms",

@@ -89,7 +89,8 @@ def _beyond_truth(cases: Cases, model: str, names: "_Names") -> str:
         np.array([float(name == answer) - float(truth == answer) for name, truth, answer, _ in rows if answer]),
         [cluster for _, _, answer, cluster in rows if answer],
     )
-    if ahead.low is None or ahead.low <= 0:
+    least = ahead.value if ahead.low is None else ahead.low  # without spread there is no interval
+    if least is None or least <= 0:
         return ""
     return (
         f"{_same(told, answers):.0%} of its answers can be told from the names alone, but only "

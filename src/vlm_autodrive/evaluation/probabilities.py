@@ -21,7 +21,7 @@ from vlm_autodrive.metrics.calibration import (
     temperature_warning,
 )
 from vlm_autodrive.metrics.curves import RankingScores, ranking
-from vlm_autodrive.records import Prediction, Taxonomy
+from vlm_autodrive.records import Prediction, Taxonomy, Verdict
 
 ANY_EVENT = "any_event"
 _ABOVE_ALL, _BELOW_ALL = 2.0, -1.0
@@ -36,7 +36,7 @@ def ranking_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[
     Raises:
         UserError: If probabilities are of several kinds, or are none.
     """
-    probabilities, given = _probabilities(cases.predictions[model], cases.taxonomy, model)
+    probabilities, given = probabilities_of(cases.predictions[model], cases.taxonomy, model)
     if not given.any():
         return {}
     truths = _truths(cases.truths, cases.taxonomy)
@@ -64,15 +64,15 @@ def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> C
     """
     predictions = cases.predictions[model]
     validation = cases.validation.get(model, ())
-    probabilities, given = _probabilities(predictions, cases.taxonomy, model)
+    probabilities, given = probabilities_of(predictions, cases.taxonomy, model)
     if not given.any():
         return None
-    source = _source([*predictions, *(prediction for _, prediction in validation)], model)
+    source = _source([p.verdict for p in (*predictions, *(said for _, said in validation))], model)
     truths = _truths(cases.truths, cases.taxonomy)
     clusters = [cluster for cluster, has in zip(cases.clusters, given, strict=True) if has]
     how = {"resamples": settings.resamples, "seed": settings.seed}
 
-    fitted_on, fit_given = _probabilities([prediction for _, prediction in validation], cases.taxonomy, model)
+    fitted_on, fit_given = probabilities_of([prediction for _, prediction in validation], cases.taxonomy, model)
     fit_truths = _truths([str(clip.event_class) for clip, _ in validation], cases.taxonomy)
     count = int(fit_given.sum())
     temperature, scaled = None, None
@@ -92,7 +92,7 @@ def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> C
         scaled=scaled,
         risk_coverage=curve,
         aurc=area,
-        warning="" if temperature is None else temperature_warning(temperature, count),
+        warning=temperature_warning(temperature, fit_truths[fit_given]) if validation else "",
     )
 
 
@@ -101,21 +101,30 @@ def _truths(names: Iterable[str], taxonomy: Taxonomy) -> NDArray[np.intp]:
     return np.array([place[name] for name in names], dtype=np.intp)
 
 
-def _probabilities(
-    predictions: Iterable[Prediction], taxonomy: Taxonomy, model: str
+def probabilities_of(
+    predictions: Iterable[Prediction], taxonomy: Taxonomy, model: str, control: str = ""
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Probabilities by clip and class, summing to 1, and which clips have any; the others' rows are 0.
 
     Votes that name no class leave a sum below 1; the rest is shared out in proportion. Where no vote names one, there
     are no probabilities.
+
+    Args:
+        predictions: One for each clip.
+        taxonomy: The classes.
+        model: Whose they are.
+        control: The control on which they are looked for; by default the true footage.
+
+    Raises:
+        UserError: If probabilities are of several kinds, or are none.
     """
-    predictions = list(predictions)
-    _source(predictions, model)
-    rows = np.zeros((len(predictions), len(taxonomy.names)))
-    for row, prediction in zip(rows, predictions, strict=True):
-        found = prediction.verdict.probabilities
-        if found is not None:
-            row[:] = _row(found, taxonomy, f"{model}'s prediction for {prediction.clip_id}")
+    said = [(p.clip_id, p.controls.get(control) if control else p.verdict) for p in predictions]
+    verdicts = [verdict for _, verdict in said if verdict is not None]
+    _source(verdicts, model)
+    rows = np.zeros((len(said), len(taxonomy.names)))
+    for row, (clip_id, verdict) in zip(rows, said, strict=True):
+        if verdict is not None and verdict.probabilities is not None:
+            row[:] = _row(verdict.probabilities, taxonomy, f"{model}'s prediction for {clip_id}")
     sums = rows.sum(axis=1)
     given = sums > 0
     rows[given] /= sums[given, None]
@@ -134,13 +143,9 @@ def _row(found: Mapping[str, float], taxonomy: Taxonomy, where: str) -> list[flo
     return values
 
 
-def _source(predictions: Iterable[Prediction], model: str) -> str:
-    """The one kind of probability that a model's predictions hold."""
-    sources = {
-        prediction.verdict.probability_source or "unknown"
-        for prediction in predictions
-        if prediction.verdict.probabilities is not None
-    }
+def _source(verdicts: Iterable[Verdict], model: str) -> str:
+    """The one kind of probability that a model's verdicts hold."""
+    sources = {verdict.probability_source or "unknown" for verdict in verdicts if verdict.probabilities is not None}
     if len(sources) > 1:
         raise UserError(
             f"the probabilities of {model} are of several kinds ({', '.join(sorted(sources))}), which must not be "

@@ -1,7 +1,7 @@
 """The figures of one model, and of two models in a pair."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from vlm_autodrive.evaluation.probabilities import calibration_scores, ranking_s
 from vlm_autodrive.evaluation.prompt_spread import prompt_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.evaluation.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
-from vlm_autodrive.evaluation.traces import trace_scores
+from vlm_autodrive.evaluation.traces import event_shown, trace_scores
 from vlm_autodrive.evaluation.two_classes import event_scores
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
 from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, share, wilson
 from vlm_autodrive.metrics.paired import LEVEL, clips_to_settle, design_effect, mcnemar, paired_differences
 from vlm_autodrive.metrics.permutation import sign_flip_p_value
+from vlm_autodrive.records import Outcome, Prediction
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def model_scores(cases: Cases, model: str, settings: CompareSettings) -> ModelSc
         triplets=triplet_scores(cases, model, settings),
         hard_negatives=hard_negative_scores(cases, model, settings),
         slices=slice_scores(cases, model, settings),
-        latency_s=float(np.median([p.latency_s for p in predictions])),
+        latency_s=_latency_s(predictions),
         event=event_scores(cases, model, settings),
         ranking=ranking_scores(cases, model, settings),
         calibration=calibration_scores(cases, model, settings),
@@ -121,6 +122,12 @@ def pair_scores(cases: Cases, first: str, second: str, settings: CompareSettings
     )
 
 
+def _latency_s(predictions: Sequence[Prediction]) -> float:
+    """The median over the clips that were answered: one that failed takes no time, or as much as the client waits."""
+    taken = [p.latency_s for p in predictions if p.verdict.outcome is not Outcome.ERROR]
+    return float(np.median(taken)) if taken else 0.0
+
+
 def _per_cluster(cases: Cases, model: str) -> Floats:
     tables = classification.one_hot_confusion(cases.truths, cases.answers(model), cases.taxonomy.names)
     return cluster_sums(tables, cases.clusters)
@@ -153,7 +160,7 @@ def _event_time(cases: Cases, model: str, settings: CompareSettings) -> EventTim
         for clip, p, cluster in zip(cases.clips, cases.predictions[model], cases.clusters, strict=True)
         if clip.event_class in cases.taxonomy.event_names
         and clip.event_time_s is not None
-        and clip.event_time_s <= clip.duration_s  # a causal window ends before its event: there is nothing to cite
+        and event_shown(clip)
         and p.verdict.event_class == clip.event_class
         and p.reasoning is not None
     ]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import HardNegativeScores, SliceTest, TripletScores
+from vlm_autodrive.evaluation.probabilities import probabilities_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.intervals import Figure, Ratio, bootstrap_figure, cluster_sums, mean, resampled_sums, share
 from vlm_autodrive.metrics.paired import holm
@@ -33,8 +34,9 @@ def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> Tripl
         return None
     all_right = np.array([all(answers[i] == truths[i] for i in indices) for indices in complete])
     clusters = [cases.clusters[indices[0]] for indices in complete]
-    first_class = cases.taxonomy.names[0]
-    triplets = [{truths[i]: _probability(cases, model, i, first_class) for i in indices} for indices in complete]
+    rows, has = probabilities_of(cases.predictions[model], cases.taxonomy, model)
+    of_first_class = [float(row[0]) if known else None for row, known in zip(rows, has, strict=True)]
+    triplets = [{truths[i]: of_first_class[i] for i in indices} for indices in complete]
     given = any(p is not None for triplet in triplets for p in triplet.values())
 
     def mean_of(values: Sequence[float | None]) -> Figure:
@@ -63,11 +65,6 @@ def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> Tripl
         if given
         else {},
     )
-
-
-def _probability(cases: Cases, model: str, index: int, class_name: str) -> float | None:
-    probabilities = cases.predictions[model][index].verdict.probabilities
-    return None if probabilities is None else probabilities[class_name]
 
 
 def _fall(before: float | None, after: float | None) -> float | None:

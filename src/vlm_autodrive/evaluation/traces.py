@@ -31,7 +31,7 @@ def trace_scores(cases: Cases, model: str, settings: CompareSettings) -> TraceSc
     ]
     if not traces:
         return None
-    shown = [trace for trace in traces if _event_shown(trace[0])]
+    shown = [trace for trace in traces if event_shown(trace[0])]
     from_alert = [trace for trace in shown if trace[0].alert_time_s is not None]
     referred = [trace for trace in traces if trace[0].clip_id in cases.references]
 
@@ -51,8 +51,8 @@ def trace_scores(cases: Cases, model: str, settings: CompareSettings) -> TraceSc
     )
 
 
-def _event_shown(clip: Clip) -> bool:
-    """Whether the clip shows its event, at a known time; a causal window ends before it."""
+def event_shown(clip: Clip) -> bool:
+    """Whether the clip shows its event, at a known time; a causal window ends before it, others begin behind one."""
     return clip.event_time_s is not None and 0 <= clip.event_time_s <= clip.duration_s
 
 

@@ -67,8 +67,8 @@ def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxono
     said = f"finds {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
     if earlier is not None:
         said += f"{where} found {with_interval(earlier.per_class[first.name].recall)}"
-    if scores.event is None:
-        return said
+    if scores.event is None or scores.event.false_positive_rate.value is None:
+        return said  # there is no clip without event to take for one
     said += f"{',' if earlier else ''} and takes {figure(scores.event.false_positive_rate)} of the"
     said += f" {taxonomy.normal.label} ones for an event"
     if earlier is None or earlier.event is None:

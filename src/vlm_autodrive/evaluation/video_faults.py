@@ -134,7 +134,7 @@ class _Tried:
         """Whether the interval of the loss, paired clip for clip, reaches 0."""
         tables = self._table(self.changed), self._table(self.answers)
         lost = paired_difference(*tables, classification.macro_f1, len(self.places), resamples=_RESAMPLES)
-        return lost.low is not None and lost.low <= 0
+        return lost.value == 0 if lost.low is None else lost.low <= 0
 
     def _score(self, answers: Answers) -> float:
         if not self.places:

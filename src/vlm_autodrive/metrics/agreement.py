@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
     Figure,
-    cluster_bootstrap,
+    bootstrap_figure,
     cluster_sums,
     renumbered,
+    resampled_sums,
     undefined,
 )
 
@@ -49,7 +50,9 @@ def ordinal_alpha_figure(
         return undefined(0, "cluster bootstrap")
     pairs = _coincidences([units[index] for index in counted])
     per_cluster = cluster_sums(pairs, renumbered([clusters[index] for index in counted]))
-    return cluster_bootstrap(per_cluster, _alpha, len(counted), proportion=False, resamples=resamples, seed=seed)
+    value, drawn = float(_alpha(per_cluster.sum(axis=0)[None])[0]), _alpha(resampled_sums(per_cluster, resamples, seed))
+    # All clusters bear on it, also those whose graders agree and that so have no alpha of their own.
+    return bootstrap_figure(value, drawn, len(per_cluster), len(counted), proportion=False)
 
 
 def _coincidences(units: Sequence[Sequence[float]]) -> Floats:

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from vlm_autodrive.metrics.curves import Curve
 from vlm_autodrive.metrics.intervals import (
+    NO_SPREAD,
     RESAMPLES,
     Figure,
     cluster_sums,
@@ -20,8 +21,8 @@ from vlm_autodrive.metrics.intervals import (
     percentile_bounds,
     renumbered,
     resampled_sums,
+    share,
     undefined,
-    wilson,
 )
 from vlm_autodrive.records import Record
 
@@ -44,7 +45,7 @@ class ReliabilityBin(Record):
     Attributes:
         n: How many.
         confidence: Mean probability of the class named.
-        right: Share of them that are right, with Wilson's interval.
+        right: Share of them that are right; Wilson where every clip is its own cluster, else cluster bootstrap.
     """
 
     n: int
@@ -127,7 +128,7 @@ def calibration_figures(
             ReliabilityBin(
                 n=int(inside.sum()),
                 confidence=float(confidence[inside].mean()),
-                right=wilson(int(right[inside].sum()), int(inside.sum())),
+                right=share(right[inside], np.asarray(groups)[inside].tolist(), resamples, seed),
             )
             for inside in (place == number for number in np.unique(place))
         ),
@@ -179,7 +180,10 @@ def _ece_figure(
     by_chance = np.abs(gaps - per_cluster[:, :-1].sum(axis=0) / len(groups)).sum(axis=1)
     _, high = percentile_bounds(np.abs(gaps).sum(axis=1), clusters=clusters)
     _, most = percentile_bounds(by_chance, clusters=clusters)
-    return Figure(value=value, low=max(0.0, value - most), high=max(value, high), n=len(groups), method=_ECE_METHOD)
+    low, high = max(0.0, value - most), max(value, high)
+    if low == high:
+        return undefined(len(groups), NO_SPREAD).model_copy(update={"value": value})
+    return Figure(value=value, low=low, high=high, n=len(groups), method=_ECE_METHOD)
 
 
 def fit_temperature(probabilities: Floats, truths: NDArray[np.intp]) -> float:
@@ -205,14 +209,24 @@ def at_temperature(probabilities: Floats, temperature: float) -> Floats:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def temperature_warning(temperature: float, clips: int) -> str:
-    """What to mind about a fitted temperature; empty if nothing."""
+def temperature_warning(temperature: float | None, truths: NDArray[np.intp]) -> str:
+    """What to mind about a temperature; empty if nothing.
+
+    Args:
+        temperature: The one fitted; None if no validation clip has probabilities.
+        truths: The true classes of those that have some.
+    """
+    if temperature is None:
+        return "No validation clip has probabilities, so that no temperature could be fitted."
     low, high = TEMPERATURES
+    clips = len(truths)
     if temperature < 1.01 * low or temperature > high / 1.01:
         return (
             f"The temperature lies at an end of the range searched, {low:g} to {high:g}: the validation clips do not "
             "fix it, as when all are answered rightly or the probabilities say nothing."
         )
+    if len(set(truths.tolist())) < 2:
+        return f"The {clips} validation clips are all of one class: a temperature fitted on them holds for no other."
     if clips < _FEW_VALIDATION:
         return f"The temperature was fitted on only {clips} validation clips and is rough."
     return ""

@@ -88,15 +88,8 @@ def ranking(
     if len(scores) == 0 or not np.isfinite(scores).all():
         raise ValueError("a ranking needs at least one score, and every score must be a finite number")
     groups = np.asarray(renumbered(clusters), dtype=np.intp)
-    steps = _steps(scores, positive, groups)
-    (found, area, at_precision, at_rate) = _areas(steps @ np.ones((steps.shape[1], 1)))[:, 0]
-    drawn = np.concatenate(
-        [
-            _areas(steps @ counts[begin : begin + _BLOCK].T)
-            for counts in resampled_counts(steps.shape[1], resamples, seed)
-            for begin in range(0, len(counts), _BLOCK)
-        ],
-        axis=1,
+    (found, area, at_precision, at_rate), drawn = areas(
+        scores, positive, groups, int(groups.max()) + 1, resamples=resamples, seed=seed
     )
     positives, n = int(positive.sum()), len(scores)
     with_positive, with_negative = len(set(groups[positive])), len(set(groups[~positive]))
@@ -113,7 +106,38 @@ def ranking(
     )
 
 
-def _steps(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.intp]) -> sparse.csr_array:
+def areas(
+    scores: Floats,
+    positive: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    clusters: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[Floats, Floats]:
+    """Average precision, ROC area and the two recalls, of the clips and of each resample; NaN where undefined.
+
+    Args:
+        scores: One for each clip; higher is more likely positive.
+        positive: Whether each clip is.
+        groups: The cluster of each clip.
+        clusters: How many clusters are drawn from, also such that hold none of these clips.
+        resamples: Draws of the bootstrap; the same for all that are drawn from as many clusters with one seed.
+        seed: Its seed.
+
+    Returns:
+        The four figures, and as many rows of their resamples.
+    """
+    steps = _steps(scores, positive, groups, clusters)
+    drawn = [
+        _areas(steps @ counts[begin : begin + _BLOCK].T)
+        for counts in resampled_counts(clusters, resamples, seed)
+        for begin in range(0, len(counts), _BLOCK)
+    ]
+    return _areas(steps @ np.ones((clusters, 1)))[:, 0], np.concatenate(drawn, axis=1)
+
+
+def _steps(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.intp], clusters: int) -> sparse.csr_array:
     """A matrix that turns weights of clusters into weights of the steps of a curve.
 
     Its rows are, for each distinct score of a positive clip, from high to low: the positives with it; then, in as
@@ -128,8 +152,7 @@ def _steps(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.intp]
     tied[inside] = levels[count - 1 - place[inside]] == scores[inside]
     rows = np.where(positive, place, np.where(tied, count + place, 2 * count + place))
     ones = np.ones(len(scores))
-    shape = (3 * count + 1, int(groups.max()) + 1)
-    return sparse.csr_array((ones, (rows, groups)), shape=shape)
+    return sparse.csr_array((ones, (rows, groups)), shape=(3 * count + 1, clusters))
 
 
 def _areas(steps: Floats) -> Floats:

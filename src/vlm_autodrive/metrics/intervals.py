@@ -21,6 +21,8 @@ from vlm_autodrive.records import Record
 FEW_CLUSTERS = 30
 RESAMPLES = 2000
 METHOD = "cluster bootstrap"
+NO_SPREAD = "no interval, as the resamples show no spread"
+_ROUNDING = 1e-12
 _BLOCK = 2_000_000  # numbers of a block of draws: 16 MB
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -158,7 +160,9 @@ def bootstrap_figure(
     """A figure from its value and the values of the resamples.
 
     Where all clusters agree on 0 or on 1, resampling sees no spread and would claim certainty; the
-    Wilson interval with one trial for each cluster is then given instead.
+    Wilson interval with one trial for each cluster is then given instead. Other figures without spread, such as the
+    balanced accuracy of a model that always says the same, or a difference of models that never differ, have no
+    interval: one without width would claim certainty too.
 
     Args:
         value: The figure of all clusters; NaN where it is undefined.
@@ -177,6 +181,8 @@ def bootstrap_figure(
     if bearing < 2:
         return Figure(value=value, low=None, high=None, n=n, method="no interval from a single cluster")
     low, high = percentile_bounds(drawn, level, bearing)
+    if high - low <= _ROUNDING:
+        return Figure(value=value, low=None, high=None, n=n, method=NO_SPREAD)
     return Figure(value=value, low=low, high=high, n=n, method=method)
 
 

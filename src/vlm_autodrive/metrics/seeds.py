@@ -4,7 +4,8 @@ Seeds and clips are crossed: every training is tested on the same clips. So whol
 all seeds alike (Owen 2007, Annals of Applied Statistics 1:386-411), which gives the spread of the mean over these
 seeds. What the seeds add is taken from the spread of the seeds' own scores and not resampled: of three seeds a
 bootstrap knows too little. The two variances are added, and the interval is stretched as Student's t with
-Satterthwaite's degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110-114). The shape of the bootstrap's
+Satterthwaite's degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110-114), of the seeds and of the
+clusters. The shape of the bootstrap's
 interval is kept, side for side, as in the method of variance estimates recovery (Zou and Donner 2008, Statistics in
 Medicine 27:1693-1702). With one seed, or seeds that score the same, it is the cluster bootstrap and nothing else.
 """
@@ -17,10 +18,11 @@ from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
     Figure,
     Statistic,
+    bearing_clusters,
+    bootstrap_figure,
     percentile_bounds,
     resampled_sums,
     undefined,
-    wilson_bounds,
 )
 
 Floats = NDArray[np.float64]
@@ -51,12 +53,13 @@ def over_seeds(
     scores = statistic(counts.sum(axis=1))
     if np.isnan(scores).any():
         return undefined(n, method)
-    value = float(scores.mean())
-    low, high = _bounds(scores, _drawn(counts, statistic, resamples, seed), level)
-    if low == high and value in (0.0, 1.0):
-        low, high = wilson_bounds(value, min(counts.shape[1], max(n, 1)), level)
-        method = "wilson over clusters, as all agree"
-    return Figure(value=value, low=max(0.0, low), high=min(1.0, high), n=n, method=method)
+    bearing = min(bearing_clusters(each, statistic) for each in counts)
+    drawn = _drawn(counts, statistic, resamples, seed)
+    clips = bootstrap_figure(float(scores.mean()), drawn, bearing, n, level=level, method=method)
+    figure = _with_seeds(clips, scores, drawn, bearing, level, method)
+    if figure.low is None or figure.high is None:
+        return figure
+    return figure.model_copy(update={"low": max(0.0, figure.low), "high": min(1.0, figure.high)})
 
 
 def difference_over_seeds(
@@ -89,8 +92,9 @@ def difference_over_seeds(
     if np.isnan(scores).any():
         return undefined(n, method)
     drawn = _drawn(second, statistic, resamples, seed) - _drawn(first, statistic, resamples, seed)
-    low, high = _bounds(scores, drawn, level)
-    return Figure(value=float(scores.mean()), low=low, high=high, n=n, method=method)
+    bearing = min(bearing_clusters(each, statistic) for each in (*first, *second))
+    clips = bootstrap_figure(float(scores.mean()), drawn, bearing, n, proportion=False, level=level, method=method)
+    return _with_seeds(clips, scores, drawn, bearing, level, method)
 
 
 def _method(seeds: int) -> str:
@@ -106,18 +110,30 @@ def _drawn(counts: Floats, statistic: Statistic, resamples: int, seed: int) -> F
     return mean
 
 
-def _bounds(scores: Floats, drawn: Floats, level: float) -> tuple[float, float]:
-    """Both ends, from each seed's score and the mean's draws over clusters."""
+def _with_seeds(clips: Figure, scores: Floats, drawn: Floats, bearing: int, level: float, method: str) -> Figure:
+    """A figure whose interval is that of the clips alone, with an interval for clips and seeds.
+
+    Args:
+        clips: The figure.
+        scores: That of each seed.
+        drawn: The mean over seeds in each draw of clusters.
+        bearing: On how many clusters it rests.
+        level: Confidence level.
+        method: What it says of its interval.
+    """
     value, seeds = float(scores.mean()), len(scores)
-    low, high = percentile_bounds(drawn, level)
     of_seeds = float(scores.var(ddof=1)) / seeds if seeds > 1 else 0.0
-    if of_seeds == 0:
-        return low, high
-    of_clips = float(np.nanvar(drawn))
-    freedom = (of_seeds + of_clips) ** 2 * (seeds - 1) / of_seeds**2
+    if of_seeds == 0 or bearing < 2:
+        return clips
+    unbiased = bearing / (bearing - 1)  # the bootstrap's variance is by so much too small
+    of_clips = float(np.nanvar(drawn)) * unbiased
+    freedom = (of_seeds + of_clips) ** 2 / (of_seeds**2 / (seeds - 1) + of_clips**2 / (bearing - 1))
     normal, student = stats.norm.ppf((1 + level) / 2), stats.t.ppf((1 + level) / 2, freedom)
 
     def reach(of_side: float) -> float:
-        return float(student * np.sqrt((of_side / normal) ** 2 + of_seeds))
+        return float(student * np.sqrt(unbiased * (of_side / normal) ** 2 + of_seeds))
 
-    return value - reach(value - low), value + reach(high - value)
+    low, high = percentile_bounds(drawn, level)
+    return clips.model_copy(
+        update={"low": value - reach(value - low), "high": value + reach(high - value), "method": method}
+    )
