@@ -204,7 +204,7 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     assert any("train: 3 clips (Collision 1, Near-Collision 1, Normal 1)" in line for line in listener.lines)
     assert "test has no clip at all: its share of 0.2 is too small for so few drives." in listener.lines
     assert any(line.startswith("1 videos give no usable clip: an event is said") for line in listener.lines)
-    with pytest.raises(UserError, match="clips, but catalog is needed"):
+    with pytest.raises(UserError, match="clips; give a folder of catalog"):
         build_clips(out, tmp_path / "again", TEN)
 
 

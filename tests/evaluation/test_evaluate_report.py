@@ -236,7 +236,7 @@ def test_new_findings_make_the_report_anew(comparison, tmp_path):
 
 
 def test_a_folder_that_holds_no_drives_is_refused(comparison, tmp_path):
-    with pytest.raises(UserError, match="drives is needed"):
+    with pytest.raises(UserError, match="give a folder of drives"):
         write_report(comparison, tmp_path / "report", ReportSettings(), drives=comparison)
 
 

@@ -99,6 +99,18 @@ def test_other_models_go_by_their_names_and_one_by_itself(tmp_path):
     assert verdict(alone, DEFAULT_TAXONOMY).endswith("; it is compared with no other.")
 
 
+@pytest.mark.parametrize("name", ["new", "tuned", "base"])
+def test_a_model_among_baselines_stands_alone(tmp_path, name):
+    figures, _ = compared(tmp_path, {"majority": lambda i: i % 3 == 2, name: lambda i: True, "shake": lambda i: i % 2})
+    models = {
+        called: scores.model_copy(update={"name": {"shake": "camera_shake"}.get(called, called)})
+        for called, scores in figures.models.items()
+    }
+    said = verdict(figures.model_copy(update={"models": models}), DEFAULT_TAXONOMY)
+    assert said.startswith("The model finds 1.00")
+    assert said.endswith("; it is compared with no other.")
+
+
 def test_without_a_clip_of_the_first_class_accuracy_is_told(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[1:])
     said = verdict(figures, DEFAULT_TAXONOMY)

@@ -228,4 +228,4 @@ def test_a_draw_that_cannot_be_is_told_in_a_sentence(supervision, tmp_path, opti
 def test_only_a_supervision_set_can_be_audited(supervision, tmp_path):
     done = run(app, ["supervise", "audit", str(supervision.parent / "clips"), "--out", str(tmp_path / "a")])
     assert done.exit_code == 1
-    assert "holds clips, but supervision is needed" in done.stderr
+    assert "holds clips; give a folder of supervision" in done.stderr

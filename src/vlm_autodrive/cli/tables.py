@@ -60,9 +60,8 @@ def _print_head(verdict: str, findings: Sequence["Finding"]) -> None:
     invalid = any(finding.severity == "invalid" for finding in findings)
     console.print(verdict, style="bold red" if invalid else "bold", markup=False)
     for finding in findings:
-        about = "" if finding.model is None else f"{finding.model}: "
         style = "red" if finding.severity == "invalid" else "yellow"
-        console.print(f"{finding.severity.upper()}: {about}{finding.text}", style=style, markup=False)
+        console.print(f"{finding.severity.upper()}: {finding.text}", style=style, markup=False)
     console.print()
 
 

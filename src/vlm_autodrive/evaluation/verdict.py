@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.comparison import Comparison, PairScores
+from vlm_autodrive.evaluation.control_rows import BASELINES
 from vlm_autodrive.evaluation.formats import figure, p_equals, title_of, with_interval
 from vlm_autodrive.records import Clip, Taxonomy
 
@@ -11,13 +12,17 @@ _LEVEL = 0.05
 
 
 def before_and_after(figures: Comparison) -> tuple[str | None, str | None]:
-    """The two models that a report is about: ``base`` and ``tuned``, else the first two with reasoning."""
+    """The two models that a report is about: ``base`` and ``tuned``, else the first two that are no baseline.
+
+    A single model stands alone, and baselines are held against each other only where there is nothing else.
+    """
     names = list(figures.models)
-    reasoning = [name for name in names if figures.models[name].reasoning_outcomes]
-    candidates = reasoning if len(reasoning) > 1 else names
+    asked = [name for name in names if figures.models[name].name not in BASELINES] or names
+    reasoning = [name for name in asked if figures.models[name].reasoning_outcomes]
+    candidates = reasoning if len(reasoning) > 1 else asked
     before = "base" if "base" in names else candidates[0]
-    after = "tuned" if "tuned" in names else next((name for name in candidates if name != before), None)
-    return before, after
+    others = [name for name in candidates if name != before]
+    return before, "tuned" if "tuned" in others else next(iter(others), None)
 
 
 def headline_pair(figures: Comparison) -> PairScores | None:
