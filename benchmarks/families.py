@@ -181,6 +181,8 @@ def table(learnt: Sequence[Learnt]) -> list[str]:
 
 
 def _told(figure: Figure) -> str:
+    if figure.low is None:  # a model that always says the same shows no spread
+        return f"{figure.value:.2f}"
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
 
 

@@ -329,7 +329,7 @@ def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
     printed, said = first.communicate(timeout=500)
     assert first.returncode == 0, said
     assert f"Report: {tmp_path}/report.html" in printed
-    assert "macro F1" in printed
+    assert "macro-F1" in printed
     models = json.loads((tmp_path / "report.json").read_text())["models"]
     assert set(models) == {"base", "tuned", "majority", "camera_shake"}
     for scores in models.values():

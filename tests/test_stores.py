@@ -98,15 +98,17 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 def test_characters_that_look_like_line_ends_stay_inside_their_record(tmp_path):
     """Free text of metadata and of models holds them; JSON does not escape them."""
     spoken = clip(tmp_path).model_copy(update={"metadata": {"note": "one\u2028two\x85three\x0bfour\rfive\nsix"}})
-    stores.write_clips(tmp_path, tmp_path, TWO, [spoken, clip(tmp_path)])
-    assert stores.read_clips(tmp_path) == [spoken, clip(tmp_path)]
+    other = clip(tmp_path).model_copy(update={"clip_id": "other"})
+    stores.write_clips(tmp_path, tmp_path, TWO, [spoken, other])
+    assert stores.read_clips(tmp_path) == [spoken, other]
 
 
 def test_clips_are_read_one_by_one_up_to_a_broken_line(tmp_path):
-    stores.write_clips(tmp_path, tmp_path, TWO, [clip(tmp_path)] * 2)
+    written = [clip(tmp_path).model_copy(update={"clip_id": clip_id}) for clip_id in ("one", "two")]
+    stores.write_clips(tmp_path, tmp_path, TWO, written)
     with (tmp_path / "clips.jsonl").open("a") as stream:
         stream.write('{"clip_id": 1}\n')
     one_by_one = stores.iterate_clips(tmp_path)
-    assert [next(one_by_one), next(one_by_one)] == [clip(tmp_path)] * 2
+    assert [next(one_by_one), next(one_by_one)] == written
     with pytest.raises(UserError, match=r"clips\.jsonl, line 3"):
         next(one_by_one)

@@ -135,7 +135,7 @@ def test_what_another_model_answered_is_refused(tmp_path):
             made[key, split] = evaluate(folder, FakeEngine(lambda frames: "C"), key, out, asked)
     tested = {"tuned": made["new weights", "test"]}
     compare(tested, tmp_path / "out", SETTINGS, validation={"tuned": made["new weights", "validation"]})
-    with pytest.raises(UserError, match="are not of one model"):
+    with pytest.raises(UserError, match="holds answers of another model"):
         compare(tested, tmp_path / "o2", SETTINGS, validation={"tuned": made["old weights", "validation"]})
 
 
