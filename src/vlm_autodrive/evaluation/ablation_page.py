@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.evaluation.ablation import Ablation, AblationRow, reference_of
 from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.pages import page_templates
 
 HTML_FILE = "ablation.html"
 JSON_FILE = "ablation.json"
@@ -48,13 +48,7 @@ class TableRow:
 
 def write_ablation(ablation: Ablation, out: Path) -> None:
     """Write the three files; what is there of before is replaced."""
-    environment = Environment(
-        loader=PackageLoader("vlm_autodrive.evaluation", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates("vlm_autodrive.evaluation")
     headings, rows = table_of(ablation)
     page = environment.get_template("ablation.html.j2").render(
         ablation=ablation,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from vlm_autodrive.evaluation import formats
@@ -21,6 +20,7 @@ from vlm_autodrive.evaluation.probability_charts import calibration_charts, rank
 from vlm_autodrive.evaluation.verdict import headline_pair, p_of
 from vlm_autodrive.metrics.drive_search import DriveSearch
 from vlm_autodrive.metrics.intervals import Figure, undefined
+from vlm_autodrive.pages import page_templates
 from vlm_autodrive.records import Outcome, Taxonomy
 
 Chart = tuple[str, Markup]
@@ -64,13 +64,7 @@ class Page:
 
 def render(page: Page) -> str:
     """The whole page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("vlm_autodrive.evaluation", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates("vlm_autodrive.evaluation")
     environment.filters.update(
         figure=formats.figure,
         interval=formats.interval,

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from PIL import Image
 
 from vlm_autodrive.metrics.answers import parse_reasoning
+from vlm_autodrive.pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REASONS, AuditSample, Clip, SupervisionItem, Taxonomy
 from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
@@ -106,13 +106,7 @@ def render_page(
         taxonomy: The classes.
         reporter: Told of the progress.
     """
-    environment = Environment(
-        loader=PackageLoader("vlm_autodrive.supervision", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates("vlm_autodrive.supervision")
     program = Path(__file__).with_name("templates").joinpath("audit.js").read_text(encoding="utf-8")
     return environment.get_template("audit.html.j2").render(
         title=title,
