@@ -9,7 +9,7 @@ from pathlib import Path
 from vlm_autodrive.detection.merging import Stretch, find_stretches
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.engines.protocol import Answer, Engine, Question
-from vlm_autodrive.metrics.answers import parse_class, parse_reasoning
+from vlm_autodrive.metrics.answers import parse_class, reasoning_of
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
 from vlm_autodrive.video.decode import VideoError, read_windows
@@ -106,7 +106,7 @@ class Scan:
             some = asked[start : start + self._settings.batch_windows]
             answers = self._engine.answer([self._kept[peak] for peak in some], [question])
             found = [
-                Trace(window=peak, reasoning=_reasoning(answer, self._plan[peak], self._taxonomy))
+                Trace(window=peak, reasoning=reasoning_of(answer, self._taxonomy, self._length_s(peak)))
                 for peak, (answer,) in zip(some, answers, strict=True)
             ]
             append_jsonl(self._traces_path, found)
@@ -131,6 +131,10 @@ class Scan:
     def _middle(self, place: int) -> float:
         return sum(self._plan[place]) / 2
 
+    def _length_s(self, place: int) -> float:
+        start_s, end_s = self._plan[place]
+        return end_s - start_s
+
 
 def _score(window: Window, answer: Answer, taxonomy: Taxonomy) -> WindowScore:
     if answer.outcome not in (Outcome.OK, Outcome.REPAIRED):
@@ -149,17 +153,3 @@ def _score(window: Window, answer: Answer, taxonomy: Taxonomy) -> WindowScore:
 
 def _unscored(window: Window, outcome: Outcome, reason: str) -> WindowScore:
     return WindowScore(start_s=window[0], end_s=window[1], outcome=outcome, probabilities=None, reason=reason)
-
-
-def _reasoning(answer: Answer, window: Window, taxonomy: Taxonomy) -> Reasoning:
-    if answer.outcome in (Outcome.OK, Outcome.REPAIRED):
-        return parse_reasoning(answer.text, taxonomy, window[1] - window[0])
-    return Reasoning(
-        outcome=answer.outcome,
-        event_class=None,
-        trace="",
-        cited_times_s=(),
-        event_time_s=None,
-        raw_text=answer.text,
-        reason=answer.reason,
-    )

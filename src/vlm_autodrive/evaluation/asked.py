@@ -8,7 +8,7 @@ from vlm_autodrive.engines.protocol import Answer, Question
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP, Control, no_video, tampered
 from vlm_autodrive.evaluation.isolation import Isolating
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.metrics.answers import parse_class, parse_reasoning
+from vlm_autodrive.metrics.answers import parse_class, reasoning_of
 from vlm_autodrive.models.prompts import MAIN, other_verdict_prompt, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
 from vlm_autodrive.video.container import VideoError
@@ -191,16 +191,5 @@ class Asking:
         )
 
     def _reasoning(self, question: Question, answer: Answer, duration_s: float) -> Reasoning:
-        if answer.outcome is Outcome.OK:
-            parsed = parse_reasoning(answer.text, self._taxonomy, duration_s)
-            return parsed.model_copy(update={"prompt": question.prompt})
-        return Reasoning(
-            outcome=answer.outcome,
-            event_class=None,
-            trace="",
-            cited_times_s=(),
-            event_time_s=None,
-            raw_text=answer.text,
-            reason=answer.reason,
-            prompt=question.prompt,
-        )
+        read = reasoning_of(answer, self._taxonomy, duration_s)
+        return read.model_copy(update={"prompt": question.prompt})

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.metrics.class_grammar import read_answer
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
@@ -106,6 +107,19 @@ def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Re
         raw_text=text,
         reason="; ".join(repairs),
     )
+
+
+def reasoning_of(answer: Answer, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
+    """An engine's answer to the reasoning prompt, taken apart, or the record of why there is none.
+
+    Args:
+        answer: The answer; one that failed has no trace and no class.
+        taxonomy: The classes.
+        clip_duration_s: As for :func:`parse_reasoning`.
+    """
+    if answer.outcome in (Outcome.OK, Outcome.REPAIRED):
+        return parse_reasoning(answer.text, taxonomy, clip_duration_s)
+    return _failed(answer.text, answer.outcome, answer.reason)
 
 
 def cited_times(text: str) -> tuple[float, ...]:
