@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from vlm_autodrive.metrics.curves import Curve, thinned
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, bootstrap_figure, renumbered, resampled_counts
-
-_BLOCK = 32  # resamples whose curves are in the processor's cache at once
+from vlm_autodrive.metrics.curves import Curve, thinned, weighted
+from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, bootstrap_figure, renumbered
 
 Floats = NDArray[np.float64]
 
@@ -49,20 +47,13 @@ def risk_coverage(
     count, width = int(run.max()) + 1, int(groups.max()) + 1
     rows, columns = np.concatenate([run, count + run[~right]]), np.concatenate([groups, groups[~right]])
     steps = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(2 * count, width))
-    value = float(_area(steps @ np.ones((width, 1)))[0])
-    drawn = np.concatenate(
-        [
-            _area(steps @ counts[begin : begin + _BLOCK].T)
-            for counts in resampled_counts(width, resamples, seed)
-            for begin in range(0, len(counts), _BLOCK)
-        ]
-    )
+    whole, drawn = weighted(steps, _area, resamples=resamples, seed=seed)
     coverage, risk = np.cumsum(answered) / len(confidence), np.cumsum(wrong) / np.cumsum(answered)
     chosen = thinned(coverage, risk)
     curve = Curve(
         x=tuple(coverage[chosen].tolist()), y=tuple(risk[chosen].tolist()), thresholds=tuple(levels[chosen].tolist())
     )
-    return curve, bootstrap_figure(value, drawn, width, len(confidence))
+    return curve, bootstrap_figure(float(whole[0]), drawn, width, len(confidence))
 
 
 def _runs(answered: NDArray[np.intp], wrong: NDArray[np.intp]) -> NDArray[np.intp]:

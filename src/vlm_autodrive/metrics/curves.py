@@ -9,7 +9,7 @@ For the intervals clips are sorted once. All figures change at scores of positiv
 two such scores are summed up for all resamples at once, by one sparse matrix product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,13 +128,28 @@ def areas(
     Returns:
         The four figures, and as many rows of their resamples.
     """
-    steps = _steps(scores, positive, groups, clusters)
+    whole, drawn = weighted(_steps(scores, positive, groups, clusters), _areas, resamples=resamples, seed=seed)
+    return whole[:, 0], drawn
+
+
+def weighted(
+    steps: sparse.csr_array, figures: Callable[[Floats], Floats], *, resamples: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Figures of a curve with every cluster once, and with the clusters of each resample; resamples come last.
+
+    Args:
+        steps: Turns weights of clusters into weights of the steps of a curve, shape [steps, clusters].
+        figures: Maps weights of steps, shape [steps, resamples], to figures of shape [..., resamples].
+        resamples: Draws of the bootstrap.
+        seed: Its seed.
+    """
+    clusters = steps.shape[1]
     drawn = [
-        _areas(steps @ counts[begin : begin + _BLOCK].T)
+        figures(steps @ counts[begin : begin + _BLOCK].T)
         for counts in resampled_counts(clusters, resamples, seed)
         for begin in range(0, len(counts), _BLOCK)
     ]
-    return _areas(steps @ np.ones((clusters, 1)))[:, 0], np.concatenate(drawn, axis=1)
+    return figures(steps @ np.ones((clusters, 1))), np.concatenate(drawn, axis=-1)
 
 
 def _steps(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.intp], clusters: int) -> sparse.csr_array:
