@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overwrite
+from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overwrite
 
 
 def judge(
     predictions: Annotated[Path, typer.Argument(metavar="PREDICTIONS", help="What `evaluate` made, with reasoning.")],
     model: Annotated[str, typer.Option("--model", metavar="MODEL", help="The judge's name at the endpoint.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")
-    ] = None,
+    out: OutUnlessDry = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
@@ -41,9 +39,7 @@ def judge(
         ),
     ] = None,
     overwrite: Overwrite = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked, sent and paid, and ask nobody.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Have a served model grade each reasoning trace from 1 to 5, against what is known of its clip.
@@ -53,7 +49,7 @@ def judge(
     Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --people grades.csv
     """
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.cli.options import named_out, print_json, settings_from
     from vlm_autodrive.evaluation.judging import estimate_judging, estimate_lines
     from vlm_autodrive.evaluation.judging import judge as judge_predictions
     from vlm_autodrive.evaluation.settings import JudgeSettings
@@ -67,9 +63,7 @@ def judge(
         else:
             print("\n".join(estimate_lines(found, chosen)))
         return
-    if out is None:
-        raise typer.BadParameter("name the folder to write to, or ask for a --dry-run.", param_hint="'--out' / '-o'")
-    made = judge_predictions(predictions, out, chosen, make_reporter(), people=people, overwrite=overwrite)
+    made = judge_predictions(predictions, named_out(out), chosen, make_reporter(), people=people, overwrite=overwrite)
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"prompt"}) for one in read_judgement_records(made)])
     else:

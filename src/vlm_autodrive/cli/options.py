@@ -31,6 +31,8 @@ EndpointUrl = Annotated[
         show_default=False,
     ),
 ]
+OutUnlessDry = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, sent and paid, and ask nobody.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 
@@ -67,6 +69,13 @@ def settings_from(
 def served_at(url: str | None) -> dict[str, str] | None:
     """What ``--endpoint`` stands for among the settings."""
     return None if url is None else {"base_url": url}
+
+
+def named_out(out: Path | None) -> Path:
+    """The folder to write to, where it may be left out for a dry run alone."""
+    if out is None:
+        raise typer.BadParameter("name the folder to write to, or ask for a --dry-run.", param_hint="'--out' / '-o'")
+    return out
 
 
 def is_setting(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
 
 SEE_ALSO = (
     "Afterwards: autodrive supervise audit SUPERVISION --out DIR draws a sample for people to judge; "
@@ -15,15 +15,11 @@ SEE_ALSO = (
 
 def supervise(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")
-    ] = None,
+    out: OutUnlessDry = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked, sent and paid, and ask nobody.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Write captions, descriptions, questions and reasoning for every clip.
@@ -34,7 +30,7 @@ def supervise(
     Example: autodrive supervise runs/mine/clips --out runs/mine/supervision
     """
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.cli.options import print_json, settings_from
+    from vlm_autodrive.cli.options import named_out, print_json, settings_from
     from vlm_autodrive.supervision.settings import SuperviseSettings
 
     chosen = settings_from(SuperviseSettings, "supervise", recipe, settings)
@@ -47,12 +43,10 @@ def supervise(
         else:
             print("\n".join(estimate_lines(found, chosen)))
         return
-    if out is None:
-        raise typer.BadParameter("name the folder to write to, or ask for a --dry-run.", param_hint="'--out' / '-o'")
     from vlm_autodrive.supervision.supervising import SUMMARY_FILE
     from vlm_autodrive.supervision.supervising import supervise as supervise_clips
 
-    made = supervise_clips(clips, out, chosen, make_reporter(), overwrite=overwrite)
+    made = supervise_clips(clips, named_out(out), chosen, make_reporter(), overwrite=overwrite)
     if as_json:
         print((made / SUMMARY_FILE).read_text(encoding="utf-8"), end="")
     else:
