@@ -5,7 +5,6 @@ nothing but the calls in order; this module adds what they are called with and w
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
-from vlm_autodrive.runs import RunFolder, alone_in
+from vlm_autodrive.runs import RunFolder, alone_in, refuse_several_processes
 from vlm_autodrive.stores import iterate_clips
 
 
@@ -61,12 +60,11 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
         UserError: If something is wrong with the input or settings, what is to be learnt does not fit
             the model, another process is at work in ``run_dir``, or torchrun started several.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError(
-            "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
-            "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE "
-            "--out RUN/checkpoint), and the run without them: it takes the finished checkpoint as it is."
-        )
+    refuse_several_processes(
+        "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
+        "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE "
+        "--out RUN/checkpoint), and the run without them: it takes the finished checkpoint as it is."
+    )
     if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
         raise UserError(
             "a run trains a model and asks it in this process; leave endpoint.base_url out of the recipe, and ask a "

@@ -1,6 +1,7 @@
 """The folder of a run: its stages, what is said of them, and the lock that keeps others out."""
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -46,6 +47,16 @@ def alone_in(folder: Path) -> Iterator[None]:
         except OSError:
             raise UserError(f"another run is at work in {folder}; wait for it, or choose another folder.") from None
         yield
+
+
+def refuse_several_processes(reason: str) -> None:
+    """Make sure that no launcher has started several processes of what runs in one.
+
+    Raises:
+        UserError: With the reason, if torchrun or ``accelerate launch`` did.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(reason)
 
 
 def _stamp(folder: Path) -> str:

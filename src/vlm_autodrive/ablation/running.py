@@ -1,7 +1,6 @@
 """An ablation: prepare and count every cell, refuse what does not fit, then train and evaluate one after another."""
 
 import gc
-import os
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,7 +26,7 @@ from vlm_autodrive.evaluation.ablation_page import write_ablation
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.recipe import Recipe
 from vlm_autodrive.records import KINDS, Record
-from vlm_autodrive.runs import RunFolder, alone_in
+from vlm_autodrive.runs import RunFolder, alone_in, refuse_several_processes
 from vlm_autodrive.stores import read_clips
 
 _BASE = "before training"
@@ -126,8 +125,9 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
         UserError: If settings are wrong, if cells cannot be trained and ``ablate.unfit`` is ``refuse``, or if
             another process is at work in ``out``.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("an ablation trains in one process; start it without torchrun, or run its cells by `train`.")
+    refuse_several_processes(
+        "an ablation trains in one process; start it without torchrun, or run its cells by `train`."
+    )
     cells = cells_of(recipe)
     with alone_in(out):
         reporter.say(f"Ablation {recipe.name}, in {out}: {len(_by_name(cells))} cells, {len(cells)} trainings.")
