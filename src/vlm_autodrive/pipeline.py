@@ -141,12 +141,12 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         content = (report / target.name).read_text(encoding="utf-8")
         if not target.is_file() or target.read_text(encoding="utf-8") != content:
             write_text(target, content)
-    scores = read_scores(report)
+    told = json.loads(figures.read_text(encoding="utf-8"))
     return Outcome(
         run_dir=run.folder,
         made=tuple(run.made),
-        notes=tuple(json.loads(figures.read_text(encoding="utf-8"))["notes"]),
-        models=scores,
+        notes=tuple(told["notes"]),
+        models=told["models"],
         drives=None if searched is None else read_drives(searched).model_dump(mode="json"),
         report_html=html,
         report_json=figures,
@@ -180,15 +180,6 @@ def _further_predictions(
             do = partial(evaluate_model, windows, model, settings=plain)
             ahead[name] = run.stage(f"evaluate {name} ahead", f"ahead/{name}", _with(do))
     return validation, ahead
-
-
-def read_scores(folder: Path) -> dict[str, Any]:
-    """The scores of each model in a comparison or a report."""
-    for name in ("report.json", "comparison.json"):
-        if (folder / name).is_file():
-            models: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))["models"]
-            return models
-    raise UserError(f"{folder} holds no comparison; make it with `autodrive compare`.")
 
 
 def _with(do: Callable[..., Path]) -> Callable[[Path, Reporter], Path]:
