@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from vlm_autodrive.engines.served_settings import ServedModelSettings
     from vlm_autodrive.models.loading import ModelCard
 
-BASELINES = ("majority", "camera_shake")
 SHIPPED_MODEL = "tiny-base"
 DEMO_CHECKPOINT = Path("runs/demo/checkpoint")
 
@@ -75,7 +74,7 @@ def evaluate_baseline(
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Predict the held-out clips with one of :data:`BASELINES`, fitted on the training clips."""
+    """Predict the held-out clips with one of ``evaluation.settings.BASELINES``, fitted on the training clips."""
     from vlm_autodrive.evaluation.baselines import camera_shake, majority
 
     if name == "majority":

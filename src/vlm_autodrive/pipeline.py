@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.asking import BASELINES, evaluate_baseline, evaluate_model
+from vlm_autodrive.asking import evaluate_baseline, evaluate_model
 from vlm_autodrive.drives import search_drives
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.evaluation.settings import BASELINES, EvaluateSettings
 from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.recipe import Recipe, asked_as_trained

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from vlm_autodrive.ablation.cells import DEPENDS_ON, KINDS_KEY, Cell, cells_of, short_names
 from vlm_autodrive.ablation.stages import Stages, reason_of
 from vlm_autodrive.artifacts import PROVENANCE, write_text
-from vlm_autodrive.asking import BASELINES
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.ablation import (
     Ablation,
@@ -23,6 +22,7 @@ from vlm_autodrive.evaluation.ablation import (
     score_rows,
 )
 from vlm_autodrive.evaluation.ablation_page import write_ablation
+from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.recipe import Recipe
 from vlm_autodrive.records import KINDS, Record

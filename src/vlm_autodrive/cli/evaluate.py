@@ -38,11 +38,11 @@ def evaluate(
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
-    from vlm_autodrive.asking import BASELINES, SHIPPED_MODEL, evaluate_baseline, evaluate_model
+    from vlm_autodrive.asking import SHIPPED_MODEL, evaluate_baseline, evaluate_model
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.errors import UserError
-    from vlm_autodrive.evaluation.settings import BaselineSettings, EvaluateSettings
+    from vlm_autodrive.evaluation.settings import BASELINES, BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
     from vlm_autodrive.recipe import asked_as_trained, load_recipe
     from vlm_autodrive.stores import read_predictions

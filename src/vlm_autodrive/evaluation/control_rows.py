@@ -7,7 +7,7 @@ from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.formats import plain, title_of
 from vlm_autodrive.metrics.intervals import Figure
 
-BASELINES = {
+_BASELINES = {
     "majority": "it always says the commonest class of the training clips",
     "camera_shake": "it sees only how the picture moves, not what is in it",
 }
@@ -43,7 +43,7 @@ class ControlRow:
 def baseline_rows(figures: Comparison) -> list[ControlRow]:
     """The baselines without a model, whether or not they were compared."""
     rows = []
-    for name, what in BASELINES.items():
+    for name, what in _BASELINES.items():
         scores = figures.models.get(name)
         rows.append(
             ControlRow(title_of(name), what)
@@ -77,7 +77,7 @@ def how_to_ask(figures: Comparison, models: Sequence[str]) -> list[str]:
         models: Those whose controls are shown.
     """
     commands = [
-        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in BASELINES if name not in figures.models
+        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in figures.models
     ]
     missing = [name for name in _CONTROLS if any(name not in figures.models[model].controls for model in models)]
     if any(figures.models[model].faithfulness is None for model in models):

@@ -10,6 +10,9 @@ from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video.frames import SamplingSettings
 
+BASELINES = ("majority", "camera_shake")
+"""What is learnt without a model, by the name that its predictions bear."""
+
 
 class EvaluateSettings(Settings):
     """How a model is asked about a clip set.

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.comparison import Comparison, PairScores
-from vlm_autodrive.evaluation.control_rows import BASELINES
 from vlm_autodrive.evaluation.formats import figure, p_equals, title_of, with_interval
+from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.records import Clip, Taxonomy
 
 _FEW_CLIPS = 30
