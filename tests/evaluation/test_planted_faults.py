@@ -252,6 +252,12 @@ def trained(tmp_path, clips, taught, *, chosen=False) -> Path:
     return second
 
 
+def asked_of(checkpoint, tmp_path, clips):
+    write_clip_set(tmp_path / "clips", clips)
+    settings = EvaluateSettings(prompts=())
+    return evaluate(tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", settings, checkpoint=checkpoint)
+
+
 @pytest.mark.parametrize(("chosen", "left"), [(False, True), (True, True), (True, False)])
 def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips, chosen, left):
     taught = [clip.model_copy(update={"split": "train", "clip_id": f"x-{clip.clip_id}"}) for clip in clips[:6]]
@@ -259,16 +265,7 @@ def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips, chosen, left):
     checkpoint = trained(tmp_path, clips, [*taught, elsewhere], chosen=chosen)
     if not left:
         shutil.rmtree(tmp_path / "supervision")
-    write_clip_set(tmp_path / "clips", clips)
-    out = evaluate(
-        tmp_path / "clips",
-        FakeEngine(seen),
-        "k",
-        tmp_path / "tuned",
-        EvaluateSettings(prompts=()),
-        checkpoint=checkpoint,
-    )
-    finding = only(reported(tmp_path, tuned=out))
+    finding = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
     assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", "tuned")
     assert "6 of the 30 clips share footage with its supervision" in finding.text
 
@@ -276,16 +273,7 @@ def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips, chosen, left):
 def test_a_checkpoint_whose_supervision_is_gone(tmp_path, clips):
     checkpoint = trained(tmp_path, clips, [make_clip("t", "normal", split="train")])
     shutil.rmtree(tmp_path / "supervision")
-    write_clip_set(tmp_path / "clips", clips)
-    out = evaluate(
-        tmp_path / "clips",
-        FakeEngine(seen),
-        "k",
-        tmp_path / "tuned",
-        EvaluateSettings(prompts=()),
-        checkpoint=checkpoint,
-    )
-    finding = only(reported(tmp_path, tuned=out))
+    finding = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
     assert (finding.kind, finding.severity, finding.model) == ("training_unknown", "warning", "tuned")
 
 
