@@ -61,6 +61,11 @@ class Page:
     drives: DriveSearch | None
     timelines: Sequence[Path]
 
+    @property
+    def main(self) -> list[str]:
+        """The models called before and after, as far as there are any."""
+        return [name for name in (self.before, self.after) if name is not None]
+
 
 def render(page: Page) -> str:
     """The whole page as HTML."""
@@ -89,7 +94,7 @@ def render(page: Page) -> str:
         styles=styles,
         shown=shown,
         headline=headline_pair(page.figures),
-        main={name: models[name] for name in (page.before, page.after) if name is not None},
+        main={name: models[name] for name in page.main},
         bars=_bars(page, styles),
         confusions={
             name: confusion_svg(f"Confusion table of {formats.title_of(name)}", labels, m.confusion, _cells_of(number))
@@ -97,10 +102,10 @@ def render(page: Page) -> str:
         },
         outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in models.values())],
         baselines=baseline_rows(page.figures),
-        controls={name: control_rows(page.figures, name) for name in (page.after, page.before) if name is not None},
-        missing=how_to_ask(page.figures, [name for name in (page.after, page.before) if name is not None]),
+        controls={name: control_rows(page.figures, name) for name in reversed(page.main)},
+        missing=how_to_ask(page.figures, page.main[::-1]),
         rankings=ranking_charts(page.figures, page.taxonomy, styles),
-        calibrations=calibration_charts(page.figures, styles, [n for n in (page.before, page.after) if n is not None]),
+        calibrations=calibration_charts(page.figures, styles, page.main),
         ranked=[*((c.name, c.label) for c in page.taxonomy.classes), (ANY_EVENT, "Any event")],
         strips=_strip_anchors(page),
         timelines=[(path.stem.partition("_")[2], _embedded(path)) for path in page.timelines],
@@ -124,9 +129,8 @@ def _embedded(picture: Path) -> str:
 def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
     """Before and after by figure and by class, and everyone's macro-F1."""
     models, first = page.figures.models, page.taxonomy.classes[0]
-    two = [name for name in (page.before, page.after) if name is not None]
 
-    def group(label: str, figure_of: Callable[[ModelScores], Figure], names: Sequence[str] = two) -> BarGroup:
+    def group(label: str, figure_of: Callable[[ModelScores], Figure], names: Sequence[str] = page.main) -> BarGroup:
         return BarGroup(label, tuple((styles[name], figure_of(models[name])) for name in names))
 
     overall = [
@@ -134,13 +138,13 @@ def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
         group("Macro-F1", lambda m: m.macro_f1),
         group(f"{first.label} recall", lambda m: m.per_class[first.name].recall),
     ]
-    if all(models[name].event is not None for name in two):
+    if all(models[name].event is not None for name in page.main):
         overall += [group("Any event found", _event_recall), group("False alarms", _false_alarms)]
     charts = [
         ("The main figures", bars_svg("Before and after", overall)),
         ("F1 by class", bars_svg("F1 by class", [group(c.label, _f1_of(c.name)) for c in page.taxonomy.classes])),
     ]
-    if len(models) > len(two):
+    if len(models) > len(page.main):
         everyone = [group(formats.short(name, 16), lambda m: m.macro_f1, [name]) for name in models]
         charts.append(("Macro-F1 beside the others", bars_svg("Macro-F1 of every model", everyone)))
     return charts
