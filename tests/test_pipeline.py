@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.drive_search import DriveSearch
 from vlm_autodrive.pipeline import run_recipe
-from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.recipe import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.stores import write_clips
@@ -57,14 +57,6 @@ VALIDATION_CLIP = Clip(
     triplet_id=None,
     metadata={},
 )
-
-
-class Saying(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def _renamed(folders):
@@ -143,7 +135,7 @@ def stages(monkeypatch):
 
 
 def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
-    reporter = Saying()
+    reporter = Listens()
     outcome = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
     assert list(outcome.made) == ORDER
     assert outcome.notes == ("few clips",)

@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from tests.fake_endpoint import completion, serve
+from tests.listening import Listens
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.engines.served import open_served_engine, served_key
@@ -28,14 +29,6 @@ TRACE = Question("Why?", max_new_tokens=99)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
-
-
-class Listens(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def frames(number=0, count=2):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from typer.testing import CliRunner
 
 from tests.fake_endpoint import completion, serve
+from tests.listening import Listens
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
@@ -18,7 +19,6 @@ from vlm_autodrive.evaluation.judgements import judge_scores, read_judgements
 from vlm_autodrive.evaluation.judging import estimate_judging, judge
 from vlm_autodrive.evaluation.settings import CompareSettings, JudgeSettings
 from vlm_autodrive.metrics.agreement import ordinal_alpha
-from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.stores import read_judgement_records
 
@@ -28,14 +28,6 @@ CLASSES = ("collision", "near_collision", "normal")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
-
-
-class Listens(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def traced(clip, trace):

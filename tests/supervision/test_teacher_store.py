@@ -15,10 +15,11 @@ from starlette.responses import Response
 from teacher_jobs import FACTS, SeenAnswer, ask, request, run_job, served
 
 from tests.fake_endpoint import completion, serve
+from tests.listening import Listens
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.endpoint.cache import cache_path
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import SILENT, SilentReporter
+from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
@@ -34,14 +35,6 @@ def processes(monkeypatch):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["teacher_jobs"])
     return context
-
-
-class Listens(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def number_of(asked):

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 import torch
 
+from tests.listening import Listens
 from tests.tiny_models import MODELS, load_tiny
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
@@ -17,17 +18,9 @@ VISION_LAYERS = r".*visual\.blocks\.\d+\.attn\.proj"
 ALL_LAYERS = r".*(visual\.blocks\.\d+\.attn\.proj|language_model\.layers\.\d+\.self_attn\.q_proj)"
 
 
-class Saying(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
-
-
 def prepare(model_type="qwen3_vl", **settings):
     loaded, _ = load_tiny(model_type)
-    reporter = Saying()
+    reporter = Listens()
     model = prepare_model(loaded, TrainSettings(**settings), reporter)
     return loaded, model, reporter.said
 

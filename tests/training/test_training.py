@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
@@ -19,7 +20,6 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
-from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.stores import read_clips, read_items, write_taxonomy
 from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
@@ -43,14 +43,6 @@ def settings(**changes) -> TrainSettings:
         "checkpoint_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
-
-
-class Saying(SilentReporter):
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
 
 
 @pytest.fixture
@@ -102,7 +94,7 @@ def test_a_checkpoint_is_a_folder_that_loads_under_its_name(tmp_path):
 
 def test_training_says_its_plan_before_it_begins(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=2)
-    reporter = Saying()
+    reporter = Listens()
     train(supervision, tmp_path / "out", settings(epochs=1), reporter)
     lines = plan(supervision, settings(epochs=1)).lines()
     assert [line for line in reporter.said if line in lines] == lines
@@ -157,7 +149,7 @@ def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_
     assert found("*") == ["state-00000006.safetensors", "state-00000009.safetensors"]
     newest = next(tmp_path.glob(".killed.partial-*/states/state-00000009.safetensors"))
     newest.write_bytes(newest.read_bytes()[:5000])  # as a disk that breaks might leave it
-    reporter = Saying()
+    reporter = Listens()
     assert train(supervision, out, wanted, reporter, frame_cache=frames) == out
     assert "state-00000009.safetensors cannot be read and is passed over" in reporter.said
     first, second = (load_file(f / "adapter" / "adapter_model.safetensors") for f in (whole, out))
