@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from steps import sampling_of
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, SupervisionItem, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 from vlm_autodrive.training.logs import LOG_FILE, StepRecord
 from vlm_autodrive.training.settings import TrainSettings
 

@@ -22,7 +22,7 @@ import numpy as np
 from docs_table import write_table
 from machine import processor_name
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.evaluation.running import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings

@@ -21,14 +21,15 @@ from docs_table import write_table
 from machine import processor_name
 from transformers import logging
 
-from vlm_autodrive.artifacts import making
-from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.artifacts.files import read_clips, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
 from vlm_autodrive.datasets.importing import import_dataset
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
 from vlm_autodrive.evaluation.comparison import Comparison
+from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.models import tiny
@@ -38,7 +39,6 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation.dataset import simulate
 from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.stores import read_clips, write_clips
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import supervise
 from vlm_autodrive.training.logs import LOG_FILE
@@ -157,7 +157,7 @@ def learn(family: str, data: Data, work: Path, epochs: float) -> Learnt:
     seconds = time.monotonic() - begun
     asked = EvaluateSettings(reasoning=False, batch_clips=32, frame_cache=str(work / "frames"))
     predictions = {
-        name: evaluate_model(data.clips, str(model), work / f"{family}-{name}", asked)
+        name: evaluate(data.clips, str(model), work / f"{family}-{name}", asked)
         for name, model in (("before", work / family), ("after", trained))
     }
     compared = compare(predictions, work / f"{family}-compared", CompareSettings())

@@ -24,7 +24,7 @@ import av
 import numpy as np
 from docs_table import write_table
 
-from vlm_autodrive.stores import read_data_sets, read_issues, read_videos
+from vlm_autodrive.artifacts.files import read_data_sets, read_issues, read_videos
 
 _FAULTS = {
     3: {"class": "colision"},

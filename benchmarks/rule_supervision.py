@@ -21,10 +21,10 @@ from pathlib import Path
 from docs_table import write_table
 from machine import processor_name
 
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 
 VIDEO_S, WINDOW_S = 6.0, 4.8
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from vlm_autodrive.artifacts.files import read_items
 from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
@@ -23,7 +24,6 @@ from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.simulation.dataset import simulate
 from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.stores import read_items
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import supervise
 from vlm_autodrive.training.settings import TrainSettings

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
+from vlm_autodrive.artifacts.files import read_items
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.stores import read_items
 
 pytestmark = [pytest.mark.slow, pytest.mark.fixtures]
 

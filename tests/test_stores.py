@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from vlm_autodrive import stores
+from vlm_autodrive.artifacts import files as stores
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,

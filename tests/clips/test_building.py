@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import encounter, event, scenario, triplet, video
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_clips, read_taxonomy, write_catalog
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.clips.building import build_clips, cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, ImportIssue
-from vlm_autodrive.stores import read_clips, read_taxonomy, write_catalog
 
 TEN = ClipSettings(split_by="count")
 

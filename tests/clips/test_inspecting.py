@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_clips, write_catalog
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.contact_sheet import class_colour, contact_sheet, read_stills
@@ -15,7 +16,6 @@ from vlm_autodrive.clips.inspecting import choose_clips, inspect_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_clips, write_catalog
 
 RED = class_colour(DEFAULT_TAXONOMY, "collision")
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vlm_autodrive.artifacts.files import read_data_sets, read_events, read_issues, read_videos
 from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_data_sets, read_events, read_issues, read_videos
 
 HEADER = "video,class,event_time_s,alert_time_s,ego_involved,drive"
 GOOD = "good.mp4,collision,3,2,yes,d1"

@@ -4,10 +4,10 @@ import csv
 
 import pytest
 
+from vlm_autodrive.artifacts.files import read_events, read_scenarios, read_videos
 from vlm_autodrive.datasets.importing import FORMATS, ImportSettings, import_dataset
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ImportIssue, read_jsonl
-from vlm_autodrive.stores import read_events, read_scenarios, read_videos
 
 
 class Listener:

@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
-from vlm_autodrive.datasets.nexar import read_nexar
-from vlm_autodrive.errors import UserError
-from vlm_autodrive.recipe import load_recipe
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy, source_id_of
-from vlm_autodrive.settings import parse_settings
-from vlm_autodrive.stores import (
+from vlm_autodrive.artifacts.files import (
     read_clips,
     read_data_sets,
     read_events,
@@ -23,6 +15,14 @@ from vlm_autodrive.stores import (
     read_taxonomy,
     read_videos,
 )
+from vlm_autodrive.clips.building import build_clips
+from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.datasets.nexar import read_nexar
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy, source_id_of
+from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.settings import parse_settings
 
 CHOICES = ["T-Bone", "Rear End", "Side-by-Side", "head-on", "None"]
 

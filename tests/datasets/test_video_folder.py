@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from vlm_autodrive.artifacts.files import read_data_sets, read_events, read_issues, read_scenarios, read_videos
 from vlm_autodrive.datasets import manifest_row
 from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
 from vlm_autodrive.datasets.manifest import read_manifest
@@ -16,7 +17,6 @@ from vlm_autodrive.datasets.manifest_row import ManifestRow, schema_text
 from vlm_autodrive.datasets.video_folder import read_video_folder
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_data_sets, read_events, read_issues, read_scenarios, read_videos
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.detection.flashes import FlashEngine, write_drive
-from vlm_autodrive.detection.detecting import detect
+from vlm_autodrive.detection.detecting import detect_with_engine
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.errors import UserError
@@ -46,7 +46,7 @@ def test_an_event_at_every_phase_of_the_stride_is_found(tmp_path, phase, reasoni
     video = write_drive(tmp_path / "drive.mp4", 16, flashes=[9.6 + phase])
     settings = SETTINGS.model_copy(update={"reasoning": reasoning})
     engine = FlashEngine()
-    (found,) = detect([video], engine, tmp_path / "out", settings)
+    (found,) = detect_with_engine([video], engine, tmp_path / "out", settings)
     (event,) = found.events
     assert event.event_class == "collision"
     assert event.time_s == pytest.approx(9.6 + phase, abs=0.3 if reasoning else 0.75)
@@ -57,7 +57,7 @@ def test_an_event_at_every_phase_of_the_stride_is_found(tmp_path, phase, reasoni
 def test_what_is_written(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 30, flashes=[8], near=[21])
     heard = Heard()
-    (found,) = detect([video], FlashEngine(), tmp_path / "out", SETTINGS, reporter=heard)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS, reporter=heard)
     assert [e.event_class for e in found.events] == ["collision", "near_collision"]
     folder = tmp_path / "out" / "drive.mp4"
     assert sorted(p.name for p in folder.iterdir()) == ["events.json", "provenance.json", "timeline.png"]
@@ -76,7 +76,7 @@ def test_what_is_written(tmp_path):
 
 def test_a_flash_in_the_first_and_in_the_last_moment(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 21.7, flashes=[0.0, 21.5])
-    (found,) = detect([video], FlashEngine(), tmp_path / "out", SETTINGS)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS)
     assert [e.time_s for e in found.events] == pytest.approx([0, 21.5], abs=0.4)
 
 
@@ -89,7 +89,7 @@ def test_videos_that_cannot_be_read_never_stop_the_rest(tmp_path):
     folder = tmp_path / "folder.mp4"
     folder.mkdir()
     videos = [empty, tmp_path / "absent.mp4", noise, good, folder]
-    results = detect(videos, FlashEngine(), tmp_path / "out", SETTINGS)
+    results = detect_with_engine(videos, FlashEngine(), tmp_path / "out", SETTINGS)
     assert [r.outcome for r in results] == ["error", "error", "error", "ok", "error"]
     assert all(r.reason and r.duration_s is None and not r.windows for r in results if r.outcome == "error")
     assert len(results[3].events) == 1
@@ -110,7 +110,7 @@ def test_a_video_cut_off_is_scanned_as_far_as_it_goes(tmp_path):
                 to.mux(packet)
     content = (tmp_path / "cut.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 6 // 10])
-    (found,) = detect([tmp_path / "cut.mp4"], FlashEngine(), tmp_path / "out", SETTINGS)
+    (found,) = detect_with_engine([tmp_path / "cut.mp4"], FlashEngine(), tmp_path / "out", SETTINGS)
     assert found.outcome == "error"
     assert "ends after" in found.reason
     assert 8 < found.duration_s < 16
@@ -120,12 +120,12 @@ def test_a_video_cut_off_is_scanned_as_far_as_it_goes(tmp_path):
 def test_nothing_is_done_twice(tmp_path):
     videos = [write_drive(tmp_path / f"{i}.mp4", 9, flashes=[4]) for i in range(3)]
     first = FlashEngine()
-    results = detect(videos[:2], first, tmp_path / "out", SETTINGS)
+    results = detect_with_engine(videos[:2], first, tmp_path / "out", SETTINGS)
     again = FlashEngine()
-    assert detect(videos, again, tmp_path / "out", SETTINGS)[:2] == results
+    assert detect_with_engine(videos, again, tmp_path / "out", SETTINGS)[:2] == results
     assert again.clips_seen * 2 == first.clips_seen
     heard = Heard()
-    detect(videos, FlashEngine(fail_after=0), tmp_path / "out", SETTINGS, reporter=heard)
+    detect_with_engine(videos, FlashEngine(fail_after=0), tmp_path / "out", SETTINGS, reporter=heard)
     assert heard.done == heard.total == 27
 
 
@@ -133,12 +133,12 @@ def test_nothing_is_done_twice(tmp_path):
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path, killed_after):
     videos = [write_drive(tmp_path / f"{i}.mp4", 17 + i, flashes=[4, 13], near=[16]) for i in range(2)]
     whole = FlashEngine()
-    detect(videos, whole, tmp_path / "whole", SETTINGS)
+    detect_with_engine(videos, whole, tmp_path / "whole", SETTINGS)
     killed = FlashEngine(fail_after=killed_after)
     with pytest.raises(KeyboardInterrupt):
-        detect(videos, killed, tmp_path / "out", SETTINGS)
+        detect_with_engine(videos, killed, tmp_path / "out", SETTINGS)
     rest = FlashEngine()
-    detect(videos, rest, tmp_path / "out", SETTINGS)
+    detect_with_engine(videos, rest, tmp_path / "out", SETTINGS)
     judged = killed_after + rest.clips_seen
     assert whole.clips_seen <= judged <= whole.clips_seen + SETTINGS.batch_windows
     assert killed.traces_asked + rest.traces_asked == whole.traces_asked
@@ -152,38 +152,38 @@ def test_files_of_one_name_do_not_clash(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     videos = [write_drive(tmp_path / n / "front cam.mp4", 6, flashes=[2] if n == "b" else []) for n in ("a", "b")]
-    results = detect([*videos, videos[0]], FlashEngine(), tmp_path / "out", SETTINGS)
+    results = detect_with_engine([*videos, videos[0]], FlashEngine(), tmp_path / "out", SETTINGS)
     assert [len(r.events) for r in results] == [0, 1]
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"front_cam.mp4", "front_cam.mp4-2", "summary.json"}
-    assert detect([videos[1]], FlashEngine(fail_after=0), tmp_path / "out", SETTINGS) == results[1:]
+    assert detect_with_engine([videos[1]], FlashEngine(fail_after=0), tmp_path / "out", SETTINGS) == results[1:]
 
 
 def test_other_settings_are_refused_unless_overwritten(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 8, flashes=[4])
-    detect([video], FlashEngine(), tmp_path / "out", SETTINGS)
+    detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS)
     other = SETTINGS.model_copy(update={"threshold": 0.99})
     with pytest.raises(UserError, match="--overwrite"):
-        detect([video], FlashEngine(), tmp_path / "out", other)
-    (found,) = detect([video], FlashEngine(), tmp_path / "out", other, overwrite=True)
+        detect_with_engine([video], FlashEngine(), tmp_path / "out", other)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", other, overwrite=True)
     assert found.threshold == 0.99
     assert not found.events
 
 
 def test_windows_that_the_model_failed_on_are_told_of_and_tried_again(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 12, flashes=[9])
-    (found,) = detect([video], FlashEngine(refuse=[2]), tmp_path / "out", SETTINGS)
+    (found,) = detect_with_engine([video], FlashEngine(refuse=[2]), tmp_path / "out", SETTINGS)
     assert found.outcome == "error"
     assert "1 of 7 windows have no score" in found.reason
     assert "the endpoint is down" in found.reason
     assert [w.outcome for w in found.windows].count("error") == 1
     assert len(found.events) == 1
-    (found,) = detect([video], FlashEngine(), tmp_path / "out", SETTINGS)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS)
     assert found.outcome == "ok"
 
 
 def test_a_model_without_probabilities_is_taken_at_its_word(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 12, flashes=[6])
-    (found,) = detect([video], FlashEngine(probabilities=False), tmp_path / "out", SETTINGS)
+    (found,) = detect_with_engine([video], FlashEngine(probabilities=False), tmp_path / "out", SETTINGS)
     assert found.events[0].probability == 1
     assert all("no probabilities" in w.reason for w in found.windows)
 
@@ -193,7 +193,7 @@ def test_a_model_without_probabilities_is_taken_at_its_word(tmp_path):
 def test_real_clips(tmp_path, real_videos):
     with (real_videos / "labels.csv").open() as stream:
         videos = [real_videos / row["file"] for row in csv.DictReader(stream)]
-    results = detect(videos, FlashEngine(), tmp_path / "out", SETTINGS, DEFAULT_TAXONOMY)
+    results = detect_with_engine(videos, FlashEngine(), tmp_path / "out", SETTINGS, DEFAULT_TAXONOMY)
     assert [r.video for r in results] == [str(v) for v in videos]
     assert {r.video: r.reason for r in results if r.outcome != "ok"} == {}
     assert len(list((tmp_path / "out").glob("*/timeline.png"))) == len(videos)

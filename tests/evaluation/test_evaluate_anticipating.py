@@ -14,15 +14,15 @@ from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
+from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.running import evaluate_with_engine
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
-from vlm_autodrive.stores import read_predictions
 
 LEADS_S = (0.5, 1.0, 1.5)
 SETTINGS = CompareSettings(resamples=200)
@@ -107,7 +107,7 @@ def test_from_footage_to_the_figure(tmp_path):
     clips = [c.model_copy(update={"split": "test"}) for c in clips]
     folder = write_clip_set(tmp_path / "clips", clips)
     engine = FakeEngine(lambda frames: "A" if frames.pixels.mean() > 127 else "C")
-    made = evaluate(folder, engine, "key", tmp_path / "p", EvaluateSettings(reasoning=False))
+    made = evaluate_with_engine(folder, engine, "key", tmp_path / "p", EvaluateSettings(reasoning=False))
     said = {p.clip_id: p for p in read_predictions(made)}
     for clip in clips:
         if clip.event_time_s is not None:
@@ -132,7 +132,7 @@ def test_what_another_model_answered_is_refused(tmp_path):
         for split in splits:
             asked = EvaluateSettings(split=split, reasoning=False, prompts=(), controls=())
             out = tmp_path / key / split
-            made[key, split] = evaluate(folder, FakeEngine(lambda frames: "C"), key, out, asked)
+            made[key, split] = evaluate_with_engine(folder, FakeEngine(lambda frames: "C"), key, out, asked)
     tested = {"tuned": made["new weights", "test"]}
     compare(tested, tmp_path / "out", SETTINGS, validation={"tuned": made["new weights", "validation"]})
     with pytest.raises(UserError, match="holds answers of another model"):

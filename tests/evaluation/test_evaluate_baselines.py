@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from evaluation_builders import make_clip, write_clip_set, write_video
 
+from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import baselines, motion
 from vlm_autodrive.evaluation.baselines import camera_shake, majority
 from vlm_autodrive.evaluation.motion import motion_features, phase_shift
 from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.stores import read_predictions
 
 
 def test_majority_goes_by_the_training_clips_alone(tmp_path):

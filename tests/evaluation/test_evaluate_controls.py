@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set, write_video
 
+from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.evaluation.controls import black, elsewhere_hidden, event_hidden, no_video, shuffled, tampered
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.running import evaluate_with_engine
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.stores import read_predictions
 from vlm_autodrive.video.frames import Frames
 
 ALL = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
@@ -122,7 +122,9 @@ def clip_set(tmp_path):
 
 def test_every_readable_clip_is_asked_about_once_more_for_each_control(clip_set):
     engine = Watching()
-    out = evaluate(clip_set, engine, "key", clip_set.parent / "out", EvaluateSettings(batch_clips=2, hide_s=0.3))
+    out = evaluate_with_engine(
+        clip_set, engine, "key", clip_set.parent / "out", EvaluateSettings(batch_clips=2, hide_s=0.3)
+    )
     assert engine.shown == [
         [(4, 0, 6)] * 2,  # five wordings and the reasoning
         [(4, 4, 1)] * 2,
@@ -155,7 +157,7 @@ def test_an_engine_that_cannot_do_without_video_fails_at_that_control_alone(clip
                 raise ValueError("no frames")
             return super().answer(clips, questions)
 
-    out = evaluate(clip_set, Needing(), "key", clip_set.parent / "out", EvaluateSettings())
+    out = evaluate_with_engine(clip_set, Needing(), "key", clip_set.parent / "out", EvaluateSettings())
     for prediction in read_predictions(out)[:3]:
         assert prediction.controls["no_video"].outcome is Outcome.ERROR
         assert "no frames" in prediction.controls["no_video"].reason

@@ -5,7 +5,8 @@ import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction, write_prediction_set
 from sklearn import metrics as sk
 
-from vlm_autodrive.artifacts import PROVENANCE
+from vlm_autodrive.artifacts.files import TAXONOMY_FILE
+from vlm_autodrive.artifacts.folders import PROVENANCE
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.cases import Cases, clusters_of, read_cases
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
@@ -13,7 +14,6 @@ from vlm_autodrive.evaluation.probabilities import ANY_EVENT, calibration_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.calibration import at_temperature, fit_temperature
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
-from vlm_autodrive.stores import TAXONOMY_FILE
 
 SETTINGS = CompareSettings(resamples=200)
 

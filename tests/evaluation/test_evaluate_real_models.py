@@ -12,12 +12,12 @@ import torch
 from evaluation_builders import make_clip, write_clip_set, write_video
 
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.models.loading import CARD_FILE
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
-from vlm_autodrive.stores import read_predictions
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def verdicts_of(prediction):
 def test_the_batch_does_not_change_a_clips_answers(clip_set, tmp_path):
     one, many = (
         read_predictions(
-            evaluate_model(
+            evaluate(
                 clip_set, "tiny-base", tmp_path / str(batch), EvaluateSettings(batch_clips=batch, max_new_tokens=24)
             )
         )
@@ -71,7 +71,7 @@ def test_the_batch_does_not_change_a_clips_answers(clip_set, tmp_path):
 def test_killed_in_the_middle_it_ends_with_the_same_records(clip_set, tmp_path):
     settings = {"batch_clips": 2, "max_new_tokens": 24, "frame_cache": str(clip_set.parent / "cache")}
     whole, out = tmp_path / "whole", tmp_path / "killed"
-    evaluate_model(clip_set, "tiny-base", whole, EvaluateSettings(**settings))
+    evaluate(clip_set, "tiny-base", whole, EvaluateSettings(**settings))
     command = ["evaluate", str(clip_set), "--model", "tiny-base", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "vlm_autodrive", *command, *(f"{key}={value}" for key, value in settings.items())],
@@ -89,7 +89,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_records(clip_set, tmp_path):
     kept = saved[0].read_text().splitlines()
     with saved[0].open("a") as stream:
         stream.write('{"clip_id": "clip-7", "torn')
-    evaluate_model(clip_set, "tiny-base", out, EvaluateSettings(**settings))
+    evaluate(clip_set, "tiny-base", out, EvaluateSettings(**settings))
     expected, resumed = ((folder / "predictions.jsonl").read_text().splitlines() for folder in (whole, out))
     whole_batches = len(kept) // 2 * 2
     assert 0 < whole_batches < 9
@@ -111,12 +111,12 @@ def plain_hub_folder(tmp_path, model_type):
 def test_a_hub_model_is_shown_frames_by_the_default_or_by_the_settings(clip_set, tmp_path):
     model = plain_hub_folder(tmp_path, "qwen2_5_vl")
     quick = {"reasoning": False, "controls": ("no_video",), "prompts": ("short",)}
-    made = read_predictions(evaluate_model(clip_set, model, tmp_path / "default", EvaluateSettings(**quick)))
+    made = read_predictions(evaluate(clip_set, model, tmp_path / "default", EvaluateSettings(**quick)))
     assert len(made[0].frame_times_s) == 8  # two seconds at 4 frames a second
     assert made[0].model == "Some-qwen2_5_vl"
     assert [p.verdict.outcome for p in made].count(Outcome.OK) == 8
     settings = EvaluateSettings(**quick, sampling={"fps": 2, "height": 56, "width": 84})
-    made = read_predictions(evaluate_model(clip_set, model, tmp_path / "thin", settings))
+    made = read_predictions(evaluate(clip_set, model, tmp_path / "thin", settings))
     assert len(made[0].frame_times_s) == 4
     assert set(made[0].controls["no_video"].probabilities) == set(DEFAULT_TAXONOMY.names)
 
@@ -124,7 +124,7 @@ def test_a_hub_model_is_shown_frames_by_the_default_or_by_the_settings(clip_set,
 def test_a_size_that_the_model_cannot_take_is_told_and_not_counted_as_wrong(clip_set, tmp_path):
     model = plain_hub_folder(tmp_path, "internvl")
     with pytest.raises(UserError, match=r"set sampling.height=56 and sampling.width=56"):
-        evaluate_model(clip_set, model, tmp_path / "out", EvaluateSettings(reasoning=False))
+        evaluate(clip_set, model, tmp_path / "out", EvaluateSettings(reasoning=False))
     settings = EvaluateSettings(reasoning=False, controls=("black", "no_video"), sampling={"height": 56, "width": 56})
-    made = read_predictions(evaluate_model(clip_set, model, tmp_path / "out", settings))
+    made = read_predictions(evaluate(clip_set, model, tmp_path / "out", settings))
     assert [p.verdict.outcome for p in made].count(Outcome.OK) == 8

@@ -6,7 +6,7 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
 from PIL import Image
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare
 from vlm_autodrive.evaluation.examples import choose_examples, confident_errors

@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set
 
-from vlm_autodrive.artifacts import input_key, read_provenance
+from vlm_autodrive.artifacts.files import read_clips, read_predictions
+from vlm_autodrive.artifacts.folders import input_key, read_provenance
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.running import evaluate, write_predictions
+from vlm_autodrive.evaluation.running import evaluate_with_engine, write_predictions
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.evaluation.summary import summary
 from vlm_autodrive.models.prompts import other_verdict_prompt, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
-from vlm_autodrive.stores import read_clips, read_predictions
 
 CODES = "ABC"
 
@@ -45,7 +45,7 @@ def clip_set(tmp_path):
 
 def run(clip_set, engine, out="out", **settings):
     plain = {"prompts": (), "controls": ()}
-    return evaluate(clip_set, engine, "key", clip_set.parent / out, EvaluateSettings(**plain | settings))
+    return evaluate_with_engine(clip_set, engine, "key", clip_set.parent / out, EvaluateSettings(**plain | settings))
 
 
 def test_each_clip_of_the_split_has_one_answer_and_its_own(clip_set):
@@ -93,7 +93,7 @@ def test_a_finished_run_asks_nothing_and_another_model_does(clip_set):
     assert again.asked == []
     with pytest.raises(UserError, match="overwrite"):
         settings = EvaluateSettings(prompts=(), controls=())
-        evaluate(clip_set, again, "other key", clip_set.parent / "out", settings)
+        evaluate_with_engine(clip_set, again, "other key", clip_set.parent / "out", settings)
 
 
 class Answering(FakeEngine):
@@ -232,14 +232,14 @@ def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set
     write_grey(clip_set.parent / "2.mp4", 200)  # was broken, and the fifth stays unusable
     engine = FakeEngine(code_of)
     settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
-    evaluate(clip_set, engine, "key", out, settings, retry_errors=True)
+    evaluate_with_engine(clip_set, engine, "key", out, settings, retry_errors=True)
     after = lines_of(out)
     assert engine.asked == [2]
     assert [i for i in range(6) if before[i] != after[i]] == [1, 2]
     assert [p.verdict.outcome for p in read_predictions(out)] == [Outcome.OK] * 4 + [Outcome.ERROR, Outcome.OK]
     assert read_predictions(out)[1].verdict.event_class == "near_collision"
     assert input_key(out) != key  # what was made of the old ones is out of date
-    evaluate(clip_set, engine, "key", out, settings, retry_errors=True)
+    evaluate_with_engine(clip_set, engine, "key", out, settings, retry_errors=True)
     run(clip_set, engine, batch_clips=2)
     assert engine.asked == [2]
     assert lines_of(out) == after
@@ -250,9 +250,9 @@ def test_a_retry_does_not_ask_about_clips_that_cannot_be_used(clip_set, tmp_path
     assert any(clip.problem for clip in usable)
     clips = write_clip_set(tmp_path / "usable", usable)
     settings = EvaluateSettings(prompts=(), controls=())
-    made = evaluate(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings)
+    made = evaluate_with_engine(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings)
     before = read_provenance(made)
-    evaluate(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings, retry_errors=True)
+    evaluate_with_engine(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings, retry_errors=True)
     assert read_provenance(made) == before
 
 
@@ -261,9 +261,9 @@ def test_a_retry_that_is_interrupted_loses_nothing(clip_set):
     before = lines_of(out)
     settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(clip_set, FakeEngine(code_of, die_after=0), "key", out, settings, retry_errors=True)
+        evaluate_with_engine(clip_set, FakeEngine(code_of, die_after=0), "key", out, settings, retry_errors=True)
     assert lines_of(out) == before
-    evaluate(clip_set, FakeEngine(code_of), "key", out, settings, retry_errors=True)
+    evaluate_with_engine(clip_set, FakeEngine(code_of), "key", out, settings, retry_errors=True)
     assert [i for i in range(6) if before[i] != lines_of(out)[i]] == [1]
 
 

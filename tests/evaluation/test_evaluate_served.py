@@ -9,13 +9,13 @@ from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.stores import read_predictions
 
 SAMPLING = {"fps": 2, "max_frames": 4, "height": 48, "width": 80}
 
@@ -50,9 +50,9 @@ def settings(url, tmp_path, **endpoint):
 
 def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_path):
     with serve(sure) as endpoint:
-        out = evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+        out = evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
         asked = len(endpoint.asked)
-        evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))  # is done already
+        evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))  # is done already
     predictions = read_predictions(out)
     assert [p.clip_id for p in predictions] == [f"clip-{n}" for n in range(8)]
     assert {p.model for p in predictions} == {"big"}
@@ -72,7 +72,7 @@ def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_pat
     asked_for = {"prompts": ("short",), "controls": ("black", "no_video")}
     with serve(sure) as endpoint:
         wanted = settings(endpoint.url, tmp_path).model_copy(update=asked_for)
-        made = read_predictions(evaluate_model(clip_set, "big", tmp_path / "out", wanted))
+        made = read_predictions(evaluate(clip_set, "big", tmp_path / "out", wanted))
     shown = ["image_url" in str(asked.body) for asked in endpoint.asked]
     assert (shown.count(True), shown.count(False)) == (7 * 4, 1)
     for prediction in made[:2] + made[3:]:
@@ -88,7 +88,7 @@ def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set
         return sure(asked) if answered.acquire(blocking=False) else Response("gone", 502)
 
     with serve(mortal) as endpoint:
-        out = evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+        out = evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
     predictions = read_predictions(out)
     assert len(predictions) == 8
     verdicts = [p.verdict for p in predictions]
@@ -101,9 +101,9 @@ def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set
 def test_a_run_whose_budget_is_spent_goes_on_where_it_was(clip_set, tmp_path):
     with serve(sure) as endpoint:
         with pytest.raises(UserError, match=r"raise endpoint\.budget\.requests"):
-            evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path, budget={"requests": 8}))
+            evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path, budget={"requests": 8}))
         before = len(endpoint.asked)
-        evaluate_model(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+        evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
     assert before == 8
     assert len(endpoint.asked) < 8 + 14
     assert [p.verdict.outcome for p in read_predictions(tmp_path / "out")].count(Outcome.OK) == 7

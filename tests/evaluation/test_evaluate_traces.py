@@ -6,7 +6,8 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from rouge_score.rouge_scorer import RougeScorer
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.references import read_references
@@ -15,7 +16,6 @@ from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
 from vlm_autodrive.models.prompts import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Outcome, StudentPrompt, SupervisionItem, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 
 NAMES = DEFAULT_TAXONOMY.names
 SETTINGS = CompareSettings(resamples=300)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
+from vlm_autodrive.artifacts.files import read_judgement_records
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
@@ -20,7 +21,6 @@ from vlm_autodrive.evaluation.judging import estimate_judging, judge
 from vlm_autodrive.evaluation.settings import CompareSettings, JudgeSettings
 from vlm_autodrive.metrics.agreement import ordinal_alpha
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.stores import read_judgement_records
 
 CLASSES = ("collision", "near_collision", "normal")
 

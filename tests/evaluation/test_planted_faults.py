@@ -14,8 +14,8 @@ from markupsafe import escape
 from starlette.responses import Response
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts import making
-from vlm_autodrive.asking import evaluate_model
+from vlm_autodrive.artifacts.files import CLIPS_FILE, PREDICTIONS_FILE, read_clips, read_predictions, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
@@ -23,11 +23,10 @@ from vlm_autodrive.evaluation.baselines import majority
 from vlm_autodrive.evaluation.comparing import compare
 from vlm_autodrive.evaluation.comparison import Finding
 from vlm_autodrive.evaluation.report import HTML_FILE, JSON_FILE, write_report
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.running import evaluate, evaluate_with_engine
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import CLIPS_FILE, PREDICTIONS_FILE, read_clips, read_predictions, write_clips
 
 COUNT = 30
 CODES = DEFAULT_TAXONOMY.codes
@@ -75,7 +74,7 @@ def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
     if not folder.exists():
         write_clip_set(folder, clips)
     chosen = EvaluateSettings(reasoning=False, prompts=(), **settings)
-    return evaluate(folder, engine, name, tmp_path / name, chosen)
+    return evaluate_with_engine(folder, engine, name, tmp_path / name, chosen)
 
 
 def reported(tmp_path, **predictions: Path) -> list[Finding]:
@@ -152,7 +151,7 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
         sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
         chosen = {"endpoint": {**called, "sampling": sampling}, "batch_clips": 5, "controls": (), "prompts": ()}
         settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
-        out = evaluate_model(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
+        out = evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
     finding = reported(tmp_path, tuned=out)[0]
     assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
     assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in finding.text
@@ -255,7 +254,9 @@ def trained(tmp_path, clips, taught, *, chosen=False) -> Path:
 def asked_of(checkpoint, tmp_path, clips):
     write_clip_set(tmp_path / "clips", clips)
     settings = EvaluateSettings(prompts=())
-    return evaluate(tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", settings, checkpoint=checkpoint)
+    return evaluate_with_engine(
+        tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", settings, checkpoint=checkpoint
+    )
 
 
 @pytest.mark.parametrize(("chosen", "left"), [(False, True), (True, True), (True, False)])

@@ -15,8 +15,8 @@ from vlm_autodrive.evaluation.markdown import markdown
 from vlm_autodrive.evaluation.report import write_report
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.evaluation.verdict import verdict
-from vlm_autodrive.pipeline import Outcome
 from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.runs.pipeline import Outcome
 
 
 @pytest.fixture(scope="module")

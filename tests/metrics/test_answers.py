@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 import pytest
 
-from vlm_autodrive.metrics.answers import cited_times, parse_class, parse_reasoning
+from vlm_autodrive.engines.answers import cited_times, parse_class, parse_reasoning
 from vlm_autodrive.models.prompts import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Outcome, Taxonomy
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from vlm_autodrive.metrics.answers import KEYS, parse_class, parse_reasoning
+from vlm_autodrive.engines.answers import KEYS, parse_class, parse_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 COLLISION = [

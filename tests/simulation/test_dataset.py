@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from vlm_autodrive.artifacts import artifact_key
+from vlm_autodrive.artifacts.folders import artifact_key
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records.scenario import Scenario
 from vlm_autodrive.simulation import dataset

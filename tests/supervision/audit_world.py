@@ -3,10 +3,10 @@
 from worlds import random_clip
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_items, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, StudentPrompt, SupervisionItem, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_items, write_clips
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import supervise
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT, format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -16,7 +17,6 @@ from vlm_autodrive.records import (
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 
 PLANTED = "planted-metadata"
 EVENT_TIME_S = 1.2345

@@ -14,12 +14,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts import read_provenance
+from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, AuditSample
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.supervision.audit_page import cited_moments, make_pages
 from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision, draw_sample
 

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.supervision.export_world import EVENT_TIME_S, PLANTED, make_world
-from vlm_autodrive.artifacts import read_provenance
+from vlm_autodrive.artifacts.files import ITEMS_FILE, read_clips, read_items
+from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import write_jsonl
-from vlm_autodrive.stores import ITEMS_FILE, read_clips, read_items
 from vlm_autodrive.supervision.exporting import ExportSettings, export_supervision
 from vlm_autodrive.supervision.exporting.clip_files import CLIP_FILES_FILE
 

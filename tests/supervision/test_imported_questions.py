@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 from worlds import real_clip
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import QUESTIONS_FILE, read_items, read_questions, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.datasets.importing import import_dataset
@@ -15,7 +16,6 @@ from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportedQuestion, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import QUESTIONS_FILE, read_items, read_questions, write_clips
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.imported import imported_items, imported_questions

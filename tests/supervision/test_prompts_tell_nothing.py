@@ -5,12 +5,12 @@ import re
 import pytest
 from worlds import plain_clip
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_clips, read_items, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation.triplets import draw_triplet, scenario_of
-from vlm_autodrive.stores import read_clips, read_items, write_clips
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 
 CLASS_WORDS = ("collision", "collide", "near-miss", "near miss", "crash", "accident", "normal", "negative", "positive")

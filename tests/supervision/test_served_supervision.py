@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from worlds import random_clip, real_clip
 
 from tests.fake_endpoint import completion, serve
+from vlm_autodrive.artifacts.files import read_items
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl
-from vlm_autodrive.stores import read_items
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
 from vlm_autodrive.supervision.supervising import _job
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply

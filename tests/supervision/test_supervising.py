@@ -8,11 +8,11 @@ import time
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.artifacts import making, read_provenance
+from vlm_autodrive.artifacts.files import read_clips, read_items, write_clips
+from vlm_autodrive.artifacts.folders import making, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, KINDS, Taxonomy
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_clips, read_items, write_clips
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, items_for_clip, supervise
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -107,7 +107,7 @@ def test_it_is_fast(tmp_path):
 
 
 def test_supervision_by_rules_needs_no_torch():
-    code = "import sys, vlm_autodrive.supervision, vlm_autodrive.stores; sys.exit('torch' in sys.modules)"
+    code = "import sys, vlm_autodrive.supervision, vlm_autodrive.artifacts.files; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, StudentPrompt, SupervisionItem, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 
 CLASSES = ("collision", "near_collision", "normal")
 

@@ -9,8 +9,8 @@ import pytest
 from tests.remuxing import spoil_pictures
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
+from vlm_autodrive.artifacts.files import read_clips, read_items
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.training import train

@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_clips
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_items, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_items, write_clips
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.settings import TrainSettings

@@ -17,9 +17,9 @@ from tests.tiny_models import load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.pipeline import run_recipe
 from vlm_autodrive.progress import SILENT
-from vlm_autodrive.recipe import load_recipe
+from vlm_autodrive.runs.pipeline import run_recipe
+from vlm_autodrive.runs.recipe import load_recipe
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.processes import ALONE, helpers
 from vlm_autodrive.training.settings import TrainSettings

@@ -7,6 +7,7 @@ import torch
 
 from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
 from tests.training.supervision_set import make_supervision
+from vlm_autodrive.artifacts.files import read_clips, read_items
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -14,7 +15,6 @@ from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import Layout, build_batches, fill_rows
 from vlm_autodrive.training.prefix_sharing import IGNORED
 from vlm_autodrive.training.settings import TrainSettings

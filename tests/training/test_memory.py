@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from tests.clocks import write_clock
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_items, make_supervision
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
@@ -20,10 +21,9 @@ from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.models.published import PUBLISHED
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
-from vlm_autodrive.recipe import load_recipe, shipped_recipes
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
+from vlm_autodrive.runs.recipe import load_recipe, shipped_recipes
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
-from vlm_autodrive.stores import ITEMS_FILE, write_clips
 from vlm_autodrive.training.machines import GB, Machine, machine_of
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.settings import TrainSettings

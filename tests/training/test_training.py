@@ -14,6 +14,7 @@ from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
+from vlm_autodrive.artifacts.files import read_clips, read_items, write_taxonomy
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -21,7 +22,6 @@ from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.stores import read_clips, read_items, write_taxonomy
 from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix

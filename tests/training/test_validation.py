@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tests.tiny_models import FAMILIES, load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
+from vlm_autodrive.artifacts.files import ITEMS_FILE, read_clips, write_clips
 from vlm_autodrive.engines.local import LocalEngine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -18,7 +19,6 @@ from vlm_autodrive.models.loading import load_model, read_card
 from vlm_autodrive.models.prompts import verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, write_jsonl
-from vlm_autodrive.stores import ITEMS_FILE, read_clips, write_clips
 from vlm_autodrive.training.batching import Layout
 from vlm_autodrive.training.processes import ALONE
 from vlm_autodrive.training.settings import TrainSettings

@@ -35,12 +35,12 @@ def ablate(
 
     Example: autodrive ablate mine.yaml --out runs/mine-ablation --dry-run --gpus 1 --memory 80
     """
-    from vlm_autodrive.ablation import ablate as run_ablation
-    from vlm_autodrive.ablation import preview
     from vlm_autodrive.cli.ablation_tables import print_ablation, print_preview
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
-    from vlm_autodrive.recipe import load_recipe
+    from vlm_autodrive.runs.ablation import ablate as run_ablation
+    from vlm_autodrive.runs.ablation import preview
+    from vlm_autodrive.runs.recipe import load_recipe
 
     if not dry_run and (gpus is not None or memory is not None):
         raise UserError("--gpus and --memory describe a machine to count for; give --dry-run, or leave them out.")

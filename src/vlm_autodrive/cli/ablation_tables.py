@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from vlm_autodrive.cli.tables import print_columns
 
 if TYPE_CHECKING:
-    from vlm_autodrive.ablation import Preview
-    from vlm_autodrive.evaluation.ablation import Ablation
+    from vlm_autodrive.runs.ablation import Preview
+    from vlm_autodrive.runs.ablation.scores import Ablation
 
 
 def print_preview(seen: "Preview") -> None:
@@ -33,7 +33,7 @@ def print_preview(seen: "Preview") -> None:
 
 def print_ablation(table: "Ablation", out: Path) -> None:
     """Print the table, what to mind in reading it, and where it lies; the classes' intervals are in the files."""
-    from vlm_autodrive.evaluation.ablation_page import (
+    from vlm_autodrive.runs.ablation.page import (
         GAINED,
         HTML_FILE,
         JSON_FILE,

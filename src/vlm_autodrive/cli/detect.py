@@ -47,14 +47,15 @@ def detect(
 
     Example: autodrive detect trip.mp4 --model runs/demo/checkpoint --out found stride_s=1
     """
-    from vlm_autodrive.asking import default_model, detect_with_model
+    from vlm_autodrive.artifacts.files import read_taxonomy
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
+    from vlm_autodrive.detection.detecting import detect
     from vlm_autodrive.detection.scoring import score_folder
     from vlm_autodrive.detection.settings import DetectSettings
     from vlm_autodrive.detection.thresholds import THRESHOLD_FILE, calibrate_threshold, read_threshold, with_threshold
-    from vlm_autodrive.stores import read_taxonomy
+    from vlm_autodrive.engines.opening import default_model
 
     overrides = [text for text in arguments if is_setting(text)]
     videos = [Path(text) for text in arguments if not is_setting(text)]
@@ -67,7 +68,7 @@ def detect(
         chosen = with_threshold(chosen, read_threshold(threshold).threshold)
     reporter = make_reporter()
     model = model or default_model(reporter)
-    found = detect_with_model(videos, model, out, chosen, reporter, overwrite=overwrite)
+    found = detect(videos, model, out, chosen, reporter, overwrite=overwrite)
     taxonomy = read_taxonomy(Path(model))
     if fit is not None:
         fitted = calibrate_threshold(out, fit, out, false_alarms, chosen, taxonomy)

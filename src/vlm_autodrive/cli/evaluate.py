@@ -38,14 +38,16 @@ def evaluate(
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
-    from vlm_autodrive.asking import SHIPPED_MODEL, evaluate_baseline, evaluate_model
+    from vlm_autodrive.artifacts.files import read_predictions
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
+    from vlm_autodrive.engines.opening import SHIPPED_MODEL
     from vlm_autodrive.errors import UserError
+    from vlm_autodrive.evaluation.baselines import evaluate_baseline
+    from vlm_autodrive.evaluation.running import evaluate
     from vlm_autodrive.evaluation.settings import BASELINES, BaselineSettings, EvaluateSettings
     from vlm_autodrive.evaluation.summary import summary
-    from vlm_autodrive.recipe import asked_as_trained, load_recipe
-    from vlm_autodrive.stores import read_predictions
+    from vlm_autodrive.runs.recipe import asked_as_trained, load_recipe
 
     reporter = make_reporter()
     if model in BASELINES and endpoint is None:
@@ -60,6 +62,6 @@ def evaluate(
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         if recipe is not None:
             chosen = asked_as_trained(chosen, load_recipe(recipe).train)
-        made = evaluate_model(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
+        made = evaluate(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)

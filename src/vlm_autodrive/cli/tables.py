@@ -10,8 +10,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from vlm_autodrive.evaluation.comparison import Finding, ModelScores
     from vlm_autodrive.metrics.drive_search import DriveSearch
-    from vlm_autodrive.pipeline import Outcome
     from vlm_autodrive.records import Taxonomy, VideoDetections
+    from vlm_autodrive.runs.pipeline import Outcome
 
 _WIDE = 120
 
@@ -26,9 +26,9 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_comparison(folder: Path) -> None:
     """Print what a comparison comes to: the verdict, what to know before the figures, and the figures."""
+    from vlm_autodrive.artifacts.files import read_taxonomy
     from vlm_autodrive.evaluation.comparing import read_comparison
     from vlm_autodrive.evaluation.verdict import verdict
-    from vlm_autodrive.stores import read_taxonomy
 
     figures, taxonomy = read_comparison(folder), read_taxonomy(folder)
     _print_head(verdict(figures, taxonomy), figures.findings)
@@ -37,8 +37,8 @@ def print_comparison(folder: Path) -> None:
 
 def print_outcome(outcome: "Outcome") -> None:
     """Print what a run came to: verdict, scores, drives searched, and where the report is."""
+    from vlm_autodrive.artifacts.files import read_taxonomy
     from vlm_autodrive.evaluation.report import read_report
-    from vlm_autodrive.stores import read_taxonomy
 
     report = read_report(outcome.report_json)
     _print_head(report.verdict, report.findings)

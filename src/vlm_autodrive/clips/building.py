@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, making
+from vlm_autodrive.artifacts.files import (
+    carry_questions,
+    read_events,
+    read_scenarios,
+    read_taxonomy,
+    read_videos,
+    write_clips,
+)
+from vlm_autodrive.artifacts.folders import input_key, making
 from vlm_autodrive.clips.cutting import Cutter
 from vlm_autodrive.clips.frozen import read_test_ids, write_test_ids
 from vlm_autodrive.clips.groups import joined_groups
@@ -14,7 +22,6 @@ from vlm_autodrive.clips.two_classes import as_two_classes
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Event, Scenario, Taxonomy, Video
-from vlm_autodrive.stores import carry_questions, read_events, read_scenarios, read_taxonomy, read_videos, write_clips
 
 
 def build_clips(

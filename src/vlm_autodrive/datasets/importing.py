@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import PROVENANCE, making
+from vlm_autodrive.artifacts.files import write_catalog
+from vlm_autodrive.artifacts.folders import PROVENANCE, making
 from vlm_autodrive.datasets.badas import read_badas
 from vlm_autodrive.datasets.ccd import read_ccd
 from vlm_autodrive.datasets.dad import read_dad
@@ -24,7 +25,6 @@ from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import PRACTICE, DataSet, Event, Taxonomy, Video
-from vlm_autodrive.stores import write_catalog
 
 __all__ = ["FORMATS", "ImportSettings", "import_dataset"]
 

@@ -11,12 +11,12 @@ from queue import SimpleQueue
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts import PROVENANCE, input_key, making, relative_to_artifact, write_text
+from vlm_autodrive.artifacts.files import VIDEOS_FILE, read_events, read_videos
+from vlm_autodrive.artifacts.folders import PROVENANCE, input_key, making, relative_to_artifact, write_text
 from vlm_autodrive.datasets.judging import Validation, ValidationSummary, judge, summarise
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import VIDEOS_FILE, read_events, read_videos
 from vlm_autodrive.video.check import VideoCheck
 from vlm_autodrive.video.guarded import GuardedChecker, Limits
 

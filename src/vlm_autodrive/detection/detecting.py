@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import artifact_key, input_key, is_current, making
+from vlm_autodrive.artifacts.files import read_taxonomy
+from vlm_autodrive.artifacts.folders import artifact_key, input_key, is_current, making
 from vlm_autodrive.detection.merging import agreed_span, event_of, find_stretches, refine_time
 from vlm_autodrive.detection.results import (
     KIND,
@@ -20,9 +21,11 @@ from vlm_autodrive.detection.scanning import NOT_JUDGED, Scan
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.timeline import clock, write_timeline
 from vlm_autodrive.detection.windows import plan_windows
+from vlm_autodrive.engines.opening import open_model
 from vlm_autodrive.engines.protocol import Engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import prompts
+from vlm_autodrive.models.loading import read_card
 from vlm_autodrive.progress import SILENT, Reporter, Task
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -48,6 +51,52 @@ class _Made(Settings):
 
 
 def detect(
+    videos: Sequence[Path],
+    model: str,
+    out: Path,
+    settings: DetectSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> list[VideoDetections]:
+    """Find the events in videos of any length with a model called by its name.
+
+    The classes are those that the model was trained for. An endpoint does not tell them: a served model is asked for
+    the default three, unless its name there is a checkpoint's folder here.
+
+    Args:
+        videos: Video files; a file named twice is done once.
+        model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
+        out: The folder to write to; it may hold the results of other videos.
+        settings: Windows, thresholds and whether to reason.
+        reporter: Is told of the progress, in seconds of video.
+        overwrite: Replace results that were made with other settings, rather than refuse.
+
+    Returns:
+        One record for each video, in order.
+
+    Raises:
+        UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false.
+    """
+    if not settings.endpoint.base_url:
+        _say_if_windows_differ(model, settings.window_s, reporter)
+    inputs = {str(video): video for video in videos if video.exists()}
+    with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
+        return detect_with_engine(
+            videos, engine, out, settings, read_taxonomy(Path(model)), reporter, model_key=key, overwrite=overwrite
+        )
+
+
+def _say_if_windows_differ(model: str, window_s: float, reporter: Reporter) -> None:
+    trained_s = read_card(model).window_s
+    if trained_s is not None and not 0.75 <= window_s / trained_s <= 1.33:
+        reporter.say(
+            f"Mind: {model} was trained on clips of {trained_s:g} s, but is given windows of {window_s:g} s; "
+            f"window_s={trained_s:g} suits it."
+        )
+
+
+def detect_with_engine(
     videos: Sequence[Path],
     engine: Engine,
     out: Path,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.artifacts.folders import write_text
 from vlm_autodrive.detection.merging import event_probability
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.artifacts.folders import write_text
 from vlm_autodrive.detection.merging import event_probability, merge_windows
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.scanning import CERTAIN

@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vlm_autodrive.engines.answers import parse_class, reasoning_of
 from vlm_autodrive.engines.protocol import Answer, Question
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP, Control, no_video, tampered
 from vlm_autodrive.evaluation.isolation import Isolating
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.metrics.answers import parse_class, reasoning_of
 from vlm_autodrive.models.prompts import MAIN, other_verdict_prompt, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
 from vlm_autodrive.video.container import VideoError

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.leaks import write_leaks
 from vlm_autodrive.evaluation.motion import MotionRow, measure
@@ -20,7 +21,6 @@ from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_clips, read_taxonomy
 from vlm_autodrive.workers import worker_pool
 
 MEASURED_FILE = "measured.jsonl"
@@ -35,6 +35,21 @@ class _MajorityIdentity(Settings):
 class _ShakeIdentity(Settings):
     model: str = "camera_shake"
     settings: BaselineSettings
+
+
+def evaluate_baseline(
+    clips: Path,
+    name: str,
+    out: Path,
+    settings: BaselineSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Predict the held-out clips with one of ``evaluation.settings.BASELINES``, fitted on the training clips."""
+    if name == "majority":
+        return majority(clips, out, settings, overwrite=overwrite)
+    return camera_shake(clips, out, settings, reporter, overwrite=overwrite)
 
 
 def majority(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bool = False) -> Path:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, read_provenance
+from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy
+from vlm_autodrive.artifacts.folders import input_key, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judgements import Judgements, read_judgements
 from vlm_autodrive.evaluation.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.references import read_references
 from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
-from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.artifacts.files import write_clips
+from vlm_autodrive.artifacts.folders import making, write_text
 from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.findings import find_faults
@@ -16,7 +17,6 @@ from vlm_autodrive.metrics.paired import holm
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import write_clips
 
 COMPARISON_FILE = "comparison.json"
 

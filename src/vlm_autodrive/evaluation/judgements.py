@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm_autodrive.artifacts import input_key, read_provenance
+from vlm_autodrive.artifacts.files import read_judgement_records, read_persons_grades
+from vlm_autodrive.artifacts.folders import input_key, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparison import JudgeScores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.agreement import ordinal_alpha_figure
 from vlm_autodrive.metrics.intervals import mean
-from vlm_autodrive.stores import read_judgement_records, read_persons_grades
 
 if TYPE_CHECKING:
     from vlm_autodrive.evaluation.cases import Cases

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from vlm_autodrive.artifacts import artifact_key, input_key, making
+from vlm_autodrive.artifacts.files import JUDGEMENTS_FILE, PEOPLE_FILE, read_clips, read_predictions, read_taxonomy
+from vlm_autodrive.artifacts.folders import artifact_key, input_key, making
 from vlm_autodrive.engines.endpoint.address import endpoint_of
 from vlm_autodrive.engines.endpoint.budget import money_for
 from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
@@ -23,7 +24,6 @@ from vlm_autodrive.evaluation.settings import JudgeSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import JUDGEMENTS_FILE, PEOPLE_FILE, read_clips, read_predictions, read_taxonomy
 
 _JUDGE = Called(
     who="the judge",

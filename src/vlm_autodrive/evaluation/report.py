@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, making, write_text
+from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
+from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.evaluation.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
 from vlm_autodrive.evaluation.comparison import Finding, ModelScores, PairScores
@@ -14,7 +15,6 @@ from vlm_autodrive.evaluation.verdict import before_and_after, data_notes, verdi
 from vlm_autodrive.metrics.drive_search import DriveSearch, read_drives
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Prediction, Record, read_jsonl
-from vlm_autodrive.stores import read_clips, read_taxonomy
 
 HTML_FILE = "report.html"
 JSON_FILE = "report.json"

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key, making, read_provenance
+from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
+from vlm_autodrive.artifacts.folders import PROVENANCE, artifact_key, input_key, making, read_provenance
+from vlm_autodrive.engines.opening import open_model
 from vlm_autodrive.engines.protocol import Engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.asked import Asking, Questions, questions_of
@@ -23,7 +25,6 @@ from vlm_autodrive.records import (
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings, parse_settings
-from vlm_autodrive.stores import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
 from vlm_autodrive.video.frame_cache import FrameCache
 from vlm_autodrive.video.frames import SamplingSettings
 
@@ -50,6 +51,41 @@ class _Identity(Settings):
 
 
 def evaluate(
+    clips: Path,
+    model: str,
+    out: Path,
+    settings: EvaluateSettings,
+    reporter: Reporter = SILENT,
+    *,
+    retry_errors: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Evaluate a model on the held-out clips: one prediction for each clip.
+
+    Args:
+        clips: The clip set.
+        model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
+        out: Where the predictions go.
+        settings: Which clips, and what is asked.
+        reporter: Is told of the progress.
+        retry_errors: Ask again about clips in which anything ended with an error.
+        overwrite: Replace predictions that were made otherwise.
+    """
+    with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
+        return evaluate_with_engine(
+            clips,
+            engine,
+            key,
+            out,
+            settings,
+            reporter,
+            retry_errors=retry_errors,
+            checkpoint=None if settings.endpoint.base_url else Path(model),
+            overwrite=overwrite,
+        )
+
+
+def evaluate_with_engine(
     clips: Path,
     engine: Engine,
     model_key: str,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.artifacts.folders import making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter, Task
 from vlm_autodrive.records.scenario import Scenario

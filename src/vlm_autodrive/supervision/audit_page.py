@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vlm_autodrive.metrics.answers import parse_reasoning
+from vlm_autodrive.engines.answers import parse_reasoning
 from vlm_autodrive.pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REASONS, AuditSample, Clip, SupervisionItem, Taxonomy

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, read_provenance, write_text
+from vlm_autodrive.artifacts.folders import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.intervals import Figure
 from vlm_autodrive.metrics.stratified import Agreement, agreement, stratified_share

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts import input_key, making, write_text
+from vlm_autodrive.artifacts.files import read_clips, read_items, read_taxonomy
+from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import KINDS, AuditedItem, AuditSample, AuditStratum, Clip, Kind, SupervisionItem
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_clips, read_items, read_taxonomy
 from vlm_autodrive.supervision.audit_page import render_page
 from vlm_autodrive.supervision.items import rng_for
 

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, making, write_text
+from vlm_autodrive.artifacts.files import ITEMS_FILE, iterate_clips, read_taxonomy, write_clips
+from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Kind, SupervisionItem, iterate_jsonl, writing_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import ITEMS_FILE, iterate_clips, read_taxonomy, write_clips
 from vlm_autodrive.supervision.supervising import SUMMARY_FILE
 
 

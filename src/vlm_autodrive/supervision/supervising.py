@@ -8,12 +8,12 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import artifact_key, input_key, making, write_text
+from vlm_autodrive.artifacts.files import ITEMS_FILE, iterate_clips, write_clips
+from vlm_autodrive.artifacts.folders import artifact_key, input_key, making, write_text
 from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import KINDS, SupervisionItem, writing_jsonl
-from vlm_autodrive.stores import ITEMS_FILE, iterate_clips, write_clips
 from vlm_autodrive.supervision.building import items_by_rule
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision

@@ -9,7 +9,8 @@ from typing import Literal
 
 import torch
 
-from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.artifacts.files import read_clips, read_taxonomy, write_taxonomy
+from vlm_autodrive.artifacts.folders import making, write_text
 from vlm_autodrive.engines.local import LocalEngine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -18,7 +19,6 @@ from vlm_autodrive.models.prompts import verdict_prompt
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_clips, read_taxonomy, write_taxonomy
 from vlm_autodrive.training.lineage import ancestor
 from vlm_autodrive.training.model_card import Export, model_card
 from vlm_autodrive.video.frame_cache import FrameCache

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vlm_autodrive.artifacts.files import read_clips, read_items
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.counting import (
     CHARACTERS_PER_TOKEN,
     Counts,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from vlm_autodrive.artifacts.files import read_clips, read_items
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.outline import load_outline
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.training.batching import item_tokens
 from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
 from vlm_autodrive.training.settings import TrainSettings

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.files import read_clips, read_items, read_taxonomy
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import LoadedModel, ModelCard, resolve_model
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.stores import read_clips, read_items, read_taxonomy
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import check_trackers

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vlm_autodrive.artifacts import input_key, making, write_text
+from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.stores import read_clips, read_items
 from vlm_autodrive.supervision.exporting.clip_files import CLIP_FILES_FILE, ClipFileRecord, write_clip_files
 from vlm_autodrive.supervision.exporting.messages import write_messages
 from vlm_autodrive.supervision.exporting.rows import ExportRow, row_of, splits_of, why_not_exported

@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlm_autodrive.engines.answers import parse_reasoning
 from vlm_autodrive.engines.protocol import Answer, Engine, Question
-from vlm_autodrive.metrics.answers import parse_reasoning
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts

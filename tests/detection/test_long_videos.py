@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from vlm_autodrive import drives
-from vlm_autodrive.artifacts import making
-from vlm_autodrive.drives import search_drives
+from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.detection import long_videos as drives
+from vlm_autodrive.detection.long_videos import search_drives
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, SilentReporter
-from vlm_autodrive.recipe import DetectSection
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
+from vlm_autodrive.runs.recipe import DetectSection
 from vlm_autodrive.settings import Settings
 
 EVENT_S, NOISE_S, LENGTH_S = 20.0, 40.0, 60.0
@@ -68,7 +68,7 @@ def searched(tmp_path, monkeypatch):
         (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))
         return [scanned(video, settings) for video in videos]
 
-    monkeypatch.setattr(drives, "detect_with_model", detect)
+    monkeypatch.setattr(drives, "detect", detect)
     checkpoint = make(tmp_path / "checkpoint", "checkpoint", {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json()})
 
     def search(section, quiet=(), reporter=SILENT):

@@ -10,17 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.asking import evaluate_baseline, evaluate_model
-from vlm_autodrive.drives import search_drives
+from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.evaluation.baselines import evaluate_baseline
+from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.detection.long_videos import search_drives
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.settings import BASELINES, EvaluateSettings
 from vlm_autodrive.metrics.drive_search import read_drives
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.recipe import Recipe, asked_as_trained
+from vlm_autodrive.runs.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
-from vlm_autodrive.runs import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.stores import iterate_clips
+from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
+from vlm_autodrive.artifacts.files import iterate_clips
 
 
 class Outcome(Record):
@@ -111,7 +112,7 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
     predictions = {}
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
     for name, model in models.items():
-        do = partial(evaluate_model, clips, model, settings=asked)
+        do = partial(evaluate, clips, model, settings=asked)
         predictions[name] = run.stage(f"evaluate {name}", f"predictions/{name}", _with(do))
     for name in BASELINES:
         do = partial(evaluate_baseline, clips, name, settings=recipe.baselines)
@@ -168,7 +169,7 @@ def _further_predictions(
     if any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips)):
         on_validation = plain.model_copy(update={"split": "validation"})
         for name, model in models.items():
-            do = partial(evaluate_model, clips, model, settings=on_validation)
+            do = partial(evaluate, clips, model, settings=on_validation)
             validation[name] = run.stage(f"evaluate {name} on validation", f"validation/{name}", _with(do))
     if recipe.anticipation is not None:
         leads = {"anticipation_s": recipe.anticipation.leads_s, "frozen_test": str(clips / TEST_IDS_FILE)}
@@ -177,7 +178,7 @@ def _further_predictions(
             "clips ahead", "clips-ahead", lambda out, say: build_clips(catalog, out, wanted, say, overwrite=True)
         )
         for name, model in models.items():
-            do = partial(evaluate_model, windows, model, settings=plain)
+            do = partial(evaluate, windows, model, settings=plain)
             ahead[name] = run.stage(f"evaluate {name} ahead", f"ahead/{name}", _with(do))
     return validation, ahead
 

@@ -15,9 +15,9 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.settings import DetectSection, DetectSettings
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.ablation_settings import AblateSettings
+from vlm_autodrive.runs.ablation.settings import AblateSettings
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides, parse_settings, parse_yaml
 from vlm_autodrive.simulation.settings import SimulateSettings
@@ -43,25 +43,6 @@ class ImportSection(ImportSettings):
     def settings(self) -> ImportSettings:
         """The stage's own settings, without what it is given as arguments."""
         return ImportSettings.model_validate(self.model_dump(include=set(ImportSettings.model_fields)))
-
-
-class DetectSection(DetectSettings):
-    """What long video is searched, and how.
-
-    Attributes:
-        videos: Files or patterns of your own; empty for the simulated drives.
-        tuning_drives: Simulated drives, the first ones, on which the threshold is fixed beforehand; they
-            are left out of the scores. With 0 the threshold of the settings is taken as it stands.
-        false_alarms_per_hour: The most false alarms that the threshold fixed on them may allow.
-    """
-
-    videos: tuple[str, ...] = ()
-    tuning_drives: int = Field(default=0, ge=0)
-    false_alarms_per_hour: float = Field(default=12.0, gt=0)
-
-    def settings(self) -> DetectSettings:
-        """The stage's own settings."""
-        return DetectSettings.model_validate(self.model_dump(include=set(DetectSettings.model_fields)))
 
 
 class AnticipationSection(Settings):

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from vlm_autodrive.ablation.cells import DEPENDS_ON, KINDS_KEY, Cell, cells_of, short_names
-from vlm_autodrive.ablation.stages import Stages, reason_of
-from vlm_autodrive.artifacts import PROVENANCE, write_text
+from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, KINDS_KEY, Cell, cells_of, short_names
+from vlm_autodrive.runs.ablation.stages import Stages, reason_of
+from vlm_autodrive.artifacts.folders import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.ablation import (
+from vlm_autodrive.runs.ablation.scores import (
     Ablation,
     AblationRow,
     Budget,
@@ -21,13 +21,13 @@ from vlm_autodrive.evaluation.ablation import (
     notes_on,
     score_rows,
 )
-from vlm_autodrive.evaluation.ablation_page import write_ablation
+from vlm_autodrive.runs.ablation.page import write_ablation
 from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.recipe import Recipe
+from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.records import KINDS, Record
-from vlm_autodrive.runs import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.stores import read_clips
+from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
+from vlm_autodrive.artifacts.files import read_clips
 
 _BASE = "before training"
 _TITLES = {"majority": "commonest class", "camera_shake": "camera shake"}

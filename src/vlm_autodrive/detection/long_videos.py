@@ -5,20 +5,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making, write_text
-from vlm_autodrive.asking import detect_with_model
+from vlm_autodrive.artifacts.files import read_taxonomy
+from vlm_autodrive.artifacts.folders import making, write_text
+from vlm_autodrive.detection.detecting import detect
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
-from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection.settings import DetectSection, DetectSettings
 from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.drive_search import DRIVES_FILE, DriveSearch
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.recipe import DetectSection
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
-from vlm_autodrive.stores import read_taxonomy
 
 MANIFEST = Path("drives") / "manifest.csv"
 _FOUND = "found"
@@ -78,9 +77,9 @@ def _search(
     fixed = False
     if tuning:
         quick = settings.model_copy(update={"reasoning": False})
-        found = detect_with_model(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
+        found = detect(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
         settings, fixed = _fix_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
-    found = detect_with_model(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
+    found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
     wanted: Truths | None = None
     score = None
     if truths:

@@ -9,12 +9,12 @@ from sklearn.metrics import accuracy_score, f1_score
 from typer.testing import CliRunner
 
 from tests.ablation.footage import write_footage, write_recipe
-from vlm_autodrive.ablation import ablate, preview
-from vlm_autodrive.artifacts import read_provenance
+from vlm_autodrive.runs.ablation import ablate, preview
+from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.recipe import load_recipe
-from vlm_autodrive.stores import read_clips, read_items, read_predictions
+from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.artifacts.files import read_clips, read_items, read_predictions
 
 CLASSES = ["collision", "near_collision", "normal"]
 TWO_BY_TWO = "{seeds: [0, 1], grids: [{kinds: [all, none]}]}"

@@ -1,7 +1,7 @@
 """Reading what a model wrote: the class it names, the moments it cites, its reasoning trace.
 
 The schema comes first: a JSON object, alone, fenced or behind a few words, names the class under one of
-:data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.metrics.class_grammar`.
+:data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.engines.class_grammar`.
 
 Nothing is guessed. A block that is not closed, a block that comes twice, a broken object, two answers that
 contradict each other: the answer is unparseable, and so counted as wrong.
@@ -11,8 +11,8 @@ import json
 import re
 from typing import Any
 
+from vlm_autodrive.engines.class_grammar import read_answer
 from vlm_autodrive.engines.protocol import Answer
-from vlm_autodrive.metrics.class_grammar import read_answer
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
 KEYS = ("answer", "verdict", "class", "label", "category", "prediction")

@@ -13,7 +13,7 @@ no guessing: what the grammar does not cover is unparseable.
 import re
 from dataclasses import dataclass, field
 
-from vlm_autodrive.metrics.answer_words import (
+from vlm_autodrive.engines.answer_words import (
     AND_THEN,
     AVOIDED,
     CALLED_FOR,

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vlm_autodrive.ablation.cells import Cell
-from vlm_autodrive.artifacts import PROVENANCE, making, write_text
-from vlm_autodrive.asking import evaluate_baseline, evaluate_model
+from vlm_autodrive.runs.ablation.cells import Cell
+from vlm_autodrive.artifacts.folders import PROVENANCE, making, write_text
+from vlm_autodrive.evaluation.baselines import evaluate_baseline
+from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.ablation import Budget
+from vlm_autodrive.runs.ablation.scores import Budget
 from vlm_autodrive.models.loading import resolve_model
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.runs import RunFolder
+from vlm_autodrive.runs.folder import RunFolder
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training.settings import TrainSettings
 
@@ -165,7 +166,7 @@ class Stages:
         asked = cell.recipe.evaluate
         settings = asked.model_copy(update={"frame_cache": asked.frame_cache or str(self._cache)})
         return self._once(
-            stage, cell, lambda out, say: evaluate_model(clips, model, out, settings, say, overwrite=True)
+            stage, cell, lambda out, say: evaluate(clips, model, out, settings, say, overwrite=True)
         )
 
     def _once(self, stage: str, cell: Cell, do: _Stage, within: str = "") -> Path:

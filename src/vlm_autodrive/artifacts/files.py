@@ -7,7 +7,7 @@ Video paths are absolute in memory and relative to the artefact on disk, so that
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import absolute_from_artifact, relative_to_artifact, write_text
+from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.recipe import (
+from vlm_autodrive.runs.recipe import (
     SECTIONS,
     Recipe,
     full_recipe,

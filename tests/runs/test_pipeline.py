@@ -12,13 +12,13 @@ import pytest
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.drive_search import DriveSearch
-from vlm_autodrive.pipeline import run_recipe
-from vlm_autodrive.recipe import load_recipe
+from vlm_autodrive.runs.pipeline import run_recipe
+from vlm_autodrive.runs.recipe import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
-from vlm_autodrive.stores import write_clips
+from vlm_autodrive.artifacts.files import write_clips
 from vlm_autodrive.video.frames import SamplingSettings
 
 ORDER = [
@@ -123,10 +123,10 @@ def stages(monkeypatch):
             "comparison", {**predictions, **_renamed(validation), **_renamed(ahead)}, out, settings, overwrite
         ),
     )
-    monkeypatch.setattr("vlm_autodrive.pipeline.evaluate_model", evaluate)
-    monkeypatch.setattr("vlm_autodrive.pipeline.evaluate_baseline", evaluate)
+    monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate", evaluate)
+    monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate_baseline", evaluate)
     monkeypatch.setattr(
-        "vlm_autodrive.pipeline.search_drives",
+        "vlm_autodrive.runs.pipeline.search_drives",
         lambda checkpoint, simulated, out, section, reporter: write(
             "drives", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
         ),
@@ -265,7 +265,7 @@ def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
 
 
 def test_without_validation_clips_and_anticipation_nothing_more_is_asked(stages, tmp_path, monkeypatch):
-    monkeypatch.setattr("vlm_autodrive.pipeline.iterate_clips", lambda folder: iter(()))
+    monkeypatch.setattr("vlm_autodrive.runs.pipeline.iterate_clips", lambda folder: iter(()))
     made = run_recipe(load_recipe("smoke", ["anticipation=null"]), tmp_path).made
     assert list(made) == [name for name in ORDER if not name.endswith(("validation", "ahead"))]
 
@@ -288,7 +288,7 @@ def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from vlm_autodrive.runs import alone_in
+from vlm_autodrive.runs.folder import alone_in
 with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

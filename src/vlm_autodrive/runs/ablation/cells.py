@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.ablation_settings import AblateSettings, GridSettings, KindsChoice
+from vlm_autodrive.runs.ablation.settings import AblateSettings, GridSettings, KindsChoice
 from vlm_autodrive.models.loading import read_card
-from vlm_autodrive.recipe import Recipe
+from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.records import KINDS, Kind
 from vlm_autodrive.settings import merge_values, parse_settings
 

@@ -1,0 +1,1 @@
+"""Artefacts: the folders that stages write, and the files in them."""

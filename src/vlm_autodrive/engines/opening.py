@@ -1,0 +1,106 @@
+"""Opening a model by name: a checkpoint, a hub or a served model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_autodrive.artifacts.folders import PROVENANCE, artifact_key, input_key
+from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.video.frames import Frames, SamplingSettings
+
+if TYPE_CHECKING:
+    from vlm_autodrive.engines.served_settings import ServedModelSettings
+    from vlm_autodrive.models.loading import ModelCard
+
+SHIPPED_MODEL = "tiny-base"
+DEMO_CHECKPOINT = Path("runs/demo/checkpoint")
+
+
+@contextmanager
+def open_model(
+    model: str,
+    endpoint: "ServedModelSettings",
+    inputs: Mapping[str, Path],
+    reporter: Reporter = SILENT,
+) -> Iterator[tuple[Engine, str]]:
+    """Open a model that is named on the command line or in a recipe, for as long as the block lasts.
+
+    Args:
+        model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``endpoint``, if it has an address.
+        endpoint: Where the model is served; its ``base_url`` is empty for a model of this process.
+        inputs: What the model is shown, by name: a served model's budget is spent on these inputs, however often
+            they are begun.
+        reporter: Told which frames are sent to an endpoint.
+
+    Yields:
+        The engine, and the key that tells this model from another. A local model is loaded at its first request.
+
+    Raises:
+        UserError: If there is no such model, or the endpoint may not be used.
+    """
+    if not endpoint.base_url:
+        from vlm_autodrive.models.loading import model_key
+
+        yield LazyEngine(model), model_key(model)
+        return
+    from vlm_autodrive.engines.served import open_served_engine, served_key
+
+    key = served_key(endpoint, model)
+    keys = {name: input_key(path) for name, path in inputs.items()}
+    budget_id = artifact_key("asking", keys | {"model": key}, Settings())
+    sampling = endpoint.sampling
+    reporter.say(
+        f"{model} is asked at {endpoint.base_url}, and is sent up to {sampling.max_frames} frames of "
+        f"{sampling.width} x {sampling.height} at a time."
+    )
+    with open_served_engine(endpoint, model, budget_id, reporter) as engine:
+        yield engine, key
+
+
+def default_model(reporter: Reporter = SILENT) -> str:
+    """The model taken if none is named: the demo's, once it is trained; the shipped base before that."""
+    if (DEMO_CHECKPOINT / PROVENANCE).is_file():
+        reporter.say(f"Model: {DEMO_CHECKPOINT}, trained by the demo on simulated drives; --model takes another.")
+        return str(DEMO_CHECKPOINT)
+    reporter.say(
+        f"Model: {SHIPPED_MODEL}, which has never seen an event and finds none; "
+        "`autodrive run demo` trains one, --model takes another."
+    )
+    return SHIPPED_MODEL
+
+
+class LazyEngine:
+    """The local engine of a model, loaded when it is first needed: work that is done already needs none."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from vlm_autodrive.engines.local import load_engine
+
+        return load_engine(self._model)
+
+    @cached_property
+    def _card(self) -> "ModelCard":
+        from vlm_autodrive.models.loading import read_card
+
+        return read_card(self._model)
+
+    @property
+    def name(self) -> str:
+        """The model's name, which needs no weights."""
+        return self._card.name
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How the model wants its frames; needs no weights either."""
+        return self._card.sampling
+
+    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+        """Answer every question about every clip."""
+        return self._engine.answer(clips, questions)
