@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from steps import sampling_of
 
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.loading import load_model
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training.logs import LOG_FILE, StepRecord
 from vlm_autodrive.training.settings import TrainSettings
@@ -52,8 +52,8 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
         height: Of the videos; they are 16:9.
     """
     settings = TrainSettings(
-        model=str(model), sampling=sampling_of(VIDEO_TOKENS), epochs=2, clips_per_step=1, sampled_items=ITEMS,
-        precision="fp32", checkpoint_steps=10**6,
+        model=str(model), sampling=sampling_of(VIDEO_TOKENS), epochs=2, batch_size=1, samples_per_clip=ITEMS,
+        precision="fp32", save_steps=10**6,
     )  # fmt: skip
     encoder = Encoder(load_model(str(model), torch.device("cpu"), torch.float32))
     prompt, target = _text(encoder, 30), "n" * 19
@@ -63,7 +63,7 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
         assert folder is not None
         write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
         write_jsonl(
-            folder / ITEMS_FILE,
+            folder / SAMPLES_FILE,
             [_item(f"{c.clip_id}-{k}", c.clip_id, prompt, target) for c in taught for k in range(ITEMS)],
         )
     out = work / "run"
@@ -93,9 +93,9 @@ def _text(encoder: Encoder, tokens: int) -> str:
     return text
 
 
-def _item(item_id: str, clip_id: str, prompt: str, target: str) -> SupervisionItem:
-    return SupervisionItem(
-        item_id=item_id, clip_id=clip_id, kind="caption", topic="caption",
+def _item(sample_id: str, clip_id: str, prompt: str, target: str) -> SFTSample:
+    return SFTSample(
+        sample_id=sample_id, clip_id=clip_id, type="caption", topic="caption",
         prompt=StudentPrompt(text=prompt, version="1"), target=target, mirror_target=None, teacher="rules",
         teacher_prompt_version="1",
     )  # fmt: skip

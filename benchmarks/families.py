@@ -31,7 +31,7 @@ from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.models import tiny
 from vlm_autodrive.models.loading import ModelCard, write_card
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT, verdict_prompt
@@ -94,9 +94,9 @@ class Learnt:
     weights: int
     steps: int
     seconds: float
-    before: Figure
-    after: Figure
-    gain: Figure
+    before: Estimate
+    after: Estimate
+    gain: Estimate
 
 
 def make_data(work: Path, triplets: int) -> Data:
@@ -113,7 +113,7 @@ def make_data(work: Path, triplets: int) -> Data:
     with making(clips, "clips", {"cut": cut}, Settings()) as folder:
         if folder is not None:
             write_clips(folder, clips, DEFAULT_TAXONOMY, [_behind_event(clip) for clip in read_clips(cut)])
-    supervise(clips, supervision, SuperviseSettings(kinds=("verdict",)))
+    supervise(clips, supervision, SuperviseSettings(types=("verdict",)))
     return Data(clips, supervision)
 
 
@@ -149,13 +149,13 @@ def learn(family: str, data: Data, work: Path, epochs: float) -> Learnt:
     """Train a model of the family, and ask it about the held-out clips before and after."""
     weights = build_model(family, work / family)
     settings = TrainSettings(
-        model=str(work / family), epochs=epochs, clips_per_step=24, optimizer="muon", learning_rate=3e-3,
-        precision="fp32", checkpoint_steps=10**6,
+        model=str(work / family), epochs=epochs, batch_size=24, optimizer="muon", learning_rate=3e-3,
+        precision="fp32", save_steps=10**6,
     )  # fmt: skip
     begun = time.monotonic()
     trained = train(data.supervision, work / f"{family}-trained", settings, frame_cache=work / "frames")
     seconds = time.monotonic() - begun
-    asked = EvaluateSettings(reasoning=False, batch_clips=32, frame_cache=str(work / "frames"))
+    asked = EvaluateSettings(reasoning=False, eval_batch_size=32, frame_cache=str(work / "frames"))
     predictions = {
         name: evaluate(data.clips, str(model), work / f"{family}-{name}", asked)
         for name, model in (("before", work / family), ("after", trained))
@@ -180,7 +180,7 @@ def table(learnt: Sequence[Learnt]) -> list[str]:
     ]
 
 
-def _told(figure: Figure) -> str:
+def _told(figure: Estimate) -> str:
     if figure.low is None:  # a model that always says the same shows no spread
         return f"{figure.value:.2f}"
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"

@@ -18,9 +18,9 @@ from docs_table import write_table
 from numpy.typing import NDArray
 
 from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.calibration import at_temperature, calibration_error, calibration_figures, equal_mass_bins
+from vlm_autodrive.metrics.calibration import at_temperature, calibration_error, calibration_estimates, equal_mass_bins
 from vlm_autodrive.metrics.curves import ranking
-from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, share
+from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, share
 from vlm_autodrive.metrics.paired import paired_difference
 
 DOCS = Path(__file__).parents[1] / "docs" / "statistics.md"
@@ -87,7 +87,7 @@ def truth(mix: tuple[float, ...], clips: int = 1_000_000, seed: int = 7) -> dict
     }
 
 
-def figures(sample: Sample, resamples: int) -> Iterator[tuple[str, Figure]]:
+def figures(sample: Sample, resamples: int) -> Iterator[tuple[str, Estimate]]:
     """The figures of a test set, with the intervals that a report gives them."""
     n, drives = len(sample.truths), sample.drives
     probabilities = sample.probabilities[0]
@@ -98,9 +98,9 @@ def figures(sample: Sample, resamples: int) -> Iterator[tuple[str, Figure]]:
     yield "recall of Collision", share(said[positive] == 0, found, resamples)
     yield "macro-F1", cluster_bootstrap(first, classification.macro_f1, n, resamples=resamples)
     yield "AP of Collision", ranking(probabilities[:, 0], positive, drives, resamples=resamples).average_precision
-    yield "ECE", calibration_figures(probabilities, sample.truths, drives, resamples=resamples).ece
+    yield "ECE", calibration_estimates(probabilities, sample.truths, drives, resamples=resamples).ece
     cooled = at_temperature(probabilities, _COOLED)
-    yield "ECE, calibrated", calibration_figures(cooled, sample.truths, drives, resamples=resamples).ece
+    yield "ECE, calibrated", calibration_estimates(cooled, sample.truths, drives, resamples=resamples).ece
     for name, statistic in (("accuracy", classification.accuracy), ("macro-F1", classification.macro_f1)):
         yield f"difference of {name}", paired_difference(first, second, statistic, n, resamples=resamples)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from docs_table import write_table
 from machine import processor_name
 
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of
@@ -105,9 +105,9 @@ def main() -> None:
         process.join()
         seconds, processor, peak_mb = json.loads((folder / "answer.json").read_text())
         kinds: Counter[str] = Counter()
-        with (folder / "out" / ITEMS_FILE).open(encoding="utf-8") as stream:
+        with (folder / "out" / SAMPLES_FILE).open(encoding="utf-8") as stream:
             for line in stream:
-                kinds[json.loads(line)["kind"]] += 1
+                kinds[json.loads(line)["type"]] += 1
     count = sum(kinds.values())
     lines = [
         "| clips | items | s | s of processor | ms a clip | largest resident memory, MB |",

@@ -183,7 +183,7 @@ def measure(folder: Path, video_tokens: int, items: int, rounds: int) -> Cell:
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             output_dir=out, max_steps=rounds + 1, per_device_train_batch_size=together,
-            gradient_accumulation_steps=items // together, max_grad_norm=SETTINGS.gradient_clip,
+            gradient_accumulation_steps=items // together, max_grad_norm=SETTINGS.max_grad_norm,
             learning_rate=SETTINGS.learning_rate, lr_scheduler_type="constant", save_strategy="no", report_to="none",
             logging_steps=1, disable_tqdm=True, remove_unused_columns=False, use_cpu=True,
             train_sampling_strategy="sequential",

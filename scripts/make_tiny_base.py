@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 
 import torch
+from vlm_autodrive.artifacts.folders.files import read_samples
 
-from vlm_autodrive.artifacts.files import read_items
 from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
@@ -35,7 +35,7 @@ NORMAL_SEED = 900_002
 SAMPLING = SamplingSettings(fps=10 / 3, max_frames=16, height=84, width=126)
 WINDOW_S = 4.8
 PERCEPTION = SuperviseSettings(
-    kinds=("verdict", "caption", "vqa", "reasoning"),
+    types=("verdict", "caption", "vqa", "reasoning"),
     vqa_per_clip=12,
     vqa_topics=(
         *("gap", "gap_check", "gap_trend", "closing_speed", "time_to_contact", "lead_gap", "ego_speed", "ego_trend"),
@@ -66,12 +66,12 @@ def main() -> None:
         model=str(random),
         name=TINY_BASE,
         epochs=arguments.epochs,
-        clips_per_step=24,
+        batch_size=24,
         processes=2,
-        sampled_items=3,
+        samples_per_clip=3,
         optimizer="muon",
         learning_rate=3e-3,
-        kind_weights={"verdict": 0.5},
+        loss_weights={"verdict": 0.5},
         seed=NORMAL_SEED,
     )
     trained = train(normal, work / "trained", settings, make_reporter(), overwrite=True)
@@ -101,7 +101,7 @@ def _supervise(folder: Path, settings: SimulateSettings, windows: int, supervisi
 
 def _random_model(folder: Path, vocabulary: Path) -> Path:
     if not (folder / "config.json").is_file():
-        items = read_items(vocabulary)
+        items = read_samples(vocabulary)
         texts = [text for item in items for text in (item.prompt.text, item.target)]
         stamps = [f"<{tenths / 10:.1f} seconds>" for tenths in range(100)]
         frame = ["system\n", "user\n", "assistant\n", SYSTEM_PROMPT]

@@ -40,7 +40,7 @@ class Endpoint:
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     open_now: int = 0
-    most_at_once: int = 0
+    max_connections: int = 0
     stop: Callable[[], None] = lambda: None
 
 
@@ -67,7 +67,7 @@ def serve(answer: Answer):
             asked = Asked(body, dict(request.headers), counts[key], time.monotonic())
             endpoint.asked.append(asked)
             endpoint.open_now += 1
-            endpoint.most_at_once = max(endpoint.most_at_once, endpoint.open_now)
+            endpoint.max_connections = max(endpoint.max_connections, endpoint.open_now)
         try:
             answered = endpoint.answer(asked)
             return await answered if inspect.isawaitable(answered) else answered

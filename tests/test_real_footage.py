@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts.files import read_items
+from vlm_autodrive.artifacts.files import read_samples
 from vlm_autodrive.cli.main import app
 
 pytestmark = [pytest.mark.slow, pytest.mark.fixtures]
@@ -84,26 +84,26 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     assert len(split["test"]) == 6
 
     autodrive("supervise", at / "clips", "--out", at / "supervision")
-    items = [item for item in read_items(at / "supervision") if item.accepted]
+    items = [item for item in read_samples(at / "supervision") if item.accepted]
     taught = {item.clip_id for item in items}
     assert taught == {clip["clip_id"] for clip in clips.values() if clip["split"] != "test"}
     kinds = {"caption", "description", "vqa", "reasoning", "verdict"}
-    assert {item.kind for item in items} == kinds
+    assert {item.type for item in items} == kinds
     for clip_id in taught:
         own = [item for item in items if item.clip_id == clip_id]
-        assert {item.kind for item in own} == kinds
-        assert sum(item.kind == "vqa" for item in own) >= 6
-        (caption,) = [item.target.lower() for item in own if item.kind == "caption"]
+        assert {item.type for item in own} == kinds
+        assert sum(item.type == "vqa" for item in own) >= 6
+        (caption,) = [item.target.lower() for item in own if item.type == "caption"]
         assert "clear" in caption and "light" in caption
 
-    printed, _ = autodrive("plan", at / "supervision", "--model", model, "--json", "clips_per_step=4")
+    printed, _ = autodrive("plan", at / "supervision", "--model", model, "--json", "batch_size=4")
     planned = json.loads(printed)
     assert {clip["clip_id"] for clip in planned["clips"]} == split["train"]
     assert all(clip["prefix_tokens"] > 0 and clip["item_tokens"] > 0 and clip["frames"] for clip in planned["clips"])
     assert 0 < planned["tokens_shared"] < planned["tokens_separate"]
     assert planned["steps"] == 2
 
-    _, said = autodrive("train", at / "supervision", "--model", model, "--out", at / "checkpoint", "clips_per_step=4")
+    _, said = autodrive("train", at / "supervision", "--model", model, "--out", at / "checkpoint", "batch_size=4")
     assert "training: 2 of 2" in said
     assert [line["step"] for line in records(at / "checkpoint" / "log.jsonl")] == [0, 1]
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
 from vlm_autodrive.datasets.importing import import_dataset
@@ -43,8 +43,8 @@ def test_questions_go_from_the_files_to_the_items(tmp_path, make_video):
         ("collision", "the time of an event in it is unknown"): 1,
         ("collision", "the file does not exist"): 1,
     }
-    out = supervise(tmp_path / "clips", tmp_path / "supervision", SuperviseSettings(kinds=("vqa",), vqa_per_clip=0))
-    made = Counter((item.topic, item.target, item.accepted) for item in read_items(out))
+    out = supervise(tmp_path / "clips", tmp_path / "supervision", SuperviseSettings(types=("vqa",), vqa_per_clip=0))
+    made = Counter((item.topic, item.target, item.accepted) for item in read_samples(out))
     assert made == {
         ("imported_road_type", "alley", True): 2,
         ("imported_accident_type", "car hits pedestrian", True): 2,

@@ -15,7 +15,7 @@ BASE_MODEL = "nvidia/Cosmos-Reason1-7B"
 # What the stand-in needs otherwise than Nexar and a model of 7 billion weights.
 STAND_IN = {
     "clips": {"window_s": 4.8, "split": {"train": 0.5, "validation": 0.1, "test": 0.4}, "split_by": "count"},
-    "train": {"model": "tiny-base", "clips_per_step": 8, "clips_per_forward": None, "sampling": None, "lora": None,
+    "train": {"model": "tiny-base", "batch_size": 8, "micro_batch_size": None, "sampling": None, "lora": None,
               "gradient_checkpointing": False},
     "evaluate": {"max_new_tokens": 24},
 }  # fmt: skip

@@ -97,14 +97,14 @@ def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
 
 def test_plan_ends_with_1_if_something_does_not_fit(calls):
     clip = ClipPlan(clip_id="c", frames=4, seconds=2.0, prefix_tokens=50, item_tokens=60, items=2)
-    planned = Plan(model="m", clips=(clip,), max_row_tokens=200, steps=1, tokens_shared=110, tokens_separate=160)
+    planned = Plan(model="m", clips=(clip,), max_length=200, steps=1, tokens_shared=110, tokens_separate=160)
     calls("training.planning.plan", planned)
     result = run(app, ["plan", "sup"])
     assert (result.exit_code, "everything fits" in result.stdout) == (0, True)
-    calls("training.planning.plan", planned.model_copy(update={"max_row_tokens": 100}))
+    calls("training.planning.plan", planned.model_copy(update={"max_length": 100}))
     result = run(app, ["plan", "sup", "--json"])
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["max_row_tokens"] == 100
+    assert json.loads(result.stdout)["max_length"] == 100
 
 
 def test_plan_shows_a_clip(calls):

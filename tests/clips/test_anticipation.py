@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.clips.worlds import event, triplet, video
 from vlm_autodrive.clips.anticipation import check_causal
+from vlm_autodrive.clips.binary_task import as_binary, binary_taxonomy
 from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.two_classes import as_two_classes, two_class_taxonomy
-from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import SamplingSettings
@@ -139,9 +139,9 @@ def test_the_event_stands_evenly_over_its_range():
 def test_two_classes_take_in_what_is_unknown():
     videos = [video("c", positive=True), video("u", positive=True), video("n")]
     events = [event("c", 9), event("u", 9, None)]
-    settings = ClipSettings(unknown_events="two_class")
-    taxonomy, renamed, scenarios = as_two_classes(DEFAULT_TAXONOMY, events, {})
-    assert taxonomy == TWO_CLASS_TAXONOMY
+    settings = ClipSettings(unknown_events="binary")
+    taxonomy, renamed, scenarios = as_binary(DEFAULT_TAXONOMY, events, {})
+    assert taxonomy == BINARY_TAXONOMY
     clips = cut(videos, renamed, scenarios, settings, taxonomy)
     assert [(c.event_class, c.problem) for c in clips] == [("event", ""), ("event", ""), ("normal", "")]
 
@@ -154,11 +154,11 @@ def test_two_classes_of_a_taxonomy_of_ones_own():
             EventClass(name="fine", label="Fine", code="F", definition="neither", is_event=False),
         )
     )
-    two = two_class_taxonomy(own)
+    two = binary_taxonomy(own)
     assert two.names == ("event", "fine")
     assert two.classes[0].definition == "the vehicle cannot go on, or the vehicle barely goes on"
-    assert two_class_taxonomy(two) == two
-    _, _, renamed = as_two_classes(DEFAULT_TAXONOMY, [], triplet("t")[2])
+    assert binary_taxonomy(two) == two
+    _, _, renamed = as_binary(DEFAULT_TAXONOMY, [], triplet("t")[2])
     assert [s.encounters[0].event_class for s in renamed.values()] == ["event", "event", "normal"]
     clips = cut([video("a", positive=True), video("b")], [event("a", 9, "slow")], settings=AHEAD, taxonomy=own)
     assert Counter(c.event_class for c in clips) == {"slow": 3, "fine": 3}

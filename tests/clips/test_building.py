@@ -14,7 +14,7 @@ from vlm_autodrive.clips.building import build_clips, cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, ImportIssue
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue
 
 TEN = ClipSettings(split_by="count")
 
@@ -150,8 +150,8 @@ def test_events_of_unknown_kind_make_a_set_of_two_classes(tmp_path):
     videos = [video("u", positive=True), video("c", positive=True), video("n")]
     with making(catalog, "catalog", {}, TEN) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None), event("c", 9)], [], [])
-    build_clips(catalog, out, ClipSettings(unknown_events="two_class"))
-    assert read_taxonomy(out) == TWO_CLASS_TAXONOMY
+    build_clips(catalog, out, ClipSettings(unknown_events="binary"))
+    assert read_taxonomy(out) == BINARY_TAXONOMY
     told = [(c.video_id, c.event_class, c.problem) for c in read_clips(out)]
     assert told == [("u", "event", ""), ("c", "event", ""), ("n", "normal", "")]
 

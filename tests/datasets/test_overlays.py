@@ -20,7 +20,7 @@ from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, Taxonomy, source_id_of
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy, source_id_of
 from vlm_autodrive.runs.recipe import load_recipe
 from vlm_autodrive.settings import parse_settings
 
@@ -182,7 +182,7 @@ def test_the_two_class_task_takes_every_event(tmp_path, make_video):
     for label, video_id in (("positive", "00776"), ("positive", "00491"), ("positive", "00989"), ("negative", "00007")):
         make_video(f"set/train/{label}/{video_id}.mp4", count=60)
     (tmp_path / "o.csv").write_text("id,class\n00776,collision\n00491,near_miss\n")
-    recipe = load_recipe("nexar", ["import.taxonomy=two_class", f"import.overlay={tmp_path / 'o.csv'}"])
+    recipe = load_recipe("nexar", ["import.taxonomy=binary", f"import.overlay={tmp_path / 'o.csv'}"])
     told = []
 
     class Listener:
@@ -195,7 +195,7 @@ def test_the_two_class_task_takes_every_event(tmp_path, make_video):
             return SILENT.task(description, total, done)
 
     catalog = import_dataset("nexar", root, tmp_path / "catalog", recipe.import_.settings(), Listener())
-    assert read_taxonomy(catalog) == TWO_CLASS_TAXONOMY
+    assert read_taxonomy(catalog) == BINARY_TAXONOMY
     assert {e.video_id: e.event_class for e in read_events(catalog)} == dict.fromkeys(
         ("00776", "00491", "00989"), "event"
     )
@@ -225,7 +225,7 @@ def test_a_recipe_may_bring_its_own_classes(tmp_path):
     assert {e.video_id: e.event_class for e in read_events(out)} == {"a": "brake", "b": "swerve"}
     [issue] = [i for i in read_issues(out) if i.rejected]
     assert (issue.line, issue.field, issue.value) == (5, "class", "crash")
-    with pytest.raises(UserError, match="there is no taxonomy 'two'; take three_class or two_class"):
+    with pytest.raises(UserError, match="there is no taxonomy 'two'; take three_class or binary"):
         parse_settings(ImportSettings, {"taxonomy": "two"}, "here")
 
 
@@ -241,7 +241,7 @@ def test_a_taxonomy_is_checked():
     with pytest.raises(ValueError, match="takes_unknown"):
         Taxonomy(classes=(event_class("a"), event_class("calm", is_event=False, takes_unknown=True)))
     assert DEFAULT_TAXONOMY.for_unknown is None
-    assert TWO_CLASS_TAXONOMY.for_unknown.name == "event"
-    again = Taxonomy.model_validate_json(TWO_CLASS_TAXONOMY.model_dump_json())
-    assert again == TWO_CLASS_TAXONOMY
+    assert BINARY_TAXONOMY.for_unknown.name == "event"
+    again = Taxonomy.model_validate_json(BINARY_TAXONOMY.model_dump_json())
+    assert again == BINARY_TAXONOMY
     assert again.find("NEAR miss").name == "event"

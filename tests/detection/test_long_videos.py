@@ -6,12 +6,12 @@ import pytest
 
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.detection import long_videos as drives
-from vlm_autodrive.detection.long_videos import search_drives
+from vlm_autodrive.detection.long_videos import search_long_videos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.drive_search import read_drives
+from vlm_autodrive.metrics.long_video_search import read_long_videos
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
-from vlm_autodrive.runs.recipe import DetectSection
+from vlm_autodrive.runs.recipe import DetectRunSettings
 from vlm_autodrive.settings import Settings
 
 EVENT_S, NOISE_S, LENGTH_S = 20.0, 40.0, 60.0
@@ -76,13 +76,15 @@ def searched(tmp_path, monkeypatch):
         manifest = "\n".join(["video,class,event_time_s", *rows]) + "\n"
         files = {"drives/manifest.csv": manifest, **{f"drives/{n}.mp4": "" for n in range(4)}}
         simulated = make(tmp_path / "simulated", "simulated_dataset", files)
-        return read_drives(search_drives(checkpoint, simulated, tmp_path / "drives", section, reporter)), asked
+        return read_long_videos(
+            search_long_videos(checkpoint, simulated, tmp_path / "drives", section, reporter)
+        ), asked
 
     return search
 
 
 def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(searched):
-    summary, asked = searched(DetectSection(tuning_drives=1, threshold=0.5, false_alarms_per_hour=1))
+    summary, asked = searched(DetectRunSettings(tuning_videos=1, threshold=0.5, false_alarms_per_hour=1))
     (tuning, tuned_on, quick), (found, scored, settings) = asked
     assert (tuning, tuned_on, quick.reasoning) == ("tuning", ["0.mp4"], False)
     assert (found, scored, settings.reasoning) == ("found", ["1.mp4", "2.mp4", "3.mp4"], True)
@@ -96,7 +98,7 @@ def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(se
 
 
 def test_without_tuning_drives_the_threshold_stands_and_all_are_scored(searched):
-    summary, asked = searched(DetectSection(threshold=0.5))
+    summary, asked = searched(DetectRunSettings(threshold=0.5))
     assert [(out, len(videos)) for out, videos, _ in asked] == [("found", 4)]
     assert summary.threshold == 0.5
     assert (summary.threshold_fixed_on, summary.false_alarms_allowed) == ((), None)
@@ -110,7 +112,7 @@ def test_timelines_of_the_first_scored_drives_show_the_truth(searched, tmp_path,
         drawn.append((path.name, video.name, found.video, truth and [event.time_s for event in truth]))
 
     monkeypatch.setattr(drives, "write_timeline", write)
-    summary, _ = searched(DetectSection(tuning_drives=1, threshold=0.5), quiet=(2,))
+    summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.5), quiet=(2,))
     videos = [str(tmp_path / "simulated" / "drives" / f"{n}.mp4") for n in range(4)]
     assert drawn == [("1_1.png", "1.mp4", videos[1], [EVENT_S]), ("2_2.png", "2.mp4", videos[2], ())]
     assert summary.timelines == ("timelines/1_1.png", "timelines/2_2.png")
@@ -123,18 +125,18 @@ def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched)
         def say(self, message):
             self.said.append(message)
 
-    summary, _ = searched(DetectSection(tuning_drives=1, threshold=0.55), quiet=(0,), reporter=Saying())
+    summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.55), quiet=(0,), reporter=Saying())
     assert (summary.threshold, summary.threshold_fixed_on) == (0.55, ())
     assert "The threshold stays at 0.55" in Saying.said[0]
 
 
 def test_tuning_on_every_drive_is_refused(searched):
     with pytest.raises(UserError, match="leaves none of 4 drives"):
-        searched(DetectSection(tuning_drives=4))
+        searched(DetectRunSettings(tuning_videos=4))
 
 
 def test_a_second_call_does_nothing(searched):
-    section = DetectSection(tuning_drives=1)
+    section = DetectRunSettings(tuning_videos=1)
     first, asked = searched(section)
     before = len(asked)
     second, _ = searched(section)
@@ -144,7 +146,7 @@ def test_a_second_call_does_nothing(searched):
 def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
     for name in ("b.mp4", "a.mp4"):
         (tmp_path / name).touch()
-    summary, asked = searched(DetectSection(videos=(f"{tmp_path}/*.mp4",), tuning_drives=2))
+    summary, asked = searched(DetectRunSettings(videos=(f"{tmp_path}/*.mp4",), tuning_videos=2))
     assert asked[0][1] == ["a.mp4", "b.mp4"]
     assert (summary.videos, summary.score) == (2, None)
     assert [(tmp_path / "drives" / name).is_file() for name in summary.timelines] == [True, True]
@@ -152,4 +154,4 @@ def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
 
 def test_a_video_that_is_not_there_is_named(searched, tmp_path):
     with pytest.raises(UserError, match=r"nothing\.mp4, named in detect\.videos"):
-        searched(DetectSection(videos=(f"{tmp_path}/nothing.mp4",)))
+        searched(DetectRunSettings(videos=(f"{tmp_path}/nothing.mp4",)))

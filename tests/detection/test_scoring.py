@@ -14,7 +14,7 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.thresholds import calibrate_threshold, fit_threshold, read_threshold, with_threshold
 from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
 
 SETTINGS = DetectSettings(reasoning=False)
 
@@ -95,7 +95,7 @@ def test_the_time_to_alert_goes_by_the_classes_of_the_task():
     drive = scanned("a", [0.9] * 4)
     windows = tuple(w.model_copy(update={"probabilities": {"event": 0.9, "normal": 0.1}}) for w in drive.windows)
     drive = drive.model_copy(update={"windows": windows, "events": ()})
-    found = score_detections([drive], {"a": [event("a", 9.0, "event")]}, taxonomy=TWO_CLASS_TAXONOMY).time_to_alert
+    found = score_detections([drive], {"a": [event("a", 9.0, "event")]}, taxonomy=BINARY_TAXONOMY).time_to_alert
     assert found.median_s.value == pytest.approx(4.2)
 
 

@@ -109,7 +109,7 @@ def test_the_requests_of_a_batch_run_at_once(tmp_path):
 
     with serve(all_or_none) as endpoint:
         answers, _ = ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT, TRACE])
-        assert endpoint.most_at_once == 6
+        assert endpoint.max_connections == 6
     assert all(answer.outcome is Outcome.OK for row in answers for answer in row)
 
 

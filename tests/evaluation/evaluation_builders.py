@@ -63,7 +63,7 @@ def make_prediction(
     traced: str | None = None,
     time_s=None,
     probabilities=None,
-    other_prompts=None,
+    prompt_variants=None,
     controls=None,
 ):
     reasoning = None
@@ -83,7 +83,7 @@ def make_prediction(
         reasoning=reasoning,
         frame_times_s=(0.0, 1.0),
         latency_s=0.1,
-        other_prompts=other_prompts or {},
+        prompt_variants=prompt_variants or {},
         controls=controls or {},
     )
 

@@ -6,9 +6,9 @@ from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict,
 from sklearn.metrics import accuracy_score, f1_score
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
 from vlm_autodrive.evaluation.prompt_spread import prompt_scores
+from vlm_autodrive.evaluation.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.evaluation.slices import triplet_scores
 
@@ -17,7 +17,7 @@ COLLISION, NEAR, NORMAL = NAMES
 
 
 def cases_of(tmp_path, clips, predictions):
-    return read_cases({"m": write_prediction_set(tmp_path / "m", clips, predictions)})
+    return read_evaluation_samples({"m": write_prediction_set(tmp_path / "m", clips, predictions)})
 
 
 def probabilities(collision):
@@ -30,7 +30,7 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
     blunt = [NORMAL if i % 5 else truth for i, truth in enumerate(truths)]
     silent = [None if i < 12 else truth for i, truth in enumerate(truths)]
     predictions = [
-        make_prediction(c, t, other_prompts={"short": make_verdict(b), "expert": make_verdict(s)})
+        make_prediction(c, t, prompt_variants={"short": make_verdict(b), "expert": make_verdict(s)})
         for c, t, b, s in zip(clips, truths, blunt, silent, strict=True)
     ]
     scores = prompt_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)

@@ -123,7 +123,7 @@ def clip_set(tmp_path):
 def test_every_readable_clip_is_asked_about_once_more_for_each_control(clip_set):
     engine = Watching()
     out = evaluate_with_engine(
-        clip_set, engine, "key", clip_set.parent / "out", EvaluateSettings(batch_clips=2, hide_s=0.3)
+        clip_set, engine, "key", clip_set.parent / "out", EvaluateSettings(eval_batch_size=2, hide_s=0.3)
     )
     assert engine.shown == [
         [(4, 0, 6)] * 2,  # five wordings and the reasoning

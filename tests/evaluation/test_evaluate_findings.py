@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction
 
-from vlm_autodrive.evaluation.cases import Cases, clusters_of
 from vlm_autodrive.evaluation.findings import find_faults
 from vlm_autodrive.evaluation.leaks import same_footage, shared_with
+from vlm_autodrive.evaluation.samples import EvaluationSamples, clusters_of
 from vlm_autodrive.evaluation.video_faults import agreement
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 
 
-def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> Cases:
+def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> EvaluationSamples:
     """Clips with numbered names, in drives; a model right in so many of them; its answers on controls."""
     truths = [NAMES[i] for i in rng.choice(3, count, p=(0.3, 0.3, 0.4))]
     numbers = rng.permutation(10 * count)[:count]
@@ -35,7 +35,7 @@ def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str 
         verdict = Verdict(outcome=Outcome.OK, event_class=blind, probabilities=None, raw_text=blind)
         shown = {"black": verdict, "no_video": verdict, "shuffled": verdict} if controls else {}
         predictions.append(make_prediction(clip, answer).model_copy(update={"controls": shown}))
-    return Cases(DEFAULT_TAXONOMY, tuple(clips), 0, tuple(clusters_of(clips)), {"m": tuple(predictions)})
+    return EvaluationSamples(DEFAULT_TAXONOMY, tuple(clips), 0, tuple(clusters_of(clips)), {"m": tuple(predictions)})
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_control_that_failed_is_no_proof_of_sight(lost):
     """A macro-F1 of 0 on black video, since it was never answered, must not look as if the video had been needed."""
     cases = cases_of(np.random.default_rng(0), 60, 1, 0.9, "constant")
     failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="refused, 400")
-    said = [p.model_copy(update={"other_prompts": {"short": p.verdict}}) for p in cases.predictions["m"]]
+    said = [p.model_copy(update={"prompt_variants": {"short": p.verdict}}) for p in cases.predictions["m"]]
     for i in range(0, 60, 2):
         others = {} if lost == "missing" else {"short": failed}
         black = {} if lost == "missing" else {"black": failed}
         controls = {name: verdict for name, verdict in said[i].controls.items() if name != "black"} | black
-        said[i] = said[i].model_copy(update={"controls": controls, "other_prompts": others})
+        said[i] = said[i].model_copy(update={"controls": controls, "prompt_variants": others})
     (found,) = find_faults(replace(cases, predictions={"m": tuple(said)}), {"m": None})
     assert (found.severity, found.kind) == ("warning", "failed_controls")
     assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text

@@ -8,9 +8,9 @@ from sklearn import metrics as sk
 from vlm_autodrive.artifacts.files import TAXONOMY_FILE
 from vlm_autodrive.artifacts.folders import PROVENANCE
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import Cases, clusters_of, read_cases
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
 from vlm_autodrive.evaluation.probabilities import ANY_EVENT, calibration_scores, ranking_scores
+from vlm_autodrive.evaluation.samples import EvaluationSamples, clusters_of, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.calibration import at_temperature, fit_temperature
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
@@ -39,7 +39,7 @@ def world(n=120, seed=0, sharpness=2.0, prefix="c"):
 
 
 def cases_of(clips, predictions, validation=()):
-    return Cases(
+    return EvaluationSamples(
         DEFAULT_TAXONOMY, tuple(clips), 0, tuple(clusters_of(clips)), {"m": tuple(predictions)},
         validation={"m": tuple(validation)},
     )  # fmt: skip
@@ -170,7 +170,7 @@ def test_all_of_it_stands_in_a_comparison_from_disk(tmp_path):
     fitted = write_prediction_set(tmp_path / "v", held_out, list(map(spoken, held_out, theirs)))
     out = compare({"m": tested}, tmp_path / "out", SETTINGS, validation={"m": fitted})
     scores = read_comparison(out).models["m"]
-    assert scores.ranking == ranking_scores(read_cases({"m": tested}), "m", SETTINGS)
+    assert scores.ranking == ranking_scores(read_evaluation_samples({"m": tested}), "m", SETTINGS)
     assert scores.calibration.temperature is not None
     assert scores.event.recall.value == pytest.approx(
         ((probabilities.argmax(axis=1) != 2) & (truths != 2)).sum() / (truths != 2).sum()

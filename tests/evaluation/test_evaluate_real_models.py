@@ -39,14 +39,14 @@ def without_latency(lines):
 
 
 def verdicts_of(prediction):
-    return [prediction.verdict, *prediction.other_prompts.values(), *prediction.controls.values()]
+    return [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
 
 
 def test_the_batch_does_not_change_a_clips_answers(clip_set, tmp_path):
     one, many = (
         read_predictions(
             evaluate(
-                clip_set, "tiny-base", tmp_path / str(batch), EvaluateSettings(batch_clips=batch, max_new_tokens=24)
+                clip_set, "tiny-base", tmp_path / str(batch), EvaluateSettings(eval_batch_size=batch, max_new_tokens=24)
             )
         )
         for batch in (1, 5)
@@ -69,7 +69,7 @@ def test_the_batch_does_not_change_a_clips_answers(clip_set, tmp_path):
 
 
 def test_killed_in_the_middle_it_ends_with_the_same_records(clip_set, tmp_path):
-    settings = {"batch_clips": 2, "max_new_tokens": 24, "frame_cache": str(clip_set.parent / "cache")}
+    settings = {"eval_batch_size": 2, "max_new_tokens": 24, "frame_cache": str(clip_set.parent / "cache")}
     whole, out = tmp_path / "whole", tmp_path / "killed"
     evaluate(clip_set, "tiny-base", whole, EvaluateSettings(**settings))
     command = ["evaluate", str(clip_set), "--model", "tiny-base", "--out", str(out)]

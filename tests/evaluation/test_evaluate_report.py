@@ -14,9 +14,9 @@ from vlm_autodrive.evaluation.film_strips import strip_times
 from vlm_autodrive.evaluation.report import write_report
 from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.metrics.drive_search import DetectionScore, DriveSearch
 from vlm_autodrive.metrics.event_time import detection_scores
 from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.metrics.long_video_search import DetectionScore, LongVideoSearch
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 
@@ -69,7 +69,7 @@ def drives_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp
         class_right=wilson(2, 3),
         times_real_time=7.25,
     )
-    search = DriveSearch(
+    search = LongVideoSearch(
         videos=4,
         events=5,
         hours=2.0,
@@ -172,7 +172,7 @@ def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
 
 def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms(comparison, tmp_path):
     folder = drives_of(tmp_path / "drives")
-    search = DriveSearch.model_validate_json((folder / "drives.json").read_text())
+    search = LongVideoSearch.model_validate_json((folder / "drives.json").read_text())
     alert = TimeToAlert(
         threshold=0.613,
         horizon_s=10,

@@ -10,7 +10,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.running import evaluate_with_engine, write_predictions
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.evaluation.summary import summary
-from vlm_autodrive.models.prompts import other_verdict_prompt, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models.prompts import reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 CODES = "ABC"
@@ -49,7 +49,7 @@ def run(clip_set, engine, out="out", **settings):
 
 
 def test_each_clip_of_the_split_has_one_answer_and_its_own(clip_set):
-    out = run(clip_set, FakeEngine(code_of), batch_clips=2)
+    out = run(clip_set, FakeEngine(code_of), eval_batch_size=2)
     predictions = read_predictions(out)
     assert [p.clip_id for p in predictions] == [c.clip_id for c in read_clips(out)] == [f"clip-{i}" for i in range(6)]
     for index in (0, 1, 3, 5):
@@ -70,16 +70,16 @@ def test_reasoning_can_be_left_out(clip_set):
 
 
 def test_a_killed_run_goes_on_without_asking_again(clip_set):
-    whole = read_predictions(run(clip_set, FakeEngine(code_of), "whole", batch_clips=2))
+    whole = read_predictions(run(clip_set, FakeEngine(code_of), "whole", eval_batch_size=2))
     dying = FakeEngine(code_of, die_after=2)
     with pytest.raises(KeyboardInterrupt):
-        run(clip_set, dying, "killed", batch_clips=2)
+        run(clip_set, dying, "killed", eval_batch_size=2)
     assert not (clip_set.parent / "killed").exists()
     (partial,) = clip_set.parent.glob(".killed.partial-*/answered.jsonl")
     with partial.open("a") as stream:
         stream.write('{"clip_id": "torn')
     second = FakeEngine(code_of)
-    resumed = read_predictions(run(clip_set, second, "killed", batch_clips=2))
+    resumed = read_predictions(run(clip_set, second, "killed", eval_batch_size=2))
     assert sum(dying.asked) + sum(second.asked) == 4
     assert [p.model_copy(update={"latency_s": 0}) for p in resumed] == [
         p.model_copy(update={"latency_s": 0}) for p in whole
@@ -150,9 +150,9 @@ class Fragile(FakeEngine):
         return super().answer(clips, questions)
 
 
-@pytest.mark.parametrize("batch_clips", [1, 2, 16])
-def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, batch_clips):
-    predictions = read_predictions(run(clip_set, Fragile(code_of), batch_clips=batch_clips))
+@pytest.mark.parametrize("eval_batch_size", [1, 2, 16])
+def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, eval_batch_size):
+    predictions = read_predictions(run(clip_set, Fragile(code_of), eval_batch_size=eval_batch_size))
     reasons = {i: predictions[i].verdict.reason for i in (0, 1, 3, 5)}
     assert reasons == {
         0: "",
@@ -179,9 +179,9 @@ def test_every_record_says_what_was_asked_and_where_its_probabilities_come_from(
     for prediction in predictions:
         assert prediction.verdict.prompt == verdict_text
         assert prediction.reasoning.prompt == reasoning_prompt(DEFAULT_TAXONOMY).text
-        assert list(prediction.other_prompts) == ["short", "expert"]
-        for wording, verdict in prediction.other_prompts.items():
-            assert verdict.prompt == other_verdict_prompt(wording, DEFAULT_TAXONOMY).text
+        assert list(prediction.prompt_variants) == ["short", "expert"]
+        for wording, verdict in prediction.prompt_variants.items():
+            assert verdict.prompt == variant_verdict_prompt(wording, DEFAULT_TAXONOMY).text
             assert verdict.outcome is prediction.verdict.outcome
             assert verdict.event_class == prediction.verdict.event_class
     assert [p.verdict.probability_source for p in predictions] == ["code_logprobs"] * 2 + [
@@ -227,11 +227,11 @@ def lines_of(out):
 
 
 def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set):
-    out = run(clip_set, Fragile(code_of), batch_clips=2)
+    out = run(clip_set, Fragile(code_of), eval_batch_size=2)
     before, key = lines_of(out), input_key(out)
     write_grey(clip_set.parent / "2.mp4", 200)  # was broken, and the fifth stays unusable
     engine = FakeEngine(code_of)
-    settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
+    settings = EvaluateSettings(prompts=(), controls=(), eval_batch_size=2)
     evaluate_with_engine(clip_set, engine, "key", out, settings, retry_errors=True)
     after = lines_of(out)
     assert engine.asked == [2]
@@ -240,7 +240,7 @@ def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set
     assert read_predictions(out)[1].verdict.event_class == "near_collision"
     assert input_key(out) != key  # what was made of the old ones is out of date
     evaluate_with_engine(clip_set, engine, "key", out, settings, retry_errors=True)
-    run(clip_set, engine, batch_clips=2)
+    run(clip_set, engine, eval_batch_size=2)
     assert engine.asked == [2]
     assert lines_of(out) == after
 
@@ -257,9 +257,9 @@ def test_a_retry_does_not_ask_about_clips_that_cannot_be_used(clip_set, tmp_path
 
 
 def test_a_retry_that_is_interrupted_loses_nothing(clip_set):
-    out = run(clip_set, Fragile(code_of), batch_clips=2)
+    out = run(clip_set, Fragile(code_of), eval_batch_size=2)
     before = lines_of(out)
-    settings = EvaluateSettings(prompts=(), controls=(), batch_clips=2)
+    settings = EvaluateSettings(prompts=(), controls=(), eval_batch_size=2)
     with pytest.raises(KeyboardInterrupt):
         evaluate_with_engine(clip_set, FakeEngine(code_of, die_after=0), "key", out, settings, retry_errors=True)
     assert lines_of(out) == before

@@ -45,7 +45,7 @@ def sure(asked):
 
 def settings(url, tmp_path, **endpoint):
     values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "attempts": 2, **endpoint}
-    return EvaluateSettings.model_validate({"batch_clips": 2, "prompts": [], "controls": [], "endpoint": values})
+    return EvaluateSettings.model_validate({"eval_batch_size": 2, "prompts": [], "controls": [], "endpoint": values})
 
 
 def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_path):
@@ -76,7 +76,7 @@ def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_pat
     shown = ["image_url" in str(asked.body) for asked in endpoint.asked]
     assert (shown.count(True), shown.count(False)) == (7 * 4, 1)
     for prediction in made[:2] + made[3:]:
-        said = [prediction.other_prompts["short"], *prediction.controls.values()]
+        said = [prediction.prompt_variants["short"], *prediction.controls.values()]
         assert {verdict.event_class for verdict in said} == {"near_collision"}
         assert {verdict.probability_source for verdict in said} == {"code_logprobs"}
 

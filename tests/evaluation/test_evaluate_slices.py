@@ -5,18 +5,18 @@ from sklearn import metrics as sk
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from vlm_autodrive.evaluation.cases import Cases, clusters_of
+from vlm_autodrive.evaluation.binary_task import event_scores
+from vlm_autodrive.evaluation.samples import EvaluationSamples, clusters_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.evaluation.slices import slice_scores, slice_tests
-from vlm_autodrive.evaluation.two_classes import event_scores
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
 
 SETTINGS = CompareSettings(resamples=200)
 
 
 def cases_of(clips, answers, taxonomy=DEFAULT_TAXONOMY):
     said = tuple(make_prediction(c, a) for c, a in zip(clips, answers, strict=True))
-    return Cases(taxonomy, tuple(clips), 0, tuple(clusters_of(clips)), {"m": said})
+    return EvaluationSamples(taxonomy, tuple(clips), 0, tuple(clusters_of(clips)), {"m": said})
 
 
 def test_two_classes_against_scikit_learn():
@@ -47,7 +47,7 @@ def test_a_wrong_kind_of_event_is_an_event_and_silence_is_none():
 
 def test_two_classes_of_a_taxonomy_that_has_two():
     clips = [make_clip("a", "event"), make_clip("b", "normal")]
-    scores = event_scores(cases_of(clips, ["event", "event"], TWO_CLASS_TAXONOMY), "m", SETTINGS)
+    scores = event_scores(cases_of(clips, ["event", "event"], BINARY_TAXONOMY), "m", SETTINGS)
     assert (scores.recall.value, scores.false_positive_rate.value) == (1, 1)
 
 

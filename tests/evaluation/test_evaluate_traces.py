@@ -6,7 +6,7 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from rouge_score.rouge_scorer import RougeScorer
 
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
@@ -14,7 +14,7 @@ from vlm_autodrive.evaluation.references import read_references
 from vlm_autodrive.evaluation.report import write_report
 from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
 from vlm_autodrive.models.prompts import format_reasoning
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Outcome, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Outcome, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 
 NAMES = DEFAULT_TAXONOMY.names
@@ -36,9 +36,9 @@ def citing(clip, times_s, trace="It happens."):
 
 def item(clip_id, trace, number=0, **changes):
     values = {
-        "item_id": f"{clip_id}-{number}",
+        "sample_id": f"{clip_id}-{number}",
         "clip_id": clip_id,
-        "kind": "reasoning",
+        "type": "reasoning",
         "topic": "",
         "prompt": StudentPrompt(text="What happens?", version="1"),
         "target": format_reasoning(trace, "A", 1.0),
@@ -46,13 +46,13 @@ def item(clip_id, trace, number=0, **changes):
         "teacher": "rules",
         "teacher_prompt_version": "1",
     }
-    return SupervisionItem(**(values | changes))
+    return SFTSample(**(values | changes))
 
 
 def supervision(folder, clips, items):
     with making(folder, "supervision", {}, _Nothing()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
-        write_jsonl(partial / ITEMS_FILE, items)
+        write_jsonl(partial / SAMPLES_FILE, items)
     return folder
 
 
@@ -112,7 +112,7 @@ def test_only_accepted_reasoning_is_a_reference(tmp_path):
         item("a", "another", 1),
         item("b", "rejected", checks=(Check(name="x", passed=False),)),
         item("b", "truncated", 1, outcome=Outcome.TRUNCATED),
-        item("c", "a caption", kind="caption", target="A caption."),
+        item("c", "a caption", type="caption", target="A caption."),
         item("d", "repaired", outcome=Outcome.REPAIRED),
     ]
     clips = [make_clip(name) for name in "abcd"]

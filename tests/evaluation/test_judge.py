@@ -14,12 +14,12 @@ from vlm_autodrive.artifacts.files import read_judgement_records
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.judge_prompt import RUBRIC
 from vlm_autodrive.evaluation.judgements import judge_scores, read_judgements
 from vlm_autodrive.evaluation.judging import estimate_judging, judge
+from vlm_autodrive.evaluation.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings, JudgeSettings
-from vlm_autodrive.metrics.agreement import ordinal_alpha
+from vlm_autodrive.metrics.agreement import krippendorff_alpha
 from vlm_autodrive.records import Outcome
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -134,7 +134,9 @@ def test_a_spent_budget_stops_and_what_was_paid_is_not_paid_again(predictions, t
     with serve(fair) as endpoint:
         with pytest.raises(UserError, match=r"raise budget\.requests"):
             judge(
-                predictions, tmp_path / "out", settings(endpoint.url, tmp_path, budget={"requests": 5}, most_at_once=1)
+                predictions,
+                tmp_path / "out",
+                settings(endpoint.url, tmp_path, budget={"requests": 5}, max_connections=1),
             )
         assert len(endpoint.asked) == 5
         assert not (tmp_path / "out").exists()
@@ -187,21 +189,21 @@ def test_people_are_set_beside_the_judge(predictions, tmp_path):
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), people=people)
     found = read_judgements(out, predictions)
     assert found.people == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
-    cases = read_cases({"tuned": predictions}, judgements={"tuned": out})
+    cases = read_evaluation_samples({"tuned": predictions}, judgements={"tuned": out})
     scores = judge_scores(cases, "tuned", CompareSettings())
     assert (scores.judge, scores.judged, scores.people) == ("judge-model", 11, 3)
     expected = [grade_of(n) for n in range(12) if n != 6]
     assert scores.mean.value == pytest.approx(sum(expected) / 11)
     assert scores.mean.low < scores.mean.value < scores.mean.high
     assert scores.grades == {str(grade): expected.count(grade) for grade in range(1, 6)}
-    assert scores.agreement.value == pytest.approx(ordinal_alpha([(1, 1.5), (2, 2), (3, 5)]))
+    assert scores.agreement.value == pytest.approx(krippendorff_alpha([(1, 1.5), (2, 2), (3, 5)]))
     assert scores.agreement.n == 3
 
 
 def test_without_people_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
-    cases = read_cases({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
+    cases = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
     assert judge_scores(cases, "tuned", CompareSettings()).agreement is None
     assert judge_scores(cases, "base", CompareSettings()) is None
 
@@ -212,9 +214,9 @@ def test_judgements_of_other_traces_are_refused(predictions, tmp_path):
     clips = [make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"weather": "rain"}) for n in range(12)]
     anew = write_prediction_set(tmp_path / "anew", clips, [traced(clip, "x") for clip in clips])
     with pytest.raises(UserError, match="grades other traces than those of"):
-        read_cases({"tuned": anew}, judgements={"tuned": out})
+        read_evaluation_samples({"tuned": anew}, judgements={"tuned": out})
     with pytest.raises(UserError, match="of which there are no predictions"):
-        read_cases({"tuned": predictions}, judgements={"tunde": out})
+        read_evaluation_samples({"tuned": predictions}, judgements={"tunde": out})
     with pytest.raises(UserError, match="holds predictions; give a folder of judgements"):
         read_judgements(predictions, predictions)
 

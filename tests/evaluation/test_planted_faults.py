@@ -21,7 +21,7 @@ from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.baselines import majority
 from vlm_autodrive.evaluation.comparing import compare
-from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.comparison import Diagnostic
 from vlm_autodrive.evaluation.report import HTML_FILE, JSON_FILE, write_report
 from vlm_autodrive.evaluation.running import evaluate, evaluate_with_engine
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
@@ -77,11 +77,11 @@ def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
     return evaluate_with_engine(folder, engine, name, tmp_path / name, chosen)
 
 
-def reported(tmp_path, **predictions: Path) -> list[Finding]:
+def reported(tmp_path, **predictions: Path) -> list[Diagnostic]:
     """The findings in ``report.json``, each of which stands on the page, and before all figures."""
     comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
     report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
-    found = [Finding.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["findings"]]
+    found = [Diagnostic.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["findings"]]
     page = (report / HTML_FILE).read_text()
     places = [page.find(str(escape(finding.text))) for finding in found]
     assert -1 not in places
@@ -90,7 +90,7 @@ def reported(tmp_path, **predictions: Path) -> list[Finding]:
     return found
 
 
-def only(findings: list[Finding]) -> Finding:
+def only(findings: list[Diagnostic]) -> Diagnostic:
     assert len(findings) == 1, findings
     return findings[0]
 
@@ -149,7 +149,7 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
     with serve(mortal) as endpoint:
         called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "attempts": 2}
         sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
-        chosen = {"endpoint": {**called, "sampling": sampling}, "batch_clips": 5, "controls": (), "prompts": ()}
+        chosen = {"endpoint": {**called, "sampling": sampling}, "eval_batch_size": 5, "controls": (), "prompts": ()}
         settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
         out = evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
     finding = reported(tmp_path, tuned=out)[0]

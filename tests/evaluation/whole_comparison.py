@@ -9,9 +9,9 @@ from sklearn import metrics
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare, read_comparison
 from vlm_autodrive.evaluation.comparison import (
     ControlScores,
+    Diagnostic,
     EventScores,
     FaithfulnessScores,
-    Finding,
     JudgeScores,
     PromptScores,
     SliceTest,
@@ -19,20 +19,20 @@ from vlm_autodrive.evaluation.comparison import (
 )
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.anticipation import AnticipationScores
-from vlm_autodrive.metrics.calibration import CalibrationFigures, CalibrationScores, ReliabilityBin
+from vlm_autodrive.metrics.calibration import CalibrationEstimates, CalibrationScores, ReliabilityBin
 from vlm_autodrive.metrics.curves import Curve, RankingScores
-from vlm_autodrive.metrics.intervals import Figure, mean, share, wilson
+from vlm_autodrive.metrics.intervals import Estimate, mean, share, wilson
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names
 SKILL = {"base": 0.05, "tuned": 2.6, "camera_shake": 1.2, "majority": 0.0}
-INVALID = Finding(
+INVALID = Diagnostic(
     severity="invalid",
     kind="ignores_video",
     model="tuned",
     text="It keeps 0.97 of its macro-F1 on black video, so its answers do not come from the footage.",
 )
-WARNING = Finding(
+WARNING = Diagnostic(
     severity="warning",
     kind="leaky_split",
     model=None,
@@ -181,7 +181,7 @@ def near(value, n, half=0.05):
     low, high = float(value) - half, float(value) + half
     if 0 <= value <= 1:
         low, high = max(low, 0.0), min(high, 1.0)
-    return Figure(value=float(value), low=low, high=high, n=n, method="stated")
+    return Estimate(value=float(value), low=low, high=high, n=n, method="stated")
 
 
 def ranking(hits, scores):
@@ -214,7 +214,7 @@ def calibration(truths, table, name):
         ]
         error = sum(b.n * abs(b.confidence - b.right.value) for b in bins) / len(right)
         nll = metrics.log_loss(truths, table, labels=list(NAMES))
-        return CalibrationFigures(
+        return CalibrationEstimates(
             ece=near(error, len(right), 0.02), brier=near(0.2, len(right)), nll=near(nll, len(right)), bins=tuple(bins)
         )
 

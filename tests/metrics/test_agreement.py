@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics.agreement import ordinal_alpha, ordinal_alpha_figure
+from vlm_autodrive.metrics.agreement import krippendorff_alpha, krippendorff_alpha_estimate
 
 
 def oracle(units):
@@ -19,9 +19,9 @@ def oracle(units):
 def test_it_equals_the_oracle(units):
     paired = [grade for grades in units if len(grades) > 1 for grade in grades]
     if len(set(paired)) < 2:
-        assert np.isnan(ordinal_alpha(units))
+        assert np.isnan(krippendorff_alpha(units))
     else:
-        assert ordinal_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
+        assert krippendorff_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
 
 
 def test_it_equals_the_oracle_on_means_of_grades():
@@ -29,7 +29,7 @@ def test_it_equals_the_oracle_on_means_of_grades():
     judge = rng.integers(1, 6, 300)
     people = np.round(2 * np.clip(judge + rng.normal(0, 0.8, 300), 1, 5)) / 2
     units = list(zip(judge.astype(float), people, strict=True))
-    assert ordinal_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
+    assert krippendorff_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,27 @@ def test_it_equals_the_oracle_on_means_of_grades():
     ],
 )
 def test_it_equals_what_is_worked_out_by_hand(units, alpha):
-    assert ordinal_alpha(units) == pytest.approx(alpha, abs=1e-12)
+    assert krippendorff_alpha(units) == pytest.approx(alpha, abs=1e-12)
 
 
 def test_the_interval_covers_the_value_and_is_wider_in_clusters():
     rng = np.random.default_rng(1)
     truth = np.repeat(rng.integers(1, 6, 40), 5)
     units = [(float(grade), float(np.clip(grade + rng.integers(-1, 2), 1, 5))) for grade in truth]
-    apart = ordinal_alpha_figure(units, range(200))
-    together = ordinal_alpha_figure(units, np.repeat(np.arange(40), 5).tolist())
-    assert apart.value == together.value == pytest.approx(ordinal_alpha(units))
+    apart = krippendorff_alpha_estimate(units, range(200))
+    together = krippendorff_alpha_estimate(units, np.repeat(np.arange(40), 5).tolist())
+    assert apart.value == together.value == pytest.approx(krippendorff_alpha(units))
     assert together.low < apart.low < apart.value < apart.high < together.high
     assert apart.n == 200
-    assert ordinal_alpha_figure(units, range(200)) == apart  # seeded
+    assert krippendorff_alpha_estimate(units, range(200)) == apart  # seeded
 
 
 def test_things_graded_once_say_nothing():
-    figure = ordinal_alpha_figure([(1,), (2, 3), (4, 4), (5,)], [0, 1, 2, 3])
+    figure = krippendorff_alpha_estimate([(1,), (2, 3), (4, 4), (5,)], [0, 1, 2, 3])
     assert figure.n == 2
-    assert figure.value == pytest.approx(ordinal_alpha([(2, 3), (4, 4)]))
-    assert ordinal_alpha_figure([(1,)], [0]).value is None
-    assert ordinal_alpha_figure([(2, 2), (2, 2)], [0, 1]).value is None
+    assert figure.value == pytest.approx(krippendorff_alpha([(2, 3), (4, 4)]))
+    assert krippendorff_alpha_estimate([(1,)], [0]).value is None
+    assert krippendorff_alpha_estimate([(2, 2), (2, 2)], [0, 1]).value is None
 
 
 @pytest.mark.parametrize("differing", [1, 2, 6])
@@ -73,8 +73,8 @@ def test_units_on_which_graders_agree_bear_on_the_interval(differing):
     rng = np.random.default_rng(2)
     units = [(float(grade), float(grade)) for grade in rng.integers(1, 6, 60)]
     units[:differing] = [(grade, grade % 5 + 1) for grade, _ in units[:differing]]
-    figure = ordinal_alpha_figure(units, range(60))
+    figure = krippendorff_alpha_estimate(units, range(60))
     rows = np.random.default_rng(3).integers(60, size=(500, 60))
-    by_hand = np.percentile([ordinal_alpha([units[i] for i in row]) for row in rows], [2.5, 97.5])
+    by_hand = np.percentile([krippendorff_alpha([units[i] for i in row]) for row in rows], [2.5, 97.5])
     assert (figure.low, figure.high) == pytest.approx(tuple(by_hand), abs=0.03)
     assert figure.method == "cluster bootstrap"

@@ -5,36 +5,36 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from vlm_autodrive.metrics.intervals import wilson, wilson_bounds
-from vlm_autodrive.metrics.stratified import agreement, stratified_share
+from vlm_autodrive.metrics.stratified import agreement, stratified_proportion
 
 
 def test_one_stratum_is_the_plain_wilson_interval():
     for good, n in ((0, 5), (3, 7), (40, 50), (12, 12)):
-        figure, plain = stratified_share([900], [[1] * good + [0] * (n - good)]), wilson(good, n)
+        figure, plain = stratified_proportion([900], [[1] * good + [0] * (n - good)]), wilson(good, n)
         assert (figure.value, figure.n) == (plain.value, n)
         assert (figure.low, figure.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
 
 
 def test_strata_count_by_their_size():
-    figure = stratified_share([900, 100], [[1, 1, 0, 1], [0, 0]])
+    figure = stratified_proportion([900, 100], [[1, 1, 0, 1], [0, 0]])
     assert figure.value == pytest.approx(0.9 * 0.75)
     assert figure.n == 6
 
 
 def test_strata_that_nobody_judged_are_left_out():
-    assert stratified_share([100, 900], [[1, 0], []]) == stratified_share([100], [[1, 0]])
-    assert stratified_share([100], [[]]).value is None
+    assert stratified_proportion([100, 900], [[1, 0], []]) == stratified_proportion([100], [[1, 0]])
+    assert stratified_proportion([100], [[]]).value is None
 
 
 def test_where_all_is_good_the_interval_still_has_a_width():
-    figure = stratified_share([900, 100], [[1] * 10, [1] * 10])
+    figure = stratified_proportion([900, 100], [[1] * 10, [1] * 10])
     assert figure.value == figure.high == 1
     # one stratum of 900 was seen ten times only: less is known than from twenty even draws
     assert wilson(10, 10).low < figure.low < wilson(20, 20).low
 
 
 def test_a_stratum_of_which_little_is_known_widens_the_interval():
-    figure = stratified_share([300, 700], [[1, 0, 1, 0, 1, 0], [1] * 60])
+    figure = stratified_proportion([300, 700], [[1, 0, 1, 0, 1, 0], [1] * 60])
     # by hand: means drawn in 3.85/7 = 0.55 and 60.85/61; variance 0.09 * 0.2475 / 6 + 0.49 * 0.002453 / 60
     effective = 0.85 * 0.15 / (0.0037125 + 0.00002003)
     assert effective < 1 / (0.09 / 6 + 0.49 / 60)  # what the weights alone would leave
@@ -47,7 +47,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(shares):
     truth = float(np.average(shares, weights=sizes))
     rng = np.random.default_rng(1)
     figures = [
-        stratified_share(sizes, [list(rng.random(count) < p) for count, p in zip(counts, shares, strict=True)])
+        stratified_proportion(sizes, [list(rng.random(count) < p) for count, p in zip(counts, shares, strict=True)])
         for _ in range(1500)
     ]
     held = np.mean([figure.low <= truth <= figure.high for figure in figures])

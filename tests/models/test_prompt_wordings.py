@@ -5,15 +5,15 @@ from typing import get_args
 
 import pytest
 
-from vlm_autodrive.models.prompts import MAIN, Wording, other_verdict_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY
+from vlm_autodrive.models.prompts import MAIN, PromptVariant, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
 
 TRAINED = """What happens in this video?
 A: Collision (contact between a vehicle and another road user or object)
 B: Near-Collision (contact narrowly avoided, by evasive braking or steering or by luck)
 C: Normal (neither, however busy the traffic)
 Answer with A, B or C only."""
-WORDINGS = get_args(Wording)
+WORDINGS = get_args(PromptVariant)
 
 
 def test_the_trained_wording_is_what_it_was():
@@ -23,13 +23,13 @@ def test_the_trained_wording_is_what_it_was():
 
 def test_there_are_several_and_they_differ():
     assert len(WORDINGS) >= 3
-    assert len({other_verdict_prompt(w, DEFAULT_TAXONOMY).text for w in WORDINGS} | {TRAINED}) == len(WORDINGS) + 1
+    assert len({variant_verdict_prompt(w, DEFAULT_TAXONOMY).text for w in WORDINGS} | {TRAINED}) == len(WORDINGS) + 1
 
 
-@pytest.mark.parametrize("taxonomy", [DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY])
+@pytest.mark.parametrize("taxonomy", [DEFAULT_TAXONOMY, BINARY_TAXONOMY])
 @pytest.mark.parametrize("wording", WORDINGS)
 def test_a_wording_offers_every_code_and_every_class_and_nothing_of_a_clip(wording, taxonomy):
-    text = other_verdict_prompt(wording, taxonomy).text
+    text = variant_verdict_prompt(wording, taxonomy).text
     for event_class in taxonomy.classes:
         assert re.search(rf"\b{event_class.code}\b", text)
         assert event_class.label in text or event_class.definition in text
@@ -38,7 +38,7 @@ def test_a_wording_offers_every_code_and_every_class_and_nothing_of_a_clip(wordi
 
 def test_what_distinguishes_each():
     first, last = DEFAULT_TAXONOMY.classes[0], DEFAULT_TAXONOMY.classes[-1]
-    short, checklist, expert, back = (other_verdict_prompt(w, DEFAULT_TAXONOMY).text for w in WORDINGS)
+    short, checklist, expert, back = (variant_verdict_prompt(w, DEFAULT_TAXONOMY).text for w in WORDINGS)
     assert len(short) < len(TRAINED) / 2
     assert first.definition not in short
     assert first.definition in checklist

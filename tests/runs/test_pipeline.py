@@ -14,7 +14,7 @@ from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.drive_search import DriveSearch
+from vlm_autodrive.metrics.long_video_search import LongVideoSearch
 from vlm_autodrive.runs.pipeline import run_recipe
 from vlm_autodrive.runs.recipe import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
@@ -80,7 +80,7 @@ def stages(monkeypatch):
                 if kind == "clips":
                     write_clips(folder, out, DEFAULT_TAXONOMY, [VALIDATION_CLIP])
                 if kind == "drives":
-                    found = DriveSearch(videos=1, events=settings.tuning_drives, hours=0.1, threshold=0.5)
+                    found = LongVideoSearch(videos=1, events=settings.tuning_videos, hours=0.1, threshold=0.5)
                     (folder / "drives.json").write_text(found.model_dump_json())
         return out
 
@@ -126,7 +126,7 @@ def stages(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate", evaluate)
     monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate_baseline", evaluate)
     monkeypatch.setattr(
-        "vlm_autodrive.runs.pipeline.search_drives",
+        "vlm_autodrive.runs.pipeline.search_long_videos",
         lambda checkpoint, simulated, out, section, reporter: write(
             "drives", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
         ),
@@ -346,7 +346,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
     small = (
         f"train.model={saved_tiny_model('qwen3_vl')}",
         "train.epochs=2",
-        "train.clips_per_step=2",
+        "train.batch_size=2",
         "evaluate.max_new_tokens=8",
         "simulate.triplets=6",
         "simulate.drives=0",

@@ -79,7 +79,7 @@ def test_a_section_leaves_out_what_its_verb_is_given_as_arguments(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(
         "name: r\nimport: {format: nexar, path: p, strict: true}\n"
-        "detect: {videos: [v], tuning_drives: 0, stride_s: 2}\n"
+        "detect: {videos: [v], tuning_videos: 0, stride_s: 2}\n"
     )
     assert recipe_section(str(path), "import") == {"strict": True}
     assert recipe_section(str(path), "detect") == {"stride_s": 2}

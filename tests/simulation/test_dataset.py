@@ -136,7 +136,7 @@ def test_ids_tell_nothing() -> None:
 
 def test_drives_have_a_manifest(tmp_path: Path) -> None:
     settings = SimulateSettings(
-        seed=1, triplets=0, singles=0, drives=1, practice_drives=1, drive_duration_s=40.0, drive_events=1,
+        seed=1, triplets=0, singles=0, drives=1, train_only_videos=1, long_video_duration_s=40.0, long_video_events=1,
         width=96, height=54, workers=1,
     )  # fmt: skip
     out = simulate(tmp_path / "data", settings)

@@ -97,7 +97,7 @@ def test_families_do_not_depend_on_class_or_light() -> None:
 
 
 def test_a_drive_has_its_events_apart() -> None:
-    settings = SimulateSettings(seed=2, drive_duration_s=150.0, drive_events=3)
+    settings = SimulateSettings(seed=2, long_video_duration_s=150.0, long_video_events=3)
     take = draw_drive(settings, 0)
     truth = drive_scenario(take, "000", settings)
     events = [e for e in truth.encounters if e.event_class != "normal"]

@@ -3,9 +3,9 @@
 from worlds import random_clip
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import read_items, write_clips
+from vlm_autodrive.artifacts.files import read_samples, write_clips
 from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import supervise
@@ -40,17 +40,17 @@ def supervision_set(folder, *, per_class=3):
     clips[0] = clips[0].model_copy(update={"path": str(folder / "gone.mp4"), "metadata": {"weather": "<b>Rain</b>"}})
     with making(folder / "clips", "clips", {}, Named(name=f"{per_class} of each")) as partial:
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
-    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
+    settings = SuperviseSettings(types=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
     out = supervise(folder / "clips", folder / "supervision", settings)
-    write_jsonl(out / "items.jsonl", (changed(item, number) for number, item in enumerate(read_items(out))))
+    write_jsonl(out / "items.jsonl", (changed(item, number) for number, item in enumerate(read_samples(out))))
     return out
 
 
 def changed(item, number):
-    if item.kind != "caption":
+    if item.type != "caption":
         return item
     passed = Check(name="length", passed=True)
-    by_model = item.model_copy(update={"teacher": MODEL, "made_from": ("label", "frames"), "checks": (passed,)})
+    by_model = item.model_copy(update={"teacher": MODEL, "teacher_inputs": ("label", "frames"), "checks": (passed,)})
     if number % 2:
         return by_model
     failed = Check(name="consistency", passed=False, message="says <i>rain</i>")
@@ -61,10 +61,10 @@ def many_items(sizes):
     """Items without videos, so many of each kind, teacher and whether accepted; clips of two classes in turn."""
     clips = {clip.clip_id: clip for clip in (random_clip(0, "collision"), random_clip(1, "normal"))}
     items = [
-        SupervisionItem(
-            item_id=f"{number}/{index}",
+        SFTSample(
+            sample_id=f"{number}/{index}",
             clip_id=list(clips)[number % 2],
-            kind=kind,
+            type=kind,
             topic=kind,
             prompt=StudentPrompt(text="?", version="1"),
             target=f"{index}",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT, format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import (
@@ -12,8 +12,8 @@ from vlm_autodrive.records import (
     Check,
     Clip,
     Outcome,
+    SFTSample,
     StudentPrompt,
-    SupervisionItem,
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings
@@ -43,13 +43,13 @@ def a_clip(folder: Path, event_class: str, split: str, number: int, start_s: flo
     )  # fmt: skip
 
 
-def an_item(clip: Clip, kind: str, prompt: StudentPrompt, target: str, **more) -> SupervisionItem:
+def an_item(clip: Clip, kind: str, prompt: StudentPrompt, target: str, **more) -> SFTSample:
     values = {"topic": kind, "mirror_target": "mirrored", "teacher": "a teacher", "teacher_prompt_version": "1", **more}
-    item_id = f"{clip.clip_id}/{kind}/{values['topic']}"
-    return SupervisionItem(item_id=item_id, clip_id=clip.clip_id, kind=kind, prompt=prompt, target=target, **values)
+    sample_id = f"{clip.clip_id}/{kind}/{values['topic']}"
+    return SFTSample(sample_id=sample_id, clip_id=clip.clip_id, type=kind, prompt=prompt, target=target, **values)
 
 
-def good_items(clip: Clip) -> list[SupervisionItem]:
+def good_items(clip: Clip) -> list[SFTSample]:
     code = DEFAULT_TAXONOMY.by_name(str(clip.event_class)).code
     trace = format_reasoning("A van brakes [t=0.4].\n\nIt is “close”, 2 m.", code, 1.2)
     asked = StudentPrompt(text="Wie spät?\n\nA: früh \\ B: «spät»", version="1")
@@ -77,7 +77,7 @@ def make_world(folder: Path) -> tuple[Path, dict[str, list[Expected]]]:
     ]
     out = folder / "supervision"
     with making(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / ITEMS_FILE, [*(item for items in taught.values() for item in items), *bad])
+        write_jsonl(partial / SAMPLES_FILE, [*(item for items in taught.values() for item in items), *bad])
         write_clips(partial, out, DEFAULT_TAXONOMY, [*train, validation, test, gone, short])
     expected = {
         "train": [one for clip in train for one in expected_of(clip, taught[clip.clip_id])],
@@ -86,7 +86,7 @@ def make_world(folder: Path) -> tuple[Path, dict[str, list[Expected]]]:
     return out, expected
 
 
-def expected_of(clip: Clip, items: list[SupervisionItem]) -> list[Expected]:
+def expected_of(clip: Clip, items: list[SFTSample]) -> list[Expected]:
     first = round(10 * clip.start_s)
     frames = tuple(range(first, first + round(10 * LENGTH_S)))
     return [Expected(SYSTEM_PROMPT, item.prompt.text, item.target, frames) for item in items]

@@ -31,7 +31,7 @@ def request(number: int, text: str = "What is seen?", **more) -> TeacherRequest:
 
 
 def served(url: str, cache: Path, **settings) -> ServedTeacherSettings:
-    values = {"base_url": url, "model": "big-teacher", "cache": str(cache), "most_at_once": 8, **settings}
+    values = {"base_url": url, "model": "big-teacher", "cache": str(cache), "max_connections": 8, **settings}
     return ServedTeacherSettings(**values)
 
 

@@ -6,8 +6,8 @@ import pytest
 from audit_world import supervision_set
 
 from tests.browser import Browser
-from vlm_autodrive.supervision.audit_verdicts import read_sample, take_verdicts
-from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision
+from vlm_autodrive.supervision.review_decisions import read_sample, take_verdicts
+from vlm_autodrive.supervision.review_sampling import ReviewSettings, start_review
 
 COUNT = "document.querySelector('#count').textContent"
 AT = "[...document.querySelectorAll('article')].findIndex((article) => !article.hidden)"
@@ -21,7 +21,7 @@ def supervision(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(supervision):
-    return audit_supervision(supervision, supervision.parent / "audit", AuditSettings(items=30))
+    return start_review(supervision, supervision.parent / "audit", ReviewSettings(items=30))
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,12 @@ def test_judged_by_keys_saved_and_read_back(browser, page, supervision):
     assert browser.run(COUNT) == "3 of 30 judged"
     browser.press("s")
     sample = read_sample(supervision, page.parent)
-    name = f"verdicts-{sample.audit_id}-Ada-B.jsonl"
+    name = f"verdicts-{sample.review_id}-Ada-B.jsonl"
     lines = [json.loads(line) for line in browser.downloaded(name).split("\n")[:-1]]
-    assert [(line["item_id"], line["verdict"], line["reason"], line["note"]) for line in lines] == [
-        (sample.items[0].item_id, "accept", "", ""),
-        (sample.items[1].item_id, "reject", "", ""),
-        (sample.items[2].item_id, "reject", "time", 'late "by" a <second>'),
+    assert [(line["sample_id"], line["verdict"], line["reason"], line["note"]) for line in lines] == [
+        (sample.items[0].sample_id, "accept", "", ""),
+        (sample.items[1].sample_id, "reject", "", ""),
+        (sample.items[2].sample_id, "reject", "time", 'late "by" a <second>'),
     ]
     assert browser.run(COUNT) == "3 of 30 judged, saved"
     result = take_verdicts(supervision, page.parent, [browser.downloads / name])

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.intervals import wilson
-from vlm_autodrive.records import AuditSample, AuditVerdict, read_jsonl, write_jsonl
-from vlm_autodrive.supervision.audit_verdicts import take_verdicts, work_out
-from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision, draw_sample
+from vlm_autodrive.records import ReviewDecision, ReviewSample, read_jsonl, write_jsonl
+from vlm_autodrive.supervision.review_decisions import take_verdicts, work_out
+from vlm_autodrive.supervision.review_sampling import ReviewSettings, draw_sample, start_review
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 run = CliRunner().invoke
@@ -27,18 +27,18 @@ def supervision(tmp_path_factory):
 
 @pytest.fixture
 def audit(supervision, tmp_path):
-    audit_supervision(supervision, tmp_path / "audit", AuditSettings(items=40))
+    start_review(supervision, tmp_path / "audit", ReviewSettings(items=40))
     return tmp_path / "audit"
 
 
 def sample_of(audit):
-    return AuditSample.model_validate_json((audit / "sample.json").read_text())
+    return ReviewSample.model_validate_json((audit / "sample.json").read_text())
 
 
 def verdict(sample, place, accept=True, reviewer="Ada", minute=0, **more):
-    return AuditVerdict(
-        audit_id=sample.audit_id,
-        item_id=sample.items[place].item_id,
+    return ReviewDecision(
+        review_id=sample.review_id,
+        sample_id=sample.items[place].sample_id,
         verdict="accept" if accept else "reject",
         reviewer=reviewer,
         time=NOON + timedelta(minutes=minute),
@@ -53,15 +53,15 @@ def saved(path, verdicts):
 
 def judged_by(sample, good, reviewer="Ada", most=None):
     """What a reviewer says who knows which items are good."""
-    said = [verdict(sample, place, good(a.item_id), reviewer) for place, a in enumerate(sample.items[:most])]
-    return {(v.reviewer, v.item_id): v for v in said}
+    said = [verdict(sample, place, good(a.sample_id), reviewer) for place, a in enumerate(sample.items[:most])]
+    return {(v.reviewer, v.sample_id): v for v in said}
 
 
 def test_verdicts_come_back_as_they_were_and_the_rates_are_written(supervision, audit, tmp_path):
     sample = sample_of(audit)
     said = [verdict(sample, n, n % 4 != 0, reason="" if n % 4 else "time", note="a\u2028b\n") for n in range(40)]
     result = take_verdicts(supervision, audit, [saved(tmp_path / "ada.jsonl", said)])
-    assert read_jsonl(audit / "verdicts.jsonl", AuditVerdict) == said
+    assert read_jsonl(audit / "verdicts.jsonl", ReviewDecision) == said
     assert json.loads((audit / "audit.json").read_text()) == result.model_dump(mode="json")
     assert (result.drawn, result.judged, result.reviewers, result.reasons) == (40, 40, {"Ada": 40}, {"time": 10})
     assert result.accepted.drawn + result.rejected.drawn == 40
@@ -77,11 +77,11 @@ def test_the_newer_verdict_counts_and_the_older_is_kept(supervision, audit, tmp_
     take_verdicts(supervision, audit, [later])
     for _ in range(2):  # a file given again changes nothing
         result = take_verdicts(supervision, audit, [earlier, later])
-        kept = read_jsonl(audit / "verdicts.jsonl", AuditVerdict)
-        assert [(v.item_id, v.verdict) for v in kept] == [
-            (sample.items[1].item_id, "reject"),
-            (sample.items[0].item_id, "reject"),
-            (sample.items[0].item_id, "accept"),
+        kept = read_jsonl(audit / "verdicts.jsonl", ReviewDecision)
+        assert [(v.sample_id, v.verdict) for v in kept] == [
+            (sample.items[1].sample_id, "reject"),
+            (sample.items[0].sample_id, "reject"),
+            (sample.items[0].sample_id, "accept"),
         ]
         assert result.judged == 2
         assert result.reviewers == {"Ada": 2}
@@ -104,7 +104,9 @@ def test_two_reviewers_agree_or_not_and_an_item_counts_by_who_took_it(supervisio
     assert pair.kappa == pytest.approx((0.9 - 0.74) / 0.26)
     assert result.judged == 20
     place = sample.items[4].stratum
-    alone = work_out(sample, {(v.reviewer, v.item_id): v for v in [verdict(sample, 4), verdict(sample, 4, False, "B")]})
+    alone = work_out(
+        sample, {(v.reviewer, v.sample_id): v for v in [verdict(sample, 4), verdict(sample, 4, False, "B")]}
+    )
     rate = alone.accepted if sample.strata[place].accepted else alone.rejected
     assert (rate.rate.value, rate.rate.n) == (0.5, 1)
 
@@ -112,8 +114,8 @@ def test_two_reviewers_agree_or_not_and_an_item_counts_by_who_took_it(supervisio
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"audit_id": "0123456789ab"}, "is of the audit 0123456789ab, but"),
-        ({"item_id": "nobody/knows"}, "judges nobody/knows, which is not in"),
+        ({"review_id": "0123456789ab"}, "is of the audit 0123456789ab, but"),
+        ({"sample_id": "nobody/knows"}, "judges nobody/knows, which is not in"),
         ({"verdict": "maybe"}, "line 2: verdict: Input should be 'accept' or 'reject'"),
         ({"time": "2026-05-04T12:00:00"}, "line 2: time"),
         ({"reviewer": ""}, "line 2: reviewer"),
@@ -155,8 +157,8 @@ def test_verdicts_belong_to_the_audit_of_this_supervision_set(supervision, audit
 def test_an_audit_with_verdicts_is_not_written_over(supervision, audit, tmp_path):
     take_verdicts(supervision, audit, [saved(tmp_path / "v.jsonl", [verdict(sample_of(audit), 0)])])
     with pytest.raises(UserError, match="holds verdicts, which would be lost"):
-        audit_supervision(supervision, audit, AuditSettings(items=30), overwrite=True)
-    assert len(read_jsonl(audit / "verdicts.jsonl", AuditVerdict)) == 1
+        start_review(supervision, audit, ReviewSettings(items=30), overwrite=True)
+    assert len(read_jsonl(audit / "verdicts.jsonl", ReviewDecision)) == 1
 
 
 def test_the_weighted_rate_is_unbiased_where_the_plain_share_is_not():
@@ -164,18 +166,18 @@ def test_the_weighted_rate_is_unbiased_where_the_plain_share_is_not():
     rng = np.random.default_rng(0)
     # Bad items are commonest where the strata are small, which the sample holds more of than the whole does.
     share_bad = {0: 0.05, 1: 0.1, 2: 0.4, 3: 0.6, 4: 0.9, 5: 0.0}
-    bad = {item.item_id for item in items if rng.random() < share_bad[int(item.item_id.partition("/")[0])]}
-    taught = [item.item_id for item in items if item.accepted]
-    truth = float(np.mean([item_id not in bad for item_id in taught]))
+    bad = {item.sample_id for item in items if rng.random() < share_bad[int(item.sample_id.partition("/")[0])]}
+    taught = [item.sample_id for item in items if item.accepted]
+    truth = float(np.mean([sample_id not in bad for sample_id in taught]))
     rates, plain, held = [], [], []
     for seed in range(300):
-        sample = draw_sample(items, clips, AuditSettings(items=40, seed=seed))
-        result = work_out(sample, judged_by(sample, lambda item_id: item_id not in bad))
+        sample = draw_sample(items, clips, ReviewSettings(items=40, seed=seed))
+        result = work_out(sample, judged_by(sample, lambda sample_id: sample_id not in bad))
         figure = result.accepted.rate
         rates.append(figure.value)
         held.append(figure.low <= truth <= figure.high)
-        drawn = [a.item_id for a in sample.items if sample.strata[a.stratum].accepted]
-        plain.append(np.mean([item_id not in bad for item_id in drawn]))
+        drawn = [a.sample_id for a in sample.items if sample.strata[a.stratum].accepted]
+        plain.append(np.mean([sample_id not in bad for sample_id in drawn]))
     error = np.std(rates) / len(rates) ** 0.5
     assert abs(np.mean(rates) - truth) < 3.5 * error
     assert abs(np.mean(plain) - truth) > 10 * error
@@ -184,12 +186,12 @@ def test_the_weighted_rate_is_unbiased_where_the_plain_share_is_not():
 
 def test_a_sample_of_everything_gives_the_very_shares():
     items, clips = many_items(SIZES[2:])
-    sample = draw_sample(items, clips, AuditSettings(items=1000))
-    bad = {item.item_id for index, item in enumerate(items) if index % 3 == 0}
-    result = work_out(sample, judged_by(sample, lambda item_id: item_id not in bad))
+    sample = draw_sample(items, clips, ReviewSettings(items=1000))
+    bad = {item.sample_id for index, item in enumerate(items) if index % 3 == 0}
+    result = work_out(sample, judged_by(sample, lambda sample_id: sample_id not in bad))
 
     def share(chosen):
-        good = Counter(item.item_id not in bad for item in chosen)
+        good = Counter(item.sample_id not in bad for item in chosen)
         return pytest.approx(good[True] / good.total())
 
     assert result.accepted.rate.value == share([i for i in items if i.accepted])
@@ -203,12 +205,12 @@ def test_a_sample_of_everything_gives_the_very_shares():
 
 def test_few_verdicts_and_strata_without_any_are_said():
     items, clips = many_items(SIZES)
-    sample = draw_sample(items, clips, AuditSettings(items=60))
-    result = work_out(sample, judged_by(sample, lambda item_id: True, most=3))
+    sample = draw_sample(items, clips, ReviewSettings(items=60))
+    result = work_out(sample, judged_by(sample, lambda sample_id: True, most=3))
     assert result.accepted.out_of_reach > 0
     assert any("interval is wide" in warning for warning in result.warnings)
     assert any("none is judged yet" in warning for warning in result.warnings)
-    assert work_out(sample, judged_by(sample, lambda item_id: True)).warnings == ()
+    assert work_out(sample, judged_by(sample, lambda sample_id: True)).warnings == ()
     nothing = work_out(sample, {})
     assert nothing.accepted.rate.value is None and nothing.accepted.out_of_reach == nothing.accepted.size
 

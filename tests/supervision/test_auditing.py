@@ -14,14 +14,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
-from vlm_autodrive.records import DEFAULT_TAXONOMY, AuditSample
-from vlm_autodrive.supervision.audit_page import cited_moments, make_pages
-from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision, draw_sample
+from vlm_autodrive.records import DEFAULT_TAXONOMY, ReviewSample
+from vlm_autodrive.supervision.review_page import cited_moments, make_pages
+from vlm_autodrive.supervision.review_sampling import ReviewSettings, draw_sample, start_review
 
 run = CliRunner().invoke
 
@@ -33,7 +33,7 @@ def supervision(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def audit(supervision):
-    return audit_supervision(supervision, supervision.parent / "audit", AuditSettings(items=40)).parent
+    return start_review(supervision, supervision.parent / "audit", ReviewSettings(items=40)).parent
 
 
 def page_of(audit):
@@ -41,22 +41,22 @@ def page_of(audit):
 
 
 def sample_of(audit):
-    return AuditSample.model_validate_json((audit / "sample.json").read_text())
+    return ReviewSample.model_validate_json((audit / "sample.json").read_text())
 
 
 def test_every_stratum_is_seen_and_the_weights_make_up_the_whole():
     items, clips = many_items(SIZES)
-    sample = draw_sample(items, clips, AuditSettings(items=30))
-    assert len(sample.items) == len({audited.item_id for audited in sample.items}) == 30
+    sample = draw_sample(items, clips, ReviewSettings(items=30))
+    assert len(sample.items) == len({audited.sample_id for audited in sample.items}) == 30
     assert sorted(stratum.size for stratum in sample.strata) == sorted(size for *_, size in SIZES)
     assert sum(audited.weight for audited in sample.items) == pytest.approx(len(items))
     drawn = Counter(audited.stratum for audited in sample.items)
-    by_id = {item.item_id: item for item in items}
+    by_id = {item.sample_id: item for item in items}
     for place, stratum in enumerate(sample.strata):
         assert drawn[place] == stratum.drawn >= 1
         for audited in (a for a in sample.items if a.stratum == place):
-            item = by_id[audited.item_id]
-            of = (item.kind, clips[item.clip_id].event_class, item.teacher, item.accepted)
+            item = by_id[audited.sample_id]
+            of = (item.type, clips[item.clip_id].event_class, item.teacher, item.accepted)
             assert of == (stratum.kind, stratum.event_class, stratum.teacher, stratum.accepted)
             assert audited.weight == stratum.size / stratum.drawn
     assert {audited.stratum for audited in sample.items[: len(SIZES)]} == set(range(len(SIZES)))
@@ -64,24 +64,24 @@ def test_every_stratum_is_seen_and_the_weights_make_up_the_whole():
 
 def test_larger_strata_get_more_but_not_all():
     items, clips = many_items(SIZES)
-    drawn = {s.size: s.drawn for s in draw_sample(items, clips, AuditSettings(items=60)).strata}
+    drawn = {s.size: s.drawn for s in draw_sample(items, clips, ReviewSettings(items=60)).strata}
     assert drawn[800] > drawn[90] > drawn[7] > drawn[1] == 1
     assert drawn[800] < 60 * 800 / len(items)
 
 
 def test_the_draw_depends_on_the_seed_alone():
     items, clips = many_items(SIZES)
-    first, again, other = (draw_sample(items, clips, AuditSettings(items=20, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (draw_sample(items, clips, ReviewSettings(items=20, seed=seed)) for seed in (1, 1, 2))
     assert first == again
-    assert first.audit_id != other.audit_id
+    assert first.review_id != other.review_id
 
 
 def test_each_item_of_a_stratum_is_drawn_equally_often():
     items, clips = many_items((("vqa", "rules", True, 10), ("vqa", "model", True, 10)))
     seen = Counter(
-        audited.item_id
+        audited.sample_id
         for seed in range(600)
-        for audited in draw_sample(items, clips, AuditSettings(items=6, seed=seed)).items
+        for audited in draw_sample(items, clips, ReviewSettings(items=6, seed=seed)).items
     )
     assert len(seen) == 20
     assert all(130 < count < 230 for count in seen.values())  # 180 each
@@ -89,26 +89,26 @@ def test_each_item_of_a_stratum_is_drawn_equally_often():
 
 def test_a_sample_may_be_all_there_is():
     items, clips = many_items(SIZES[2:])
-    sample = draw_sample(items, clips, AuditSettings(items=5000))
-    assert {audited.item_id for audited in sample.items} == {item.item_id for item in items}
+    sample = draw_sample(items, clips, ReviewSettings(items=5000))
+    assert {audited.sample_id for audited in sample.items} == {item.sample_id for item in items}
     assert {audited.weight for audited in sample.items} == {1.0}
 
 
 def test_too_small_a_sample_and_kinds_without_items_are_refused():
     items, clips = many_items(SIZES)
     with pytest.raises(UserError, match=r"fewer than the 6 strata.*--items 6 or more"):
-        draw_sample(items, clips, AuditSettings(items=5))
+        draw_sample(items, clips, ReviewSettings(items=5))
     with pytest.raises(UserError, match="no items of the kinds verdict"):
-        draw_sample(items, clips, AuditSettings(kinds=("verdict",)))
-    only = draw_sample(items, clips, AuditSettings(kinds=("caption", "reasoning")))
+        draw_sample(items, clips, ReviewSettings(types=("verdict",)))
+    only = draw_sample(items, clips, ReviewSettings(types=("caption", "reasoning")))
     assert {stratum.kind for stratum in only.strata} == {"caption", "reasoning"}
 
 
 def test_other_words_are_another_audit(supervision):
-    items, clips = read_items(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
-    first = draw_sample(items, clips, AuditSettings())
+    items, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
+    first = draw_sample(items, clips, ReviewSettings())
     changed = [item.model_copy(update={"target": item.target + "."}) for item in items]
-    assert draw_sample(changed, clips, AuditSettings()).audit_id != first.audit_id
+    assert draw_sample(changed, clips, ReviewSettings()).review_id != first.review_id
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_moments_are_found_and_nothing_of_the_text_is_lost(text, moments):
 
 def test_frames_are_those_of_their_times_with_the_cited_and_the_event_among_them(supervision):
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
-    items = [i for i in read_items(supervision) if i.kind == "reasoning"]
+    items = [i for i in read_samples(supervision) if i.kind == "reasoning"]
     pages = make_pages(items, clips, DEFAULT_TAXONOMY, SILENT)
     assert [page.item for page in pages] == items
     shown_events = 0
@@ -158,8 +158,8 @@ def test_frames_are_those_of_their_times_with_the_cited_and_the_event_among_them
 
 def test_codes_are_spelt_out_where_they_mean_a_class(supervision):
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
-    items = [item for item in read_items(supervision) if clips[item.clip_id].event_class == "near_collision"]
-    meanings = {page.item.kind: page.meaning for page in make_pages(items, clips, DEFAULT_TAXONOMY, SILENT)}
+    items = [item for item in read_samples(supervision) if clips[item.clip_id].event_class == "near_collision"]
+    meanings = {page.item.type: page.meaning for page in make_pages(items, clips, DEFAULT_TAXONOMY, SILENT)}
     assert meanings["verdict"] == "B = Near-Collision"
     assert re.fullmatch(r"B = Near-Collision at \d\.\d s", meanings["reasoning"])
     assert meanings["vqa"] == meanings["caption"] == ""
@@ -176,10 +176,10 @@ def test_the_page_needs_nothing_from_outside_and_runs_its_own_program_alone(audi
 
 def test_texts_stand_on_the_page_as_they_are(audit, supervision):
     page = page_of(audit)
-    by_id = {item.item_id: item for item in read_items(supervision)}
+    by_id = {item.sample_id: item for item in read_samples(supervision)}
     shown = re.findall(r'<div class="text target">(.*?)</div>', page, re.DOTALL)
     targets = [html.unescape(re.sub(r"<[^>]*>", "", text)) for text in shown]
-    assert targets == [by_id[audited.item_id].target for audited in sample_of(audit).items]
+    assert targets == [by_id[audited.sample_id].target for audited in sample_of(audit).items]
     assert ATTACK in targets
     assert html.escape(MODEL) in page and MODEL not in page
     assert "says &lt;i&gt;rain&lt;/i&gt;" in page
@@ -187,17 +187,17 @@ def test_texts_stand_on_the_page_as_they_are(audit, supervision):
 
 def test_a_clip_that_cannot_be_read_is_shown_with_the_reason(audit, supervision):
     gone = read_clips(supervision)[0].clip_id
-    of_gone = sum(audited.item_id.startswith(gone) for audited in sample_of(audit).items)
+    of_gone = sum(audited.sample_id.startswith(gone) for audited in sample_of(audit).items)
     assert page_of(audit).count("No frames: the file does not exist.") == of_gone > 0
 
 
 def test_the_same_audit_is_not_made_twice_and_another_does_not_replace_it_unasked(audit, supervision):
     assert read_provenance(audit).kind == "audit"
     before = (audit / "audit.html").stat().st_mtime_ns
-    audit_supervision(supervision, audit, AuditSettings(items=40))
+    start_review(supervision, audit, ReviewSettings(items=40))
     assert (audit / "audit.html").stat().st_mtime_ns == before
     with pytest.raises(UserError, match="already holds another result"):
-        audit_supervision(supervision, audit, AuditSettings(items=41))
+        start_review(supervision, audit, ReviewSettings(items=41))
 
 
 def test_the_verb_draws_and_says_where_the_page_is(supervision, tmp_path):

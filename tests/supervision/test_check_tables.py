@@ -24,12 +24,14 @@ def clip_with(light="Normal", weather="Clear", scene="Urban", actor="car", name=
     return clip.model_copy(update={"scenario": scenario, "metadata": look, **times})
 
 
-def failed(clip, kind, target, question="Describe what happens.", topic=None, made_from=("label", "frames"), **more):
+def failed(
+    clip, kind, target, question="Describe what happens.", topic=None, teacher_inputs=("label", "frames"), **more
+):
     """Names of the checks that a model's text about a clip does not pass, with their messages."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     prompt = StudentPrompt(text=question, version="1")
     item = make_item(facts, kind, topic or kind, prompt, target, teacher=MODEL, **more)
-    item = item.model_copy(update={"made_from": made_from})
+    item = item.model_copy(update={"teacher_inputs": teacher_inputs})
     item = checked(item, facts, stated_times(0, clip.clip_id, clip.duration_s))
     return {check.name: check.message for check in item.checks if not check.passed}
 
@@ -226,8 +228,8 @@ OUTCOMES = [  # what a model that was not told the label writes, and whether it 
 @pytest.mark.parametrize("kind", ["description", "caption"])
 def test_who_was_not_told_the_label_names_no_outcome(kind, text, right):
     clip = real_clip(2, "collision", 2.0)
-    assert ("outcome_words" not in failed(clip, kind, text, made_from=("metadata", "frames"))) == right
-    assert "outcome_words" not in failed(clip, kind, text, made_from=("label", "metadata", "frames"))
+    assert ("outcome_words" not in failed(clip, kind, text, teacher_inputs=("metadata", "frames"))) == right
+    assert "outcome_words" not in failed(clip, kind, text, teacher_inputs=("label", "metadata", "frames"))
 
 
 PRESUPPOSING = [

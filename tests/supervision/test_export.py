@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.supervision.export_world import EVENT_TIME_S, PLANTED, make_world
-from vlm_autodrive.artifacts.files import ITEMS_FILE, read_clips, read_items
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, read_clips, read_samples
 from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.exporting import ExportSettings, export_supervisi
 from vlm_autodrive.supervision.exporting.clip_files import CLIP_FILES_FILE
 
 MESSAGES, PARQUET = ExportSettings(to="messages"), ExportSettings(to="hf-parquet")
-COLUMNS = ["messages", "videos", "item_id", "clip_id", "kind", "topic", "split", "source_start_s", "source_end_s"]
+COLUMNS = ["messages", "videos", "sample_id", "clip_id", "kind", "topic", "split", "source_start_s", "source_end_s"]
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +164,11 @@ def test_nothing_to_export_is_told_in_a_sentence(world, tmp_path):
     with pytest.raises(UserError, match="holds no finished supervision"):
         export_supervision(tmp_path, tmp_path / "out", MESSAGES)
     whole, _ = make_world(tmp_path)
-    items = read_items(whole)
-    write_jsonl(whole / ITEMS_FILE, [item for item in items if "gone" in item.clip_id])
+    items = read_samples(whole)
+    write_jsonl(whole / SAMPLES_FILE, [item for item in items if "gone" in item.clip_id])
     with pytest.raises(UserError, match=r"no clip of .* can be read; the first is gone-w0: the file does not exist"):
         export_supervision(whole, tmp_path / "unreadable", PARQUET, workers=1)
-    write_jsonl(whole / ITEMS_FILE, [item for item in items if not item.accepted or "test" in item.clip_id])
+    write_jsonl(whole / SAMPLES_FILE, [item for item in items if not item.accepted or "test" in item.clip_id])
     with pytest.raises(UserError, match="no accepted item"):
         export_supervision(whole, tmp_path / "nothing", PARQUET, workers=1)
     assert not (tmp_path / "nothing").exists()

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from worlds import real_clip
 
-from vlm_autodrive.artifacts.files import QUESTIONS_FILE, read_items, read_questions, write_clips
+from vlm_autodrive.artifacts.files import QUESTIONS_FILE, read_questions, read_samples, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.settings import ClipSettings
@@ -14,11 +14,11 @@ from vlm_autodrive.datasets.importing import import_dataset
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.records import DEFAULT_TAXONOMY, ImportedQuestion, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, DatasetQuestion, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.imported import imported_items, imported_questions
+from vlm_autodrive.supervision.imported import dataset_questions, imported_items
 from vlm_autodrive.supervision.wording import NO_EVENT
 
 NORMAL = [real_clip(number, "normal", None) for number in range(200)]
@@ -34,12 +34,12 @@ def question(video_id, topic="accident reason", **changes):
         "question_id": f"{video_id}/{topic}", "video_id": video_id, "topic": topic, "question": "Why did it happen?",
         "options": ("the lorry braked late", "it rained"), "answer": "the lorry braked late", "source": "Set",
     }  # fmt: skip
-    return ImportedQuestion(**(fields | changes))
+    return DatasetQuestion(**(fields | changes))
 
 
 def made(clips, questions):
     """The items of each clip, and how many questions were left out."""
-    asked = imported_questions(clips, questions, DEFAULT_TAXONOMY, 0)
+    asked = dataset_questions(clips, questions, DEFAULT_TAXONOMY, 0)
     facts = [facts_of(clip, DEFAULT_TAXONOMY) for clip in clips if clip.clip_id in asked.by_clip]
     items = {f.clip.clip_id: imported_items(f, asked.by_clip[f.clip.clip_id], 0) for f in facts}
     return items, asked.left_out
@@ -53,8 +53,8 @@ def flat(clips, questions):
 def test_vru_accident_questions_become_vqa_items(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
     items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
-    assert {item.kind for item in items} == {"vqa"}
-    assert len({item.item_id for item in items}) == len(items)
+    assert {item.type for item in items} == {"vqa"}
+    assert len({item.sample_id for item in items}) == len(items)
     answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.items}
     for item in items:
         if item.clip_id.startswith("real_"):
@@ -138,15 +138,15 @@ def test_the_stage_asks_them_unless_switched_off(tmp_path):
         write_clips(partial, folder, DEFAULT_TAXONOMY, [clip_of("a"), clip_of("b")])
         write_jsonl(partial / QUESTIONS_FILE, [question("a"), question("a", "road type"), question("z", "road type")])
     told = Told()
-    out = supervise(folder, tmp_path / "on", SuperviseSettings(kinds=("verdict", "vqa"), vqa_per_clip=0), told)
-    assert [(i.clip_id, i.topic) for i in read_items(out) if i.kind == "vqa"] == [("a-w0", "imported_road_type")]
+    out = supervise(folder, tmp_path / "on", SuperviseSettings(types=("verdict", "vqa"), vqa_per_clip=0), told)
+    assert [(i.clip_id, i.topic) for i in read_samples(out) if i.kind == "vqa"] == [("a-w0", "imported_road_type")]
     assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
         "vqa": {"nothing is known that could be asked": 1}
     }
     assert any(line.startswith("1 imported questions are not asked") for line in told.lines)
-    for number, changes in enumerate(({"imported_questions": False}, {"kinds": ("verdict",)})):
+    for number, changes in enumerate(({"dataset_questions": False}, {"kinds": ("verdict",)})):
         settings = SuperviseSettings(**({"kinds": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
-        assert {i.kind for i in read_items(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
+        assert {i.kind for i in read_samples(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
 
 
 def test_questions_travel_from_the_data_set_to_the_clips(tmp_path, make_video):

@@ -18,7 +18,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.requests import description_request, repair_request
-from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings, SeesSettings
+from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.local import chat, open_local
 from vlm_autodrive.supervision.teaching import taught
@@ -52,7 +52,7 @@ def facts(tmp_path):
 
 
 def settings_for(**values):
-    sees = SeesSettings(frames=4, frame_height=84, frame_width=168)
+    sees = TeacherContextSettings(frames=4, frame_height=84, frame_width=168)
     values = {"teacher": "local", "local": LocalTeacherSettings(model="tiny"), "sees": sees, **values}
     return SuperviseSettings(**values)
 
@@ -81,7 +81,7 @@ def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_t
     assert (reply.outcome, reply.completion_tokens) == (Outcome.TRUNCATED, 16)
     assert "local.max_tokens=16" in reply.reason
     assert reply.text
-    blind = description_request(facts, settings_for(sees=SeesSettings()), by_rules=False)
+    blind = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
     unseeing = asyncio.run(teacher.write(blind))
     assert reply.prompt_tokens - unseeing.prompt_tokens > 4 * 2 * 4  # each frame is 2 x 4 tokens, beside its time
     other = facts.clip.model_copy(update={"start_s": 1.0, "end_s": 5.8})
@@ -93,7 +93,7 @@ def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_t
 
 def test_an_answer_that_ends_by_itself_is_whole(model, facts):
     teacher = local(model)
-    request = description_request(facts, settings_for(sees=SeesSettings()), by_rules=False)
+    request = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
     cut = asyncio.run(teacher.write(request))
     third = teacher._processor.tokenizer(cut.text, add_special_tokens=False)["input_ids"][-1]
     teacher._model.generation_config.eos_token_id = [third]  # a token that it does write, as its end of turn
@@ -104,7 +104,7 @@ def test_an_answer_that_ends_by_itself_is_whole(model, facts):
 
 
 def test_sampling_is_repeated_by_seed_and_request_alone(model, facts):
-    request = description_request(facts, settings_for(sees=SeesSettings()), by_rules=False)
+    request = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
     again = repair_request(request, "a", "b")
     hot = local(model, temperature=2.0)
     texts = [asyncio.run(hot.write(request)).text for _ in range(2)]
@@ -128,7 +128,7 @@ def test_a_video_that_cannot_be_read_fails_its_own_clip_alone(model, tmp_path):
 def test_the_chain_with_a_local_model_gives_one_item_for_each_thing_wanted(model, facts):
     teacher = local(model)
     result = asyncio.run(taught(teacher, facts, settings_for(teacher_questions=3)))
-    assert [item.kind for item in result.items] == ["description", "vqa", "vqa", "vqa", "reasoning"]
+    assert [item.type for item in result.items] == ["description", "vqa", "vqa", "vqa", "reasoning"]
     assert {item.outcome for item in result.items} == {Outcome.TRUNCATED}
     assert not any(item.accepted for item in result.items)
     assert teacher.name == Path(model).name
@@ -158,7 +158,7 @@ def test_a_template_without_pictures_is_told_before_anything_is_written(facts):
     teacher = local("tiny-base")
     with pytest.raises(UserError, match=r"tiny-base takes no pictures .* set sees\.frames=0"):
         asyncio.run(teacher.write(request))
-    told = description_request(facts, settings_for(sees=SeesSettings(frames=0)), by_rules=False)
+    told = description_request(facts, settings_for(sees=TeacherContextSettings(frames=0)), by_rules=False)
     assert asyncio.run(teacher.write(told)).outcome is Outcome.TRUNCATED
 
 

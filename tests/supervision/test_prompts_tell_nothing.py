@@ -5,7 +5,7 @@ import re
 import pytest
 from worlds import plain_clip
 
-from vlm_autodrive.artifacts.files import read_clips, read_items, write_clips
+from vlm_autodrive.artifacts.files import read_clips, read_samples, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
@@ -52,7 +52,7 @@ def rendered(tmp_path_factory):
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     out = supervise(folder / "clips", folder / "out", SuperviseSettings(vqa_per_clip=60))
     texts = {clip.clip_id: [] for clip in clips}
-    for item in read_items(out):
+    for item in read_samples(out):
         assert item.accepted, item  # of what is true, no check refuses anything
         texts[item.clip_id].append(item.prompt.text)
     return [(clip, texts[clip.clip_id]) for clip in read_clips(out)]

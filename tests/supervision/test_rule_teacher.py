@@ -18,7 +18,7 @@ from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teaching import taught
 
 CLASSES = ("collision", "near_collision", "normal")
-BOTH = SuperviseSettings(kinds=("description", "reasoning"), seed=3)
+BOTH = SuperviseSettings(types=("description", "reasoning"), seed=3)
 
 
 def by_rules(clip, settings=BOTH):
@@ -26,7 +26,7 @@ def by_rules(clip, settings=BOTH):
 
 
 def targets(clip):
-    return {item.kind: item.target for item in by_rules(clip).items}
+    return {item.type: item.target for item in by_rules(clip).items}
 
 
 def many_clips():
@@ -79,8 +79,8 @@ def test_the_words_of_many_clips_stay_since_the_figures_of_a_trained_demo_hang_o
 
 def test_its_items_say_what_they_were_made_from_and_name_no_reply():
     simulated, real = by_rules(random_clip(1, "collision")), by_rules(real_clip(1, "normal", None, weather="Rain"))
-    assert {item.made_from for item in simulated.items} == {("label", "metadata", "scenario")}
-    assert {item.made_from for item in real.items} == {("label", "metadata")}
+    assert {item.teacher_inputs for item in simulated.items} == {("label", "metadata", "scenario")}
+    assert {item.teacher_inputs for item in real.items} == {("label", "metadata")}
     for made in (simulated, real):
         assert made.replies == ()
         assert [(i.kind, i.teacher, i.replies, i.accepted) for i in made.items] == [
@@ -91,7 +91,7 @@ def test_its_items_say_what_they_were_made_from_and_name_no_reply():
 
 def test_what_it_does_not_know_is_missing_and_not_rejected():
     untimed = by_rules(real_clip(1, "collision", None))
-    assert [item.kind for item in untimed.items] == ["description"]
+    assert [item.type for item in untimed.items] == ["description"]
     assert untimed.missing == {"reasoning": NO_TIME}
     still = plain_clip(2, True)
     still = still.model_copy(update={"scenario": still.scenario.model_copy(update={"states": ()})})
@@ -106,11 +106,11 @@ def test_what_it_does_not_know_is_missing_and_not_rejected():
 def test_each_kind_stands_alone_whichever_way_models_reason(kind, how):
     clip = random_clip(4, "near_collision")
     alone = by_rules(clip, BOTH.model_copy(update={"kinds": (kind,), "reasoning": how}))
-    assert alone.items == tuple(item for item in by_rules(clip).items if item.kind == kind)
+    assert alone.items == tuple(item for item in by_rules(clip).items if item.type == kind)
 
 
 def test_it_writes_no_questions():
-    settings = SuperviseSettings(kinds=("vqa",))
+    settings = SuperviseSettings(types=("vqa",))
     assert by_rules(random_clip(1, "normal"), settings).items == ()
 
 
@@ -167,7 +167,7 @@ def _plain(value):
 
 
 def test_a_request_is_answered_without_a_model_and_without_its_prompt():
-    settings = SuperviseSettings(kinds=("description",))
+    settings = SuperviseSettings(types=("description",))
     request = description_request(facts_of(random_clip(1, "normal"), DEFAULT_TAXONOMY), settings, by_rules=True)
     assert request.prompt.text == ""
     reply = asyncio.run(RulesTeacher(0).write(request))

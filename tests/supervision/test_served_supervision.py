@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from worlds import random_clip, real_clip
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts.files import read_items
+from vlm_autodrive.artifacts.files import read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
@@ -46,9 +46,11 @@ def test_all_four_kinds_come_from_a_served_teacher_at_the_price_that_was_told(tm
         assert told.asked.requests == len(endpoint.asked) == 36
         left = estimate_supervision(clips, settings).asked
         assert (left.requests, left.in_cache, left.completion_tokens) == (36, 36, 0)
-    items = [item for item in read_items(out) if item.teacher == "big-teacher"]
-    assert [(item.item_id, item.checks) for item in items if not item.accepted and "same" not in str(item.checks)] == []
-    by_kind = {kind: sum(item.kind == kind for item in items) for kind in ("description", "vqa", "reasoning")}
+    items = [item for item in read_samples(out) if item.teacher == "big-teacher"]
+    assert [
+        (item.sample_id, item.checks) for item in items if not item.accepted and "same" not in str(item.checks)
+    ] == []
+    by_kind = {kind: sum(item.type == kind for item in items) for kind in ("description", "vqa", "reasoning")}
     assert by_kind == {"description": 12, "vqa": 48, "reasoning": 12}
     replies = read_jsonl(out / REPLIES_FILE, TeacherReply)
     assert len(replies) == 36
@@ -95,11 +97,11 @@ def test_whatever_the_endpoint_does_each_wanted_text_is_one_record(tmp_path, fau
         return answer(asked) if data_of(asked).get("class") == "Collision" else honest(asked)
 
     with serve(sometimes) as endpoint:
-        settings = served_settings(endpoint.url, tmp_path / "cache", served={"attempts": 2, "longest_wait_s": 0.1})
+        settings = served_settings(endpoint.url, tmp_path / "cache", served={"attempts": 2, "max_backoff_s": 0.1})
         out = supervise(folder, tmp_path / "out", settings)
-    items = [item for item in read_items(out) if item.teacher == "big-teacher"]
+    items = [item for item in read_samples(out) if item.teacher == "big-teacher"]
     assert len(items) == wanted_ids(clips)
-    assert len({item.item_id for item in items}) == len(items)
+    assert len({item.sample_id for item in items}) == len(items)
     failed = [item for item in items if item.outcome not in (Outcome.OK, Outcome.REPAIRED)]
     assert {item.clip_id for item in failed} == {"real_00000", "real_00003"}
     assert {item.outcome for item in failed} == {outcome}
@@ -117,7 +119,7 @@ def test_a_half_surrogate_from_an_endpoint_is_kept_without_harm(tmp_path):
     with serve(odd) as endpoint:
         out = supervise(clips, tmp_path / "out", served_settings(endpoint.url, tmp_path / "cache"))
     assert len(read_jsonl(out / REPLIES_FILE, TeacherReply)) >= 3
-    assert len([item for item in read_items(out) if item.kind == "description"]) == 3
+    assert len([item for item in read_samples(out) if item.type == "description"]) == 3
 
 
 def test_a_spent_budget_stops_the_run_and_a_raised_one_goes_on(tmp_path):
@@ -141,18 +143,18 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
         return completion("no") if wanted_of(asked) == "description" else honest(asked)
 
     with serve(wrong) as endpoint:
-        settings = served_settings(endpoint.url, tmp_path / "cache", served={"most_at_once": 4})
+        settings = served_settings(endpoint.url, tmp_path / "cache", served={"max_connections": 4})
         with pytest.raises(UserError, match=r"stopped after 100 of 210 .*description by big-teacher were") as told:
             supervise(clips, tmp_path / "out", settings)
         assert len(endpoint.asked) < 2 * 130
     items = Path(str(told.value).split("Read ")[1].split(", then")[0])
-    assert len(read_items(items.parent)) > 1000
+    assert len(read_samples(items.parent)) > 1000
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"served": {"timeout_s": 9, "attempts": 2, "most_at_once": 3, "longest_wait_s": 1, "json_schema": False}},
+        {"served": {"timeout_s": 9, "attempts": 2, "max_connections": 3, "max_backoff_s": 1, "json_schema": False}},
         {"served": {"max_tokens": 900, "temperature": None, "token_limit": "max_completion_tokens"}},
         {"served": {"budget": {"requests": 7}, "price": {"prompt_per_million": 2}}, "limits": {"rejected": 1.0}},
     ],
@@ -199,10 +201,10 @@ def test_real_footage_is_shown_to_the_teacher_frame_by_frame(tmp_path, fixtures_
         parts = [asked.body["messages"][1]["content"] for asked in endpoint.asked]
     images = sum(part["type"] == "image_url" for content in parts if isinstance(content, list) for part in content)
     assert images == told.asked.images == 12
-    accepted = {item.kind for item in read_items(out) if item.accepted and item.teacher == "big-teacher"}
+    accepted = {item.type for item in read_samples(out) if item.accepted and item.teacher == "big-teacher"}
     assert accepted == {"description", "vqa", "reasoning"}
-    (description,) = [i for i in read_items(out) if i.kind == "description" and i.clip_id == "real_00000"]
-    assert description.made_from == ("label", "metadata", "frames")
+    (description,) = [i for i in read_samples(out) if i.kind == "description" and i.clip_id == "real_00000"]
+    assert description.teacher_inputs == ("label", "metadata", "frames")
 
 
 def start(clips, out, url, cache):
@@ -210,7 +212,7 @@ def start(clips, out, url, cache):
     settings = ["teacher=served", f"served.base_url={url}", "served.model=big-teacher", f"served.cache={cache}"]
     command = [sys.executable, "-c", program, "supervise", str(clips), "--out", str(out), *settings]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TEACHER_KEY": KEY}
-    arguments = [*command, "served.api_key_env=TEACHER_KEY", "served.most_at_once=8"]
+    arguments = [*command, "served.api_key_env=TEACHER_KEY", "served.max_connections=8"]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 

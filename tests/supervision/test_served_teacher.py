@@ -188,7 +188,7 @@ def test_retry_after_holds_for_all(tmp_path):
         return status(429, retry_after="0.6")() if len(endpoint.asked) == 1 else good()
 
     with serve(slow_down) as endpoint:
-        replies, use = ask(served(endpoint.url, tmp_path / "c", most_at_once=1), [request(n) for n in range(4)])
+        replies, use = ask(served(endpoint.url, tmp_path / "c", max_connections=1), [request(n) for n in range(4)])
     assert all(reply.outcome is Outcome.OK for reply in replies)
     assert use.refused == use.retries == 1
     first, second, *_ = (asked.at for asked in endpoint.asked)
@@ -198,9 +198,9 @@ def test_retry_after_holds_for_all(tmp_path):
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_server_that_wants_more_patience_than_is_allowed_stops_the_run(tmp_path, code):
     with serve(lambda asked: status(code, retry_after="3600")()) as endpoint:
-        replies, _ = ask(served(endpoint.url, tmp_path / "c", most_at_once=1), [request(n) for n in range(5)])
+        replies, _ = ask(served(endpoint.url, tmp_path / "c", max_connections=1), [request(n) for n in range(5)])
     assert len(endpoint.asked) == 1
-    assert all("3600 s" in str(reply) and "served.longest_wait_s" in str(reply) for reply in replies)
+    assert all("3600 s" in str(reply) and "served.max_backoff_s" in str(reply) for reply in replies)
 
 
 @pytest.mark.parametrize("code", [401, 402, 403, 404, 307])
@@ -215,7 +215,7 @@ def test_what_can_never_succeed_stops_the_run_and_keeps_what_is_in_flight(tmp_pa
         return completion(GOOD + "sk-very-secret", reasoning="sk-very-secret")
 
     with serve(answer) as endpoint:
-        settings = served(endpoint.url, tmp_path / "c", api_key_env="TEACHER_KEY", most_at_once=4)
+        settings = served(endpoint.url, tmp_path / "c", api_key_env="TEACHER_KEY", max_connections=4)
         replies, _ = ask(settings, [request(n) for n in range(12)])
         stopped = [reply for reply in replies if isinstance(reply, UserError)]
         assert [isinstance(reply, UserError) for reply in replies[:4]] == [False, False, True, False]
@@ -253,7 +253,7 @@ def test_a_key_that_cannot_be_a_header_is_refused_without_showing_it(tmp_path, m
 def test_an_account_without_money_stops_the_run(tmp_path):
     body = '{"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}'
     with serve(lambda asked: status(429, body)()) as endpoint:
-        replies, _ = ask(served(endpoint.url, tmp_path / "c", most_at_once=1), [request(n) for n in range(3)])
+        replies, _ = ask(served(endpoint.url, tmp_path / "c", max_connections=1), [request(n) for n in range(3)])
     assert len(endpoint.asked) == 1
     assert all("used up" in str(reply) for reply in replies)
 
@@ -269,7 +269,7 @@ def test_a_cancelled_caller_loses_no_paid_reply(tmp_path):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     with serve(lambda asked: slow(0.2)) as endpoint:
-        settings = served(endpoint.url, tmp_path / "c", most_at_once=4)
+        settings = served(endpoint.url, tmp_path / "c", max_connections=4)
         asyncio.run(cancel_all(settings))
         assert len(endpoint.asked) == 4
         _, use = ask(settings, [request(n) for n in range(20)])

@@ -15,7 +15,7 @@ from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, StudentSettings
+from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
@@ -36,8 +36,8 @@ def facts(tmp_path):
 
 
 def settings_for(**student):
-    student = StudentSettings(**{"model": "tiny", "samples": 3, "max_tokens": 40, **student})
-    return SuperviseSettings(kinds=("reasoning",), reasoning="student", student=student, seed=4)
+    student = RejectionSamplingSettings(**{"model": "tiny", "samples": 3, "max_tokens": 40, **student})
+    return SuperviseSettings(types=("reasoning",), reasoning="student", student=student, seed=4)
 
 
 def chain(student, facts, settings):
@@ -72,7 +72,7 @@ def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
     (item,) = result.items
     assert item.accepted, item.checks
     assert item.target == trace("A", time_s)
-    assert (item.teacher, item.made_from) == ("small-student", ("frames",))
+    assert (item.teacher, item.teacher_inputs) == ("small-student", ("frames",))
     assert item.prompt == reasoning_prompt(DEFAULT_TAXONOMY)
     assert item.replies == (f"{item.clip_id}/reasoning/sample3",)
     assert [reply.outcome for reply in result.replies] == [Outcome.UNPARSEABLE, Outcome.OK, Outcome.OK]
@@ -185,7 +185,7 @@ def _learn(loaded, encoder, frames, prompt, target):
 
 
 def test_the_student_is_loaded_by_its_name(facts):
-    settings = StudentSettings(model="tiny-base", samples=1, max_tokens=16)
+    settings = RejectionSamplingSettings(model="tiny-base", samples=1, max_tokens=16)
     student = open_student(settings, seed=0)
     assert student.name == "tiny-base"
     sampled = asyncio.run(student.reasoning(facts))
@@ -194,7 +194,7 @@ def test_the_student_is_loaded_by_its_name(facts):
 
 
 def test_what_a_student_wrote_before_it_was_killed_is_not_asked_again(facts, tmp_path):
-    settings = StudentSettings(model="tiny-base", samples=2, max_tokens=16)
+    settings = RejectionSamplingSettings(model="tiny-base", samples=2, max_tokens=16)
     first = asyncio.run(open_student(settings, 0, KeptReplies(tmp_path / "kept.jsonl")).reasoning(facts))
     silent = Student(ScriptedEngine(), settings, 0, KeptReplies(tmp_path / "kept.jsonl"))
     assert asyncio.run(silent.reasoning(facts)) == first

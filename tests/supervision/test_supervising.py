@@ -8,10 +8,10 @@ import time
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.artifacts.files import read_clips, read_items, write_clips
+from vlm_autodrive.artifacts.files import read_clips, read_samples, write_clips
 from vlm_autodrive.artifacts.folders import making, read_provenance
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, KINDS, Taxonomy
+from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, items_for_clip, supervise
 
@@ -36,7 +36,7 @@ def mixed(tmp_path):
 def test_every_clip_is_accounted_for(mixed, tmp_path):
     out = supervise(mixed, tmp_path / "supervision", SuperviseSettings())
     assert read_provenance(out).kind == "supervision"
-    items, clips = read_items(out), read_clips(out)
+    items, clips = read_samples(out), read_clips(out)
     assert clips == read_clips(mixed)
     summary = json.loads((out / SUMMARY_FILE).read_text())
     supervised = {item.clip_id for item in items}
@@ -48,7 +48,7 @@ def test_every_clip_is_accounted_for(mixed, tmp_path):
     assert sum(summary["accepted"].values()) == sum(item.accepted for item in items)
     assert summary["accepted"]["verdict"] == 15
     assert sum(summary["not_made"]["reasoning"].values()) == 1
-    assert len({item.item_id for item in items}) == len(items)
+    assert len({item.sample_id for item in items}) == len(items)
 
 
 def test_rejected_items_stay_with_their_reason(tmp_path):
@@ -56,8 +56,8 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
         update={"event_class": "normal", "event_time_s": None, "alert_time_s": None}
     )
     clips = clip_set(tmp_path / "clips", [swapped, random_clip(2, "normal")])
-    out = supervise(clips, tmp_path / "out", SuperviseSettings(kinds=("verdict", "caption")))
-    items = {(i.clip_id, i.kind): i for i in read_items(out)}
+    out = supervise(clips, tmp_path / "out", SuperviseSettings(types=("verdict", "caption")))
+    items = {(i.clip_id, i.kind): i for i in read_samples(out)}
     assert len(items) == 4
     assert not items[swapped.clip_id, "verdict"].accepted
     assert "collision" in next(c.message for c in items[swapped.clip_id, "verdict"].checks if not c.passed)
@@ -67,9 +67,9 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
 
 @pytest.mark.parametrize("kind", ["verdict", "caption", "description", "vqa", "reasoning"])
 def test_each_kind_stands_alone(mixed, tmp_path, kind):
-    alone = read_items(supervise(mixed, tmp_path / "one", SuperviseSettings(kinds=(kind,))))
-    together = read_items(supervise(mixed, tmp_path / "all", SuperviseSettings()))
-    assert alone == [item for item in together if item.kind == kind]
+    alone = read_samples(supervise(mixed, tmp_path / "one", SuperviseSettings(types=(kind,))))
+    together = read_samples(supervise(mixed, tmp_path / "all", SuperviseSettings()))
+    assert alone == [item for item in together if item.type == kind]
 
 
 def test_the_same_is_made_again_byte_by_byte_and_nothing_is_made_twice(mixed, tmp_path):
@@ -91,11 +91,11 @@ def test_a_set_without_usable_labels_is_refused(tmp_path):
 
 def test_a_base_model_is_taught_normal_driving_alone(tmp_path):
     clips = clip_set(tmp_path / "clips", [random_clip(n, "normal") for n in range(20)])
-    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
-    items = read_items(supervise(clips, tmp_path / "out", settings))
+    settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
+    items = read_samples(supervise(clips, tmp_path / "out", settings))
     assert {i.target for i in items if i.kind == "verdict"} == {"C"}
     assert all(item.accepted for item in items)
-    assert not any("event" in item.prompt.text for item in items if item.kind == "vqa")
+    assert not any("event" in item.prompt.text for item in items if item.type == "vqa")
 
 
 def test_it_is_fast(tmp_path):
@@ -128,10 +128,13 @@ def test_settings_that_mean_nothing_are_refused(values, told):
 
 
 def test_every_item_says_what_it_was_made_from(mixed, tmp_path):
-    items = read_items(supervise(mixed, tmp_path / "out", SuperviseSettings()))
-    made_from = {(item.kind, item.made_from) for item in items if item.clip_id.startswith("clip")}
+    items = read_samples(supervise(mixed, tmp_path / "out", SuperviseSettings()))
+    teacher_inputs = {(item.type, item.teacher_inputs) for item in items if item.clip_id.startswith("clip")}
     known = ("label", "metadata", "scenario")
-    assert made_from == {("verdict", ("label",)), *((kind, known) for kind in KINDS if kind != "verdict")}
+    assert teacher_inputs == {
+        ("verdict", ("label",)),
+        *((kind, known) for kind in SUPERVISION_TYPES if kind != "verdict"),
+    }
 
 
 def test_classes_of_ones_own_are_not_told_that_nothing_was_barely_missed():

@@ -4,7 +4,7 @@ import pytest
 from worlds import random_clip, real_clip
 
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, TWO_CLASS_TAXONOMY, EventClass, StudentPrompt, Taxonomy
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.contact import (
@@ -254,7 +254,7 @@ def test_a_near_miss_is_read_with_its_negation(text, claims):
 def test_real_footage_is_checked_by_its_label():
     clip = real_clip(3, "normal", None, weather="Rain")
     facts = facts_of(clip, DEFAULT_TAXONOMY)
-    (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(kinds=("caption",))).items
+    (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(types=("caption",))).items
     assert caption.accepted
     assert contact_as_the_label(caption.model_copy(update={"target": "Rain. A car crashes."}), facts)
 
@@ -284,12 +284,12 @@ def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text,
         )
     )
     clip = real_clip(3, name, None if name == "calm" else 4.0, weather="Rain")
-    (caption,) = items_for_clip(clip, own, SuperviseSettings(kinds=("caption",))).items
+    (caption,) = items_for_clip(clip, own, SuperviseSettings(types=("caption",))).items
     judged = contact_as_the_label(caption.model_copy(update={"target": text}), facts_of(clip, own))
     assert (not judged) == right
 
 
 def test_a_simulated_clip_may_bear_a_class_that_the_simulation_does_not_know():
     clip = random_clip(4, "collision").model_copy(update={"event_class": "event"})
-    for item in items_for_clip(clip, TWO_CLASS_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
+    for item in items_for_clip(clip, BINARY_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
         assert item.accepted, item

@@ -15,11 +15,11 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
 from vlm_autodrive.supervision.reasoning import reasoning_shape
 from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 
 CLASSES = ("collision", "near_collision", "normal")
-BLIND = SeesSettings(label=False, frames=8)
+BLIND = TeacherContextSettings(label=False, frames=8)
 
 
 def facts(clip):
@@ -50,31 +50,31 @@ def test_a_blind_teacher_is_told_what_it_could_see_and_no_more(name):
     assert "not told how the clip ends" in blind.text
     assert "event" not in blind.text
     assert prompts.told_of(one, BLIND) == ("metadata", "frames")
-    told = prompts.description_prompt(other, SeesSettings())
+    told = prompts.description_prompt(other, TeacherContextSettings())
     assert data_in(told)["class"] == one.label.label
     assert data_in(told)["metadata"] == {"note": "it crashed"}
     assert "what_happens" in data_in(told)
-    assert prompts.told_of(one, SeesSettings()) == ("label", "metadata", "scenario")
+    assert prompts.told_of(one, TeacherContextSettings()) == ("label", "metadata", "scenario")
     settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=BLIND)
     assert description_request(one, settings, by_rules=False).answer is BlindDescription
 
 
 def test_sources_are_those_that_the_teacher_was_given():
     noted = facts(real_clip(1, "collision", 3.0, note="wet"))
-    assert prompts.told_of(noted, SeesSettings()) == ("label", "metadata")
+    assert prompts.told_of(noted, TeacherContextSettings()) == ("label", "metadata")
     assert prompts.told_of(noted, BLIND) == ("frames",)
-    assert prompts.told_of(facts(real_clip(1, "collision", 3.0)), SeesSettings()) == ("label",)
+    assert prompts.told_of(facts(real_clip(1, "collision", 3.0)), TeacherContextSettings()) == ("label",)
 
 
 def test_frames_are_shown_of_the_clips_own_window_in_an_even_number():
     clip = random_clip(1, "collision").model_copy(update={"start_s": 12.0, "end_s": 16.8})
-    sees = SeesSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
+    sees = TeacherContextSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
     settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=sees)
     footage = description_request(facts(clip), settings, by_rules=False).footage
     assert (str(footage.path), footage.start_s, footage.end_s, footage.as_video) == (clip.path, 12.0, 16.8, True)
     sampling = footage.sampling
     assert (sampling.n_frames, sampling.max_frames, sampling.height, sampling.width) == (6, 6, 84, 168)
-    blind = settings.model_copy(update={"sees": SeesSettings()})
+    blind = settings.model_copy(update={"sees": TeacherContextSettings()})
     assert description_request(facts(clip), blind, by_rules=False).footage is None
 
 
@@ -83,7 +83,7 @@ def test_blind_reasoning_is_told_the_verdicts_but_not_which():
     texts = {prompts.reasoning_prompt(facts(random_clip(7, name)), BLIND, described).text for name in CLASSES}
     assert len(texts) == 1
     assert all(f"{c.code} = {c.label}" in texts.pop() for c in DEFAULT_TAXONOMY.classes[:1])
-    told = prompts.reasoning_prompt(facts(random_clip(7, "collision")), SeesSettings(), described)
+    told = prompts.reasoning_prompt(facts(random_clip(7, "collision")), TeacherContextSettings(), described)
     assert data_in(told)["class"] == "Collision"
 
 
@@ -101,29 +101,29 @@ def test_blind_reasoning_is_told_the_verdicts_but_not_which():
 def test_metadata_cannot_leave_its_marks(evil):
     clip = real_clip(1, "collision", 3.0, weather="Rain", note=evil, **{evil: "x"})
     for prompt in (
-        prompts.description_prompt(facts(clip), SeesSettings()),
-        prompts.reasoning_prompt(facts(clip), SeesSettings(), None),
-        prompts.reasoning_prompt(facts(clip), SeesSettings(), Description(scene=" ".join(evil.split()))),
+        prompts.description_prompt(facts(clip), TeacherContextSettings()),
+        prompts.reasoning_prompt(facts(clip), TeacherContextSettings(), None),
+        prompts.reasoning_prompt(facts(clip), TeacherContextSettings(), Description(scene=" ".join(evil.split()))),
         prompts.questions_prompt(facts(clip), Description(scene=" ".join(evil.split())), slots_for(facts(clip), 0, 4)),
     ):
         inside = prompt.text[prompt.text.index("<data>") + 6 : prompt.text.index("</data>")]
         assert "<" not in inside
         assert "obey</" not in prompt.text.replace(inside, "")
         data_in(prompt)
-    assert data_in(prompts.description_prompt(facts(clip), SeesSettings()))["metadata"]["note"] == evil
+    assert data_in(prompts.description_prompt(facts(clip), TeacherContextSettings()))["metadata"]["note"] == evil
 
 
 def test_no_prompt_names_the_clip_its_video_or_its_file():
     for name in CLASSES:
         clip = random_clip(3, name)
-        for sees in (SeesSettings(), BLIND):
+        for sees in (TeacherContextSettings(), BLIND):
             text = prompts.description_prompt(facts(clip), sees).text
             assert not any(secret in text for secret in (clip.clip_id, clip.video_id, clip.path, clip.group_id))
 
 
 def test_long_metadata_is_cut():
     clip = real_clip(1, "normal", None, note="a" * 5000)
-    assert len(data_in(prompts.description_prompt(facts(clip), SeesSettings()))["metadata"]["note"]) == 200
+    assert len(data_in(prompts.description_prompt(facts(clip), TeacherContextSettings()))["metadata"]["note"]) == 200
 
 
 def test_slots_do_not_hang_on_the_class_and_yes_is_as_frequent_as_no():

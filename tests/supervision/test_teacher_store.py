@@ -164,7 +164,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 def test_a_budget_of_requests_counts_every_try_and_is_never_passed(tmp_path, monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
-    settings = {"budget": {"requests": 20}, "most_at_once": 8}
+    settings = {"budget": {"requests": 20}, "max_connections": 8}
     with serve(lambda asked: Response(status_code=500) if asked.number < 3 else echo(asked)) as endpoint:
         wanted = [request(n) for n in range(30)]
         replies, use = ask(served(endpoint.url, tmp_path / "c", **settings), wanted)
@@ -186,7 +186,7 @@ def test_a_budget_of_requests_counts_every_try_and_is_never_passed(tmp_path, mon
 @pytest.mark.parametrize("bound", [{"tokens": 5000}, {"money": 0.05}])
 def test_a_budget_of_tokens_or_money_is_used_up_and_never_passed(tmp_path, bound):
     price = {"prompt_per_million": 2.0, "completion_per_million": 30.0}
-    settings = {"budget": bound, "price": price, "max_tokens": 600, "most_at_once": 16}
+    settings = {"budget": bound, "price": price, "max_tokens": 600, "max_connections": 16}
     told = {"prompt_tokens": 80, "completion_tokens": 20}
 
     async def answer(asked):
@@ -274,7 +274,7 @@ def test_a_job_killed_at_any_moment_goes_on_and_asks_nothing_twice(tmp_path, pro
 
     def started():
         arguments = (endpoint.url, cache, range(count), out)
-        process = processes.Process(target=run_job, args=arguments, kwargs={"most_at_once": at_once})
+        process = processes.Process(target=run_job, args=arguments, kwargs={"max_connections": at_once})
         process.start()
         return process
 

@@ -25,7 +25,7 @@ from vlm_autodrive.supervision.estimating import stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
 from vlm_autodrive.supervision.reasoning import NO_TIME
-from vlm_autodrive.supervision.teacher_settings import SeesSettings, ServedTeacherSettings
+from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teaching import Taught, taught
@@ -39,7 +39,7 @@ ALL = ("description", "vqa", "reasoning")
 def settings_for(kinds=ALL, **values):
     served = ServedTeacherSettings(model="big-teacher")
     values = {"teacher": "served", "served": served, "seed": SEED, "teacher_questions": QUESTIONS, **values}
-    return SuperviseSettings(kinds=kinds, **values)
+    return SuperviseSettings(types=kinds, **values)
 
 
 def chain(teacher: Teacher, settings=None, facts=FACTS) -> Taught:
@@ -47,7 +47,7 @@ def chain(teacher: Teacher, settings=None, facts=FACTS) -> Taught:
 
 
 def of_kind(result, kind):
-    return [item for item in result.items if item.kind == kind]
+    return [item for item in result.items if item.type == kind]
 
 
 def why(item):
@@ -58,20 +58,20 @@ def why(item):
 def test_everything_is_written_checked_and_traced_to_its_reply(name):
     facts, teacher = facts_of(random_clip(3, name), DEFAULT_TAXONOMY), ScriptedTeacher()
     result = chain(teacher, facts=facts)
-    assert [(i.item_id, i.checks) for i in result.items if not i.accepted] == []
+    assert [(i.sample_id, i.checks) for i in result.items if not i.accepted] == []
     assert result.missing == {}
     assert teacher.ids == ["description", "questions", "reasoning"]
     assert [reply.request_id for reply in result.replies] == [request.request_id for request in teacher.asked]
     (description,), questions, (reasoning,) = (of_kind(result, kind) for kind in ALL)
     assert len(questions) == QUESTIONS
     assert {item.teacher for item in result.items} == {"big-teacher"}
-    assert len({item.item_id for item in result.items}) == len(result.items)
+    assert len({item.sample_id for item in result.items}) == len(result.items)
     assert description.target.startswith("A road by day. The ego vehicle drives on. At 0.4 s a grey lorry ahead goes")
     steps = reasoning_of(facts)["steps"]
     assert reasoning.target == format_reasoning("\n".join(steps), facts.label.code, facts.clip.event_time_s)
-    assert description.made_from == ("label", "metadata", "scenario")
-    assert reasoning.made_from == ("label", "description")
-    assert {item.made_from for item in questions} == {("description",)}
+    assert description.teacher_inputs == ("label", "metadata", "scenario")
+    assert reasoning.teacher_inputs == ("label", "description")
+    assert {item.teacher_inputs for item in questions} == {("description",)}
     clip_id = facts.clip.clip_id
     assert (description.replies, reasoning.replies) == ((f"{clip_id}/description",), (f"{clip_id}/reasoning",))
     assert {item.replies for item in questions} == {(f"{clip_id}/questions",)}
@@ -81,7 +81,7 @@ def test_everything_is_written_checked_and_traced_to_its_reply(name):
 
 
 def test_one_step_reasons_from_what_the_teacher_is_told_and_shown():
-    sees = SeesSettings(label=False, frames=8)
+    sees = TeacherContextSettings(label=False, frames=8)
     teacher = ScriptedTeacher()
     result = chain(teacher, settings_for(("reasoning",), reasoning="one_step", sees=sees))
     assert teacher.ids == ["reasoning"]
@@ -89,7 +89,7 @@ def test_one_step_reasons_from_what_the_teacher_is_told_and_shown():
     assert request.footage.sampling.n_frames == 8
     assert "description" not in request.prompt.text.split("</data>")[0]
     (item,) = result.items
-    assert item.made_from == ("metadata", "frames")
+    assert item.teacher_inputs == ("metadata", "frames")
     assert item.accepted
 
 
@@ -97,7 +97,7 @@ def test_two_steps_need_a_description_that_need_not_become_an_item():
     teacher = ScriptedTeacher()
     result = chain(teacher, settings_for(("reasoning",)))
     assert teacher.ids == ["description", "reasoning"]
-    assert [item.kind for item in result.items] == ["reasoning"]
+    assert [item.type for item in result.items] == ["reasoning"]
     assert len(result.replies) == 2
     questions = ScriptedTeacher()
     assert {i.kind for i in chain(questions, settings_for(("vqa",))).items} == {"vqa"}
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_asked_for_once_more(kind):
     assert len(result.replies) == len(teacher.asked) == 4
     for item in result.items:
         assert item.accepted
-        is_repaired = item.kind == {"questions": "vqa"}.get(kind, kind)
+        is_repaired = item.type == {"questions": "vqa"}.get(kind, kind)
         assert item.outcome is (Outcome.REPAIRED if is_repaired else Outcome.OK)
         assert len(item.replies) == 1 + is_repaired
         assert BAD not in item.target
@@ -150,11 +150,11 @@ def test_a_failure_is_one_item_for_each_thing_wanted_and_is_not_asked_again(kind
     result = chain(teacher)
     assert not any(request.answered for request in teacher.asked)
     assert len(result.items) == QUESTIONS + 2
-    failed = {item.item_id for item in result.items if item.outcome is outcome and not item.accepted}
+    failed = {item.sample_id for item in result.items if item.outcome is outcome and not item.accepted}
     wanted = {"description": set(ALL), "questions": {"vqa"}, "reasoning": {"reasoning"}}[kind]
-    assert failed == {item.item_id for item in result.items if item.kind in wanted}
+    assert failed == {item.sample_id for item in result.items if item.type in wanted}
     for item in result.items:
-        if item.item_id in failed:
+        if item.sample_id in failed:
             assert "it went wrong" in why(item)[0]
     if kind == "description":
         assert teacher.ids == ["description"]
@@ -199,7 +199,7 @@ def test_what_contradicts_the_label_is_rejected():
 def test_a_blind_teacher_may_be_off_by_a_little_and_the_answer_is_then_the_labels(off_s, label, accepted):
     time_s = CLIP.event_time_s
     near = json.dumps(reasoning_of(FACTS) | {"event_time_s": time_s - off_s})
-    settings = settings_for(("reasoning",), reasoning="one_step", sees=SeesSettings(label=label, frames=4))
+    settings = settings_for(("reasoning",), reasoning="one_step", sees=TeacherContextSettings(label=label, frames=4))
     (item,) = chain(ScriptedTeacher(writes("reasoning", near)), settings).items
     assert item.accepted == accepted
     assert (f"t={time_s:.1f}\n</answer>" in item.target) == accepted
@@ -261,7 +261,7 @@ def test_questions_that_were_not_rightly_written_are_rejected_one_by_one():
 def test_the_price_is_asked_of_all_that_the_chain_asks_for(kinds, how, tmp_path, make_video):
     clip = CLIP.model_copy(update={"path": str(make_video())})
     facts = facts_of(clip, DEFAULT_TAXONOMY)
-    settings = settings_for(kinds, reasoning=how, sees=SeesSettings(frames=4))
+    settings = settings_for(kinds, reasoning=how, sees=TeacherContextSettings(frames=4))
     teacher = ScriptedTeacher()
     chain(teacher, settings, facts)
     served = settings.served.model_copy(update={"cache": str(tmp_path / "replies.sqlite")})

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SupervisionItem
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks.format import parse_target
 from vlm_autodrive.supervision.wording import closing, distance
@@ -16,8 +16,8 @@ WORLDS = [random_clip(number, name) for number in range(40) for name in CLASSES]
 ALL = SuperviseSettings(vqa_per_clip=60)
 
 
-def made(clip: Clip, settings: SuperviseSettings = ALL) -> dict[str, list[SupervisionItem]]:
-    items: dict[str, list[SupervisionItem]] = {}
+def made(clip: Clip, settings: SuperviseSettings = ALL) -> dict[str, list[SFTSample]]:
+    items: dict[str, list[SFTSample]] = {}
     for item in items_for_clip(clip, DEFAULT_TAXONOMY, settings).items:
         items.setdefault(item.topic, []).append(item)
     return items
@@ -27,16 +27,16 @@ def state_at(clip: Clip, time_s: float):
     return min(clip.scenario.states, key=lambda state: abs(state.time_s - time_s))
 
 
-def asked_time(item: SupervisionItem) -> float:
+def asked_time(item: SFTSample) -> float:
     return float(re.search(r"t=(\d+\.\d)", item.prompt.text).group(1))
 
 
 @pytest.mark.parametrize("clip", [*WORLDS, plain_clip(1, True), plain_clip(2, False)], ids=lambda clip: clip.clip_id)
 def test_every_item_of_a_true_world_is_accepted(clip):
     result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert [(i.item_id, i.target, i.checks) for i in result.items if not i.accepted] == []
+    assert [(i.sample_id, i.target, i.checks) for i in result.items if not i.accepted] == []
     assert result.missing == {}
-    assert len({item.item_id for item in result.items}) == len(result.items)
+    assert len({item.sample_id for item in result.items}) == len(result.items)
 
 
 def test_numbers_in_answers_are_the_records():
@@ -99,7 +99,7 @@ def said_metres(words: str) -> tuple[float, float]:
 @pytest.mark.parametrize("clip", WORLDS, ids=lambda clip: clip.clip_id)
 def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     encounter = clip.scenario.encounters[0]
-    (item,) = made(clip, SuperviseSettings(kinds=("reasoning",)))["reasoning"]
+    (item,) = made(clip, SuperviseSettings(types=("reasoning",)))["reasoning"]
     parsed = parse_target(item.target)
     assert parsed is not None
     assert DEFAULT_TAXONOMY.by_code(parsed.code).name == clip.event_class
@@ -122,7 +122,7 @@ def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
 
 def test_description_is_in_order_of_time_and_names_the_outcome():
     for clip in WORLDS:
-        (item,) = made(clip, SuperviseSettings(kinds=("description",)))["description"]
+        (item,) = made(clip, SuperviseSettings(types=("description",)))["description"]
         times = [float(t) for t in re.findall(r"At (\d+\.\d) s", item.target)]
         assert times == sorted(times)
         assert f"{clip.scenario.encounters[0].time_s:.1f}" in item.target
@@ -137,7 +137,7 @@ ALLOWED = set(re.findall(r"\w+", "in on the dark darkness rain rainy weather a s
 
 
 def test_caption_of_real_footage_says_what_the_metadata_holds_and_no_more():
-    settings = SuperviseSettings(kinds=("caption",))
+    settings = SuperviseSettings(types=("caption",))
     said = Counter()
     for number in range(60):
         full = real_clip(number, "collision", 8.4, light_conditions="Dark", weather="Rain", scene="Sub-urban")
@@ -160,7 +160,7 @@ def test_caption_of_real_footage_says_what_the_metadata_holds_and_no_more():
 
 
 def test_no_caption_depends_on_anything_but_seed_and_clip_and_captions_of_like_clips_differ():
-    settings = SuperviseSettings(kinds=("caption",))
+    settings = SuperviseSettings(types=("caption",))
     targets = [made(clip, settings)["caption"][0].target for clip in WORLDS]
     assert targets == [made(clip, settings)["caption"][0].target for clip in WORLDS]
     shapes = Counter(re.sub(r"\d+(?:\.\d+)?", "0", target) for target in targets)
@@ -189,7 +189,7 @@ def test_with_the_default_settings_every_simulated_clip_gets_twelve_items_and_mo
     clips += [plain_clip(number, number % 2 == 0) for number in range(20)] if name == "normal" else []
     for clip in clips:
         items = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).items
-        assert sum(item.accepted and item.kind != "verdict" for item in items) >= 12, clip.clip_id
+        assert sum(item.accepted and item.type != "verdict" for item in items) >= 12, clip.clip_id
 
 
 def test_real_footage_gets_no_invented_motion():
@@ -229,7 +229,7 @@ def test_a_clip_cut_to_end_before_its_event_is_taught_the_verdict_alone(kind):
     ends = whole.start_s + whole.event_time_s - 0.5
     clip = whole.model_copy(update={"end_s": ends, "clip_id": "ahead"})
     result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert [(item.kind, item.target, item.accepted) for item in result.items] == [("verdict", "A", True)]
+    assert [(item.type, item.target, item.accepted) for item in result.items] == [("verdict", "A", True)]
     assert set(result.missing) == set(ALL.kinds) - {"verdict"}
     assert all("after the end of the clip" in why for why in result.missing.values())
 

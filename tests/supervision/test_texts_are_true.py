@@ -22,9 +22,9 @@ def said():
     statements = []
     for film, clip in films_and_clips(triplets=150, singles=60):
         for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
-            assert item.accepted, (item.item_id, item.target, item.checks)
-            read = parse(item.kind, item.prompt.text, item.target)
-            statements += [(film, clip.clip_id, item.kind, item.topic, statement) for statement in read]
+            assert item.accepted, (item.sample_id, item.target, item.checks)
+            read = parse(item.type, item.prompt.text, item.target)
+            statements += [(film, clip.clip_id, item.type, item.topic, statement) for statement in read]
     return statements
 
 
@@ -54,7 +54,7 @@ def test_no_sentence_about_a_window_beside_an_event_is_false():
     for film, clip in windows_of_drives(2, apart_s=9.0):
         for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
             said += [
-                (film, clip.clip_id, item.kind, item.topic, s) for s in parse(item.kind, item.prompt.text, item.target)
+                (film, clip.clip_id, item.type, item.topic, s) for s in parse(item.type, item.prompt.text, item.target)
             ]
     assert any(film.meeting is not None and not film.decided for film, *_ in said)
     assert false_claims(said) == []

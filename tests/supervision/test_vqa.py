@@ -99,7 +99,7 @@ def _times(text):
 
 def test_topics_can_be_chosen_for_a_base_model_of_normal_driving():
     topics = ("gap", "closing_speed", "ego_speed", "weather", "lead_gap")
-    settings = SuperviseSettings(kinds=("verdict", "caption", "vqa"), vqa_topics=topics)
+    settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=topics)
     for number in range(20):
         result = items_for_clip(random_clip(number, "normal"), DEFAULT_TAXONOMY, settings)
         assert {i.topic for i in result.items if i.kind == "vqa"} <= set(topics)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from worlds import random_clip, real_clip
 
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, StudentPrompt, SupervisionItem
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks.diversity import skeleton_of
 from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
@@ -17,10 +17,10 @@ LONG = "A red van comes from the left at 1.2 s, and the ego driver brakes hard u
 
 
 def item(clip="c1", kind="description", target=LONG, question="Describe.", topic=None, teacher="m", failing=(), **more):
-    return SupervisionItem(
-        item_id=f"{clip}/{kind}",
+    return SFTSample(
+        sample_id=f"{clip}/{kind}",
         clip_id=clip,
-        kind=kind,
+        type=kind,
         topic=topic or kind,
         prompt=StudentPrompt(text=question, version="1"),
         target=target,
@@ -52,7 +52,7 @@ DUPLICATES = [  # two items, and whether the second is one too many
     (item(target="A van passes by."), item(clip="c2", target="A van passes by."), False),  # short
     (item(kind="vqa", target=LONG), item(clip="c2", kind="vqa", target=LONG), False),
     (item(failing=["times"]), item(), False),  # what was rejected is no forerunner
-    (item(made_from=("data set",)), item(clip="c2", made_from=("data set",)), False),
+    (item(teacher_inputs=("data set",)), item(clip="c2", teacher_inputs=("data set",)), False),
 ]  # fmt: skip
 
 

@@ -33,17 +33,17 @@ def films_and_clips(triplets: int, singles: int) -> list[tuple[Film, Clip]]:
 
 def windows_of_drives(drives: int, apart_s: float) -> list[tuple[Film, Clip]]:
     """Normal windows of long drives, some of which begin just after an event or end just before one."""
-    settings = SimulateSettings(seed=SEED, drive_duration_s=60.0, drive_events=2)
+    settings = SimulateSettings(seed=SEED, long_video_duration_s=60.0, long_video_events=2)
     pairs = []
     for index in range(drives):
         take = draw_drive(settings, index, practice=True)
         events = [m.event_s for m in take.timeline.meetings if m.ending.event_class != "normal"]
         starts = [s for event in events for s in (event + 0.51, event - WINDOW_S - 0.51)]
-        starts += [s * apart_s for s in range(int((settings.drive_duration_s - WINDOW_S) / apart_s))]
+        starts += [s * apart_s for s in range(int((settings.long_video_duration_s - WINDOW_S) / apart_s))]
         for number, start_s in enumerate(starts):
             if all(not start_s - 0.5 <= event <= start_s + WINDOW_S + 0.5 for event in events) and start_s >= 0:
                 film = Film(take, round(start_s, 6), WINDOW_S)
-                scenario = scenario_of(take, f"d{index}", SEED, None, settings.drive_duration_s)
+                scenario = scenario_of(take, f"d{index}", SEED, None, settings.long_video_duration_s)
                 pairs.append((film, clip_of(film, f"d{index}w{number:02d}", scenario, "normal")))
     return pairs
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, StudentPrompt, SupervisionItem, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -40,16 +40,16 @@ def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]
     return clips
 
 
-def make_items(clip: Clip) -> list[SupervisionItem]:
+def make_items(clip: Clip) -> list[SFTSample]:
     """A verdict, a trace, one caption that can be mirrored and one question that cannot."""
     code = DEFAULT_TAXONOMY.by_name(str(clip.event_class)).code
     trace = format_reasoning("A car comes.", code, clip.event_time_s)
 
     def item(kind, prompt, target, mirror):
-        return SupervisionItem(
-            item_id=f"{clip.clip_id}-{kind}",
+        return SFTSample(
+            sample_id=f"{clip.clip_id}-{kind}",
             clip_id=clip.clip_id,
-            kind=kind,
+            type=kind,
             topic=kind,
             prompt=prompt,
             target=target,
@@ -76,6 +76,6 @@ def make_supervision(folder: Path, count: int = 6, rejected: int | None = None) 
         items = [i.model_copy(update={"checks": failed}) if i.clip_id == bad else i for i in items]
     out = folder / "supervision"
     with making(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / ITEMS_FILE, items)
+        write_jsonl(partial / SAMPLES_FILE, items)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out

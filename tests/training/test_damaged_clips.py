@@ -9,7 +9,7 @@ import pytest
 from tests.remuxing import spoil_pictures
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.training.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
@@ -22,7 +22,7 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 2,
-        "clips_per_step": 2,
+        "batch_size": 2,
         "learning_rate": 1e-3,
         "precision": "fp32",
     }
@@ -48,7 +48,7 @@ def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_p
     said = []
     reporter = SilentReporter()
     reporter.say = said.append
-    out = train(supervision, tmp_path / "out", settings(clips_per_step=3), reporter)
+    out = train(supervision, tmp_path / "out", settings(batch_size=3), reporter)
     assert [record["left_out"] for record in log(out)] == [["train1-w0"]] * 2
     [line] = [line for line in said if "cannot be decoded: train1-w0: damaged" in line]
     assert line.startswith("left out at step 0")
@@ -57,10 +57,10 @@ def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_p
 
 
 def test_a_step_with_no_other_clip_changes_nothing(supervision, tmp_path):
-    records = log(train(supervision, tmp_path / "out", settings(clips_per_step=1)))
+    records = log(train(supervision, tmp_path / "out", settings(batch_size=1)))
     empty = [record for record in records if "left_out" in record]
     assert len(empty) == 2 and len(records) == 6
-    assert all((record["loss"], record["gradient_norm"], record["tokens"]) == (0, 0, 0) for record in empty)
+    assert all((record["loss"], record["grad_norm"], record["tokens"]) == (0, 0, 0) for record in empty)
     assert all(math.isfinite(record["loss"]) and record["loss"] > 0 for record in records if record not in empty)
 
 
@@ -74,10 +74,10 @@ def test_processes_pass_over_it_alike(supervision, tmp_path, shard):
 
 
 def test_clips_are_decoded_in_the_order_in_which_they_are_visited(supervision):
-    taught = taught_clips(read_clips(supervision), read_items(supervision))
-    chosen = settings(clips_per_step=1, seed=4)
+    taught = taught_clips(read_clips(supervision), read_samples(supervision))
+    chosen = settings(batch_size=1, seed=4)
     assert len(visited_clips(taught, chosen)) == 3
-    first = visited_clips(taught, settings(clips_per_step=1, seed=4, epochs=1 / 3))
+    first = visited_clips(taught, settings(batch_size=1, seed=4, epochs=1 / 3))
     assert [clip.clip_id for clip in first] == [visited_clips(taught, chosen)[0].clip_id]
     balanced = visited_clips(taught, settings(balance="class", epochs=3))
     assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in taught}

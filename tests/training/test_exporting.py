@@ -69,7 +69,7 @@ def trained(tmp_path_factory):
     values["inputs"] = {"clips": {"path": "../../catalog", "key": "0"}}
     provenance.write_text(json.dumps(values))
     settings = TrainSettings(
-        model=str(saved_tiny_model("qwen3_vl")), clips_per_step=3, epochs=2, learning_rate=1e-2, precision="fp32"
+        model=str(saved_tiny_model("qwen3_vl")), batch_size=3, epochs=2, learning_rate=1e-2, precision="fp32"
     )
     whole = train(supervision, folder / "whole", settings)
     adapter = train(supervision, folder / "adapter", settings.model_copy(update={"lora": {"r": 4}}))

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_clips
-from vlm_autodrive.artifacts.files import read_items, write_clips
+from vlm_autodrive.artifacts.files import read_samples, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
@@ -34,11 +34,11 @@ def clips(tmp_path):
     ids="+".join,
 )
 def test_any_subset_of_the_kinds_trains(clips, tmp_path, kinds):
-    supervision = supervise(clips, tmp_path / "supervision", SuperviseSettings(kinds=kinds))
-    items = [item for item in read_items(supervision) if item.accepted]
-    assert {item.kind for item in items} == set(kinds)
+    supervision = supervise(clips, tmp_path / "supervision", SuperviseSettings(types=kinds))
+    items = [item for item in read_samples(supervision) if item.accepted]
+    assert {item.type for item in items} == set(kinds)
     settings = TrainSettings(
-        model=str(saved_tiny_model("qwen3_vl")), clips_per_step=3, sampled_items=20, precision="fp32", mirror=False
+        model=str(saved_tiny_model("qwen3_vl")), batch_size=3, samples_per_clip=20, precision="fp32", mirror=False
     )
     planned = plan(supervision, settings)
     assert sum(clip.items for clip in planned.clips) == len(items)

@@ -37,11 +37,11 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 2,
-        "clips_per_step": 2,  # of 3 clips: every second step has one, and a process without any
-        "clips_per_forward": 1,
+        "batch_size": 2,  # of 3 clips: every second step has one, and a process without any
+        "micro_batch_size": 1,
         "learning_rate": 1e-3,
         "precision": "fp32",
-        "checkpoint_steps": 2,
+        "save_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
 
@@ -68,7 +68,7 @@ def test_torchrun_trains_what_one_process_does_whole_or_divided(tmp_path):
         assert result.returncode == 0, result.stderr
         assert result.stdout == f"{tmp_path / shard}\n"  # the first process alone tells
         many = log(tmp_path / shard)
-        for figure in ("loss", "gradient_norm"):
+        for figure in ("loss", "grad_norm"):
             assert [r[figure] for r in many] == pytest.approx([r[figure] for r in one], rel=1e-4)
         assert [r["tokens"] for r in many] == [r["tokens"] for r in one]
     weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "none", "full")]
@@ -89,16 +89,16 @@ def test_accelerate_launch_trains_what_one_process_does(tmp_path):
 @pytest.mark.slow
 def test_a_refusal_ends_all_processes(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=2)
-    result = launch(supervision, tmp_path / "out", settings(max_row_tokens=64))
+    result = launch(supervision, tmp_path / "out", settings(max_length=64))
     assert result.returncode != 0
-    assert len(re.findall("do not fit into max_row_tokens=64", result.stderr)) == 1
+    assert len(re.findall("do not fit into max_length=64", result.stderr)) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_divided_model_goes_on_from_its_checkpoint_to_the_same_weights(tmp_path, optimizer):
     supervision = make_supervision(tmp_path / "data", count=3)
-    wanted = settings(shard="full", processes=2, optimizer=optimizer, checkpoint_steps=3)
+    wanted = settings(shard="full", processes=2, optimizer=optimizer, save_steps=3)
     frames = tmp_path / "frames"
     whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
     broken = tmp_path / "broken"

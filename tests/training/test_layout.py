@@ -7,7 +7,7 @@ import torch
 
 from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -33,7 +33,7 @@ class Listening(SilentReporter):
 
 
 def settings(model_type, **changes):
-    values = {"model": str(saved_tiny_model(model_type)), "epochs": 1, "clips_per_step": 4, "learning_rate": 1e-3}
+    values = {"model": str(saved_tiny_model(model_type)), "epochs": 1, "batch_size": 4, "learning_rate": 1e-3}
     return TrainSettings(**{**values, "precision": "fp32", **changes})
 
 
@@ -50,7 +50,7 @@ def batches_of(model_type, supervision, layout, **changes):
     """The forward passes of a step, and the step's visits."""
     chosen = settings(model_type, **changes)
     loaded = load_model(chosen.model)
-    taught = taught_clips(read_clips(supervision), read_items(supervision))
+    taught = taught_clips(read_clips(supervision), read_samples(supervision))
     visits = visits_of_step(taught, 0, chosen)
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     return build_batches(Encoder(loaded), cache, visits, chosen, layout), visits
@@ -129,4 +129,4 @@ def test_flex_attention_is_refused_on_a_cpu_before_the_first_step(supervision, t
 
 def test_two_ways_of_laying_are_one_too_many():
     with pytest.raises(ValueError, match="set only one"):
-        TrainSettings(row_tokens=4096, clips_per_forward=2)
+        TrainSettings(row_tokens=4096, micro_batch_size=2)

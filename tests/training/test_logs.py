@@ -38,7 +38,7 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 2,
-        "clips_per_step": 2,
+        "batch_size": 2,
         "learning_rate": 1e-3,
         "precision": "fp32",
         "schedule": "constant",
@@ -67,7 +67,7 @@ def scalars(folder):
 
 def test_every_step_is_a_line_and_goes_to_the_tracker_and_beside_the_bar(supervision, tmp_path):
     reporter = Showing()
-    out = train(supervision, tmp_path / "out", settings(log_with=["tensorboard"]), reporter)
+    out = train(supervision, tmp_path / "out", settings(report_to=["tensorboard"]), reporter)
     lines = [json.loads(line) for line in (out / "log.jsonl").open()]
     assert [line["step"] for line in lines] == [0, 1]
     assert [line["items"] for line in lines] == [6, 6]
@@ -82,7 +82,7 @@ def test_every_step_is_a_line_and_goes_to_the_tracker_and_beside_the_bar(supervi
 
 def test_the_line_beside_the_bar_counts_over_all_steps():
     throughput = Throughput()
-    values = {"loss": 1.0, "learning_rate": 2e-5, "gradient_norm": 1.0, "items": 10, "tokens": 3000}
+    values = {"loss": 1.0, "learning_rate": 2e-5, "grad_norm": 1.0, "items": 10, "tokens": 3000}
     throughput.status(StepRecord(step=0, seconds=1.0, waited_s=1.0, **values))
     told = throughput.status(StepRecord(step=1, seconds=2.0, waited_s=0.0, validation_macro_f1=0.5, **values))
     assert told == "loss 1.000, rate 2.0e-05, 5.0 items/s, 1,500 tokens/s, data wait 25 %, validation macro-F1 0.500"
@@ -90,11 +90,11 @@ def test_the_line_beside_the_bar_counts_over_all_steps():
 
 def test_trackers_that_do_not_exist_or_are_missing_are_refused_before_anything_is_read(supervision, tmp_path):
     with pytest.raises(UserError, match=r"there is no tracker tensorbord; take .*tensorboard"):
-        train(supervision, tmp_path / "out", settings(log_with=["tensorbord"]))
+        train(supervision, tmp_path / "out", settings(report_to=["tensorbord"]))
     assert not (tmp_path / ".frames").exists()
     missing = next(name for name in LOGGER_TYPE_TO_CLASS if name not in {str(n) for n in get_available_trackers()})
     with pytest.raises(UserError, match=f"the package of {missing} is missing; install it: pip install"):
-        check_trackers(settings(log_with=[missing]))
+        check_trackers(settings(report_to=[missing]))
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_step(supervision, tmp_path):
@@ -106,11 +106,11 @@ def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_step(supervision, t
     assert str(path) in str(told.value)
     bad = json.loads(path.read_text())
     assert {clip["clip_id"] for clip in bad["clips"]} == {clip.clip_id for clip in read_clips(supervision)}
-    assert f"{bad['clips'][0]['clip_id']}-verdict" in bad["clips"][0]["item_ids"]
+    assert f"{bad['clips'][0]['clip_id']}-verdict" in bad["clips"][0]["sample_ids"]
 
 
 def test_exhausted_memory_is_told_with_the_plan_and_the_settings_to_change():
-    told = r"ran out at step 7, whose largest forward pass has 9,000 tokens \(the plan\). Set clips_per_forward lower, "
+    told = r"ran out at step 7, whose largest forward pass has 9,000 tokens \(the plan\). Set micro_batch_size lower, "
     with (
         pytest.raises(UserError, match=told + "gradient_checkpointing=true, or sampling"),
         told_of_memory(7, [100, 9000], "the plan"),

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.clocks import write_clock
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_items, make_supervision
-from vlm_autodrive.artifacts.files import ITEMS_FILE, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
@@ -56,11 +56,11 @@ def nexar(tmp_path_factory):
         verdict, reasoning, caption = make_items(clip)
         long = "A silver car brakes hard ahead of us and the gap closes within two seconds. " * 12
         items += [verdict, reasoning.model_copy(update={"target": long})]
-        items += [caption.model_copy(update={"item_id": f"{clip.clip_id}-{k}", "target": long}) for k in range(10)]
+        items += [caption.model_copy(update={"sample_id": f"{clip.clip_id}-{k}", "target": long}) for k in range(10)]
         clips.append(clip)
     out = folder / "supervision"
     with making(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / ITEMS_FILE, items)
+        write_jsonl(partial / SAMPLES_FILE, items)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out
 
@@ -111,14 +111,14 @@ def test_eight_billion_weights_are_too_many_for_one_gpu_and_each_way_out_is_one(
 @pytest.mark.parametrize(
     ("memory_gb", "changes", "expected"),
     [
-        (30.0, {}, ("max_frames=", "height=", "sampled_items=")),
-        (80.0, {"clips_per_forward": None, "gradient_checkpointing": False}, ("clips_per_forward=",)),
+        (30.0, {}, ("max_frames=", "height=", "samples_per_clip=")),
+        (80.0, {"micro_batch_size": None, "gradient_checkpointing": False}, ("micro_batch_size=",)),
         (40.0, {"gradient_checkpointing": False}, ("gradient_checkpointing=true",)),
-        (80.0, {"max_row_tokens": 4000}, ("max_row_tokens=", "max_frames=", "height=", "sampled_items=")),
+        (80.0, {"max_length": 4000}, ("max_length=", "max_frames=", "height=", "samples_per_clip=")),
     ],
 )
 def test_every_setting_that_is_named_would_make_it_fit(nexar, memory_gb, changes, expected):
-    settings = TrainSettings(**{**load_recipe("nexar").train.model_dump(), "sampled_items": 9, **changes})
+    settings = TrainSettings(**{**load_recipe("nexar").train.model_dump(), "samples_per_clip": 9, **changes})
     machine = Machine("cuda", 1, memory_gb * GB)
     planned = plan(nexar, settings, machine=machine)
     assert not planned.fits
@@ -144,7 +144,7 @@ def test_the_verb_plans_by_a_configuration_alone(nexar, tmp_path):
     folder = tmp_path / "shape"
     folder.mkdir()
     (folder / "config.json").write_text(next(p for p in PUBLISHED if "Qwen3-VL-2B" in p.name).path.read_text())
-    size = ["sampling.height=256", "sampling.width=448", "gradient_checkpointing=true", "clips_per_forward=1"]
+    size = ["sampling.height=256", "sampling.width=448", "gradient_checkpointing=true", "micro_batch_size=1"]
     command = ["plan", str(nexar), "--model", str(folder), *size, "lora={r: 16}", "--gpus", "1", "--memory"]
     good = CliRunner().invoke(app, [*command, "80", "--json"])
     assert good.exit_code == 0, good.output
@@ -200,8 +200,8 @@ def test_the_estimate_is_near_the_peak_that_a_run_really_has(tmp_path, changes):
     settings = TrainSettings(
         model=str(model),
         sampling={"fps": 10, "max_frames": 24, "height": 168, "width": 252},
-        clips_per_step=4,
-        clips_per_forward=2,
+        batch_size=4,
+        micro_batch_size=2,
         epochs=2,
         **changes,
     )

@@ -34,10 +34,10 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 3,
-        "clips_per_step": 4,
+        "batch_size": 4,
         "learning_rate": 1e-3,
         "precision": "fp32",
-        "checkpoint_steps": 2,
+        "save_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
 
@@ -50,11 +50,11 @@ def test_shares_are_disjoint_and_whole():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clips_per_step", [4, 1])  # with 1, the second process has nothing to do
-def test_two_processes_train_what_one_does(tmp_path, clips_per_step):
+@pytest.mark.parametrize("batch_size", [4, 1])  # with 1, the second process has nothing to do
+def test_two_processes_train_what_one_does(tmp_path, batch_size):
     supervision = make_supervision(tmp_path / "data", count=5)
-    one = train(supervision, tmp_path / "one", settings(clips_per_step=clips_per_step))
-    two = train(supervision, tmp_path / "two", settings(clips_per_step=clips_per_step, processes=2))
+    one = train(supervision, tmp_path / "one", settings(batch_size=batch_size))
+    two = train(supervision, tmp_path / "two", settings(batch_size=batch_size, processes=2))
     first, second = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     start = load_file(Path(saved_tiny_model("qwen3_vl")) / "model.safetensors")
     moved = sum(float((first[name] - start[name]).norm()) for name in first)

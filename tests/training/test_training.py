@@ -14,7 +14,7 @@ from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_items, write_taxonomy
+from vlm_autodrive.artifacts.files import read_clips, read_samples, write_taxonomy
 from vlm_autodrive.engines.local import load_engine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -37,10 +37,10 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 4,
-        "clips_per_step": 3,
+        "batch_size": 3,
         "learning_rate": 1e-3,
         "precision": "fp32",
-        "checkpoint_steps": 2,
+        "save_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
 
@@ -78,7 +78,7 @@ def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_typ
         Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=120),
     ]
     answers = engine.answer([cache.get(clip) for clip in clips], questions)
-    expected = {item.item_id: item.target for item in read_items(supervision)}
+    expected = {item.sample_id: item.target for item in read_samples(supervision)}
     for clip, (verdict, reasoning) in zip(clips, answers, strict=True):
         assert verdict.text == expected[f"{clip.clip_id}-verdict"]
         assert reasoning.text == expected[f"{clip.clip_id}-reasoning"]
@@ -110,7 +110,7 @@ def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
     visit = Visit(clip, (item,))
     [plain] = item_tokens(encoder, visit, TrainSettings())
     [weighed] = item_tokens(
-        encoder, visit, TrainSettings(pattern_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
+        encoder, visit, TrainSettings(token_loss_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
     )
     assert plain.factors is None
     assert weighed.target == plain.target
@@ -124,14 +124,14 @@ def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
 
 def test_a_pattern_that_is_none_is_refused_with_its_fault():
     with pytest.raises(ValueError, match="no regular expression"):
-        TrainSettings(pattern_weights={"(": 2.0})
+        TrainSettings(token_loss_weights={"(": 2.0})
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=5)
     frames = tmp_path / "frames"
-    wanted = settings(epochs=7, checkpoint_steps=3, lora={"r": 32, "lora_dropout": 0.3}, balance="class")
+    wanted = settings(epochs=7, save_steps=3, lora={"r": 32, "lora_dropout": 0.3}, balance="class")
     whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
     out = tmp_path / "killed"
 
@@ -161,7 +161,7 @@ def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_
 
 @pytest.mark.slow
 def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_guessed(supervision, tmp_path):
-    wanted = settings(epochs=4, keep_checkpoints=1, checkpoint_steps=1)
+    wanted = settings(epochs=4, save_total_limit=1, save_steps=1)
     assert break_off(supervision, tmp_path / "out", wanted, tmp_path / "frames", 4, "kill") == -signal.SIGKILL
     [state] = tmp_path.glob(".out.partial-*/states/*")
     with safe_open(state, "pt") as opened:
@@ -183,8 +183,8 @@ def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, 
 
 
 def test_clips_per_forward_changes_nothing_but_memory(supervision, tmp_path):
-    whole = train(supervision, tmp_path / "a", settings(epochs=1, clips_per_step=4))
-    parts = train(supervision, tmp_path / "b", settings(epochs=1, clips_per_step=4, clips_per_forward=1))
+    whole = train(supervision, tmp_path / "a", settings(epochs=1, batch_size=4))
+    parts = train(supervision, tmp_path / "b", settings(epochs=1, batch_size=4, micro_batch_size=1))
     assert losses(whole) == pytest.approx(losses(parts), rel=1e-4)
 
 
@@ -206,16 +206,16 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     assert planned.fits and len(planned.clips) == 6
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = taught_clips(read_clips(supervision), read_items(supervision))
+    taught = taught_clips(read_clips(supervision), read_samples(supervision))
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
     [batch] = build_batches(encoder, cache, [visit], settings(), Layout())
     assert batch.tokens == planned.clips[0].row_tokens
     longest = max(clip.row_tokens for clip in planned.clips)
-    refused = plan(supervision, settings(max_row_tokens=longest - 1))
-    assert not refused.fits and f"train.max_row_tokens={longest}" in refused.refusal()
-    with pytest.raises(UserError, match="max_row_tokens"):
-        train(supervision, supervision.parent / "out", settings(max_row_tokens=longest - 1))
+    refused = plan(supervision, settings(max_length=longest - 1))
+    assert not refused.fits and f"train.max_length={longest}" in refused.refusal()
+    with pytest.raises(UserError, match="max_length"):
+        train(supervision, supervision.parent / "out", settings(max_length=longest - 1))
 
 
 def test_frames_that_do_not_fit_the_patches_are_refused_before_any_is_read(supervision):
@@ -270,7 +270,7 @@ def test_mirrored_frames_are_mirrored_in_every_frame():
 def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = taught_clips(read_clips(supervision), read_items(supervision))[0]
+    taught = taught_clips(read_clips(supervision), read_samples(supervision))[0]
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     [batch] = build_batches(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings(), Layout())
     learned = encoder.decode(batch.shared.labels[0][batch.shared.labels[0] != -100].tolist())

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tests.tiny_models import FAMILIES, load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
-from vlm_autodrive.artifacts.files import ITEMS_FILE, read_clips, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, read_clips, write_clips
 from vlm_autodrive.engines.local import LocalEngine
 from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.errors import UserError
@@ -31,11 +31,11 @@ def settings(**changes) -> TrainSettings:
     values = {
         "model": str(saved_tiny_model("qwen3_vl")),
         "epochs": 5,
-        "clips_per_step": 4,
+        "batch_size": 4,
         "learning_rate": 3e-3,
         "precision": "fp32",
-        "checkpoint_steps": 1,
-        "validate_every": 1,
+        "save_steps": 1,
+        "eval_steps": 1,
         "mirror": False,
         "brightness": 0,
     }
@@ -50,7 +50,7 @@ def supervision(tmp_path):
     more = [clip.model_copy(update={"clip_id": f"v{n}", "split": "validation"}) for n, clip in enumerate(clips)]
     unknown = more[0].model_copy(update={"clip_id": "unknown", "event_class": None})
     write_clips(folder, folder, DEFAULT_TAXONOMY, [*clips, *more, unknown])
-    write_jsonl(folder / ITEMS_FILE, [item for clip in clips for item in make_items(clip)])
+    write_jsonl(folder / SAMPLES_FILE, [item for clip in clips for item in make_items(clip)])
     return folder
 
 
@@ -76,7 +76,7 @@ def test_the_figure_is_that_of_evaluating_the_same_weights(tmp_path, model_type)
     clips = make_clips(tmp_path, count=12, split="validation")
     cache = FrameCache(tmp_path / "frames", loaded.card.sampling)
     visits = validation_visits(clips, DEFAULT_TAXONOMY)
-    chosen = TrainSettings(clips_per_forward=5, precision="fp32", kind_weights={"verdict": 0.0})
+    chosen = TrainSettings(micro_batch_size=5, precision="fp32", loss_weights={"verdict": 0.0})
     score = verdict_macro_f1(
         loaded.model, encoder, cache, Layout(), visits, DEFAULT_TAXONOMY, chosen, torch.device("cpu"), ALONE
     )
@@ -95,7 +95,7 @@ def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision,
     clips = [clip for clip in read_clips(supervision) if clip.split == "validation" and clip.event_class]
     cache = FrameCache(tmp_path / ".frames", card.sampling)
     assert engine_score(load_model(str(out)), clips, cache) == pytest.approx(max(history))
-    last = train(supervision, tmp_path / "last", settings(validate_every=3, parts={"vision": 1e-4}))
+    last = train(supervision, tmp_path / "last", settings(eval_steps=3, parts={"vision": 1e-4}))
     assert [score is None for score in scores(last)] == [True, True, False, True, False]
     assert (read_card(str(last)).steps, read_card(str(last)).validation_macro_f1) == (5, None)
     one, other = (load_file(folder / "model.safetensors") for folder in (out, last))
@@ -135,5 +135,5 @@ def test_without_validation_clips_it_is_refused_and_without_validations_nothing_
     with pytest.raises(UserError, match=r"validation split has no clip .* clips.split"):
         train(plain, tmp_path / "out", settings(), SilentReporter())
     for wrong in ({"keep": "best"}, {"patience": 3}):
-        with pytest.raises(ValueError, match="set validate_every"):
-            settings(validate_every=None, **wrong)
+        with pytest.raises(ValueError, match="set eval_steps"):
+            settings(eval_steps=None, **wrong)

@@ -14,7 +14,7 @@ from tests.clocks import numbers_shown
 from tests.tiny_models import MODELS, load_tiny
 from vlm_autodrive.engines.local import LocalEngine
 from vlm_autodrive.engines.protocol import Question
-from vlm_autodrive.records import Clip, Outcome, StudentPrompt, SupervisionItem
+from vlm_autodrive.records import Clip, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.training.batching import Layout, build_batches
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit
@@ -45,8 +45,8 @@ def clip_of(path, start_s, end_s):
     )  # fmt: skip
 
 
-ITEM = SupervisionItem(
-    item_id="i", clip_id="c", kind="verdict", topic="verdict", prompt=StudentPrompt(text="Which?", version="1"),
+ITEM = SFTSample(
+    sample_id="i", clip_id="c", kind="verdict", topic="verdict", prompt=StudentPrompt(text="Which?", version="1"),
     target="C", mirror_target="C", teacher="rules", teacher_prompt_version="1", outcome=Outcome.OK, checks=(),
 )  # fmt: skip
 

@@ -13,14 +13,14 @@ from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Clip,
     DataSet,
+    DatasetQuestion,
     Event,
-    ImportedQuestion,
+    HumanRating,
     ImportIssue,
     Judgement,
-    PersonsGrade,
     Prediction,
     Scenario,
-    SupervisionItem,
+    SFTSample,
     Taxonomy,
     Video,
     iterate_jsonl,
@@ -36,10 +36,10 @@ ISSUES_FILE = "issues.jsonl"
 QUESTIONS_FILE = "questions.jsonl"
 DATA_SETS_FILE = "datasets.jsonl"
 CLIPS_FILE = "clips.jsonl"
-ITEMS_FILE = "items.jsonl"
+SAMPLES_FILE = "items.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
 JUDGEMENTS_FILE = "judgements.jsonl"
-PEOPLE_FILE = "people.jsonl"
+HUMAN_RATINGS_FILE = "people.jsonl"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:
@@ -63,7 +63,7 @@ def write_catalog(
     events: Sequence[Event],
     scenarios: Sequence[Scenario],
     issues: Sequence[ImportIssue],
-    questions: Sequence[ImportedQuestion] = (),
+    questions: Sequence[DatasetQuestion] = (),
     data_sets: Sequence[DataSet] = (),
 ) -> None:
     """Write a catalog.
@@ -106,10 +106,10 @@ def read_issues(catalog: Path) -> list[ImportIssue]:
     return read_jsonl(catalog / ISSUES_FILE, ImportIssue)
 
 
-def read_questions(catalog: Path) -> list[ImportedQuestion]:
+def read_questions(catalog: Path) -> list[DatasetQuestion]:
     """The questions that came with a catalog's data sets, or a clip set's; none in one of before there were any."""
     path = catalog / QUESTIONS_FILE
-    return read_jsonl(path, ImportedQuestion) if path.is_file() else []
+    return read_jsonl(path, DatasetQuestion) if path.is_file() else []
 
 
 def carry_questions(source: Path, folder: Path) -> None:
@@ -160,9 +160,9 @@ def iterate_clips(folder: Path) -> Iterator[Clip]:
         yield clip.model_copy(update={"path": absolute_from_artifact(clip.path, folder)})
 
 
-def read_items(supervision: Path) -> list[SupervisionItem]:
+def read_samples(supervision: Path) -> list[SFTSample]:
     """The items of a supervision set, rejected ones too."""
-    return read_jsonl(supervision / ITEMS_FILE, SupervisionItem)
+    return read_jsonl(supervision / SAMPLES_FILE, SFTSample)
 
 
 def read_predictions(folder: Path) -> list[Prediction]:
@@ -175,7 +175,7 @@ def read_judgement_records(folder: Path) -> list[Judgement]:
     return read_jsonl(folder / JUDGEMENTS_FILE, Judgement)
 
 
-def read_persons_grades(folder: Path) -> list[PersonsGrade]:
+def read_human_ratings(folder: Path) -> list[HumanRating]:
     """What people said of the same traces; none if nobody was asked."""
-    path = folder / PEOPLE_FILE
-    return read_jsonl(path, PersonsGrade) if path.is_file() else []
+    path = folder / HUMAN_RATINGS_FILE
+    return read_jsonl(path, HumanRating) if path.is_file() else []

@@ -25,7 +25,7 @@ def ablate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train and evaluate the cells of a grid: kinds of supervision on and off, frames, resolution, window, seeds.
+    """Train and evaluate the cells of a grid: supervision types on and off, frames, resolution, window, seeds.
 
     What cells share is made once. Interrupted, the same command goes on from there. A cell that fails is a row with
     the reason, and the status is then 1; the same command tries it again. --dry-run trains nothing: it makes the

@@ -19,7 +19,7 @@ def clips(
 
     Drives, footage that several data sets share, and triplets stay in one split. `test_ids.txt` in the result lists
     the videos of the test split; frozen_test=FILE keeps it. anticipation_s=[0.5,1.0] cuts windows that end so long
-    before the event. unknown_events=two_class asks only whether there is an event. docs/leaks.md tells more.
+    before the event. unknown_events=binary asks only whether there is an event. docs/leaks.md tells more.
 
     Example: autodrive clips runs/mine/catalog --out runs/mine/clips window_s=10
     """

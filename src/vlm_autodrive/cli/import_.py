@@ -34,7 +34,7 @@ def import_(
 
     Example: autodrive import manifest my-drives/manifest.csv --out runs/mine/catalog
 
-    Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=two_class
+    Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=binary
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, settings_from

@@ -25,7 +25,7 @@ from vlm_autodrive.cli import report as report_verb
 from vlm_autodrive.cli import run as run_verb
 from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
-from vlm_autodrive.cli import supervise_audit as supervise_audit_verb
+from vlm_autodrive.cli import supervise_review as supervise_audit_verb
 from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.cli import validate as validate_verb
 from vlm_autodrive.errors import UserError
@@ -93,7 +93,7 @@ app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
 app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
 app.command("supervise", rich_help_panel=_DATA, epilog=supervise_verb.SEE_ALSO)(supervise_verb.supervise)
-app.command("supervise audit", rich_help_panel=_DATA)(supervise_audit_verb.supervise_audit)
+app.command("supervise audit", rich_help_panel=_DATA)(supervise_audit_verb.supervise_review)
 app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from vlm_autodrive.evaluation.comparison import Finding, ModelScores
-    from vlm_autodrive.metrics.drive_search import DriveSearch
+    from vlm_autodrive.evaluation.comparison import Diagnostic, ModelScores
+    from vlm_autodrive.metrics.long_video_search import LongVideoSearch
     from vlm_autodrive.records import Taxonomy, VideoDetections
     from vlm_autodrive.runs.pipeline import Outcome
 
@@ -54,7 +54,7 @@ def print_outcome(outcome: "Outcome") -> None:
     console.print(f"Figures: {outcome.report_json}", markup=False, soft_wrap=True)
 
 
-def _print_head(verdict: str, findings: Sequence["Finding"]) -> None:
+def _print_head(verdict: str, findings: Sequence["Diagnostic"]) -> None:
     """The verdict, and under it every finding, the worst first."""
     console = _console()
     invalid = any(finding.severity == "invalid" for finding in findings)
@@ -83,7 +83,7 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> 
     console.print("In brackets: 95 % intervals.", style="dim")
 
 
-def _drives_line(drives: "DriveSearch") -> str:
+def _drives_line(drives: "LongVideoSearch") -> str:
     from vlm_autodrive.evaluation.formats import with_interval
 
     score = drives.score

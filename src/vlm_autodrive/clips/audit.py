@@ -8,7 +8,7 @@ import numpy as np
 from vlm_autodrive.clips.audited import Audited, read_audited, with_file_facts
 from vlm_autodrive.clips.duplicates import Hashes, LookAlike, look_alikes, window_hashes
 from vlm_autodrive.clips.shortcuts import MOST_AUC, Shortcut, find_shortcuts
-from vlm_autodrive.metrics.intervals import Figure, few_clusters_warning
+from vlm_autodrive.metrics.intervals import Estimate, few_clusters_warning
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.video.decode import VideoError, Window
@@ -232,7 +232,7 @@ def _places(quartiles: tuple[float, float, float], things: str) -> str:
     return text + " That is as good as fixed: a window cut at one place would give it away; `autodrive clips` jitters."
 
 
-def _interval(figure: Figure) -> str:
+def _interval(figure: Estimate) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return "-"
     return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"

@@ -11,7 +11,7 @@ from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.windows import worst_event
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import PRACTICE, Clip, Event, Taxonomy, Video
+from vlm_autodrive.records import TRAIN_ONLY, Clip, Event, Taxonomy, Video
 from vlm_autodrive.video.probe import VideoError, probe
 
 
@@ -174,7 +174,7 @@ def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxo
                 is_event=is_event,
                 label=taxonomy.normal.name if is_event is False else worst.event_class if worst is not None else None,
                 event_place=time_s / video.duration_s if time_s is not None and video.duration_s else None,
-                split="train" if video.split == PRACTICE else video.split or "",
+                split="train" if video.split == TRAIN_ONLY else video.split or "",
                 drive=video.group_id,
                 group=groups[video.video_id],
                 source=video.source,

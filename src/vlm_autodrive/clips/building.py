@@ -12,13 +12,13 @@ from vlm_autodrive.artifacts.files import (
     write_clips,
 )
 from vlm_autodrive.artifacts.folders import input_key, making
+from vlm_autodrive.clips.binary_task import as_binary
 from vlm_autodrive.clips.cutting import Cutter
 from vlm_autodrive.clips.frozen import read_test_ids, write_test_ids
 from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.splits import assign_splits
 from vlm_autodrive.clips.summary import say_summary
-from vlm_autodrive.clips.two_classes import as_two_classes
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Event, Scenario, Taxonomy, Video
@@ -55,14 +55,14 @@ def build_clips(
             frozen: frozenset[str] = frozenset()
             if settings.frozen_test is not None:
                 frozen = read_test_ids(Path(settings.frozen_test), (video.video_id for video in videos))
-            if settings.unknown_events == "two_class":
-                taxonomy, events, scenarios = as_two_classes(taxonomy, events, scenarios)
+            if settings.unknown_events == "binary":
+                taxonomy, events, scenarios = as_binary(taxonomy, events, scenarios)
             clips = cut_clips(videos, events, scenarios, taxonomy, settings, frozen)
             if events and all(event.event_class is None for event in events):
                 raise UserError(
                     f"all {len(events)} events are of unknown kind, so that no clip would show an event; name their "
                     "classes (for Nexar's layout in an overlay.csv beside train, with id,class) and import again, or "
-                    "ask only whether there is an event (unknown_events=two_class)."
+                    "ask only whether there is an event (unknown_events=binary)."
                 )
             write_clips(folder, out, taxonomy, clips)
             carry_questions(catalog, folder)
@@ -87,7 +87,7 @@ def cut_clips(
     if unknown and settings.unknown_events == "error":
         raise UserError(
             f"{len(unknown)} events are of unknown kind, the first in video {unknown[0].video_id}; name their classes "
-            "in an overlay, or set unknown_events to leave_out or two_class."
+            "in an overlay, or set unknown_events to leave_out or binary."
         )
     groups = joined_groups(videos)
     videos = [video.model_copy(update={"group_id": groups[video.video_id]}) for video in videos]

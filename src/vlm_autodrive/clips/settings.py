@@ -45,7 +45,7 @@ class ClipSettings(Settings):
         frozen_test: A file of video ids, as the clips stage writes it (test_ids.txt), that are the test split
             and stay so; None to share the test split out anew.
         unknown_events: What becomes of events of unknown kind: their videos give no usable clip (leave_out),
-            the stage refuses (error), or all events become one class, for the task of two (two_class).
+            the stage refuses (error), or all events become one class, for the task of two (binary).
         ego_only: Leave out events that are known not to involve the recording vehicle.
         seed: Of every random choice.
     """
@@ -60,7 +60,7 @@ class ClipSettings(Settings):
     split_by: Literal["hash", "count"] = "hash"
     respect_split: bool = True
     frozen_test: str | None = None
-    unknown_events: Literal["leave_out", "error", "two_class"] = "leave_out"
+    unknown_events: Literal["leave_out", "error", "binary"] = "leave_out"
     ego_only: bool = False
     seed: int = 0
 

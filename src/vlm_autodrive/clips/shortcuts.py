@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.clips.audited import Audited, FileFacts
 from vlm_autodrive.metrics.curves import areas
-from vlm_autodrive.metrics.intervals import Figure, percentile_bounds, undefined
+from vlm_autodrive.metrics.intervals import Estimate, percentile_bounds, undefined
 from vlm_autodrive.records import Record, Taxonomy
 
 MOST_AUC = 0.60
@@ -46,8 +46,8 @@ class Shortcut(Record):
     """
 
     fact: str
-    event: Figure
-    classes: Figure | None
+    event: Estimate
+    classes: Estimate | None
     verdict: Verdict
     words: str
 
@@ -177,7 +177,7 @@ def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shor
     return Shortcut(fact=fact, event=event, classes=classes, verdict=_verdict(event, classes), words=words)
 
 
-def _verdict(*figures: Figure | None) -> Verdict:
+def _verdict(*figures: Estimate | None) -> Verdict:
     bounds = [(f.low, f.high) for f in figures if f is not None and f.low is not None and f.high is not None]
     if any(low > MOST_AUC for low, _ in bounds):
         return "leaks"
@@ -205,10 +205,10 @@ def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats
     return np.concatenate([value[1:2], drawn[1]])
 
 
-def _figure(each: Sequence[Floats], count: int) -> Figure:
+def _figure(each: Sequence[Floats], count: int) -> Estimate:
     drawn = np.mean(each, axis=0)
     low, high = percentile_bounds(drawn[1:])
-    return Figure(value=float(drawn[0]), low=low, high=high, n=count, method=_METHOD)
+    return Estimate(value=float(drawn[0]), low=low, high=high, n=count, method=_METHOD)
 
 
 def _columns(values: Sequence[tuple[Value, ...]]) -> Floats:

@@ -16,7 +16,7 @@ from typing import get_args
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import PRACTICE, Split, Video
+from vlm_autodrive.records import TRAIN_ONLY, Split, Video
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
@@ -48,7 +48,7 @@ def assign_splits(
     frozen = {group for group, members in groups.items() if any(v.video_id in frozen_test for v in members)}
     result: dict[str, Split] = dict.fromkeys(frozen, "test")
     groups = {group: members for group, members in groups.items() if group not in frozen}
-    practice = {group for group, members in groups.items() if any(v.split == PRACTICE for v in members)}
+    practice = {group for group, members in groups.items() if any(v.split == TRAIN_ONLY for v in members)}
     groups = {group: members for group, members in groups.items() if group not in practice}
     fixed = _prescribed(groups) if settings.respect_split else {}
     known = set(fixed.values())

@@ -14,7 +14,7 @@ from vlm_autodrive.datasets.overlays import Naming
 from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.table import Row, decode_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import ImportedQuestion, Taxonomy
+from vlm_autodrive.records import DatasetQuestion, Taxonomy
 
 NAME = "CAViAR"
 LICENCE = "CAViAR's annotations are for research only."
@@ -79,7 +79,7 @@ def _read_entry(path: Path, number: int, entry: Any, naming: Naming) -> None:
     naming.name(typed, video_id, _TYPE, words.pop(), f"{_TYPE} {kinds[0]}")
 
 
-def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) -> ImportedQuestion | None:
+def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) -> DatasetQuestion | None:
     """One question; None, with an issue written, if it is not to be understood."""
     field = f"qa_pairs[{place}]"
     values = pair if isinstance(pair, dict) else {}
@@ -104,7 +104,7 @@ def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) 
         if index != options.index(answer):
             message = f"correct_index {index} contradicts the answer {answer!r}; the answer's text is taken"
             reading.issues.append(row.issue(f"{field}.correct_index", message, rejected=False))
-    return ImportedQuestion(
+    return DatasetQuestion(
         question_id=f"{video_id}-caviar-{row.line}-{place}",
         video_id=video_id,
         topic=str(topic).strip(),

@@ -24,7 +24,7 @@ from vlm_autodrive.datasets.video_folder import read_video_folder
 from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import PRACTICE, DataSet, Event, Taxonomy, Video
+from vlm_autodrive.records import TRAIN_ONLY, DataSet, Event, Taxonomy, Video
 
 __all__ = ["FORMATS", "ImportSettings", "import_dataset"]
 
@@ -89,7 +89,7 @@ def import_dataset(
     inputs = _inputs(paths, settings)
     if settings.practice:
         practice = read_manifest(inputs["practice"], settings.taxonomy)
-        practice.videos = [video.model_copy(update={"split": PRACTICE}) for video in practice.videos]
+        practice.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in practice.videos]
         readings.append(practice)
     reading = joined(readings)
     files = look_at(reading.videos)
@@ -215,7 +215,7 @@ def _say(reading: Reading, videos: list[Video], events: list[Event], taxonomy: T
     if counts[None]:
         reporter.say(
             "Events of unknown kind belong to no class. Name them in an overlay, leave them out of the clips "
-            "(unknown_events: leave_out), or ask only whether there is an event (taxonomy: two_class)."
+            "(unknown_events: leave_out), or ask only whether there is an event (taxonomy: binary)."
         )
     timeless = sum(event.time_s is None for event in events)
     if timeless:

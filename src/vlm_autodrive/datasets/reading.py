@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.datasets.table import CellError, Row, time_cell
-from vlm_autodrive.records import Event, ImportedQuestion, ImportIssue, Scenario, Video, read_jsonl
+from vlm_autodrive.records import DatasetQuestion, Event, ImportIssue, Scenario, Video, read_jsonl
 
 EVENT_TIME = "event_time_s"
 ALERT_TIME = "alert_time_s"
@@ -33,7 +33,7 @@ class Reading:
 
     videos: list[Video] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    items: list[ImportedQuestion] = field(default_factory=list)
+    items: list[DatasetQuestion] = field(default_factory=list)
     scenarios: list[Scenario] = field(default_factory=list)
     issues: list[ImportIssue] = field(default_factory=list)
     rows: int = 0

@@ -14,7 +14,7 @@ class ImportSettings(Settings):
     Attributes:
         format: The data set's format, a key of ``importing.FORMATS``; ``import_dataset`` fills it in.
         taxonomy: The classes, each with the spellings that files have for it; or the name ``three_class`` or
-            ``two_class`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
+            ``binary`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
         overlay: A file that names the kinds of events: a CSV file ``id,class``, or CAViAR's ``test.json``; None
             for the data set's own ``overlay.csv``, if any.
         practice: A manifest of further videos, such as long drives, that are taken in with the data set; None

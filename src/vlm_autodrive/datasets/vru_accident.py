@@ -14,7 +14,7 @@ from vlm_autodrive.datasets.reading import Reading, inside
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import Row
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, ImportedQuestion, ImportIssue, Taxonomy, Video
+from vlm_autodrive.records import DatasetQuestion, Event, ImportIssue, Taxonomy, Video
 
 SOURCE = "VRU-Accident"
 _HOW_TO_ANSWER = re.compile(r"\s*Choose the correct option[^.]*\.\s*$", re.IGNORECASE)
@@ -87,7 +87,7 @@ def _read_entry(
     _add_event(video, row, questions, settings.taxonomy, reading)
 
 
-def _add_event(video: Video, row: Row, questions: list[ImportedQuestion], taxonomy: Taxonomy, reading: Reading) -> None:
+def _add_event(video: Video, row: Row, questions: list[DatasetQuestion], taxonomy: Taxonomy, reading: Reading) -> None:
     event_class = accident_class("accident", taxonomy)
     kind = next((question.answer for question in questions if question.topic == "accident type"), "")
     event = Event(
@@ -101,7 +101,7 @@ def _add_event(video: Video, row: Row, questions: list[ImportedQuestion], taxono
     reading.spellings["accident", event_class.label if event_class else "unknown kind"] += 1
 
 
-def _question(row: Row, video: Video, topic: str, asked: object, reading: Reading) -> ImportedQuestion | None:
+def _question(row: Row, video: Video, topic: str, asked: object, reading: Reading) -> DatasetQuestion | None:
     match asked:
         case {"question": str() as question, "options": str() as text, "GT": str() as letter}:
             options = split_options(text)
@@ -111,7 +111,7 @@ def _question(row: Row, video: Video, topic: str, asked: object, reading: Readin
                     doubled = Row(row.file, row.line, {topic: text})
                     message = "an option stands twice; it is offered once"
                     reading.issues.append(doubled.issue(topic, message, rejected=False))
-                return ImportedQuestion(
+                return DatasetQuestion(
                     question_id=f"{video.video_id}/{topic.replace(' ', '-')}",
                     video_id=video.video_id,
                     topic=topic,

@@ -10,12 +10,12 @@ from vlm_autodrive.artifacts.folders import making, write_text
 from vlm_autodrive.detection.detecting import detect
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
-from vlm_autodrive.detection.settings import DetectSection, DetectSettings
+from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
 from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.drive_search import DRIVES_FILE, DriveSearch
+from vlm_autodrive.metrics.long_video_search import LONG_VIDEOS_FILE, LongVideoSearch
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 
@@ -28,8 +28,8 @@ _SHOWN = 2
 Truths = dict[str, tuple[Event, ...]]
 
 
-def search_drives(
-    checkpoint: Path, simulated: Path | None, out: Path, section: DetectSection, reporter: Reporter
+def search_long_videos(
+    checkpoint: Path, simulated: Path | None, out: Path, section: DetectRunSettings, reporter: Reporter
 ) -> Path:
     """Search drives with a checkpoint; score what is found where the truth is known.
 
@@ -58,20 +58,25 @@ def search_drives(
     with making(out, "drives", inputs, section, overwrite=True) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
-            write_text(folder / DRIVES_FILE, summary.model_dump_json(indent=1) + "\n")
+            write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")
     return out
 
 
 def _search(
-    checkpoint: Path, videos: Sequence[Path], truths: Truths, folder: Path, section: DetectSection, reporter: Reporter
-) -> DriveSearch:
+    checkpoint: Path,
+    videos: Sequence[Path],
+    truths: Truths,
+    folder: Path,
+    section: DetectRunSettings,
+    reporter: Reporter,
+) -> LongVideoSearch:
     settings = section.settings()
-    tuning, rest = list(videos[: section.tuning_drives]), list(videos[section.tuning_drives :])
+    tuning, rest = list(videos[: section.tuning_videos]), list(videos[section.tuning_videos :])
     if section.videos:
         tuning, rest = [], list(videos)
     if not rest:
         raise UserError(
-            f"detect.tuning_drives is {section.tuning_drives}, which leaves none of {len(videos)} drives to search; "
+            f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} drives to search; "
             "take fewer, or set simulate.drives higher."
         )
     fixed = False
@@ -88,7 +93,7 @@ def _search(
         score = score_detections(
             found, wanted, times_real_time=total.get("times_real_time"), taxonomy=read_taxonomy(checkpoint)
         )
-    return DriveSearch(
+    return LongVideoSearch(
         videos=len(found),
         events=sum(len(each.events) for each in found),
         hours=sum(each.duration_s or 0.0 for each in found) / 3600,
@@ -117,7 +122,7 @@ def _fix_threshold(
     found: Sequence[VideoDetections],
     truths: Truths,
     checkpoint: Path,
-    section: DetectSection,
+    section: DetectRunSettings,
     settings: DetectSettings,
     reporter: Reporter,
 ) -> tuple[DetectSettings, bool]:

@@ -11,9 +11,9 @@ from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.drive_search import DetectionScore
 from vlm_autodrive.metrics.event_time import detection_scores, match_events
 from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.metrics.long_video_search import DetectionScore
 from vlm_autodrive.metrics.time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, Taxonomy, VideoDetections
 

@@ -49,18 +49,18 @@ class DetectSettings(Settings):
         return 0.6 * self.threshold if self.low_threshold is None else self.low_threshold
 
 
-class DetectSection(DetectSettings):
+class DetectRunSettings(DetectSettings):
     """What long video is searched, and how.
 
     Attributes:
         videos: Files or patterns of your own; empty for the simulated drives.
-        tuning_drives: Simulated drives, the first ones, on which the threshold is fixed beforehand; they
+        tuning_videos: Simulated drives, the first ones, on which the threshold is fixed beforehand; they
             are left out of the scores. With 0 the threshold of the settings is taken as it stands.
         false_alarms_per_hour: The most false alarms that the threshold fixed on them may allow.
     """
 
     videos: tuple[str, ...] = ()
-    tuning_drives: int = Field(default=0, ge=0)
+    tuning_videos: int = Field(default=0, ge=0)
     false_alarms_per_hour: float = Field(default=12.0, gt=0)
 
     def settings(self) -> DetectSettings:

@@ -16,7 +16,7 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.event_time import match_events
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Record, Taxonomy, VideoDetections
 
 THRESHOLD_FILE = "threshold.json"
@@ -47,8 +47,8 @@ class FittedThreshold(Record):
     videos: int
     hours: float
     events: int
-    recall: Figure
-    false_alarms_per_hour: Figure
+    recall: Estimate
+    false_alarms_per_hour: Estimate
     warning: str
 
 

@@ -45,7 +45,7 @@ def open_model(
     if not endpoint.base_url:
         from vlm_autodrive.models.loading import model_key
 
-        yield LazyEngine(model), model_key(model)
+        yield LazyLocalEngine(model), model_key(model)
         return
     from vlm_autodrive.engines.served import open_served_engine, served_key
 
@@ -73,7 +73,7 @@ def default_model(reporter: Reporter = SILENT) -> str:
     return SHIPPED_MODEL
 
 
-class LazyEngine:
+class LazyLocalEngine:
     """The local engine of a model, loaded when it is first needed: work that is done already needs none."""
 
     def __init__(self, model: str) -> None:

@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.cases import Cases
-from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.comparison import Diagnostic
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP
 from vlm_autodrive.evaluation.formats import plain
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.records import Outcome, Reasoning, Verdict
 
 _MUCH = 0.1  # of failed clips beyond which the figures are about the failures
@@ -27,7 +27,7 @@ _VARYING = re.compile(r"\S*[/\\]\S+|\b0x[0-9a-f]+\b|\d+(?:\.\d+)?")
 _MAJORITY = "majority"  # the baseline that does so on purpose
 
 
-def answer_faults(cases: Cases, model: str) -> Iterator[Finding]:
+def answer_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """The faults of one model's answers."""
     verdicts = [prediction.verdict for prediction in cases.predictions[model]]
     died_at = _died_at(verdicts)
@@ -58,14 +58,14 @@ def _died_at(verdicts: Sequence[Verdict]) -> int | None:
     return begin
 
 
-def _died(cases: Cases, model: str, verdicts: Sequence[Verdict], begin: int) -> Finding:
+def _died(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], begin: int) -> Diagnostic:
     clip, count = cases.clips[begin].clip_id, len(verdicts) - begin
     where = (
         f"none of the {len(verdicts)} clips was answered"
         if begin == 0
         else f"from clip {begin + 1} of {len(verdicts)} on ({clip}) nothing was answered, {count} clips in all"
     )
-    return Finding(
+    return Diagnostic(
         severity="invalid",
         kind="endpoint_died",
         model=model,
@@ -74,12 +74,12 @@ def _died(cases: Cases, model: str, verdicts: Sequence[Verdict], begin: int) -> 
     )
 
 
-def _failed(cases: Cases, model: str, verdicts: Sequence[Verdict], failed: Sequence[int]) -> Finding:
+def _failed(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], failed: Sequence[int]) -> Diagnostic:
     share = len(failed) / len(verdicts)
     shown = ", ".join(cases.clips[i].clip_id for i in failed[:_SHOWN]) + (" …" if len(failed) > _SHOWN else "")
     by_class = Counter(cases.taxonomy.by_name(cases.truths[i]).label for i in failed)
     classes = ", ".join(f"{count} {label}" for label, count in by_class.most_common())
-    return Finding(
+    return Diagnostic(
         severity="invalid" if share > _MUCH else "warning",
         kind="failed_answers",
         model=model,
@@ -88,12 +88,12 @@ def _failed(cases: Cases, model: str, verdicts: Sequence[Verdict], failed: Seque
     )
 
 
-def _failed_further(cases: Cases, model: str) -> Iterator[Finding]:
+def _failed_further(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Controls and further wordings that failed where the verdict itself did not: not asked, they prove nothing."""
     answered = [p for p in cases.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
     asked = {f"the control {plain(control)}": [p.controls.get(control) for p in answered] for control in OF_EVERY_CLIP}
-    for name in dict.fromkeys(name for p in answered for name in p.other_prompts):
-        asked[f"the wording {plain(name)}"] = [p.other_prompts.get(name) for p in answered]
+    for name in dict.fromkeys(name for p in answered for name in p.prompt_variants):
+        asked[f"the wording {plain(name)}"] = [p.prompt_variants.get(name) for p in answered]
     told, reasons = [], []
     for what, said in asked.items():
         failed = [verdict for verdict in said if verdict is None or verdict.outcome is Outcome.ERROR]
@@ -101,7 +101,7 @@ def _failed_further(cases: Cases, model: str) -> Iterator[Finding]:
             told.append(f"{len(failed)} of {len(said)} under {what}")
             reasons += [verdict for verdict in failed if verdict is not None]
     if told:
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="failed_controls",
             model=model,
@@ -124,13 +124,13 @@ def _reasons(failed: Sequence[Verdict]) -> str:
     return "; ".join([*told, *([f"other reasons ({others} times)"] if others else [])])
 
 
-def _repeated(cases: Cases, model: str) -> Iterator[Finding]:
+def _repeated(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     repeated = cases.repeated.get(model, ())
     if repeated:
         reasons = {p.clip_id: p.verdict.outcome for p in cases.predictions[model]}
         undecided = sum(reasons.get(clip_id) is Outcome.ERROR for clip_id in repeated)
         shown = ", ".join(repeated[:_SHOWN]) + (" …" if len(repeated) > _SHOWN else "")
-        yield Finding(
+        yield Diagnostic(
             severity="invalid",
             kind="duplicated_ids",
             model=model,
@@ -140,14 +140,14 @@ def _repeated(cases: Cases, model: str) -> Iterator[Finding]:
         )
 
 
-def _unreadable(model: str, what: str, given: Sequence[Verdict | Reasoning]) -> Iterator[Finding]:
+def _unreadable(model: str, what: str, given: Sequence[Verdict | Reasoning]) -> Iterator[Diagnostic]:
     if not given:
         return
     outcomes = Counter(one.outcome for one in given)
     unread, refused, cut = (outcomes[o] for o in (Outcome.UNPARSEABLE, Outcome.REFUSED, Outcome.TRUNCATED))
     if (unread + refused) / len(given) > _SOME:
         example = next(one.raw_text for one in given if one.outcome in (Outcome.UNPARSEABLE, Outcome.REFUSED))
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="unparseable_answers",
             model=model,
@@ -156,7 +156,7 @@ def _unreadable(model: str, what: str, given: Sequence[Verdict | Reasoning]) -> 
             f"as “{_short(example)}”.",
         )
     if cut / len(given) > _SOME:
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="truncated_answers",
             model=model,
@@ -170,7 +170,7 @@ def _short(text: str) -> str:
     return words if len(words) <= 80 else words[:79] + "…"
 
 
-def _monotonous(cases: Cases, model: str) -> Iterator[Finding]:
+def _monotonous(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Always the same class, or always an alarm, though the clips are not like that."""
     answers = [answer for answer in cases.answers(model) if answer is not None]
     if len(answers) < _FEWEST:
@@ -184,7 +184,7 @@ def _monotonous(cases: Cases, model: str) -> Iterator[Finding]:
     if alarms >= _ALARMS and len(calm) / len(truths) > 1 - _COMMON:
         wrongly = sum(answer is not None and answer != normal for answer in calm)
         what = f"“{label}”" if constant else "an event"
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="always_alarms",
             model=model,
@@ -193,7 +193,7 @@ def _monotonous(cases: Cases, model: str) -> Iterator[Finding]:
         )
     elif constant and max(Counter(truths).values()) / len(truths) <= _COMMON:
         right = truths.count(commonest) / len(truths)
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="always_same_class",
             model=model,

@@ -7,8 +7,8 @@ window without event ends where one before an event would, and belongs to a time
 import numpy as np
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import Cases, clusters_of
 from vlm_autodrive.evaluation.probabilities import probabilities_of
+from vlm_autodrive.evaluation.samples import EvaluationSamples, clusters_of
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.anticipation import AnticipationScores, anticipation
 from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
@@ -17,7 +17,7 @@ _TOLERANCE_S = 1e-6
 _WORST_OF_EVENT, _WORST_OF_NONE = -1.0, 2.0
 
 
-def anticipation_scores(cases: Cases, model: str, settings: CompareSettings) -> AnticipationScores | None:
+def anticipation_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> AnticipationScores | None:
     """Average precision by seconds before the event; None if the model saw no causal windows.
 
     They are the windows given beside the clips, or else those of the clips that are causal themselves. One without

@@ -9,7 +9,7 @@ from vlm_autodrive.engines.protocol import Answer, Question
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP, Control, no_video, tampered
 from vlm_autodrive.evaluation.isolation import Isolating
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models.prompts import MAIN, other_verdict_prompt, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models.prompts import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
 from vlm_autodrive.video.container import VideoError
 from vlm_autodrive.video.frame_cache import FrameCache
@@ -49,7 +49,7 @@ def questions_of(taxonomy: Taxonomy, settings: EvaluateSettings) -> Questions:
     """What the settings ask for; it depends on no clip."""
     verdicts = {MAIN: verdict_prompt(taxonomy)}
     for wording in settings.prompts:
-        verdicts[wording] = other_verdict_prompt(wording, taxonomy)
+        verdicts[wording] = variant_verdict_prompt(wording, taxonomy)
     reasoning = Question(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
     return Questions(
         {name: Question(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
@@ -168,7 +168,7 @@ class Asking:
             reasoning=None if traced is None else self._reasoning(traced, answers[-1], clip.duration_s),
             frame_times_s=times_s,
             latency_s=round(latency_s, 4),
-            other_prompts=verdicts,
+            prompt_variants=verdicts,
             controls=dict(controls),
         )
 

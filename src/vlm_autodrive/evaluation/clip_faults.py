@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.cases import Cases
-from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.comparison import Diagnostic
 from vlm_autodrive.evaluation.leaks import Shared
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 
 _SHOWN = 3
 _WORDS = {
@@ -15,14 +15,14 @@ _WORDS = {
 }
 
 
-def clip_faults(cases: Cases) -> Iterator[Finding]:
+def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
     """What the clips share with those learnt from, and with each other."""
     known = {clip.clip_id for clip in cases.clips}
     shared = {tie: None for leaks in cases.leaks.values() for tie in leaks.shared}
     told = _told(list(shared), known)
     if told:
         count, words = told
-        yield Finding(
+        yield Diagnostic(
             severity="invalid",
             kind="leaky_split",
             model=None,
@@ -34,7 +34,7 @@ def clip_faults(cases: Cases) -> Iterator[Finding]:
         told = _told(leaks.learnt, known)
         if told:
             count, words = told
-            yield Finding(
+            yield Diagnostic(
                 severity="invalid",
                 kind="leaky_split",
                 model=model,
@@ -42,7 +42,7 @@ def clip_faults(cases: Cases) -> Iterator[Finding]:
                 f"footage with its supervision. {words} Its figures do not hold for clips that it has not seen.",
             )
         if leaks.unknown:
-            yield Finding(
+            yield Diagnostic(
                 severity="warning",
                 kind="training_unknown",
                 model=model,
@@ -54,7 +54,7 @@ def clip_faults(cases: Cases) -> Iterator[Finding]:
         shown = "; ".join(f"{pair.first} and {pair.second}" for pair in list(twice)[:_SHOWN])
         differ = sum(not pair.same_class for pair in twice)
         against = f", {differ} of them with labels that contradict each other" if differ else ""
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="duplicated_clips",
             model=None,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts.files import write_clips
 from vlm_autodrive.artifacts.folders import making, write_text
-from vlm_autodrive.evaluation.cases import read_cases
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.findings import find_faults
+from vlm_autodrive.evaluation.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.scoring import model_scores, pair_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.intervals import few_clusters_warning
@@ -56,7 +56,9 @@ def compare(
     Raises:
         UserError: If the models were not asked about the same clips.
     """
-    cases = read_cases(predictions, validation=validation, ahead=ahead, references=references, judgements=judgements)
+    cases = read_evaluation_samples(
+        predictions, validation=validation, ahead=ahead, references=references, judgements=judgements
+    )
     identity = _Identity(settings=settings, models=tuple(predictions))
     inputs = {
         **predictions,

@@ -6,7 +6,7 @@ from vlm_autodrive.metrics.anticipation import AnticipationScores
 from vlm_autodrive.metrics.calibration import CalibrationScores
 from vlm_autodrive.metrics.curves import RankingScores
 from vlm_autodrive.metrics.event_time import EventTimeScores
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.metrics.paired import McNemar
 from vlm_autodrive.records import Record
 
@@ -14,9 +14,9 @@ from vlm_autodrive.records import Record
 class ClassScores(Record):
     """How one class is found."""
 
-    precision: Figure
-    recall: Figure
-    f1: Figure
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
 
 
 class EventScores(Record):
@@ -30,11 +30,11 @@ class EventScores(Record):
         false_positive_rate: Share of the clips without event that are said to be one.
     """
 
-    accuracy: Figure
-    precision: Figure
-    recall: Figure
-    f1: Figure
-    false_positive_rate: Figure
+    accuracy: Estimate
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    false_positive_rate: Estimate
 
 
 class PromptScores(Record):
@@ -47,10 +47,10 @@ class PromptScores(Record):
         unparseable: Share of answers that name no class, whatever the reason.
     """
 
-    accuracy: Figure
-    macro_f1: Figure
-    first_class_f1: Figure
-    unparseable: Figure
+    accuracy: Estimate
+    macro_f1: Estimate
+    first_class_f1: Estimate
+    unparseable: Estimate
 
 
 class ControlScores(Record):
@@ -63,10 +63,10 @@ class ControlScores(Record):
         same_answer: Share of clips with the same answer as on the true footage.
     """
 
-    accuracy: Figure
-    macro_f1: Figure
-    macro_f1_lost: Figure
-    same_answer: Figure
+    accuracy: Estimate
+    macro_f1: Estimate
+    macro_f1_lost: Estimate
+    same_answer: Estimate
 
 
 class FaithfulnessScores(Record):
@@ -81,10 +81,10 @@ class FaithfulnessScores(Record):
     """
 
     clips: int
-    before: Figure
-    fall_at_event: Figure
-    fall_elsewhere: Figure
-    difference: Figure
+    before: Estimate
+    fall_at_event: Estimate
+    fall_elsewhere: Estimate
+    difference: Estimate
 
 
 class JudgeScores(Record):
@@ -101,10 +101,10 @@ class JudgeScores(Record):
 
     judge: str
     judged: int
-    mean: Figure
+    mean: Estimate
     grades: dict[str, int]
     people: int
-    agreement: Figure | None
+    agreement: Estimate | None
 
 
 class TraceScores(Record):
@@ -120,9 +120,9 @@ class TraceScores(Record):
         judge: None if no judge was asked.
     """
 
-    cites_event: dict[str, Figure]
-    temporal_iou: Figure | None
-    rouge_l: Figure | None
+    cites_event: dict[str, Estimate]
+    temporal_iou: Estimate | None
+    rouge_l: Estimate | None
     references: int
     judge: JudgeScores | None
 
@@ -139,10 +139,10 @@ class TripletScores(Record):
         steps: Mean fall of that probability between neighbours, by ``collision > near_collision`` and so on.
     """
 
-    told_apart: Figure
-    first_class_probability: dict[str, Figure]
-    in_order: Figure | None = None
-    steps: dict[str, Figure] = {}
+    told_apart: Estimate
+    first_class_probability: dict[str, Estimate]
+    in_order: Estimate | None = None
+    steps: dict[str, Estimate] = {}
 
 
 class SliceTest(Record):
@@ -158,12 +158,12 @@ class SliceTest(Record):
 
     field: str
     value: str
-    difference: Figure
+    difference: Estimate
     p_value: float
     p_holm: float
 
 
-class Finding(Record):
+class Diagnostic(Record):
     """Something that a reader has to know before the figures, named for what it is.
 
     Attributes:
@@ -191,8 +191,8 @@ class HardNegativeScores(Record):
 
     count: int
     share: float | None
-    false_positives: Figure
-    false_positives_elsewhere: Figure
+    false_positives: Estimate
+    false_positives_elsewhere: Estimate
 
 
 class ModelScores(Record):
@@ -227,18 +227,18 @@ class ModelScores(Record):
 
     name: str
     n: int
-    accuracy: Figure
-    balanced_accuracy: Figure
-    macro_f1: Figure
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
     per_class: dict[str, ClassScores]
     confusion: tuple[tuple[int, ...], ...]
     outcomes: dict[str, int]
     reasoning_outcomes: dict[str, int]
-    agreement: Figure | None
+    agreement: Estimate | None
     event_time: EventTimeScores | None
     triplets: TripletScores | None
     hard_negatives: HardNegativeScores | None
-    slices: dict[str, dict[str, Figure]]
+    slices: dict[str, dict[str, Estimate]]
     latency_s: float
     event: EventScores | None = None
     ranking: dict[str, RankingScores] = {}
@@ -277,11 +277,11 @@ class PairScores(Record):
     second: str
     mcnemar: McNemar
     p_holm: float
-    accuracy: Figure
-    balanced_accuracy: Figure | None = None
-    macro_f1: Figure
-    recall: dict[str, Figure] = {}
-    f1: dict[str, Figure]
+    accuracy: Estimate
+    balanced_accuracy: Estimate | None = None
+    macro_f1: Estimate
+    recall: dict[str, Estimate] = {}
+    f1: dict[str, Estimate]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
     permutation_p: float | None = None
@@ -309,6 +309,6 @@ class Comparison(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vlm_autodrive.evaluation.comparison import Comparison
 from vlm_autodrive.evaluation.formats import plain, title_of
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 
 _BASELINES = {
     "majority": "it always says the commonest class of the training clips",
@@ -34,10 +34,10 @@ class ControlRow:
 
     label: str
     what: str
-    accuracy: Figure | None = None
-    macro_f1: Figure | None = None
-    lost: Figure | None = None
-    same_answer: Figure | None = None
+    accuracy: Estimate | None = None
+    macro_f1: Estimate | None = None
+    lost: Estimate | None = None
+    same_answer: Estimate | None = None
 
 
 def baseline_rows(figures: Comparison) -> list[ControlRow]:

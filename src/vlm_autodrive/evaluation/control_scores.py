@@ -3,23 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import ControlScores, FaithfulnessScores
 from vlm_autodrive.evaluation.controls import OF_EVERY_CLIP, Control
 from vlm_autodrive.evaluation.probabilities import probabilities_of
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, mean, share
+from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, mean, share
 from vlm_autodrive.metrics.paired import paired_difference
 
 
-def control_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[str, ControlScores]:
+def control_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, ControlScores]:
     """The figures on each control that every clip can be given; empty if none were asked for."""
     asked = [c for c in OF_EVERY_CLIP if any(c in prediction.controls for prediction in cases.predictions[model])]
     return {control: _scores(cases, model, control, settings) for control in asked}
 
 
-def faithfulness_scores(cases: Cases, model: str, settings: CompareSettings) -> FaithfulnessScores | None:
+def faithfulness_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> FaithfulnessScores | None:
     """How the probability falls where the frames of the event are hidden; None if it was not asked for.
 
     The clips are those of the first class that were given both controls, so that the two falls are those of the
@@ -35,7 +35,7 @@ def faithfulness_scores(cases: Cases, model: str, settings: CompareSettings) -> 
     before, at_event, elsewhere = (probabilities[asked, 0] for probabilities, _ in said)
     clusters = [cluster for cluster, counts in zip(cases.clusters, asked, strict=True) if counts]
 
-    def average(values: NDArray[np.float64]) -> Figure:
+    def average(values: NDArray[np.float64]) -> Estimate:
         return mean(values, clusters, settings.resamples, settings.seed)
 
     return FaithfulnessScores(
@@ -47,7 +47,7 @@ def faithfulness_scores(cases: Cases, model: str, settings: CompareSettings) -> 
     )
 
 
-def _scores(cases: Cases, model: str, control: Control, settings: CompareSettings) -> ControlScores:
+def _scores(cases: EvaluationSamples, model: str, control: Control, settings: CompareSettings) -> ControlScores:
     truths, answers, n = cases.truths, cases.answers(model), len(cases.clips)
     said = [prediction.controls.get(control) for prediction in cases.predictions[model]]
     left = [None if verdict is None else verdict.event_class for verdict in said]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from vlm_autodrive.evaluation.answer_faults import answer_faults
-from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.clip_faults import clip_faults
-from vlm_autodrive.evaluation.comparison import Finding, ModelScores
+from vlm_autodrive.evaluation.comparison import Diagnostic, ModelScores
 from vlm_autodrive.evaluation.name_faults import name_faults
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.video_faults import video_faults
 
 _WORST_FIRST = (
@@ -30,7 +30,7 @@ _WORST_FIRST = (
 """Every kind of finding; among those of one severity, in the order in which a reader needs them."""
 
 
-def find_faults(cases: Cases, models: Mapping[str, ModelScores]) -> tuple[Finding, ...]:
+def find_faults(cases: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
     """Every fault found, the worst first.
 
     Args:

@@ -1,6 +1,6 @@
 """How figures, tests and models are written, in the page, the Markdown and the sentences alike."""
 
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 
 _TITLES = {"base": "Before", "tuned": "After", "camera_shake": "Camera shake", "majority": "Commonest class"}
 
@@ -21,31 +21,31 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def figure(shown: Figure | None, digits: int = 2) -> str:
+def figure(shown: Estimate | None, digits: int = 2) -> str:
     """A figure's value; a dash where it is undefined."""
     return "–" if shown is None or shown.value is None else f"{shown.value:.{digits}f}"
 
 
-def interval(shown: Figure | None, digits: int = 2) -> str:
+def interval(shown: Estimate | None, digits: int = 2) -> str:
     """A figure's interval; empty where it has none."""
     if shown is None or shown.low is None or shown.high is None:
         return ""
     return f"{shown.low:.{digits}f} – {shown.high:.{digits}f}"
 
 
-def with_interval(shown: Figure | None, digits: int = 2) -> str:
+def with_interval(shown: Estimate | None, digits: int = 2) -> str:
     """A figure and its interval in brackets."""
     if shown is None or shown.low is None or shown.high is None:
         return figure(shown, digits)
     return f"{figure(shown, digits)} [{shown.low:.{digits}f}, {shown.high:.{digits}f}]"
 
 
-def signed(shown: Figure | None) -> str:
+def signed(shown: Estimate | None) -> str:
     """A difference, with its sign."""
     return "–" if shown is None or shown.value is None else _with_sign(shown.value)
 
 
-def signed_interval(shown: Figure | None) -> str:
+def signed_interval(shown: Estimate | None) -> str:
     """A difference's interval; empty where it has none."""
     if shown is None or shown.low is None or shown.high is None:
         return ""

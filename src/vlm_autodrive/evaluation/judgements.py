@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm_autodrive.artifacts.files import read_judgement_records, read_persons_grades
+from vlm_autodrive.artifacts.files import read_human_ratings, read_judgement_records
 from vlm_autodrive.artifacts.folders import input_key, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparison import JudgeScores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.agreement import ordinal_alpha_figure
+from vlm_autodrive.metrics.agreement import krippendorff_alpha_estimate
 from vlm_autodrive.metrics.intervals import mean
 
 if TYPE_CHECKING:
-    from vlm_autodrive.evaluation.cases import Cases
+    from vlm_autodrive.evaluation.samples import EvaluationSamples
 
 GRADES = (1, 2, 3, 4, 5)
 
@@ -55,7 +55,7 @@ def read_judgements(folder: Path, predictions: Path) -> Judgements:
         )
     records = read_judgement_records(folder)
     by_clip: dict[str, list[int]] = defaultdict(list)
-    for one in read_persons_grades(folder):
+    for one in read_human_ratings(folder):
         by_clip[one.clip_id].append(one.grade)
     return Judgements(
         judge=records[0].judge,
@@ -64,7 +64,7 @@ def read_judgements(folder: Path, predictions: Path) -> Judgements:
     )
 
 
-def judge_scores(cases: "Cases", model: str, settings: CompareSettings) -> JudgeScores | None:
+def judge_scores(cases: "EvaluationSamples", model: str, settings: CompareSettings) -> JudgeScores | None:
     """The grades of a model's traces on the labelled clips; None if no judge was asked."""
     found = cases.judgements.get(model)
     if found is None:
@@ -83,5 +83,5 @@ def judge_scores(cases: "Cases", model: str, settings: CompareSettings) -> Judge
         mean=mean(np.array(grades, dtype=np.float64), [n for _, n in judged], resamples, seed),
         grades={str(grade): counts[grade] for grade in GRADES},
         people=len(both),
-        agreement=ordinal_alpha_figure(units, [n for _, n in both], resamples, seed) if found.people else None,
+        agreement=krippendorff_alpha_estimate(units, [n for _, n in both], resamples, seed) if found.people else None,
     )

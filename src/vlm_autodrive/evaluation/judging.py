@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import JUDGEMENTS_FILE, PEOPLE_FILE, read_clips, read_predictions, read_taxonomy
+from vlm_autodrive.artifacts.files import (
+    HUMAN_RATINGS_FILE,
+    JUDGEMENTS_FILE,
+    read_clips,
+    read_predictions,
+    read_taxonomy,
+)
 from vlm_autodrive.artifacts.folders import artifact_key, input_key, making
 from vlm_autodrive.engines.endpoint.address import endpoint_of
 from vlm_autodrive.engines.endpoint.budget import money_for
@@ -18,8 +24,8 @@ from vlm_autodrive.engines.endpoint.json_answers import read_answer
 from vlm_autodrive.engines.endpoint.settings import Called
 from vlm_autodrive.engines.endpoint.tokens import Cost, most_cost, text_tokens
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.human_ratings import read_human_ratings_of
 from vlm_autodrive.evaluation.judge_prompt import SYSTEM, VERSION, Graded, judge_prompt
-from vlm_autodrive.evaluation.peoples_grades import read_peoples_grades
 from vlm_autodrive.evaluation.settings import JudgeSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl
@@ -109,14 +115,14 @@ def judge(
         if folder is None:
             return out
         wanted = _wanted(predictions)
-        grades = [] if people is None else read_peoples_grades(people, [w.prediction.clip_id for w in wanted])
+        grades = [] if people is None else read_human_ratings_of(people, [w.prediction.clip_id for w in wanted])
         for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
             reporter.say(line)
         job = artifact_key("judging", {"predictions": input_key(predictions)}, identity)
         judgements = run_async(_judge(wanted, settings, job, reporter))
         write_jsonl(folder / JUDGEMENTS_FILE, judgements)
         if people is not None:
-            write_jsonl(folder / PEOPLE_FILE, grades)
+            write_jsonl(folder / HUMAN_RATINGS_FILE, grades)
     return out
 
 
@@ -182,7 +188,7 @@ async def _judge(wanted: Sequence[_Wanted], settings: JudgeSettings, job: str, r
             return await _judged(client, each, settings)
 
         with reporter.task(f"Judging by {settings.model}", len(wanted)) as task:
-            async with aclosing(in_order(wanted, one, settings.most_at_once)) as results:
+            async with aclosing(in_order(wanted, one, settings.max_connections)) as results:
                 async for _, judgement in results:
                     judgements.append(judgement)
                     task.advance(1, client.used())

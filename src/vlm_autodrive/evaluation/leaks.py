@@ -213,13 +213,13 @@ def _taught(model: Path) -> tuple[list[Path], list[str]]:
     if not (model / PROVENANCE).is_file():
         return [], []  # a model from elsewhere: nobody here knows what it has seen
     found, unknown = [], []
-    for name, made_from in read_provenance(model).inputs.items():
-        folder = Path(absolute_from_artifact(made_from.path, model))
+    for name, teacher_inputs in read_provenance(model).inputs.items():
+        folder = Path(absolute_from_artifact(teacher_inputs.path, model))
         if name != "supervision":
             further, missing = _taught(folder)
             found += further
             unknown += missing
-        elif (folder / PROVENANCE).is_file() and read_provenance(folder).key == made_from.key:
+        elif (folder / PROVENANCE).is_file() and read_provenance(folder).key == teacher_inputs.key:
             found.append(folder)
         else:
             unknown.append(folder.name)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from vlm_autodrive.evaluation.comparison import ModelScores
 from vlm_autodrive.evaluation.probabilities import ANY_EVENT
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Taxonomy
 
 
-def main_rows(models: Mapping[str, ModelScores], taxonomy: Taxonomy) -> list[tuple[str, list[Figure | None]]]:
+def main_rows(models: Mapping[str, ModelScores], taxonomy: Taxonomy) -> list[tuple[str, list[Estimate | None]]]:
     """The name of each figure and its value for each model; figures that no model has are left out.
 
     Args:
@@ -27,8 +27,8 @@ def right_answers(scores: ModelScores) -> str:
     return "–" if share is None else f"{round(share * scores.n)} of {scores.n} = {100 * share:.2f} %"
 
 
-def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Figure | None]:
-    named: dict[str, Figure | None] = {
+def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | None]:
+    named: dict[str, Estimate | None] = {
         "accuracy": scores.accuracy,
         "balanced accuracy": scores.balanced_accuracy,
         "macro-F1": scores.macro_f1,

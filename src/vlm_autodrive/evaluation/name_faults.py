@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from vlm_autodrive.evaluation.cases import Cases
-from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.comparison import Diagnostic
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.video_faults import WITHOUT_VIDEO, agreement, answers_on
 from vlm_autodrive.metrics.intervals import mean
 from vlm_autodrive.records import Clip
@@ -29,7 +29,7 @@ _FOLLOWS = 0.9  # kappa from which on answers are as good as given by the names
 Labels = NDArray[np.intp]
 
 
-def name_faults(cases: Cases) -> Iterator[Finding]:
+def name_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
     """Whether the names tell the class, and which models go by them.
 
     That names tell the class is a fault of the clips and no proof against a model that is right. A model is accused if
@@ -48,7 +48,7 @@ def name_faults(cases: Cases) -> Iterator[Finding]:
             for model in cases.predictions
             if any(answer is not None for answer in cases.answers(model))
         ]
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="names_tell_class",
             model=None,
@@ -59,7 +59,7 @@ def name_faults(cases: Cases) -> Iterator[Finding]:
     for model in cases.predictions:
         reason = _without_video(cases, model, names) or _beyond_truth(cases, model, names)
         if reason:
-            yield Finding(
+            yield Diagnostic(
                 severity="invalid",
                 kind="follows_file_name",
                 model=model,
@@ -68,7 +68,7 @@ def name_faults(cases: Cases) -> Iterator[Finding]:
             )
 
 
-def _without_video(cases: Cases, model: str, names: "_Names") -> str:
+def _without_video(cases: EvaluationSamples, model: str, names: "_Names") -> str:
     """How the answers follow the names with nothing to see; empty if they do not."""
     for control, words in WITHOUT_VIDEO.items():
         places, answers = answers_on(cases, model, control)
@@ -78,7 +78,7 @@ def _without_video(cases: Cases, model: str, names: "_Names") -> str:
     return ""
 
 
-def _beyond_truth(cases: Cases, model: str, names: "_Names") -> str:
+def _beyond_truth(cases: EvaluationSamples, model: str, names: "_Names") -> str:
     """How the answers follow the names better than the truth; empty if they do not."""
     answers = cases.answers(model)
     told = names.tell(answers, _FOLLOWS)

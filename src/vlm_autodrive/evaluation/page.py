@@ -18,8 +18,8 @@ from vlm_autodrive.evaluation.examples import Example, ExampleGroup
 from vlm_autodrive.evaluation.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.probability_charts import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.verdict import headline_pair, p_of
-from vlm_autodrive.metrics.drive_search import DriveSearch
-from vlm_autodrive.metrics.intervals import Figure, undefined
+from vlm_autodrive.metrics.intervals import Estimate, undefined
+from vlm_autodrive.metrics.long_video_search import LongVideoSearch
 from vlm_autodrive.pages import page_templates
 from vlm_autodrive.records import Outcome, Taxonomy
 
@@ -58,7 +58,7 @@ class Page:
     flips: Sequence[ClipList]
     errors: Sequence[Example]
     examples: Sequence[ExampleGroup]
-    drives: DriveSearch | None
+    drives: LongVideoSearch | None
     timelines: Sequence[Path]
 
     @property
@@ -130,7 +130,7 @@ def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
     """Before and after by figure and by class, and everyone's macro-F1."""
     models, first = page.figures.models, page.taxonomy.classes[0]
 
-    def group(label: str, figure_of: Callable[[ModelScores], Figure], names: Sequence[str] = page.main) -> BarGroup:
+    def group(label: str, figure_of: Callable[[ModelScores], Estimate], names: Sequence[str] = page.main) -> BarGroup:
         return BarGroup(label, tuple((styles[name], figure_of(models[name])) for name in names))
 
     overall = [
@@ -150,13 +150,13 @@ def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
     return charts
 
 
-def _f1_of(name: str) -> Callable[[ModelScores], Figure]:
+def _f1_of(name: str) -> Callable[[ModelScores], Estimate]:
     return lambda model: model.per_class[name].f1
 
 
-def _event_recall(model: ModelScores) -> Figure:
+def _event_recall(model: ModelScores) -> Estimate:
     return undefined(model.n) if model.event is None else model.event.recall
 
 
-def _false_alarms(model: ModelScores) -> Figure:
+def _false_alarms(model: ModelScores) -> Estimate:
     return undefined(model.n) if model.event is None else model.event.false_positive_rate

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.cases import Cases
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.abstention import risk_coverage
 from vlm_autodrive.metrics.calibration import (
     CalibrationScores,
     at_temperature,
-    calibration_figures,
+    calibration_estimates,
     fit_temperature,
     temperature_warning,
 )
@@ -30,7 +30,7 @@ _SLACK = 1e-3
 Floats = NDArray[np.float64]
 
 
-def ranking_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[str, RankingScores]:
+def ranking_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, RankingScores]:
     """How well probabilities rank, for each class and any event; empty without probabilities.
 
     Raises:
@@ -56,7 +56,7 @@ def ranking_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[
     }
 
 
-def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> CalibrationScores | None:
+def calibration_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> CalibrationScores | None:
     """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities.
 
     Raises:
@@ -79,14 +79,14 @@ def calibration_scores(cases: Cases, model: str, settings: CompareSettings) -> C
     if count:
         temperature = fit_temperature(fitted_on[fit_given], fit_truths[fit_given])
         cooled = at_temperature(probabilities[given], temperature)
-        scaled = calibration_figures(cooled, truths[given], clusters, **how)
+        scaled = calibration_estimates(cooled, truths[given], clusters, **how)
     confidence = np.where(given, probabilities.max(axis=1), _BELOW_ALL)
     curve, area = risk_coverage(confidence, given & (probabilities.argmax(axis=1) == truths), cases.clusters, **how)
     return CalibrationScores(
         n=int(given.sum()),
         without=int((~given).sum()),
         source=source,
-        plain=calibration_figures(probabilities[given], truths[given], clusters, **how),
+        plain=calibration_estimates(probabilities[given], truths[given], clusters, **how),
         temperature=temperature,
         validation_clips=count,
         scaled=scaled,

@@ -7,7 +7,7 @@ shows that the model took on their manner, not that it saw what happened.
 import re
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_items
+from vlm_autodrive.artifacts.files import read_samples
 from vlm_autodrive.artifacts.folders import input_key
 from vlm_autodrive.errors import UserError
 
@@ -24,8 +24,8 @@ def read_references(supervision: Path) -> dict[str, str]:
     """
     input_key(supervision, "supervision")
     references: dict[str, str] = {}
-    for item in read_items(supervision):
-        thoughts = _THOUGHTS.search(item.target) if item.kind == "reasoning" and item.accepted else None
+    for item in read_samples(supervision):
+        thoughts = _THOUGHTS.search(item.target) if item.type == "reasoning" and item.accepted else None
         if thoughts is not None:
             references.setdefault(item.clip_id, thoughts.group(1))
     if not references:

@@ -6,13 +6,13 @@ from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
 from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.evaluation.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
-from vlm_autodrive.evaluation.comparison import Finding, ModelScores, PairScores
+from vlm_autodrive.evaluation.comparison import Diagnostic, ModelScores, PairScores
 from vlm_autodrive.evaluation.examples import make_examples
 from vlm_autodrive.evaluation.markdown import markdown
 from vlm_autodrive.evaluation.page import Page, render
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.evaluation.verdict import before_and_after, data_notes, verdict
-from vlm_autodrive.metrics.drive_search import DriveSearch, read_drives
+from vlm_autodrive.metrics.long_video_search import LongVideoSearch, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Prediction, Record, read_jsonl
 
@@ -40,10 +40,10 @@ class Report(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]
-    drives: DriveSearch | None
+    drives: LongVideoSearch | None
 
 
 def write_report(
@@ -82,7 +82,7 @@ def write_report(
         errors, examples = make_examples(
             clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
         )
-        searched = None if drives is None else read_drives(drives)
+        searched = None if drives is None else read_long_videos(drives)
         page = Page(
             title=settings.title,
             verdict=verdict(figures, taxonomy),

@@ -38,7 +38,7 @@ class _Identity(Settings):
     """
 
     split: str
-    batch_clips: int
+    eval_batch_size: int
     max_new_tokens: int
     controls: tuple[Control, ...]
     hide_s: float
@@ -120,7 +120,7 @@ def evaluate_with_engine(
     questions = questions_of(taxonomy, settings)
     identity = _Identity(
         split=settings.split,
-        batch_clips=settings.batch_clips,
+        eval_batch_size=settings.eval_batch_size,
         max_new_tokens=settings.max_new_tokens,
         controls=settings.controls,
         hide_s=settings.hide_s,
@@ -200,7 +200,7 @@ def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
 
 
 def _has_error(prediction: Prediction) -> bool:
-    said = [prediction.verdict, *prediction.other_prompts.values(), *prediction.controls.values()]
+    said = [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
     traced = prediction.reasoning
     return any(verdict.outcome is Outcome.ERROR for verdict in said) or (
         traced is not None and traced.outcome is Outcome.ERROR
@@ -221,28 +221,28 @@ def _ask(
     """Predictions for the clips that none is kept for, saved batch by batch in ``folder``."""
     known = {prediction.clip_id for prediction in kept}
     todo = [clip for clip in wanted if clip.clip_id not in known]
-    done = _saved(folder / ANSWERED_FILE, settings.batch_clips, len(todo))
+    done = _saved(folder / ANSWERED_FILE, settings.eval_batch_size, len(todo))
     waiting = todo[len(done) :]
     unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
     works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
     asking = Asking(Isolating(engine, works=works), engine.name, questions, taxonomy, cache, unreadable, settings)
     with reporter.task(f"Asking {engine.name}", len(todo), len(done)) as task:
-        for begin in range(0, len(waiting), settings.batch_clips):
-            predictions = asking.predictions(waiting[begin : begin + settings.batch_clips])
+        for begin in range(0, len(waiting), settings.eval_batch_size):
+            predictions = asking.predictions(waiting[begin : begin + settings.eval_batch_size])
             append_jsonl(folder / ANSWERED_FILE, predictions)
             done += predictions
             task.advance(len(predictions))
     return done
 
 
-def _saved(path: Path, batch_clips: int, clips: int) -> list[Prediction]:
+def _saved(path: Path, eval_batch_size: int, clips: int) -> list[Prediction]:
     """What an interrupted run saved, without a batch of which only a part was written.
 
     Beside the same clips a clip's probabilities come out the same to the last digit; so whole batches are
     asked, and a run that was killed ends with the figures of one that was not.
     """
     saved = read_partial_jsonl(path, Prediction)
-    torn = len(saved) % batch_clips
+    torn = len(saved) % eval_batch_size
     if torn and len(saved) < clips:
         saved = saved[:-torn]
         write_jsonl(path, saved)

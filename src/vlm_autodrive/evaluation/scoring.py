@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.anticipating import anticipation_scores
-from vlm_autodrive.evaluation.cases import Cases
+from vlm_autodrive.evaluation.binary_task import event_scores
 from vlm_autodrive.evaluation.comparison import ClassScores, ModelScores, PairScores
 from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
 from vlm_autodrive.evaluation.probabilities import calibration_scores, ranking_scores
 from vlm_autodrive.evaluation.prompt_spread import prompt_scores
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.evaluation.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
 from vlm_autodrive.evaluation.traces import event_shown, trace_scores
-from vlm_autodrive.evaluation.two_classes import event_scores
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
-from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, share, wilson
+from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, share, wilson
 from vlm_autodrive.metrics.paired import LEVEL, clips_to_settle, design_effect, mcnemar, paired_differences
 from vlm_autodrive.metrics.permutation import sign_flip_p_value
 from vlm_autodrive.records import Outcome, Prediction
@@ -26,7 +26,7 @@ from vlm_autodrive.records import Outcome, Prediction
 Floats = NDArray[np.float64]
 
 
-def model_scores(cases: Cases, model: str, settings: CompareSettings) -> ModelScores:
+def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> ModelScores:
     """All figures of one model."""
     names = cases.taxonomy.names
     predictions = cases.predictions[model]
@@ -34,10 +34,10 @@ def model_scores(cases: Cases, model: str, settings: CompareSettings) -> ModelSc
     per_cluster = _per_cluster(cases, model)
     independent = len(per_cluster) == len(cases.clips)
 
-    def figure(statistic: Callable[[Floats], Floats], n: float) -> Figure:
+    def figure(statistic: Callable[[Floats], Floats], n: float) -> Estimate:
         return cluster_bootstrap(per_cluster, statistic, int(n), resamples=settings.resamples, seed=settings.seed)
 
-    def proportion(statistic: Callable[[Floats], Floats], hits: float, n: float) -> Figure:
+    def proportion(statistic: Callable[[Floats], Floats], hits: float, n: float) -> Estimate:
         return wilson(int(hits), int(n)) if independent else figure(statistic, n)
 
     support, said = table.sum(axis=1), table.sum(axis=0)
@@ -77,7 +77,7 @@ def model_scores(cases: Cases, model: str, settings: CompareSettings) -> ModelSc
     )
 
 
-def pair_scores(cases: Cases, first: str, second: str, settings: CompareSettings) -> PairScores:
+def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: CompareSettings) -> PairScores:
     """One model against another; the adjusted p-value is filled in once all pairs are known."""
     right = {
         model: [answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)]
@@ -128,7 +128,7 @@ def _latency_s(predictions: Sequence[Prediction]) -> float:
     return float(np.median(taken)) if taken else 0.0
 
 
-def _per_cluster(cases: Cases, model: str) -> Floats:
+def _per_cluster(cases: EvaluationSamples, model: str) -> Floats:
     tables = classification.one_hot_confusion(cases.truths, cases.answers(model), cases.taxonomy.names)
     return cluster_sums(tables, cases.clusters)
 
@@ -137,7 +137,7 @@ def _column(statistic: Callable[[Floats], Floats], k: int) -> Callable[[Floats],
     return lambda totals: statistic(totals)[..., k]
 
 
-def _agreement(cases: Cases, model: str, settings: CompareSettings) -> Figure | None:
+def _agreement(cases: EvaluationSamples, model: str, settings: CompareSettings) -> Estimate | None:
     """How often trace and direct verdict name the same class, where both name one."""
     predictions = cases.predictions[model]
     if all(p.reasoning is None for p in predictions):
@@ -151,7 +151,7 @@ def _agreement(cases: Cases, model: str, settings: CompareSettings) -> Figure | 
     return share(hits, [cluster for _, cluster in both], settings.resamples, settings.seed)
 
 
-def _event_time(cases: Cases, model: str, settings: CompareSettings) -> EventTimeScores | None:
+def _event_time(cases: EvaluationSamples, model: str, settings: CompareSettings) -> EventTimeScores | None:
     """The moments cited for events whose class the direct verdict has right."""
     if all(p.reasoning is None for p in cases.predictions[model]):
         return None

@@ -5,7 +5,7 @@ from pydantic import Field
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings
 from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.evaluation.controls import Control
-from vlm_autodrive.models.prompts import Wording
+from vlm_autodrive.models.prompts import PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video.frames import SamplingSettings
@@ -27,7 +27,7 @@ class EvaluateSettings(Settings):
         seed: Of the order of the control shuffled.
         sampling: Changes to how frames are taken; what is not named stays as the model was trained with, or at
             its default for a model without a card of ours.
-        batch_clips: Clips given to the engine at once; results are saved after each batch.
+        eval_batch_size: Clips given to the engine at once; results are saved after each batch.
         max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
         frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
         cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
@@ -36,12 +36,12 @@ class EvaluateSettings(Settings):
 
     split: Split = "test"
     reasoning: bool = True
-    prompts: tuple[Wording, ...] = ("short", "checklist", "expert", "reversed")
+    prompts: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed")
     controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
     hide_s: float = Field(0.75, gt=0)
     seed: int = 0
     sampling: SamplingSettings | None = None
-    batch_clips: int = Field(16, ge=1)
+    eval_batch_size: int = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: str | None = None
     cache_workers: int = Field(0, ge=0)

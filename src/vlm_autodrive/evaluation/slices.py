@@ -7,11 +7,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.probabilities import probabilities_of
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.intervals import Figure, Ratio, bootstrap_figure, cluster_sums, mean, resampled_sums, share
+from vlm_autodrive.metrics.intervals import (
+    Estimate,
+    Ratio,
+    bootstrap_estimate,
+    cluster_sums,
+    mean,
+    resampled_sums,
+    share,
+)
 from vlm_autodrive.metrics.paired import holm
 from vlm_autodrive.metrics.permutation import slice_p_value
 from vlm_autodrive.records import Clip
@@ -21,7 +29,7 @@ _FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
 
-def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> TripletScores | None:
+def triplet_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> TripletScores | None:
     """How matched triplets are told apart; None if no triplet is complete, with each class once."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, clip in enumerate(cases.clips):
@@ -39,7 +47,7 @@ def triplet_scores(cases: Cases, model: str, settings: CompareSettings) -> Tripl
     triplets = [{truths[i]: of_first_class[i] for i in indices} for indices in complete]
     given = any(p is not None for triplet in triplets for p in triplet.values())
 
-    def mean_of(values: Sequence[float | None]) -> Figure:
+    def mean_of(values: Sequence[float | None]) -> Estimate:
         known = [(value, cluster) for value, cluster in zip(values, clusters, strict=True) if value is not None]
         return mean(np.array([value for value, _ in known]), [c for _, c in known], settings.resamples, settings.seed)
 
@@ -76,7 +84,7 @@ def _falls(probabilities: Sequence[float | None]) -> bool:
     return all((_fall(one, next_one) or 0.0) > 0 for one, next_one in pairwise(probabilities))
 
 
-def hard_negative_scores(cases: Cases, model: str, settings: CompareSettings) -> HardNegativeScores | None:
+def hard_negative_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> HardNegativeScores | None:
     """False alarms on normal clips that were made to look like an event; None if there are none."""
     normal = [i for i, clip in enumerate(cases.clips) if clip.event_class == cases.taxonomy.normal.name]
     hard = [i for i in normal if is_hard_negative(cases.clips[i])]
@@ -84,7 +92,7 @@ def hard_negative_scores(cases: Cases, model: str, settings: CompareSettings) ->
         return None
     answers = cases.answers(model)
 
-    def false_positives(indices: list[int]) -> Figure:
+    def false_positives(indices: list[int]) -> Estimate:
         hits = np.array([answers[i] in cases.taxonomy.event_names for i in indices], dtype=bool)
         return share(hits, [cases.clusters[i] for i in indices], settings.resamples, settings.seed)
 
@@ -96,17 +104,17 @@ def hard_negative_scores(cases: Cases, model: str, settings: CompareSettings) ->
     )
 
 
-def slice_scores(cases: Cases, model: str, settings: CompareSettings) -> dict[str, dict[str, Figure]]:
+def slice_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, dict[str, Estimate]]:
     """Accuracy by each field and each of its values that has enough clips."""
     right = _right(cases, model)
-    by_field: dict[str, dict[str, Figure]] = {}
+    by_field: dict[str, dict[str, Estimate]] = {}
     for field, value, indices in _slices(cases, settings):
         clusters = [cases.clusters[i] for i in indices]
         by_field.setdefault(field, {})[value] = share(right[indices], clusters, settings.resamples, settings.seed)
     return by_field
 
 
-def slice_tests(cases: Cases, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
+def slice_tests(cases: EvaluationSamples, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
     """Every slice against the rest, adjusted for their number."""
     right, clusters = _right(cases, model), cases.clusters
     having = {field: np.array([bool(slice_value(clip, field)) for clip in cases.clips]) for field in _FIELDS}
@@ -129,7 +137,7 @@ def slice_tests(cases: Cases, model: str, settings: CompareSettings) -> tuple[Sl
         difference = float(_difference(table.sum(axis=0)[None])[0])
         bearing = int(min((table[:, 1] > 0).sum(), (table[:, 3] > 0).sum()))
         n, drawn = int(table[:, 1].sum()), _difference(totals[:, k])
-        figures.append(bootstrap_figure(difference, drawn, bearing, n, proportion=False))
+        figures.append(bootstrap_estimate(difference, drawn, bearing, n, proportion=False))
         counts = table[table[:, [1, 3]].any(axis=1)].astype(np.int64)
         p_values.append(slice_p_value(counts[:, :2], counts[:, 2:], seed=settings.seed))
     return tuple(
@@ -174,7 +182,7 @@ def _family(clip: Clip) -> str:
     return min(inside, key=lambda encounter: abs(encounter.time_s - event_time_s)).family
 
 
-def _slices(cases: Cases, settings: CompareSettings) -> Iterator[tuple[str, str, list[int]]]:
+def _slices(cases: EvaluationSamples, settings: CompareSettings) -> Iterator[tuple[str, str, list[int]]]:
     """Each field, each of its values that has enough clips, and the places of these clips."""
     lengths = list(_LENGTHS_S.values())
     for field in _FIELDS:
@@ -188,7 +196,7 @@ def _slices(cases: Cases, settings: CompareSettings) -> Iterator[tuple[str, str,
                 yield field, value, members[value]
 
 
-def _right(cases: Cases, model: str) -> NDArray[np.bool_]:
+def _right(cases: EvaluationSamples, model: str) -> NDArray[np.bool_]:
     return np.array([answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)])
 
 

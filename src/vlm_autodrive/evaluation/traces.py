@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import TraceScores
 from vlm_autodrive.evaluation.judgements import judge_scores
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.event_time import TOLERANCES_S
-from vlm_autodrive.metrics.intervals import Figure, Ratio, cluster_bootstrap, cluster_sums, renumbered, share
+from vlm_autodrive.metrics.intervals import Estimate, Ratio, cluster_bootstrap, cluster_sums, renumbered, share
 from vlm_autodrive.metrics.rouge import rouge_l
 from vlm_autodrive.metrics.temporal_iou import temporal_iou
 from vlm_autodrive.records import Clip, Reasoning
@@ -19,7 +19,7 @@ _ROUNDING_S = 1e-9
 Trace = tuple[Clip, int, Reasoning]
 
 
-def trace_scores(cases: Cases, model: str, settings: CompareSettings) -> TraceScores | None:
+def trace_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> TraceScores | None:
     """Figures of the traces; None if none were asked for.
 
     A trace that failed stays in every denominator: it cites nothing and resembles nothing.
@@ -35,7 +35,7 @@ def trace_scores(cases: Cases, model: str, settings: CompareSettings) -> TraceSc
     from_alert = [trace for trace in shown if trace[0].alert_time_s is not None]
     referred = [trace for trace in traces if trace[0].clip_id in cases.references]
 
-    def mean_of(some: Sequence[Trace], figure: Callable[[Clip, Reasoning], float]) -> Figure | None:
+    def mean_of(some: Sequence[Trace], figure: Callable[[Clip, Reasoning], float]) -> Estimate | None:
         if not some:
             return None
         rows = np.array([(figure(clip, reasoning), 1.0) for clip, _, reasoning in some])
@@ -56,7 +56,7 @@ def event_shown(clip: Clip) -> bool:
     return clip.event_time_s is not None and 0 <= clip.event_time_s <= clip.duration_s
 
 
-def _cites_event(shown: Sequence[Trace], settings: CompareSettings) -> dict[str, Figure]:
+def _cites_event(shown: Sequence[Trace], settings: CompareSettings) -> dict[str, Estimate]:
     """The share of traces that cite a moment within each tolerance of the event."""
     nearest = np.array(
         [

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.cases import Cases
-from vlm_autodrive.evaluation.comparison import Finding
+from vlm_autodrive.evaluation.comparison import Diagnostic
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.intervals import cluster_bootstrap, cluster_sums, renumbered
 from vlm_autodrive.metrics.paired import paired_difference
@@ -26,7 +26,7 @@ _LUCK_PERCENTILE = 99
 Answers = Sequence[str | None]
 
 
-def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
+def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Whether a model's score comes from the video.
 
     A control's macro-F1 is *earned* if its whole interval lies above what its answers reach in 99 of 100 random deals
@@ -48,7 +48,7 @@ def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
         elif earned:
             partly.append(keeps)
     if ignoring:
-        yield Finding(
+        yield Diagnostic(
             severity="invalid",
             kind="ignores_video",
             model=model,
@@ -57,7 +57,7 @@ def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
         )
         return
     if partly:
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="part_without_video",
             model=model,
@@ -66,7 +66,7 @@ def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
         )
     tried = _Tried(cases, model, _SHUFFLED)
     if tried.is_earned and tried.loses_little:
-        yield Finding(
+        yield Diagnostic(
             severity="warning",
             kind="ignores_order",
             model=model,
@@ -75,7 +75,7 @@ def video_faults(cases: Cases, model: str) -> Iterator[Finding]:
         )
 
 
-def answers_on(cases: Cases, model: str, control: str) -> tuple[list[int], list[str | None]]:
+def answers_on(cases: EvaluationSamples, model: str, control: str) -> tuple[list[int], list[str | None]]:
     """The places of the clips that a control was tried on, and the answers there."""
     places = [i for i, p in enumerate(cases.predictions[model]) if control in p.controls]
     return places, [cases.predictions[model][i].controls[control].event_class for i in places]
@@ -98,7 +98,7 @@ def agreement(first: Answers, second: Answers) -> float:
 class _Tried:
     """A model's answers on a control, beside those on the same clips untouched."""
 
-    def __init__(self, cases: Cases, model: str, control: str) -> None:
+    def __init__(self, cases: EvaluationSamples, model: str, control: str) -> None:
         self.places, self.changed = answers_on(cases, model, control)
         answers, truths = cases.answers(model), cases.truths
         self.answers = [answers[i] for i in self.places]

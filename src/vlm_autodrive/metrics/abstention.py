@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from vlm_autodrive.metrics.curves import Curve, thinned, weighted
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, bootstrap_figure, renumbered
+from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ def risk_coverage(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> tuple[Curve, Figure]:
+) -> tuple[Curve, Estimate]:
     """The curve and the area under it; clips of equal confidence come in random order, and the mean over all is taken.
 
     Args:
@@ -53,7 +53,7 @@ def risk_coverage(
     curve = Curve(
         x=tuple(coverage[chosen].tolist()), y=tuple(risk[chosen].tolist()), thresholds=tuple(levels[chosen].tolist())
     )
-    return curve, bootstrap_figure(float(whole[0]), drawn, width, len(confidence))
+    return curve, bootstrap_estimate(float(whole[0]), drawn, width, len(confidence))
 
 
 def _runs(answered: NDArray[np.intp], wrong: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
-    Figure,
-    bootstrap_figure,
+    Estimate,
+    bootstrap_estimate,
     cluster_sums,
     renumbered,
     resampled_sums,
@@ -22,7 +22,7 @@ from vlm_autodrive.metrics.intervals import (
 Floats = NDArray[np.float64]
 
 
-def ordinal_alpha(units: Sequence[Sequence[float]]) -> float:
+def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float:
     """Krippendorff's alpha of grades with an order: 1 is full agreement, 0 is what chance gives.
 
     Args:
@@ -34,9 +34,9 @@ def ordinal_alpha(units: Sequence[Sequence[float]]) -> float:
     return float(_alpha(_coincidences(units).sum(axis=0)[None])[0])
 
 
-def ordinal_alpha_figure(
+def krippendorff_alpha_estimate(
     units: Sequence[Sequence[float]], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0
-) -> Figure:
+) -> Estimate:
     """The same with the interval of the cluster bootstrap.
 
     Args:
@@ -52,7 +52,7 @@ def ordinal_alpha_figure(
     per_cluster = cluster_sums(pairs, renumbered([clusters[index] for index in counted]))
     value, drawn = float(_alpha(per_cluster.sum(axis=0)[None])[0]), _alpha(resampled_sums(per_cluster, resamples, seed))
     # All clusters bear on it, also those whose graders agree and that so have no alpha of their own.
-    return bootstrap_figure(value, drawn, len(per_cluster), len(counted), proportion=False)
+    return bootstrap_estimate(value, drawn, len(per_cluster), len(counted), proportion=False)
 
 
 def _coincidences(units: Sequence[Sequence[float]]) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.curves import areas
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, bootstrap_figure, renumbered
+from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered
 from vlm_autodrive.records import Record
 
 Floats = NDArray[np.float64]
@@ -29,8 +29,8 @@ class AnticipationScores(Record):
         left_out: Clips in none of these, since no causal window could be cut, such as where the warning comes later.
     """
 
-    average_precision: dict[str, Figure]
-    mean_average_precision: Figure
+    average_precision: dict[str, Estimate]
+    mean_average_precision: Estimate
     clips: dict[str, tuple[int, int]]
     chance: dict[str, float]
     left_out: int = 0
@@ -52,8 +52,8 @@ class TimeToAlert(Record):
     threshold: float
     horizon_s: float
     events: int
-    warned: Figure
-    median_s: Figure
+    warned: Estimate
+    median_s: Estimate
     mean_s: float | None
     mean_of_always_alarming_s: float | None
 
@@ -86,9 +86,9 @@ def anticipation(
     found = [areas(given[g], wanted[g], numbers[g], count, resamples=resamples, seed=seed) for g in groups.values()]
     values, drawn = [value[0] for value, _ in found], [rows[0] for _, rows in found]
 
-    def figure(value: float, resampled: Floats, indices: NDArray[np.intp]) -> Figure:
+    def figure(value: float, resampled: Floats, indices: NDArray[np.intp]) -> Estimate:
         with_event = len(set(numbers[indices][wanted[indices]].tolist()))
-        return bootstrap_figure(value, resampled, with_event, len(indices))
+        return bootstrap_estimate(value, resampled, with_event, len(indices))
 
     return AnticipationScores(
         average_precision={

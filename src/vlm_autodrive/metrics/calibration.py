@@ -15,7 +15,7 @@ from vlm_autodrive.metrics.curves import Curve
 from vlm_autodrive.metrics.intervals import (
     NO_SPREAD,
     RESAMPLES,
-    Figure,
+    Estimate,
     cluster_sums,
     mean,
     percentile_bounds,
@@ -50,10 +50,10 @@ class ReliabilityBin(Record):
 
     n: int
     confidence: float
-    right: Figure
+    right: Estimate
 
 
-class CalibrationFigures(Record):
+class CalibrationEstimates(Record):
     """How far probabilities can be taken at their word.
 
     Attributes:
@@ -63,9 +63,9 @@ class CalibrationFigures(Record):
         bins: The bins of the reliability plot.
     """
 
-    ece: Figure
-    brier: Figure
-    nll: Figure
+    ece: Estimate
+    brier: Estimate
+    nll: Estimate
     bins: tuple[ReliabilityBin, ...]
 
 
@@ -89,23 +89,23 @@ class CalibrationScores(Record):
     n: int
     without: int
     source: str
-    plain: CalibrationFigures
+    plain: CalibrationEstimates
     temperature: float | None
     validation_clips: int
-    scaled: CalibrationFigures | None
+    scaled: CalibrationEstimates | None
     risk_coverage: Curve
-    aurc: Figure
+    aurc: Estimate
     warning: str = ""
 
 
-def calibration_figures(
+def calibration_estimates(
     probabilities: Floats,
     truths: NDArray[np.intp],
     clusters: Sequence[int],
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> CalibrationFigures:
+) -> CalibrationEstimates:
     """The figures of some probabilities.
 
     Args:
@@ -120,7 +120,7 @@ def calibration_figures(
     place = equal_mass_bins(confidence, bins_for(len(confidence)))
     true_probability = probabilities[np.arange(len(truths)), truths]
     distance = ((probabilities - np.eye(probabilities.shape[1])[truths]) ** 2).sum(axis=1)
-    return CalibrationFigures(
+    return CalibrationEstimates(
         ece=_ece_figure(confidence, right, place, groups, resamples, seed),
         brier=mean(distance, groups, resamples, seed),
         nll=mean(-np.log(np.maximum(true_probability, FLOOR)), groups, resamples, seed),
@@ -159,7 +159,7 @@ def _ece_figure(
     groups: Sequence[int],
     resamples: int,
     seed: int,
-) -> Figure:
+) -> Estimate:
     """The error with an interval that holds for calibrated models too; the bins stay put.
 
     Chance gaps in the bins add up whatever their sign, so the estimate lies above the truth, most of all where that
@@ -183,7 +183,7 @@ def _ece_figure(
     low, high = max(0.0, value - most), max(value, high)
     if low == high:
         return undefined(len(groups), NO_SPREAD).model_copy(update={"value": value})
-    return Figure(value=value, low=low, high=high, n=len(groups), method=_ECE_METHOD)
+    return Estimate(value=value, low=low, high=high, n=len(groups), method=_ECE_METHOD)
 
 
 def fit_temperature(probabilities: Floats, truths: NDArray[np.intp]) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, bootstrap_figure, renumbered, resampled_counts
+from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered, resampled_counts
 from vlm_autodrive.records import Record
 
 PRECISION = 0.9
@@ -55,10 +55,10 @@ class RankingScores(Record):
     """
 
     positives: int
-    average_precision: Figure
-    auroc: Figure
-    recall_at_precision: Figure
-    recall_at_false_positive_rate: Figure
+    average_precision: Estimate
+    auroc: Estimate
+    recall_at_precision: Estimate
+    recall_at_false_positive_rate: Estimate
     precision_recall: Curve
     roc: Curve
 
@@ -97,10 +97,10 @@ def ranking(
     precision_recall, roc = _curves(scores, positive)
     return RankingScores(
         positives=positives,
-        average_precision=bootstrap_figure(found, drawn[0], with_positive, n),
-        auroc=bootstrap_figure(area, drawn[1], both, n),
-        recall_at_precision=bootstrap_figure(at_precision, drawn[2], with_positive, positives),
-        recall_at_false_positive_rate=bootstrap_figure(at_rate, drawn[3], with_positive, positives),
+        average_precision=bootstrap_estimate(found, drawn[0], with_positive, n),
+        auroc=bootstrap_estimate(area, drawn[1], both, n),
+        recall_at_precision=bootstrap_estimate(at_precision, drawn[2], with_positive, positives),
+        recall_at_false_positive_rate=bootstrap_estimate(at_rate, drawn[3], with_positive, positives),
         precision_recall=precision_recall,
         roc=roc,
     )

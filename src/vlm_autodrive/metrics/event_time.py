@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
-    Figure,
+    Estimate,
     Ratio,
     cluster_bootstrap,
     few_clusters_warning,
@@ -45,11 +45,11 @@ class EventTimeScores(Record):
 
     n: int
     cited: int
-    within: dict[str, Figure]
-    mean_error_s: Figure
+    within: dict[str, Estimate]
+    mean_error_s: Estimate
     constant_s: float | None
-    constant_within: dict[str, Figure]
-    constant_error_s: Figure
+    constant_within: dict[str, Estimate]
+    constant_error_s: Estimate
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class DetectionScores(Record):
 
     events: int
     found: int
-    recall: Figure
+    recall: Estimate
     false_alarms: int
     hours: float
-    false_alarms_per_hour: Figure
-    false_alarms_per_hour_by_video: Figure
+    false_alarms_per_hour: Estimate
+    false_alarms_per_hour_by_video: Estimate
     mean_error_s: float | None
     warning: str
 
@@ -118,7 +118,7 @@ def event_time_scores(
     constant = float(np.median(true_s)) if len(true_s) else None
     constant_errors = np.abs(np.asarray(true_s, dtype=np.float64) - (constant or 0.0))
 
-    def within(distances: NDArray[np.float64]) -> dict[str, Figure]:
+    def within(distances: NDArray[np.float64]) -> dict[str, Estimate]:
         return {f"{t:g}": share(distances <= t + _ROUNDING_S, groups, resamples, seed) for t in tolerances_s}
 
     given = ~np.isnan(errors)

@@ -28,7 +28,7 @@ _BLOCK = 2_000_000  # numbers of a block of draws: 16 MB
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-class Figure(Record):
+class Estimate(Record):
     """One number with its uncertainty.
 
     Attributes:
@@ -46,20 +46,20 @@ class Figure(Record):
     method: str
 
 
-def undefined(n: int, method: str = "undefined") -> Figure:
+def undefined(n: int, method: str = "undefined") -> Estimate:
     """A figure that cannot be computed."""
-    return Figure(value=None, low=None, high=None, n=n, method=method)
+    return Estimate(value=None, low=None, high=None, n=n, method=method)
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Figure:
+def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
     """A proportion with the Wilson score interval, for independent trials."""
     if n == 0:
         return undefined(0, "wilson")
     low, high = wilson_bounds(successes / n, n, level)
-    return Figure(value=successes / n, low=low, high=high, n=n, method="wilson")
+    return Estimate(value=successes / n, low=low, high=high, n=n, method="wilson")
 
 
-def poisson_rate(count: int, exposure: float, level: float = 0.95) -> Figure:
+def poisson_rate(count: int, exposure: float, level: float = 0.95) -> Estimate:
     """Events per unit of exposure with the exact Garwood interval.
 
     Args:
@@ -72,7 +72,7 @@ def poisson_rate(count: int, exposure: float, level: float = 0.95) -> Figure:
     tail = (1 - level) / 2
     low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
     high = stats.chi2.ppf(1 - tail, 2 * count + 2) / 2
-    return Figure(
+    return Estimate(
         value=count / exposure, low=float(low / exposure), high=float(high / exposure), n=count, method="garwood"
     )
 
@@ -127,7 +127,7 @@ def cluster_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
-) -> Figure:
+) -> Estimate:
     """A statistic of summed counts with the expanded percentile interval of the cluster bootstrap.
 
     Args:
@@ -144,10 +144,10 @@ def cluster_bootstrap(
     value = float(statistic(per_cluster.sum(axis=0)[None])[0])
     drawn = statistic(resampled_sums(per_cluster, resamples, seed))
     bearing = bearing_clusters(per_cluster, statistic)
-    return bootstrap_figure(value, drawn, bearing, n, proportion=proportion, level=level)
+    return bootstrap_estimate(value, drawn, bearing, n, proportion=proportion, level=level)
 
 
-def bootstrap_figure(
+def bootstrap_estimate(
     value: float,
     drawn: NDArray[np.float64],
     bearing: int,
@@ -156,7 +156,7 @@ def bootstrap_figure(
     proportion: bool = True,
     level: float = 0.95,
     method: str = METHOD,
-) -> Figure:
+) -> Estimate:
     """A figure from its value and the values of the resamples.
 
     Where all clusters agree on 0 or on 1, resampling sees no spread and would claim certainty; the
@@ -177,13 +177,13 @@ def bootstrap_figure(
         return undefined(n, method)
     if proportion and value in (0.0, 1.0) and np.nanmin(drawn, initial=value) == np.nanmax(drawn, initial=value):
         low, high = wilson_bounds(value, min(max(bearing, 1), max(n, 1)), level)
-        return Figure(value=value, low=low, high=high, n=n, method="wilson over clusters, as all agree")
+        return Estimate(value=value, low=low, high=high, n=n, method="wilson over clusters, as all agree")
     if bearing < 2:
-        return Figure(value=value, low=None, high=None, n=n, method="no interval from a single cluster")
+        return Estimate(value=value, low=None, high=None, n=n, method="no interval from a single cluster")
     low, high = percentile_bounds(drawn, level, bearing)
     if high - low <= _ROUNDING:
-        return Figure(value=value, low=None, high=None, n=n, method=NO_SPREAD)
-    return Figure(value=value, low=low, high=high, n=n, method=method)
+        return Estimate(value=value, low=None, high=None, n=n, method=NO_SPREAD)
+    return Estimate(value=value, low=low, high=high, n=n, method=method)
 
 
 def bearing_clusters(per_cluster: NDArray[np.float64], statistic: Statistic) -> int:
@@ -194,7 +194,7 @@ def bearing_clusters(per_cluster: NDArray[np.float64], statistic: Statistic) -> 
     return int((~np.isnan(statistic(per_cluster))).sum())
 
 
-def share(hits: NDArray[np.bool_], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+def share(hits: NDArray[np.bool_], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """A share of records: Wilson if every cluster has one record, else the cluster bootstrap."""
     groups = renumbered(clusters)
     if len(set(groups)) == len(groups):
@@ -203,7 +203,7 @@ def share(hits: NDArray[np.bool_], clusters: Sequence[int], resamples: int = RES
     return cluster_bootstrap(table, Ratio(0, 1), len(hits), resamples=resamples, seed=seed)
 
 
-def mean(values: NDArray[np.float64], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+def mean(values: NDArray[np.float64], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """A mean with the interval of the cluster bootstrap."""
     if len(values) == 0:
         return undefined(0, "cluster bootstrap")

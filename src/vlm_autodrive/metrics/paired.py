@@ -14,10 +14,10 @@ from scipy import stats
 
 from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
-    Figure,
+    Estimate,
     Statistic,
     bearing_clusters,
-    bootstrap_figure,
+    bootstrap_estimate,
     cluster_sums,
     renumbered,
     resampled_sums,
@@ -108,7 +108,7 @@ def paired_difference(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Figure:
+) -> Estimate:
     """One of :func:`paired_differences`."""
     return paired_differences(first, second, {"": statistic}, n, resamples=resamples, seed=seed)[""]
 
@@ -121,7 +121,7 @@ def paired_differences(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Each statistic of the second minus that of the first, resampling the same clusters for both.
 
     Args:
@@ -140,7 +140,7 @@ def paired_differences(
     drawn = resampled_sums(first, resamples, seed), resampled_sums(second, resamples, seed)
     whole = first.sum(axis=0)[None], second.sum(axis=0)[None]
     return {
-        name: bootstrap_figure(
+        name: bootstrap_estimate(
             float((statistic(whole[1]) - statistic(whole[0]))[0]),
             statistic(drawn[1]) - statistic(drawn[0]),
             min(bearing_clusters(first, statistic), bearing_clusters(second, statistic)),

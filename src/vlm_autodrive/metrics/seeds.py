@@ -16,10 +16,10 @@ from scipy import stats
 
 from vlm_autodrive.metrics.intervals import (
     RESAMPLES,
-    Figure,
+    Estimate,
     Statistic,
     bearing_clusters,
-    bootstrap_figure,
+    bootstrap_estimate,
     percentile_bounds,
     resampled_sums,
     undefined,
@@ -36,7 +36,7 @@ def over_seeds(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
-) -> Figure:
+) -> Estimate:
     """The mean over trainings of a statistic between 0 and 1, with an interval over clips and seeds.
 
     Args:
@@ -55,7 +55,7 @@ def over_seeds(
         return undefined(n, method)
     bearing = min(bearing_clusters(each, statistic) for each in counts)
     drawn = _drawn(counts, statistic, resamples, seed)
-    clips = bootstrap_figure(float(scores.mean()), drawn, bearing, n, level=level, method=method)
+    clips = bootstrap_estimate(float(scores.mean()), drawn, bearing, n, level=level, method=method)
     figure = _with_seeds(clips, scores, drawn, bearing, level, method)
     if figure.low is None or figure.high is None:
         return figure
@@ -71,7 +71,7 @@ def difference_over_seeds(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
-) -> Figure:
+) -> Estimate:
     """The mean over trainings of ``second`` minus ``first``, tested on the same clips.
 
     Args:
@@ -93,7 +93,7 @@ def difference_over_seeds(
         return undefined(n, method)
     drawn = _drawn(second, statistic, resamples, seed) - _drawn(first, statistic, resamples, seed)
     bearing = min(bearing_clusters(each, statistic) for each in (*first, *second))
-    clips = bootstrap_figure(float(scores.mean()), drawn, bearing, n, proportion=False, level=level, method=method)
+    clips = bootstrap_estimate(float(scores.mean()), drawn, bearing, n, proportion=False, level=level, method=method)
     return _with_seeds(clips, scores, drawn, bearing, level, method)
 
 
@@ -110,7 +110,7 @@ def _drawn(counts: Floats, statistic: Statistic, resamples: int, seed: int) -> F
     return mean
 
 
-def _with_seeds(clips: Figure, scores: Floats, drawn: Floats, bearing: int, level: float, method: str) -> Figure:
+def _with_seeds(clips: Estimate, scores: Floats, drawn: Floats, bearing: int, level: float, method: str) -> Estimate:
     """A figure whose interval is that of the clips alone, with an interval for clips and seeds.
 
     Args:

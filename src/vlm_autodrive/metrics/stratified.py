@@ -8,7 +8,7 @@ Psychological Measurement 20:37-46, for kappa.
 
 from collections.abc import Sequence
 
-from vlm_autodrive.metrics.intervals import Figure, undefined, wilson, wilson_bounds
+from vlm_autodrive.metrics.intervals import Estimate, undefined, wilson, wilson_bounds
 from vlm_autodrive.records import Record
 
 METHOD = "wilson, effective sample size"
@@ -26,11 +26,11 @@ class Agreement(Record):
 
     first: str
     second: str
-    alike: Figure
+    alike: Estimate
     kappa: float | None
 
 
-def stratified_share(sizes: Sequence[int], scores: Sequence[Sequence[float]], level: float = 0.95) -> Figure:
+def stratified_proportion(sizes: Sequence[int], scores: Sequence[Sequence[float]], level: float = 0.95) -> Estimate:
     """The share of all items that are good, from samples drawn within strata.
 
     The mean of each stratum counts by the stratum's size, so the share is unbiased however unevenly the strata
@@ -58,7 +58,7 @@ def stratified_share(sizes: Sequence[int], scores: Sequence[Sequence[float]], le
     if variance > 0:
         effective = min(effective, share * (1 - share) / variance)
     low, high = wilson_bounds(share, effective, level)
-    return Figure(value=share, low=low, high=high, n=n, method=METHOD)
+    return Estimate(value=share, low=low, high=high, n=n, method=METHOD)
 
 
 def agreement(first: str, second: str, pairs: Sequence[tuple[bool, bool]]) -> Agreement:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.metrics.intervals import RESAMPLES, Figure, cluster_bootstrap, cluster_sums, renumbered, share
+from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, cluster_bootstrap, cluster_sums, renumbered, share
 
 HORIZON_S = 5.0
 _ROUNDING_S = 1e-9
@@ -115,7 +115,7 @@ def _mean_over(thresholds: Sequence[float], leads: Floats, chances: Floats) -> f
     return float(np.mean(means)) if means else None
 
 
-def _median(values: Floats, videos: Sequence[int], resamples: int, seed: int) -> Figure:
+def _median(values: Floats, videos: Sequence[int], resamples: int, seed: int) -> Estimate:
     """The median with the interval of the bootstrap over videos."""
     distinct, places = np.unique(values, return_inverse=True)
     counts = cluster_sums(np.eye(len(distinct))[places], renumbered(videos))

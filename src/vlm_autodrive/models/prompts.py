@@ -13,7 +13,7 @@ VERSION = "2"
 MAIN = "main"
 """The name of the direct verdict's own wording, on which all figures rest."""
 
-Wording = Literal["short", "checklist", "expert", "reversed"]
+PromptVariant = Literal["short", "checklist", "expert", "reversed"]
 """Names of further wordings of the direct verdict."""
 
 SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisions."
@@ -25,7 +25,7 @@ def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     return StudentPrompt(text=text, version=VERSION)
 
 
-def other_verdict_prompt(wording: Wording, taxonomy: Taxonomy) -> StudentPrompt:
+def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> StudentPrompt:
     """The direct verdict asked in other words, for the same codes.
 
     A model that was not trained on :func:`verdict_prompt` may do better or worse under another wording. These are

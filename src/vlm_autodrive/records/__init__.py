@@ -1,6 +1,5 @@
 """The records that everything else is made of. Import them from here."""
 
-from vlm_autodrive.records.audit import REASONS, AuditedItem, AuditSample, AuditStratum, AuditVerdict, Reason
 from vlm_autodrive.records.base import (
     Outcome,
     Record,
@@ -11,51 +10,59 @@ from vlm_autodrive.records.base import (
     write_jsonl,
     writing_jsonl,
 )
-from vlm_autodrive.records.catalog import PRACTICE, DataSet, Event, ImportedQuestion, ImportIssue, Video, source_id_of
+from vlm_autodrive.records.catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from vlm_autodrive.records.clip import ANTICIPATION, Clip, Split
 from vlm_autodrive.records.detection import DetectedEvent, VideoDetections, WindowScore
-from vlm_autodrive.records.judgement import Judgement, PersonsGrade
+from vlm_autodrive.records.judgement import HumanRating, Judgement
 from vlm_autodrive.records.prediction import Prediction, ProbabilitySource, Reasoning, Verdict
+from vlm_autodrive.records.review import REASONS, Reason, ReviewDecision, ReviewedSample, ReviewSample, ReviewStratum
 from vlm_autodrive.records.scenario import Distraction, Encounter, Scenario, StatePoint
-from vlm_autodrive.records.supervision import KINDS, Check, Kind, StudentPrompt, SupervisionItem, TeacherPrompt
-from vlm_autodrive.records.taxonomy import DEFAULT_TAXONOMY, TAXONOMIES, TWO_CLASS_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records.supervision import (
+    SUPERVISION_TYPES,
+    Check,
+    SFTSample,
+    StudentPrompt,
+    SupervisionType,
+    TeacherPrompt,
+)
+from vlm_autodrive.records.taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
 
 __all__ = [
     "ANTICIPATION",
+    "BINARY_TAXONOMY",
     "DEFAULT_TAXONOMY",
-    "KINDS",
-    "PRACTICE",
     "REASONS",
+    "SUPERVISION_TYPES",
     "TAXONOMIES",
-    "TWO_CLASS_TAXONOMY",
-    "AuditSample",
-    "AuditStratum",
-    "AuditVerdict",
-    "AuditedItem",
+    "TRAIN_ONLY",
     "Check",
     "Clip",
     "DataSet",
+    "DatasetQuestion",
     "DetectedEvent",
     "Distraction",
     "Encounter",
     "Event",
     "EventClass",
+    "HumanRating",
     "ImportIssue",
-    "ImportedQuestion",
     "Judgement",
-    "Kind",
     "Outcome",
-    "PersonsGrade",
     "Prediction",
     "ProbabilitySource",
     "Reason",
     "Reasoning",
     "Record",
+    "ReviewDecision",
+    "ReviewSample",
+    "ReviewStratum",
+    "ReviewedSample",
+    "SFTSample",
     "Scenario",
     "Split",
     "StatePoint",
     "StudentPrompt",
-    "SupervisionItem",
+    "SupervisionType",
     "Taxonomy",
     "TeacherPrompt",
     "Verdict",

@@ -4,7 +4,7 @@ from pydantic import model_validator
 
 from vlm_autodrive.records.base import Record
 
-PRACTICE = "practice"
+TRAIN_ONLY = "practice"
 
 
 class Video(Record):
@@ -16,7 +16,7 @@ class Video(Record):
         positive: Whether the annotations say that an event is in it; None where they do not tell.
         group_id: The drive, vehicle or source video that it comes from; splits never part a group.
         triplet_id: The matched triplet of simulated scenarios that it belongs to, if any.
-        split: The split that the data set itself prescribes, if any; :data:`PRACTICE` is for training only.
+        split: The split that the data set itself prescribes, if any; :data:`TRAIN_ONLY` is for training only.
         metadata: Free columns, such as ``light_conditions``, ``weather`` and ``scene``.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.
         width: Pixels; None if not readable.
@@ -83,7 +83,7 @@ class ImportIssue(Record):
     rejected: bool
 
 
-class ImportedQuestion(Record):
+class DatasetQuestion(Record):
     """A question on a video that a data set brings along, with its answer.
 
     Attributes:
@@ -105,7 +105,7 @@ class ImportedQuestion(Record):
     source: str = ""
 
     @model_validator(mode="after")
-    def _check(self) -> "ImportedQuestion":
+    def _check(self) -> "DatasetQuestion":
         if self.options and self.answer not in self.options:
             raise ValueError("the answer is none of the options")
         return self

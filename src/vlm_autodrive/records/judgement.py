@@ -31,7 +31,7 @@ class Judgement(Record):
     prompt: str = ""
 
 
-class PersonsGrade(Record):
+class HumanRating(Record):
     """A person's grade of a trace, by the same rubric.
 
     Attributes:

@@ -65,7 +65,7 @@ class Prediction(Record):
         reasoning: The trace; None if it was not asked for.
         frame_times_s: True times of the frames that the model saw, in clip time.
         latency_s: Seconds the answers about the true footage took, shared evenly over a batch.
-        other_prompts: Direct verdicts under further prompts, by the prompt's name.
+        prompt_variants: Direct verdicts under further prompts, by the prompt's name.
         controls: Direct verdicts on footage that was tampered with, by the control's name
             (see ``evaluation.controls``); empty if none were asked for.
     """
@@ -76,5 +76,5 @@ class Prediction(Record):
     reasoning: Reasoning | None
     frame_times_s: tuple[float, ...]
     latency_s: float
-    other_prompts: dict[str, Verdict] = {}
+    prompt_variants: dict[str, Verdict] = {}
     controls: dict[str, Verdict] = {}

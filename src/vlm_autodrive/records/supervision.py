@@ -4,8 +4,8 @@ from typing import Literal
 
 from vlm_autodrive.records.base import Outcome, Record
 
-Kind = Literal["verdict", "caption", "description", "vqa", "reasoning"]
-KINDS: tuple[Kind, ...] = ("verdict", "caption", "description", "vqa", "reasoning")
+SupervisionType = Literal["verdict", "caption", "description", "vqa", "reasoning"]
+SUPERVISION_TYPES: tuple[SupervisionType, ...] = ("verdict", "caption", "description", "vqa", "reasoning")
 
 
 class StudentPrompt(Record):
@@ -31,21 +31,21 @@ class Check(Record):
     message: str = ""
 
 
-class SupervisionItem(Record):
+class SFTSample(Record):
     """One question and answer about one clip.
 
     Attributes:
-        item_id: Unique in the supervision set.
+        sample_id: Unique in the supervision set.
         clip_id: The clip.
-        kind: Which of the kinds of supervision it is; ``verdict`` is the direct verdict without reasoning.
-        topic: Finer than the kind, such as ``weather`` or ``event_time``.
+        type: Which supervision type it is; ``verdict`` is the direct verdict without reasoning.
+        topic: Finer than the type, such as ``weather`` or ``event_time``.
         prompt: What the student is asked.
         target: What the student is to answer, exactly.
         mirror_target: ``target`` for the clip's mirror image; None where the text would become false
             and cannot be changed, so that the clip must not be mirrored behind this item.
         teacher: Who wrote the target: ``rules`` or a model's name.
         teacher_prompt_version: Version of the teacher's prompt or rule set.
-        made_from: What the writer had before it: some of ``label``, ``metadata``, ``scenario``, ``frames``,
+        teacher_inputs: What the writer had before it: some of ``label``, ``metadata``, ``scenario``, ``frames``,
             ``description`` and ``data set``, in this order.
         replies: Ids of the teacher's replies that the target was made from; they stand in ``replies.jsonl``
             with all that the teacher wrote. Empty for rules.
@@ -53,16 +53,16 @@ class SupervisionItem(Record):
         checks: The checks it went through; it is taught only if the outcome is good and all passed.
     """
 
-    item_id: str
+    sample_id: str
     clip_id: str
-    kind: Kind
+    type: SupervisionType
     topic: str
     prompt: StudentPrompt
     target: str
     mirror_target: str | None
     teacher: str
     teacher_prompt_version: str
-    made_from: tuple[str, ...] = ()
+    teacher_inputs: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     outcome: Outcome = Outcome.OK
     checks: tuple[Check, ...] = ()

@@ -131,7 +131,7 @@ DEFAULT_TAXONOMY = Taxonomy(
     )
 )
 
-TWO_CLASS_TAXONOMY = Taxonomy(
+BINARY_TAXONOMY = Taxonomy(
     classes=(
         EventClass(
             name="event",
@@ -148,5 +148,5 @@ TWO_CLASS_TAXONOMY = Taxonomy(
     )
 )
 
-TAXONOMIES = {"three_class": DEFAULT_TAXONOMY, "two_class": TWO_CLASS_TAXONOMY}
+TAXONOMIES = {"three_class": DEFAULT_TAXONOMY, "binary": BINARY_TAXONOMY}
 """The taxonomies that a recipe can name rather than write out."""

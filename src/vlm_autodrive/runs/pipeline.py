@@ -13,10 +13,10 @@ from typing import Any
 from vlm_autodrive.artifacts.folders import write_text
 from vlm_autodrive.evaluation.baselines import evaluate_baseline
 from vlm_autodrive.evaluation.running import evaluate
-from vlm_autodrive.detection.long_videos import search_drives
+from vlm_autodrive.detection.long_videos import search_long_videos
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.settings import BASELINES, EvaluateSettings
-from vlm_autodrive.metrics.drive_search import read_drives
+from vlm_autodrive.metrics.long_video_search import read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.runs.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
@@ -130,7 +130,7 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         section = recipe.detect
         simulated = source if recipe.simulate is not None else None
         searched = run.stage(
-            "detect", "drives", lambda out, say: search_drives(checkpoint, simulated, out, section, say)
+            "detect", "drives", lambda out, say: search_long_videos(checkpoint, simulated, out, section, say)
         )
     report = run.stage(
         "report",
@@ -148,7 +148,7 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         made=tuple(run.made),
         notes=tuple(told["notes"]),
         models=told["models"],
-        drives=None if searched is None else read_drives(searched).model_dump(mode="json"),
+        drives=None if searched is None else read_long_videos(searched).model_dump(mode="json"),
         report_html=html,
         report_json=figures,
     )

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.detection.settings import DetectSection, DetectSettings
+from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.ablation.settings import AblateSettings
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
@@ -88,7 +88,7 @@ class Recipe(Settings):
     anticipation: AnticipationSection | None = None
     baselines: BaselineSettings = BaselineSettings()
     compare: CompareSettings = CompareSettings()
-    detect: DetectSection | None = None
+    detect: DetectRunSettings | None = None
     report: ReportSettings = ReportSettings()
     ablate: AblateSettings | None = None
 
@@ -118,7 +118,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "anticipation": AnticipationSection,
     "baselines": BaselineSettings,
     "compare": CompareSettings,
-    "detect": DetectSection,
+    "detect": DetectRunSettings,
     "report": ReportSettings,
     "ablate": AblateSettings,
 }
@@ -162,7 +162,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
 def recipe_section(recipe: str, section: str) -> dict[str, Any]:
     """The plain settings of one stage in a recipe, without what the stage is given as arguments."""
     load_recipe(recipe)
-    extra = {"import": ImportSection, "detect": DetectSection}.get(section)
+    extra = {"import": ImportSection, "detect": DetectRunSettings}.get(section)
     kept = _mapping(recipe).get(section) or {}
     left_out = set(extra.__annotations__) if extra is not None else set()
     return {key: value for key, value in kept.items() if key not in left_out}

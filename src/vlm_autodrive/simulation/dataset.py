@@ -61,7 +61,7 @@ def video_ids(settings: SimulateSettings) -> list[str]:
 def _make(folder: Path, settings: SimulateSettings, reporter: Reporter) -> None:
     (folder / _PARTS).mkdir(exist_ok=True)
     jobs = [("drive", i) for i in range(settings.drives)]
-    jobs += [("practice", i) for i in range(settings.practice_drives)]
+    jobs += [("practice", i) for i in range(settings.train_only_videos)]
     jobs += [("triplet", i) for i in range(settings.triplets)] + [("single", i) for i in range(settings.singles)]
     if settings.triplets + settings.singles:
         for side in ("positive", "negative"):

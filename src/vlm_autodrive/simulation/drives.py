@@ -38,7 +38,7 @@ def draw_drive(settings: SimulateSettings, index: int, *, practice: bool = False
     distractions: list[Distraction] = []
     step, v, latest = 0, speed, -round(_LEAST_APART_S / DT)
     junction: float | None = None
-    total = round(settings.drive_duration_s / DT) + 1
+    total = round(settings.long_video_duration_s / DT) + 1
     for moment, wanted in slots:
         if wanted in _KINDS:
             kind: Distractor = wanted
@@ -83,13 +83,13 @@ def draw_drive(settings: SimulateSettings, index: int, *, practice: bool = False
 
 def drive_scenario(take: Take, video_id: str, settings: SimulateSettings) -> Scenario:
     """The truth record of a drive."""
-    return scenario_of(take, video_id, settings.seed, None, settings.drive_duration_s)
+    return scenario_of(take, video_id, settings.seed, None, settings.long_video_duration_s)
 
 
 def _slots(rng: np.random.Generator, settings: SimulateSettings) -> list[tuple[float, str]]:
     """When something is to happen: an event class, ``normal`` for a benign encounter, or a distraction."""
-    last = settings.drive_duration_s - 12.0
-    count = max(min(settings.drive_events, int((last - 15.0) // (_LEAST_APART_S + 8.0)) + 1), 0)
+    last = settings.long_video_duration_s - 12.0
+    count = max(min(settings.long_video_events, int((last - 15.0) // (_LEAST_APART_S + 8.0)) + 1), 0)
     spare = max(last - 15.0 - max(count - 1, 0) * (_LEAST_APART_S + 6.0), 0.0)
     moments = 15.0 + np.sort(rng.random(count)) * spare + np.arange(count) * (_LEAST_APART_S + 6.0)
     classes = ["collision" if (i + int(rng.integers(2))) % 2 else "near_collision" for i in range(count)]

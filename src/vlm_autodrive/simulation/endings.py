@@ -1,4 +1,4 @@
-"""Finding the values of one parameter that let the same encounter end in each of the three classes."""
+"""Diagnostic the values of one parameter that let the same encounter end in each of the three classes."""
 
 from dataclasses import dataclass
 

@@ -13,9 +13,9 @@ class SimulateSettings(Settings):
         triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision ending.
         singles: Further Normal videos: plain driving, and benign encounters.
         drives: Long continuous drives to search, in ``drives/``.
-        practice_drives: Long drives to learn from, in ``practice/``; never the same as those to search.
-        drive_duration_s: Length of a drive.
-        drive_events: Encounters of a drive that end as Collision or Near-Collision.
+        train_only_videos: Long drives to learn from, in ``practice/``; never the same as those to search.
+        long_video_duration_s: Length of a drive.
+        long_video_events: Encounters of a drive that end as Collision or Near-Collision.
         video_duration_s: Length of a short video.
         fps: Frames per second.
         width: Pixels, even.
@@ -27,9 +27,9 @@ class SimulateSettings(Settings):
     triplets: int = Field(default=100, ge=0)
     singles: int = Field(default=30, ge=0)
     drives: int = Field(default=0, ge=0)
-    practice_drives: int = Field(default=0, ge=0)
-    drive_duration_s: float = Field(default=300.0, ge=40.0)
-    drive_events: int = Field(default=4, ge=0)
+    train_only_videos: int = Field(default=0, ge=0)
+    long_video_duration_s: float = Field(default=300.0, ge=40.0)
+    long_video_events: int = Field(default=4, ge=0)
     video_duration_s: float = Field(default=6.0, ge=5.0, le=6.0)
     fps: int = Field(default=10, ge=5, le=25)
     width: int = Field(default=320, ge=64, le=1920, multiple_of=2)

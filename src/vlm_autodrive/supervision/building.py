@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vlm_autodrive.records import Clip, SupervisionItem, Taxonomy
+from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.supervision.captions import caption_item
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, shows_its_event, stated_times
@@ -31,7 +31,7 @@ class ClipSupervision:
         missing: For each kind that was wanted and not made, why not.
     """
 
-    items: tuple[SupervisionItem, ...]
+    items: tuple[SFTSample, ...]
     missing: dict[str, str]
 
 
@@ -55,18 +55,18 @@ def items_by_rule(facts: Facts, settings: SuperviseSettings, *, known: KnownShar
         known: What is known of the clip set's events.
     """
     clip = facts.clip
-    items: list[SupervisionItem] = []
+    items: list[SFTSample] = []
     missing: dict[str, str] = {}
     shown = shows_its_event(clip)
-    if "verdict" in settings.kinds:
+    if "verdict" in settings.types:
         items.append(verdict_item(facts))
-    if "caption" in settings.kinds and shown:
+    if "caption" in settings.types and shown:
         items.append(caption_item(facts, settings.seed))
-    if "vqa" in settings.kinds and shown:
+    if "vqa" in settings.types and shown:
         asked = vqa_items(facts, settings.seed, settings.vqa_per_clip, settings.vqa_topics, known)
         items += asked
         missing |= {} if asked else {"vqa": NOTHING_TO_ASK}
-    missing |= {} if shown else {kind: NOT_SHOWN for kind in ("caption", "vqa") if kind in settings.kinds}
+    missing |= {} if shown else {kind: NOT_SHOWN for kind in ("caption", "vqa") if kind in settings.types}
     times = stated_times(settings.seed, clip.clip_id, clip.duration_s)
     return ClipSupervision(tuple(checked(item, facts, times) for item in items), missing)
 

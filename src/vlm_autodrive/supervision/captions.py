@@ -2,7 +2,7 @@
 
 import random
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
@@ -44,7 +44,7 @@ _EVENT = ("{what}{at}", "event: {what}{at}", "it comes to {a_what}{at}", "{at_fi
 _STEADY_MPS = 1.5
 
 
-def caption_item(facts: Facts, seed: int) -> SupervisionItem:
+def caption_item(facts: Facts, seed: int) -> SFTSample:
     """The caption of a clip: surroundings, ego motion where known, and the event with its time."""
     rng = rng_for(seed, facts.clip.clip_id, "caption")
     prompt = prompt_for("caption", rng)

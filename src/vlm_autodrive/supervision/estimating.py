@@ -12,7 +12,7 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_settings import TEACHER
-from vlm_autodrive.supervision.teachers.estimate import Estimate, open_priced
+from vlm_autodrive.supervision.teachers.estimate import CostEstimate, open_priced
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherRequest
 from vlm_autodrive.supervision.teaching import taught
@@ -48,7 +48,7 @@ class SupervisionEstimate(Record):
     teacher: str
     host: str = ""
     columns: tuple[str, ...] = ()
-    asked: Estimate | None = None
+    asked: CostEstimate | None = None
 
 
 def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Reporter = SILENT) -> SupervisionEstimate:
@@ -81,7 +81,7 @@ async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, te
         The columns of one's own metadata that it is told.
     """
     if settings.reasoning == "student":
-        settings = settings.model_copy(update={"kinds": tuple(k for k in settings.kinds if k != "reasoning")})
+        settings = settings.model_copy(update={"kinds": tuple(k for k in settings.types if k != "reasoning")})
     columns: set[str] = set()
     for clip in iterate_clips(clips):
         if clip.clip_id not in ahead.unsupervised:
@@ -123,7 +123,7 @@ def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> l
     return lines + _over_budget(asked, settings)
 
 
-def _over_budget(asked: Estimate, settings: SuperviseSettings) -> list[str]:
+def _over_budget(asked: CostEstimate, settings: SuperviseSettings) -> list[str]:
     budget = settings.served.budget
     bounds = (
         ("requests", budget.requests, asked.requests - asked.in_cache),

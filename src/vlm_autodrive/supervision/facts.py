@@ -160,7 +160,7 @@ def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
 
 
 def known_by_rules(facts: Facts) -> tuple[str, ...]:
-    """What the rules write from, as in ``SupervisionItem.made_from``."""
+    """What the rules write from, as in ``SFTSample.teacher_inputs``."""
     sources = {
         "label": True,
         "metadata": bool(facts.light or facts.weather or facts.scene),

@@ -8,7 +8,7 @@ the class away and are replaced. What the checks refuse all the same stays on re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.records import Clip, ImportedQuestion, StudentPrompt, SupervisionItem, Taxonomy
+from vlm_autodrive.records import Clip, DatasetQuestion, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
@@ -27,12 +27,12 @@ class Asked:
         left_out: How many questions on an event are not asked, since there is no clip without one.
     """
 
-    by_clip: Mapping[str, Sequence[tuple[ImportedQuestion, str]]]
+    by_clip: Mapping[str, Sequence[tuple[DatasetQuestion, str]]]
     left_out: int
 
 
-def imported_questions(
-    clips: Sequence[Clip], questions: Sequence[ImportedQuestion], taxonomy: Taxonomy, seed: int
+def dataset_questions(
+    clips: Sequence[Clip], questions: Sequence[DatasetQuestion], taxonomy: Taxonomy, seed: int
 ) -> Asked:
     """Decide which clips are asked which questions.
 
@@ -45,12 +45,12 @@ def imported_questions(
         taxonomy: The classes.
         seed: Of which clips without an event are asked what.
     """
-    by_video: dict[str, list[ImportedQuestion]] = {}
+    by_video: dict[str, list[DatasetQuestion]] = {}
     for question in questions:
         by_video.setdefault(question.video_id, []).append(question)
     with_event = [clip for clip in clips if clip.event_class in taxonomy.event_names]
     without = [clip for clip in clips if clip.event_class == taxonomy.normal.name]
-    asked: dict[str, list[tuple[ImportedQuestion, str]]] = {}
+    asked: dict[str, list[tuple[DatasetQuestion, str]]] = {}
     for clip in clips:
         for question in by_video.get(clip.video_id, []):
             if question.topic not in IMPORTED_ON_EVENTS:
@@ -68,9 +68,7 @@ def imported_questions(
     return Asked(asked, left_out)
 
 
-def imported_items(
-    facts: Facts, asked: Sequence[tuple[ImportedQuestion, str]], seed: int
-) -> tuple[SupervisionItem, ...]:
+def imported_items(facts: Facts, asked: Sequence[tuple[DatasetQuestion, str]], seed: int) -> tuple[SFTSample, ...]:
     """The items of one clip, each with its checks.
 
     Args:
@@ -82,8 +80,8 @@ def imported_items(
 
 
 def _lent(
-    own: Sequence[tuple[Clip, ImportedQuestion]], events: int, without: Sequence[Clip], seed: int, topic: str
-) -> list[tuple[Clip, ImportedQuestion]]:
+    own: Sequence[tuple[Clip, DatasetQuestion]], events: int, without: Sequence[Clip], seed: int, topic: str
+) -> list[tuple[Clip, DatasetQuestion]]:
     """Clips without an event, and a question of a clip with one for as large a share of them as of those."""
     if not own:
         return []
@@ -97,7 +95,7 @@ def _lent(
     return lent
 
 
-def _item(facts: Facts, question: ImportedQuestion, answer: str, seed: int, number: int) -> SupervisionItem:
+def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, number: int) -> SFTSample:
     clip_id = facts.clip.clip_id
     text = IMPORTED_PROMPTS.get(question.topic, question.question)
     if question.options:
@@ -113,6 +111,6 @@ def _item(facts: Facts, question: ImportedQuestion, answer: str, seed: int, numb
         number=number,
         teacher=question.source or "data set",
         teacher_prompt_version="1",
-        made_from=("data set",),
+        teacher_inputs=("data set",),
     )
     return checked(item, facts, stated_times(seed, clip_id, facts.clip.duration_s))

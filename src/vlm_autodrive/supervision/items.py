@@ -2,7 +2,7 @@
 
 import random
 
-from vlm_autodrive.records import Kind, Outcome, StudentPrompt, SupervisionItem
+from vlm_autodrive.records import Outcome, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts, known_by_rules
 from vlm_autodrive.supervision.wording import mentions_side, mirror_free_text, mirror_text
 
@@ -17,7 +17,7 @@ def rng_for(seed: int, clip_id: str, purpose: str) -> random.Random:
 
 def make_item(
     facts: Facts,
-    kind: Kind,
+    kind: SupervisionType,
     topic: str,
     prompt: StudentPrompt,
     target: str,
@@ -25,10 +25,10 @@ def make_item(
     number: int = 0,
     teacher: str = RULES,
     teacher_prompt_version: str = RULES_VERSION,
-    made_from: tuple[str, ...] = (),
+    teacher_inputs: tuple[str, ...] = (),
     replies: tuple[str, ...] = (),
     outcome: Outcome = Outcome.OK,
-) -> SupervisionItem:
+) -> SFTSample:
     """Make an item, with the target of its mirror image.
 
     Args:
@@ -40,24 +40,24 @@ def make_item(
         number: Tells items of one clip and topic apart.
         teacher: Who wrote the target.
         teacher_prompt_version: By which prompt or rules.
-        made_from: What the writer had before it; for rules, if empty, all that they know of the clip.
+        teacher_inputs: What the writer had before it; for rules, if empty, all that they know of the clip.
         replies: Ids of the teacher's replies that it was made from.
         outcome: How the writing ended.
     """
     mirrored: str | None = None
     if not mentions_side(prompt.text):
         mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
-    return SupervisionItem(
-        item_id="/".join([facts.clip.clip_id, kind, topic] + ([str(number)] if number else [])),
+    return SFTSample(
+        sample_id="/".join([facts.clip.clip_id, kind, topic] + ([str(number)] if number else [])),
         clip_id=facts.clip.clip_id,
-        kind=kind,
+        type=kind,
         topic=topic,
         prompt=prompt,
         target=target,
         mirror_target=mirrored,
         teacher=teacher,
         teacher_prompt_version=teacher_prompt_version,
-        made_from=made_from or (known_by_rules(facts) if teacher == RULES else ()),
+        teacher_inputs=teacher_inputs or (known_by_rules(facts) if teacher == RULES else ()),
         replies=replies,
         outcome=outcome,
     )

@@ -8,7 +8,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.supervision.building import known_shares, why_not
 from vlm_autodrive.supervision.facts import shows_its_event
-from vlm_autodrive.supervision.imported import Asked, imported_questions
+from vlm_autodrive.supervision.imported import Asked, dataset_questions
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.vqa import KnownShares
 
@@ -51,7 +51,7 @@ def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
             supervised.append(clip.model_copy(update={"scenario": None}))
     if not supervised:
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
-    wanted = settings.imported_questions and "vqa" in settings.kinds
+    wanted = settings.dataset_questions and "vqa" in settings.types
     questions = read_questions(clips) if wanted else []
     shown = [clip for clip in supervised if shows_its_event(clip)]
     return Ahead(
@@ -60,5 +60,5 @@ def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
         unsupervised=unsupervised,
         test=test,
         known=known_shares(supervised, taxonomy),
-        imported=imported_questions(shown, questions, taxonomy, settings.seed),
+        imported=dataset_questions(shown, questions, taxonomy, settings.seed),
     )

@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.items import RULES_VERSION
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
 from vlm_autodrive.supervision.reasoning import NO_TIME, lacks_time, reasoning_shape
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
 from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
@@ -40,11 +40,11 @@ class Plan:
 
 def plan_for(facts: Facts, settings: SuperviseSettings, *, by_rules: bool) -> Plan:
     """What is to be written about one clip, by a model or by rules, which write no questions here."""
-    description, reasoning = "description" in settings.kinds, "reasoning" in settings.kinds
+    description, reasoning = "description" in settings.types, "reasoning" in settings.types
     if not shows_its_event(facts.clip):
         wanted = {"description": description, "reasoning": reasoning}
         return Plan(missing=tuple((kind, NOT_SHOWN) for kind, is_wanted in wanted.items() if is_wanted))
-    asks = "vqa" in settings.kinds and not by_rules
+    asks = "vqa" in settings.types and not by_rules
     slots = slots_for(facts, settings.seed, settings.teacher_questions) if asks else ()
     missing = (("reasoning", NO_TIME),) if reasoning and lacks_time(facts) else ()
     reasoning = reasoning and not missing
@@ -95,7 +95,7 @@ def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRe
     return replace(request, request_id=f"{request.request_id}/repair", answered=answered)
 
 
-def _footage(facts: Facts, sees: SeesSettings) -> Footage | None:
+def _footage(facts: Facts, sees: TeacherContextSettings) -> Footage | None:
     if not sees.frames:
         return None
     frames = sees.frames + sees.frames % FRAMES_PER_TOKEN

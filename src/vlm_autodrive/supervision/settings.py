@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vlm_autodrive.records import KINDS, Kind
+from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.teacher_settings import (
     LocalTeacherSettings,
-    SeesSettings,
+    RejectionSamplingSettings,
     ServedTeacherSettings,
-    StudentSettings,
+    TeacherContextSettings,
 )
 from vlm_autodrive.supervision.vqa import TOPIC_NAMES
 
@@ -36,10 +36,10 @@ class SuperviseSettings(Settings):
     """What is taught about each clip.
 
     Attributes:
-        kinds: The kinds of supervision that are made; each is independent of the others.
+        types: The supervision types that are made; each is independent of the others.
         vqa_per_clip: Questions by rules for each clip.
         vqa_topics: Names of the topics that questions are drawn from; all if null.
-        imported_questions: Whether questions that a data set brought along are asked too, beside these.
+        dataset_questions: Whether questions that a data set brought along are asked too, beside these.
         teacher: Who writes descriptions and reasoning.
         teacher_questions: Questions for each clip that a teacher which is a model writes from its
             description, beside those by rules.
@@ -53,17 +53,17 @@ class SuperviseSettings(Settings):
         seed: Of every draw.
     """
 
-    kinds: tuple[Kind, ...] = Field(KINDS, min_length=1)
+    types: tuple[SupervisionType, ...] = Field(SUPERVISION_TYPES, min_length=1)
     vqa_per_clip: int = Field(10, ge=0)
     vqa_topics: tuple[str, ...] | None = Field(None, min_length=1)
-    imported_questions: bool = True
+    dataset_questions: bool = True
     teacher: Literal["rules", "local", "served"] = "rules"
     teacher_questions: int = Field(4, ge=0, le=12)
     reasoning: Literal["two_steps", "one_step", "student"] = "two_steps"
-    sees: SeesSettings = SeesSettings()
+    sees: TeacherContextSettings = TeacherContextSettings()
     local: LocalTeacherSettings = LocalTeacherSettings()
     served: ServedTeacherSettings = ServedTeacherSettings()
-    student: StudentSettings = StudentSettings()
+    student: RejectionSamplingSettings = RejectionSamplingSettings()
     limits: LimitSettings = LimitSettings()
     seed: int = 0
 
@@ -82,6 +82,6 @@ class SuperviseSettings(Settings):
             raise ValueError("a teacher that is told no label and shown no frame can only guess; set sees.frames")
         if "rules" in (self.served.model, self.local.model.rstrip("/").split("/")[-1]):
             raise ValueError("a model called rules would be taken for the teacher by rules; serve it by another name")
-        if len(set(self.kinds)) != len(self.kinds):
-            raise ValueError("a kind is named twice in kinds")
+        if len(set(self.types)) != len(self.types):
+            raise ValueError("a type is named twice in types")
         return self

@@ -8,12 +8,12 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.files import ITEMS_FILE, iterate_clips, write_clips
+from vlm_autodrive.artifacts.files import SAMPLES_FILE, iterate_clips, write_clips
 from vlm_autodrive.artifacts.folders import artifact_key, input_key, making, write_text
 from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import KINDS, SupervisionItem, writing_jsonl
+from vlm_autodrive.records import SUPERVISION_TYPES, SFTSample, writing_jsonl
 from vlm_autodrive.supervision.building import items_by_rule
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
@@ -83,7 +83,7 @@ async def _supervise(
         reporter.say(f"{ahead.imported.left_out} imported questions are not asked: {NOBODY_TO_COMPARE}.")
     statistics = SetStatistics()
     done, begun = 0, time.monotonic()
-    missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.kinds}
+    missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.types}
     problems: list[str] = []
     kept = KeptReplies(folder / KEPT_FILE)
     student = open_student_for(settings, kept)
@@ -94,7 +94,7 @@ async def _supervise(
 
         at_once = 1 if teacher.at_once == 1 else teacher.at_once * _CLIPS_FOR_EACH_REQUEST
         with (
-            writing_jsonl(folder / ITEMS_FILE) as write_item,
+            writing_jsonl(folder / SAMPLES_FILE) as write_item,
             writing_jsonl(folder / REPLIES_FILE) as write_reply,
             reporter.task("Writing supervision", total=ahead.supervised) as task,
         ):
@@ -122,7 +122,7 @@ async def _supervise(
     if problems:
         raise UserError(
             f"stopped after {done} of {ahead.supervised} clips: {'; '.join(problems)}. Read "
-            f"{folder / ITEMS_FILE}, then mend what the teacher is asked and shown, or raise the limit."
+            f"{folder / SAMPLES_FILE}, then mend what the teacher is asked and shown, or raise the limit."
         )
     kept.discard()
     summary = summarise(statistics, ahead.unsupervised, missing)
@@ -143,12 +143,12 @@ def _supervised(clips: Path, ahead: Ahead) -> Iterator[Facts]:
 
 def _gathered(
     facts: Facts, by_teacher: Taught, ahead: Ahead, settings: SuperviseSettings
-) -> tuple[list[SupervisionItem], dict[str, str]]:
+) -> tuple[list[SFTSample], dict[str, str]]:
     """All items of a clip in the order of their kinds, and for each kind without any, why not."""
     made = items_by_rule(facts, settings, known=ahead.known)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
-    items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: KINDS.index(item.kind))
-    kinds = {item.kind for item in items}
+    items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
+    kinds = {item.type for item in items}
     reasons = {**made.missing, **by_teacher.missing}
     return items, {kind: why for kind, why in reasons.items() if kind not in kinds}
 

@@ -16,7 +16,7 @@ TEACHER = Called(
 )
 
 
-class SeesSettings(Settings):
+class TeacherContextSettings(Settings):
     """What a model that teaches is told and shown of a clip. Rules always have all that is known.
 
     Attributes:
@@ -66,7 +66,7 @@ class LocalTeacherSettings(Settings):
     temperature: float = Field(0.0, ge=0)
 
 
-class StudentSettings(Settings):
+class RejectionSamplingSettings(Settings):
     """The student as its own teacher of reasoning: traces sampled blind, kept where they come out right.
 
     Attributes:

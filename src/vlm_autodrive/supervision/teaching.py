@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from vlm_autodrive.engines.endpoint.json_answers import read_answer
-from vlm_autodrive.records import Outcome, SupervisionItem
+from vlm_autodrive.records import Outcome, SFTSample
 from vlm_autodrive.supervision.descriptions import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import RULES
@@ -48,7 +48,7 @@ class Taught:
         replies: All that a model wrote for it, in the order of the chain; nothing of the teacher by rules.
     """
 
-    items: tuple[SupervisionItem, ...] = ()
+    items: tuple[SFTSample, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     replies: tuple[TeacherReply, ...] = ()
 

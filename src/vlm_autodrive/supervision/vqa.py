@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision import vqa_counterfactual, vqa_events, vqa_labels, vqa_motion, vqa_scene
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
@@ -18,7 +18,7 @@ class Topic:
     """One topic of questions.
 
     Attributes:
-        name: As in ``SupervisionItem.topic``, and in the table of prompts.
+        name: As in ``SFTSample.topic``, and in the table of prompts.
         ask: Makes the question about a clip; None where the truth is not known or not clear.
         per_clip: Most questions of it that one clip is asked.
         same_rate: Whether it presupposes an event, or a meeting, so that every class must be asked it
@@ -103,7 +103,7 @@ def vqa_items(
     wanted: int,
     topics: Sequence[str] | None = None,
     known: KnownShares = ALL_KNOWN,
-) -> list[SupervisionItem]:
+) -> list[SFTSample]:
     """The questions of one clip.
 
     Topics are drawn in an order that does not depend on the class. One that must be asked of all
@@ -122,7 +122,7 @@ def vqa_items(
     order = [topic for topic in TOPICS if topics is None or topic.name in topics for _ in range(topic.per_clip)]
     rng_for(seed, clip_id, "vqa").shuffle(order)
     fixed = [topic for topic in order[:wanted] if topic.same_rate and not _thinned(facts, topic, seed, known)]
-    items: dict[str, SupervisionItem] = {}
+    items: dict[str, SFTSample] = {}
     numbers: dict[str, int] = {}
     for topic in [*fixed, *(topic for topic in order if not topic.same_rate)]:
         if len(items) == wanted:
@@ -143,7 +143,7 @@ def _thinned(facts: Facts, topic: Topic, seed: int, known: KnownShares) -> bool:
     return rng_for(seed, facts.clip.clip_id, f"thin {topic.known}").random() >= share
 
 
-def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: int) -> SupervisionItem | None:
+def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: int) -> SFTSample | None:
     question = topic.ask(facts, rng, times)
     if question is None:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from vlm_autodrive.models.prompts import reasoning_prompt
-from vlm_autodrive.records import Check, Outcome, StudentPrompt, SupervisionItem
+from vlm_autodrive.records import Check, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.descriptions import Description, description_question, prose
@@ -42,7 +42,7 @@ class Written:
     replies: tuple[TeacherReply, ...] = ()
 
 
-def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SupervisionItem:
+def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
     """The item of a description."""
     answer = written.answer
     item = make_item(
@@ -53,7 +53,7 @@ def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, wr
         prose(answer) if isinstance(answer, Description) else written.text,
         teacher=teacher,
         teacher_prompt_version=_version(teacher),
-        made_from=known_by_rules(facts) if teacher == RULES else prompts.told_of(facts, settings.sees),
+        teacher_inputs=known_by_rules(facts) if teacher == RULES else prompts.told_of(facts, settings.sees),
         replies=_ids(teacher, written.replies),
         outcome=written.outcome,
     )
@@ -62,7 +62,7 @@ def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, wr
 
 def questions_made(
     facts: Facts, settings: SuperviseSettings, teacher: str, slots: Sequence[Slot], written: Written
-) -> list[SupervisionItem]:
+) -> list[SFTSample]:
     """One item for each question that was wanted; without question and answer where it was not rightly written."""
     items = []
     for slot in slots:
@@ -82,7 +82,7 @@ def questions_made(
             number=slot.repeat,
             teacher=teacher,
             teacher_prompt_version=prompts.VERSION,
-            made_from=("description",),
+            teacher_inputs=("description",),
             replies=_ids(teacher, written.replies),
             outcome=outcome,
         )
@@ -90,7 +90,7 @@ def questions_made(
     return items
 
 
-def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SupervisionItem:
+def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
     """The item of a teacher's reasoning."""
     answer = written.answer
     item = make_item(
@@ -101,14 +101,14 @@ def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, writ
         reasoning_text(_timed(answer, facts, settings)) if isinstance(answer, ReasoningAnswer) else written.text,
         teacher=teacher,
         teacher_prompt_version=_version(teacher),
-        made_from=_reasoned_from(facts, settings, teacher),
+        teacher_inputs=_reasoned_from(facts, settings, teacher),
         replies=_ids(teacher, written.replies),
         outcome=written.outcome,
     )
     return _with_checks(item, facts, settings, written.reason)
 
 
-def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, sampled: Sampled) -> SupervisionItem:
+def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, sampled: Sampled) -> SFTSample:
     """The item of the student's own reasoning: made from its right trace, else rejected, with all that it tried."""
     prompt = reasoning_prompt(facts.taxonomy)
     item = make_item(
@@ -119,14 +119,14 @@ def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, s
         sampled.target,
         teacher=student,
         teacher_prompt_version=prompt.version,
-        made_from=("frames",),
+        teacher_inputs=("frames",),
         replies=_ids(student, sampled.replies if sampled.reason else sampled.replies[-1:]),
         outcome=sampled.outcome,
     )
     return _with_checks(item, facts, settings, sampled.reason)
 
 
-def _with_checks(item: SupervisionItem, facts: Facts, settings: SuperviseSettings, reason: str) -> SupervisionItem:
+def _with_checks(item: SFTSample, facts: Facts, settings: SuperviseSettings, reason: str) -> SFTSample:
     times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
     item = checked(item, facts, times)
     if not reason:

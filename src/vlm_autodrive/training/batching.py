@@ -82,9 +82,9 @@ def item_tokens(encoder: Encoder, visit: Visit, settings: TrainSettings) -> list
     tokens = []
     for item in visit.items:
         target = item.mirror_target if visit.mirrored else item.target
-        assert target is not None, f"{item.item_id} cannot be mirrored"
-        weight = settings.kind_weights.get(item.kind, 1.0)
-        factors = _factors(encoder, target, settings.pattern_weights)
+        assert target is not None, f"{item.sample_id} cannot be mirrored"
+        weight = settings.loss_weights.get(item.type, 1.0)
+        factors = _factors(encoder, target, settings.token_loss_weights)
         tokens.append(ItemTokens(encoder.question(item.prompt.text), encoder.target(target), weight, factors))
     return tokens
 
@@ -109,7 +109,7 @@ def build_batches(
     """
     laid = [each for visit in visits for each in _lay(encoder, cache, visit, settings, layout)]
     if settings.row_tokens is None:
-        size = settings.clips_per_forward or settings.clips_per_step
+        size = settings.micro_batch_size or settings.batch_size
         passes = [[[each] for each in laid[i : i + size]] for i in range(0, len(laid), size)]
     elif layout.share:
         passes = [[row] for row in fill_rows(laid, settings.row_tokens, _row_length)]

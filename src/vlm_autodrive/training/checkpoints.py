@@ -76,7 +76,7 @@ def save_state(
         return
     header = {"reached": reached.model_dump_json(), "settings": settings.model_dump_json()}
     _write(folder, _STATE.format(reached.step), tensors, header)
-    kept = _newest_first(folder)[: settings.keep_checkpoints]
+    kept = _newest_first(folder)[: settings.save_total_limit]
     best = {_BEST.format(read.best_step) for state in kept if (read := _reached(state)) and read.best_step is not None}
     for file in (folder / _FOLDER).iterdir():  # older ones, and what a killed run left half written
         if file not in kept and file.name not in best:

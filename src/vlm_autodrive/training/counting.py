@@ -10,7 +10,7 @@ from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.families import Family
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.training.batching import item_tokens
 from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import Visit
@@ -142,7 +142,7 @@ class _ReckonedCounts:
     def items(self, visit: Visit) -> list[ItemCount]:
         return [self._item(item, mirrored=visit.mirrored) for item in visit.items]
 
-    def _item(self, item: SupervisionItem, *, mirrored: bool) -> ItemCount:
+    def _item(self, item: SFTSample, *, mirrored: bool) -> ItemCount:
         target = item.mirror_target if mirrored and item.mirror_target is not None else item.target
         learned = _words(target) + 1
         return ItemCount(_words(item.prompt.text) + _CHAT_TOKENS + learned, learned)
@@ -152,13 +152,11 @@ def _words(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def drawn_longest_first(
-    items: Sequence[SupervisionItem], counts: Sequence[ItemCount], settings: TrainSettings
-) -> list[int]:
+def drawn_longest_first(items: Sequence[SFTSample], counts: Sequence[ItemCount], settings: TrainSettings) -> list[int]:
     """The places of the items that a visit may draw, the longest first."""
     drawn = [
         place
         for place, item in enumerate(items)
-        if item.kind not in ALWAYS_TAUGHT and settings.draw_weights.get(item.kind, 1.0) > 0
+        if item.type not in ALWAYS_TAUGHT and settings.sampling_weights.get(item.type, 1.0) > 0
     ]
     return sorted(drawn, key=lambda place: -counts[place].tokens)

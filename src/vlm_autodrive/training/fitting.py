@@ -56,7 +56,7 @@ class Planned:
         """Whether rows and memory fit."""
         longest = max(clip.row_tokens for clip in self.clips)
         try:
-            return longest <= self.settings.max_row_tokens and self.memory().fits
+            return longest <= self.settings.max_length and self.memory().fits
         except UserError:  # settings that exclude each other are no way out
             return False
 
@@ -72,7 +72,7 @@ def ways_to_fit(planned: Planned) -> list[str]:
     ways = [
         _first_that_fits(planned, changes)
         for changes in (
-            [(f"train.max_row_tokens={longest}", _with(settings, max_row_tokens=longest))],
+            [(f"train.max_length={longest}", _with(settings, max_length=longest))],
             _fewer_at_once(planned, settings),
             _twice(settings),
         )
@@ -88,7 +88,7 @@ def ways_to_fit(planned: Planned) -> list[str]:
             for changes in (_fewer_frames, _smaller_frames, _fewer_items, _adapters)
         ]
         ways.append(_more_gpus(planned, base, before))
-    elif longest > settings.max_row_tokens:
+    elif longest > settings.max_length:
         ways += [
             _first_that_fits(planned, changes(planned, base))
             for changes in (_fewer_frames, _smaller_frames, _fewer_items)
@@ -109,12 +109,11 @@ def _with(settings: TrainSettings, **changes: Any) -> TrainSettings:
 
 def _fewer_at_once(planned: Planned, settings: TrainSettings) -> list[_Change]:
     if settings.row_tokens is not None:
-        alone = _with(settings, row_tokens=None, clips_per_forward=1)
-        return [("train.row_tokens=null train.clips_per_forward=1", alone)]
+        alone = _with(settings, row_tokens=None, micro_batch_size=1)
+        return [("train.row_tokens=null train.micro_batch_size=1", alone)]
     rows = largest_pass(planned.clips, settings, planned.machine.processes, 1).rows
     return [
-        (f"train.clips_per_forward={fewer}", _with(settings, clips_per_forward=fewer))
-        for fewer in range(rows - 1, 0, -1)
+        (f"train.micro_batch_size={fewer}", _with(settings, micro_batch_size=fewer)) for fewer in range(rows - 1, 0, -1)
     ]
 
 
@@ -162,8 +161,11 @@ def _smaller_frames(planned: Planned, settings: TrainSettings) -> list[_Change]:
 
 
 def _fewer_items(planned: Planned, settings: TrainSettings) -> list[_Change]:
-    most = min(settings.sampled_items, max(len(clip.drawn) for clip in planned.clips))
-    return [(f"train.sampled_items={fewer}", _with(settings, sampled_items=fewer)) for fewer in range(most - 1, -1, -1)]
+    most = min(settings.samples_per_clip, max(len(clip.drawn) for clip in planned.clips))
+    return [
+        (f"train.samples_per_clip={fewer}", _with(settings, samples_per_clip=fewer))
+        for fewer in range(most - 1, -1, -1)
+    ]
 
 
 def _adapters(_: Planned, settings: TrainSettings) -> list[_Change]:
@@ -189,12 +191,12 @@ def _more_gpus(planned: Planned, settings: TrainSettings, before: str) -> str:
 def refusal_of(planned: Planned, memory: Memory) -> str:
     """Why it does not fit, and what would make it, in one sentence for each."""
     settings = planned.settings
-    too_long = [clip for clip in planned.clips if clip.row_tokens > settings.max_row_tokens]
+    too_long = [clip for clip in planned.clips if clip.row_tokens > settings.max_length]
     why = []
     if too_long:
         longest = max(clip.row_tokens for clip in too_long)
         why.append(
-            f"{len(too_long)} of {len(planned.clips)} clips do not fit into max_row_tokens={settings.max_row_tokens}; "
+            f"{len(too_long)} of {len(planned.clips)} clips do not fit into max_length={settings.max_length}; "
             f"the longest row has {longest} tokens"
         )
     if not memory.fits:

@@ -12,8 +12,8 @@ def ancestor(folder: Path, kind: str) -> Path | None:
     provenance = read_provenance(folder)
     if provenance.kind == kind:
         return folder
-    for made_from in provenance.inputs.values():
-        found = ancestor(Path(absolute_from_artifact(made_from.path, folder)), kind)
+    for teacher_inputs in provenance.inputs.values():
+        found = ancestor(Path(absolute_from_artifact(teacher_inputs.path, folder)), kind)
         if found is not None:
             return found
     return None

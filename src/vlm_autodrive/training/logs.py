@@ -22,7 +22,7 @@ class StepRecord(Record):
         step: Which step, from 0.
         loss: Of the step's items, by the weight of their tokens.
         learning_rate: Of the step, for the parts that have no rate of their own.
-        gradient_norm: Before it was clipped.
+        grad_norm: Before it was clipped.
         items: Items learned from.
         tokens: Tokens read.
         seconds: Time of the step, without waiting.
@@ -34,7 +34,7 @@ class StepRecord(Record):
     step: int
     loss: float
     learning_rate: float
-    gradient_norm: float
+    grad_norm: float
     items: int
     tokens: int
     seconds: float
@@ -81,7 +81,7 @@ def open_logs(
     """
     path = folder / LOG_FILE if rank.is_first else Path(os.devnull)
     kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:steps] if path.is_file() else []
-    names = settings.log_with if rank.is_first else ()
+    names = settings.report_to if rank.is_first else ()
     with ExitStack() as stack:
         trackers = [stack.enter_context(_tracker(name, folder, run_name, settings)) for name in names]
         stream = stack.enter_context(path.open("w", encoding="utf-8"))
@@ -105,14 +105,14 @@ def check_trackers(settings: TrainSettings) -> None:
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
     available = {str(name) for name in get_available_trackers()}
-    for name in settings.log_with:
+    for name in settings.report_to:
         if name not in LOGGER_TYPE_TO_CLASS:
             raise UserError(
-                f"train.log_with: there is no tracker {name}; take {', '.join(sorted(LOGGER_TYPE_TO_CLASS))}."
+                f"train.report_to: there is no tracker {name}; take {', '.join(sorted(LOGGER_TYPE_TO_CLASS))}."
             )
         if name not in available:
             package = "tensorboardX" if name == "tensorboard" else name
-            raise UserError(f"train.log_with: the package of {name} is missing; install it: pip install {package}")
+            raise UserError(f"train.report_to: the package of {name} is missing; install it: pip install {package}")
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def _loop(
             left_out = _left_out(prepared, cache.damaged(), told, reporter)
             reached = reached.model_copy(update={"step": step + 1})
             score = None
-            if settings.validate_every and ((step + 1) % settings.validate_every == 0 or step + 1 == steps):
+            if settings.eval_steps and ((step + 1) % settings.eval_steps == 0 or step + 1 == steps):
                 score = verdict_macro_f1(
                     model, encoder, cache, layout, job.validation, job.taxonomy, settings, device, rank
                 )
@@ -170,7 +170,7 @@ def _loop(
                 step=step,
                 loss=round(made.loss, 5),
                 learning_rate=learning_rate(settings.learning_rate, step, steps, settings),
-                gradient_norm=round(made.norm, 4),
+                grad_norm=round(made.norm, 4),
                 items=sum(len(visit.items) for visit in prepared.visits),
                 tokens=round(made.tokens),
                 seconds=round(seconds, 3),
@@ -183,7 +183,7 @@ def _loop(
             if settings.patience is not None and reached.no_better >= settings.patience:
                 reporter.say(f"stopped after step {step}: {reached.no_better} validations were no better than the best")
                 break
-            if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < steps:
+            if (step + 1) % settings.save_steps == 0 and step + 1 < steps:
                 checkpoints.save_state(job.folder, reached, model, optimizers, settings, rank)
     return reached
 
@@ -231,7 +231,7 @@ def make_gradients(
     for parameter in trained:
         if parameter.grad is not None:
             parameter.grad /= weight
-    norm = whole(torch.nn.utils.clip_grad_norm_(trained, settings.gradient_clip))
+    norm = whole(torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm))
     return Made(loss_sum, weight, tokens, float(norm))
 
 

@@ -18,7 +18,7 @@ class VisitedClip(Record):
     """A clip of a step, and its items, by their ids."""
 
     clip_id: str
-    item_ids: tuple[str, ...]
+    sample_ids: tuple[str, ...]
     mirrored: bool
 
 
@@ -27,7 +27,7 @@ class BadStep(Record):
 
     step: int
     loss: str
-    gradient_norm: str
+    grad_norm: str
     clips: tuple[VisitedClip, ...]
 
 
@@ -49,11 +49,11 @@ def check_finite(step: int, loss: float, norm: float, visits: Sequence[Visit], f
         return
     path = folder / _BAD_STEP.format(step)
     clips = tuple(
-        VisitedClip(clip_id=v.clip.clip_id, item_ids=tuple(i.item_id for i in v.items), mirrored=v.mirrored)
+        VisitedClip(clip_id=v.clip.clip_id, sample_ids=tuple(i.sample_id for i in v.items), mirrored=v.mirrored)
         for v in visits
     )
     if tell:
-        bad = BadStep(step=step, loss=str(loss), gradient_norm=str(norm), clips=clips)
+        bad = BadStep(step=step, loss=str(loss), grad_norm=str(norm), clips=clips)
         write_text(path, bad.model_dump_json(indent=1) + "\n")
     what = "gradient" if math.isfinite(loss) else "loss"
     raise UserError(
@@ -81,6 +81,6 @@ def told_of_memory(step: int, tokens: Sequence[int], estimate: str) -> Iterator[
             raise
         raise UserError(
             f"memory ran out at step {step}, whose largest forward pass has {max(tokens):,} tokens ({estimate}). Set "
-            f"clips_per_forward lower, gradient_checkpointing=true, or sampling.fps, height and width lower, and run "
+            f"micro_batch_size lower, gradient_checkpointing=true, or sampling.fps, height and width lower, and run "
             f"the same command again."
         ) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.outline import load_outline
 from vlm_autodrive.progress import SILENT, Reporter
@@ -38,7 +38,7 @@ class Plan(Record):
     Attributes:
         model: The model's name.
         clips: One entry for each clip that has items in the train split.
-        max_row_tokens: The longest row that is accepted.
+        max_length: The longest row that is accepted.
         steps: Steps in all.
         steps_per_epoch: Steps in one pass over the clips.
         tokens_shared: Tokens of the first epoch's steps with each prefix computed once.
@@ -51,7 +51,7 @@ class Plan(Record):
 
     model: str
     clips: tuple[ClipPlan, ...]
-    max_row_tokens: int
+    max_length: int
     steps: int
     steps_per_epoch: int = 0
     tokens_shared: int
@@ -64,7 +64,7 @@ class Plan(Record):
     @property
     def too_long(self) -> list[ClipPlan]:
         """Clips whose row is longer than accepted."""
-        return [clip for clip in self.clips if clip.row_tokens > self.max_row_tokens]
+        return [clip for clip in self.clips if clip.row_tokens > self.max_length]
 
     @property
     def unreadable(self) -> list[ClipPlan]:
@@ -101,7 +101,7 @@ class Plan(Record):
             f"seconds: {_span([clip.seconds for clip in readable])}",
             f"tokens: prefix {_span([clip.prefix_tokens for clip in readable])}, "
             f"items {_span([clip.item_tokens for clip in readable])}, row {_span(rows.tolist())} "
-            f"of at most {self.max_row_tokens}",
+            f"of at most {self.max_length}",
             f"one epoch: {self.tokens_shared:,} tokens with shared prefixes, {self.tokens_separate:,} with a row "
             f"for every item ({self.tokens_separate / max(self.tokens_shared, 1):.1f} times as many)",
         ]
@@ -169,7 +169,7 @@ def plan(
     sampling = settings.sampling or loaded.card.sampling
     counts = counts_of(loaded, sampling, settings)
     cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)
-    taught = taught_clips(read_clips(supervision), read_items(supervision))
+    taught = taught_clips(read_clips(supervision), read_samples(supervision))
     clips = [each.clip for each in taught]
     times = cache.times(clips, reporter, workers=(os.cpu_count() or 1) if len(clips) > _FEW_CLIPS else 0)
     plans = {
@@ -187,7 +187,7 @@ def plan(
     whole = Plan(
         model=loaded.card.name,
         clips=tuple(plans.values()),
-        max_row_tokens=settings.max_row_tokens,
+        max_length=settings.max_length,
         steps=steps_in_all(len(readable), settings) if readable else 0,
         steps_per_epoch=epoch,
         tokens_shared=shared,
@@ -227,8 +227,8 @@ def _plan_clip(
     prefix = counts.prefix(times_s, sampling.height, sampling.width)
     items = counts.items(Visit(clip, taught.items))
     drawn = [items[place] for place in drawn_longest_first(taught.items, items, settings)]
-    taken = [count for item, count in zip(taught.items, items, strict=True) if item.kind in ALWAYS_TAUGHT]
-    taken += drawn[: settings.sampled_items]
+    taken = [count for item, count in zip(taught.items, items, strict=True) if item.type in ALWAYS_TAUGHT]
+    taken += drawn[: settings.samples_per_clip]
     return ClipPlan(
         clip_id=clip.clip_id,
         frames=len(times_s),

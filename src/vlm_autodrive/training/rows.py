@@ -55,7 +55,7 @@ class ClipPlan(Record):
         frames = min(self.frames, sampling.n_frames or sampling.max_frames)
         pairs = math.ceil(frames / FRAMES_PER_TOKEN)
         video = min(self.video_tokens, pairs * (sampling.height // side) * (sampling.width // side))
-        left_out = self.drawn[settings.sampled_items : now.sampled_items]
+        left_out = self.drawn[settings.samples_per_clip : now.samples_per_clip]
         return self.model_copy(
             update={
                 "frames": frames,
@@ -76,8 +76,8 @@ def largest_pass(clips: Sequence[ClipPlan], settings: TrainSettings, processes: 
         processes: How many processes share a step.
         merged: Patches that make one token.
     """
-    share = math.ceil(min(settings.clips_per_step, len(clips)) / processes)
-    rows = min(share, settings.clips_per_forward or share)
+    share = math.ceil(min(settings.batch_size, len(clips)) / processes)
+    rows = min(share, settings.micro_batch_size or share)
     tokens = max(clip.row_tokens for clip in clips)
     video = rows * max(clip.video_tokens for clip in clips)
     learned = max(clip.learned_tokens for clip in clips)

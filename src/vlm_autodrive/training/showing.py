@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.outline import load_outline
@@ -24,7 +24,7 @@ def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame
         raise UserError(f"the tokenizer of {settings.model} is not on this machine; give a folder that holds it.")
     encoder = Encoder(loaded)
     cache = FrameCache(frame_cache or supervision.parent / ".frames", settings.sampling or loaded.card.sampling)
-    taught = [t for t in taught_clips(read_clips(supervision), read_items(supervision)) if t.clip.clip_id == clip_id]
+    taught = [t for t in taught_clips(read_clips(supervision), read_samples(supervision)) if t.clip.clip_id == clip_id]
     if not taught:
         raise UserError(f"clip {clip_id} has no accepted items in the train split of {supervision}.")
     frames = cache.get(taught[0].clip)
@@ -38,7 +38,7 @@ def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame
         given = loaded.processor.tokenizer.decode([i for i, learn in zip(ids, learned, strict=True) if not learn])
         target = loaded.processor.tokenizer.decode([i for i, learn in zip(ids, learned, strict=True) if learn])
         heading = (
-            "prefix, seen by every item" if segment == 0 else f"item {segment}: {visit.items[segment - 1].item_id}"
+            "prefix, seen by every item" if segment == 0 else f"item {segment}: {visit.items[segment - 1].sample_id}"
         )
         pieces.append(
             f"--- {heading} ({len(ids)} tokens, {sum(learned)} learned)\n{given}" + (f"[[{target}]]" if target else "")

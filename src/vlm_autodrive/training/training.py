@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.files import read_clips, read_items, read_taxonomy
+from vlm_autodrive.artifacts.files import read_clips, read_samples, read_taxonomy
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.encoding import Encoder
@@ -110,8 +110,8 @@ def _plan_job(
     """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
     outline = load_outline(settings.model, download=True)
     cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
-    clips, items, taxonomy = read_clips(supervision), read_items(supervision), read_taxonomy(supervision)
-    if settings.validate_every is not None or any(item.kind == "verdict" for item in items):
+    clips, items, taxonomy = read_clips(supervision), read_samples(supervision), read_taxonomy(supervision)
+    if settings.eval_steps is not None or any(item.type == "verdict" for item in items):
         Encoder(outline).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
     machine = this_machine(settings, world)
     planned = plan(supervision, settings, reporter, loaded=outline, cache=cache, machine=machine)
@@ -119,15 +119,15 @@ def _plan_job(
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
-    validation = validation_visits(clips, taxonomy) if settings.validate_every is not None else []
+    validation = validation_visits(clips, taxonomy) if settings.eval_steps is not None else []
     unreadable = cache.fill([visit.clip for visit in validation], reporter)
     validation = [visit for visit in validation if visit.clip.clip_id not in unreadable]
     for clip_id, problem in unreadable.items():
         reporter.say(f"left out of the validation, cannot be read: {clip_id}: {problem}")
-    if settings.validate_every is not None and not validation:
+    if settings.eval_steps is not None and not validation:
         raise UserError(
-            "train.validate_every asks for validations, but the validation split has no clip of known class that can "
-            "be read; give it a share in clips.split, or leave validate_every out."
+            "train.eval_steps asks for validations, but the validation split has no clip of known class that can "
+            "be read; give it a share in clips.split, or leave eval_steps out."
         )
     readable = planned.readable_ids()
     taught = [each for each in taught_clips(clips, items) if each.clip.clip_id in readable]

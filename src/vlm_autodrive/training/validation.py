@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.metrics.classification import macro_f1
 from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.prompts import verdict_prompt
-from vlm_autodrive.records import Clip, SupervisionItem, Taxonomy
+from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
 from vlm_autodrive.training.prefix_sharing import IGNORED, predict
 from vlm_autodrive.training.processes import Rank
@@ -26,10 +26,10 @@ def validation_visits(clips: Sequence[Clip], taxonomy: Taxonomy) -> list[Visit]:
         Visit(
             clip,
             (
-                SupervisionItem(
-                    item_id=f"{clip.clip_id}-validation",
+                SFTSample(
+                    sample_id=f"{clip.clip_id}-validation",
                     clip_id=clip.clip_id,
-                    kind="verdict",
+                    type="verdict",
                     topic="verdict",
                     prompt=prompt,
                     target=taxonomy.by_name(clip.event_class).code,
@@ -61,7 +61,7 @@ def verdict_macro_f1(
     The forward passes are those of training, so that what is computed does not depend on how the model is
     divided among the processes, and each clip's prefix is computed once.
     """
-    plain = settings.model_copy(update={"kind_weights": {}, "pattern_weights": {}})
+    plain = settings.model_copy(update={"loss_weights": {}, "token_loss_weights": {}})
     codes = torch.tensor(encoder.code_ids(taxonomy.codes), device=device)
     table = np.zeros((len(codes), len(codes) + 1))
     mine = rank.share(visits)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_autodrive.records import Clip, SupervisionItem
+from vlm_autodrive.records import Clip, SFTSample
 from vlm_autodrive.training.settings import TrainSettings
 
 
@@ -20,7 +20,7 @@ class TaughtClip:
     """A clip with its accepted items."""
 
     clip: Clip
-    items: tuple[SupervisionItem, ...]
+    items: tuple[SFTSample, ...]
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Visit:
     """
 
     clip: Clip
-    items: tuple[SupervisionItem, ...]
+    items: tuple[SFTSample, ...]
     mirrored: bool = False
     gain: float = 1.0
     offset: float = 0.0
 
 
-def taught_clips(clips: Sequence[Clip], items: Sequence[SupervisionItem]) -> list[TaughtClip]:
+def taught_clips(clips: Sequence[Clip], items: Sequence[SFTSample]) -> list[TaughtClip]:
     """The clips of the train split that have accepted items, in order, joined by id."""
-    accepted: dict[str, list[SupervisionItem]] = defaultdict(list)
+    accepted: dict[str, list[SFTSample]] = defaultdict(list)
     for item in items:
         if item.accepted:
             accepted[item.clip_id].append(item)
@@ -63,7 +63,7 @@ def steps_in_all(clips: int, settings: TrainSettings) -> int:
 def visits_of_step(taught: Sequence[TaughtClip], step: int, settings: TrainSettings) -> list[Visit]:
     """The visits of one step; an epoch makes as many as there are clips, so its last step may be smaller."""
     epoch, place = divmod(step, _steps_per_epoch(len(taught), settings))
-    places = range(len(taught))[place * settings.clips_per_step :][: settings.clips_per_step]
+    places = range(len(taught))[place * settings.batch_size :][: settings.batch_size]
     if settings.balance == "class":
         turns = [_balanced(taught, epoch * len(taught) + visit, settings.seed) for visit in places]
     else:
@@ -100,13 +100,13 @@ def _balanced(taught: Sequence[TaughtClip], visit: int, seed: int) -> tuple[int,
 
 
 def _steps_per_epoch(clips: int, settings: TrainSettings) -> int:
-    return math.ceil(clips / settings.clips_per_step)
+    return math.ceil(clips / settings.batch_size)
 
 
 def _visit(taught: TaughtClip, turn: int, number: int, settings: TrainSettings) -> Visit:
     random = np.random.default_rng([settings.seed, turn, number])
-    always = [item for item in taught.items if item.kind in ("verdict", "reasoning")]
-    others = [item for item in taught.items if item.kind not in ("verdict", "reasoning")]
+    always = [item for item in taught.items if item.type in ("verdict", "reasoning")]
+    others = [item for item in taught.items if item.type not in ("verdict", "reasoning")]
     others = [others[i] for i in sorted(_drawn(others, settings, random))]
     items = (*always, *others)
     mirrored = settings.mirror and random.random() < 0.5 and all(item.mirror_target is not None for item in items)
@@ -115,12 +115,12 @@ def _visit(taught: TaughtClip, turn: int, number: int, settings: TrainSettings) 
     return Visit(taught.clip, items, bool(mirrored), float(gain), float(offset))
 
 
-def _drawn(items: Sequence[SupervisionItem], settings: TrainSettings, random: np.random.Generator) -> Sequence[int]:
+def _drawn(items: Sequence[SFTSample], settings: TrainSettings, random: np.random.Generator) -> Sequence[int]:
     """Which of the items are taken."""
-    if not settings.draw_weights:
+    if not settings.sampling_weights:
         every = range(len(items))
-        few = len(items) <= settings.sampled_items
-        return every if few else list(random.permutation(len(items))[: settings.sampled_items])
-    weights = np.array([settings.draw_weights.get(item.kind, 1.0) for item in items])
-    count = min(settings.sampled_items, int((weights > 0).sum()))
+        few = len(items) <= settings.samples_per_clip
+        return every if few else list(random.permutation(len(items))[: settings.samples_per_clip])
+    weights = np.array([settings.sampling_weights.get(item.type, 1.0) for item in items])
+    count = min(settings.samples_per_clip, int((weights > 0).sum()))
     return list(random.choice(len(items), count, replace=False, p=weights / weights.sum())) if count else []

@@ -21,18 +21,18 @@ def cells(*grids, recipe="smoke", settings=(), **more):
 
 
 def kinds_of(*choices, **more):
-    return [set(cell.kinds) for cell in cells({"kinds": list(choices)}, **more)]
+    return [set(cell.types) for cell in cells({"types": list(choices)}, **more)]
 
 
-def test_kinds_alone_left_out_all_and_none():
+def test_types_alone_left_out_all_and_none():
     verdict = {"verdict"}
     assert kinds_of("all") == [verdict | set(FOUR)]
     assert kinds_of("none") == [verdict]
-    assert kinds_of("each_alone") == [verdict | {kind} for kind in FOUR]
-    assert kinds_of("each_left_out") == [verdict | set(FOUR) - {kind} for kind in FOUR]
+    assert kinds_of("each_alone") == [verdict | {supervision_type} for supervision_type in FOUR]
+    assert kinds_of("each_left_out") == [verdict | set(FOUR) - {supervision_type} for supervision_type in FOUR]
     assert kinds_of(["vqa", "caption"]) == [verdict | {"vqa", "caption"}]
-    assert kinds_of("each_alone", always=[]) == [{kind} for kind in ("verdict", *FOUR)]
-    only_two = ["supervise.kinds=[verdict, vqa]"]
+    assert kinds_of("each_alone", always=[]) == [{supervision_type} for supervision_type in ("verdict", *FOUR)]
+    only_two = ["supervise.types=[verdict, vqa]"]
     assert kinds_of("all", "each_left_out", settings=only_two) == [{"verdict", "vqa"}, verdict]
 
 
@@ -40,9 +40,9 @@ def test_a_grid_is_every_combination_and_what_two_grids_name_is_one_cell():
     axes = {"train.sampling.max_frames": [16, 8], "train.learning_rate": [1.0e-5, 1.0e-3, 0.1]}
     assert len(cells({"axes": axes})) == 6
     assert len(cells({"axes": axes}, {"axes": {"train.sampling.max_frames": [16, 8, 4]}}, seeds=[3, 4])) == 2 * 7
-    names = [cell.name for cell in cells({"kinds": ["all"]}, {"axes": {"clips.window_s": [4.8, 2]}})]
-    kinds = "kinds=verdict+caption+description+vqa+reasoning"
-    assert names == [f"{kinds}, window_s=4.8", f"{kinds}, window_s=2"]
+    names = [cell.name for cell in cells({"types": ["all"]}, {"axes": {"clips.window_s": [4.8, 2]}})]
+    types = "types=verdict+caption+description+vqa+reasoning"
+    assert names == [f"{types}, window_s=4.8", f"{types}, window_s=2"]
 
 
 def test_a_cell_has_its_settings_and_all_else_is_the_recipes():
@@ -68,7 +68,7 @@ def test_two_settings_of_one_name_are_called_in_full():
 def test_cells_share_a_stage_exactly_where_they_agree_in_what_it_hangs_on():
     found = cells(
         {
-            "kinds": ["all", "none"],
+            "types": ["all", "none"],
             "axes": {"clips.window_s": [4.8, 2.4], "train.sampling.max_frames": [8, 16], "train.model": ["a/b", "c"]},
         },
         settings=["train.sampling={}"],
@@ -98,15 +98,15 @@ def test_a_folders_name_is_never_too_long_and_still_its_own():
 @pytest.mark.parametrize(
     ("grid", "more", "sentence"),
     [
-        ({"axes": {"supervise.kinds": [["vqa"]]}}, {}, "supervise.kinds is no axis; write kinds of the grid"),
+        ({"axes": {"supervise.types": [["vqa"]]}}, {}, "supervise.types is no axis; write types of the grid"),
         ({"axes": {"train.seed": [1]}}, {}, "train.seed is no axis; write ablate.seeds"),
         ({"axes": {"report.title": ["a"]}}, {}, "report.title is no axis; an axis is a setting of simulate, import"),
         ({"axes": {"train.epochs": []}}, {}, "at least 1 item"),
-        ({"kinds": ["each"]}, {}, "ablate.grids.0.kinds.0"),
-        ({"kinds": ["none"]}, {"always": []}, "kinds: none leaves nothing to teach"),
-        ({"kinds": ["all"]}, {"seeds": [1, 1]}, "seeds names a seed twice"),
-        ({"kinds": [["vqa"]]}, {"settings": ["supervise.kinds=[verdict]"]}, "kinds names vqa, which supervise.kinds"),
-        ({"kinds": ["all"]}, {"settings": ["supervise.kinds=[vqa]"]}, "ablate.always names verdict"),
+        ({"types": ["each"]}, {}, "ablate.grids.0.types.0"),
+        ({"types": ["none"]}, {"always": []}, "types: none leaves nothing to teach"),
+        ({"types": ["all"]}, {"seeds": [1, 1]}, "seeds names a seed twice"),
+        ({"types": [["vqa"]]}, {"settings": ["supervise.types=[verdict]"]}, "types names vqa, which supervise.types"),
+        ({"types": ["all"]}, {"settings": ["supervise.types=[vqa]"]}, "ablate.always names verdict"),
     ],
 )
 def test_a_wrong_grid_is_refused_in_one_sentence(grid, more, sentence):
@@ -134,6 +134,6 @@ def test_the_shipped_ablations():
     nexar = cells_of(load_recipe("nexar-ablation"))
     rows = {cell.name: cell for cell in nexar}
     assert (len(rows), len(nexar)) == (18, 54)
-    alone = [cell for cell in rows.values() if len(cell.kinds) == 2]
-    assert {frozenset(cell.kinds) - {"verdict"} for cell in alone} == {frozenset((kind,)) for kind in FOUR}
+    alone = [cell for cell in rows.values() if len(cell.types) == 2]
+    assert {frozenset(cell.types) - {"verdict"} for cell in alone} == {frozenset((supervision_type,)) for supervision_type in FOUR}
     assert {cell.recipe.clips.window_s for cell in rows.values()} == {5, 10}

@@ -14,10 +14,10 @@ from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.recipe import load_recipe
-from vlm_autodrive.artifacts.files import read_clips, read_items, read_predictions
+from vlm_autodrive.artifacts.files import read_clips, read_samples, read_predictions
 
 CLASSES = ["collision", "near_collision", "normal"]
-TWO_BY_TWO = "{seeds: [0, 1], grids: [{kinds: [all, none]}]}"
+TWO_BY_TWO = "{seeds: [0, 1], grids: [{types: [all, none]}]}"
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def row(table, name):
 
 
 def kinds_in(folder):
-    return {item.kind for item in read_items(folder)}
+    return {item.type for item in read_samples(folder)}
 
 
 def test_each_row_is_scored_from_its_predictions_over_both_seeds(finished):
     _, out, table = finished
     assert [each.name for each in table.rows] == [
         "before training", "commonest class", "camera shake",
-        "kinds=verdict+caption+description+vqa+reasoning", "kinds=verdict",
+        "types=verdict+caption+description+vqa+reasoning", "types=verdict",
     ]  # fmt: skip
     for each in table.rows[3:]:
         scores = [_by_sklearn(out / "predictions" / "cells" / f"{each.name}, seed={seed}") for seed in (0, 1)]
@@ -71,21 +71,21 @@ def _by_sklearn(predictions):
     return accuracy_score(truths, answers), f1
 
 
-def test_what_cells_share_is_made_once_and_kinds_are_chosen_from_it(finished):
+def test_what_cells_share_is_made_once_and_types_are_chosen_from_it(finished):
     _, out, _ = finished
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
-        "kinds=verdict+caption+description+vqa+reasoning, seed=0",
-        "kinds=verdict+caption+description+vqa+reasoning, seed=1",
-        "kinds=verdict, seed=0",
-        "kinds=verdict, seed=1",
+        "types=verdict+caption+description+vqa+reasoning, seed=0",
+        "types=verdict+caption+description+vqa+reasoning, seed=1",
+        "types=verdict, seed=0",
+        "types=verdict, seed=1",
     ]
-    every, few = out / "supervision", out / "chosen" / "kinds=verdict"
+    every, few = out / "supervision", out / "chosen" / "types=verdict"
     assert kinds_in(every) == {"verdict", "caption", "description", "vqa", "reasoning"}
-    assert [item for item in read_items(every) if item.kind == "verdict"] == read_items(few)
+    assert [item for item in read_samples(every) if item.type == "verdict"] == read_samples(few)
     assert read_clips(every) == read_clips(few)
     for name, source in (("verdict", few), ("verdict+caption+description+vqa+reasoning", every)):
-        made_from = read_provenance(out / "checkpoints" / f"kinds={name}, seed=1").inputs["supervision"]
-        assert made_from.key == read_provenance(source).key
+        teacher_inputs = read_provenance(out / "checkpoints" / f"types={name}, seed=1").inputs["supervision"]
+        assert teacher_inputs.key == read_provenance(source).key
     cached = [path for path in (out / ".cache" / "frames").rglob("*") if path.is_file()]
     assert len(list(out.rglob("frames"))) == 1
     assert cached
@@ -106,11 +106,11 @@ def test_the_page_and_the_markdown_say_what_the_record_says(finished):
     lines = [line.split("|")[1:-1] for line in markdown.splitlines() if line.startswith("|")]
     assert all(len(first) == len(second) for first, second in pairwise(lines))
     assert [line[0] for line in lines[2:]] == [
-        "before training", "commonest class", "camera shake", "all kinds", "verdict alone",
+        "before training", "commonest class", "camera shake", "all types", "verdict alone",
     ]  # fmt: skip
     taught = [line[lines[0].index("caption")] for line in lines[2:]]
     assert taught == ["", "", "", "✓", ""]
-    accuracy = row(table, "kinds=verdict").scores.accuracy
+    accuracy = row(table, "types=verdict").scores.accuracy
     assert f"{accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]" in lines[-1]
     for note in table.notes:
         assert note in markdown
@@ -121,7 +121,7 @@ def test_the_page_and_the_markdown_say_what_the_record_says(finished):
     assert any("2 seeds say little" in note for note in table.notes)
 
 
-FAILING = "{unfit: %s, grids: [{axes: {train.max_row_tokens: [16384, 64], train.log_with: [[], [no-such]]}}]}"
+FAILING = "{unfit: %s, grids: [{axes: {train.max_length: [16384, 64], train.report_to: [[], [no-such]]}}]}"
 
 
 def test_what_does_not_fit_is_said_all_at_once_before_anything_is_trained(footage, tmp_path):
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_said_all_at_once_before_anything_is_trained(footag
         ablate(recipe, tmp_path / "out")
     said = str(caught.value)
     assert "2 of 4 cells cannot be trained, and nothing was" in said
-    assert said.count("do not fit into max_row_tokens=64") == 2
+    assert said.count("do not fit into max_length=64") == 2
     assert not (tmp_path / "out" / "checkpoints").exists()
     assert not (tmp_path / "out" / "predictions").exists()
 
@@ -147,7 +147,7 @@ def test_a_cell_that_fails_is_a_row_with_its_reason_and_the_others_go_on(footage
     assert untracked["scores"] is None
     assert "there is no tracker no-such" in untracked["failures"][0]["reason"]
     assert untracked["failures"][0]["seed"] == 0
-    assert all("do not fit into max_row_tokens=64" in each["failures"][0]["reason"] for each in unfit)
+    assert all("do not fit into max_length=64" in each["failures"][0]["reason"] for each in unfit)
     assert "there is no tracker no-such" in (tmp_path / "out" / "ablation.md").read_text()
     assert json.loads((tmp_path / "out" / "ablation.json").read_text()) == table
 

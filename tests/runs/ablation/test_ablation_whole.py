@@ -36,7 +36,7 @@ def test_the_shipped_grid_of_six_cells(tmp_path):
     assert frames == {"16": 16, "8": 8}
     seen = [
         len(json.loads(line)["frame_times_s"])
-        for line in (tmp_path / "predictions" / "cells" / "kinds=verdict, max_frames=8, seed=0" / "predictions.jsonl")
+        for line in (tmp_path / "predictions" / "cells" / "types=verdict, max_frames=8, seed=0" / "predictions.jsonl")
         .read_text()
         .splitlines()
     ]
@@ -48,7 +48,7 @@ def test_the_shipped_grid_of_six_cells(tmp_path):
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
     footage = write_footage(tmp_path / "footage")
-    recipe = write_recipe(tmp_path / "r.yaml", footage, "{seeds: [0, 1], grids: [{kinds: [all, none]}]}", ", epochs: 4")
+    recipe = write_recipe(tmp_path / "r.yaml", footage, "{seeds: [0, 1], grids: [{types: [all, none]}]}", ", epochs: 4")
     whole = start(recipe, "--out", tmp_path / "whole")
     assert whole.wait(timeout=300) == 0, whole.stderr.read()
 
@@ -85,7 +85,7 @@ def _finished(out):
 def _in_the_middle(out):
     """One cell is in the table, and the second one's training has something to go on from."""
     second = any((out / "checkpoints").glob(".*seed=0.partial-*/states/state-*.safetensors"))
-    return second and any((out / "predictions" / "cells").glob("kinds=*")) and (out / "ablation.json").is_file()
+    return second and any((out / "predictions" / "cells").glob("types=*")) and (out / "ablation.json").is_file()
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_the_ablation_for_nexar_is_counted_on_a_stand_in(tmp_path):
         [row] = [row for row in rows.values() if wanted.items() <= row["values"].items()]
         return row["budget"]["row_tokens"]
 
-    kinds = "verdict+caption+description+vqa+reasoning"
-    plain = {"kinds": kinds, "fps": "4", "max_frames": "40", "height": "252", "width": "448", "window_s": "10"}
+    types = "verdict+caption+description+vqa+reasoning"
+    plain = {"types": types, "fps": "4", "max_frames": "40", "height": "252", "width": "448", "window_s": "10"}
     assert tokens(**plain) - tokens(**plain | {"max_frames": "8"}) == 16 * 144  # pairs of frames, tokens of each
     assert tokens(**plain) - tokens(**plain | {"height": "140", "width": "252"}) == 20 * (144 - 45)

@@ -33,13 +33,13 @@ class Endpoint:
     is_local: bool
     key: str = field(default="", repr=False)
 
-    def client(self, most_at_once: int) -> httpx.AsyncClient:
+    def client(self, max_connections: int) -> httpx.AsyncClient:
         """A client that holds a connection for every request in flight, and follows no redirect."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         through_proxy = not self.is_local and bool(getproxies())  # those are for the way out
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=most_at_once)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=max_connections)
         return httpx.AsyncClient(
             headers=headers,
             timeout=None,  # a request has one limit for all of it, which also ends one that drips

@@ -126,7 +126,7 @@ async def open_client(
     with open_database(cache_path(settings), f"{called.keys}cache", reporter) as database:
         cache = None if kept_for is None else ReplyCache(database, endpoint.url, kept_for)
         ledger = Ledger(database, job, settings, called)
-        async with endpoint.client(settings.most_at_once) as http:
+        async with endpoint.client(settings.max_connections) as http:
             client = Client(settings, called, endpoint, http, database, cache, ledger, hints, outlives=outlives)
             try:
                 yield client
@@ -159,7 +159,7 @@ class Client:
         self._hints = hints
         self._outlives = outlives
         self.database = database
-        self._limit = AdaptiveLimit(settings.most_at_once)
+        self._limit = AdaptiveLimit(settings.max_connections)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._in_flight: set[asyncio.Task[_Tried]] = set()
         self._stopped = asyncio.Event()
@@ -230,7 +230,7 @@ class Client:
                 return tried.answer
             problem = tried.problem
             if tries < self._settings.attempts:
-                longest_s = self._settings.longest_wait_s
+                longest_s = self._settings.max_backoff_s
                 await self._wait(wait_s(tries, longest_s) if tried.wait_s is None else tried.wait_s)
                 self._retries += 1
         who, host = self._called.who, self._endpoint.host
@@ -285,7 +285,7 @@ class Client:
             raise
         status = response.status_code
         asked_s = asked_wait_s(response) if is_retried(status) else None
-        too_long = asked_s is not None and asked_s > self._settings.longest_wait_s
+        too_long = asked_s is not None and asked_s > self._settings.max_backoff_s
         if is_busy(status):
             self._refused += 1
             self._limit.leave_refused(entered_s, None if too_long else asked_s)
@@ -305,7 +305,7 @@ class Client:
         if too_long:
             self._end(
                 f"{who} at {host} says {status} and wants no request for {asked_s:.0f} s; start again then, or raise "
-                f"{self._called.keys}longest_wait_s. All replies so far are kept."
+                f"{self._called.keys}max_backoff_s. All replies so far are kept."
             )
         problem = f"HTTP {status}" + (f" ({said})" if said else "")
         if is_retried(status):

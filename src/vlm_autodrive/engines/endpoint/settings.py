@@ -40,10 +40,10 @@ class EndpointSettings(Settings):
         base_url: Such as ``http://127.0.0.1:8000/v1``.
         allow_remote: Whether metadata, labels and frames may leave this machine.
         api_key_env: Environment variable that holds the key; empty for none. The key is never kept.
-        most_at_once: Most requests in flight. How many there are follows what the endpoint bears.
+        max_connections: Most requests in flight. How many there are follows what the endpoint bears.
         timeout_s: Of one request.
         attempts: Tries of one request on 429, 5xx and broken connections.
-        longest_wait_s: Never wait longer than this between tries, whatever the server says.
+        max_backoff_s: Never wait longer than this between tries, whatever the server says.
         token_limit: What the endpoint calls the bound on an answer's tokens; some models take the newer name alone.
         budget: The most that may be used.
         price: What it costs, for the estimate and for a budget of money.
@@ -54,10 +54,10 @@ class EndpointSettings(Settings):
     base_url: str = "http://127.0.0.1:8000/v1"
     allow_remote: bool = False
     api_key_env: str = ""
-    most_at_once: int = Field(64, ge=1, le=1024)
+    max_connections: int = Field(64, ge=1, le=1024)
     timeout_s: float = Field(120.0, gt=0)
     attempts: int = Field(6, ge=1)
-    longest_wait_s: float = Field(60.0, ge=0)
+    max_backoff_s: float = Field(60.0, ge=0)
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     budget: BudgetSettings = BudgetSettings()
     price: PriceSettings = PriceSettings()

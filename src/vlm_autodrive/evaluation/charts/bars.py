@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vlm_autodrive.evaluation.charts.canvas import WIDTH, line, svg, text
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 
 _LABEL, _VALUE = 122, 124
 _BAR, _GAP = 18, 12
@@ -17,7 +17,7 @@ class BarGroup:
     """One figure of several models: its name, and the style and figure of each."""
 
     label: str
-    bars: tuple[tuple[str, Figure], ...]
+    bars: tuple[tuple[str, Estimate], ...]
 
 
 def bars_svg(title: str, groups: Sequence[BarGroup]) -> Markup:
@@ -42,7 +42,7 @@ def bars_svg(title: str, groups: Sequence[BarGroup]) -> Markup:
     return svg(bottom + 20, title, parts)
 
 
-def _bar(style: str, figure: Figure, y: float) -> list[Markup]:
+def _bar(style: str, figure: Estimate, y: float) -> list[Markup]:
     if figure.value is None:
         return [text(WIDTH - _VALUE + 10, y + 4, "not defined", "axis faint")]
     shown = f"{figure.value:.2f}"

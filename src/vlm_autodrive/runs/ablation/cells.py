@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import quote
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs.ablation.settings import AblateSettings, GridSettings, KindsChoice
+from vlm_autodrive.runs.ablation.settings import AblateSettings, GridSettings, TypesChoice
 from vlm_autodrive.models.loading import read_card
 from vlm_autodrive.runs.recipe import Recipe
-from vlm_autodrive.records import KINDS, Kind
+from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import merge_values, parse_settings
 
-KINDS_KEY = "kinds"
+TYPES_KEY = "types"
 SEED_KEY = "seed"
 _LONGEST_NAME = 160  # bytes; a stage adds to it while it works, and file systems allow 255
 _DATA = ("simulate", "import", "clips")
@@ -28,10 +28,10 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "catalog": ("simulate", "import"),
     "clips": _DATA,
     "supervision": (*_DATA, "supervise"),
-    "chosen": (*_DATA, "supervise", KINDS_KEY),
-    "plans": (*_DATA, "supervise", KINDS_KEY, "train"),
-    "checkpoints": (*_DATA, "supervise", KINDS_KEY, "train", SEED_KEY),
-    "predictions/cells": (*_DATA, "supervise", KINDS_KEY, "train", SEED_KEY, "evaluate"),
+    "chosen": (*_DATA, "supervise", TYPES_KEY),
+    "plans": (*_DATA, "supervise", TYPES_KEY, "train"),
+    "checkpoints": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY),
+    "predictions/cells": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY, "evaluate"),
     "predictions/base": (*_DATA, "train.model", "evaluate"),
     "predictions/majority": _DATA,
     "predictions/camera_shake": _DATA,
@@ -45,13 +45,13 @@ class Cell:
 
     Attributes:
         recipe: All settings.
-        kinds: The kinds that are taught, in the order of all kinds.
+        types: The types that are taught, in the order of all types.
         values: What is varied in the ablation, by its dotted key, as this cell has it.
         seed: Of the training.
     """
 
     recipe: Recipe
-    kinds: tuple[Kind, ...]
+    types: tuple[SupervisionType, ...]
     values: Mapping[str, str]
     seed: int
 
@@ -91,24 +91,24 @@ def cells_of(recipe: Recipe) -> list[Cell]:
     if wanted is None:
         raise UserError(
             f"the recipe {recipe.name} says nothing of an ablation; give it a section ablate with grids, or write "
-            "'ablate.grids=[{kinds: [all, each_left_out]}]' behind it."
+            "'ablate.grids=[{types: [all, each_left_out]}]' behind it."
         )
     keys = _varied(wanted)
-    found: dict[tuple[str, ...], tuple[Recipe, tuple[Kind, ...], dict[str, str]]] = {}
+    found: dict[tuple[str, ...], tuple[Recipe, tuple[SupervisionType, ...], dict[str, str]]] = {}
     wrong: list[str] = []
-    for kinds, changes in _combinations(recipe, wanted):
+    for types, changes in _combinations(recipe, wanted):
         try:
             changed = _changed(recipe, changes)
         except UserError as error:
             wrong.append(str(error))
             continue
-        values = _values(changed, kinds, keys)
-        found.setdefault(tuple(values.values()), (changed, kinds, values))
+        values = _values(changed, types, keys)
+        found.setdefault(tuple(values.values()), (changed, types, values))
     if wrong:
         raise UserError(f"{len(wrong)} cells have settings that are wrong; " + " ".join(wrong))
     return [
-        Cell(changed.model_copy(update={"train": changed.train.model_copy(update={"seed": seed})}), kinds, values, seed)
-        for changed, kinds, values in found.values()
+        Cell(changed.model_copy(update={"train": changed.train.model_copy(update={"seed": seed})}), types, values, seed)
+        for changed, types, values in found.values()
         for seed in wanted.seeds
     ]
 
@@ -128,41 +128,41 @@ def _named(values: Mapping[str, str]) -> str:
     return ", ".join(f"{names[key]}={value}" for key, value in values.items())
 
 
-def _combinations(recipe: Recipe, wanted: AblateSettings) -> Iterator[tuple[tuple[Kind, ...], dict[str, Any]]]:
-    """The kinds and the changes of each cell, before its settings are checked."""
-    made = recipe.supervise.kinds
-    missing = [kind for kind in wanted.always if kind not in made]
+def _combinations(recipe: Recipe, wanted: AblateSettings) -> Iterator[tuple[tuple[SupervisionType, ...], dict[str, Any]]]:
+    """The types and the changes of each cell, before its settings are checked."""
+    made = recipe.supervise.types
+    missing = [supervision_type for supervision_type in wanted.always if supervision_type not in made]
     if missing:
         raise UserError(
-            f"ablate.always names {', '.join(missing)}, which supervise.kinds does not make; add it there, or leave it "
+            f"ablate.always names {', '.join(missing)}, which supervise.types does not make; add it there, or leave it "
             "out here."
         )
     for grid in wanted.grids:
-        choices: tuple[KindsChoice, ...] = grid.kinds or ("all",)
-        sets = [kinds for choice in choices for kinds in _kinds_of(choice, made, wanted.always)]
-        for kinds in sets:
+        choices: tuple[TypesChoice, ...] = grid.types or ("all",)
+        sets = [types for choice in choices for types in _types_of(choice, made, wanted.always)]
+        for types in sets:
             for values in product(*grid.axes.values()):
-                yield kinds, _nested(dict(zip(grid.axes, values, strict=True)))
+                yield types, _nested(dict(zip(grid.axes, values, strict=True)))
 
 
-def _kinds_of(choice: KindsChoice, made: Sequence[Kind], always: Sequence[Kind]) -> list[tuple[Kind, ...]]:
-    switched = [kind for kind in made if kind not in always]
+def _types_of(choice: TypesChoice, made: Sequence[SupervisionType], always: Sequence[SupervisionType]) -> list[tuple[SupervisionType, ...]]:
+    switched = [supervision_type for supervision_type in made if supervision_type not in always]
     if choice == "all":
         chosen = [switched]
     elif choice == "none":
         if not always:
-            raise UserError("kinds: none leaves nothing to teach; name a kind in ablate.always, or leave none out.")
+            raise UserError("types: none leaves nothing to teach; name a supervision_type in ablate.always, or leave none out.")
         chosen = [[]]
     elif choice == "each_alone":
-        chosen = [[kind] for kind in switched]
+        chosen = [[supervision_type] for supervision_type in switched]
     elif choice == "each_left_out":
-        chosen = [[kind for kind in switched if kind != left_out] for left_out in switched]
+        chosen = [[supervision_type for supervision_type in switched if supervision_type != left_out] for left_out in switched]
     else:
-        unmade = [kind for kind in choice if kind not in made]
+        unmade = [supervision_type for supervision_type in choice if supervision_type not in made]
         if unmade:
-            raise UserError(f"kinds names {', '.join(unmade)}, which supervise.kinds does not make; add it there.")
+            raise UserError(f"types names {', '.join(unmade)}, which supervise.types does not make; add it there.")
         chosen = [list(choice)]
-    return [tuple(kind for kind in KINDS if kind in always or kind in few) for few in chosen]
+    return [tuple(supervision_type for supervision_type in SUPERVISION_TYPES if supervision_type in always or supervision_type in few) for few in chosen]
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _plain_name(changes: Mapping[str, Any]) -> str:
 
 def _varied(wanted: AblateSettings) -> list[str]:
     """The dotted keys of all that is varied, mappings resolved, in order of appearance."""
-    keys = dict.fromkeys([KINDS_KEY] if any(grid.kinds for grid in wanted.grids) else [])
+    keys = dict.fromkeys([TYPES_KEY] if any(grid.types for grid in wanted.grids) else [])
     for grid in wanted.grids:
         for key, value in _axis_values(grid):
             keys |= dict.fromkeys(leaf for leaf, _ in _leaves(_nested({key: value})))
@@ -212,12 +212,12 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
             yield f"{above}{key}", value
 
 
-def _values(recipe: Recipe, kinds: Sequence[Kind], keys: Sequence[str]) -> dict[str, str]:
+def _values(recipe: Recipe, types: Sequence[SupervisionType], keys: Sequence[str]) -> dict[str, str]:
     plain = recipe.model_dump(mode="json", by_alias=True)
     values = {}
     for key in keys:
-        if key == KINDS_KEY:
-            values[key] = "+".join(kinds)
+        if key == TYPES_KEY:
+            values[key] = "+".join(types)
             continue
         value: Any = plain
         for part in key.split("."):

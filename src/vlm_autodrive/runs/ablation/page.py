@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from vlm_autodrive.artifacts.folders import write_text
 from vlm_autodrive.runs.ablation.scores import Ablation, AblationRow, reference_of
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.pages import page_templates
 
 HTML_FILE = "ablation.html"
@@ -68,7 +68,7 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[TableRow]]:
     """The headings behind the row's own name, and the rows."""
     labels = ablation.classes
     headings = [
-        *ablation.kinds,
+        *ablation.types,
         *ablation.varied,
         "seeds",
         "accuracy",
@@ -84,7 +84,7 @@ def row_label(row: AblationRow, ablation: Ablation) -> str:
     """A row's name in words, such as ``without vqa, max_frames 16``."""
     if row.role != "cell":
         return row.name
-    parts = [_kinds_label(row, ablation)] if ablation.kinds else []
+    parts = [_types_label(row, ablation)] if ablation.types else []
     parts += [f"{key} {row.values[key]}" for key in ablation.varied]
     return ", ".join(parts) or row.name
 
@@ -98,14 +98,14 @@ def failure_lines(ablation: Ablation) -> list[str]:
     ]
 
 
-def _kinds_label(row: AblationRow, ablation: Ablation) -> str:
-    cells = [set(each.kinds) for each in ablation.rows if each.role == "cell"]
+def _types_label(row: AblationRow, ablation: Ablation) -> str:
+    cells = [set(each.types) for each in ablation.rows if each.role == "cell"]
     always = set.intersection(*cells)
-    switched = [kind for kind in ablation.kinds if kind not in always]
-    taught = [kind for kind in switched if kind in row.kinds]
-    left_out = [kind for kind in switched if kind not in row.kinds]
+    switched = [supervision_type for supervision_type in ablation.types if supervision_type not in always]
+    taught = [supervision_type for supervision_type in switched if supervision_type in row.types]
+    left_out = [supervision_type for supervision_type in switched if supervision_type not in row.types]
     if not left_out:
-        return "all kinds"
+        return "all types"
     if len(left_out) == 1 and len(switched) > 2:
         return f"without {left_out[0]}"
     return " + ".join([*sorted(always), *taught]) if taught else f"{' + '.join(sorted(always))} alone"
@@ -117,13 +117,13 @@ def _reference_label(ablation: Ablation) -> str:
 
 
 def _cells(row: AblationRow, ablation: Ablation) -> tuple[TableCell, ...]:
-    kinds = [TableCell(TAUGHT if kind in row.kinds else "") for kind in ablation.kinds]
+    types = [TableCell(TAUGHT if supervision_type in row.types else "") for supervision_type in ablation.types]
     varied = [TableCell(row.values.get(key, "")) for key in ablation.varied]
     state = "failed" if row.failures else "waiting" if row.waiting else "–"
     trained = len(row.seeds) + row.waiting + sum(failure.seed is not None for failure in row.failures)
     seeds = str(len(row.seeds)) if len(row.seeds) == trained else f"{len(row.seeds)} of {trained}"
     scores = row.scores
-    figures: list[Figure | None] = [None] * (3 + len(ablation.classes))
+    figures: list[Estimate | None] = [None] * (3 + len(ablation.classes))
     if scores is not None:
         figures = [
             scores.accuracy,
@@ -135,10 +135,10 @@ def _cells(row: AblationRow, ablation: Ablation) -> tuple[TableCell, ...]:
     if scores is None:
         shown[0] = TableCell(state)
     tokens = TableCell(f"{row.budget.tokens:,}" if row.budget is not None else "")
-    return (*kinds, *varied, TableCell(seeds if row.role == "cell" else ""), *shown, tokens)
+    return (*types, *varied, TableCell(seeds if row.role == "cell" else ""), *shown, tokens)
 
 
-def _cell(figure: Figure | None, *, signed: bool) -> TableCell:
+def _cell(figure: Estimate | None, *, signed: bool) -> TableCell:
     if figure is None or figure.value is None:
         return TableCell("")
     how = "+.2f" if signed else ".2f"

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, KINDS_KEY, Cell, cells_of, short_names
+from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, Cell, cells_of, short_names
 from vlm_autodrive.runs.ablation.stages import Stages, reason_of
 from vlm_autodrive.artifacts.folders import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
@@ -25,7 +25,7 @@ from vlm_autodrive.runs.ablation.page import write_ablation
 from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.runs.recipe import Recipe
-from vlm_autodrive.records import KINDS, Record
+from vlm_autodrive.records import SUPERVISION_TYPES, Record
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
 from vlm_autodrive.artifacts.files import read_clips
 
@@ -223,13 +223,13 @@ class _Table:
         keys = list(self._cells[0].values)
         names = short_names(keys)
         notes = notes_on(rows, "verdict" in wanted.always, _simulated(inputs))
-        taught = [set(cell.kinds) for cell in self._cells]
+        taught = [set(cell.types) for cell in self._cells]
         ablation = Ablation(
             name=self._recipe.name,
             description=self._recipe.description,
             notes=(*self._recipe.report.notes, *notes),
-            varied=tuple(names[key] for key in keys if key != KINDS_KEY),
-            kinds=tuple(kind for kind in KINDS if any(kind in kinds for kinds in taught)) if KINDS_KEY in keys else (),
+            varied=tuple(names[key] for key in keys if key != TYPES_KEY),
+            types=tuple(supervision_type for supervision_type in SUPERVISION_TYPES if any(supervision_type in types for types in taught)) if TYPES_KEY in keys else (),
             classes={} if taxonomy is None else {each.name: each.label for each in taxonomy.classes},
             rows=tuple(rows),
         )
@@ -259,7 +259,7 @@ def _cell_row(
         name=name,
         role="cell",
         values={names[key]: value for key, value in cell.values.items()},
-        kinds=cell.kinds,
+        types=cell.types,
         waiting=waiting,
         failures=failures,
         budget=budgets.get(name),
@@ -286,7 +286,7 @@ def _shared(cells: Sequence[Cell], out: Path) -> tuple[SharedStage, ...]:
             continue
         needing = cells
         if stage == "chosen":
-            needing = [cell for cell in cells if set(cell.kinds) != set(cell.recipe.supervise.kinds)]
+            needing = [cell for cell in cells if set(cell.types) != set(cell.recipe.supervise.types)]
         places = {cell.place(stage) for cell in needing}
         there = sum((out / place / PROVENANCE).is_file() for place in places)
         stages.append(SharedStage(stage=stage, times=len(places), there=there))

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.cases import Cases, read_cases
+from vlm_autodrive.evaluation.samples import EvaluationSamples, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Figure, Statistic, cluster_sums, few_clusters_warning
+from vlm_autodrive.metrics.intervals import Estimate, Statistic, cluster_sums, few_clusters_warning
 from vlm_autodrive.metrics.seeds import difference_over_seeds, over_seeds
 from vlm_autodrive.records import Record, Taxonomy
 
@@ -67,13 +67,13 @@ class CellScores(Record):
 
     n: int
     clusters: int
-    accuracy: Figure
-    macro_f1: Figure
-    f1: dict[str, Figure]
-    unanswered: Figure
+    accuracy: Estimate
+    macro_f1: Estimate
+    f1: dict[str, Estimate]
+    unanswered: Estimate
     macro_f1_by_seed: tuple[float | None, ...]
-    accuracy_gained: Figure | None = None
-    macro_f1_gained: Figure | None = None
+    accuracy_gained: Estimate | None = None
+    macro_f1_gained: Estimate | None = None
 
 
 class AblationRow(Record):
@@ -84,7 +84,7 @@ class AblationRow(Record):
         role: ``base`` for the model as it is before training, ``baseline`` for what needs no model, ``cell`` for one
             of the grid.
         values: What is varied, by its short name, as this row has it; of a base or baseline, what it hangs on.
-        kinds: The kinds that were taught; empty for what is no cell.
+        types: The types that were taught; empty for what is no cell.
         seeds: The seeds that are in the figures; empty for what has none.
         waiting: How many trainings are not done yet.
         failures: Those that failed.
@@ -95,7 +95,7 @@ class AblationRow(Record):
     name: str
     role: Role
     values: dict[str, str] = {}
-    kinds: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     waiting: int = 0
     failures: tuple[Failure, ...] = ()
@@ -111,7 +111,7 @@ class Ablation(Record):
         description: What it is for.
         notes: What to mind in reading the table.
         varied: Short names of what is varied, in order.
-        kinds: The kinds that some row is taught and others are not, in order; empty if kinds are not varied.
+        types: The types that some row is taught and others are not, in order; empty if types are not varied.
         classes: The classes' names and labels.
         rows: Base and baselines first, then the cells in the order of the grids.
     """
@@ -120,7 +120,7 @@ class Ablation(Record):
     description: str
     notes: tuple[str, ...]
     varied: tuple[str, ...]
-    kinds: tuple[str, ...]
+    types: tuple[str, ...]
     classes: dict[str, str]
     rows: tuple[AblationRow, ...]
 
@@ -147,13 +147,13 @@ def score_rows(inputs: Sequence[RowInput], settings: CompareSettings) -> tuple[l
     """
     rows, taxonomy = [], None
     reference = reference_of([each.row for each in inputs])
-    first: tuple[Cases, dict[int | None, NDArray[np.float64]]] | None = None
+    first: tuple[EvaluationSamples, dict[int | None, NDArray[np.float64]]] | None = None
     for each in inputs:
         if not each.predictions:
             rows.append(each.row)
             continue
         by_seed = {seed: str(seed) for seed in each.predictions}
-        cases = read_cases({by_seed[seed]: folder for seed, folder in each.predictions.items()})
+        cases = read_evaluation_samples({by_seed[seed]: folder for seed, folder in each.predictions.items()})
         counts = {seed: _counts(cases, name) for seed, name in by_seed.items()}
         taxonomy = cases.taxonomy
         scores = _scores(cases, counts, settings)
@@ -203,7 +203,7 @@ def notes_on(rows: Sequence[AblationRow], always_taught: bool, simulated: float)
             "Cells take the same steps where they have the same clips, but not the same tokens: what is taught less, "
             "or sees fewer frames, also costs less."
         )
-    if not always_taught and any("verdict" not in row.kinds for row in cells):
+    if not always_taught and any("verdict" not in row.types for row in cells):
         notes.append(
             "Cells that were not taught the verdict are asked for it all the same, as an untuned model is: their "
             "figures say how far what they learnt carries over to a question that they never saw."
@@ -217,15 +217,15 @@ def notes_on(rows: Sequence[AblationRow], always_taught: bool, simulated: float)
     return [note for note in notes if note]
 
 
-def _counts(cases: Cases, name: str) -> NDArray[np.float64]:
+def _counts(cases: EvaluationSamples, name: str) -> NDArray[np.float64]:
     tables = classification.one_hot_confusion(cases.truths, cases.answers(name), cases.taxonomy.names)
     return cluster_sums(tables, cases.clusters)
 
 
-def _scores(cases: Cases, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings) -> CellScores:
+def _scores(cases: EvaluationSamples, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings) -> CellScores:
     tables = np.stack(list(counts.values()))  # [seeds, clusters, K, K + 1]
 
-    def figure(statistic: Statistic) -> Figure:
+    def figure(statistic: Statistic) -> Estimate:
         return over_seeds(tables, statistic, len(cases.clips), resamples=settings.resamples, seed=settings.seed)
 
     by_seed = classification.macro_f1(tables.sum(axis=1))
@@ -241,10 +241,10 @@ def _scores(cases: Cases, counts: Mapping[int | None, NDArray[np.float64]], sett
 
 
 def _gains(
-    first: tuple[Cases, Mapping[int | None, NDArray[np.float64]]],
-    second: tuple[Cases, Mapping[int | None, NDArray[np.float64]]],
+    first: tuple[EvaluationSamples, Mapping[int | None, NDArray[np.float64]]],
+    second: tuple[EvaluationSamples, Mapping[int | None, NDArray[np.float64]]],
     settings: CompareSettings,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """What a cell has more than the first one, over the seeds that both have; nothing if their clips differ."""
     (cases, ours), (others, theirs) = first, second
     seeds = [seed for seed in ours if seed in theirs]

@@ -4,29 +4,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vlm_autodrive.records import Kind
+from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.settings import Settings
 
-KindsChoice = Literal["all", "none", "each_alone", "each_left_out"] | Annotated[tuple[Kind, ...], Field(min_length=1)]
+TypesChoice = Literal["all", "none", "each_alone", "each_left_out"] | Annotated[tuple[SupervisionType, ...], Field(min_length=1)]
 VARIED_SECTIONS = ("simulate", "import", "clips", "supervise", "train", "evaluate")
 _INSTEAD = {
-    "supervise.kinds": "kinds of the grid, which takes them from texts that are written once",
+    "supervise.types": "types of the grid, which takes them from texts that are written once",
     "train.seed": "ablate.seeds, over which the intervals are taken",
     "train.name": "nothing: cells are named by what is varied",
 }
 
 
 class GridSettings(Settings):
-    """One grid: every choice of kinds with every combination of the axes' values.
+    """One grid: every choice of types with every combination of the axes' values.
 
     Attributes:
-        kinds: The kinds of supervision that are taught, beside those of ``always``: ``all`` that the recipe makes,
-            ``none``, ``each_alone``, ``each_left_out``, or a list of kinds; empty for the recipe's own.
+        types: The supervision types that are taught, beside those of ``always``: ``all`` that the recipe makes,
+            ``none``, ``each_alone``, ``each_left_out``, or a list of types; empty for the recipe's own.
         axes: Dotted settings with the values that each takes, such as ``train.sampling.fps: [2, 4]``. A value may be
             a mapping of settings that change together: ``train.sampling: [{height: 140, width: 252}]``.
     """
 
-    kinds: tuple[KindsChoice, ...] = ()
+    types: tuple[TypesChoice, ...] = ()
     axes: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
 
     @field_validator("axes")
@@ -54,7 +54,7 @@ class AblateSettings(Settings):
     """
 
     grids: tuple[GridSettings, ...] = Field((), min_length=1)
-    always: tuple[Kind, ...] = ("verdict",)
+    always: tuple[SupervisionType, ...] = ("verdict",)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     unfit: Literal["refuse", "leave_out"] = "refuse"
 

@@ -73,8 +73,8 @@ class Stages:
         return self._once("clips", cell, lambda out, say: build_clips(catalog, out, recipe.clips, say, overwrite=True))
 
     def supervision(self, cell: Cell) -> Path:
-        """What the cell is taught: all texts are written once, and the cell's kinds are chosen from them."""
-        from vlm_autodrive.supervision.choosing import choose_kinds
+        """What the cell is taught: all texts are written once, and the cell's types are chosen from them."""
+        from vlm_autodrive.supervision.choosing import choose_types
         from vlm_autodrive.supervision.supervising import supervise
 
         clips, settings = self.clips(cell), cell.recipe.supervise
@@ -85,10 +85,10 @@ class Stages:
         supervision = self._once(
             "supervision", cell, lambda out, say: supervise(clips, out, settings, say, overwrite=True), within
         )
-        if set(cell.kinds) == set(settings.kinds):
+        if set(cell.types) == set(settings.types):
             return supervision
         return self._once(
-            "chosen", cell, lambda out, _: choose_kinds(supervision, out, cell.kinds, overwrite=True), within
+            "chosen", cell, lambda out, _: choose_types(supervision, out, cell.types, overwrite=True), within
         )
 
     def is_estimated(self, cell: Cell) -> bool:

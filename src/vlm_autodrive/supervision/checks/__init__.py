@@ -6,7 +6,7 @@ where it has nothing to judge. What can be told of the whole set alone is in :mo
 
 from collections.abc import Callable, Sequence
 
-from vlm_autodrive.records import Check, Outcome, SupervisionItem
+from vlm_autodrive.records import Check, Outcome, SFTSample
 from vlm_autodrive.supervision.checks.answers import answers_as_the_label
 from vlm_autodrive.supervision.checks.contact import contact_as_the_label
 from vlm_autodrive.supervision.checks.format import in_format
@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.facts import Facts
 __all__ = ["CHECKS", "checked"]
 
 LEAKS = "leaks"
-CHECKS: tuple[tuple[str, Callable[[SupervisionItem, Facts], str | None]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("label", label_as_the_motion),
     ("format", in_format),
     ("length", in_bounds),
@@ -41,7 +41,7 @@ CHECKS: tuple[tuple[str, Callable[[SupervisionItem, Facts], str | None]], ...] =
 _PASSED = {name: Check(name=name, passed=True) for name in (LEAKS, *(name for name, _ in CHECKS))}
 
 
-def checked(item: SupervisionItem, facts: Facts, stated_times: Sequence[float]) -> SupervisionItem:
+def checked(item: SFTSample, facts: Facts, stated_times: Sequence[float]) -> SFTSample:
     """The item with its checks. Of a text that was not written to its end, only the question is judged.
 
     Args:

@@ -2,7 +2,7 @@
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import contact_by_label
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.student_prompts import PROMPTS
@@ -12,9 +12,9 @@ _ON_THE_EVENT = re.compile(r"\bthe event\b", re.IGNORECASE)
 _NO_EVENT = re.compile(r"\bno (?:such )?event\b", re.IGNORECASE)
 
 
-def answers_as_the_label(item: SupervisionItem, facts: Facts) -> str | None:
+def answers_as_the_label(item: SFTSample, facts: Facts) -> str | None:
     """Whether a question on the event is answered that there is none exactly where there is none."""
-    if item.kind != "vqa":
+    if item.type != "vqa":
         return None
     if item.topic == "contact":
         return _yes_or_no(item, contact_by_label(facts), "contact")
@@ -31,7 +31,7 @@ def answers_as_the_label(item: SupervisionItem, facts: Facts) -> str | None:
     return ""
 
 
-def _yes_or_no(item: SupervisionItem, truth: bool | None, what: str) -> str | None:
+def _yes_or_no(item: SFTSample, truth: bool | None, what: str) -> str | None:
     """Judge a question that is asked for it, in its topic's own words, or against it, in those of another."""
     if truth is None:
         return None

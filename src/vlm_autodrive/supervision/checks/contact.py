@@ -2,7 +2,7 @@
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.texts import PROSE, taught_prose
 from vlm_autodrive.supervision.facts import Facts
 
@@ -72,14 +72,14 @@ def _clauses(text: str) -> list[str]:
     return _CLAUSE.split(NEAR.sub("", _IN_VAIN.sub("", text)))
 
 
-def contact_as_the_label(item: SupervisionItem, facts: Facts) -> str | None:
+def contact_as_the_label(item: SFTSample, facts: Facts) -> str | None:
     """Whether a text claims contact or a near miss only where the label has it, and does not deny its contact."""
-    if item.kind == "verdict":
+    if item.type == "verdict":
         return None
     text = taught_prose(item)
     contact = contact_by_label(facts)
     if contact:
-        denied = item.kind in PROSE and denies_contact(text)
+        denied = item.type in PROSE and denies_contact(text)
         return "the text denies the contact that the label says" if denied else ""
     if contact is False and claims_contact(text):
         return f"the text claims contact, but the label is {facts.label.name}"

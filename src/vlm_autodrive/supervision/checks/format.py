@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from vlm_autodrive.models.prompts import format_reasoning
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
 
 _SHAPE = re.compile(
@@ -40,9 +40,9 @@ def parse_target(target: str) -> Parsed | None:
     )
 
 
-def in_format(item: SupervisionItem, facts: Facts) -> str | None:
+def in_format(item: SFTSample, facts: Facts) -> str | None:
     """Whether a reasoning is written exactly as the student is asked to write."""
-    if item.kind != "reasoning":
+    if item.type != "reasoning":
         return None
     parsed = parse_target(item.target)
     if parsed is None:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.format import Parsed, parse_target
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
 
@@ -11,7 +11,7 @@ _EDGE_S = 0.2
 _SAME_S = 0.051
 
 
-def label_as_the_motion(item: SupervisionItem, facts: Facts) -> str | None:
+def label_as_the_motion(item: SFTSample, facts: Facts) -> str | None:
     """Whether the label is what the simulation shows; a swapped row of annotations is not."""
     del item
     if facts.scenario is None or not shows_its_event(facts.clip):
@@ -32,12 +32,12 @@ def label_as_the_motion(item: SupervisionItem, facts: Facts) -> str | None:
     return ""
 
 
-def verdict_as_the_label(item: SupervisionItem, facts: Facts) -> str | None:
+def verdict_as_the_label(item: SFTSample, facts: Facts) -> str | None:
     """Whether a verdict, direct or at the end of a reasoning, is the label, and its time the event's."""
-    if item.kind == "verdict":
+    if item.type == "verdict":
         right = item.target == facts.label.code
         return "" if right else f"the verdict is {item.target!r}, but the label's code is {facts.label.code}"
-    if item.kind != "reasoning":
+    if item.type != "reasoning":
         return None
     parsed = parse_target(item.target)
     if parsed is None:

@@ -7,7 +7,7 @@ table is what a text may say, the right one the words of :mod:`..facts` that it 
 import re
 from collections.abc import Mapping
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.texts import PROSE, is_denied, taught_prose
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, Facts
 from vlm_autodrive.supervision.items import RULES
@@ -63,17 +63,17 @@ _ANY = {kind: re.compile(rf"(?<![\w-])(?:{'|'.join(claims)})(?![\w])") for kind,
 _ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|no|never|without|free of|absent|missing)\b|n't\b")
 
 
-def agrees_with_metadata(item: SupervisionItem, facts: Facts) -> str | None:
+def agrees_with_metadata(item: SFTSample, facts: Facts) -> str | None:
     """Whether a text claims nothing that the metadata says is otherwise.
 
     Short answers by rules are not read: they are the metadata's own words, and may truly name what is not there.
     """
-    if item.kind not in PROSE and (item.kind != "vqa" or item.teacher == RULES):
+    if item.type not in PROSE and (item.type != "vqa" or item.teacher == RULES):
         return None
     known = _known(facts)
     if not known:
         return None
-    if item.kind == "vqa":
+    if item.type == "vqa":
         return _answer(item, known)
     return _contradiction(taught_prose(item), known)
 
@@ -87,7 +87,7 @@ def _known(facts: Facts) -> dict[str, tuple[str, ...]]:
     return known
 
 
-def _answer(item: SupervisionItem, known: Mapping[str, tuple[str, ...]]) -> str:
+def _answer(item: SFTSample, known: Mapping[str, tuple[str, ...]]) -> str:
     question, answer = item.prompt.text.casefold(), item.target.casefold()
     if _ASKS_WHAT_IS_NOT.search(question):
         return ""  # such an answer names what is not there

@@ -2,20 +2,20 @@
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 
 _CHOOSE = re.compile(r"\bchoose\b[^:\n]*:", re.IGNORECASE)
 _LETTER = re.compile(r"(?:^|[\s,;])\(?([A-H])[).:]\s+")
 _ANSWER_LETTER = re.compile(r"\(?([A-H])(?:[).:].*)?", re.DOTALL)
 
 
-def yes_or_no(item: SupervisionItem) -> str:
+def yes_or_no(item: SFTSample) -> str:
     """``yes`` or ``no`` if that is the answer, or how it begins; else empty."""
     first = re.match(r"(yes|no)\b(?! )", item.target.strip(), re.IGNORECASE)
     return first.group(1).casefold() if first else ""
 
 
-def place_among_options(item: SupervisionItem) -> tuple[int, int] | None:
+def place_among_options(item: SFTSample) -> tuple[int, int] | None:
     """The place of the answer among the question's options, from 1, and how many there are; None without options."""
     text = item.prompt.text
     letters = list(_LETTER.finditer(text))

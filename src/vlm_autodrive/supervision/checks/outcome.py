@@ -5,7 +5,7 @@ The first would be a guess, taught as the truth. The second would tell the stude
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import CONTACT, NEAR
 from vlm_autodrive.supervision.checks.texts import is_by_model
 from vlm_autodrive.supervision.facts import Facts
@@ -19,15 +19,15 @@ _MORE = re.compile(
 )
 
 
-def names_no_outcome(item: SupervisionItem, facts: Facts) -> str | None:
+def names_no_outcome(item: SFTSample, facts: Facts) -> str | None:
     """Whether the outcome is left open by a question, and by a description whose writer did not see the label."""
     del facts
     if not is_by_model(item):
         return None
-    if item.kind == "vqa":
+    if item.type == "vqa":
         word = outcome_word(item.prompt.text)
         return f"the question names an outcome, {word!r}, and not all classes are asked it" if word else ""
-    if item.kind not in _BLIND_KINDS or "label" in item.made_from:
+    if item.type not in _BLIND_KINDS or "label" in item.teacher_inputs:
         return None
     word = outcome_word(item.target)
     return f"the text names an outcome, {word!r}, but its writer was not told the label" if word else ""

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import CONTACT
 from vlm_autodrive.supervision.checks.texts import FROM_DATA_SET
 from vlm_autodrive.supervision.facts import Facts
@@ -46,10 +46,10 @@ def presupposes_event(question: str) -> bool:
     return said is not None and bool(_WH.search(question[: said.start()])) and not _ONLY_IF.search(question)
 
 
-def presupposes_nothing(item: SupervisionItem, facts: Facts) -> str | None:
+def presupposes_nothing(item: SFTSample, facts: Facts) -> str | None:
     """Whether a question presupposes no event, or is one of those that all classes are asked alike."""
     del facts
-    if item.kind != "vqa":
+    if item.type != "vqa":
         return None
     if item.topic in SAME_RATE_TOPICS or not presupposes_event(item.prompt.text[:_READ]):
         return ""

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 
-from vlm_autodrive.records import Kind, SupervisionItem
+from vlm_autodrive.records import SFTSample, SupervisionType
 from vlm_autodrive.supervision.checks.texts import is_by_model, sentences, taught_prose
 from vlm_autodrive.supervision.facts import Facts
 
-_BOUNDS: dict[Kind, tuple[int, int]] = {
+_BOUNDS: dict[SupervisionType, tuple[int, int]] = {
     "verdict": (1, 20),
     "caption": (10, 600),
     "description": (20, 3000),
@@ -24,7 +24,7 @@ _SAME_CHARACTER = re.compile(r"([^\s\d])\1{7,}")
 _CHAT_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|\ufffd")
 
 
-def in_bounds(item: SupervisionItem, facts: Facts) -> str | None:
+def in_bounds(item: SFTSample, facts: Facts) -> str | None:
     """Whether a target is neither empty nor of a length that its kind never needs, in characters.
 
     Rules may be brief, since they say no more than is known, and no rule writes much.
@@ -35,20 +35,20 @@ def in_bounds(item: SupervisionItem, facts: Facts) -> str | None:
         return "the text is empty"
     if not is_by_model(item):
         return ""
-    shortest, longest = _BOUNDS[item.kind]
+    shortest, longest = _BOUNDS[item.type]
     if length < shortest:
         return f"the text has {length} characters, fewer than {shortest}"
     if length > longest:
         return f"the text has {length} characters, more than {longest}"
-    if item.kind == "vqa" and not 0 < len(item.prompt.text.strip()) <= _LONGEST_QUESTION:
+    if item.type == "vqa" and not 0 < len(item.prompt.text.strip()) <= _LONGEST_QUESTION:
         return f"the question has {len(item.prompt.text.strip())} characters, not 1 to {_LONGEST_QUESTION}"
     return ""
 
 
-def without_loops(item: SupervisionItem, facts: Facts) -> str | None:
+def without_loops(item: SFTSample, facts: Facts) -> str | None:
     """Whether a model's text says nothing again and again. Rules cannot loop: each writes every part once."""
     del facts
-    if item.kind == "verdict" or not is_by_model(item):
+    if item.type == "verdict" or not is_by_model(item):
         return None
     return loop_in(item.target)
 

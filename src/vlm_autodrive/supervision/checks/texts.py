@@ -2,7 +2,7 @@
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.format import parse_target
 from vlm_autodrive.supervision.items import RULES
 
@@ -25,15 +25,15 @@ _FARTHEST_WORDS = 5
 _FARTHEST = 60
 
 
-def taught_prose(item: SupervisionItem) -> str:
+def taught_prose(item: SFTSample) -> str:
     """The target in small letters, as all patterns here are, which is faster; of a reasoning the thoughts alone."""
-    parsed = parse_target(item.target) if item.kind == "reasoning" else None
+    parsed = parse_target(item.target) if item.type == "reasoning" else None
     return (parsed.thoughts if parsed else item.target).casefold()
 
 
-def is_by_model(item: SupervisionItem) -> bool:
+def is_by_model(item: SFTSample) -> bool:
     """Whether a model wrote the text, neither rules nor the people who made a data set."""
-    return item.teacher != RULES and "data set" not in item.made_from and not item.topic.startswith(FROM_DATA_SET)
+    return item.teacher != RULES and "data set" not in item.teacher_inputs and not item.topic.startswith(FROM_DATA_SET)
 
 
 def sentences(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 
-from vlm_autodrive.records import SupervisionItem
+from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import BARELY, CONTACT, NEAR, claims_contact, claims_near_miss
 from vlm_autodrive.supervision.checks.texts import PROSE, sentences, taught_prose
 from vlm_autodrive.supervision.facts import Facts
@@ -44,9 +44,9 @@ def moments(text: str) -> list[tuple[int, float]]:
     return found
 
 
-def times_in_the_clip(item: SupervisionItem, facts: Facts) -> str | None:
+def times_in_the_clip(item: SFTSample, facts: Facts) -> str | None:
     """Whether every moment that the target cites lies in the clip."""
-    if item.kind == "verdict":
+    if item.type == "verdict":
         return None
     for _, time_s in moments(item.target.casefold()):
         if time_s > facts.clip.duration_s + _SAME_S:
@@ -56,10 +56,10 @@ def times_in_the_clip(item: SupervisionItem, facts: Facts) -> str | None:
     return ""
 
 
-def events_at_their_time(item: SupervisionItem, facts: Facts) -> str | None:
+def events_at_their_time(item: SFTSample, facts: Facts) -> str | None:
     """Whether the moments beside a claim of contact, of a near miss or of the event lie near the event."""
     wanted = facts.clip.event_time_s
-    if item.kind not in PROSE or not facts.label.is_event or wanted is None:
+    if item.type not in PROSE or not facts.label.is_event or wanted is None:
         return None
     for sentence in sentences(taught_prose(item)):
         said = _time_beside_the_event(sentence)

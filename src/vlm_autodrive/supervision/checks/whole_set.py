@@ -6,7 +6,7 @@ Of texts hashes are kept, so that what is needed grows by a few bytes for each i
 from collections import Counter, defaultdict
 from typing import Any
 
-from vlm_autodrive.records import Check, SupervisionItem
+from vlm_autodrive.records import Check, SFTSample
 from vlm_autodrive.supervision.checks.diversity import Diversity
 from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
 from vlm_autodrive.supervision.checks.presupposing import SAME_RATE_TOPICS
@@ -39,7 +39,7 @@ class SetStatistics:
         self._presupposing: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._diversity: defaultdict[tuple[str, str], Diversity] = defaultdict(Diversity)
 
-    def mark(self, item: SupervisionItem) -> SupervisionItem:
+    def mark(self, item: SFTSample) -> SFTSample:
         """The item with one more check: whether the same was accepted before it. Call it once for each item.
 
         The same is the same question about the same clip, whatever the answer, and the same long text by a model
@@ -47,11 +47,11 @@ class SetStatistics:
         """
         if not item.accepted:
             return item
-        question = hash((item.clip_id, item.kind, item.prompt.text))
+        question = hash((item.clip_id, item.type, item.prompt.text))
         keys = {question}
-        if is_by_model(item) and item.kind in PROSE:
+        if is_by_model(item) and item.type in PROSE:
             text = " ".join(taught_prose(item).casefold().split())
-            keys |= {hash((item.kind, text))} if len(text) >= _LONG_TEXT else set()
+            keys |= {hash((item.type, text))} if len(text) >= _LONG_TEXT else set()
         known = keys & self._seen
         self._seen |= keys
         check = _PASSED
@@ -60,7 +60,7 @@ class SetStatistics:
             check = Check(name=NAME, passed=False, message=what)
         return item.model_copy(update={"checks": (*item.checks, check)})
 
-    def add(self, item: SupervisionItem, event_class: str) -> None:
+    def add(self, item: SFTSample, event_class: str) -> None:
         """Count an item, with all its checks.
 
         Args:
@@ -72,22 +72,22 @@ class SetStatistics:
             self._clips[event_class] += 1
             self._asked_of_clip = set()
         if not item.accepted:
-            self._rejected[item.kind][_reason(item)] += 1
-            self._rejected_by[item.kind, item.teacher][_reason(item)] += 1
+            self._rejected[item.type][_reason(item)] += 1
+            self._rejected_by[item.type, item.teacher][_reason(item)] += 1
             return
-        self._accepted[item.kind] += 1
-        self._accepted_by[item.kind, item.teacher] += 1
+        self._accepted[item.type] += 1
+        self._accepted_by[item.type, item.teacher] += 1
         self._topics[item.topic] += 1
-        if item.kind == "verdict":
+        if item.type == "verdict":
             self._verdicts[item.target] += 1
             return
-        if item.kind == "vqa":
+        if item.type == "vqa":
             self._add_question(item, event_class)
-        self._diversity[item.kind, item.teacher].add(
-            item.prompt.text if item.kind == "vqa" else taught_prose(item), by_model=is_by_model(item)
+        self._diversity[item.type, item.teacher].add(
+            item.prompt.text if item.type == "vqa" else taught_prose(item), by_model=is_by_model(item)
         )
 
-    def _add_question(self, item: SupervisionItem, event_class: str) -> None:
+    def _add_question(self, item: SFTSample, event_class: str) -> None:
         if not self._asked_of_clip:
             self._questioned[event_class] += 1
         if item.topic in SAME_RATE_TOPICS and item.topic not in self._asked_of_clip:
@@ -183,7 +183,7 @@ class SetStatistics:
         return found
 
 
-def _reason(item: SupervisionItem) -> str:
+def _reason(item: SFTSample) -> str:
     """The first check that failed: an item is counted once, and what failed after it is mostly its consequence."""
     failed = (check.name for check in item.checks if not check.passed)
     return next(failed, f"outcome {item.outcome}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vlm_autodrive.artifacts.files import read_clips, read_items
+from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
@@ -98,7 +98,7 @@ def export_supervision(
 
 def _export(supervision: Path, folder: Path, to: Form, reporter: Reporter, workers: int | None) -> ExportSummary:
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
-    every = read_items(supervision)
+    every = read_samples(supervision)
     accepted = [item for item in every if item.accepted and clips[item.clip_id].split != "test"]
     left_out = Counter(reason for item in accepted if (reason := why_not_exported(item)))
     items = [item for item in accepted if not why_not_exported(item)]

@@ -19,7 +19,7 @@ SCHEMA = pa.schema(
     [
         ("messages", pa.list_(_MESSAGE)),
         ("videos", pa.list_(pa.string())),
-        ("item_id", pa.string()),
+        ("sample_id", pa.string()),
         ("clip_id", pa.string()),
         ("kind", pa.string()),
         ("topic", pa.string()),
@@ -33,7 +33,7 @@ _TEXT = """
 Questions and answers about dashcam clips, one row each. `messages` holds the system prompt, the question behind
 `<video>`, and the answer. `videos` names the clip's file, relative to this folder: put the folder in front of it.
 A file holds its clip and nothing else; `source_start_s` and `source_end_s` say where the clip stood in its source.
-`item_id` and `clip_id` are for tracing only. There is no test split: test clips are never supervised.
+`sample_id` and `clip_id` are for tracing only. There is no test split: test clips are never supervised.
 """
 
 

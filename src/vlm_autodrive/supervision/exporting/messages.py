@@ -36,7 +36,7 @@ def write_messages(folder: Path, rows: Sequence[ExportRow]) -> None:
 def _as_llava(row: ExportRow) -> dict[str, Any]:
     _, question, answer = row.messages
     return {
-        "id": row.item_id,
+        "id": row.sample_id,
         "video": row.videos[0],
         "conversations": [
             {"from": "human", "value": question.content},

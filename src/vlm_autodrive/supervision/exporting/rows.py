@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
-from vlm_autodrive.records import Clip, Kind, Record, Split, SupervisionItem
+from vlm_autodrive.records import Clip, Record, SFTSample, Split, SupervisionType
 
 VIDEO_TAG = "<video>"
 _MEDIA_TAG = re.compile(r"</?(video|image|audio)>")
@@ -28,7 +28,7 @@ class ExportRow(Record):
     Attributes:
         messages: System prompt; ``<video>`` and the question; the answer.
         videos: The clip's file, relative to the export's folder.
-        item_id: The item, for tracing.
+        sample_id: The item, for tracing.
         clip_id: The clip, likewise.
         kind: The kind of supervision.
         topic: Its topic.
@@ -40,21 +40,21 @@ class ExportRow(Record):
 
     messages: tuple[Message, ...]
     videos: tuple[str, ...]
-    item_id: str
+    sample_id: str
     clip_id: str
-    kind: Kind
+    kind: SupervisionType
     topic: str
     split: Split
     source_start_s: float
     source_end_s: float
 
 
-def why_not_exported(item: SupervisionItem) -> str:
+def why_not_exported(item: SFTSample) -> str:
     """Why an accepted item cannot be exported; empty if it can."""
     return "its text holds a media tag" if _MEDIA_TAG.search(item.prompt.text + item.target) else ""
 
 
-def row_of(item: SupervisionItem, clip: Clip, video: str) -> ExportRow:
+def row_of(item: SFTSample, clip: Clip, video: str) -> ExportRow:
     """The row of one item.
 
     Args:
@@ -69,9 +69,9 @@ def row_of(item: SupervisionItem, clip: Clip, video: str) -> ExportRow:
             Message(role="assistant", content=item.target),
         ),
         videos=(video,),
-        item_id=item.item_id,
+        sample_id=item.sample_id,
         clip_id=item.clip_id,
-        kind=item.kind,
+        kind=item.type,
         topic=item.topic,
         split=clip.split,
         source_start_s=clip.start_s,

@@ -18,7 +18,7 @@ from vlm_autodrive.video.container import VideoError
 from vlm_autodrive.video.sampler import wanted_frames
 
 
-class Estimate(Record):
+class CostEstimate(Record):
     """What a job will take. A repair turn or a second try comes on top.
 
     Attributes:
@@ -86,9 +86,9 @@ class PricedTeacher:
         outcome = Outcome.OK if text else Outcome.ERROR
         return TeacherReply(request_id=request.request_id, outcome=outcome, text=text, reason="not asked yet")
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> CostEstimate:
         """What all that was wanted so far will take."""
-        return Estimate(
+        return CostEstimate(
             requests=self._requests,
             in_cache=self._in_cache,
             images=self._images,

@@ -49,5 +49,5 @@ def open_student_for(settings: SuperviseSettings, kept: KeptReplies) -> Student 
     Raises:
         UserError: If it cannot be loaded.
     """
-    wanted = settings.reasoning == "student" and "reasoning" in settings.kinds
+    wanted = settings.reasoning == "student" and "reasoning" in settings.types
     return open_student(settings.student, settings.seed, kept) if wanted else None

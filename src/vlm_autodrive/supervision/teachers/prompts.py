@@ -9,7 +9,7 @@ from vlm_autodrive.records import TeacherPrompt
 from vlm_autodrive.supervision.descriptions import Description, prose
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import Slot
-from vlm_autodrive.supervision.teacher_settings import SeesSettings
+from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers.rules import describe
 from vlm_autodrive.supervision.vqa_scene import CANNOT_BE_TOLD
 
@@ -48,7 +48,7 @@ REASONING_SHAPE = '{"steps": ["...", "..."], "verdict": "...", "event_time_s": 0
 QUESTIONS_SHAPE = '{"questions": [{"number": 1, "question": "...?", "answer": "...", "others": ["...", "..."]}]}'
 
 
-def description_prompt(facts: Facts, sees: SeesSettings) -> TeacherPrompt:
+def description_prompt(facts: Facts, sees: TeacherContextSettings) -> TeacherPrompt:
     """Ask for a description, as a structure."""
     text = (
         f"{_data(told(facts, sees))}\n{_frames(sees)}"
@@ -75,7 +75,7 @@ def questions_prompt(facts: Facts, description: Description, slots: Sequence[Slo
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
 
-def reasoning_prompt(facts: Facts, sees: SeesSettings, description: Description | None) -> TeacherPrompt:
+def reasoning_prompt(facts: Facts, sees: TeacherContextSettings, description: Description | None) -> TeacherPrompt:
     """Ask for the thoughts that lead to the verdict: from a description, or from data and frames if it is None."""
     if description is None:
         data, frames = told(facts, sees), _frames(sees)
@@ -101,7 +101,7 @@ def repair_text(problem: str) -> str:
     return f"That was not what was asked for: {problem}. Answer again, with the JSON object and nothing else."
 
 
-def told(facts: Facts, sees: SeesSettings) -> dict[str, Any]:
+def told(facts: Facts, sees: TeacherContextSettings) -> dict[str, Any]:
     """All that a teacher is told of a clip. Blind, it is light, weather and road: other metadata may tell the end."""
     known: dict[str, Any] = {"seconds": _seconds(facts)}
     if sees.label:
@@ -114,8 +114,8 @@ def told(facts: Facts, sees: SeesSettings) -> dict[str, Any]:
     return known
 
 
-def told_of(facts: Facts, sees: SeesSettings) -> tuple[str, ...]:
-    """Where that comes from, and frames where they are shown, as in ``SupervisionItem.made_from``."""
+def told_of(facts: Facts, sees: TeacherContextSettings) -> tuple[str, ...]:
+    """Where that comes from, and frames where they are shown, as in ``SFTSample.teacher_inputs``."""
     sources = {
         "label": sees.label,
         "metadata": bool(_surroundings(facts)) or (sees.label and bool(other_metadata(facts))),
@@ -151,7 +151,7 @@ def _data(known: dict[str, Any]) -> str:
     return f"<data>\n{json.dumps(known, ensure_ascii=False).replace('<', chr(92) + 'u003c')}\n</data>"
 
 
-def _frames(sees: SeesSettings) -> str:
+def _frames(sees: TeacherContextSettings) -> str:
     if not sees.frames:
         return "You are shown no frames: say nothing that the data does not hold.\n"
     return "You are shown frames of the clip with their times.\n"

@@ -57,7 +57,7 @@ class ServedTeacher:
     @property
     def at_once(self) -> int:
         """The most that may ever be in flight; how many are is found out."""
-        return self._settings.most_at_once
+        return self._settings.max_connections
 
     def use(self) -> Use:
         """What was used since the teacher was opened."""

@@ -11,7 +11,7 @@ from vlm_autodrive.engines.protocol import Answer, Engine, Question
 from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.teacher_settings import StudentSettings
+from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
 from vlm_autodrive.video.decode import read_frames
@@ -36,7 +36,7 @@ class Sampled:
     replies: tuple[TeacherReply, ...]
 
 
-def open_student(settings: StudentSettings, seed: int, kept: KeptReplies | None = None) -> "Student":
+def open_student(settings: RejectionSamplingSettings, seed: int, kept: KeptReplies | None = None) -> "Student":
     """Load the student.
 
     Args:
@@ -55,7 +55,9 @@ def open_student(settings: StudentSettings, seed: int, kept: KeptReplies | None 
 class Student:
     """Samples reasoning from the model that is to be taught, one clip at a time."""
 
-    def __init__(self, engine: Engine, settings: StudentSettings, seed: int, kept: KeptReplies | None = None) -> None:
+    def __init__(
+        self, engine: Engine, settings: RejectionSamplingSettings, seed: int, kept: KeptReplies | None = None
+    ) -> None:
         self._engine = engine
         self._kept = kept
         self._settings = settings

@@ -149,7 +149,7 @@
     if (!named() || !judged().length) return;
     const lines = judged().map((id) => {
       const { verdict, reason, note: words, time } = said.get(id);
-      const line = { audit_id: audit, item_id: id, verdict, reason, note: words.trim(), reviewer: name(), time };
+      const line = { review_id: audit, sample_id: id, verdict, reason, note: words.trim(), reviewer: name(), time };
       return JSON.stringify(line) + "\n";
     });
     const link = document.createElement("a");

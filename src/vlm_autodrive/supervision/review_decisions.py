@@ -7,20 +7,20 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts.folders import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.intervals import Figure
-from vlm_autodrive.metrics.stratified import Agreement, agreement, stratified_share
-from vlm_autodrive.records import AuditSample, AuditStratum, AuditVerdict, Record, read_jsonl, write_jsonl
-from vlm_autodrive.supervision.auditing import PAGE_FILE, SAMPLE_FILE, VERDICTS_FILE
+from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics.stratified import Agreement, agreement, stratified_proportion
+from vlm_autodrive.records import Record, ReviewDecision, ReviewSample, ReviewStratum, read_jsonl, write_jsonl
+from vlm_autodrive.supervision.review_sampling import PAGE_FILE, SAMPLE_FILE, VERDICTS_FILE
 
 RESULT_FILE = "audit.json"
 
 _FEW = 30
 
-Latest = Mapping[tuple[str, str], AuditVerdict]
+Latest = Mapping[tuple[str, str], ReviewDecision]
 """The last verdict of each reviewer on each item, by reviewer and item id."""
 
 
-class AuditRate(Record):
+class AcceptanceRate(Record):
     """How many of some items people would have taught.
 
     Attributes:
@@ -31,17 +31,17 @@ class AuditRate(Record):
             nothing about them.
     """
 
-    rate: Figure
+    rate: Estimate
     drawn: int
     size: int
     out_of_reach: int
 
 
-class AuditResult(Record):
+class ReviewResult(Record):
     """What an audit came to so far; the content of ``audit.json``.
 
     Attributes:
-        audit_id: The audit.
+        review_id: The audit.
         drawn: How many items were drawn.
         judged: How many of them somebody judged.
         reviewers: How many verdicts stand, by reviewer.
@@ -53,19 +53,19 @@ class AuditResult(Record):
         warnings: What to bear in mind.
     """
 
-    audit_id: str
+    review_id: str
     drawn: int
     judged: int
     reviewers: dict[str, int]
-    accepted: AuditRate
-    accepted_by: dict[str, dict[str, AuditRate]]
-    rejected: AuditRate
+    accepted: AcceptanceRate
+    accepted_by: dict[str, dict[str, AcceptanceRate]]
+    rejected: AcceptanceRate
     reasons: dict[str, int]
     agreement: tuple[Agreement, ...]
     warnings: tuple[str, ...]
 
 
-def read_sample(supervision: Path, audit: Path) -> AuditSample:
+def read_sample(supervision: Path, audit: Path) -> ReviewSample:
     """The sample of an audit of this supervision set.
 
     Raises:
@@ -74,10 +74,10 @@ def read_sample(supervision: Path, audit: Path) -> AuditSample:
     input_key(audit, "audit")
     if read_provenance(audit).inputs["supervision"].key != input_key(supervision, "supervision"):
         raise UserError(f"{audit} is an audit of another supervision set than {supervision}; name that one.")
-    return AuditSample.model_validate_json((audit / SAMPLE_FILE).read_text(encoding="utf-8"))
+    return ReviewSample.model_validate_json((audit / SAMPLE_FILE).read_text(encoding="utf-8"))
 
 
-def take_verdicts(supervision: Path, audit: Path, files: Sequence[Path]) -> AuditResult:
+def take_verdicts(supervision: Path, audit: Path, files: Sequence[Path]) -> ReviewResult:
     """Take saved verdicts into an audit's folder, and work out its rates anew.
 
     All files are read before anything is written. ``verdicts.jsonl`` keeps every verdict ever taken; where a
@@ -93,35 +93,35 @@ def take_verdicts(supervision: Path, audit: Path, files: Sequence[Path]) -> Audi
     """
     sample = read_sample(supervision, audit)
     stored = audit / VERDICTS_FILE
-    every = read_jsonl(stored, AuditVerdict) if stored.exists() else []
+    every = read_jsonl(stored, ReviewDecision) if stored.exists() else []
     for file in files:
         every += _read_saved(file, sample, audit)
     kept = sorted(dict.fromkeys(every), key=lambda verdict: verdict.time)
-    result = work_out(sample, {(verdict.reviewer, verdict.item_id): verdict for verdict in kept})
+    result = work_out(sample, {(verdict.reviewer, verdict.sample_id): verdict for verdict in kept})
     write_jsonl(stored, kept)
     write_text(audit / RESULT_FILE, result.model_dump_json(indent=1) + "\n")
     return result
 
 
-def _read_saved(file: Path, sample: AuditSample, audit: Path) -> list[AuditVerdict]:
+def _read_saved(file: Path, sample: ReviewSample, audit: Path) -> list[ReviewDecision]:
     if not file.is_file():
         raise UserError(f"{file} is no file; give what was saved from {audit / PAGE_FILE}.")
-    verdicts = read_jsonl(file, AuditVerdict)
+    verdicts = read_jsonl(file, ReviewDecision)
     if not verdicts:
         raise UserError(f"{file} holds no verdicts; give what was saved from {audit / PAGE_FILE}.")
-    known = {audited.item_id for audited in sample.items}
+    known = {audited.sample_id for audited in sample.items}
     for verdict in verdicts:
-        if verdict.audit_id != sample.audit_id:
+        if verdict.review_id != sample.review_id:
             raise UserError(
-                f"{file} is of the audit {verdict.audit_id}, but {audit} is the audit {sample.audit_id}; "
+                f"{file} is of the audit {verdict.review_id}, but {audit} is the audit {sample.review_id}; "
                 "give it with the folder that its page lies in."
             )
-        if verdict.item_id not in known:
-            raise UserError(f"{file} judges {verdict.item_id}, which is not in {audit}; save it anew from the page.")
+        if verdict.sample_id not in known:
+            raise UserError(f"{file} judges {verdict.sample_id}, which is not in {audit}; save it anew from the page.")
     return verdicts
 
 
-def work_out(sample: AuditSample, latest: Latest) -> AuditResult:
+def work_out(sample: ReviewSample, latest: Latest) -> ReviewResult:
     """The rates that follow from verdicts. Where several people judged an item, it counts by the share who took it.
 
     Args:
@@ -129,36 +129,36 @@ def work_out(sample: AuditSample, latest: Latest) -> AuditResult:
         latest: The last verdict of each reviewer on each item.
     """
     said: dict[str, dict[str, bool]] = {}
-    for (reviewer, item_id), verdict in latest.items():
-        said.setdefault(item_id, {})[reviewer] = verdict.verdict == "accept"
+    for (reviewer, sample_id), verdict in latest.items():
+        said.setdefault(sample_id, {})[reviewer] = verdict.verdict == "accept"
     scores: list[list[float]] = [[] for _ in sample.strata]
     for audited in sample.items:
-        if taken := list(said.get(audited.item_id, {}).values()):
+        if taken := list(said.get(audited.sample_id, {}).values()):
             scores[audited.stratum].append(sum(taken) / len(taken))
 
-    def rate(belongs: Callable[[AuditStratum], bool]) -> AuditRate:
+    def rate(belongs: Callable[[ReviewStratum], bool]) -> AcceptanceRate:
         rows = [(stratum, row) for stratum, row in zip(sample.strata, scores, strict=True) if belongs(stratum)]
-        return AuditRate(
-            rate=stratified_share([stratum.size for stratum, _ in rows], [row for _, row in rows]),
+        return AcceptanceRate(
+            rate=stratified_proportion([stratum.size for stratum, _ in rows], [row for _, row in rows]),
             drawn=sum(stratum.drawn for stratum, _ in rows),
             size=sum(stratum.size for stratum, _ in rows),
             out_of_reach=sum(stratum.size for stratum, row in rows if not row),
         )
 
-    def rates_by(group: Callable[[AuditStratum], str]) -> dict[str, AuditRate]:
+    def rates_by(group: Callable[[ReviewStratum], str]) -> dict[str, AcceptanceRate]:
         names = dict.fromkeys(group(stratum) for stratum in sample.strata if stratum.accepted)
         return {name: rate(lambda s, name=name: s.accepted and group(s) == name) for name in names}  # type: ignore[misc]
 
     reviewers = Counter(reviewer for reviewer, _ in latest)
     accepted = rate(lambda stratum: stratum.accepted)
-    return AuditResult(
-        audit_id=sample.audit_id,
+    return ReviewResult(
+        review_id=sample.review_id,
         drawn=len(sample.items),
         judged=len(said),
         reviewers=dict(sorted(reviewers.items())),
         accepted=accepted,
         accepted_by={
-            "kind": rates_by(lambda stratum: stratum.kind),
+            "kind": rates_by(lambda stratum: stratum.type),
             "class": rates_by(lambda stratum: stratum.event_class or "unknown"),
             "teacher": rates_by(lambda stratum: stratum.teacher),
         },
@@ -172,7 +172,7 @@ def work_out(sample: AuditSample, latest: Latest) -> AuditResult:
     )
 
 
-def _warnings(accepted: AuditRate) -> tuple[str, ...]:
+def _warnings(accepted: AcceptanceRate) -> tuple[str, ...]:
     warnings = []
     judged = accepted.rate.n
     if judged < _FEW:

@@ -14,7 +14,7 @@ from PIL import Image
 from vlm_autodrive.engines.answers import parse_reasoning
 from vlm_autodrive.pages import page_templates
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import REASONS, AuditSample, Clip, SupervisionItem, Taxonomy
+from vlm_autodrive.records import REASONS, Clip, ReviewSample, SFTSample, Taxonomy
 from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
 from vlm_autodrive.video.decode import read_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
@@ -75,7 +75,7 @@ class Page:
         problem: Why not.
     """
 
-    item: SupervisionItem
+    item: SFTSample
     clip: Clip
     label: str
     prompt: tuple[Words, ...]
@@ -87,8 +87,8 @@ class Page:
 
 def render_page(
     title: str,
-    sample: AuditSample,
-    items: Sequence[SupervisionItem],
+    sample: ReviewSample,
+    items: Sequence[SFTSample],
     clips: Mapping[str, Clip],
     taxonomy: Taxonomy,
     reporter: Reporter,
@@ -119,10 +119,10 @@ def render_page(
 
 
 def make_pages(
-    items: Sequence[SupervisionItem], clips: Mapping[str, Clip], taxonomy: Taxonomy, reporter: Reporter
+    items: Sequence[SFTSample], clips: Mapping[str, Clip], taxonomy: Taxonomy, reporter: Reporter
 ) -> list[Page]:
     """What the page shows of each item, in the order of ``items``; each clip is read once."""
-    by_clip: defaultdict[str, list[SupervisionItem]] = defaultdict(list)
+    by_clip: defaultdict[str, list[SFTSample]] = defaultdict(list)
     for item in items:
         by_clip[item.clip_id].append(item)
     pages: dict[str, Page] = {}
@@ -136,9 +136,9 @@ def make_pages(
                 except VideoError as error:
                     problem = error.reason
             for item in of_clip:
-                pages[item.item_id] = _page(item, clip, frames, problem, taxonomy)
+                pages[item.sample_id] = _page(item, clip, frames, problem, taxonomy)
             task.advance()
-    return [pages[item.item_id] for item in items]
+    return [pages[item.sample_id] for item in items]
 
 
 def cited_moments(text: str) -> list[tuple[str, float | None]]:
@@ -162,7 +162,7 @@ def _read(clip: Clip) -> Frames:
     return read_frames(path, clip.start_s, clip.end_s, sampling)
 
 
-def _page(item: SupervisionItem, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> Page:
+def _page(item: SFTSample, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> Page:
     texts = [cited_moments(item.prompt.text), cited_moments(item.target)]
     cited: dict[float, int] = {}
     numbers: dict[int, int] = {}
@@ -205,9 +205,9 @@ def _picture(frames: Frames, index: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _meaning(item: SupervisionItem, clip: Clip, taxonomy: Taxonomy) -> str:
+def _meaning(item: SFTSample, clip: Clip, taxonomy: Taxonomy) -> str:
     """The class that a verdict or a reasoning comes to; other kinds use letters for other things."""
-    if item.kind not in ("verdict", "reasoning"):
+    if item.type not in ("verdict", "reasoning"):
         return ""
     read = parse_reasoning(item.target, taxonomy, clip.duration_s)
     if read.event_class is None:

@@ -5,12 +5,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import PersonsGrade
+from vlm_autodrive.records import HumanRating
 
 _COLUMNS = ("clip_id", "grade", "person")
 
 
-def read_peoples_grades(path: Path, clip_ids: Collection[str]) -> list[PersonsGrade]:
+def read_human_ratings_of(path: Path, clip_ids: Collection[str]) -> list[HumanRating]:
     """Read the table.
 
     Args:
@@ -41,10 +41,10 @@ def read_peoples_grades(path: Path, clip_ids: Collection[str]) -> list[PersonsGr
     return list(found.values())
 
 
-def _grade(row: dict[str, str | None], known: Collection[str], where: str) -> PersonsGrade:
+def _grade(row: dict[str, str | None], known: Collection[str], where: str) -> HumanRating:
     clip_id, grade, person = ((row.get(column) or "").strip() for column in _COLUMNS)
     if clip_id not in known:
         raise UserError(f"{where}: there is no clip {clip_id or 'without a name'} in the predictions; correct clip_id.")
     if grade not in ("1", "2", "3", "4", "5"):
         raise UserError(f"{where}: {grade or 'nothing'} is no grade; write 1, 2, 3, 4 or 5.")
-    return PersonsGrade(clip_id=clip_id, grade=int(grade), person=person)
+    return HumanRating(clip_id=clip_id, grade=int(grade), person=person)

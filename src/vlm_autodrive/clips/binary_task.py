@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from vlm_autodrive.records import (
+    BINARY_TAXONOMY,
     DEFAULT_TAXONOMY,
-    TWO_CLASS_TAXONOMY,
     Encounter,
     Event,
     EventClass,
@@ -13,23 +13,23 @@ from vlm_autodrive.records import (
 )
 
 
-def two_class_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
     """A taxonomy with all its events in one class; the same one if it has but one already."""
     events = [c for c in taxonomy.classes if c.is_event]
     if len(events) == 1:
         return taxonomy
     if taxonomy == DEFAULT_TAXONOMY:
-        return TWO_CLASS_TAXONOMY
+        return BINARY_TAXONOMY
     definition = ", or ".join(c.definition for c in events)
     event = EventClass(name="event", label="Event", code=events[0].code, definition=definition, takes_unknown=True)
     return Taxonomy(classes=(event, taxonomy.normal))
 
 
-def as_two_classes(
+def as_binary(
     taxonomy: Taxonomy, events: Sequence[Event], scenarios: Mapping[str, Scenario]
 ) -> tuple[Taxonomy, list[Event], dict[str, Scenario]]:
     """Taxonomy, events and scenarios with one class for all events, those of unknown kind among them."""
-    two = two_class_taxonomy(taxonomy)
+    two = binary_taxonomy(taxonomy)
     (event_name,) = two.event_names
     normal = taxonomy.normal.name
 

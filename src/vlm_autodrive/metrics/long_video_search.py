@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.metrics.event_time import DetectionScores
-from vlm_autodrive.metrics.intervals import Figure
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Record
 
-DRIVES_FILE = "drives.json"
+LONG_VIDEOS_FILE = "drives.json"
 
 
 class DetectionScore(Record):
@@ -36,12 +36,12 @@ class DetectionScore(Record):
     videos_with_errors: int
     scores: DetectionScores
     median_error_s: float | None
-    class_right: Figure
+    class_right: Estimate
     times_real_time: float | None = None
     time_to_alert: TimeToAlert | None = None
 
 
-class DriveSearch(Record):
+class LongVideoSearch(Record):
     """What a search of whole drives came to: ``drives.json``.
 
     Attributes:
@@ -65,15 +65,15 @@ class DriveSearch(Record):
     timelines: tuple[str, ...] = ()
 
 
-def read_drives(folder: Path) -> DriveSearch:
+def read_long_videos(folder: Path) -> LongVideoSearch:
     """Read what a search of whole drives came to.
 
     Raises:
         UserError: If ``folder`` does not hold it.
     """
-    path = folder / DRIVES_FILE
+    path = folder / LONG_VIDEOS_FILE
     try:
-        return DriveSearch.model_validate_json(path.read_text(encoding="utf-8"))
+        return LongVideoSearch.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; a recipe with a detect section makes it.") from None
     except (ValidationError, UnicodeDecodeError):

@@ -9,10 +9,10 @@ from vlm_autodrive.cli.options import AsJson, Out, Overwrite
 from vlm_autodrive.errors import UserError
 
 if TYPE_CHECKING:
-    from vlm_autodrive.supervision.audit_verdicts import AuditRate, AuditResult
+    from vlm_autodrive.supervision.review_decisions import AcceptanceRate, ReviewResult
 
 
-def supervise_audit(
+def supervise_review(
     supervision: Annotated[Path, typer.Argument(metavar="SUPERVISION", help="What `supervise` made.")],
     out: Out,
     verdicts: Annotated[
@@ -39,15 +39,15 @@ def supervise_audit(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.settings import parse_settings
-    from vlm_autodrive.supervision.auditing import AuditSettings, audit_supervision
+    from vlm_autodrive.supervision.review_sampling import ReviewSettings, start_review
 
-    drawing = {"items": items, "kinds": tuple(kind) if kind else None, "seed": seed}
+    drawing = {"items": items, "types": tuple(kind) if kind else None, "seed": seed}
     if not verdicts:
         given = {key: value for key, value in drawing.items() if value is not None}
-        settings = parse_settings(AuditSettings, given, "options of supervise audit")
-        page = audit_supervision(supervision, out, settings, make_reporter(), overwrite=overwrite)
+        settings = parse_settings(ReviewSettings, given, "options of supervise audit")
+        page = start_review(supervision, out, settings, make_reporter(), overwrite=overwrite)
         if as_json:
-            from vlm_autodrive.supervision.audit_verdicts import read_sample
+            from vlm_autodrive.supervision.review_decisions import read_sample
 
             print(read_sample(supervision, out).model_dump_json(indent=1))
         else:
@@ -55,7 +55,7 @@ def supervise_audit(
         return
     if overwrite or any(value is not None for value in drawing.values()):
         raise UserError("--items, --kind, --seed and --overwrite are for drawing a sample; leave them out here.")
-    from vlm_autodrive.supervision.audit_verdicts import take_verdicts
+    from vlm_autodrive.supervision.review_decisions import take_verdicts
 
     result = take_verdicts(supervision, out, verdicts)
     if as_json:
@@ -64,7 +64,7 @@ def supervise_audit(
         _print_result(result)
 
 
-def _print_result(result: "AuditResult") -> None:
+def _print_result(result: "ReviewResult") -> None:
     from vlm_autodrive.cli.tables import print_columns
     from vlm_autodrive.records import REASONS
 
@@ -88,7 +88,7 @@ def _print_result(result: "AuditResult") -> None:
         print(f"Note: {warning}.")
 
 
-def _rate(rate: "AuditRate") -> tuple[str, str, str, str, str]:
+def _rate(rate: "AcceptanceRate") -> tuple[str, str, str, str, str]:
     figure = rate.rate
     share, interval = "-", "-"
     if figure.value is not None:

@@ -8,40 +8,48 @@ from pathlib import Path
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts.files import read_clips, read_items, read_taxonomy
+from vlm_autodrive.artifacts.files import read_clips, read_samples, read_taxonomy
 from vlm_autodrive.artifacts.folders import input_key, making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import KINDS, AuditedItem, AuditSample, AuditStratum, Clip, Kind, SupervisionItem
+from vlm_autodrive.records import (
+    SUPERVISION_TYPES,
+    Clip,
+    ReviewedSample,
+    ReviewSample,
+    ReviewStratum,
+    SFTSample,
+    SupervisionType,
+)
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.audit_page import render_page
 from vlm_autodrive.supervision.items import rng_for
+from vlm_autodrive.supervision.review_page import render_page
 
 PAGE_FILE = "audit.html"
 SAMPLE_FILE = "sample.json"
 VERDICTS_FILE = "verdicts.jsonl"
 
-Stratum = tuple[Kind, str, str, bool]
+Stratum = tuple[SupervisionType, str, str, bool]
 
 
-class AuditSettings(Settings):
+class ReviewSettings(Settings):
     """What is drawn for an audit.
 
     Attributes:
         items: How many items.
-        kinds: Of which kinds.
+        types: Of which kinds.
         seed: Of the draw.
     """
 
     items: int = Field(100, ge=1)
-    kinds: tuple[Kind, ...] = KINDS
+    types: tuple[SupervisionType, ...] = SUPERVISION_TYPES
     seed: int = 0
 
 
-def audit_supervision(
+def start_review(
     supervision: Path,
     out: Path,
-    settings: AuditSettings,
+    settings: ReviewSettings,
     reporter: Reporter = SILENT,
     *,
     overwrite: bool = False,
@@ -66,10 +74,10 @@ def audit_supervision(
         raise UserError(f"{out} holds verdicts, which would be lost; give another --out.")
     with making(out, "audit", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            items, clips = read_items(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
+            items, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
             sample = draw_sample(items, clips, settings)
-            by_id = {item.item_id: item for item in items}
-            drawn = [by_id[audited.item_id] for audited in sample.items]
+            by_id = {item.sample_id: item for item in items}
+            drawn = [by_id[audited.sample_id] for audited in sample.items]
             page = render_page(
                 f"Audit of {supervision.absolute().name}", sample, drawn, clips, read_taxonomy(supervision), reporter
             )
@@ -82,7 +90,7 @@ def audit_supervision(
     return out / PAGE_FILE
 
 
-def draw_sample(items: Sequence[SupervisionItem], clips: dict[str, Clip], settings: AuditSettings) -> AuditSample:
+def draw_sample(items: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewSample:
     """Draw items from each stratum: kind, class, teacher, and whether the checks accepted them.
 
     Each stratum gives one item at least, and beyond that as the square root of its size: between an even share,
@@ -96,19 +104,19 @@ def draw_sample(items: Sequence[SupervisionItem], clips: dict[str, Clip], settin
     Raises:
         UserError: If there are no such items, or fewer are to be drawn than there are strata.
     """
-    strata: defaultdict[Stratum, list[SupervisionItem]] = defaultdict(list)
+    strata: defaultdict[Stratum, list[SFTSample]] = defaultdict(list)
     for item in items:
-        if item.kind in settings.kinds:
+        if item.type in settings.types:
             label = clips[item.clip_id].event_class or ""
-            strata[item.kind, label, item.teacher, not item.accepted].append(item)
+            strata[item.type, label, item.teacher, not item.accepted].append(item)
     if not strata:
-        raise UserError(f"the supervision set has no items of the kinds {', '.join(settings.kinds)}; ask for others.")
+        raise UserError(f"the supervision set has no items of the kinds {', '.join(settings.types)}; ask for others.")
     if settings.items < len(strata):
         raise UserError(
             f"{settings.items} items are fewer than the {len(strata)} strata (kind, class, teacher, and whether "
             f"accepted), of which each is to be seen; take --items {len(strata)} or more."
         )
-    names = sorted(strata, key=lambda name: (KINDS.index(name[0]), name))
+    names = sorted(strata, key=lambda name: (SUPERVISION_TYPES.index(name[0]), name))
     rng = rng_for(settings.seed, "", "audit")
     for name in names:
         rng.shuffle(strata[name])
@@ -116,11 +124,11 @@ def draw_sample(items: Sequence[SupervisionItem], clips: dict[str, Clip], settin
     turns = {place: iter(strata[names[place]]) for place in set(places)}
     drawn = [next(turns[place]) for place in places]
     counts = [places.count(place) for place in range(len(names))]
-    return AuditSample(
-        audit_id=_audit_id(drawn),
+    return ReviewSample(
+        review_id=_audit_id(drawn),
         strata=tuple(
-            AuditStratum(
-                kind=name[0],
+            ReviewStratum(
+                type=name[0],
                 event_class=name[1] or None,
                 teacher=name[2],
                 accepted=not name[3],
@@ -130,7 +138,7 @@ def draw_sample(items: Sequence[SupervisionItem], clips: dict[str, Clip], settin
             for name, count in zip(names, counts, strict=True)
         ),
         items=tuple(
-            AuditedItem(item_id=item.item_id, stratum=place, weight=len(strata[names[place]]) / counts[place])
+            ReviewedSample(sample_id=item.sample_id, stratum=place, weight=len(strata[names[place]]) / counts[place])
             for item, place in zip(drawn, places, strict=True)
         ),
     )
@@ -152,7 +160,7 @@ def _places(sizes: Sequence[int], wanted: int, ties: Sequence[float]) -> list[in
     return places
 
 
-def _audit_id(drawn: Sequence[SupervisionItem]) -> str:
+def _audit_id(drawn: Sequence[SFTSample]) -> str:
     digest = hashlib.sha256()
     for item in drawn:
         digest.update(item.model_dump_json().encode() + b"\n")

@@ -14,7 +14,7 @@ from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxon
 
 
 @dataclass(frozen=True)
-class Cases:
+class EvaluationSamples:
     """The labelled clips and what every model said of them, in one order.
 
     Attributes:
@@ -53,14 +53,14 @@ class Cases:
         return [prediction.verdict.event_class for prediction in self.predictions[model]]
 
 
-def read_cases(
+def read_evaluation_samples(
     predictions: Mapping[str, Path],
     *,
     validation: Mapping[str, Path] | None = None,
     ahead: Mapping[str, Path] | None = None,
     references: Path | None = None,
     judgements: Mapping[str, Path] | None = None,
-) -> Cases:
+) -> EvaluationSamples:
     """Read the predictions of several models.
 
     Args:
@@ -93,7 +93,7 @@ def read_cases(
     for name, folder in predictions.items():
         by_clip, repeated[name] = _read_answers(folder, name, clips, taxonomy)
         by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
-    return Cases(
+    return EvaluationSamples(
         taxonomy,
         labelled,
         len(clips) - len(labelled),
@@ -215,7 +215,7 @@ def _read_answers(
             f"{name} anew."
         )
     for prediction in by_clip.values():
-        said = (prediction.verdict, *prediction.controls.values(), *prediction.other_prompts.values())
+        said = (prediction.verdict, *prediction.controls.values(), *prediction.prompt_variants.values())
         for event_class in [verdict.event_class for verdict in said] + [
             prediction.reasoning.event_class if prediction.reasoning else None
         ]:
@@ -235,7 +235,7 @@ def _answer(prediction: Prediction) -> tuple[object, ...]:
 def _undecided(prediction: Prediction) -> Prediction:
     reason = "there are several answers that differ"
     failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason=reason)
-    return prediction.model_copy(update={"verdict": failed, "reasoning": None, "other_prompts": {}, "controls": {}})
+    return prediction.model_copy(update={"verdict": failed, "reasoning": None, "prompt_variants": {}, "controls": {}})
 
 
 def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxonomy) -> None:

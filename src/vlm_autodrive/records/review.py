@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from vlm_autodrive.records.base import Record
-from vlm_autodrive.records.supervision import Kind
+from vlm_autodrive.records.supervision import SupervisionType
 
 Reason = Literal["", "untrue", "time", "class", "unseen", "leak", "empty", "wording", "other"]
 REASONS: dict[Reason, str] = {
@@ -21,11 +21,11 @@ REASONS: dict[Reason, str] = {
 """Why a person may reject an item, in the words of the page."""
 
 
-class AuditStratum(Record):
+class ReviewStratum(Record):
     """Items that are alike in kind, class, teacher and what the checks said of them.
 
     Attributes:
-        kind: Their kind.
+        type: Their supervision type.
         event_class: The class of their clips; None for events of unknown kind.
         teacher: Who wrote them.
         accepted: Whether they passed the checks, and so are taught.
@@ -33,7 +33,7 @@ class AuditStratum(Record):
         drawn: How many of them are in the sample; at least 1.
     """
 
-    kind: Kind
+    type: SupervisionType
     event_class: str | None
     teacher: str
     accepted: bool
@@ -41,40 +41,40 @@ class AuditStratum(Record):
     drawn: int
 
 
-class AuditedItem(Record):
+class ReviewedSample(Record):
     """One item of the sample.
 
     Attributes:
-        item_id: The item.
+        sample_id: The item.
         stratum: Its place in the sample's strata, from 0 on.
         weight: How many items of the supervision set it stands for.
     """
 
-    item_id: str
+    sample_id: str
     stratum: int
     weight: float
 
 
-class AuditSample(Record):
+class ReviewSample(Record):
     """What was drawn for people to judge.
 
     Attributes:
-        audit_id: Hash of the drawn items with all their words: verdicts on other words are of another audit.
+        review_id: Hash of the drawn items with all their words: verdicts on other words are of another audit.
         strata: The strata, those of the whole supervision set or of the kinds asked for.
         items: The items, in the order of the page; every stratum comes once before any comes again.
     """
 
-    audit_id: str
-    strata: tuple[AuditStratum, ...]
-    items: tuple[AuditedItem, ...]
+    review_id: str
+    strata: tuple[ReviewStratum, ...]
+    items: tuple[ReviewedSample, ...]
 
 
-class AuditVerdict(Record):
+class ReviewDecision(Record):
     """What one person said of one item.
 
     Attributes:
-        audit_id: The audit.
-        item_id: The item.
+        review_id: The audit.
+        sample_id: The item.
         verdict: Whether the person would have it taught.
         reason: Why not, a key of :data:`REASONS`; empty if none was chosen.
         note: In the person's own words; may be empty.
@@ -82,8 +82,8 @@ class AuditVerdict(Record):
         time: When it was said.
     """
 
-    audit_id: str
-    item_id: str
+    review_id: str
+    sample_id: str
     verdict: Literal["accept", "reject"]
     reason: Reason = ""
     note: str = ""

@@ -5,18 +5,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.cases import Cases
 from vlm_autodrive.evaluation.comparison import EventScores
+from vlm_autodrive.evaluation.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Figure, cluster_bootstrap, cluster_sums, wilson
+from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, wilson
 
 _NAMES = _EVENT, _NONE = "event", "none"
 
 Floats = NDArray[np.float64]
 
 
-def event_scores(cases: Cases, model: str, settings: CompareSettings) -> EventScores:
+def event_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> EventScores:
     """The figures of two classes, an event of whatever kind or none.
 
     A clip without an answer counts against accuracy and recall. It is no false positive: nothing was said to be there.
@@ -28,10 +28,10 @@ def event_scores(cases: Cases, model: str, settings: CompareSettings) -> EventSc
     independent = len(per_cluster) == len(cases.clips)
     table = tables.sum(axis=0)
 
-    def figure(statistic: Callable[[Floats], Floats], n: float) -> Figure:
+    def figure(statistic: Callable[[Floats], Floats], n: float) -> Estimate:
         return cluster_bootstrap(per_cluster, statistic, int(n), resamples=settings.resamples, seed=settings.seed)
 
-    def proportion(statistic: Callable[[Floats], Floats], hits: float, n: float) -> Figure:
+    def proportion(statistic: Callable[[Floats], Floats], hits: float, n: float) -> Estimate:
         return wilson(int(hits), int(n)) if independent else figure(statistic, n)
 
     found, events = table[0, 0], table[0].sum()
