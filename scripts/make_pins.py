@@ -1,0 +1,607 @@
+"""Write down what a reordering of the code must not change, as the small files that ``tests/pins`` compares.
+
+Run it from the repository's root, and only when a result is meant to change::
+
+    python -m scripts.make_pins             # every pin
+    python -m scripts.make_pins losses      # one of them
+
+``supervision_real`` needs the real material, in ``../shared/fixtures`` or where ``AUTODRIVE_FIXTURES`` says. Each pin
+is a function that the tests call too. Keys in a pin are those of the records as they are dumped; where only values
+count, they stand in lists and digests, which know no keys.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.detection.flashes import FlashEngine, write_drive
+from tests.evaluation.evaluation_builders import make_clip, make_prediction, write_clip_set, write_prediction_set
+from tests.fake_endpoint import Asked, completion, serve
+from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
+from tests.supervision.worlds import random_clip, real_clip
+from tests.tiny_models import MODELS, saved_tiny_model
+from tests.training.supervision_set import make_items
+from vlm_autodrive.artifacts import making
+from vlm_autodrive.asking import detect_with_model, evaluate_model
+from vlm_autodrive.clips.building import build_clips, cut_clips
+from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
+from vlm_autodrive.datasets.importing import import_dataset
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.detection.detecting import detect
+from vlm_autodrive.detection.results import EVENTS_FILE
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
+from vlm_autodrive.evaluation.judging import judge
+from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings, JudgeSettings
+from vlm_autodrive.records import (
+    ANTICIPATION,
+    DEFAULT_TAXONOMY,
+    Clip,
+    Event,
+    ImportedQuestion,
+    Prediction,
+    Scenario,
+    SupervisionItem,
+    Verdict,
+    Video,
+    write_jsonl,
+)
+from vlm_autodrive.settings import Settings
+from vlm_autodrive.simulation.drives import draw_drive
+from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
+from vlm_autodrive.stores import ITEMS_FILE, QUESTIONS_FILE, read_clips, read_items, write_clips
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.supervising import supervise
+from vlm_autodrive.training.logs import LOG_FILE
+from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training.training import train
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "pins" / "data"
+FIXTURES = Path(os.environ.get("AUTODRIVE_FIXTURES", ROOT.parent / "shared" / "fixtures"))
+TOLERANCE = 1e-5
+NAMES = DEFAULT_TAXONOMY.names
+_NOTHING = 1e-14  # two floats that differ by less than this are the same, even around 0
+_SEED = 731
+_IN_FULL = 8
+_VIDEO_S, _DRIVE_S = 6.0, 60.0
+_LOW = 6.5e-8  # a threshold that tiny-base, which was never taught an event, reaches in some windows
+_SIZES = {"height": 48, "width": 80}
+
+
+def main() -> None:
+    """Write the pins that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"pins to write: {', '.join(PINS)}; all by default")
+    names = parser.parse_args().names or list(PINS)
+    unknown = sorted(set(names) - set(PINS))
+    if unknown:
+        parser.error(f"there is no pin {', '.join(unknown)}; the pins are {', '.join(PINS)}")
+    DATA.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with TemporaryDirectory() as work:
+            path = DATA / f"{name}.json"
+            path.write_text(_written(PINS[name](Path(work))) + "\n", encoding="utf-8")
+            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def read_pin(name: str) -> Any:
+    """What a pin holds."""
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def differences(pinned: Any, made: Any, where: str = "") -> list[str]:
+    """Where two JSON values differ: in anything, but floats only by more than a relative 1e-5."""
+    if type(pinned) is not type(made):
+        return [f"{where}: {_short(pinned)} became {_short(made)}"]
+    if isinstance(pinned, dict):
+        missing = [f"{where}: {key} is missing" for key in pinned if key not in made]
+        new = [f"{where}: {key} is new" for key in made if key not in pinned]
+        both = (differences(pinned[key], made[key], f"{where}/{key}") for key in pinned if key in made)
+        return [*missing, *new, *(line for lines in both for line in lines)]
+    if isinstance(pinned, list):
+        length = [f"{where}: {len(pinned)} became {len(made)} entries"] if len(pinned) != len(made) else []
+        each = (differences(a, b, f"{where}/{place}") for place, (a, b) in enumerate(zip(pinned, made, strict=False)))
+        return [*length, *(line for lines in each for line in lines)]
+    if isinstance(pinned, float):
+        same = math.isclose(pinned, made, rel_tol=TOLERANCE, abs_tol=_NOTHING)
+    else:
+        same = pinned == made
+    return [] if same else [f"{where}: {_short(pinned)} became {_short(made)}"]
+
+
+# Supervision ----------------------------------------------------------------------------------------------------------
+
+
+def supervision(work: Path) -> dict[str, Any]:
+    """Rule-based supervision of simulated clips, which were never rendered."""
+    videos, events, scenarios = _simulated()
+    settings = ClipSettings(window_s=4.8, normal_windows_per_minute=4, seed=_SEED)
+    clips = cut_clips(videos, events, scenarios, DEFAULT_TAXONOMY, settings)
+    folder = write_clip_set(work / "clips", clips)
+    write_jsonl(folder / QUESTIONS_FILE, _questions(videos))
+    made = supervise(folder, work / "supervision", SuperviseSettings(seed=_SEED))
+    return _supervised(read_clips(made), read_items(made), in_full=_IN_FULL)
+
+
+def supervision_real(work: Path, fixtures: Path = FIXTURES) -> dict[str, Any]:
+    """Rule-based supervision of six real videos in Nexar's layout, from their import on."""
+    settings = ClipSettings(split=SplitFractions(train=1.0, validation=0.0, test=0.0), seed=_SEED)
+    catalog = import_dataset("nexar", _nexar(work / "footage", fixtures), work / "catalog", ImportSettings())
+    clips = build_clips(catalog, work / "clips", settings)
+    made = supervise(clips, work / "supervision", SuperviseSettings(seed=_SEED))
+    return _supervised(read_clips(made), read_items(made), in_full=2)
+
+
+def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
+    """A catalog of triplets, further Normal videos and long drives."""
+    takes: list[tuple[str, str, Take, float]] = []
+    for index in range(13):
+        takes += [(f"t{index}-{n}", f"t{index}", t, _VIDEO_S) for n, t in enumerate(draw_triplet(_SEED, index, 6.0))]
+    for index in range(10):
+        takes += [(f"s{index}", f"s{index}", t, _VIDEO_S) for t in draw_single(_SEED, index, 6.0)]
+    drives = SimulateSettings(seed=_SEED, drive_duration_s=_DRIVE_S, drive_events=2)
+    takes += [(f"d{index}", f"d{index}", draw_drive(drives, index), _DRIVE_S) for index in range(3)]
+    videos, events, scenarios = [], [], {}
+    for name, group, take, duration_s in takes:
+        triplet = group if take.triplet else None
+        scenario = scenario_of(take, name, _SEED, triplet, duration_s)
+        told = [e for e in scenario.encounters if e.event_class != "normal"]
+        videos.append(
+            Video(
+                video_id=name,
+                path=f"/nowhere/{name}.mp4",
+                positive=bool(told),
+                duration_s=duration_s,
+                group_id=group,
+                triplet_id=triplet,
+                metadata={k: getattr(scenario, k) for k in ("light_conditions", "weather", "scene")},
+            )
+        )
+        events += [
+            Event(
+                event_id=f"{name}-e{number}",
+                video_id=name,
+                event_class=encounter.event_class,
+                time_s=encounter.time_s,
+                alert_time_s=encounter.alert_time_s,
+                ego_involved=True,
+            )
+            for number, encounter in enumerate(told)
+        ]
+        scenarios[name] = scenario
+    return videos, events, scenarios
+
+
+def _questions(videos: Sequence[Video]) -> list[ImportedQuestion]:
+    """Questions that a data set might have brought: one on the scene, one on the event, one in words of its own."""
+    asked = (
+        ("weather and light", "What is the weather?", ("sunny, by day", "rain, by night"), "rain, by night"),
+        ("accident reason", "Why did the accident happen?", ("late braking", "a blind spot"), "late braking"),
+        ("road surface", "What is the road made of?", (), "asphalt"),
+    )
+    return [
+        ImportedQuestion(
+            question_id=f"{video.video_id}-q{number}",
+            video_id=video.video_id,
+            topic=topic,
+            question=question,
+            options=options,
+            answer=answer,
+            source="some data set",
+        )
+        for video in videos[::4]
+        for number, (topic, question, options, answer) in enumerate(asked)
+        if video.positive or number != 1
+    ]
+
+
+def _nexar(root: Path, fixtures: Path) -> Path:
+    """Three real videos of each label in the layout of Nexar's hub repository, with an overlay."""
+    with (fixtures / "videos" / "labels.csv").open(newline="", encoding="utf-8") as stream:
+        rows = sorted(csv.DictReader(stream), key=lambda row: row["file"])
+    overlay = ["id,class"]
+    for folder, label in (("positive", "Collision"), ("negative", "Normal")):
+        (root / "train" / folder).mkdir(parents=True)
+        lines = ["file_name,time_of_event,time_of_alert,light_conditions,weather,scene,time_to_accident"]
+        for row in [row for row in rows if row["label"] == label and row["file"].endswith(".mp4")][:3]:
+            (root / "train" / folder / row["file"]).symlink_to((fixtures / "videos" / row["file"]).absolute())
+            lines.append(f"{row['file']},{row['event_time_s']},,Normal,Clear,Urban,")
+            overlay.append(f"{Path(row['file']).stem},{label}")
+        (root / "train" / folder / "metadata.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "overlay.csv").write_text("\n".join(overlay) + "\n", encoding="utf-8")
+    return root
+
+
+def _supervised(clips: Sequence[Clip], items: Sequence[SupervisionItem], in_full: int) -> dict[str, Any]:
+    """The windows, the items of some clips in full, and of all clips a digest of what is said and of the rest."""
+    by_clip: dict[str, list[SupervisionItem]] = {}
+    for item in items:
+        by_clip.setdefault(item.clip_id, []).append(item)
+    whole = [*by_clip][:: max(len(by_clip) // in_full, 1)][:in_full]
+    return {
+        "clips": [
+            [c.clip_id, c.split, c.event_class, c.start_s, c.end_s, c.event_time_s, c.alert_time_s, c.problem]
+            for c in clips
+        ],
+        "items": {name: [item.model_dump(mode="json") for item in by_clip[name]] for name in whole},
+        "digests": {
+            name: {
+                "count": len(own),
+                "rejected": sum(not item.accepted for item in own),
+                "texts": _digest([[i.prompt.text, i.target, i.mirror_target] for i in own]),
+                "rest": _digest([_rest(item) for item in own]),
+            }
+            for name, own in by_clip.items()
+        },
+    }
+
+
+def _rest(item: SupervisionItem) -> list[Any]:
+    """What an item holds beside its texts, without any key."""
+    return [
+        item.item_id,
+        item.kind,
+        item.topic,
+        item.prompt.version,
+        item.teacher,
+        item.teacher_prompt_version,
+        list(item.made_from),
+        list(item.replies),
+        str(item.outcome.value),
+        item.accepted,
+        [[check.name, check.passed, check.message] for check in item.checks],
+    ]
+
+
+# Comparison -----------------------------------------------------------------------------------------------------------
+
+
+def comparison(work: Path) -> Any:
+    """What ``compare`` writes of four models, with every part that it can have."""
+    rng = np.random.default_rng(_SEED)
+    clips = _tested()
+    skill = {"base": 0.3, "tuned": 2.6, "camera_shake": 1.2, "majority": 0.0}
+    said = {name: _answers(clips, name, skill[name], rng, further=name in ("base", "tuned")) for name in skill}
+    folders = {name: write_prediction_set(work / name, clips, said[name]) for name in skill}
+    beside = [make_clip(f"v{n}", NAMES[n % 3], split="validation") for n in range(36)]
+    coming = _coming()
+    validation, ahead = (
+        {
+            name: write_prediction_set(work / f"{kind}-{name}", some, _answers(some, name, skill[name], rng))
+            for name in ("base", "tuned")
+        }
+        for kind, some in (("validation", beside), ("ahead", coming))
+    )
+    made = compare(
+        folders,
+        work / "comparison",
+        CompareSettings(resamples=200),
+        validation=validation,
+        ahead=ahead,
+        references=_references(work / "references", clips),
+        judgements={"tuned": _judged(folders["tuned"], clips, work)},
+    )
+    return json.loads((made / COMPARISON_FILE).read_text(encoding="utf-8"))
+
+
+def _tested() -> list[Clip]:
+    """Matched triplets with metadata, of which some are hard negatives, and one clip without a label."""
+    clips = [
+        make_clip(
+            f"c{n:02d}",
+            NAMES[n % 3],
+            triplet_id=f"t{n // 3}",
+            group_id=f"g{n // 6}",
+            alert_time_s=0.4 if n % 3 < 2 else None,
+            ego_involved=n % 5 > 0 if n % 3 < 2 else None,
+            metadata={
+                "light_conditions": ("Bright", "Dark")[n % 2],
+                "weather": ("Clear", "Rain", "Snow")[n // 3 % 3],
+                "hard_negative": str(n % 9 == 2).lower(),
+            },
+        )
+        for n in range(48)
+    ]
+    return [*clips, make_clip("unlabelled", None)]
+
+
+def _coming() -> list[Clip]:
+    """Windows that end before an event, for three times ahead; one of them cannot be used."""
+    clips = []
+    for n in range(36):
+        lead_s, is_event = ("0.5", "1", "1.5")[n % 3], n // 3 % 2 == 0
+        changes = {
+            "metadata": {ANTICIPATION: lead_s},
+            "event_time_s": 2.0 + float(lead_s) if is_event else None,
+            "group_id": f"a{n // 3}",
+            "problem": "the warning comes later" if n == 6 else "",
+        }
+        clips.append(make_clip(f"a{n:02d}", NAMES[n // 6 % 2] if is_event else "normal", **changes))
+    return clips
+
+
+def _answers(
+    clips: Sequence[Clip], model: str, skill: float, rng: np.random.Generator, further: bool = False
+) -> list[Prediction]:
+    """Answers drawn by a model's skill: verdict and trace, and ``further`` those on other wordings and on controls."""
+    source = "code_logprobs" if model in ("base", "tuned") else "fitted"
+
+    def verdict(clip: Clip, by: float) -> Verdict:
+        scores = rng.normal(size=3)
+        scores[NAMES.index(clip.event_class or "normal")] += by
+        scores[2] += 4.0 if model == "majority" else 0.0
+        shares = np.exp(scores) / np.exp(scores).sum()
+        chances = {name: round(float(share), 6) for name, share in zip(NAMES, shares, strict=True)}
+        chances["normal"] = round(1.0 - chances["collision"] - chances["near_collision"], 6)
+        named = max(chances, key=lambda name: chances[name])
+        if model == "tuned" and rng.random() < 0.06:
+            return make_prediction(clip, None).verdict
+        found = make_prediction(clip, named, probabilities=chances).verdict
+        return found.model_copy(update={"probability_source": source})
+
+    said = []
+    for number, clip in enumerate(clips):
+        first = verdict(clip, skill)
+        time_s = None if first.event_class in (None, "normal") else round(float(rng.uniform(0.2, 1.8)), 1)
+        traced = (first.event_class or "normal") if further else None
+        made = make_prediction(clip, first.event_class, traced=traced, time_s=time_s)
+        changes: dict[str, Any] = {"verdict": first}
+        if further and made.reasoning is not None:
+            cited = (time_s or 0.5, round(float(rng.uniform(0.2, 1.8)), 1))
+            trace = f"A car is near [t={cited[0]:.1f}]. Then <{number}> follows [t={cited[1]:.1f}]."
+            changes["reasoning"] = made.reasoning.model_copy(update={"trace": trace, "cited_times_s": cited})
+            wordings = ("short", "checklist", "expert", "reversed")
+            changes["other_prompts"] = {name: verdict(clip, 0.8 * skill) for name in wordings}
+            hidden = ("event_hidden", "elsewhere_hidden") if clip.event_time_s is not None else ()
+            rest = {"elsewhere_hidden": 0.9 * skill, "event_hidden": 0.3 * skill}
+            controls = ("black", "shuffled", "no_video", *hidden)
+            changes["controls"] = {name: verdict(clip, rest.get(name, 0.1 * skill)) for name in controls}
+        said.append(made.model_copy(update=changes))
+    return said
+
+
+def _references(folder: Path, clips: Sequence[Clip]) -> Path:
+    """A supervision set that holds a trace of every second clip."""
+    labelled = [clip for clip in clips if clip.event_class is not None]
+    with making(folder, "supervision", {}, Settings()) as partial:
+        assert partial is not None
+        write_jsonl(partial / ITEMS_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
+        write_clips(partial, folder, DEFAULT_TAXONOMY, labelled)
+    return folder
+
+
+def _judged(predictions: Path, clips: Sequence[Clip], work: Path) -> Path:
+    """What a scripted judge and two people think of a model's traces."""
+    people = work / "people.csv"
+    rows = [f"{clip.clip_id},{1 + (3 * n) % 5},{'AB'[n % 2]}" for n, clip in enumerate(clips[:24])]
+    people.write_text("\n".join(["clip_id,grade,person", *rows]) + "\n", encoding="utf-8")
+    with serve(_grade) as endpoint:
+        return judge(predictions, work / "judgements", _judge_settings(endpoint.url, work), people=people)
+
+
+def _judge_settings(url: str, work: Path) -> JudgeSettings:
+    return JudgeSettings(base_url=url, model="judge-model", cache=str(work / "judge-cache"))
+
+
+def _grade(asked: Asked) -> Response:
+    """A grade by the number that the trace names."""
+    number = re.search(r"<(\d+)>", asked.text.encode().decode("unicode_escape"))
+    grade = 1 + (3 * int(number[1]) + int(number[1]) // 5) % 5 if number else 3
+    return completion(json.dumps({"why": "It fits.", "grade": grade}))
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def losses(work: Path) -> dict[str, Any]:
+    """The loss of 20 steps of tiny-base, and of the two steps of one epoch of each tiny family and way to train."""
+    data = _taught(work)
+    packed = {"optimizer": "muon", "row_tokens": 300, "balance": "class", "kind_weights": {"reasoning": 2.0}}
+    runs: dict[str, dict[str, Any]] = {
+        "tiny-base": {"model": "tiny-base", "epochs": 10},
+        **{name: {"model": str(saved_tiny_model(name)), "seed": 1} for name in MODELS},
+        "qwen3_vl, packed": {"model": str(saved_tiny_model("qwen3_vl")), "seed": 1, **packed},
+        "qwen3_vl, adapters": {"model": str(saved_tiny_model("qwen3_vl")), "seed": 1, "lora": {"r": 4}},
+    }
+    logged = {}
+    for number, (name, changes) in enumerate(runs.items()):
+        settings = TrainSettings(clips_per_step=3, learning_rate=1e-4, precision="fp32", **changes)
+        out = train(data, work / f"run{number}", settings, frame_cache=work / "frames")
+        lines = [json.loads(line) for line in (out / LOG_FILE).read_text(encoding="utf-8").splitlines()]
+        logged[name] = [{k: line[k] for k in ("step", "loss", "learning_rate", "items", "tokens")} for line in lines]
+    return logged
+
+
+def _taught(work: Path) -> Path:
+    """A supervision set of six clips; the videos are coded without loss, so that any coder gives the same frames."""
+    folder = work / "taught"
+    clips = []
+    for n in range(6):
+        name, time_s = NAMES[n % 3], 1.0 + 0.2 * n
+        shown = {"collision": {"flashes": [time_s]}, "near_collision": {"near": [time_s]}}.get(name, {})
+        path = write_drive(work / f"taught{n}.mkv", 3.0, codec="ffv1", **shown)
+        event_s = None if name == "normal" else time_s
+        clips.append(
+            make_clip(f"k{n}", name, path=str(path), end_s=2.4, split="train", event_time_s=event_s, group_id=f"k{n}")
+        )
+    with making(folder, "supervision", {}, Settings()) as partial:
+        assert partial is not None
+        write_jsonl(partial / ITEMS_FILE, [item for clip in clips for item in make_items(clip)])
+        write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
+    return folder
+
+
+# Events ---------------------------------------------------------------------------------------------------------------
+
+
+def events(work: Path) -> dict[str, Any]:
+    """The ``events.json`` of two videos, by tiny-base and by an engine that sees flashes."""
+    videos = [
+        write_drive(work / "one.mkv", 14, flashes=[6], codec="ffv1"),
+        write_drive(work / "two.mkv", 24, flashes=[3], near=[18], codec="ffv1"),
+    ]
+    settings = DetectSettings(batch_windows=4)
+    low = settings.model_copy(update={"threshold": _LOW, "low_threshold": _LOW, "reasoning_tokens": 96})
+    detect_with_model(videos, "tiny-base", work / "tiny-base", low)
+    detect(videos, FlashEngine(), work / "flash", settings)
+    return {
+        engine: {video.stem: _events_of(work / engine / video.name / EVENTS_FILE, video) for video in videos}
+        for engine in ("tiny-base", "flash")
+    }
+
+
+def _events_of(path: Path, video: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(str(video)) == 1
+    return json.loads(text.replace(str(video), video.name))
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+def requests(work: Path) -> dict[str, list[list[str]]]:
+    """Method, path and body of all that is sent to a served teacher, a judge and a served model."""
+    return {"teacher": _to_teacher(work), "judge": _to_judge(work), "model": _to_model(work)}
+
+
+def _to_teacher(work: Path) -> list[list[str]]:
+    path = str(write_drive(work / "taught.mkv", 5.0, flashes=[2], codec="ffv1"))
+    clips = [random_clip(3, "collision"), random_clip(4, "normal"), real_clip(5, "near_collision", 3.0, weather="Rain")]
+    clips = [clip.model_copy(update={"path": path, "end_s": 4.8}) for clip in clips]
+    folder = write_clip_set(work / "to-teach", clips)
+    sees = {"frames": 2, "frame_height": 32, "frame_width": 64}
+    unlabelled = {**sees, "label": False, "frames_as": "video"}
+    with serve(_teach) as endpoint, _recorded() as sent:
+        for number, changes in enumerate(({"sees": sees}, {"sees": unlabelled, "reasoning": "one_step"})):
+            cache = work / f"teacher-cache{number}"
+            settings = served_settings(endpoint.url, cache, limits={"rejected": 1.0}, **changes)
+            supervise(folder, work / f"taught{number}", settings)
+    return sorted(sent)
+
+
+def _teach(asked: Asked) -> Response:
+    """What a good teacher answers; one that was told no label names the last class."""
+    if wanted_of(asked) == "reasoning" and "class" not in data_of(asked):
+        steps = ["A grey lorry is ahead.", "[t=1.0] It goes slower.", "The risk is small.", "There is no contact."]
+        return completion(json.dumps({"steps": steps, "verdict": "C", "event_time_s": None}))
+    return honest(asked)
+
+
+def _to_judge(work: Path) -> list[list[str]]:
+    clips = [make_clip(f"j{n}", NAMES[n % 3], metadata={"weather": "rain"}) for n in range(3)]
+    said = [make_prediction(clip, clip.event_class, traced=clip.event_class, time_s=1.0) for clip in clips]
+    folder = write_prediction_set(work / "to-judge", clips, said)
+    with serve(_grade) as endpoint, _recorded() as sent:
+        judge(folder, work / "judged", _judge_settings(endpoint.url, work))
+    return sorted(sent)
+
+
+def _to_model(work: Path) -> list[list[str]]:
+    path = str(write_drive(work / "asked.mkv", 3.0, near=[1], codec="ffv1"))
+    folder = write_clip_set(
+        work / "to-ask", [make_clip(f"m{n}", NAMES[n], path=path, start_s=0.5 * n, end_s=0.5 * n + 2) for n in (1, 2)]
+    )
+    everything = {"prompts": ("short", "reversed"), "controls": ("black", "no_video", "shuffled", "event_hidden")}
+    nothing = {"prompts": (), "controls": ()}
+    as_video = {"frames_as": "video", "say_times": False, "votes": 2, "extra": {"mm_processor_kwargs": {"fps": 2}}}
+    with serve(_sure) as endpoint, _recorded() as sent:
+        for number, (asked, how) in enumerate(((everything, {}), (nothing, as_video))):
+            values = {
+                "base_url": endpoint.url,
+                "cache": str(work / f"account{number}"),
+                "sampling": {"fps": 2, "max_frames": 4, **_SIZES},
+                **how,
+            }
+            settings = EvaluateSettings.model_validate({"batch_clips": 2, "endpoint": values, **asked})
+            evaluate_model(folder, "some-model", work / f"asked{number}", settings)
+    return sorted(sent)
+
+
+def _sure(asked: Asked) -> Response:
+    """A near-collision, with log-probabilities where a code is asked for."""
+    if "<think>" in asked.text:
+        return completion("<think>\n[t=0.5] A car.\n</think>\n\n<answer>\nB\nt=0.5\n</answer>")
+    rows = [{"token": code, "logprob": math.log(share)} for code, share in (("A", 0.1), ("B", 0.7), ("C", 0.2))]
+    place = {"token": "B", "logprob": math.log(0.7), "top_logprobs": rows}
+    choice = {"message": {"content": "B"}, "finish_reason": "stop", "logprobs": {"content": [place]}}
+    return JSONResponse({"choices": [choice]})
+
+
+@contextmanager
+def _recorded() -> Iterator[list[list[str]]]:
+    """Every request that a fake endpoint gets while the block lasts, its body to the byte."""
+    sent: list[list[str]] = []
+    read = Request.body
+
+    async def body(request: Request) -> bytes:
+        content = await read(request)
+        sent.append([request.method, request.url.path, _without_pictures(content.decode("utf-8"))])
+        return content
+
+    with patch.object(Request, "body", body):
+        yield sent
+
+
+def _without_pictures(text: str) -> str:
+    """Images by the digest of their text. A coded video hangs on the machine's cores, so its bytes are left out."""
+    text = re.sub(r"(data:video/mp4;base64,)[A-Za-z0-9+/=]+", r"\1...", text)
+    return re.sub(
+        r"(data:image/jpeg;base64,)([A-Za-z0-9+/=]+)",
+        lambda found: f"{found[1]}sha256:{hashlib.sha256(found[2].encode()).hexdigest()}",
+        text,
+    )
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _digest(values: Iterable[Any]) -> str:
+    """A digest of values in order."""
+    return hashlib.sha256(json.dumps(list(values), ensure_ascii=False).encode()).hexdigest()
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _written(value: Any, depth: int = 0) -> str:
+    """JSON whose outer levels have a line for each entry."""
+    if depth == 3 or not isinstance(value, dict | list) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    pad = " " * (depth + 1)
+    if isinstance(value, dict):
+        lines = [f"{pad}{json.dumps(key)}: {_written(each, depth + 1)}" for key, each in value.items()]
+    else:
+        lines = [pad + _written(each, depth + 1) for each in value]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return first + "\n" + ",\n".join(lines) + "\n" + " " * depth + last
+
+
+PINS: dict[str, Callable[[Path], Any]] = {
+    "supervision": supervision,
+    "supervision_real": supervision_real,
+    "comparison": comparison,
+    "losses": losses,
+    "events": events,
+    "requests": requests,
+}
+
+if __name__ == "__main__":
+    main()
