@@ -35,27 +35,28 @@ from tests.supervision.served_world import data_of, honest, served_settings, wan
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
 from tests.training.supervision_set import make_items
-from vlm_autodrive.artifacts import making
-from vlm_autodrive.asking import detect_with_model, evaluate_model
+from vlm_autodrive.artifacts.files import QUESTIONS_FILE, SAMPLES_FILE, read_clips, read_samples, write_clips
+from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.clips.building import build_clips, cut_clips
 from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
 from vlm_autodrive.datasets.importing import import_dataset
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.detection.detecting import detect
+from vlm_autodrive.detection.detecting import detect, detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
 from vlm_autodrive.evaluation.judging import judge
+from vlm_autodrive.evaluation.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings, JudgeSettings
 from vlm_autodrive.records import (
     ANTICIPATION,
     DEFAULT_TAXONOMY,
     Clip,
+    DatasetQuestion,
     Event,
-    ImportedQuestion,
     Prediction,
     Scenario,
-    SupervisionItem,
+    SFTSample,
     Verdict,
     Video,
     write_jsonl,
@@ -64,7 +65,6 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation.drives import draw_drive
 from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
-from vlm_autodrive.stores import ITEMS_FILE, QUESTIONS_FILE, read_clips, read_items, write_clips
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.supervising import supervise
 from vlm_autodrive.training.logs import LOG_FILE
@@ -136,7 +136,7 @@ def supervision(work: Path) -> dict[str, Any]:
     folder = write_clip_set(work / "clips", clips)
     write_jsonl(folder / QUESTIONS_FILE, _questions(videos))
     made = supervise(folder, work / "supervision", SuperviseSettings(seed=_SEED))
-    return _supervised(read_clips(made), read_items(made), in_full=_IN_FULL)
+    return _supervised(read_clips(made), read_samples(made), in_full=_IN_FULL)
 
 
 def supervision_real(work: Path, fixtures: Path = FIXTURES) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def supervision_real(work: Path, fixtures: Path = FIXTURES) -> dict[str, Any]:
     catalog = import_dataset("nexar", _nexar(work / "footage", fixtures), work / "catalog", ImportSettings())
     clips = build_clips(catalog, work / "clips", settings)
     made = supervise(clips, work / "supervision", SuperviseSettings(seed=_SEED))
-    return _supervised(read_clips(made), read_items(made), in_full=2)
+    return _supervised(read_clips(made), read_samples(made), in_full=2)
 
 
 def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
@@ -155,7 +155,7 @@ def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
         takes += [(f"t{index}-{n}", f"t{index}", t, _VIDEO_S) for n, t in enumerate(draw_triplet(_SEED, index, 6.0))]
     for index in range(10):
         takes += [(f"s{index}", f"s{index}", t, _VIDEO_S) for t in draw_single(_SEED, index, 6.0)]
-    drives = SimulateSettings(seed=_SEED, drive_duration_s=_DRIVE_S, drive_events=2)
+    drives = SimulateSettings(seed=_SEED, long_video_duration_s=_DRIVE_S, long_video_events=2)
     takes += [(f"d{index}", f"d{index}", draw_drive(drives, index), _DRIVE_S) for index in range(3)]
     videos, events, scenarios = [], [], {}
     for name, group, take, duration_s in takes:
@@ -188,7 +188,7 @@ def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
     return videos, events, scenarios
 
 
-def _questions(videos: Sequence[Video]) -> list[ImportedQuestion]:
+def _questions(videos: Sequence[Video]) -> list[DatasetQuestion]:
     """Questions that a data set might have brought: one on the scene, one on the event, one in words of its own."""
     asked = (
         ("weather and light", "What is the weather?", ("sunny, by day", "rain, by night"), "rain, by night"),
@@ -196,7 +196,7 @@ def _questions(videos: Sequence[Video]) -> list[ImportedQuestion]:
         ("road surface", "What is the road made of?", (), "asphalt"),
     )
     return [
-        ImportedQuestion(
+        DatasetQuestion(
             question_id=f"{video.video_id}-q{number}",
             video_id=video.video_id,
             topic=topic,
@@ -228,9 +228,9 @@ def _nexar(root: Path, fixtures: Path) -> Path:
     return root
 
 
-def _supervised(clips: Sequence[Clip], items: Sequence[SupervisionItem], in_full: int) -> dict[str, Any]:
+def _supervised(clips: Sequence[Clip], items: Sequence[SFTSample], in_full: int) -> dict[str, Any]:
     """The windows, the items of some clips in full, and of all clips a digest of what is said and of the rest."""
-    by_clip: dict[str, list[SupervisionItem]] = {}
+    by_clip: dict[str, list[SFTSample]] = {}
     for item in items:
         by_clip.setdefault(item.clip_id, []).append(item)
     whole = [*by_clip][:: max(len(by_clip) // in_full, 1)][:in_full]
@@ -252,16 +252,16 @@ def _supervised(clips: Sequence[Clip], items: Sequence[SupervisionItem], in_full
     }
 
 
-def _rest(item: SupervisionItem) -> list[Any]:
+def _rest(item: SFTSample) -> list[Any]:
     """What an item holds beside its texts, without any key."""
     return [
-        item.item_id,
-        item.kind,
+        item.sample_id,
+        item.type,
         item.topic,
         item.prompt.version,
         item.teacher,
         item.teacher_prompt_version,
-        list(item.made_from),
+        list(item.teacher_inputs),
         list(item.replies),
         str(item.outcome.value),
         item.accepted,
@@ -367,7 +367,7 @@ def _answers(
             trace = f"A car is near [t={cited[0]:.1f}]. Then <{number}> follows [t={cited[1]:.1f}]."
             changes["reasoning"] = made.reasoning.model_copy(update={"trace": trace, "cited_times_s": cited})
             wordings = ("short", "checklist", "expert", "reversed")
-            changes["other_prompts"] = {name: verdict(clip, 0.8 * skill) for name in wordings}
+            changes["prompt_variants"] = {name: verdict(clip, 0.8 * skill) for name in wordings}
             hidden = ("event_hidden", "elsewhere_hidden") if clip.event_time_s is not None else ()
             rest = {"elsewhere_hidden": 0.9 * skill, "event_hidden": 0.3 * skill}
             controls = ("black", "shuffled", "no_video", *hidden)
@@ -381,7 +381,7 @@ def _references(folder: Path, clips: Sequence[Clip]) -> Path:
     labelled = [clip for clip in clips if clip.event_class is not None]
     with making(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
-        write_jsonl(partial / ITEMS_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
+        write_jsonl(partial / SAMPLES_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, labelled)
     return folder
 
@@ -412,7 +412,7 @@ def _grade(asked: Asked) -> Response:
 def losses(work: Path) -> dict[str, Any]:
     """The loss of 20 steps of tiny-base, and of the two steps of one epoch of each tiny family and way to train."""
     data = _taught(work)
-    packed = {"optimizer": "muon", "row_tokens": 300, "balance": "class", "kind_weights": {"reasoning": 2.0}}
+    packed = {"optimizer": "muon", "row_tokens": 300, "balance": "class", "loss_weights": {"reasoning": 2.0}}
     runs: dict[str, dict[str, Any]] = {
         "tiny-base": {"model": "tiny-base", "epochs": 10},
         **{name: {"model": str(saved_tiny_model(name)), "seed": 1} for name in MODELS},
@@ -421,7 +421,7 @@ def losses(work: Path) -> dict[str, Any]:
     }
     logged = {}
     for number, (name, changes) in enumerate(runs.items()):
-        settings = TrainSettings(clips_per_step=3, learning_rate=1e-4, precision="fp32", **changes)
+        settings = TrainSettings(batch_size=3, learning_rate=1e-4, precision="fp32", **changes)
         out = train(data, work / f"run{number}", settings, frame_cache=work / "frames")
         lines = [json.loads(line) for line in (out / LOG_FILE).read_text(encoding="utf-8").splitlines()]
         logged[name] = [{k: line[k] for k in ("step", "loss", "learning_rate", "items", "tokens")} for line in lines]
@@ -442,7 +442,7 @@ def _taught(work: Path) -> Path:
         )
     with making(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
-        write_jsonl(partial / ITEMS_FILE, [item for clip in clips for item in make_items(clip)])
+        write_jsonl(partial / SAMPLES_FILE, [item for clip in clips for item in make_items(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 
@@ -458,8 +458,8 @@ def events(work: Path) -> dict[str, Any]:
     ]
     settings = DetectSettings(batch_windows=4)
     low = settings.model_copy(update={"threshold": _LOW, "low_threshold": _LOW, "reasoning_tokens": 96})
-    detect_with_model(videos, "tiny-base", work / "tiny-base", low)
-    detect(videos, FlashEngine(), work / "flash", settings)
+    detect(videos, "tiny-base", work / "tiny-base", low)
+    detect_with_engine(videos, FlashEngine(), work / "flash", settings)
     return {
         engine: {video.stem: _events_of(work / engine / video.name / EVENTS_FILE, video) for video in videos}
         for engine in ("tiny-base", "flash")
@@ -528,8 +528,8 @@ def _to_model(work: Path) -> list[list[str]]:
                 "sampling": {"fps": 2, "max_frames": 4, **_SIZES},
                 **how,
             }
-            settings = EvaluateSettings.model_validate({"batch_clips": 2, "endpoint": values, **asked})
-            evaluate_model(folder, "some-model", work / f"asked{number}", settings)
+            settings = EvaluateSettings.model_validate({"eval_batch_size": 2, "endpoint": values, **asked})
+            evaluate(folder, "some-model", work / f"asked{number}", settings)
     return sorted(sent)
 
 

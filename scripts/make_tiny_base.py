@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from vlm_autodrive.artifacts.folders.files import read_samples
+from vlm_autodrive.artifacts.folders.folders.files import read_samples
 
 from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips.building import build_clips

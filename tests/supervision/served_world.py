@@ -85,4 +85,4 @@ def clip_set(folder, clips):
 def served_settings(url: str, cache, kinds=("verdict", "caption", "description", "vqa", "reasoning"), **values):
     """Settings of the stage with a served teacher; those of the endpoint are given by ``served``."""
     served = {"base_url": url, "model": "big-teacher", "cache": str(cache), **values.pop("served", {})}
-    return SuperviseSettings.model_validate({"kinds": kinds, "teacher": "served", "served": served, **values})
+    return SuperviseSettings.model_validate({"types": kinds, "teacher": "served", "served": served, **values})
