@@ -23,7 +23,7 @@ from docs_table import write_table
 from machine import processor_name
 
 from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.evaluation.running import write_predictions
+from vlm_autodrive.evaluation.predict.running import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
 
@@ -128,7 +128,7 @@ def measure(folder: str, answer: str) -> None:
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
     begun = time.perf_counter()
     from vlm_autodrive.evaluation.comparing import compare
-    from vlm_autodrive.evaluation.report import write_report
+    from vlm_autodrive.evaluation.report.writing import write_report
     from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
 
     root = Path(folder)

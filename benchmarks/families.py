@@ -28,8 +28,8 @@ from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
 from vlm_autodrive.datasets.importing import import_dataset
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
-from vlm_autodrive.evaluation.comparison import Comparison
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.predict.running import evaluate
+from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.models import tiny

@@ -45,8 +45,8 @@ from vlm_autodrive.detection.detecting import detect, detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
-from vlm_autodrive.evaluation.judging import judge
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.judge.grading import judge
+from vlm_autodrive.evaluation.predict.running import evaluate
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings, JudgeSettings
 from vlm_autodrive.records import (
     ANTICIPATION,

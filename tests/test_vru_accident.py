@@ -9,7 +9,7 @@ from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
 from vlm_autodrive.datasets.importing import import_dataset
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.supervision import SuperviseSettings, supervise
-from vlm_autodrive.supervision.wording import NO_EVENT
+from vlm_autodrive.supervision.rules.wording import NO_EVENT
 
 ASKED = {
     "road type": {"question": "What type of road is shown?", "options": "A. highway, B. alley", "GT": "B"},

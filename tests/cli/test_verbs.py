@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.records import DetectedEvent, Outcome, Prediction, Verdict, VideoDetections, write_jsonl
-from vlm_autodrive.training.planning import ClipPlan, Plan
+from vlm_autodrive.training.plan.planning import ClipPlan, Plan
 
 run = CliRunner().invoke
 
@@ -117,7 +117,7 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     verdict = Verdict(outcome=Outcome.UNPARSEABLE, event_class=None, probabilities=None, raw_text="Perhaps.")
     said = Prediction(clip_id="c", model="m", verdict=verdict, reasoning=None, frame_times_s=(), latency_s=0.1)
     write_jsonl(tmp_path / "predictions.jsonl", [said])
-    noted = calls("asking.evaluate_model", tmp_path)
+    noted = calls("evaluation.predict.running.evaluate", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false", "--retry-errors"])
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][:3] == (Path("cl"), "some/model", Path("o"))
@@ -125,7 +125,7 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert noted[-1][1]["retry_errors"] is True
     assert result.stdout == f"{tmp_path}\n"
     assert result.stderr == "1 clip; verdicts 1 unparseable (100.0% unparseable).\n"
-    calls("asking.evaluate_baseline", tmp_path)
+    calls("evaluation.predict.baselines.evaluate_baseline", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "regularisation=2"])
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][1] == "camera_shake"
@@ -139,7 +139,7 @@ def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("name: mine\nimport: {path: x}\ntrain: {sampling: {max_frames: 40, height: 252}}\n")
     write_jsonl(tmp_path / "predictions.jsonl", [])
-    noted = calls("asking.evaluate_model", tmp_path)
+    noted = calls("evaluation.predict.running.evaluate", tmp_path)
     given = ["evaluate", "cl", "--model", "m", "--out", "o"]
     for more in (
         [],
@@ -193,7 +193,7 @@ def test_detect_tells_videos_from_settings(calls, tmp_path):
     odd = tmp_path / "a=b.mp4"
     odd.touch()
     bad = detections("bad.avi", outcome=Outcome.ERROR, reason="no video stream", duration_s=None, events=())
-    noted = calls("asking.detect_with_model", [detections("x/trip.mp4"), bad])
+    noted = calls("detection.detecting.detect", [detections("x/trip.mp4"), bad])
     result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o"])
     assert result.exit_code == 0, result.stderr
     given = noted[0][0]
@@ -205,7 +205,7 @@ def test_detect_tells_videos_from_settings(calls, tmp_path):
 
 def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    noted = calls("asking.detect_with_model", [])
+    noted = calls("detection.detecting.detect", [])
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
     assert noted[-1][0][1] == "tiny-base"
     assert "never seen an event" in result.stderr

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from vlm_autodrive.engines.endpoint.json_answers import read_answer
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description
 from vlm_autodrive.supervision.questions import QuestionsAnswer
-from vlm_autodrive.supervision.reasoning import ReasoningAnswer, reasoning_shape
+from vlm_autodrive.supervision.rules.reasoning import ReasoningAnswer, reasoning_shape
 
 SHAPE = reasoning_shape(("A", "B", "C"))
 GOOD = '{"steps": ["a car", "a { brace"], "verdict": "A", "event_time_s": 2}'

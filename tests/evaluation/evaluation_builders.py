@@ -99,7 +99,7 @@ def write_clip_set(folder: Path, clips) -> Path:
 
 
 def write_prediction_set(folder: Path, clips, predictions) -> Path:
-    from vlm_autodrive.evaluation.running import write_predictions
+    from vlm_autodrive.evaluation.predict.running import write_predictions
 
     with making(folder, "predictions", {}, _Name(name=folder.name)) as partial:
         write_predictions(partial, folder, DEFAULT_TAXONOMY, clips, predictions)

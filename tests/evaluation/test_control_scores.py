@@ -6,11 +6,11 @@ from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict,
 from sklearn.metrics import accuracy_score, f1_score
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.control_scores import control_scores, faithfulness_scores
-from vlm_autodrive.evaluation.prompt_spread import prompt_scores
-from vlm_autodrive.evaluation.samples import read_evaluation_samples
+from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores
+from vlm_autodrive.evaluation.score.prompt_sensitivity import prompt_scores
+from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
+from vlm_autodrive.evaluation.score.slices import triplet_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.evaluation.slices import triplet_scores
 
 SETTINGS = CompareSettings()
 COLLISION, NEAR, NORMAL = NAMES

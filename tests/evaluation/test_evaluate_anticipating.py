@@ -20,7 +20,7 @@ from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare, read_comparison
-from vlm_autodrive.evaluation.running import evaluate_with_engine
+from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
 from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 

@@ -5,8 +5,15 @@ import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set, write_video
 
 from vlm_autodrive.artifacts.files import read_predictions
-from vlm_autodrive.evaluation.controls import black, elsewhere_hidden, event_hidden, no_video, shuffled, tampered
-from vlm_autodrive.evaluation.running import evaluate_with_engine
+from vlm_autodrive.evaluation.predict.controls import (
+    black,
+    elsewhere_hidden,
+    event_hidden,
+    no_video,
+    shuffled,
+    tampered,
+)
+from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video.frames import Frames

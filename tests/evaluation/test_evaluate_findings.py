@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction
 
-from vlm_autodrive.evaluation.findings import find_faults
-from vlm_autodrive.evaluation.leaks import same_footage, shared_with
-from vlm_autodrive.evaluation.samples import EvaluationSamples, clusters_of
-from vlm_autodrive.evaluation.video_faults import agreement
+from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
+from vlm_autodrive.evaluation.diagnostics.video import agreement
+from vlm_autodrive.evaluation.predict.leaks import same_footage, shared_with
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.comparing import compare
-from vlm_autodrive.evaluation.examples import choose_examples, confident_errors
-from vlm_autodrive.evaluation.film_strips import strip_times
-from vlm_autodrive.evaluation.report import write_report
+from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors
+from vlm_autodrive.evaluation.report.film_strips import strip_times
+from vlm_autodrive.evaluation.report.writing import write_report
 from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
 from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.metrics.event_time import detection_scores

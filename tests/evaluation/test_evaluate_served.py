@@ -13,7 +13,7 @@ from vlm_autodrive.artifacts.files import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.predict.running import evaluate
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.records import Outcome
 

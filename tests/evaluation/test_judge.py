@@ -14,10 +14,10 @@ from vlm_autodrive.artifacts.files import read_judgement_records
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.judge_prompt import RUBRIC
-from vlm_autodrive.evaluation.judgements import judge_scores, read_judgements
-from vlm_autodrive.evaluation.judging import estimate_judging, judge
-from vlm_autodrive.evaluation.samples import read_evaluation_samples
+from vlm_autodrive.evaluation.judge.grading import estimate_judging, judge
+from vlm_autodrive.evaluation.judge.judgements import judge_scores, read_judgements
+from vlm_autodrive.evaluation.judge.prompt import RUBRIC
+from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings, JudgeSettings
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
 from vlm_autodrive.records import Outcome

@@ -19,11 +19,11 @@ from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.baselines import majority
 from vlm_autodrive.evaluation.comparing import compare
-from vlm_autodrive.evaluation.comparison import Diagnostic
-from vlm_autodrive.evaluation.report import HTML_FILE, JSON_FILE, write_report
-from vlm_autodrive.evaluation.running import evaluate, evaluate_with_engine
+from vlm_autodrive.evaluation.predict.baselines import majority
+from vlm_autodrive.evaluation.predict.running import evaluate, evaluate_with_engine
+from vlm_autodrive.evaluation.report.writing import HTML_FILE, JSON_FILE, write_report
+from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
 from vlm_autodrive.settings import Settings

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from vlm_autodrive.evaluation.charts.bars import BarGroup, bars_svg
-from vlm_autodrive.evaluation.charts.canvas import STYLES, WIDTH, marker, style_of
-from vlm_autodrive.evaluation.charts.confusion import confusion_svg
-from vlm_autodrive.evaluation.charts.curves import Axes, Line, Points, curves_svg, reliability_svg
+from vlm_autodrive.evaluation.report.charts.bars import BarGroup, bars_svg
+from vlm_autodrive.evaluation.report.charts.canvas import STYLES, WIDTH, marker, style_of
+from vlm_autodrive.evaluation.report.charts.confusion import confusion_svg
+from vlm_autodrive.evaluation.report.charts.curves import Axes, Line, Points, curves_svg, reliability_svg
 from vlm_autodrive.metrics.calibration import ReliabilityBin
 from vlm_autodrive.metrics.intervals import undefined, wilson
 

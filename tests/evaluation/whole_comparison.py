@@ -7,7 +7,7 @@ from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from sklearn import metrics
 
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare, read_comparison
-from vlm_autodrive.evaluation.comparison import (
+from vlm_autodrive.evaluation.score.records import (
     ControlScores,
     Diagnostic,
     EventScores,

@@ -98,7 +98,7 @@ def stages(monkeypatch):
     put("supervision.supervising.supervise", "supervision")
     put("training.training.train", "checkpoint")
     monkeypatch.setattr(
-        "vlm_autodrive.evaluation.report.write_report",
+        "vlm_autodrive.evaluation.report.writing.write_report",
         lambda comparison, out, settings, reporter, *, drives, overwrite: write(
             "report",
             {"comparison": comparison} | ({} if drives is None else {"drives": drives}),

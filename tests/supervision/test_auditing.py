@@ -57,7 +57,7 @@ def test_every_stratum_is_seen_and_the_weights_make_up_the_whole():
         for audited in (a for a in sample.items if a.stratum == place):
             item = by_id[audited.sample_id]
             of = (item.type, clips[item.clip_id].event_class, item.teacher, item.accepted)
-            assert of == (stratum.kind, stratum.event_class, stratum.teacher, stratum.accepted)
+            assert of == (stratum.type, stratum.event_class, stratum.teacher, stratum.accepted)
             assert audited.weight == stratum.size / stratum.drawn
     assert {audited.stratum for audited in sample.items[: len(SIZES)]} == set(range(len(SIZES)))
 
@@ -101,7 +101,7 @@ def test_too_small_a_sample_and_kinds_without_items_are_refused():
     with pytest.raises(UserError, match="no items of the kinds verdict"):
         draw_sample(items, clips, ReviewSettings(types=("verdict",)))
     only = draw_sample(items, clips, ReviewSettings(types=("caption", "reasoning")))
-    assert {stratum.kind for stratum in only.strata} == {"caption", "reasoning"}
+    assert {stratum.type for stratum in only.strata} == {"caption", "reasoning"}
 
 
 def test_other_words_are_another_audit(supervision):
@@ -130,7 +130,7 @@ def test_moments_are_found_and_nothing_of_the_text_is_lost(text, moments):
 
 def test_frames_are_those_of_their_times_with_the_cited_and_the_event_among_them(supervision):
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
-    items = [i for i in read_samples(supervision) if i.kind == "reasoning"]
+    items = [i for i in read_samples(supervision) if i.type == "reasoning"]
     pages = make_pages(items, clips, DEFAULT_TAXONOMY, SILENT)
     assert [page.item for page in pages] == items
     shown_events = 0

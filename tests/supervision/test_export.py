@@ -18,8 +18,8 @@ from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import write_jsonl
+from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE
 from vlm_autodrive.supervision.exporting import ExportSettings, export_supervision
-from vlm_autodrive.supervision.exporting.clip_files import CLIP_FILES_FILE
 
 MESSAGES, PARQUET = ExportSettings(to="messages"), ExportSettings(to="hf-parquet")
 COLUMNS = ["messages", "videos", "sample_id", "clip_id", "kind", "topic", "split", "source_start_s", "source_end_s"]

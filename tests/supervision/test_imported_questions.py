@@ -19,7 +19,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.imported import dataset_questions, imported_items
-from vlm_autodrive.supervision.wording import NO_EVENT
+from vlm_autodrive.supervision.rules.wording import NO_EVENT
 
 NORMAL = [real_clip(number, "normal", None) for number in range(200)]
 
@@ -139,14 +139,14 @@ def test_the_stage_asks_them_unless_switched_off(tmp_path):
         write_jsonl(partial / QUESTIONS_FILE, [question("a"), question("a", "road type"), question("z", "road type")])
     told = Told()
     out = supervise(folder, tmp_path / "on", SuperviseSettings(types=("verdict", "vqa"), vqa_per_clip=0), told)
-    assert [(i.clip_id, i.topic) for i in read_samples(out) if i.kind == "vqa"] == [("a-w0", "imported_road_type")]
+    assert [(i.clip_id, i.topic) for i in read_samples(out) if i.type == "vqa"] == [("a-w0", "imported_road_type")]
     assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
         "vqa": {"nothing is known that could be asked": 1}
     }
     assert any(line.startswith("1 imported questions are not asked") for line in told.lines)
-    for number, changes in enumerate(({"dataset_questions": False}, {"kinds": ("verdict",)})):
-        settings = SuperviseSettings(**({"kinds": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
-        assert {i.kind for i in read_samples(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
+    for number, changes in enumerate(({"dataset_questions": False}, {"types": ("verdict",)})):
+        settings = SuperviseSettings(**({"types": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
+        assert {i.type for i in read_samples(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
 
 
 def test_questions_travel_from_the_data_set_to_the_clips(tmp_path, make_video):

@@ -12,9 +12,9 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.reasoning import NO_MOTION, NO_TIME
 from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.teachers.rules import RulesTeacher
+from vlm_autodrive.supervision.rules.reasoning import NO_MOTION, NO_TIME
+from vlm_autodrive.supervision.rules.teacher import RulesTeacher
 from vlm_autodrive.supervision.teaching import taught
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -83,7 +83,7 @@ def test_its_items_say_what_they_were_made_from_and_name_no_reply():
     assert {item.teacher_inputs for item in real.items} == {("label", "metadata")}
     for made in (simulated, real):
         assert made.replies == ()
-        assert [(i.kind, i.teacher, i.replies, i.accepted) for i in made.items] == [
+        assert [(i.type, i.teacher, i.replies, i.accepted) for i in made.items] == [
             ("description", "rules", (), True),
             ("reasoning", "rules", (), True),
         ]
@@ -105,7 +105,7 @@ def test_what_it_does_not_know_is_missing_and_not_rejected():
 @pytest.mark.parametrize("kind", ["description", "reasoning"])
 def test_each_kind_stands_alone_whichever_way_models_reason(kind, how):
     clip = random_clip(4, "near_collision")
-    alone = by_rules(clip, BOTH.model_copy(update={"kinds": (kind,), "reasoning": how}))
+    alone = by_rules(clip, BOTH.model_copy(update={"types": (kind,), "reasoning": how}))
     assert alone.items == tuple(item for item in by_rules(clip).items if item.type == kind)
 
 

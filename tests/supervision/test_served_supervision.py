@@ -203,7 +203,7 @@ def test_real_footage_is_shown_to_the_teacher_frame_by_frame(tmp_path, fixtures_
     assert images == told.asked.images == 12
     accepted = {item.type for item in read_samples(out) if item.accepted and item.teacher == "big-teacher"}
     assert accepted == {"description", "vqa", "reasoning"}
-    (description,) = [i for i in read_samples(out) if i.kind == "description" and i.clip_id == "real_00000"]
+    (description,) = [i for i in read_samples(out) if i.type == "description" and i.clip_id == "real_00000"]
     assert description.teacher_inputs == ("label", "metadata", "frames")
 
 

@@ -15,9 +15,9 @@ from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.rules.teacher import RulesTeacher
 from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
-from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
 from vlm_autodrive.supervision.teaching import taught
 from vlm_autodrive.supervision.written import WRITTEN
@@ -134,7 +134,7 @@ def test_a_served_teacher_describes_while_the_student_reasons(facts):
     time_s = facts.clip.event_time_s
     settings = settings_for().model_copy(
         update={
-            "kinds": ("description", "reasoning"),
+            "types": ("description", "reasoning"),
             "teacher": "served",
             "served": ServedTeacherSettings(model="big-teacher"),
         }

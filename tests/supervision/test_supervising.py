@@ -57,7 +57,7 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
     )
     clips = clip_set(tmp_path / "clips", [swapped, random_clip(2, "normal")])
     out = supervise(clips, tmp_path / "out", SuperviseSettings(types=("verdict", "caption")))
-    items = {(i.clip_id, i.kind): i for i in read_samples(out)}
+    items = {(i.clip_id, i.type): i for i in read_samples(out)}
     assert len(items) == 4
     assert not items[swapped.clip_id, "verdict"].accepted
     assert "collision" in next(c.message for c in items[swapped.clip_id, "verdict"].checks if not c.passed)
@@ -93,7 +93,7 @@ def test_a_base_model_is_taught_normal_driving_alone(tmp_path):
     clips = clip_set(tmp_path / "clips", [random_clip(n, "normal") for n in range(20)])
     settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
     items = read_samples(supervise(clips, tmp_path / "out", settings))
-    assert {i.target for i in items if i.kind == "verdict"} == {"C"}
+    assert {i.target for i in items if i.type == "verdict"} == {"C"}
     assert all(item.accepted for item in items)
     assert not any("event" in item.prompt.text for item in items if item.type == "vqa")
 
@@ -114,8 +114,8 @@ def test_supervision_by_rules_needs_no_torch():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"kinds": ()}, "at least 1 item"),
-        ({"kinds": ("vqa", "vqa")}, "named twice"),
+        ({"types": ()}, "at least 1 item"),
+        ({"types": ("vqa", "vqa")}, "named twice"),
         ({"vqa_topics": ()}, "at least 1 item"),
         ({"teacher": "served", "served": {"model": "rules"}}, "called rules"),
         ({"teacher": "local", "local": {"model": "models/rules/"}}, "called rules"),

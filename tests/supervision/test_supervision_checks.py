@@ -101,7 +101,7 @@ def spoilt(kind, clip, change):
     """One item of a clip with its target changed, checked anew."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     result = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60))
-    item = next(i for i in result.items if kind in (i.kind, i.topic))
+    item = next(i for i in result.items if kind in (i.type, i.topic))
     changed = item.model_copy(update={"target": change(item.target)})
     assert item.accepted
     assert changed.target != item.target

@@ -24,7 +24,7 @@ from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.estimating import stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
-from vlm_autodrive.supervision.reasoning import NO_TIME
+from vlm_autodrive.supervision.rules.reasoning import NO_TIME
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Teacher
@@ -100,7 +100,7 @@ def test_two_steps_need_a_description_that_need_not_become_an_item():
     assert [item.type for item in result.items] == ["reasoning"]
     assert len(result.replies) == 2
     questions = ScriptedTeacher()
-    assert {i.kind for i in chain(questions, settings_for(("vqa",))).items} == {"vqa"}
+    assert {i.type for i in chain(questions, settings_for(("vqa",))).items} == {"vqa"}
     assert questions.ids == ["description", "questions"]
     nothing = ScriptedTeacher()
     assert chain(nothing, settings_for(("verdict", "caption", "vqa"), teacher_questions=0)) == Taught()

@@ -9,7 +9,7 @@ from worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks.format import parse_target
-from vlm_autodrive.supervision.wording import closing, distance
+from vlm_autodrive.supervision.rules.wording import closing, distance
 
 CLASSES = ("collision", "near_collision", "normal")
 WORLDS = [random_clip(number, name) for number in range(40) for name in CLASSES]
@@ -176,7 +176,7 @@ def test_real_footage_with_metadata_is_asked_several_kinds_of_question():
         ]
         for clip in clips:
             questions = [
-                i for i in items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).items if i.kind == "vqa"
+                i for i in items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).items if i.type == "vqa"
             ]
             assert all(item.accepted for item in questions)
             assert len(questions) >= 8
@@ -196,9 +196,9 @@ def test_real_footage_gets_no_invented_motion():
     settings = SuperviseSettings(vqa_per_clip=60)
     event = items_for_clip(real_clip(1, "collision", 8.4, weather="Rain"), DEFAULT_TAXONOMY, settings)
     assert not any("m/s" in i.target or " m " in i.target or "gap" in i.target for i in event.items)
-    assert {i.kind for i in event.items} == {"verdict", "caption", "description", "vqa", "reasoning"}
+    assert {i.type for i in event.items} == {"verdict", "caption", "description", "vqa", "reasoning"}
     unknown = items_for_clip(real_clip(2, "collision", None, weather="Rain"), DEFAULT_TAXONOMY, settings)
-    assert "reasoning" not in {i.kind for i in unknown.items}
+    assert "reasoning" not in {i.type for i in unknown.items}
     assert "time" in unknown.missing["reasoning"]
     assert "event_time" not in {i.topic for i in unknown.items}
 

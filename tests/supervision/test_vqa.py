@@ -9,10 +9,10 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.supervision import TOPICS, KnownShares, SuperviseSettings, items_for_clip
-from vlm_autodrive.supervision.building import known_shares
 from vlm_autodrive.supervision.facts import facts_of, stated_times
+from vlm_autodrive.supervision.rules.building import known_shares
+from vlm_autodrive.supervision.rules.vqa.topics import vqa_items
 from vlm_autodrive.supervision.student_prompts import PROMPTS
-from vlm_autodrive.supervision.vqa import vqa_items
 
 CLASSES = ("collision", "near_collision", "normal")
 SAME_RATE = {topic.name for topic in TOPICS if topic.same_rate}
@@ -102,9 +102,9 @@ def test_topics_can_be_chosen_for_a_base_model_of_normal_driving():
     settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=topics)
     for number in range(20):
         result = items_for_clip(random_clip(number, "normal"), DEFAULT_TAXONOMY, settings)
-        assert {i.topic for i in result.items if i.kind == "vqa"} <= set(topics)
-        assert len([i for i in result.items if i.kind == "vqa"]) >= 5
-        assert {i.kind for i in result.items} == {"verdict", "caption", "vqa"}
+        assert {i.topic for i in result.items if i.type == "vqa"} <= set(topics)
+        assert len([i for i in result.items if i.type == "vqa"]) >= 5
+        assert {i.type for i in result.items} == {"verdict", "caption", "vqa"}
 
 
 def test_a_misspelt_topic_is_refused():

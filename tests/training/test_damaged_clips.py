@@ -11,7 +11,7 @@ from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.artifacts.files import read_clips, read_samples
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import taught_clips, visited_clips

@@ -13,7 +13,7 @@ from vlm_autodrive.artifacts.folders import making
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings, supervise
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.training import train
 

@@ -24,8 +24,8 @@ from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_token
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
 from vlm_autodrive.runs.recipe import load_recipe, shipped_recipes
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
-from vlm_autodrive.training.machines import GB, Machine, machine_of
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.machines import GB, Machine, machine_of
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 
 ON_NEXAR = [name for name in shipped_recipes() if name.startswith("nexar")]

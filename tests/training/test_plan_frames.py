@@ -5,7 +5,7 @@ import pytest
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.video.frames import SamplingSettings
 

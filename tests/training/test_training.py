@@ -23,7 +23,7 @@ from vlm_autodrive.models.loading import load_model
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.showing import show_clip

@@ -104,7 +104,7 @@ def test_items_are_drawn_by_the_weights_of_their_kinds(tmp_path):
 
     def drawn(count, **weights):
         settings = TrainSettings(batch_size=1, samples_per_clip=count, sampling_weights=weights)
-        return [[i.kind for i in visits_of_step(known, step, settings)[0].items] for step in range(300)]
+        return [[i.type for i in visits_of_step(known, step, settings)[0].items] for step in range(300)]
 
     assert all(kinds == ["caption", "vqa", "vqa"] for kinds in drawn(4, description=0))
     ones = Counter(kinds[0] for kinds in drawn(1, caption=6, description=0))

@@ -46,7 +46,7 @@ def clip_of(path, start_s, end_s):
 
 
 ITEM = SFTSample(
-    sample_id="i", clip_id="c", kind="verdict", topic="verdict", prompt=StudentPrompt(text="Which?", version="1"),
+    sample_id="i", clip_id="c", type="verdict", topic="verdict", prompt=StudentPrompt(text="Which?", version="1"),
     target="C", mirror_target="C", teacher="rules", teacher_prompt_version="1", outcome=Outcome.OK, checks=(),
 )  # fmt: skip
 

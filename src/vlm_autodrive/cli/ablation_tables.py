@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vlm_autodrive.cli.tables import print_columns
 
 if TYPE_CHECKING:
-    from vlm_autodrive.runs.ablation import Preview
+    from vlm_autodrive.runs.ablation.running import Preview
     from vlm_autodrive.runs.ablation.scores import Ablation
 
 

@@ -43,10 +43,10 @@ def evaluate(
     from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.engines.opening import SHIPPED_MODEL
     from vlm_autodrive.errors import UserError
-    from vlm_autodrive.evaluation.baselines import evaluate_baseline
-    from vlm_autodrive.evaluation.running import evaluate
+    from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
+    from vlm_autodrive.evaluation.predict.running import evaluate
+    from vlm_autodrive.evaluation.report.summary import summary
     from vlm_autodrive.evaluation.settings import BASELINES, BaselineSettings, EvaluateSettings
-    from vlm_autodrive.evaluation.summary import summary
     from vlm_autodrive.runs.recipe import asked_as_trained, load_recipe
 
     reporter = make_reporter()

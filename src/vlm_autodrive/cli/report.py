@@ -45,7 +45,7 @@ def report(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.evaluation.report import MARKDOWN_FILE, write_report
+    from vlm_autodrive.evaluation.report.writing import MARKDOWN_FILE, write_report
     from vlm_autodrive.evaluation.settings import ReportSettings
 
     chosen = settings_from(ReportSettings, "report", recipe, settings)

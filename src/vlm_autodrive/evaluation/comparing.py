@@ -7,10 +7,10 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts.files import write_clips
 from vlm_autodrive.artifacts.folders import making, write_text
-from vlm_autodrive.evaluation.comparison import Comparison
-from vlm_autodrive.evaluation.findings import find_faults
-from vlm_autodrive.evaluation.samples import read_evaluation_samples
-from vlm_autodrive.evaluation.scoring import model_scores, pair_scores
+from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
+from vlm_autodrive.evaluation.score.models import model_scores, pair_scores
+from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics.intervals import few_clusters_warning
 from vlm_autodrive.metrics.paired import holm

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings
 from vlm_autodrive.engines.served_settings import ServedModelSettings
-from vlm_autodrive.evaluation.controls import Control
+from vlm_autodrive.evaluation.predict.controls import Control
 from vlm_autodrive.models.prompts import PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts.folders import write_text
-from vlm_autodrive.evaluation.baselines import evaluate_baseline
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
+from vlm_autodrive.evaluation.predict.running import evaluate
 from vlm_autodrive.detection.long_videos import search_long_videos
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.settings import BASELINES, EvaluateSettings
@@ -81,7 +81,7 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
     from vlm_autodrive.clips.building import build_clips
     from vlm_autodrive.datasets.importing import import_dataset
     from vlm_autodrive.evaluation.comparing import compare
-    from vlm_autodrive.evaluation.report import write_report
+    from vlm_autodrive.evaluation.report.writing import write_report
     from vlm_autodrive.supervision.supervising import supervise
     from vlm_autodrive.training.training import train
 

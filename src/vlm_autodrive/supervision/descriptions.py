@@ -9,8 +9,8 @@ from vlm_autodrive.records import StudentPrompt
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import rng_for
 from vlm_autodrive.supervision.phrases import Answer, Phrase, PhraseOrNothing, Seconds
+from vlm_autodrive.supervision.rules.wording import sentence
 from vlm_autodrive.supervision.student_prompts import prompt_for
-from vlm_autodrive.supervision.wording import sentence
 
 _SAME_MOMENT_S = 0.25
 _NOBODY = "there is no road user to watch"

@@ -81,7 +81,7 @@ async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, te
         The columns of one's own metadata that it is told.
     """
     if settings.reasoning == "student":
-        settings = settings.model_copy(update={"kinds": tuple(k for k in settings.types if k != "reasoning")})
+        settings = settings.model_copy(update={"types": tuple(k for k in settings.types if k != "reasoning")})
     columns: set[str] = set()
     for clip in iterate_clips(clips):
         if clip.clip_id not in ahead.unsupervised:

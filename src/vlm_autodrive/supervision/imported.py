@@ -12,8 +12,8 @@ from vlm_autodrive.records import Clip, DatasetQuestion, SFTSample, StudentPromp
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
+from vlm_autodrive.supervision.rules.wording import NO_EVENT
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, VERSION
-from vlm_autodrive.supervision.wording import NO_EVENT
 
 NOBODY_TO_COMPARE = "questions on an event need clips without one, so that asking does not tell"
 

@@ -4,7 +4,7 @@ import random
 
 from vlm_autodrive.records import Outcome, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts, known_by_rules
-from vlm_autodrive.supervision.wording import mentions_side, mirror_free_text, mirror_text
+from vlm_autodrive.supervision.rules.wording import mentions_side, mirror_free_text, mirror_text
 
 RULES = "rules"
 RULES_VERSION = "1"

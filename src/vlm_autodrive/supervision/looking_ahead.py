@@ -6,11 +6,11 @@ from pathlib import Path
 from vlm_autodrive.artifacts.files import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy
-from vlm_autodrive.supervision.building import known_shares, why_not
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import Asked, dataset_questions
+from vlm_autodrive.supervision.rules.building import known_shares, why_not
+from vlm_autodrive.supervision.rules.vqa.topics import KnownShares
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.vqa import KnownShares
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pydantic import Field
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import rng_for
 from vlm_autodrive.supervision.phrases import Answer, Phrase
-from vlm_autodrive.supervision.vqa_scene import CANNOT_BE_TOLD
-from vlm_autodrive.supervision.wording import seconds
+from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD
+from vlm_autodrive.supervision.rules.wording import seconds
 
 QuestionKind = Literal["open", "yes_no", "choice", "time"]
 _SECONDS = re.compile(r"(?:t ?= ?)?(\d+(?:\.\d+)?)(?: ?s| seconds?)?\.?")

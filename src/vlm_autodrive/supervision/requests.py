@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_autodrive.records import TeacherPrompt
-from vlm_autodrive.supervision.building import NOT_SHOWN
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
 from vlm_autodrive.supervision.items import RULES_VERSION
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
-from vlm_autodrive.supervision.reasoning import NO_TIME, lacks_time, reasoning_shape
+from vlm_autodrive.supervision.rules.building import NOT_SHOWN
+from vlm_autodrive.supervision.rules.reasoning import NO_TIME, lacks_time, reasoning_shape
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts

@@ -6,13 +6,13 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES
 from vlm_autodrive.supervision.teacher_settings import (
     LocalTeacherSettings,
     RejectionSamplingSettings,
     ServedTeacherSettings,
     TeacherContextSettings,
 )
-from vlm_autodrive.supervision.vqa import TOPIC_NAMES
 
 
 class LimitSettings(Settings):

@@ -14,12 +14,12 @@ from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, SFTSample, writing_jsonl
-from vlm_autodrive.supervision.building import items_by_rule
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
+from vlm_autodrive.supervision.rules.building import items_by_rule
 from vlm_autodrive.supervision.settings import LimitSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings

@@ -13,7 +13,7 @@ from vlm_autodrive.supervision.descriptions import Description, description_ques
 from vlm_autodrive.supervision.facts import Facts, known_by_rules, stated_times
 from vlm_autodrive.supervision.items import RULES, RULES_VERSION, make_item
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, worded
-from vlm_autodrive.supervision.reasoning import ReasoningAnswer, reasoning_text
+from vlm_autodrive.supervision.rules.reasoning import ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply

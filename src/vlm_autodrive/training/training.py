@@ -17,8 +17,8 @@ from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import Job, load_for_training, train_share
-from vlm_autodrive.training.machines import this_machine
-from vlm_autodrive.training.planning import plan
+from vlm_autodrive.training.plan.machines import this_machine
+from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_visits

@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from typer.testing import CliRunner
 
-from tests.ablation.footage import write_footage, write_recipe
-from vlm_autodrive.runs.ablation import ablate, preview
+from tests.runs.ablation.footage import write_footage, write_recipe
+from vlm_autodrive.runs.ablation.running import ablate, preview
 from vlm_autodrive.artifacts.folders import read_provenance
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError

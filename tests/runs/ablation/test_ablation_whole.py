@@ -10,7 +10,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from tests.ablation.footage import write_footage, write_recipe
+from tests.runs.ablation.footage import write_footage, write_recipe
 from vlm_autodrive.cli.main import app
 
 

@@ -48,7 +48,7 @@ class TableRow:
 
 def write_ablation(ablation: Ablation, out: Path) -> None:
     """Write the three files; what is there of before is replaced."""
-    environment = page_templates("vlm_autodrive.evaluation")
+    environment = page_templates("vlm_autodrive.evaluation.report")
     headings, rows = table_of(ablation)
     page = environment.get_template("ablation.html.j2").render(
         ablation=ablation,

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.samples import EvaluationSamples, read_evaluation_samples
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import classification
 from vlm_autodrive.metrics.intervals import Estimate, Statistic, cluster_sums, few_clusters_warning

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vlm_autodrive.runs.ablation.cells import Cell
 from vlm_autodrive.artifacts.folders import PROVENANCE, making, write_text
-from vlm_autodrive.evaluation.baselines import evaluate_baseline
-from vlm_autodrive.evaluation.running import evaluate
+from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
+from vlm_autodrive.evaluation.predict.running import evaluate
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.ablation.scores import Budget
 from vlm_autodrive.models.loading import resolve_model
@@ -42,7 +42,7 @@ class Stages:
 
         Args:
             run: The folder.
-            gpus: How many GPUs it is counted for, as in :func:`~vlm_autodrive.training.memory.machine_of`.
+            gpus: How many GPUs it is counted for, as in :func:`~vlm_autodrive.training.plan.memory.machine_of`.
             gigabytes: Memory of each, likewise.
             only_counting: Nothing will be trained: where a model would have to write texts that are not there yet,
                 the rules' are counted instead.
@@ -104,8 +104,8 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
-        from vlm_autodrive.training.machines import machine_of
-        from vlm_autodrive.training.planning import plan
+        from vlm_autodrive.training.plan.machines import machine_of
+        from vlm_autodrive.training.plan.planning import plan
 
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)

@@ -5,8 +5,8 @@ import re
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import contact_by_label
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.student_prompts import PROMPTS
-from vlm_autodrive.supervision.wording import NO_EVENT, seconds
 
 _ON_THE_EVENT = re.compile(r"\bthe event\b", re.IGNORECASE)
 _NO_EVENT = re.compile(r"\bno (?:such )?event\b", re.IGNORECASE)

@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from vlm_autodrive.supervision.vqa_events import ACTORS, COLORS
+from vlm_autodrive.supervision.rules.vqa.events import ACTORS, COLORS
 
 _WORDS = re.compile(r"\w+")
 _MASKED = re.compile(

@@ -7,9 +7,9 @@ from pathlib import PurePath
 
 from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, Taxonomy
+from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
+from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD, UNTOLD
 from vlm_autodrive.supervision.student_prompts import IMPORTED_PROMPTS, PROMPTS
-from vlm_autodrive.supervision.vqa_events import NO_ACTOR
-from vlm_autodrive.supervision.vqa_scene import CANNOT_BE_TOLD, UNTOLD
 
 _SHORTEST_ID = 3
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"

@@ -7,8 +7,8 @@ from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import CONTACT
 from vlm_autodrive.supervision.checks.texts import FROM_DATA_SET
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.vqa.topics import TOPICS
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS
-from vlm_autodrive.supervision.vqa import TOPICS
 
 _CRASH = r"crash(?:es)?(?! (?:barrier|cushion|helmet|rail|test))"
 _NEAR = r"near[- ]?(?:miss(?:es)?|collisions?|crash(?:es)?)"

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from vlm_autodrive.progress import Reporter
+from vlm_autodrive.supervision.rules.teacher import RulesTeacher
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import Teacher
-from vlm_autodrive.supervision.teachers.rules import RulesTeacher
 from vlm_autodrive.supervision.teachers.student import Student, open_student
 
 

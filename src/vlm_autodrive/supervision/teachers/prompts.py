@@ -9,9 +9,9 @@ from vlm_autodrive.records import TeacherPrompt
 from vlm_autodrive.supervision.descriptions import Description, prose
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import Slot
+from vlm_autodrive.supervision.rules.teacher import describe
+from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
-from vlm_autodrive.supervision.teachers.rules import describe
-from vlm_autodrive.supervision.vqa_scene import CANNOT_BE_TOLD
 
 VERSION = "2"
 _SYSTEM = (

@@ -1,0 +1,1 @@
+"""Diagnostics: what makes a comparison invalid or doubtful, in words."""

@@ -1,0 +1,173 @@
+"""Names that tell the class, and models that go by them.
+
+A classifier (multinomial naive Bayes on the presence of runs of 1 to 5 characters, digits as they are, in the clip's
+and the video's id and the file's name; folders do not count) learns to tell the class, or a model's answer, from the
+names of some clusters of clips, and is tried on the others. What it reaches is Cohen's kappa, agreement beyond chance.
+It counts only if it passes every one of forty tries in which the classes were dealt out to the clips anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, agreement, answers_on
+from vlm_autodrive.evaluation.score.records import Diagnostic
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.metrics.intervals import mean
+from vlm_autodrive.records import Clip
+
+_FOLDS = 5
+_DEALS = 40
+_FEWEST_CLIPS = 20
+_FEWEST_CLUSTERS = 10
+_TELLS = 0.5  # kappa from which on names tell something that matters
+_FOLLOWS = 0.9  # kappa from which on answers are as good as given by the names
+
+Labels = NDArray[np.intp]
+
+
+def name_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
+    """Whether the names tell the class, and which models go by them.
+
+    That names tell the class is a fault of the clips and no proof against a model that is right. A model is accused if
+    its answers without any video follow the names, or if its answers follow the names nearly without exception (kappa
+    0.9 or more) and better than they follow the truth.
+    """
+    if len(cases.clips) < _FEWEST_CLIPS or len(set(cases.clusters)) < _FEWEST_CLUSTERS:
+        return
+    names = _Names(cases.clips, cases.clusters)
+    truths: list[str | None] = list(cases.truths)
+    told = names.tell(truths)
+    if told is not None:
+        right = _same(told, truths)
+        followers = [
+            f"{model} {_same(told, cases.answers(model)):.0%}"
+            for model in cases.predictions
+            if any(answer is not None for answer in cases.answers(model))
+        ]
+        yield Diagnostic(
+            severity="warning",
+            kind="names_tell_class",
+            model=None,
+            text=f"The names of the clips tell their class: from names alone, without a look at any video, {right:.0%} "
+            f"are classed rightly. Answers that agree with the names: {', '.join(followers)}. A model that is given "
+            "names needs no video; the controls show whether one needed it.",
+        )
+    for model in cases.predictions:
+        reason = _without_video(cases, model, names) or _beyond_truth(cases, model, names)
+        if reason:
+            yield Diagnostic(
+                severity="invalid",
+                kind="follows_file_name",
+                model=model,
+                text=f"{model} goes by the names of the files or clips: {reason}. It reads the name, or what the name "
+                "stands for (a camera, a folder, a list), and not what happens.",
+            )
+
+
+def _without_video(cases: EvaluationSamples, model: str, names: "_Names") -> str:
+    """How the answers follow the names with nothing to see; empty if they do not."""
+    for control, words in WITHOUT_VIDEO.items():
+        places, answers = answers_on(cases, model, control)
+        told = names.tell(answers) if len(places) == len(cases.clips) else None
+        if told is not None:
+            return f"on {words}, {_same(told, answers):.0%} of its answers can be told from the names alone"
+    return ""
+
+
+def _beyond_truth(cases: EvaluationSamples, model: str, names: "_Names") -> str:
+    """How the answers follow the names better than the truth; empty if they do not."""
+    answers = cases.answers(model)
+    told = names.tell(answers, _FOLLOWS)
+    if told is None:
+        return ""
+    rows = list(zip(told, cases.truths, answers, cases.clusters, strict=True))
+    ahead = mean(
+        np.array([float(name == answer) - float(truth == answer) for name, truth, answer, _ in rows if answer]),
+        [cluster for _, _, answer, cluster in rows if answer],
+    )
+    least = ahead.value if ahead.low is None else ahead.low  # without spread there is no interval
+    if least is None or least <= 0:
+        return ""
+    return (
+        f"{_same(told, answers):.0%} of its answers can be told from the names alone, but only "
+        f"{_same(cases.truths, answers):.0%} agree with the truth"
+    )
+
+
+def _same(said: Sequence[str | None], answers: Sequence[str | None]) -> float:
+    """The share of the answers given that are what is said."""
+    return float(np.mean([one == answer for one, answer in zip(said, answers, strict=True) if answer is not None]))
+
+
+class _Names:
+    """The names of clips as runs of characters, in folds of whole clusters."""
+
+    def __init__(self, clips: Sequence[Clip], clusters: Sequence[int]) -> None:
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        texts = [" ".join(dict.fromkeys((clip.clip_id, clip.video_id, Path(clip.path).stem))) for clip in clips]
+        runs = CountVectorizer(analyzer="char_wb", ngram_range=(1, 5), binary=True, min_df=2, dtype=np.float64)
+        try:
+            self._runs = csr_matrix(runs.fit_transform(texts))
+        except ValueError:  # no two names have a run in common
+            self._runs = csr_matrix((len(texts), 0), dtype=np.float64)
+        self._clusters = np.asarray(clusters, dtype=np.intp)
+        self._folds = (np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS)[self._clusters]
+
+    def tell(self, wanted: Sequence[str | None], least: float = _TELLS) -> list[str | None] | None:
+        """What the names of other clusters say of each clip that has an answer, and None for the others.
+
+        Returns:
+            None if what they say is below ``least``, or no better than luck.
+        """
+        answered = np.array([place for place, value in enumerate(wanted) if value is not None], dtype=np.intp)
+        values = list(dict.fromkeys(value for value in wanted if value is not None))
+        if len(values) < 2 or len(answered) < _FEWEST_CLIPS or not self._runs.shape[1]:
+            return None
+        runs, folds = self._runs[answered], self._folds[answered]
+        labels = np.array([values.index(str(wanted[place])) for place in answered], dtype=np.intp)
+        told = _held_out(runs, labels, folds, len(values))
+        reached = _kappa(told, labels)
+        if reached < least:
+            return None
+        for deal in _deals(self._clusters[answered]):
+            dealt = labels[deal]
+            if _kappa(_held_out(runs, dealt, folds, len(values)), dealt) >= reached:
+                return None
+        result: list[str | None] = [None] * len(wanted)
+        for place, number in zip(answered.tolist(), told.tolist(), strict=True):
+            result[place] = values[number]
+        return result
+
+
+def _held_out(runs: csr_matrix, labels: Labels, folds: Labels, count: int) -> Labels:
+    """The label of each name, by what the names of the other folds tell."""
+    told = np.empty_like(labels)
+    for fold in range(_FOLDS):
+        learnt, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        if not len(held_out):
+            continue
+        seen = np.eye(count)[labels[learnt]]
+        having = runs[learnt].T @ seen + 1.0  # [runs, labels], with Laplace's one more of each
+        weights = np.log(having / having.sum(axis=0))
+        told[held_out] = (runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
+    return told
+
+
+def _deals(clusters: Labels) -> Iterator[Labels]:
+    """Places in new orders: clusters are dealt as wholes, then what is in each is shuffled."""
+    chance = np.random.default_rng(1)
+    order = np.argsort(clusters, kind="stable")
+    for _ in range(_DEALS):
+        turns = chance.random(int(clusters.max()) + 1)[clusters]
+        dealt = np.empty(len(clusters), dtype=np.intp)
+        dealt[order] = np.lexsort((chance.random(len(clusters)), turns))
+        yield dealt
+
+
+def _kappa(first: Labels, second: Labels) -> float:
+    return agreement(first.tolist(), second.tolist())

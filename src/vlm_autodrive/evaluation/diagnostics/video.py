@@ -1,0 +1,162 @@
+"""A model that does not look: what it keeps of its score where there is nothing to see, or nothing in its order."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.evaluation.score.records import Diagnostic
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.metrics import classification
+from vlm_autodrive.metrics.intervals import cluster_bootstrap, cluster_sums, renumbered
+from vlm_autodrive.metrics.paired import paired_difference
+
+WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}
+"""The controls that leave nothing to see, in words."""
+
+_SHUFFLED = "shuffled"
+_LITTLE = 0.2  # of what a model has above luck; who loses less, has lost nothing to speak of
+_SAME = 0.8  # Cohen's kappa between two rows of answers that are as good as the same
+_FEWEST = 10
+_DEALS = 200
+_RESAMPLES = 500
+_LUCK_PERCENTILE = 99
+
+Answers = Sequence[str | None]
+
+
+def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+    """Whether a model's score comes from the video.
+
+    A control's macro-F1 is *earned* if its whole interval lies above what its answers reach in 99 of 100 random deals
+    to the clips: with nothing to see, an earned score comes from elsewhere. If the model loses next to nothing there
+    (less than a fifth of what it has above luck, or a loss whose interval reaches 0), it ignores the video; if it loses
+    more, a part of its score comes from elsewhere. A model whose answers stay the same without video, while not all
+    alike, ignores it too, however it scores.
+    """
+    ignoring, partly = [], []
+    for control, words in WITHOUT_VIDEO.items():
+        tried = _Tried(cases, model, control)
+        keeps = f"macro-F1 {tried.kept:.2f} on {words} against {tried.own:.2f} on video, where {tried.luck:.2f} is luck"
+        earned = tried.is_earned
+        if earned and (tried.loses_little or tried.may_lose_nothing):
+            ignoring.append(keeps)
+        elif len(tried.both) >= _FEWEST and agreement(*zip(*tried.both, strict=True)) >= _SAME:
+            same = np.mean([true == changed for true, changed in tried.both])
+            ignoring.append(f"the same answer on {words} for {same:.0%} of the clips")
+        elif earned:
+            partly.append(keeps)
+    if ignoring:
+        yield Diagnostic(
+            severity="invalid",
+            kind="ignores_video",
+            model=model,
+            text=f"{model} does not look at the video: {'; '.join(ignoring)}. Whatever it goes by, it is not what "
+            "happens in the clips, and its figures are no proof of sight.",
+        )
+        return
+    if partly:
+        yield Diagnostic(
+            severity="warning",
+            kind="part_without_video",
+            model=model,
+            text=f"A part of the score of {model} does not come from the video: {'; '.join(partly)}. Something beside "
+            "the pictures tells the class, such as the number of frames or their times; see `autodrive audit`.",
+        )
+    tried = _Tried(cases, model, _SHUFFLED)
+    if tried.is_earned and tried.loses_little:
+        yield Diagnostic(
+            severity="warning",
+            kind="ignores_order",
+            model=model,
+            text=f"{model} does not use the order of the frames: macro-F1 {tried.kept:.2f} with them shuffled "
+            f"against {tried.own:.2f}. It goes by what single frames show, not by how things move.",
+        )
+
+
+def answers_on(cases: EvaluationSamples, model: str, control: str) -> tuple[list[int], list[str | None]]:
+    """The places of the clips that a control was tried on, and the answers there."""
+    places = [i for i, p in enumerate(cases.predictions[model]) if control in p.controls]
+    return places, [cases.predictions[model][i].controls[control].event_class for i in places]
+
+
+def agreement(first: Answers, second: Answers) -> float:
+    """Cohen's kappa of two rows of answers; 0 where one of them is always the same.
+
+    Source: Cohen (1960), Educational and Psychological Measurement 20:37-46.
+    """
+    count = len(first)
+    one, other = Counter(first), Counter(second)
+    by_chance = sum(one[answer] * other[answer] for answer in one) / count**2 if count else 1.0
+    if len(one) < 2 or len(other) < 2:
+        return 0.0
+    same = sum(a == b for a, b in zip(first, second, strict=True)) / count
+    return (same - by_chance) / (1 - by_chance)
+
+
+class _Tried:
+    """A model's answers on a control, beside those on the same clips untouched."""
+
+    def __init__(self, cases: EvaluationSamples, model: str, control: str) -> None:
+        self.places, self.changed = answers_on(cases, model, control)
+        answers, truths = cases.answers(model), cases.truths
+        self.answers = [answers[i] for i in self.places]
+        self._truths = [truths[i] for i in self.places]
+        self._clusters = renumbered([cases.clusters[i] for i in self.places])
+        self._names = cases.taxonomy.names
+        self.own, self.kept = self._score(self.answers), self._score(self.changed)
+        self.luck, self._most_luck = _luck(self._truths, self.changed, self._names)
+        self._own_luck, _ = _luck(self._truths, self.answers, self._names)
+
+    @property
+    def both(self) -> list[tuple[str, str]]:
+        """The answers of the clips that are answered both ways, so that a video that cannot be read counts for none."""
+        pairs = zip(self.answers, self.changed, strict=True)
+        return [(true, changed) for true, changed in pairs if true is not None and changed is not None]
+
+    @property
+    def is_earned(self) -> bool:
+        """Whether what is kept lies above luck, with its whole interval."""
+        if len(self.places) < _FEWEST or self.kept <= self._most_luck:
+            return False
+        table = self._table(self.changed)
+        low = cluster_bootstrap(table, classification.macro_f1, len(self.places), resamples=_RESAMPLES).low
+        return low is not None and low > self._most_luck
+
+    @property
+    def loses_little(self) -> bool:
+        """Whether next to nothing is lost, of what the model has above luck."""
+        return self.own - self.kept < _LITTLE * (self.own - self._own_luck)
+
+    @property
+    def may_lose_nothing(self) -> bool:
+        """Whether the interval of the loss, paired clip for clip, reaches 0."""
+        tables = self._table(self.changed), self._table(self.answers)
+        lost = paired_difference(*tables, classification.macro_f1, len(self.places), resamples=_RESAMPLES)
+        return lost.value == 0 if lost.low is None else lost.low <= 0
+
+    def _score(self, answers: Answers) -> float:
+        if not self.places:
+            return 0.0
+        table = classification.confusion(self._truths, answers, self._names)
+        return float(np.nan_to_num(classification.macro_f1(table)))
+
+    def _table(self, answers: Answers) -> NDArray[np.float64]:
+        return cluster_sums(classification.one_hot_confusion(self._truths, answers, self._names), self._clusters)
+
+
+def _luck(truths: Sequence[str], answers: Answers, names: Sequence[str]) -> tuple[float, float]:
+    """The macro-F1 of answers that are dealt out at random: its mean, and what one deal in a hundred passes."""
+    if not truths:
+        return 0.0, 0.0
+    width = len(names) + 1
+    place = {name: index for index, name in enumerate(names)}
+    rows = np.array([place[truth] for truth in truths], dtype=np.intp)
+    columns = np.array([len(names) if answer is None else place[answer] for answer in answers], dtype=np.intp)
+    chance = np.random.default_rng(0)
+    tables = np.stack(
+        [np.bincount(rows * width + chance.permutation(columns), minlength=len(names) * width) for _ in range(_DEALS)]
+    )
+    scores: NDArray[np.float64] = classification.macro_f1(tables.reshape(_DEALS, len(names), width).astype(np.float64))
+    return float(scores.mean()), float(np.percentile(scores, _LUCK_PERCENTILE))

@@ -1,0 +1,1 @@
+"""An LLM judge that grades reasoning traces, beside human ratings."""

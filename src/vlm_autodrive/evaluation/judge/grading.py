@@ -1,0 +1,239 @@
+"""Having a served model grade the reasoning traces of another: exactly one record for each prediction."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from vlm_autodrive.artifacts.files import (
+    HUMAN_RATINGS_FILE,
+    JUDGEMENTS_FILE,
+    read_clips,
+    read_predictions,
+    read_taxonomy,
+)
+from vlm_autodrive.artifacts.folders import artifact_key, input_key, making
+from vlm_autodrive.engines.endpoint.address import endpoint_of
+from vlm_autodrive.engines.endpoint.budget import money_for
+from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
+from vlm_autodrive.engines.endpoint.chat import body_of
+from vlm_autodrive.engines.endpoint.client import Asked, Client, open_client
+from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines.endpoint.database import open_database
+from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
+from vlm_autodrive.engines.endpoint.json_answers import read_answer
+from vlm_autodrive.engines.endpoint.settings import Called
+from vlm_autodrive.engines.endpoint.tokens import Cost, most_cost, text_tokens
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.judge.human_ratings import read_human_ratings_of
+from vlm_autodrive.evaluation.judge.prompt import SYSTEM, VERSION, Graded, judge_prompt
+from vlm_autodrive.evaluation.settings import JudgeSettings
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl
+from vlm_autodrive.settings import Settings
+
+_JUDGE = Called(
+    who="the judge",
+    keys="",
+    address="--endpoint (base_url)",
+    model="--model",
+    sent="traces with the labels and metadata of their clips",
+)
+_HINTS = (
+    ("max_completion_tokens", "it knows the bound by another name; set token_limit"),
+    ("temperature", "it chooses the temperature itself; set temperature: null"),
+    ("response_format|json_schema|guided", "it may not take JSON schemas; set json_schema: false"),
+)
+
+
+class JudgeEstimate(Record):
+    """What judging will take.
+
+    Attributes:
+        traces: Traces that are judged.
+        without_trace: Predictions that have none.
+        in_cache: Those among the traces that were judged before; what follows is about the others.
+        prompt_tokens: Tokens read, by the rule of ``engines.endpoint.tokens``.
+        completion_tokens: Tokens written at most.
+        money: At most, at the prices of the settings.
+    """
+
+    traces: int
+    without_trace: int
+    in_cache: int
+    prompt_tokens: int
+    completion_tokens: int
+    money: float
+
+
+class _Identity(Settings):
+    """All that decides the grades; how hard the endpoint is pressed and what it may cost is not of it."""
+
+    base_url: str
+    model: str
+    json_schema: bool
+    max_tokens: int
+    temperature: float | None
+    prompt_version: str
+
+
+class _Wanted(Record):
+    """A prediction, and what the judge is asked about it; empty if it has no trace."""
+
+    prediction: Prediction
+    prompt: str
+
+
+def judge(
+    predictions: Path,
+    out: Path,
+    settings: JudgeSettings,
+    reporter: Reporter = SILENT,
+    *,
+    people: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Have every trace of a model graded.
+
+    What was paid for is kept at once, so that an interrupted run, or one whose budget is spent, goes on where it was.
+
+    Args:
+        predictions: What ``evaluate`` made.
+        out: Where the judgements go.
+        settings: The judge.
+        reporter: Hears what is sent, what it may cost, and of the progress.
+        people: A table of people's grades of the same traces.
+        overwrite: Replace another result at ``out``.
+
+    Raises:
+        UserError: If the judge cannot be asked, the budget is spent, no prediction has a trace, or the table of
+            people's grades is wrong.
+    """
+    identity = _identity(settings)
+    inputs = {"predictions": predictions, **({} if people is None else {"people": people})}
+    input_key(predictions, "predictions")
+    with making(out, "judgements", inputs, identity, overwrite=overwrite) as folder:
+        if folder is None:
+            return out
+        wanted = _wanted(predictions)
+        grades = [] if people is None else read_human_ratings_of(people, [w.prediction.clip_id for w in wanted])
+        for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
+            reporter.say(line)
+        job = artifact_key("judging", {"predictions": input_key(predictions)}, identity)
+        judgements = run_async(_judge(wanted, settings, job, reporter))
+        write_jsonl(folder / JUDGEMENTS_FILE, judgements)
+        if people is not None:
+            write_jsonl(folder / HUMAN_RATINGS_FILE, grades)
+    return out
+
+
+def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Reporter = SILENT) -> JudgeEstimate:
+    """What judging would take; nobody is asked.
+
+    Raises:
+        UserError: If the endpoint may not be asked, or no prediction has a trace.
+    """
+    input_key(predictions, "predictions")
+    wanted = _wanted(predictions)
+    bodies = [_body(settings, each.prompt) for each in wanted if each.prompt]
+    url = endpoint_of(settings, _JUDGE).url
+    with open_database(cache_path(settings), f"{_JUDGE.keys}cache", reporter) as database:
+        cache = ReplyCache(database, url, settings.model)
+        new = [body for body in bodies if cache.load(cache.key(body, "")) is None]
+    cost = Cost(sum(text_tokens(body) for body in new), len(new) * settings.max_tokens)
+    return JudgeEstimate(
+        traces=len(bodies),
+        without_trace=len(wanted) - len(bodies),
+        in_cache=len(bodies) - len(new),
+        prompt_tokens=cost.prompt_tokens,
+        completion_tokens=cost.completion_tokens,
+        money=money_for(cost, settings.price),
+    )
+
+
+def estimate_lines(found: JudgeEstimate, settings: JudgeSettings) -> list[str]:
+    """An estimate in words."""
+    host = endpoint_of(settings, _JUDGE).host
+    priced = settings.price.prompt_per_million > 0 or settings.price.completion_per_million > 0
+    money = f", at most {found.money:,.2f} at the prices given" if priced else ""
+    return [
+        f"{found.traces:,} traces go to {settings.model} at {host}, with the labels and metadata of their clips; "
+        f"{found.in_cache:,} were judged before, {found.without_trace:,} clips have none.",
+        f"About {found.prompt_tokens:,} tokens are read and at most {found.completion_tokens:,} written{money}.",
+    ]
+
+
+def _identity(settings: JudgeSettings) -> _Identity:
+    values = settings.model_dump(include=set(_Identity.model_fields))
+    return _Identity(**values, prompt_version=VERSION)
+
+
+def _wanted(predictions: Path) -> list[_Wanted]:
+    taxonomy = read_taxonomy(predictions)
+    clips = {clip.clip_id: clip for clip in read_clips(predictions)}
+    wanted = []
+    for prediction in read_predictions(predictions):
+        trace = "" if prediction.reasoning is None else prediction.reasoning.trace.strip()
+        prompt = judge_prompt(clips[prediction.clip_id], taxonomy, trace) if trace else ""
+        wanted.append(_Wanted(prediction=prediction, prompt=prompt))
+    if not any(each.prompt for each in wanted):
+        raise UserError(f"no prediction in {predictions} has a trace to judge; evaluate with reasoning=true.")
+    return wanted
+
+
+async def _judge(wanted: Sequence[_Wanted], settings: JudgeSettings, job: str, reporter: Reporter) -> list[Judgement]:
+    judgements = []
+    async with open_client(settings, _JUDGE, job, reporter, kept_for=settings.model, hints=_HINTS) as client:
+
+        async def one(each: _Wanted) -> Judgement:
+            return await _judged(client, each, settings)
+
+        with reporter.task(f"Judging by {settings.model}", len(wanted)) as task:
+            async with aclosing(in_order(wanted, one, settings.max_connections)) as results:
+                async for _, judgement in results:
+                    judgements.append(judgement)
+                    task.advance(1, client.used())
+        reporter.say(f"Used: {client.used()}.")
+    return judgements
+
+
+async def _judged(client: Client, wanted: _Wanted, settings: JudgeSettings) -> Judgement:
+    prediction = wanted.prediction
+    if not wanted.prompt:
+        why = "no trace was asked for" if prediction.reasoning is None else prediction.reasoning.reason
+        reason = "there is no trace to judge" + (f": {why}" if why else "")
+        return _judgement(wanted, settings, Completion(Outcome.ERROR, reason=reason), None)
+    body = _body(settings, wanted.prompt)
+    answer = await client.ask(Asked(body, most_cost(body, 0, settings.max_tokens)))
+    graded = read_answer(answer.text, Graded) if answer.outcome is Outcome.OK else None
+    if isinstance(graded, str):
+        unread = Completion(Outcome.UNPARSEABLE, answer.text, reason=graded)
+        return _judgement(wanted, settings, unread, None)
+    return _judgement(wanted, settings, answer, graded)
+
+
+def _judgement(wanted: _Wanted, settings: JudgeSettings, answer: Completion, graded: Graded | None) -> Judgement:
+    return Judgement(
+        clip_id=wanted.prediction.clip_id,
+        model=wanted.prediction.model,
+        judge=settings.model,
+        outcome=answer.outcome,
+        grade=None if graded is None else graded.grade,
+        why="" if graded is None else graded.why,
+        raw_text=answer.text,
+        reason=answer.reason,
+        prompt=wanted.prompt,
+    )
+
+
+def _body(settings: JudgeSettings, prompt: str) -> bytes:
+    values = {
+        "model": settings.model,
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
+        settings.token_limit: settings.max_tokens,
+    }
+    if settings.temperature is not None:
+        values["temperature"] = settings.temperature
+    if settings.json_schema:
+        schema = {"name": "grade", "schema": Graded.model_json_schema()}
+        values["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body_of(values)

@@ -1,0 +1,1 @@
+"""Predictions: one record for each clip, by a model or a baseline."""

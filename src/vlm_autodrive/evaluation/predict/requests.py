@@ -1,0 +1,195 @@
+"""What a model is asked about a clip, and the one prediction that its answers make."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlm_autodrive.engines.answers import parse_class, reasoning_of
+from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.evaluation.predict.controls import OF_EVERY_CLIP, Control, no_video, tampered
+from vlm_autodrive.evaluation.predict.isolation import Isolating
+from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.models.prompts import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
+from vlm_autodrive.video.container import VideoError
+from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video.frames import Frames
+
+
+@dataclass(frozen=True)
+class Questions:
+    """All that is asked about every clip.
+
+    Attributes:
+        verdicts: The direct verdict by the name of its wording, the main one first.
+        reasoning: What asks for the trace; None if it is not asked for.
+    """
+
+    verdicts: Mapping[str, Question]
+    reasoning: Question | None
+
+    @property
+    def main(self) -> Question:
+        """The wording on which all figures rest, and the only one asked on controls."""
+        return self.verdicts[MAIN]
+
+    @property
+    def all(self) -> list[Question]:
+        """The verdicts, then the reasoning."""
+        return [*self.verdicts.values(), *([] if self.reasoning is None else [self.reasoning])]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """All prompts by name."""
+        traced = {} if self.reasoning is None else {"reasoning": self.reasoning.prompt}
+        return {**{name: question.prompt for name, question in self.verdicts.items()}, **traced}
+
+
+def questions_of(taxonomy: Taxonomy, settings: EvaluateSettings) -> Questions:
+    """What the settings ask for; it depends on no clip."""
+    verdicts = {MAIN: verdict_prompt(taxonomy)}
+    for wording in settings.prompts:
+        verdicts[wording] = variant_verdict_prompt(wording, taxonomy)
+    reasoning = Question(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
+    return Questions(
+        {name: Question(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
+        reasoning if settings.reasoning else None,
+    )
+
+
+class Asking:
+    """Asks one model about batches of clips.
+
+    Args:
+        engine: The model.
+        name: Its name in records.
+        questions: What is asked.
+        taxonomy: The classes.
+        cache: The clips' frames.
+        unreadable: Why a clip cannot be used, by clip id.
+        settings: The controls.
+    """
+
+    def __init__(
+        self,
+        engine: Isolating,
+        name: str,
+        questions: Questions,
+        taxonomy: Taxonomy,
+        cache: FrameCache,
+        unreadable: Mapping[str, str],
+        settings: EvaluateSettings,
+    ) -> None:
+        self._engine, self._name = engine, name
+        self._questions, self._taxonomy = questions, taxonomy
+        self._cache, self._unreadable = cache, unreadable
+        self._settings = settings
+        self._without_video: Verdict | None = None
+
+    def predictions(self, clips: Sequence[Clip]) -> list[Prediction]:
+        """One prediction for each clip, in their order.
+
+        A clip's frames are given to the engine once for all questions, and once more for each control.
+        """
+        frames, problems = self._read(clips)
+        shown = list(frames.values())
+        begun = time.monotonic()
+        answers = dict(zip(frames, self._engine.answer(shown, self._questions.all), strict=True))
+        latency_s = (time.monotonic() - begun) / max(1, len(shown))
+        controls = self._controls([clip for clip in clips if clip.clip_id in frames], frames)
+        predictions = []
+        for clip in clips:
+            if clip.clip_id in problems:
+                failed = Answer(Outcome.ERROR, "", reason=problems[clip.clip_id])
+                missed = self._verdict(self._questions.main, failed)
+                kept = {control: missed for control in self._settings.controls if control in OF_EVERY_CLIP}
+                predictions.append(self._prediction(clip, [failed] * len(self._questions.all), kept, (), 0.0))
+            else:
+                given, times_s = answers[clip.clip_id], frames[clip.clip_id].times_s
+                predictions.append(self._prediction(clip, given, controls[clip.clip_id], times_s, latency_s))
+        return predictions
+
+    def _read(self, clips: Sequence[Clip]) -> tuple[dict[str, Frames], dict[str, str]]:
+        """The frames of the clips that have some, and why the others have none."""
+        frames, problems = {}, {}
+        for clip in clips:
+            try:
+                if clip.clip_id in self._unreadable:
+                    problems[clip.clip_id] = self._unreadable[clip.clip_id]
+                else:
+                    frames[clip.clip_id] = self._cache.get(clip)
+            except VideoError as error:
+                problems[clip.clip_id] = error.reason
+        return frames, problems
+
+    def _controls(self, clips: Sequence[Clip], frames: Mapping[str, Frames]) -> dict[str, dict[Control, Verdict]]:
+        """Each clip's verdicts on the controls that it can be given."""
+        found: dict[str, dict[Control, Verdict]] = {clip.clip_id: {} for clip in clips}
+        for control in self._settings.controls if clips else ():
+            if control == "no_video":
+                verdict = self._verdict_without_video(frames[clips[0].clip_id])
+                for verdicts in found.values():
+                    verdicts[control] = verdict
+                continue
+            shown = {}
+            for clip in clips:
+                changed = tampered(control, clip, frames[clip.clip_id], self._settings.hide_s, self._settings.seed)
+                if changed is not None:
+                    shown[clip.clip_id] = changed
+            answers = self._engine.answer(list(shown.values()), [self._questions.main])
+            for clip_id, (answer,) in zip(shown, answers, strict=True):
+                found[clip_id][control] = self._verdict(self._questions.main, answer)
+        return found
+
+    def _verdict_without_video(self, frames: Frames) -> Verdict:
+        """The answer to the words alone, which are the same for all clips and so asked about once."""
+        if self._without_video is None:
+            ((answer,),) = self._engine.answer([no_video(frames)], [self._questions.main])
+            self._without_video = self._verdict(self._questions.main, answer)
+        return self._without_video
+
+    def _prediction(
+        self,
+        clip: Clip,
+        answers: Sequence[Answer],
+        controls: Mapping[Control, Verdict],
+        times_s: tuple[float, ...],
+        latency_s: float,
+    ) -> Prediction:
+        verdicts = {
+            name: self._verdict(question, answer)
+            for (name, question), answer in zip(self._questions.verdicts.items(), answers, strict=False)
+        }
+        traced = self._questions.reasoning
+        return Prediction(
+            clip_id=clip.clip_id,
+            model=self._name,
+            verdict=verdicts.pop(MAIN),
+            reasoning=None if traced is None else self._reasoning(traced, answers[-1], clip.duration_s),
+            frame_times_s=times_s,
+            latency_s=round(latency_s, 4),
+            prompt_variants=verdicts,
+            controls=dict(controls),
+        )
+
+    def _verdict(self, question: Question, answer: Answer) -> Verdict:
+        outcome, named, reason = answer.outcome, None, answer.reason
+        probabilities = None
+        if outcome is Outcome.OK:
+            outcome, named = parse_class(answer.text, self._taxonomy)
+            reason = "" if named else "the answer names no single class"
+            if answer.probabilities is not None:
+                probabilities = dict(zip(self._taxonomy.names, answer.probabilities, strict=True))
+        return Verdict(
+            outcome=outcome,
+            event_class=named,
+            probabilities=probabilities,
+            raw_text=answer.text,
+            reason=reason,
+            prompt=question.prompt,
+            probability_source=None if probabilities is None else answer.probability_source,
+        )
+
+    def _reasoning(self, question: Question, answer: Answer, duration_s: float) -> Reasoning:
+        read = reasoning_of(answer, self._taxonomy, duration_s)
+        return read.model_copy(update={"prompt": question.prompt})

@@ -1,0 +1,249 @@
+"""Asking a model about every clip of a split: exactly one prediction each, whatever goes wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
+from vlm_autodrive.artifacts.folders import PROVENANCE, artifact_key, input_key, making, read_provenance
+from vlm_autodrive.engines.opening import open_model
+from vlm_autodrive.engines.protocol import Engine
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.predict.controls import Control
+from vlm_autodrive.evaluation.predict.isolation import Isolating
+from vlm_autodrive.evaluation.predict.leaks import write_leaks
+from vlm_autodrive.evaluation.predict.requests import Asking, Questions, questions_of
+from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import (
+    Clip,
+    Outcome,
+    Prediction,
+    Taxonomy,
+    append_jsonl,
+    read_partial_jsonl,
+    write_jsonl,
+)
+from vlm_autodrive.settings import Settings, parse_settings
+from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video.frames import SamplingSettings
+
+ANSWERED_FILE = "answered.jsonl"
+
+
+class _Identity(Settings):
+    """All that decides what the predictions are; where frames are cached and by how many is not of it.
+
+    ``retried`` counts how often clips that had ended with an error were asked about again.
+    """
+
+    split: str
+    eval_batch_size: int
+    max_new_tokens: int
+    controls: tuple[Control, ...]
+    hide_s: float
+    seed: int
+    model: str
+    model_key: str
+    prompts: dict[str, str]
+    sampling: SamplingSettings
+    retried: int = 0
+
+
+def evaluate(
+    clips: Path,
+    model: str,
+    out: Path,
+    settings: EvaluateSettings,
+    reporter: Reporter = SILENT,
+    *,
+    retry_errors: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Evaluate a model on the held-out clips: one prediction for each clip.
+
+    Args:
+        clips: The clip set.
+        model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
+        out: Where the predictions go.
+        settings: Which clips, and what is asked.
+        reporter: Is told of the progress.
+        retry_errors: Ask again about clips in which anything ended with an error.
+        overwrite: Replace predictions that were made otherwise.
+    """
+    with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
+        return evaluate_with_engine(
+            clips,
+            engine,
+            key,
+            out,
+            settings,
+            reporter,
+            retry_errors=retry_errors,
+            checkpoint=None if settings.endpoint.base_url else Path(model),
+            overwrite=overwrite,
+        )
+
+
+def evaluate_with_engine(
+    clips: Path,
+    engine: Engine,
+    model_key: str,
+    out: Path,
+    settings: EvaluateSettings,
+    reporter: Reporter = SILENT,
+    *,
+    retry_errors: bool = False,
+    checkpoint: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Ask a model about every clip of a split.
+
+    An interrupted run goes on behind the last batch that it saved.
+
+    Args:
+        clips: A clip set.
+        engine: The loaded model.
+        model_key: What tells this model from another: a checkpoint's key, a hash of its weights or name.
+        out: Where the predictions go.
+        settings: What is asked.
+        reporter: Hears of the progress.
+        retry_errors: Once every clip has its prediction, ask again about those in which anything ended with an
+            error. The others keep theirs to the byte.
+        checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
+        overwrite: Replace another result at ``out``.
+
+    Returns:
+        ``out``, with one prediction for each clip, in the clip set's order, and the clips beside them.
+    """
+    taxonomy = read_taxonomy(clips)
+    questions = questions_of(taxonomy, settings)
+    identity = _Identity(
+        split=settings.split,
+        eval_batch_size=settings.eval_batch_size,
+        max_new_tokens=settings.max_new_tokens,
+        controls=settings.controls,
+        hide_s=settings.hide_s,
+        seed=settings.seed,
+        model=engine.name,
+        model_key=model_key,
+        prompts={"system": SYSTEM_PROMPT, **questions.texts},
+        sampling=_sampling(engine, settings),
+    )
+    retried = _times_retried(out, clips, identity)
+
+    def make(retried: int, kept: Sequence[Prediction], *, overwrite: bool) -> None:
+        current = identity.model_copy(update={"retried": retried})
+        with making(out, "predictions", {"clips": clips}, current, overwrite=overwrite) as folder:
+            if folder is None:
+                return
+            wanted = clips_of_split(clips, settings.split)
+            cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
+            cache = FrameCache(cache_folder, identity.sampling)
+            asked = _ask(folder, wanted, kept, engine, questions, taxonomy, cache, settings, reporter)
+            write_predictions(folder, out, taxonomy, wanted, [*kept, *asked])
+            write_leaks(folder, clips, wanted, checkpoint)
+            (folder / ANSWERED_FILE).unlink(missing_ok=True)
+
+    make(retried, [], overwrite=overwrite)
+    if retry_errors:
+        hopeless = {clip.clip_id for clip in read_clips(out) if clip.problem}
+        made = read_predictions(out)
+        kept = [p for p in made if p.clip_id in hopeless or not _has_error(p)]
+        if len(kept) < len(made):
+            make(retried + 1, kept, overwrite=True)
+    return out
+
+
+def clips_of_split(clips: Path, split: str) -> list[Clip]:
+    """The clips of one split, in the clip set's order.
+
+    Raises:
+        UserError: If there is none.
+    """
+    found = [clip for clip in read_clips(clips) if clip.split == split]
+    if not found:
+        raise UserError(f"{clips} has no clips in the {split} split; choose another split or make more clips.")
+    return found
+
+
+def write_predictions(
+    folder: Path, final: Path, taxonomy: Taxonomy, clips: Sequence[Clip], predictions: Sequence[Prediction]
+) -> None:
+    """Write predictions in the order of their clips, and the clips beside them.
+
+    Raises:
+        RuntimeError: If there is not exactly one prediction for each clip.
+    """
+    by_clip = {prediction.clip_id: prediction for prediction in predictions}
+    if len(predictions) != len(by_clip) or set(by_clip) != {clip.clip_id for clip in clips}:
+        raise RuntimeError("there must be exactly one prediction for each clip")
+    write_clips(folder, final, taxonomy, clips)
+    write_jsonl(folder / PREDICTIONS_FILE, (by_clip[clip.clip_id] for clip in clips))
+
+
+def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
+    """How frames are taken: as the model wants them, with the changes that the settings name."""
+    changes = {} if settings.sampling is None else settings.sampling.model_dump(exclude_unset=True)
+    values = {**engine.sampling.model_dump(), **changes}
+    return parse_settings(SamplingSettings, values, f"evaluate.sampling, laid over how {engine.name} wants its frames")
+
+
+def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
+    """How often errors were asked again in the result at ``out``, if that is the one that is wanted."""
+    if not (out / PROVENANCE).is_file():
+        return 0
+    provenance = read_provenance(out)
+    count: int = provenance.settings.get("retried", 0)
+    same = identity.model_copy(update={"retried": count})
+    return count if artifact_key("predictions", {"clips": input_key(clips)}, same) == provenance.key else 0
+
+
+def _has_error(prediction: Prediction) -> bool:
+    said = [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
+    traced = prediction.reasoning
+    return any(verdict.outcome is Outcome.ERROR for verdict in said) or (
+        traced is not None and traced.outcome is Outcome.ERROR
+    )
+
+
+def _ask(
+    folder: Path,
+    wanted: Sequence[Clip],
+    kept: Sequence[Prediction],
+    engine: Engine,
+    questions: Questions,
+    taxonomy: Taxonomy,
+    cache: FrameCache,
+    settings: EvaluateSettings,
+    reporter: Reporter,
+) -> list[Prediction]:
+    """Predictions for the clips that none is kept for, saved batch by batch in ``folder``."""
+    known = {prediction.clip_id for prediction in kept}
+    todo = [clip for clip in wanted if clip.clip_id not in known]
+    done = _saved(folder / ANSWERED_FILE, settings.eval_batch_size, len(todo))
+    waiting = todo[len(done) :]
+    unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
+    works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
+    asking = Asking(Isolating(engine, works=works), engine.name, questions, taxonomy, cache, unreadable, settings)
+    with reporter.task(f"Asking {engine.name}", len(todo), len(done)) as task:
+        for begin in range(0, len(waiting), settings.eval_batch_size):
+            predictions = asking.predictions(waiting[begin : begin + settings.eval_batch_size])
+            append_jsonl(folder / ANSWERED_FILE, predictions)
+            done += predictions
+            task.advance(len(predictions))
+    return done
+
+
+def _saved(path: Path, eval_batch_size: int, clips: int) -> list[Prediction]:
+    """What an interrupted run saved, without a batch of which only a part was written.
+
+    Beside the same clips a clip's probabilities come out the same to the last digit; so whole batches are
+    asked, and a run that was killed ends with the figures of one that was not.
+    """
+    saved = read_partial_jsonl(path, Prediction)
+    torn = len(saved) % eval_batch_size
+    if torn and len(saved) < clips:
+        saved = saved[:-torn]
+        write_jsonl(path, saved)
+    return saved

@@ -1,0 +1,139 @@
+"""Curves and points over two axes: precision-recall, ROC, risk-coverage, reliability."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from vlm_autodrive.evaluation.report.charts.canvas import WIDTH, line, marker, svg, text
+from vlm_autodrive.metrics.calibration import ReliabilityBin
+
+_LEFT, _RIGHT, _TOP, _PLOT_H, _BELOW, _LEGEND = 52, 14, 8, 210, 42, 20
+_PLOT_W = WIDTH - _LEFT - _RIGHT
+_MARKERS = 6
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Two axes from 0.
+
+    Attributes:
+        x: What the level one shows; it ends at 1.
+        y: What the upright one shows.
+        top: Where it ends.
+        reference: Both ends of a dotted line to hold the curves against; None for no such line.
+        reference_label: What that line stands for.
+    """
+
+    x: str
+    y: str
+    top: float = 1.0
+    reference: tuple[float, float] | None = None
+    reference_label: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: its name in the legend, its style, and its points in order."""
+
+    label: str
+    style: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Bins of a reliability plot: their name in the legend, their style, and the bins."""
+
+    label: str
+    style: str
+    bins: tuple[ReliabilityBin, ...]
+
+
+def curves_svg(title: str, axes: Axes, lines: Sequence[Line]) -> Markup:
+    """Curves, each with dashes and markers of its own, over a legend.
+
+    Args:
+        title: What is drawn, for those who cannot see it.
+        axes: The axes.
+        lines: The curves; the last lies on top.
+    """
+    parts = _frame(axes)
+    for drawn in lines:
+        places = [_place(axes, x, y) for x, y in zip(drawn.x, drawn.y, strict=True)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(drawn.style, path))
+        parts += [marker(drawn.style, x, y) for x, y in _spread(places)]
+    return _finish(title, axes, parts, [(drawn.style, drawn.label) for drawn in lines])
+
+
+def reliability_svg(title: str, points: Sequence[Points]) -> Markup:
+    """How often answers of like confidence are right, with Wilson's interval.
+
+    Args:
+        title: What is drawn, for those who cannot see it.
+        points: The bins, drawn in turn.
+    """
+    axes = Axes("Confidence", "Share right", reference=(0.0, 1.0), reference_label="as it should be")
+    parts = _frame(axes)
+    for drawn in points:
+        for one in drawn.bins:
+            if one.right.value is None or one.right.low is None or one.right.high is None:
+                continue
+            x, y = _place(axes, one.confidence, one.right.value)
+            parts.append(
+                line(
+                    f"spread {drawn.style}", x, _place(axes, 0, one.right.low)[1], x, _place(axes, 0, one.right.high)[1]
+                )
+            )
+            parts.append(marker(drawn.style, x, y))
+    return _finish(title, axes, parts, [(drawn.style, drawn.label) for drawn in points])
+
+
+def _frame(axes: Axes) -> list[Markup]:
+    left, bottom = _LEFT, _TOP + _PLOT_H
+    parts = []
+    for step in range(5):
+        x, y = _place(axes, step / 4, axes.top * step / 4)
+        parts += [line("grid", x, _TOP, x, bottom), line("grid", left, y, left + _PLOT_W, y)]
+        parts.append(text(x, bottom + 16, f"{step / 4:g}", "axis faint", "middle"))
+        parts.append(text(left - 6, y + 4, f"{axes.top * step / 4:.3g}", "axis faint", "end"))
+    parts.append(text(left + _PLOT_W / 2, bottom + 34, axes.x, "axis", "middle"))
+    middle = _TOP + _PLOT_H / 2
+    parts.append(
+        Markup('<text class="axis" transform="translate(12 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
+            middle, axes.y
+        )
+    )
+    if axes.reference is not None:
+        parts.append(line("reference", *_place(axes, 0, axes.reference[0]), *_place(axes, 1, axes.reference[1])))
+    return parts
+
+
+def _finish(title: str, axes: Axes, parts: list[Markup], legend: Sequence[tuple[str, str]]) -> Markup:
+    y = _TOP + _PLOT_H + _BELOW + 10
+    for style, label in legend:
+        parts += [line(f"curve {style}", 0, y, 32, y), marker(style, 16, y), text(40, y + 4, label)]
+        y += _LEGEND
+    if axes.reference is not None:
+        parts += [line("reference", 0, y, 32, y), text(40, y + 4, axes.reference_label, "axis faint")]
+        y += _LEGEND
+    return svg(y - 8, title, parts)
+
+
+def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
+    right = min(max(x, 0.0), 1.0)
+    up = min(max(y / axes.top, 0.0), 1.0)
+    return _LEFT + _PLOT_W * right, _TOP + _PLOT_H * (1 - up)
+
+
+def _spread(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A few of a curve's points, evenly along its drawn length."""
+    lengths = [0.0]
+    for (x1, y1), (x2, y2) in pairwise(places):
+        lengths.append(lengths[-1] + abs(x2 - x1) + abs(y2 - y1))
+    wanted = [lengths[-1] * (step + 0.5) / _MARKERS for step in range(_MARKERS)]
+    nearest = {min(range(len(places)), key=lambda i: abs(lengths[i] - goal)) for goal in wanted} if places else set()
+    return [places[index] for index in sorted(nearest)]

@@ -1,0 +1,87 @@
+"""The table of controls, which stands in every report: what is missing is said to be, with how to ask for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_autodrive.evaluation.report.formats import plain, title_of
+from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.metrics.intervals import Estimate
+
+_BASELINES = {
+    "majority": "it always says the commonest class of the training clips",
+    "camera_shake": "it sees only how the picture moves, not what is in it",
+}
+_CONTROLS = {
+    "black": ("Black video", "every frame is black"),
+    "shuffled": ("Shuffled frames", "the frames are in another order"),
+    "no_video": ("No video", "the question alone is asked"),
+}
+_HIDDEN = "event_hidden, elsewhere_hidden"
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """One row: what was done, and what is left of the score.
+
+    Attributes:
+        label: The control.
+        what: What it takes away.
+        accuracy: Its accuracy; None where it was not asked for.
+        macro_f1: Its macro-F1, likewise.
+        lost: How much macro-F1 the model loses by it; None for a baseline.
+        same_answer: Share of clips with the same answer as on the true footage.
+    """
+
+    label: str
+    what: str
+    accuracy: Estimate | None = None
+    macro_f1: Estimate | None = None
+    lost: Estimate | None = None
+    same_answer: Estimate | None = None
+
+
+def baseline_rows(figures: Comparison) -> list[ControlRow]:
+    """The baselines without a model, whether or not they were compared."""
+    rows = []
+    for name, what in _BASELINES.items():
+        scores = figures.models.get(name)
+        rows.append(
+            ControlRow(title_of(name), what)
+            if scores is None
+            else ControlRow(title_of(name), what, scores.accuracy, scores.macro_f1)
+        )
+    return rows
+
+
+def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
+    """A model on its true footage, and on each control of it, whether or not it was asked for."""
+    scores = figures.models[model]
+    rows = [ControlRow("True footage", "nothing is taken away", scores.accuracy, scores.macro_f1)]
+    for name in [*_CONTROLS, *(name for name in scores.controls if name not in _CONTROLS)]:
+        label, what = _CONTROLS.get(name, (plain(name).capitalize(), ""))
+        control = scores.controls.get(name)
+        if control is None:
+            rows.append(ControlRow(label, what))
+        else:
+            rows.append(
+                ControlRow(label, what, control.accuracy, control.macro_f1, control.macro_f1_lost, control.same_answer)
+            )
+    return rows
+
+
+def how_to_ask(figures: Comparison, models: Sequence[str]) -> list[str]:
+    """The commands that would fill in what is missing of the models' controls; empty if nothing is.
+
+    Args:
+        figures: All figures.
+        models: Those whose controls are shown.
+    """
+    commands = [
+        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in figures.models
+    ]
+    missing = [name for name in _CONTROLS if any(name not in figures.models[model].controls for model in models)]
+    if any(figures.models[model].faithfulness is None for model in models):
+        missing.append(_HIDDEN)
+    if missing:
+        commands.append(f"autodrive evaluate CLIPS --model MODEL --out DIR 'controls=[{', '.join(missing)}]'")
+    return commands

@@ -1,0 +1,207 @@
+"""Clips that the page shows as film strips: the errors worth watching, and some that nobody chose."""
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from vlm_autodrive.evaluation.report.film_strips import StripFrame, film_strip
+from vlm_autodrive.evaluation.settings import ReportSettings
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.records import Clip, Prediction, Taxonomy
+from vlm_autodrive.video.probe import VideoError
+
+_CITATION = re.compile(r"(\[\s*t\s*=[^\]]*\])", re.IGNORECASE)
+
+ByModel = Mapping[str, Mapping[str, Prediction]]
+"""Predictions by the model's name and the clip's id."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one model said of a clip.
+
+    Attributes:
+        model: The model's name in the comparison.
+        answer: Label of the class named, or how the answer failed.
+        right: Whether it is the true one.
+        probabilities: Label and probability of each class; empty if there are none.
+    """
+
+    model: str
+    answer: str
+    right: bool
+    probabilities: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip with all that the page shows of it.
+
+    Attributes:
+        clip_id: The clip.
+        truth: Label of its class.
+        event_time_s: When its event is, in clip time; None without one.
+        frames: The film strip; empty if it could not be read.
+        problem: Why not.
+        said: What each model said, the chosen one first.
+        trace: The chosen model's reasoning, cut at its citations; the flag tells a citation.
+        trace_answer: What the reasoning came to, with its time; empty without reasoning.
+    """
+
+    clip_id: str
+    truth: str
+    event_time_s: float | None
+    frames: tuple[StripFrame, ...]
+    problem: str
+    said: tuple[Said, ...]
+    trace: tuple[tuple[str, bool], ...]
+    trace_answer: str
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """Examples of one class that were answered rightly, or wrongly."""
+
+    label: str
+    right: bool
+    examples: tuple[Example, ...]
+
+
+def confident_errors(clips: Sequence[Clip], predictions: Mapping[str, Prediction], most: int) -> list[Clip]:
+    """The clips of which a model is surest that they are something else, the surest first.
+
+    A model without probabilities has no such clips, and one that could not answer is not sure of anything.
+
+    Args:
+        clips: All clips.
+        predictions: The model's, by clip id.
+        most: At most this many.
+    """
+    wrong = []
+    for clip in clips:
+        verdict = predictions[clip.clip_id].verdict
+        if verdict.probabilities and verdict.event_class not in (None, clip.event_class):
+            wrong.append((-verdict.probabilities[str(verdict.event_class)], clip.clip_id, clip))
+    return [clip for _, _, clip in sorted(wrong, key=lambda row: row[:2])[:most]]
+
+
+def choose_examples(
+    clips: Sequence[Clip], predictions: Mapping[str, Prediction], name: str, right: bool, most: int
+) -> list[Clip]:
+    """Clips of one class that a model has right (or wrong), in an order that nobody chose.
+
+    Args:
+        clips: All clips.
+        predictions: The model's, by clip id.
+        name: The class.
+        right: Whether to take those answered rightly, or the others.
+        most: At most this many.
+    """
+    fitting = [
+        clip
+        for clip in clips
+        if clip.event_class == name and (predictions[clip.clip_id].verdict.event_class == name) == right
+    ]
+    return sorted(fitting, key=lambda clip: hashlib.sha256(clip.clip_id.encode()).hexdigest())[:most]
+
+
+def make_examples(
+    clips: Sequence[Clip],
+    predictions: ByModel,
+    first: str,
+    taxonomy: Taxonomy,
+    settings: ReportSettings,
+    reporter: Reporter,
+) -> tuple[list[Example], list[ExampleGroup]]:
+    """The errors worth watching, and examples of each class, none of which is shown twice.
+
+    Args:
+        clips: All clips.
+        predictions: Every model's.
+        first: The model whose answers are shown.
+        taxonomy: The classes.
+        settings: How many, and the size of the film strips.
+        reporter: Hears of the progress.
+    """
+    errors = confident_errors(clips, predictions[first], settings.errors_shown)
+    shown = {clip.clip_id for clip in errors}
+    chosen = [
+        (
+            c.label,
+            right,
+            _unshown(choose_examples(clips, predictions[first], c.name, right, len(clips)), shown, settings),
+        )
+        for c in taxonomy.classes
+        for right in (True, False)
+    ]
+    with reporter.task("Film strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
+
+        def make(clip: Clip) -> Example:
+            said = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
+            example = make_example(clip, said, first, taxonomy, settings)
+            task.advance()
+            return example
+
+        worst = [make(clip) for clip in errors]
+        groups = [ExampleGroup(label, right, tuple(make(clip) for clip in group)) for label, right, group in chosen]
+    return worst, [group for group in groups if group.examples]
+
+
+def make_example(
+    clip: Clip, predictions: Mapping[str, Prediction], first: str, taxonomy: Taxonomy, settings: ReportSettings
+) -> Example:
+    """Put together what the page shows of one clip.
+
+    Args:
+        clip: The clip.
+        predictions: Every model's prediction for it, by the model's name.
+        first: The model whose reasoning is shown.
+        taxonomy: The classes.
+        settings: Size of the film strip.
+    """
+    reasoning = predictions[first].reasoning
+    frames: tuple[StripFrame, ...] = ()
+    problem = clip.problem
+    if not problem:
+        try:
+            frames = film_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings)
+        except VideoError as error:
+            problem = error.reason
+    order = [first, *(name for name in predictions if name != first)]
+    trace = "" if reasoning is None else reasoning.trace or reasoning.raw_text
+    answer = ""
+    if reasoning is not None:
+        answer = answer_label(reasoning.event_class, reasoning.outcome.value, taxonomy)
+        if reasoning.event_time_s is not None:
+            answer += f" at {reasoning.event_time_s:.1f} s"
+    return Example(
+        clip_id=clip.clip_id,
+        truth=taxonomy.by_name(str(clip.event_class)).label,
+        event_time_s=clip.event_time_s,
+        frames=frames,
+        problem=problem,
+        said=tuple(_said(name, predictions[name], clip, taxonomy) for name in order),
+        trace=tuple((part, index % 2 == 1) for index, part in enumerate(_CITATION.split(trace)) if part),
+        trace_answer=answer,
+    )
+
+
+def answer_label(event_class: str | None, outcome: str, taxonomy: Taxonomy) -> str:
+    """The label of the class named, or how the answer failed."""
+    return outcome if event_class is None else taxonomy.by_name(event_class).label
+
+
+def _unshown(clips: Sequence[Clip], shown: Collection[str], settings: ReportSettings) -> list[Clip]:
+    return [clip for clip in clips if clip.clip_id not in shown][: settings.examples_per_class]
+
+
+def _said(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> Said:
+    verdict = prediction.verdict
+    given = verdict.probabilities
+    return Said(
+        model=name,
+        answer=answer_label(verdict.event_class, verdict.outcome.value, taxonomy),
+        right=verdict.event_class == clip.event_class,
+        probabilities=() if given is None else tuple((c.label, given[c.name]) for c in taxonomy.classes),
+    )

@@ -1,0 +1,118 @@
+"""What a comparison comes to: the one sentence at the head of every report, and what the data says of itself."""
+
+from collections.abc import Sequence
+
+from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
+from vlm_autodrive.evaluation.score.records import Comparison, PairScores
+from vlm_autodrive.evaluation.settings import BASELINES
+from vlm_autodrive.records import Clip, Taxonomy
+
+_FEW_CLIPS = 30
+_LEVEL = 0.05
+
+
+def before_and_after(figures: Comparison) -> tuple[str | None, str | None]:
+    """The two models that a report is about: ``base`` and ``tuned``, else the first two that are no baseline.
+
+    A single model stands alone, and baselines are held against each other only where there is nothing else.
+    """
+    names = list(figures.models)
+    asked = [name for name in names if figures.models[name].name not in BASELINES] or names
+    reasoning = [name for name in asked if figures.models[name].reasoning_outcomes]
+    candidates = reasoning if len(reasoning) > 1 else asked
+    before = "base" if "base" in names else candidates[0]
+    others = [name for name in candidates if name != before]
+    return before, "tuned" if "tuned" in others else next(iter(others), None)
+
+
+def headline_pair(figures: Comparison) -> PairScores | None:
+    """The pair of before and after, the earlier one first; None where there is but one model."""
+    wanted = before_and_after(figures)
+    return next((pair for pair in figures.pairs if {pair.first, pair.second} == set(wanted)), None)
+
+
+def p_of(pair: PairScores) -> float:
+    """The p-value that holds: of swapping whole clusters where clips hang together, else McNemar's."""
+    return pair.mcnemar.p_value if pair.permutation_p is None else pair.permutation_p
+
+
+def verdict(figures: Comparison, taxonomy: Taxonomy) -> str:
+    """The whole comparison in one sentence, which begins with a warning where its figures cannot be trusted.
+
+    How much is found of the first class (collision) says nothing by itself, since a model that always alarms finds
+    all; so the false alarms stand beside it, and the test is that of all clips.
+
+    Args:
+        figures: The comparison.
+        taxonomy: Its classes.
+    """
+    said = _comparing(figures, taxonomy)
+    if any(finding.severity == "invalid" for finding in figures.findings):
+        return f"These figures do not mean what they seem to: taken at face value, {said[0].lower()}{said[1:]}"
+    return said
+
+
+def _comparing(figures: Comparison, taxonomy: Taxonomy) -> str:
+    before, after = before_and_after(figures)
+    pair = headline_pair(figures)
+    if pair is None or before is None or after is None:
+        return f"The model {_found(figures, str(before), None, taxonomy)}; it is compared with no other."
+    who = "After training, the model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"
+    return f"{who} {_found(figures, after, before, taxonomy)}; {_tested(pair, after)}."
+
+
+def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxonomy) -> str:
+    """What a model finds of the first class and how often it alarms for nothing, beside the model before it."""
+    scores, first = figures.models[model], taxonomy.classes[0]
+    earlier = None if before is None else figures.models[before]
+    where = "" if before is None else f", where {'before it' if before == 'base' else f'“{title_of(before)}”'}"
+    if not figures.class_counts.get(first.name):
+        said = f"answers {with_interval(scores.accuracy)} of the clips rightly"
+        return said if earlier is None else f"{said}{where} answered {with_interval(earlier.accuracy)}"
+    said = f"finds {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
+    if earlier is not None:
+        said += f"{where} found {with_interval(earlier.per_class[first.name].recall)}"
+    if scores.event is None or scores.event.false_positive_rate.value is None:
+        return said  # there is no clip without event to take for one
+    said += f"{',' if earlier else ''} and takes {figure(scores.event.false_positive_rate)} of the"
+    said += f" {taxonomy.normal.label} ones for an event"
+    if earlier is None or earlier.event is None:
+        return said
+    return f"{said} (before: {figure(earlier.event.false_positive_rate)})"
+
+
+def _tested(pair: PairScores, after: str) -> str:
+    """Whether the difference over all clips is beyond chance."""
+    better, worse = len(pair.gained), len(pair.lost)
+    if pair.second != after:
+        better, worse = worse, better
+    p = p_of(pair)
+    counts = f"of all clips, {better} are newly right and {worse} newly wrong"
+    if p < _LEVEL and better != worse:
+        return f"{counts}, {'a difference' if better > worse else 'which is WORSE'} beyond chance ({p_equals(p)})"
+    undecided = f"{counts}, so that whether it got better is undecided ({p_equals(p)})"
+    if pair.clips_needed is None:
+        return undecided
+    return f"{undecided} and would take about {pair.clips_needed:,} such clips to settle"
+
+
+def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
+    """What the data is, said by the data itself."""
+    simulated = sum(1 for clip in clips if clip.scenario is not None)
+    notes = []
+    if simulated == len(clips):
+        notes.append(f"All {len(clips)} test clips are simulated. The figures say nothing about real footage.")
+    elif simulated:
+        notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
+    else:
+        notes.append(f"All {len(clips)} test clips are real footage.")
+    counts = {name.replace("_", "-"): count for name, count in figures.class_counts.items()}
+    scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
+    missing = [name for name, count in counts.items() if not count]
+    if figures.n < _FEW_CLIPS:
+        notes.append(f"These figures mean nothing: {figures.n} clips are too few to judge a model by.")
+    elif scarce:
+        notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
+    if missing:
+        notes.append(f"There is no {' and no '.join(missing)} among them, so the macro-F1 has nothing to go by there.")
+    return [*notes, *figures.warnings]

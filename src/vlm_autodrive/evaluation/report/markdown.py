@@ -1,0 +1,82 @@
+"""The report in short, as GitHub-flavoured Markdown for a pull request."""
+
+from collections.abc import Sequence
+
+from vlm_autodrive.evaluation.report.control_rows import ControlRow, baseline_rows, control_rows, how_to_ask
+from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
+from vlm_autodrive.evaluation.report.headline import before_and_after, headline_pair, p_of
+from vlm_autodrive.evaluation.report.main_rows import main_rows, right_answers
+from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.records import Taxonomy
+
+_ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}
+
+
+def markdown(title: str, verdict: str, notes: Sequence[str], figures: Comparison, taxonomy: Taxonomy) -> str:
+    """The verdict, what to know before the figures, the main table and the controls.
+
+    Args:
+        title: The heading.
+        verdict: The comparison in one sentence.
+        notes: What the data is.
+        figures: All figures.
+        taxonomy: The classes.
+    """
+    counts = ", ".join(f"{figures.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
+    parts = [f"## {_escaped(title)}", f"**{_escaped(verdict)}**"]
+    for severity, alert in _ALERTS.items():
+        found = [_escaped(f.text) for f in figures.findings if f.severity == severity]
+        if found:
+            parts.append("\n".join([f"> [!{alert}]", *(f"> - {text}" for text in found)]))
+    parts.append(f"{figures.n} held-out clips: {counts}. In brackets: 95 % intervals.")
+    if notes:
+        parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
+    parts.append(_main_table(figures, taxonomy))
+    pair = headline_pair(figures)
+    if pair is not None:
+        needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} such clips would settle it."
+        parts.append(
+            f"{title_of(pair.second)} against {title_of(pair.first)}, clip for clip: {len(pair.gained)} gained, "
+            f"{len(pair.lost)} lost ({p_equals(p_of(pair))}); accuracy {signed(pair.accuracy)} "
+            f"({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
+            f"({signed_interval(pair.macro_f1)}).{needed}"
+        )
+    before, after = before_and_after(figures)
+    shown = str(after or before)
+    rows = [*baseline_rows(figures), *control_rows(figures, shown)]
+    parts.append(f"### Controls of {_escaped(title_of(shown))}\n\n{_controls(rows)}")
+    missing = how_to_ask(figures, [shown])
+    if missing:
+        parts.append("To ask for what is missing: " + "; ".join(f"`{command}`" for command in missing))
+    return "\n\n".join(parts) + "\n"
+
+
+def _main_table(figures: Comparison, taxonomy: Taxonomy) -> str:
+    lines = [
+        f"| | {' | '.join(_escaped(title_of(name)) for name in figures.models)} |",
+        f"|---|{'---:|' * len(figures.models)}",
+    ]
+    lines.append(f"| right answers | {' | '.join(right_answers(scores) for scores in figures.models.values())} |")
+    for label, cells in main_rows(figures.models, taxonomy):
+        lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _controls(rows: Sequence[ControlRow]) -> str:
+    lines = ["| | accuracy | macro-F1 | macro-F1 lost |", "|---|---:|---:|---:|"]
+    for row in rows:
+        if row.accuracy is None:
+            lines.append(f"| {_escaped(row.label)} | not asked | | |")
+        else:
+            lost = "" if row.lost is None else f"{signed(row.lost)} ({signed_interval(row.lost)})"
+            lines.append(
+                f"| {_escaped(plain(row.label))} | {with_interval(row.accuracy)} | {with_interval(row.macro_f1)} "
+                f"| {lost} |"
+            )
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """Text on one line, without what Markdown would take for a table's edge, emphasis, code, a tag or a link."""
+    joined = " ".join(text.split())
+    return "".join("\\" + c if c in "\\`*_|<" else c for c in joined).replace("](", "]\\(")

@@ -1,0 +1,162 @@
+"""The page itself: templates filled with the figures, and the drawings that go with them."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from vlm_autodrive.evaluation.report import formats
+from vlm_autodrive.evaluation.report.charts.bars import BarGroup, bars_svg
+from vlm_autodrive.evaluation.report.charts.canvas import style_of
+from vlm_autodrive.evaluation.report.charts.confusion import confusion_svg
+from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, flip_anchor
+from vlm_autodrive.evaluation.report.control_rows import baseline_rows, control_rows, how_to_ask
+from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
+from vlm_autodrive.evaluation.report.headline import headline_pair, p_of
+from vlm_autodrive.evaluation.report.probability_charts import calibration_charts, ranking_charts
+from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
+from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
+from vlm_autodrive.metrics.intervals import Estimate, undefined
+from vlm_autodrive.metrics.long_video_search import LongVideoSearch
+from vlm_autodrive.pages import page_templates
+from vlm_autodrive.records import Outcome, Taxonomy
+
+Chart = tuple[str, Markup]
+"""A drawing under its caption."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page is made from.
+
+    Attributes:
+        title: Its heading.
+        verdict: The comparison in one sentence.
+        notes: What the data is and what it cannot show.
+        before: The model called before; None where there is none.
+        after: The one called after.
+        figures: All figures.
+        taxonomy: The classes.
+        cells: The clips behind the confusion tables, by model.
+        flips: The clips that one model of a pair has right.
+        errors: The errors worth watching.
+        examples: Examples that nobody chose.
+        drives: The search of whole drives; None if none were searched.
+        timelines: Pictures of some of them.
+    """
+
+    title: str
+    verdict: str
+    notes: tuple[str, ...]
+    before: str | None
+    after: str | None
+    figures: Comparison
+    taxonomy: Taxonomy
+    cells: Mapping[str, Sequence[ClipList]]
+    flips: Sequence[ClipList]
+    errors: Sequence[Example]
+    examples: Sequence[ExampleGroup]
+    drives: LongVideoSearch | None
+    timelines: Sequence[Path]
+
+    @property
+    def main(self) -> list[str]:
+        """The models called before and after, as far as there are any."""
+        return [name for name in (self.before, self.after) if name is not None]
+
+
+def render(page: Page) -> str:
+    """The whole page as HTML."""
+    environment = page_templates("vlm_autodrive.evaluation.report")
+    environment.filters.update(
+        figure=formats.figure,
+        interval=formats.interval,
+        signed=formats.signed,
+        signed_interval=formats.signed_interval,
+        title_of=formats.title_of,
+        plain=formats.plain,
+        p_value=formats.p_value,
+        p_of=p_of,
+    )
+    environment.globals.update(flip_anchor=flip_anchor)
+    models = page.figures.models
+    styles = {name: style_of(name, list(models), page.before, page.after) for name in models}
+    shown = page.after or page.before or next(iter(models))
+    labels = [c.label for c in page.taxonomy.classes]
+    return environment.get_template("report.html.j2").render(
+        page=page,
+        report=page.figures,
+        models=models,
+        classes=page.taxonomy.classes,
+        normal=page.taxonomy.normal,
+        styles=styles,
+        shown=shown,
+        headline=headline_pair(page.figures),
+        main={name: models[name] for name in page.main},
+        bars=_bars(page, styles),
+        confusions={
+            name: confusion_svg(f"Confusion table of {formats.title_of(name)}", labels, m.confusion, _cells_of(number))
+            for number, (name, m) in enumerate(models.items())
+        },
+        outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in models.values())],
+        baselines=baseline_rows(page.figures),
+        controls={name: control_rows(page.figures, name) for name in reversed(page.main)},
+        missing=how_to_ask(page.figures, page.main[::-1]),
+        rankings=ranking_charts(page.figures, page.taxonomy, styles),
+        calibrations=calibration_charts(page.figures, styles, page.main),
+        ranked=[*((c.name, c.label) for c in page.taxonomy.classes), (ANY_EVENT, "Any event")],
+        strips=_strip_anchors(page),
+        timelines=[(path.stem.partition("_")[2], _embedded(path)) for path in page.timelines],
+    )
+
+
+def _strip_anchors(page: Page) -> dict[str, str]:
+    """The place on the page of each clip that is shown as a film strip."""
+    shown = [*page.errors, *(example for group in page.examples for example in group.examples)]
+    return {example.clip_id: f"strip-{number}" for number, example in enumerate(shown)}
+
+
+def _cells_of(model: int) -> Callable[[int, int], str]:
+    return lambda truth, answer: cell_anchor(model, truth, answer)
+
+
+def _embedded(picture: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
+    """Before and after by figure and by class, and everyone's macro-F1."""
+    models, first = page.figures.models, page.taxonomy.classes[0]
+
+    def group(label: str, figure_of: Callable[[ModelScores], Estimate], names: Sequence[str] = page.main) -> BarGroup:
+        return BarGroup(label, tuple((styles[name], figure_of(models[name])) for name in names))
+
+    overall = [
+        group("Accuracy", lambda m: m.accuracy),
+        group("Macro-F1", lambda m: m.macro_f1),
+        group(f"{first.label} recall", lambda m: m.per_class[first.name].recall),
+    ]
+    if all(models[name].event is not None for name in page.main):
+        overall += [group("Any event found", _event_recall), group("False alarms", _false_alarms)]
+    charts = [
+        ("The main figures", bars_svg("Before and after", overall)),
+        ("F1 by class", bars_svg("F1 by class", [group(c.label, _f1_of(c.name)) for c in page.taxonomy.classes])),
+    ]
+    if len(models) > len(page.main):
+        everyone = [group(formats.short(name, 16), lambda m: m.macro_f1, [name]) for name in models]
+        charts.append(("Macro-F1 beside the others", bars_svg("Macro-F1 of every model", everyone)))
+    return charts
+
+
+def _f1_of(name: str) -> Callable[[ModelScores], Estimate]:
+    return lambda model: model.per_class[name].f1
+
+
+def _event_recall(model: ModelScores) -> Estimate:
+    return undefined(model.n) if model.event is None else model.event.recall
+
+
+def _false_alarms(model: ModelScores) -> Estimate:
+    return undefined(model.n) if model.event is None else model.event.false_positive_rate

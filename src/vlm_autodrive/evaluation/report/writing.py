@@ -1,0 +1,119 @@
+"""The report: one HTML page without a network, the same figures as JSON, and the short of it as Markdown."""
+
+from pathlib import Path
+
+from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
+from vlm_autodrive.artifacts.folders import input_key, making, write_text
+from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
+from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
+from vlm_autodrive.evaluation.report.examples import make_examples
+from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, verdict
+from vlm_autodrive.evaluation.report.markdown import markdown
+from vlm_autodrive.evaluation.report.page import Page, render
+from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores, PairScores
+from vlm_autodrive.evaluation.settings import ReportSettings
+from vlm_autodrive.metrics.long_video_search import LongVideoSearch, read_long_videos
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import Prediction, Record, read_jsonl
+
+HTML_FILE = "report.html"
+JSON_FILE = "report.json"
+MARKDOWN_FILE = "report.md"
+
+
+class Report(Record):
+    """The content of ``report.json``: what stands at the page's head, the comparison, and the search of whole drives.
+
+    ``errors`` are the ids of the clips that the page shows as worth watching. ``drives`` is None if none were
+    searched; its timelines are pictures on the page, and not named in the file.
+    """
+
+    title: str
+    verdict: str
+    notes: tuple[str, ...]
+    before: str | None
+    after: str | None
+    errors: tuple[str, ...]
+    classes: tuple[str, ...]
+    n: int
+    unlabelled: int
+    class_counts: dict[str, int]
+    clusters: int
+    warnings: tuple[str, ...]
+    findings: tuple[Diagnostic, ...] = ()
+    models: dict[str, ModelScores]
+    pairs: tuple[PairScores, ...]
+    drives: LongVideoSearch | None
+
+
+def write_report(
+    comparison: Path,
+    out: Path,
+    settings: ReportSettings,
+    reporter: Reporter = SILENT,
+    *,
+    drives: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write ``report.html``, which needs no other file and no network, ``report.json`` and ``report.md`` beside it.
+
+    Args:
+        comparison: What ``compare`` made.
+        out: The folder to write.
+        settings: Title, notes and examples.
+        reporter: Hears of the progress.
+        drives: What a search of whole drives made, to be shown too.
+        overwrite: Replace another result at ``out``.
+    """
+    inputs = {"comparison": comparison}
+    input_key(comparison, "comparison")
+    if drives is not None:
+        inputs["drives"] = drives
+        input_key(drives, "drives")
+    with making(out, "report", inputs, settings, overwrite=overwrite) as folder:
+        if folder is None:
+            return out
+        figures, taxonomy, clips = read_comparison(comparison), read_taxonomy(comparison), read_clips(comparison)
+        predictions = {
+            name: {p.clip_id: p for p in read_jsonl(comparison / predictions_file(name), Prediction)}
+            for name in figures.models
+        }
+        before, after = before_and_after(figures)
+        errors, examples = make_examples(
+            clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
+        )
+        searched = None if drives is None else read_long_videos(drives)
+        page = Page(
+            title=settings.title,
+            verdict=verdict(figures, taxonomy),
+            notes=(*settings.notes, *data_notes(clips, figures)),
+            before=before,
+            after=after,
+            figures=figures,
+            taxonomy=taxonomy,
+            cells=confusion_lists(clips, predictions, taxonomy, comparison, settings.clips_listed),
+            flips=flip_lists(figures, clips, predictions, taxonomy, comparison, settings.clips_listed),
+            errors=errors,
+            examples=examples,
+            drives=searched,
+            timelines=[] if drives is None or searched is None else [drives / name for name in searched.timelines],
+        )
+        report = Report(
+            title=page.title,
+            verdict=page.verdict,
+            notes=page.notes,
+            before=before,
+            after=after,
+            errors=tuple(example.clip_id for example in errors),
+            drives=searched,
+            **dict(figures),
+        )
+        write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"drives": {"timelines"}}) + "\n")
+        write_text(folder / MARKDOWN_FILE, markdown(page.title, page.verdict, page.notes, figures, taxonomy))
+        write_text(folder / HTML_FILE, render(page))
+    return out
+
+
+def read_report(path: Path) -> Report:
+    """The figures of a finished report."""
+    return Report.model_validate_json(path.read_text(encoding="utf-8"))

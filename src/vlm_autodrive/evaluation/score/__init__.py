@@ -1,0 +1,1 @@
+"""Scores: clips joined with predictions, and what follows from them."""

@@ -1,0 +1,154 @@
+"""The figures that rest on probabilities: curves, areas, calibration.
+
+A clip without probabilities counts as wrong here too. In a ranking it stands below all others if it is positive, and
+above all others if it is not: the worst place that it could have been given, so that no model gains by staying silent.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.metrics.abstention import risk_coverage
+from vlm_autodrive.metrics.calibration import (
+    CalibrationScores,
+    at_temperature,
+    calibration_estimates,
+    fit_temperature,
+    temperature_warning,
+)
+from vlm_autodrive.metrics.curves import RankingScores, ranking
+from vlm_autodrive.records import Prediction, Taxonomy, Verdict
+
+ANY_EVENT = "any_event"
+_ABOVE_ALL, _BELOW_ALL = 2.0, -1.0
+_SLACK = 1e-3
+
+Floats = NDArray[np.float64]
+
+
+def ranking_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, RankingScores]:
+    """How well probabilities rank, for each class and any event; empty without probabilities.
+
+    Raises:
+        UserError: If probabilities are of several kinds, or are none.
+    """
+    probabilities, given = probabilities_of(cases.predictions[model], cases.taxonomy, model)
+    if not given.any():
+        return {}
+    truths = _truths(cases.truths, cases.taxonomy)
+    last = len(cases.taxonomy.names) - 1
+    wanted = {name: (probabilities[:, k], truths == k) for k, name in enumerate(cases.taxonomy.names)}
+    wanted[ANY_EVENT] = probabilities[:, :last].sum(axis=1), truths != last
+    return {
+        name: ranking(
+            np.where(given, scores, np.where(positive, _BELOW_ALL, _ABOVE_ALL)),
+            positive,
+            cases.clusters,
+            resamples=settings.resamples,
+            seed=settings.seed,
+        )
+        for name, (scores, positive) in wanted.items()
+        if positive.any()
+    }
+
+
+def calibration_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> CalibrationScores | None:
+    """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities.
+
+    Raises:
+        UserError: If probabilities are of several kinds, here or on the validation clips, or are none.
+    """
+    predictions = cases.predictions[model]
+    validation = cases.validation.get(model, ())
+    probabilities, given = probabilities_of(predictions, cases.taxonomy, model)
+    if not given.any():
+        return None
+    source = _source([p.verdict for p in (*predictions, *(said for _, said in validation))], model)
+    truths = _truths(cases.truths, cases.taxonomy)
+    clusters = [cluster for cluster, has in zip(cases.clusters, given, strict=True) if has]
+    how = {"resamples": settings.resamples, "seed": settings.seed}
+
+    fitted_on, fit_given = probabilities_of([prediction for _, prediction in validation], cases.taxonomy, model)
+    fit_truths = _truths([str(clip.event_class) for clip, _ in validation], cases.taxonomy)
+    count = int(fit_given.sum())
+    temperature, scaled = None, None
+    if count:
+        temperature = fit_temperature(fitted_on[fit_given], fit_truths[fit_given])
+        cooled = at_temperature(probabilities[given], temperature)
+        scaled = calibration_estimates(cooled, truths[given], clusters, **how)
+    confidence = np.where(given, probabilities.max(axis=1), _BELOW_ALL)
+    curve, area = risk_coverage(confidence, given & (probabilities.argmax(axis=1) == truths), cases.clusters, **how)
+    return CalibrationScores(
+        n=int(given.sum()),
+        without=int((~given).sum()),
+        source=source,
+        plain=calibration_estimates(probabilities[given], truths[given], clusters, **how),
+        temperature=temperature,
+        validation_clips=count,
+        scaled=scaled,
+        risk_coverage=curve,
+        aurc=area,
+        warning=temperature_warning(temperature, fit_truths[fit_given]) if validation else "",
+    )
+
+
+def _truths(names: Iterable[str], taxonomy: Taxonomy) -> NDArray[np.intp]:
+    place = {name: index for index, name in enumerate(taxonomy.names)}
+    return np.array([place[name] for name in names], dtype=np.intp)
+
+
+def probabilities_of(
+    predictions: Iterable[Prediction], taxonomy: Taxonomy, model: str, control: str = ""
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Probabilities by clip and class, summing to 1, and which clips have any; the others' rows are 0.
+
+    Votes that name no class leave a sum below 1; the rest is shared out in proportion. Where no vote names one, there
+    are no probabilities.
+
+    Args:
+        predictions: One for each clip.
+        taxonomy: The classes.
+        model: Whose they are.
+        control: The control on which they are looked for; by default the true footage.
+
+    Raises:
+        UserError: If probabilities are of several kinds, or are none.
+    """
+    said = [(p.clip_id, p.controls.get(control) if control else p.verdict) for p in predictions]
+    verdicts = [verdict for _, verdict in said if verdict is not None]
+    _source(verdicts, model)
+    rows = np.zeros((len(said), len(taxonomy.names)))
+    for row, (clip_id, verdict) in zip(rows, said, strict=True):
+        if verdict is not None and verdict.probabilities is not None:
+            row[:] = _row(verdict.probabilities, taxonomy, f"{model}'s prediction for {clip_id}")
+    sums = rows.sum(axis=1)
+    given = sums > 0
+    rows[given] /= sums[given, None]
+    return rows, given
+
+
+def _row(found: Mapping[str, float], taxonomy: Taxonomy, where: str) -> list[float]:
+    missing = [name for name in taxonomy.names if name not in found]
+    values = [found[name] for name in taxonomy.names if name in found]
+    if missing or not all(0 <= value <= 1 for value in values) or sum(values) > 1 + _SLACK:
+        fault = f"leave out {missing[0]}" if missing else f"are {', '.join(f'{value:g}' for value in values)}"
+        raise UserError(
+            f"the probabilities in {where} {fault}; they must be numbers from 0 to 1, one for each class, that sum to "
+            "1. Evaluate the model anew."
+        )
+    return values
+
+
+def _source(verdicts: Iterable[Verdict], model: str) -> str:
+    """The one kind of probability that a model's verdicts hold."""
+    sources = {verdict.probability_source or "unknown" for verdict in verdicts if verdict.probabilities is not None}
+    if len(sources) > 1:
+        raise UserError(
+            f"the probabilities of {model} are of several kinds ({', '.join(sorted(sources))}), which must not be "
+            "mixed; evaluate it anew, all clips in the same way."
+        )
+    return next(iter(sources), "")

@@ -1,0 +1,45 @@
+"""How far a model's figures hang on the wording of the prompt."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vlm_autodrive.evaluation.score.records import PromptScores
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.metrics import classification
+from vlm_autodrive.metrics.intervals import Estimate, Statistic, cluster_bootstrap, cluster_sums, share
+from vlm_autodrive.models.prompts import MAIN
+
+
+def prompt_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, PromptScores]:
+    """The figures under each prompt, ``main`` first; empty where only one was asked."""
+    predictions = cases.predictions[model]
+    others = list(dict.fromkeys(name for prediction in predictions for name in prediction.prompt_variants))
+    if not others:
+        return {}
+    answers: dict[str, list[str | None]] = {MAIN: cases.answers(model)}
+    for name in others:
+        said = [prediction.prompt_variants.get(name) for prediction in predictions]
+        answers[name] = [None if verdict is None else verdict.event_class for verdict in said]
+    return {name: _scores(cases, given, settings) for name, given in answers.items()}
+
+
+def _scores(cases: EvaluationSamples, answers: Sequence[str | None], settings: CompareSettings) -> PromptScores:
+    tables = classification.one_hot_confusion(cases.truths, answers, cases.taxonomy.names)
+    per_cluster = cluster_sums(tables, cases.clusters)
+
+    def figure(statistic: Statistic, n: int) -> Estimate:
+        return cluster_bootstrap(per_cluster, statistic, n, resamples=settings.resamples, seed=settings.seed)
+
+    def proportion(hits: list[bool]) -> Estimate:
+        return share(np.array(hits), cases.clusters, settings.resamples, settings.seed)
+
+    return PromptScores(
+        accuracy=proportion([answer == truth for answer, truth in zip(answers, cases.truths, strict=True)]),
+        macro_f1=figure(classification.macro_f1, len(answers)),
+        first_class_f1=figure(
+            lambda totals: classification.f1(totals)[..., 0], cases.truths.count(cases.taxonomy.names[0])
+        ),
+        unparseable=proportion([answer is None for answer in answers]),
+    )

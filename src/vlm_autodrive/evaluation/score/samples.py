@@ -1,0 +1,283 @@
+"""Clips, their clusters, and each model's predictions, joined by clip id and checked to fit together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy
+from vlm_autodrive.artifacts.folders import input_key, read_provenance
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.judge.judgements import Judgements, read_judgements
+from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks
+from vlm_autodrive.evaluation.score.references import read_references
+from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
+
+
+@dataclass(frozen=True)
+class EvaluationSamples:
+    """The labelled clips and what every model said of them, in one order.
+
+    Attributes:
+        taxonomy: The classes.
+        clips: The labelled clips.
+        unlabelled: How many further clips have no known class.
+        clusters: The cluster of each clip, numbered from 0.
+        predictions: Of each model, one for each clip.
+        repeated: Clips that a model's file has several answers for, by model; where they differ, none counts.
+        leaks: What the clips share with others, as found when each model was asked.
+        validation: Labelled validation clips with a model's prediction for each, by model.
+        ahead: Labelled windows that end before an event, with a model's prediction for each, by model.
+        references: Reference traces by clip id.
+        judgements: What a judge thinks of a model's traces, by model.
+    """
+
+    taxonomy: Taxonomy
+    clips: tuple[Clip, ...]
+    unlabelled: int
+    clusters: tuple[int, ...]
+    predictions: Mapping[str, tuple[Prediction, ...]]
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    leaks: Mapping[str, Leaks] = field(default_factory=dict)
+    validation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
+    ahead: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    judgements: Mapping[str, Judgements] = field(default_factory=dict)
+
+    @property
+    def truths(self) -> list[str]:
+        """The true class of each clip."""
+        return [str(clip.event_class) for clip in self.clips]
+
+    def answers(self, model: str) -> list[str | None]:
+        """The class that a model's direct verdict names for each clip."""
+        return [prediction.verdict.event_class for prediction in self.predictions[model]]
+
+
+def read_evaluation_samples(
+    predictions: Mapping[str, Path],
+    *,
+    validation: Mapping[str, Path] | None = None,
+    ahead: Mapping[str, Path] | None = None,
+    references: Path | None = None,
+    judgements: Mapping[str, Path] | None = None,
+) -> EvaluationSamples:
+    """Read the predictions of several models.
+
+    Args:
+        predictions: Each model's predictions.
+        validation: Those of the same models on validation clips, to fit a temperature on.
+        ahead: Those of the same models on windows that end before an event.
+        references: A supervision set whose reasoning is what traces are measured against.
+        judgements: What `judge` made of a model's traces.
+
+    Raises:
+        UserError: If there are none, the models were not asked about the very same clips, or a file that was changed
+            by hand does not fit: a clip without an answer, an answer without a clip, a class that does not exist.
+    """
+    if not predictions:
+        raise UserError("there are no predictions to compare; evaluate at least one model first.")
+    for folder in predictions.values():
+        input_key(folder, "predictions")
+    first, *others = predictions
+    clips = read_clips(predictions[first])
+    taxonomy = read_taxonomy(predictions[first])
+    for name in others:
+        _refuse_other_clips(first, clips, name, read_clips(predictions[name]))
+        if read_taxonomy(predictions[name]) != taxonomy:
+            raise UserError(f"{name} and {first} were asked with different classes; evaluate them with the same.")
+    labelled = tuple(clip for clip in clips if clip.event_class is not None)
+    if not labelled:
+        raise UserError(f"none of the clips in {predictions[first]} has a known class; there is nothing to score.")
+    _refuse_unknown_labels(predictions[first], labelled, taxonomy)
+    by_model, repeated = {}, {}
+    for name, folder in predictions.items():
+        by_clip, repeated[name] = _read_answers(folder, name, clips, taxonomy)
+        by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
+    return EvaluationSamples(
+        taxonomy,
+        labelled,
+        len(clips) - len(labelled),
+        tuple(clusters_of(labelled)),
+        by_model,
+        repeated={name: ids for name, ids in repeated.items() if ids},
+        leaks={name: read_leaks(folder) for name, folder in predictions.items()},
+        validation=_read_validation(validation or {}, predictions, taxonomy, labelled),
+        ahead=_read_ahead(ahead or {}, predictions, taxonomy),
+        references={} if references is None else _references_for(labelled, references),
+        judgements=_read_judgements(judgements or {}, predictions),
+    )
+
+
+def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
+    """The reference traces, refused where none is of a clip that was asked about."""
+    references = read_references(supervision)
+    if not any(clip.clip_id in references for clip in clips):
+        raise UserError(
+            f"{supervision} holds reasoning about none of these clips; `supervise` writes texts for training and "
+            "validation clips alone, so evaluate the validation split to measure traces against them."
+        )
+    return references
+
+
+def _read_validation(
+    folders: Mapping[str, Path], predictions: Mapping[str, Path], taxonomy: Taxonomy, tested: Sequence[Clip]
+) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
+    """Each model's answers on validation clips, refused where a clip is tested too."""
+    found = {}
+    tested_ids = {clip.clip_id for clip in tested}
+    for name, folder in folders.items():
+        pairs = _read_further(folder, name, predictions, taxonomy)
+        both = [clip.clip_id for clip, _ in pairs if clip.clip_id in tested_ids]
+        if both:
+            raise UserError(
+                f"{folder} holds clips that are tested too, such as {both[0]}; what is fitted there would be fitted "
+                "on the test. Evaluate the validation split instead."
+            )
+        found[name] = pairs
+    return found
+
+
+def _read_ahead(
+    folders: Mapping[str, Path], predictions: Mapping[str, Path], taxonomy: Taxonomy
+) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
+    """Each model's answers on windows that end before an event, refused where they are no such windows."""
+    found = {}
+    for name, folder in folders.items():
+        found[name] = _read_further(folder, name, predictions, taxonomy)
+        if not any(ANTICIPATION in clip.metadata for clip, _ in found[name]):
+            raise UserError(
+                f"the clips of {folder} are no windows that end before an event; make them with anticipation_s."
+            )
+    return found
+
+
+def _read_judgements(folders: Mapping[str, Path], predictions: Mapping[str, Path]) -> dict[str, Judgements]:
+    """What a judge thinks of each model's traces."""
+    for name, folder in folders.items():
+        _refuse_unknown_name(folder, name, predictions)
+    return {name: read_judgements(folder, predictions[name]) for name, folder in folders.items()}
+
+
+def _refuse_unknown_name(folder: Path, name: str, predictions: Mapping[str, Path]) -> None:
+    if name not in predictions:
+        raise UserError(f"{folder} is given for {name}, of which there are no predictions; name it as in the others.")
+
+
+def _read_further(
+    folder: Path, name: str, predictions: Mapping[str, Path], taxonomy: Taxonomy
+) -> tuple[tuple[Clip, Prediction], ...]:
+    """Labelled clips beside the tested ones, with the same model's answer for each."""
+    _refuse_unknown_name(folder, name, predictions)
+    input_key(folder, "predictions")
+    if read_taxonomy(folder) != taxonomy:
+        raise UserError(f"{name} was asked with other classes in {folder}; evaluate it with the same.")
+    if _asked_model(folder) != _asked_model(predictions[name]):
+        raise UserError(
+            f"{folder} holds answers of another model than {predictions[name]}, though both are given for {name}; "
+            "give those of the same model."
+        )
+    clips = read_clips(folder)
+    by_clip, _ = _read_answers(folder, name, clips, taxonomy)
+    pairs = tuple((clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None)
+    _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
+    return pairs
+
+
+def _asked_model(folder: Path) -> tuple[str, object]:
+    """The name of the model whose answers a folder holds, and the key that tells it from others of that name."""
+    said = next(iterate_jsonl(folder / PREDICTIONS_FILE, Prediction), None)
+    return "" if said is None else said.model, read_provenance(folder).settings.get("model_key")
+
+
+def _read_answers(
+    folder: Path, name: str, clips: Sequence[Clip], taxonomy: Taxonomy
+) -> tuple[dict[str, Prediction], tuple[str, ...]]:
+    """One answer for each clip, and the clips that have several lines.
+
+    Of lines that say the same, one counts; of lines that do not, nobody knows which is meant, so the clip counts as
+    failed.
+    """
+    by_clip: dict[str, Prediction] = {}
+    repeated: dict[str, None] = {}
+    for prediction in read_predictions(folder):
+        known = by_clip.setdefault(prediction.clip_id, prediction)
+        if known is not prediction:
+            repeated[prediction.clip_id] = None
+            if _answer(known) != _answer(prediction):
+                by_clip[prediction.clip_id] = _undecided(known)
+    missing = [clip.clip_id for clip in clips if clip.clip_id not in by_clip]
+    if missing:
+        raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
+    strange = sorted(set(by_clip) - {clip.clip_id for clip in clips})
+    if strange:
+        raise UserError(
+            f"{folder} has a prediction for {strange[0]}, which is none of its clips; take that line out, or evaluate "
+            f"{name} anew."
+        )
+    for prediction in by_clip.values():
+        said = (prediction.verdict, *prediction.controls.values(), *prediction.prompt_variants.values())
+        for event_class in [verdict.event_class for verdict in said] + [
+            prediction.reasoning.event_class if prediction.reasoning else None
+        ]:
+            if event_class is not None and event_class not in taxonomy.names:
+                raise UserError(
+                    f"{folder} answers {event_class!r} for {prediction.clip_id}, but the classes are "
+                    f"{', '.join(taxonomy.names)}; evaluate {name} anew."
+                )
+    return by_clip, tuple(repeated)
+
+
+def _answer(prediction: Prediction) -> tuple[object, ...]:
+    """What is scored of a prediction: all but how long it took."""
+    return tuple(value for key, value in prediction if key != "latency_s")
+
+
+def _undecided(prediction: Prediction) -> Prediction:
+    reason = "there are several answers that differ"
+    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason=reason)
+    return prediction.model_copy(update={"verdict": failed, "reasoning": None, "prompt_variants": {}, "controls": {}})
+
+
+def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxonomy) -> None:
+    strange = [clip for clip in clips if clip.event_class not in taxonomy.names]
+    if strange:
+        raise UserError(
+            f"{folder} labels {strange[0].clip_id} {strange[0].event_class!r}, but the classes are "
+            f"{', '.join(taxonomy.names)}; correct the label or the classes."
+        )
+
+
+def clusters_of(clips: Sequence[Clip]) -> list[int]:
+    """Number the independent groups of clips: those that share a group or a triplet belong together."""
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            node = parent[node]
+        return node
+
+    for clip in clips:
+        if clip.triplet_id is not None:
+            parent[root(f"triplet {clip.triplet_id}")] = root(f"group {clip.group_id}")
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(root(f"group {clip.group_id}"), len(numbers)) for clip in clips]
+
+
+def _refuse_other_clips(first: str, clips: Sequence[Clip], name: str, others: Sequence[Clip]) -> None:
+    ours, theirs = ({clip.clip_id: _meaning(clip) for clip in group} for group in (clips, others))
+    if set(ours) != set(theirs):
+        odd = sorted(set(ours) ^ set(theirs))
+        raise UserError(
+            f"{name} and {first} were not asked about the same clips ({len(odd)} differ, such as {odd[0]}); "
+            "evaluate both on the same clip set and split."
+        )
+    changed = [clip_id for clip_id, meaning in ours.items() if theirs[clip_id] != meaning]
+    if changed:
+        raise UserError(
+            f"{name} and {first} saw different labels or windows for {changed[0]}; evaluate both on the same clip set."
+        )
+
+
+def _meaning(clip: Clip) -> tuple[object, ...]:
+    return (clip.video_id, clip.start_s, clip.end_s, clip.event_class, clip.event_time_s)

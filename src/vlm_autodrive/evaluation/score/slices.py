@@ -1,0 +1,205 @@
+"""Figures on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.evaluation.score.probabilities import probabilities_of
+from vlm_autodrive.evaluation.score.records import HardNegativeScores, SliceTest, TripletScores
+from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.metrics.intervals import (
+    Estimate,
+    Ratio,
+    bootstrap_estimate,
+    cluster_sums,
+    mean,
+    resampled_sums,
+    share,
+)
+from vlm_autodrive.metrics.paired import holm
+from vlm_autodrive.metrics.permutation import slice_p_value
+from vlm_autodrive.records import Clip
+
+_COLUMNS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}
+_FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
+_LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
+
+
+def triplet_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> TripletScores | None:
+    """How matched triplets are told apart; None if no triplet is complete, with each class once."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, clip in enumerate(cases.clips):
+        if clip.triplet_id is not None:
+            members[clip.triplet_id].append(index)
+    truths, answers = cases.truths, cases.answers(model)
+    wanted = sorted(cases.taxonomy.names)
+    complete = [indices for indices in members.values() if sorted(truths[i] for i in indices) == wanted]
+    if not complete:
+        return None
+    all_right = np.array([all(answers[i] == truths[i] for i in indices) for indices in complete])
+    clusters = [cases.clusters[indices[0]] for indices in complete]
+    rows, has = probabilities_of(cases.predictions[model], cases.taxonomy, model)
+    of_first_class = [float(row[0]) if known else None for row, known in zip(rows, has, strict=True)]
+    triplets = [{truths[i]: of_first_class[i] for i in indices} for indices in complete]
+    given = any(p is not None for triplet in triplets for p in triplet.values())
+
+    def mean_of(values: Sequence[float | None]) -> Estimate:
+        known = [(value, cluster) for value, cluster in zip(values, clusters, strict=True) if value is not None]
+        return mean(np.array([value for value, _ in known]), [c for _, c in known], settings.resamples, settings.seed)
+
+    return TripletScores(
+        told_apart=share(all_right, clusters, settings.resamples, settings.seed),
+        first_class_probability={
+            name: mean_of([triplet[name] for triplet in triplets])
+            for name in cases.taxonomy.names
+            if any(triplet[name] is not None for triplet in triplets)
+        },
+        in_order=share(
+            np.array([_falls([triplet[name] for name in cases.taxonomy.names]) for triplet in triplets], dtype=bool),
+            clusters,
+            settings.resamples,
+            settings.seed,
+        )
+        if given
+        else None,
+        steps={
+            f"{one} > {next_one}": mean_of([_fall(triplet[one], triplet[next_one]) for triplet in triplets])
+            for one, next_one in pairwise(cases.taxonomy.names)
+        }
+        if given
+        else {},
+    )
+
+
+def _fall(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after
+
+
+def _falls(probabilities: Sequence[float | None]) -> bool:
+    """Whether each is smaller than the one before; a missing one is a failure, and so it is not."""
+    return all((_fall(one, next_one) or 0.0) > 0 for one, next_one in pairwise(probabilities))
+
+
+def hard_negative_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> HardNegativeScores | None:
+    """False alarms on normal clips that were made to look like an event; None if there are none."""
+    normal = [i for i, clip in enumerate(cases.clips) if clip.event_class == cases.taxonomy.normal.name]
+    hard = [i for i in normal if is_hard_negative(cases.clips[i])]
+    if not hard:
+        return None
+    answers = cases.answers(model)
+
+    def false_positives(indices: list[int]) -> Estimate:
+        hits = np.array([answers[i] in cases.taxonomy.event_names for i in indices], dtype=bool)
+        return share(hits, [cases.clusters[i] for i in indices], settings.resamples, settings.seed)
+
+    return HardNegativeScores(
+        count=len(hard),
+        share=len(hard) / len(normal),
+        false_positives=false_positives(hard),
+        false_positives_elsewhere=false_positives([i for i in normal if i not in set(hard)]),
+    )
+
+
+def slice_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, dict[str, Estimate]]:
+    """Accuracy by each field and each of its values that has enough clips."""
+    right = _right(cases, model)
+    by_field: dict[str, dict[str, Estimate]] = {}
+    for field, value, indices in _slices(cases, settings):
+        clusters = [cases.clusters[i] for i in indices]
+        by_field.setdefault(field, {})[value] = share(right[indices], clusters, settings.resamples, settings.seed)
+    return by_field
+
+
+def slice_tests(cases: EvaluationSamples, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
+    """Every slice against the rest, adjusted for their number."""
+    right, clusters = _right(cases, model), cases.clusters
+    having = {field: np.array([bool(slice_value(clip, field)) for clip in cases.clips]) for field in _FIELDS}
+    tested: list[tuple[str, str]] = []
+    columns = []
+    for field, value, indices in _slices(cases, settings):
+        inside = np.zeros(len(right), dtype=bool)
+        inside[indices] = True
+        outside = having[field] & ~inside
+        if outside.sum() >= settings.smallest_slice:
+            tested.append((field, value))
+            columns.append(np.column_stack([inside & right, inside, outside & right, outside]))
+    if not tested:
+        return ()
+    per_cluster = cluster_sums(np.stack(columns, axis=1).astype(np.float64), clusters)
+    totals = resampled_sums(per_cluster, settings.resamples, settings.seed)
+    figures, p_values = [], []
+    for k in range(len(tested)):
+        table = per_cluster[:, k]
+        difference = float(_difference(table.sum(axis=0)[None])[0])
+        bearing = int(min((table[:, 1] > 0).sum(), (table[:, 3] > 0).sum()))
+        n, drawn = int(table[:, 1].sum()), _difference(totals[:, k])
+        figures.append(bootstrap_estimate(difference, drawn, bearing, n, proportion=False))
+        counts = table[table[:, [1, 3]].any(axis=1)].astype(np.int64)
+        p_values.append(slice_p_value(counts[:, :2], counts[:, 2:], seed=settings.seed))
+    return tuple(
+        SliceTest(field=field, value=value, difference=figure, p_value=p, p_holm=adjusted)
+        for (field, value), figure, p, adjusted in zip(tested, figures, p_values, holm(p_values), strict=True)
+    )
+
+
+def slice_value(clip: Clip, field: str) -> str:
+    """A clip's value in a field; empty if it has none."""
+    if field == "family":
+        return _family(clip)
+    if field == "ego":
+        return "" if clip.ego_involved is None else "involved" if clip.ego_involved else "not involved"
+    if field == "source":
+        return clip.source
+    if field == "length":
+        return next(label for end_s, label in _LENGTHS_S.items() if clip.duration_s < end_s)
+    for key in _COLUMNS[field]:
+        if clip.metadata.get(key):
+            return clip.metadata[key]
+    return ""
+
+
+def is_hard_negative(clip: Clip) -> bool:
+    """Whether a clip is a normal one that was made to look like an event."""
+    if clip.scenario is not None:
+        return clip.scenario.hard_negative
+    return clip.metadata.get("hard_negative", "").casefold() in ("true", "1", "yes")
+
+
+def _family(clip: Clip) -> str:
+    """The kind of encounter in the window, the one nearest to the clip's event first."""
+    if clip.scenario is None:
+        return ""
+    inside = [e for e in clip.scenario.encounters if 0 <= e.time_s <= clip.duration_s]
+    if not inside:
+        return "plain_driving"
+    event_time_s = clip.event_time_s
+    if event_time_s is None:
+        return inside[0].family
+    return min(inside, key=lambda encounter: abs(encounter.time_s - event_time_s)).family
+
+
+def _slices(cases: EvaluationSamples, settings: CompareSettings) -> Iterator[tuple[str, str, list[int]]]:
+    """Each field, each of its values that has enough clips, and the places of these clips."""
+    lengths = list(_LENGTHS_S.values())
+    for field in _FIELDS:
+        members: dict[str, list[int]] = defaultdict(list)
+        for index, clip in enumerate(cases.clips):
+            members[slice_value(clip, field)].append(index)
+        members.pop("", None)
+        order: Callable[[str], int | str] = lengths.index if field == "length" else str
+        for value in sorted(members, key=order):
+            if len(members[value]) >= settings.smallest_slice:
+                yield field, value, members[value]
+
+
+def _right(cases: EvaluationSamples, model: str) -> NDArray[np.bool_]:
+    return np.array([answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)])
+
+
+def _difference(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Accuracy inside minus accuracy outside, of rows of right and all clips inside, right and all outside."""
+    return Ratio(0, 1)(totals) - Ratio(2, 3)(totals)

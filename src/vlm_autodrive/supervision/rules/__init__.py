@@ -1,0 +1,1 @@
+"""Rule-based supervision: captions, descriptions, VQA and reasoning from metadata and truth."""

@@ -1,0 +1,157 @@
+"""Reasoning: who is there, the closest moment, how it came to that, the risk, verdict. Short and always of one shape.
+
+A trace must not lean on what the model cannot see. Taught exact gaps and speeds, a model learns to read
+contact off those numbers, and then off its own wrong ones. So distances and speeds are rough, and the
+closest moment stands first, where contact or not is said from the video alone.
+"""
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.records import TAXONOMIES
+from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
+from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
+from vlm_autodrive.supervision.rules.wording import (
+    ego_response,
+    is_vehicle,
+    origin,
+    road_user,
+    rough_closing,
+    rough_distance,
+    sentence,
+    speed,
+)
+
+NO_TIME = "reasoning needs the event's time, which is not known"
+NO_MOTION = "the simulated motion is not known at the cited moments"
+_BEFORE_S = (0.8,)
+_HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
+
+
+class ReasoningAnswer(Answer):
+    """The steps that lead to a verdict, the verdict's code, and the event's time; None without an event."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=10)]
+    verdict: str
+    event_time_s: Seconds | None = None
+
+
+@cache
+def reasoning_shape(codes: tuple[str, ...]) -> type[ReasoningAnswer]:
+    """A :class:`ReasoningAnswer` whose verdict is one of these codes."""
+    one_of: Any = Literal[codes]
+    return create_model("ReasoningAnswer", __base__=ReasoningAnswer, verdict=(one_of, ...))
+
+
+def reasoning_text(answer: ReasoningAnswer) -> str:
+    """The text that the student is taught."""
+    return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)
+
+
+def lacks_time(facts: Facts) -> bool:
+    """Whether a clip shows an event whose time is not known: no reasoning could then end as it must."""
+    return facts.label.is_event and facts.clip.event_time_s is None
+
+
+def reason(facts: Facts) -> ReasoningAnswer | str:
+    """The reasoning by rules, or in plain words why there is none."""
+    lines = _simulated(facts) if facts.scenario is not None else _annotated(facts)
+    if lines is None:
+        return NO_MOTION
+    event_time = facts.clip.event_time_s if facts.label.is_event else None
+    return ReasoningAnswer(
+        steps=tuple(sentence(line) for line in lines), verdict=facts.label.code, event_time_s=event_time
+    )
+
+
+def _simulated(facts: Facts) -> list[str] | None:
+    if facts.meeting is None:
+        return _alone(facts)
+    meeting = facts.meeting
+    moments = [m for m in _moments(facts, meeting.closest_s) if m.gap_m is not None and m.closing_mps is not None]
+    lines = [f"{road_user(meeting)} {'is' if meeting.encounter.side == 'ahead' else 'comes'} {origin(meeting)}"]
+    seen = [(m.time_s, f"gap {rough_distance(m.gap_m or 0)}, {rough_closing(m.closing_mps or 0)}") for m in moments]
+    before, after = _with_bumps(facts, seen, meeting.closest_s)
+    risk = _risk(moments[-1]) if moments else ""
+    response = f"the ego driver {ego_response(meeting)}" if meeting.complete else ""
+    lines += [_closest(meeting), *before, "; ".join(part for part in (risk, response) if part)]
+    lines += [*after, _verdict(facts, meeting.contact)]
+    return [line for line in lines if line]
+
+
+def _alone(facts: Facts) -> list[str] | None:
+    """Plain driving: the vehicle ahead, if there is one, takes the place of the road user."""
+    leads = [(s.lead_gap_m, s.time_s) for s in facts.states if s.lead_gap_m is not None]
+    if not facts.states:
+        return None
+    closest_s = min(leads)[1] if leads else facts.clip.duration_s / 2
+    moments = _moments(facts, closest_s)
+    if leads:
+        seen = [(m.time_s, f"gap {rough_distance(m.lead_gap_m)}") for m in moments if m.lead_gap_m is not None]
+    else:
+        free = "the road ahead is free, " if facts.alone else ""
+        seen = [(m.time_s, f"{free}ego {speed(m.ego_speed_mps)}") for m in moments]
+    before, after = _with_bumps(facts, seen, closest_s)
+    lines = ["a vehicle is ahead" if leads else "no road user to watch" if facts.alone else "a road user is near"]
+    if leads:
+        lines.append(f"[t={closest_s:.1f}] closest: {rough_distance(min(leads)[0])}, no contact")
+    return [*lines, *before, *(["low risk"] if facts.alone else []), *after, _verdict(facts, contact=False)]
+
+
+def _annotated(facts: Facts) -> list[str]:
+    """Real footage: metadata and label alone; no motion is invented."""
+    seen = ", ".join(part for part in (facts.light, facts.weather, facts.scene) if part)
+    lines = [seen] if seen else []
+    if not facts.label.is_event:
+        # In classes of one's own a near miss may well be no event.
+        avoided = "no road user is touched or barely missed" if facts.taxonomy in TAXONOMIES.values() else "no event"
+        return [*lines, avoided, _verdict(facts, contact=False)]
+    whose = {True: "the ego vehicle is involved", False: "the ego vehicle is not involved", None: ""}
+    lines.append(f"[t={facts.clip.event_time_s:.1f}] {facts.label.definition}")
+    lines.append(whose[facts.clip.ego_involved])
+    return [line for line in [*lines, _verdict(facts, contact=False)] if line]
+
+
+def _moments(facts: Facts, closest_s: float) -> list[Moment]:
+    """The moment at a fixed distance before the closest approach; the clip's first if it comes early."""
+    anchor = round(closest_s, 1)
+    times = [round(anchor - before, 1) for before in _BEFORE_S if anchor - before >= 0] or [0.0]
+    return [moment for moment in (facts.moment(t) for t in times if t < anchor) if moment is not None]
+
+
+def _risk(moment: Moment) -> str:
+    gap, rate = moment.gap_m or 0.0, moment.closing_mps or 0.0
+    left = gap / rate if rate > 0.5 else float("inf")
+    if left < _HIGH_RISK_S:
+        return "high risk"
+    return "some risk" if left < _SOME_RISK_S else "low risk"
+
+
+def _closest(meeting: Meeting) -> str:
+    when = f"[t={meeting.closest_s:.1f}]"
+    if meeting.contact:
+        jolt = ", with a jolt" if is_vehicle(meeting) else ""
+        return f"{when} closest: contact{jolt}"
+    return f"{when} closest: {rough_distance(meeting.closest_gap_m)}, no contact"
+
+
+def _with_bumps(facts: Facts, seen: list[tuple[float, str]], closest_s: float) -> tuple[list[str], list[str]]:
+    """What is seen, and the jolt of a speed bump if there was one, in order of time, parted at ``closest_s``."""
+    assert facts.scenario is not None
+    times = [d.time_s for d in facts.scenario.distractions if d.kind == "speed_bump"]
+    bumps = [(t, "a speed bump jolts the camera") for t in times if 0 <= t <= facts.clip.duration_s][:1]
+    cited = sorted([*seen, *bumps])
+    lines = [(time_s, f"[t={time_s:.1f}] {what}") for time_s, what in cited]
+    return [line for t, line in lines if t <= closest_s], [line for t, line in lines if t > closest_s]
+
+
+def _verdict(facts: Facts, contact: bool) -> str:
+    label = facts.label.label
+    if facts.scenario is None or (facts.meeting is None and not facts.alone):
+        return label  # of a meeting before or after the clip it is not known how near it came
+    if contact:
+        return f"contact: {label}"
+    return f"no contact, but barely: {label}" if facts.label.is_event else f"no contact, with room to spare: {label}"

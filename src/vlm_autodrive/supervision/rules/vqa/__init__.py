@@ -1,0 +1,1 @@
+"""Rule-based questions with answers, by topic."""

@@ -1,0 +1,81 @@
+"""Questions that a clip's label and its event's time answer, so that real footage is asked them too.
+
+Each presupposes an event, or asks for one, and is put to every class alike; what is not known of some events is
+left unasked of as large a share of the clips without one.
+"""
+
+import random
+
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD, Question, Times, yes_no
+from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
+
+_THIRDS = ("first", "middle", "last")
+_NO_EVENT_OPTION = "there is no such event"
+
+
+def event_check(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Whether there is an event, asked for or against by a toss, so that the answers are balanced."""
+    del times
+    if rng.random() < 0.5:
+        return Question(yes_no(facts.label.is_event))
+    return Question(yes_no(not facts.label.is_event), wording="no_event_check")
+
+
+def event_time(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """When the event happens."""
+    del rng, times
+    if not facts.label.is_event:
+        return Question(NO_EVENT)
+    return None if facts.clip.event_time_s is None else Question(seconds(facts.clip.event_time_s))
+
+
+def event_half(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """In which half of the clip it is."""
+    del rng, times
+    if not facts.label.is_event:
+        return Question(NO_EVENT)
+    if facts.clip.event_time_s is None:
+        return None
+    return Question("The first." if facts.clip.event_time_s < facts.clip.duration_s / 2 else "The second.")
+
+
+def event_third(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """In which third of the clip it is, to be chosen."""
+    del times
+    options = [*_THIRDS, _NO_EVENT_OPTION, CANNOT_BE_TOLD]
+    rng.shuffle(options)
+    values = {"options": ", ".join(options)}
+    if not facts.label.is_event:
+        return Question(_NO_EVENT_OPTION, values)
+    if facts.clip.event_time_s is None:
+        return None
+    third = min(int(3 * facts.clip.event_time_s / facts.clip.duration_s), 2)
+    return Question(_THIRDS[max(third, 0)], values)
+
+
+def event_before(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Whether it is before, or after, a second that was drawn without it."""
+    if not times:
+        return None
+    time_s = rng.choice(times)
+    before = rng.random() < 0.5
+    wording = None if before else "event_after"
+    values = {"t": seconds(time_s)}
+    if not facts.label.is_event:
+        return Question(NO_EVENT, values, wording)
+    event_s = facts.clip.event_time_s
+    if event_s is None:
+        return None
+    return Question(yes_no(event_s < time_s if before else event_s > time_s), values, wording)
+
+
+def ego_involved(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+    """Whether the ego vehicle has a part in it, asked for or against by a toss."""
+    del times
+    wording = None if rng.random() < 0.5 else "others_only"
+    if not facts.label.is_event:
+        return Question(NO_EVENT, wording=wording)
+    if facts.clip.ego_involved is None:
+        return None
+    return Question(yes_no(facts.clip.ego_involved == (wording is None)), wording=wording)

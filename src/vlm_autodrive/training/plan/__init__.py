@@ -1,0 +1,1 @@
+"""The plan: tokens, frames and memory, counted before anything is trained."""
