@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from steps import sampling_of
 
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.models import Encoder, load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.logs import LOG_FILE, StepRecord
-from vlm_autodrive.training.settings import TrainSettings
 
 VIDEO_TOKENS, ITEMS, ITEM_TOKENS = 520, 8, 50
 RATE, WINDOW_S = 30, 4

@@ -22,7 +22,7 @@ import numpy as np
 from docs_table import write_table
 from machine import processor_name
 
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.evaluation.predict.running import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
@@ -127,9 +127,7 @@ def measure(folder: str, answer: str) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
     begun = time.perf_counter()
-    from vlm_autodrive.evaluation.comparing import compare
-    from vlm_autodrive.evaluation.report.writing import write_report
-    from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
+    from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 
     root = Path(folder)
     compare({model: root / model for model in SKILLS}, root / "comparison", CompareSettings())

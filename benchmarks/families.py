@@ -21,30 +21,22 @@ from docs_table import write_table
 from machine import processor_name
 from transformers import logging
 
-from vlm_autodrive.artifacts.files import read_clips, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
-from vlm_autodrive.datasets.importing import import_dataset
-from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
-from vlm_autodrive.evaluation.predict.running import evaluate
+from vlm_autodrive.artifacts import making, read_clips, write_clips
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.datasets import ImportSettings, import_dataset
+from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare, evaluate
+from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.evaluation.score.records import Comparison
-from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
-from vlm_autodrive.metrics.intervals import Estimate
-from vlm_autodrive.models import tiny
-from vlm_autodrive.models.loading import ModelCard, write_card
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT, verdict_prompt
+from vlm_autodrive.metrics import Estimate
+from vlm_autodrive.models import SYSTEM_PROMPT, ModelCard, tiny, verdict_prompt, write_card
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.simulation.dataset import simulate
-from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.supervising import supervise
+from vlm_autodrive.simulation import SimulateSettings, simulate
+from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.logs import LOG_FILE
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 FRAMES, WINDOW_S, BEHIND_S = 4, 1.2, 0.2  # windows begin so long behind the event, and all frames show what came of it
 VIDEO_S = 6.0

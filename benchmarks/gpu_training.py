@@ -34,18 +34,17 @@ from steps import (
 )
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, default_device
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
-from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.loading import LoadedModel, ModelCard, default_device
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.progress import SILENT
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.attention import choose_attention, use_flex
 from vlm_autodrive.training.batching import TrainBatch
 from vlm_autodrive.training.loop import make_gradients
 from vlm_autodrive.training.optimizers import build_optimizers, take_step
 from vlm_autodrive.training.parts import prepare_model
-from vlm_autodrive.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(learning_rate=1e-6, schedule="constant", gradient_checkpointing=True)
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0}

@@ -24,7 +24,8 @@ import av
 import numpy as np
 from docs_table import write_table
 
-from vlm_autodrive.artifacts.files import read_data_sets, read_issues, read_videos
+from vlm_autodrive.artifacts import read_data_sets, read_videos
+from vlm_autodrive.artifacts.files import read_issues
 
 _FAULTS = {
     3: {"class": "colision"},

@@ -17,11 +17,18 @@ import numpy as np
 from docs_table import write_table
 from numpy.typing import NDArray
 
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.calibration import at_temperature, calibration_error, calibration_estimates, equal_mass_bins
-from vlm_autodrive.metrics.curves import ranking
-from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, share
-from vlm_autodrive.metrics.paired import paired_difference
+from vlm_autodrive.metrics import (
+    Estimate,
+    at_temperature,
+    calibration_estimates,
+    classification,
+    cluster_bootstrap,
+    cluster_sums,
+    paired_difference,
+    ranking,
+    share,
+)
+from vlm_autodrive.metrics.calibration import calibration_error, equal_mass_bins
 
 DOCS = Path(__file__).parents[1] / "docs" / "statistics.md"
 MIXES = {"10/15/75 %": (0.10, 0.15, 0.75), "balanced": (1 / 3, 1 / 3, 1 / 3)}

@@ -16,15 +16,12 @@ import torch
 from docs_table import write_table
 from machine import processor_name
 
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, Encoder, LoadedModel, ModelCard, Prefix, load_model
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
-from vlm_autodrive.models.encoding import Encoder
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.loading import TINY_BASE, LoadedModel, ModelCard, load_model
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
-from vlm_autodrive.models.video_format import Prefix
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 
 def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:

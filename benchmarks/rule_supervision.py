@@ -21,7 +21,7 @@ from pathlib import Path
 from docs_table import write_table
 from machine import processor_name
 
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of

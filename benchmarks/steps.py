@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Prefix
 from vlm_autodrive.models.tiny import train_tokenizer
-from vlm_autodrive.models.video_format import Prefix
 from vlm_autodrive.training.attention import Attention
 from vlm_autodrive.training.batching import TrainBatch, fill_rows
 from vlm_autodrive.training.prefix_sharing import ItemTokens, SharedRow, join_rows, pad_rows, share_prefix
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 PATCH, MERGE = 14, 2
 FRAMES, INTERVAL_S = 16, 0.25

@@ -35,14 +35,13 @@ from transformers import (
     logging,
 )
 
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, load_model
+from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.progress import SILENT
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.loop import make_gradients
 from vlm_autodrive.training.optimizers import build_optimizers, take_step
 from vlm_autodrive.training.parts import prepare_model
-from vlm_autodrive.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(precision="fp32", schedule="constant", learning_rate=1e-4, warmup_fraction=0.0)
 ROW_TOKENS = 8192  # the Trainer's rows of one forward pass have no more tokens together; the rest accumulates

@@ -27,9 +27,7 @@ from machine import processor_name
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import FrameCache, SamplingSettings, read_frames
 
 if TYPE_CHECKING:
     import torch

@@ -35,19 +35,17 @@ from tests.supervision.served_world import data_of, honest, served_settings, wan
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
 from tests.training.supervision_set import make_items
-from vlm_autodrive.artifacts.files import QUESTIONS_FILE, SAMPLES_FILE, read_clips, read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.clips.building import build_clips, cut_clips
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
-from vlm_autodrive.datasets.importing import import_dataset
-from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.detection.detecting import detect, detect_with_engine
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, read_clips, read_samples, write_clips
+from vlm_autodrive.artifacts.files import QUESTIONS_FILE
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.datasets import ImportSettings, import_dataset
+from vlm_autodrive.detection import DetectSettings, detect
+from vlm_autodrive.detection.detecting import detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
-from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare
-from vlm_autodrive.evaluation.judge.grading import judge
-from vlm_autodrive.evaluation.predict.running import evaluate
-from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings, JudgeSettings
+from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, JudgeSettings, compare, evaluate, judge
+from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.records import (
     ANTICIPATION,
     DEFAULT_TAXONOMY,
@@ -62,14 +60,12 @@ from vlm_autodrive.records import (
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.drives import draw_drive
-from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.supervising import supervise
+from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.logs import LOG_FILE
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "pins" / "data"

@@ -13,22 +13,18 @@ import shutil
 from pathlib import Path
 
 import torch
-from vlm_autodrive.artifacts.folders.folders.files import read_samples
 
+from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.cli.console import make_reporter
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
-from vlm_autodrive.models.loading import TINY_BASE, ModelCard, load_model, resolve_model, write_card
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.datasets import ImportSettings, import_dataset
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, ModelCard, load_model, resolve_model, write_card
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
-from vlm_autodrive.simulation.dataset import simulate
-from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.supervising import supervise
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.simulation import SimulateSettings, simulate
+from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.training import TrainSettings, train
+from vlm_autodrive.video import SamplingSettings
 
 VOCABULARY_SEED = 900_001
 NORMAL_SEED = 900_002

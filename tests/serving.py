@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from vlm_autodrive.models.loading import TINY_BASE, resolve_model
+from vlm_autodrive.models import TINY_BASE, resolve_model
 
 _VIDEO_PART = "{% if part.type == 'video' %}"
 _IMAGE_PART = "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif part.type == 'video' %}"

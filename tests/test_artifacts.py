@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vlm_autodrive.artifacts import folders as artifacts
-from vlm_autodrive.artifacts.folders import input_key, is_current, making, read_provenance
+from vlm_autodrive.artifacts import input_key, is_current, making, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.settings import Settings
 

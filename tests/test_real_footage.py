@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts.files import read_samples
+from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.cli.main import app
 
 pytestmark = [pytest.mark.slow, pytest.mark.fixtures]

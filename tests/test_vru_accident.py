@@ -3,11 +3,10 @@
 import json
 from collections import Counter
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
-from vlm_autodrive.datasets.importing import import_dataset
-from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.artifacts import read_clips, read_samples
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 from vlm_autodrive.supervision.rules.wording import NO_EVENT
 

@@ -8,9 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, ModelCard, load_model, write_card
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import (
+    SYSTEM_PROMPT,
+    Encoder,
+    LoadedModel,
+    ModelCard,
+    load_model,
+    reasoning_prompt,
+    verdict_prompt,
+    write_card,
+)
 from vlm_autodrive.models.tiny import (
     tiny_internvl,
     tiny_processor,
@@ -20,7 +27,7 @@ from vlm_autodrive.models.tiny import (
     train_tokenizer,
 )
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 _SMALL = {"hidden": 96, "layers": 2, "vision_hidden": 64, "vision_depth": 2}
 MODELS = {

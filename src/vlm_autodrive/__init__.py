@@ -1,3 +1,10 @@
-"""VLM-AutoDrive: teach a vision-language model to find collisions in dashcam video, and to say why."""
+"""VLM-AutoDrive: teach a vision-language model to find collisions in dashcam video, and to say why.
+
+What users need stands in ``__init__.pyi`` and is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"

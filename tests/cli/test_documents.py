@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.options import is_setting, settings_from
-from vlm_autodrive.runs.recipe import SECTIONS, load_recipe, shipped_recipes
+from vlm_autodrive.runs import SECTIONS, load_recipe, shipped_recipes
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import event, triplet, video
+from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.anticipation import check_causal
 from vlm_autodrive.clips.binary_task import as_binary, binary_taxonomy
 from vlm_autodrive.clips.building import cut_clips
-from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings, read_frames
 
 LEADS = (0.5, 1.0, 1.5)
 AHEAD = ClipSettings(anticipation_s=LEADS)

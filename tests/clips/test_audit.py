@@ -9,14 +9,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
-from vlm_autodrive.artifacts.files import read_clips, write_catalog, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_clips, write_catalog, write_clips
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.clips.audit import audit
+from vlm_autodrive.clips import ClipSettings, audit, build_clips
 from vlm_autodrive.clips.audited import Audited, FileFacts
-from vlm_autodrive.clips.building import build_clips
 from vlm_autodrive.clips.duplicates import hash_frames, look_alikes
-from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.shortcuts import find_shortcuts
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import encounter, event, scenario, triplet, video
-from vlm_autodrive.artifacts.files import read_clips, read_taxonomy, write_catalog
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.clips.building import build_clips, cut_clips
-from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.artifacts import making, read_clips, read_taxonomy, write_catalog
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue

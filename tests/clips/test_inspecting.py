@@ -7,13 +7,11 @@ from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts.files import read_clips, write_catalog
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_clips, write_catalog
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.clips.building import build_clips
+from vlm_autodrive.clips import ClipSettings, build_clips, inspect_clips
 from vlm_autodrive.clips.contact_sheet import class_colour, contact_sheet, read_stills
-from vlm_autodrive.clips.inspecting import choose_clips, inspect_clips
-from vlm_autodrive.clips.settings import ClipSettings
+from vlm_autodrive.clips.inspecting import choose_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 

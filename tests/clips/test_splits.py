@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import video
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
+from vlm_autodrive.clips import ClipSettings
+from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.clips.splits import assign_splits
 from vlm_autodrive.errors import UserError
 

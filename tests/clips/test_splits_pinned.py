@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import event, triplet, video
-from vlm_autodrive.artifacts.files import read_clips, write_catalog
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.clips.building import build_clips, cut_clips
-from vlm_autodrive.clips.frozen import TEST_IDS_FILE, read_test_ids
+from vlm_autodrive.artifacts import making, read_clips, write_catalog
+from vlm_autodrive.clips import TEST_IDS_FILE, ClipSettings, build_clips
+from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.frozen import read_test_ids
 from vlm_autodrive.clips.groups import joined_groups
-from vlm_autodrive.clips.settings import ClipSettings, SplitFractions
+from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.clips.splits import assign_splits
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY

@@ -2,8 +2,8 @@
 
 import pytest
 
+from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.building import cut_clips
-from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
 
 

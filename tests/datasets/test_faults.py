@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlm_autodrive.artifacts.files import read_data_sets, read_events, read_issues, read_videos
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.artifacts import read_data_sets, read_events, read_videos
+from vlm_autodrive.artifacts.files import read_issues
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY

@@ -4,8 +4,9 @@ import csv
 
 import pytest
 
-from vlm_autodrive.artifacts.files import read_events, read_scenarios, read_videos
-from vlm_autodrive.datasets.importing import FORMATS, ImportSettings, import_dataset
+from vlm_autodrive.artifacts import read_events, read_scenarios, read_videos
+from vlm_autodrive.datasets import ImportSettings, import_dataset
+from vlm_autodrive.datasets.importing import FORMATS
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ImportIssue, read_jsonl
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.artifacts.files import read_data_sets, read_events, read_issues, read_videos
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.artifacts import read_data_sets, read_events, read_videos
+from vlm_autodrive.artifacts.files import read_issues
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY

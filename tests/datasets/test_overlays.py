@@ -6,22 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.artifacts.files import (
-    read_clips,
-    read_data_sets,
-    read_events,
-    read_issues,
-    read_questions,
-    read_taxonomy,
-    read_videos,
-)
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.artifacts import read_clips, read_data_sets, read_events, read_questions, read_taxonomy, read_videos
+from vlm_autodrive.artifacts.files import read_issues
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy, source_id_of
-from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.runs import load_recipe
 from vlm_autodrive.settings import parse_settings
 
 CHOICES = ["T-Bone", "Rear End", "Side-by-Side", "head-on", "None"]

@@ -9,12 +9,12 @@ from statistics import median
 
 import pytest
 
+from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.datasets.badas import read_badas
 from vlm_autodrive.datasets.ccd import read_ccd
 from vlm_autodrive.datasets.dada2000 import read_dada2000
 from vlm_autodrive.datasets.dota import read_dota
 from vlm_autodrive.datasets.mmau import read_mmau
-from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.tau106k import read_tau106k
 from vlm_autodrive.datasets.vru_accident import read_vru_accident
 

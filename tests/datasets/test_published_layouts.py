@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.datasets.badas import read_badas
 from vlm_autodrive.datasets.ccd import read_ccd
 from vlm_autodrive.datasets.dad import read_dad
 from vlm_autodrive.datasets.dada2000 import read_dada2000
 from vlm_autodrive.datasets.dota import read_dota
 from vlm_autodrive.datasets.mmau import read_mmau
-from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.tau106k import read_tau106k, tau_footage
 from vlm_autodrive.datasets.vru_accident import read_vru_accident, split_options
 from vlm_autodrive.errors import UserError

@@ -17,15 +17,13 @@ from typer.testing import CliRunner
 
 from tests.clocks import turn, write_clock
 from tests.remuxing import faststart
-from vlm_autodrive.artifacts.files import read_clips, read_events, read_videos, write_catalog
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_clips, read_events, read_videos, write_catalog
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.datasets.validating import ValidateSettings, read_validations, validate
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.datasets import ValidateSettings, read_validations, validate
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
+from vlm_autodrive.video import GuardedChecker, Limits
 from vlm_autodrive.video.check import check_video
-from vlm_autodrive.video.guarded import GuardedChecker, Limits
 
 ROOT = Path(__file__).parents[2]
 

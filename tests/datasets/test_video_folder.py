@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts.files import read_data_sets, read_events, read_issues, read_scenarios, read_videos
-from vlm_autodrive.datasets import manifest_row
-from vlm_autodrive.datasets.importing import ImportSettings, import_dataset
+from vlm_autodrive.artifacts import read_data_sets, read_events, read_scenarios, read_videos
+from vlm_autodrive.artifacts.files import read_issues
+from vlm_autodrive.datasets import ImportSettings, import_dataset, manifest_row
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.manifest_row import ManifestRow, schema_text
 from vlm_autodrive.datasets.video_folder import read_video_folder

@@ -3,9 +3,9 @@
 import av
 import numpy as np
 
-from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.engines import Answer
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 FPS = 10
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from tests.detection.flashes import FlashEngine, write_drive
+from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.detecting import detect_with_engine
 from vlm_autodrive.detection.results import read_detections
-from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.detection import long_videos as drives
-from vlm_autodrive.detection.long_videos import search_long_videos
+from vlm_autodrive.detection import search_long_videos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.long_video_search import read_long_videos
+from vlm_autodrive.metrics import read_long_videos
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
 from vlm_autodrive.runs.recipe import DetectRunSettings

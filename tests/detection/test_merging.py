@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.merging import agreed_span, find_stretches, merge_windows, refine_time
-from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Reasoning, WindowScore
 

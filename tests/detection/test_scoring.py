@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detection.flashes import FlashEngine, write_drive
+from vlm_autodrive.detection import DetectSettings, calibrate_threshold, read_threshold, score_folder, with_threshold
 from vlm_autodrive.detection.detecting import detect_with_engine
 from vlm_autodrive.detection.merging import merge_windows
 from vlm_autodrive.detection.scanning import CERTAIN
-from vlm_autodrive.detection.scoring import score_detections, score_folder
-from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.detection.thresholds import calibrate_threshold, fit_threshold, read_threshold, with_threshold
+from vlm_autodrive.detection.scoring import score_detections
+from vlm_autodrive.detection.thresholds import fit_threshold
 from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore

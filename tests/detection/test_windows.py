@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.windows import plan_windows
 
 durations = st.floats(0.04, 300)

@@ -2,9 +2,7 @@
 
 import pytest
 
-from vlm_autodrive.detection import detecting
-from vlm_autodrive.detection.detecting import detect
-from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.detection import DetectSettings, detect, detecting
 
 
 class Said(list):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
+from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
 
 

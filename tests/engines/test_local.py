@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from tests.tiny_models import MODELS, load_tiny, random_pixels
-from vlm_autodrive.engines.local import LocalEngine, _next_token
-from vlm_autodrive.engines.protocol import Question
-from vlm_autodrive.models.encoding import SYSTEM_PROMPT, Encoder
-from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines.local import _next_token
+from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, load_model
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, predict, share_prefix
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 TIMES = (tuple(i * 0.3 for i in range(16)), (0.0, 0.31, 0.62, 0.9, 1.22, 1.5))
 

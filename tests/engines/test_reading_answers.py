@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from vlm_autodrive.engines.endpoint.json_answers import read_answer
+from vlm_autodrive.engines import read_answer
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description
 from vlm_autodrive.supervision.questions import QuestionsAnswer
 from vlm_autodrive.supervision.rules.reasoning import ReasoningAnswer, reasoning_shape

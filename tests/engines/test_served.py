@@ -12,15 +12,14 @@ from starlette.responses import JSONResponse, Response
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
+from vlm_autodrive.engines import Question, ServedModelSettings
 from vlm_autodrive.engines.endpoint import retrying
-from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.engines.served import open_served_engine, served_key
-from vlm_autodrive.engines.served_settings import ServedModelSettings
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 VERDICT = Question("Which?", codes=("A", "B", "C"))
 TRACE = Question("Why?", max_new_tokens=99)

@@ -5,14 +5,11 @@ import pytest
 import torch
 
 from tests.serving import transformers_serve
-from vlm_autodrive.engines.local import load_engine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.engines import Question, ServedModelSettings, load_engine
 from vlm_autodrive.engines.served import open_served_engine
-from vlm_autodrive.engines.served_settings import ServedModelSettings
-from vlm_autodrive.models.loading import TINY_BASE, load_model
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT, reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, load_model, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 VERDICT = Question(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes)
 TRACE = Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=40)

@@ -16,15 +16,12 @@ from PIL import Image
 from starlette.responses import JSONResponse
 
 from tests.fake_endpoint import serve
+from vlm_autodrive.engines import Question, ServedModelSettings, load_engine
 from vlm_autodrive.engines.endpoint.pictures import as_images
-from vlm_autodrive.engines.local import load_engine
-from vlm_autodrive.engines.protocol import Question
 from vlm_autodrive.engines.served import open_served_engine
-from vlm_autodrive.engines.served_settings import ServedModelSettings
-from vlm_autodrive.models.loading import TINY_BASE
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import TINY_BASE, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 QUESTIONS = [
     Question(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes),

@@ -3,13 +3,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vlm_autodrive.artifacts.files import write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.engines.protocol import Answer
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.artifacts import making, write_clips
+from vlm_autodrive.engines import Answer
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 NAMES = DEFAULT_TAXONOMY.names
 

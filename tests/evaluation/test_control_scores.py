@@ -6,11 +6,10 @@ from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict,
 from sklearn.metrics import accuracy_score, f1_score
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import CompareSettings, read_evaluation_samples
 from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores
 from vlm_autodrive.evaluation.score.prompt_sensitivity import prompt_scores
-from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.score.slices import triplet_scores
-from vlm_autodrive.evaluation.settings import CompareSettings
 
 SETTINGS = CompareSettings()
 COLLISION, NEAR, NORMAL = NAMES

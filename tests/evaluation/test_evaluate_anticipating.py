@@ -14,14 +14,13 @@ from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
 from tests.clips.worlds import event, video
-from vlm_autodrive.artifacts.files import read_predictions
+from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.cli.main import app
+from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.building import cut_clips
-from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare, read_comparison
+from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare, read_comparison
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
-from vlm_autodrive.evaluation.settings import CompareSettings, EvaluateSettings
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 
 LEADS_S = (0.5, 1.0, 1.5)

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from evaluation_builders import make_clip, write_clip_set, write_video
 
-from vlm_autodrive.artifacts.files import read_predictions
+from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import BaselineSettings
 from vlm_autodrive.evaluation.predict import baselines
 from vlm_autodrive.evaluation.predict import camera_motion as motion
 from vlm_autodrive.evaluation.predict.baselines import camera_shake, majority
 from vlm_autodrive.evaluation.predict.camera_motion import motion_features, phase_shift
-from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.records import Outcome
 
 

@@ -6,10 +6,9 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare, read_comparison
+from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.evaluation.score.samples import clusters_of
-from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Scenario, Verdict
 
 NAMES = DEFAULT_TAXONOMY.names

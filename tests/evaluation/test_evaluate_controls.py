@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set, write_video
 
-from vlm_autodrive.artifacts.files import read_predictions
+from vlm_autodrive.artifacts import read_predictions
+from vlm_autodrive.evaluation import EvaluateSettings
 from vlm_autodrive.evaluation.predict.controls import (
     black,
     elsewhere_hidden,
@@ -14,9 +15,8 @@ from vlm_autodrive.evaluation.predict.controls import (
     tampered,
 )
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
-from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 ALL = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
 

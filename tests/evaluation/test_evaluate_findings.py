@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction
 
+from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
 from vlm_autodrive.evaluation.diagnostics.video import agreement
 from vlm_autodrive.evaluation.predict.leaks import same_footage, shared_with
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of
+from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 
 

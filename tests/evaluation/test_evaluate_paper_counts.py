@@ -6,7 +6,7 @@ from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.evaluation.comparing import read_comparison
+from vlm_autodrive.evaluation import read_comparison
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names

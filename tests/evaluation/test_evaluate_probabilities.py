@@ -5,14 +5,19 @@ import pytest
 from evaluation_builders import NAMES, make_clip, make_prediction, write_prediction_set
 from sklearn import metrics as sk
 
+from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.artifacts.files import TAXONOMY_FILE
-from vlm_autodrive.artifacts.folders import PROVENANCE
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare, read_comparison
+from vlm_autodrive.evaluation import (
+    CompareSettings,
+    EvaluationSamples,
+    compare,
+    read_comparison,
+    read_evaluation_samples,
+)
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT, calibration_scores, ranking_scores
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of, read_evaluation_samples
-from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.calibration import at_temperature, fit_temperature
+from vlm_autodrive.evaluation.score.samples import clusters_of
+from vlm_autodrive.metrics import at_temperature, fit_temperature
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
 
 SETTINGS = CompareSettings(resamples=200)

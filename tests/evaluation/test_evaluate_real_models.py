@@ -12,11 +12,10 @@ import torch
 from evaluation_builders import make_clip, write_clip_set, write_video
 
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts.files import read_predictions
+from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.predict.running import evaluate
-from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models.loading import CARD_FILE
+from vlm_autodrive.evaluation import EvaluateSettings, evaluate
+from vlm_autodrive.models import CARD_FILE
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 

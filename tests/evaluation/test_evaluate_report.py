@@ -6,17 +6,13 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
 from PIL import Image
 
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare
+from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors
 from vlm_autodrive.evaluation.report.film_strips import strip_times
-from vlm_autodrive.evaluation.report.writing import write_report
-from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
+from vlm_autodrive.metrics import DetectionScore, LongVideoSearch, detection_scores, wilson
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.metrics.event_time import detection_scores
-from vlm_autodrive.metrics.intervals import wilson
-from vlm_autodrive.metrics.long_video_search import DetectionScore, LongVideoSearch
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 

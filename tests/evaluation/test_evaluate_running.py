@@ -3,14 +3,12 @@ import numpy as np
 import pytest
 from evaluation_builders import FakeEngine, make_clip, write_clip_set
 
-from vlm_autodrive.artifacts.files import read_clips, read_predictions
-from vlm_autodrive.artifacts.folders import input_key, read_provenance
-from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.artifacts import input_key, read_clips, read_predictions, read_provenance
+from vlm_autodrive.engines import Answer
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import EvaluateSettings, summary
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine, write_predictions
-from vlm_autodrive.evaluation.report.summary import summary
-from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models.prompts import reasoning_prompt, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.models import reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 CODES = "ABC"

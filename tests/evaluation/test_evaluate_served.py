@@ -9,12 +9,11 @@ from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts.files import read_predictions
+from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.predict.running import evaluate
-from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.evaluation import EvaluateSettings, evaluate
 from vlm_autodrive.records import Outcome
 
 SAMPLING = {"fps": 2, "max_frames": 4, "height": 48, "width": 80}

@@ -5,10 +5,10 @@ from sklearn import metrics as sk
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples
 from vlm_autodrive.evaluation.score.binary_task import event_scores
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of
+from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.evaluation.score.slices import slice_scores, slice_tests
-from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
 
 SETTINGS = CompareSettings(resamples=200)

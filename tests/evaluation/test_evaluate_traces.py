@@ -6,14 +6,11 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from rouge_score.rouge_scorer import RougeScorer
 
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare, read_comparison
-from vlm_autodrive.evaluation.report.writing import write_report
+from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, read_comparison, write_report
 from vlm_autodrive.evaluation.score.references import read_references
-from vlm_autodrive.evaluation.settings import CompareSettings, ReportSettings
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Outcome, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 

@@ -10,15 +10,13 @@ from typer.testing import CliRunner
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
-from vlm_autodrive.artifacts.files import read_judgement_records
+from vlm_autodrive.artifacts import read_judgement_records
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.judge.grading import estimate_judging, judge
+from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, estimate_judging, judge, read_evaluation_samples
 from vlm_autodrive.evaluation.judge.judgements import judge_scores, read_judgements
 from vlm_autodrive.evaluation.judge.prompt import RUBRIC
-from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
-from vlm_autodrive.evaluation.settings import CompareSettings, JudgeSettings
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
 from vlm_autodrive.records import Outcome
 

@@ -14,17 +14,24 @@ from markupsafe import escape
 from starlette.responses import Response
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts.files import CLIPS_FILE, PREDICTIONS_FILE, read_clips, read_predictions, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import PREDICTIONS_FILE, making, read_clips, read_predictions, write_clips
+from vlm_autodrive.artifacts.files import CLIPS_FILE
+from vlm_autodrive.engines import Answer
 from vlm_autodrive.engines.endpoint import retrying
-from vlm_autodrive.engines.protocol import Answer
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.comparing import compare
+from vlm_autodrive.evaluation import (
+    BaselineSettings,
+    CompareSettings,
+    Diagnostic,
+    EvaluateSettings,
+    ReportSettings,
+    compare,
+    evaluate,
+    write_report,
+)
 from vlm_autodrive.evaluation.predict.baselines import majority
-from vlm_autodrive.evaluation.predict.running import evaluate, evaluate_with_engine
-from vlm_autodrive.evaluation.report.writing import HTML_FILE, JSON_FILE, write_report
-from vlm_autodrive.evaluation.score.records import Diagnostic
-from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
+from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
+from vlm_autodrive.evaluation.report.writing import HTML_FILE, JSON_FILE
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
 from vlm_autodrive.settings import Settings
 

@@ -8,8 +8,7 @@ from vlm_autodrive.evaluation.report.charts.bars import BarGroup, bars_svg
 from vlm_autodrive.evaluation.report.charts.canvas import STYLES, WIDTH, marker, style_of
 from vlm_autodrive.evaluation.report.charts.confusion import confusion_svg
 from vlm_autodrive.evaluation.report.charts.curves import Axes, Line, Points, curves_svg, reliability_svg
-from vlm_autodrive.metrics.calibration import ReliabilityBin
-from vlm_autodrive.metrics.intervals import undefined, wilson
+from vlm_autodrive.metrics import ReliabilityBin, undefined, wilson
 
 
 def numbers(pattern, text):

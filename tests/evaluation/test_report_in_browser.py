@@ -4,8 +4,7 @@ import pytest
 from whole_comparison import INVALID, WARNING, make_whole_comparison
 
 from tests.browser import Browser
-from vlm_autodrive.evaluation.report.writing import write_report
-from vlm_autodrive.evaluation.settings import ReportSettings
+from vlm_autodrive.evaluation import ReportSettings, write_report
 
 CONTRAST = """
 (() => {

@@ -7,11 +7,10 @@ import pytest
 from evaluation_builders import NAMES
 from whole_comparison import make_whole_comparison
 
-from vlm_autodrive.artifacts.files import read_clips
-from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
+from vlm_autodrive.artifacts import read_clips
+from vlm_autodrive.evaluation import ReportSettings, read_comparison, write_report
+from vlm_autodrive.evaluation.comparing import predictions_file
 from vlm_autodrive.evaluation.report.clip_lists import cell_anchor, confusion_lists, flip_lists
-from vlm_autodrive.evaluation.report.writing import write_report
-from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Prediction, read_jsonl
 
 

@@ -9,14 +9,10 @@ from whole_comparison import INVALID, WARNING, make_whole_comparison
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.tables import print_comparison, print_outcome
-from vlm_autodrive.evaluation.comparing import read_comparison
-from vlm_autodrive.evaluation.report.formats import with_interval
-from vlm_autodrive.evaluation.report.headline import verdict
+from vlm_autodrive.evaluation import ReportSettings, read_comparison, verdict, with_interval, write_report
 from vlm_autodrive.evaluation.report.markdown import markdown
-from vlm_autodrive.evaluation.report.writing import write_report
-from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.runs.pipeline import Outcome
+from vlm_autodrive.runs import Outcome
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,8 @@ import pytest
 from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from whole_comparison import INVALID, WARNING, filled
 
-from vlm_autodrive.evaluation.comparing import compare, read_comparison
-from vlm_autodrive.evaluation.report.headline import data_notes, headline_pair, p_of, verdict
-from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison, verdict
+from vlm_autodrive.evaluation.report.headline import data_notes, headline_pair, p_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names

@@ -6,10 +6,10 @@ import numpy as np
 from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
 from sklearn import metrics
 
-from vlm_autodrive.evaluation.comparing import COMPARISON_FILE, compare, read_comparison
+from vlm_autodrive.evaluation import CompareSettings, Diagnostic, compare, read_comparison
+from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.evaluation.score.records import (
     ControlScores,
-    Diagnostic,
     EventScores,
     FaithfulnessScores,
     JudgeScores,
@@ -17,11 +17,18 @@ from vlm_autodrive.evaluation.score.records import (
     SliceTest,
     TraceScores,
 )
-from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.anticipation import AnticipationScores
-from vlm_autodrive.metrics.calibration import CalibrationEstimates, CalibrationScores, ReliabilityBin
-from vlm_autodrive.metrics.curves import Curve, RankingScores
-from vlm_autodrive.metrics.intervals import Estimate, mean, share, wilson
+from vlm_autodrive.metrics import (
+    AnticipationScores,
+    CalibrationScores,
+    Estimate,
+    RankingScores,
+    ReliabilityBin,
+    mean,
+    share,
+    wilson,
+)
+from vlm_autodrive.metrics.calibration import CalibrationEstimates
+from vlm_autodrive.metrics.curves import Curve
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics.abstention import risk_coverage
-from vlm_autodrive.metrics.intervals import percentile_bounds, resampled_counts
+from vlm_autodrive.metrics import percentile_bounds, risk_coverage
+from vlm_autodrive.metrics.intervals import resampled_counts
 
 
 def slow_area(confidence, right, drawn=None):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics.agreement import krippendorff_alpha, krippendorff_alpha_estimate
+from vlm_autodrive.metrics import krippendorff_alpha_estimate
+from vlm_autodrive.metrics.agreement import krippendorff_alpha
 
 
 def oracle(units):

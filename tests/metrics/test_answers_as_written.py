@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from vlm_autodrive.engines.answers import KEYS, parse_class, parse_reasoning
+from vlm_autodrive.engines import parse_class, parse_reasoning
+from vlm_autodrive.engines.answers import KEYS
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 COLLISION = [

@@ -8,16 +8,8 @@ from sklearn import metrics as sk
 from statsmodels.stats.proportion import proportion_confint
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from vlm_autodrive.metrics.calibration import (
-    FLOOR,
-    at_temperature,
-    bins_for,
-    calibration_error,
-    calibration_estimates,
-    equal_mass_bins,
-    fit_temperature,
-    temperature_warning,
-)
+from vlm_autodrive.metrics import at_temperature, calibration_estimates, fit_temperature, temperature_warning
+from vlm_autodrive.metrics.calibration import FLOOR, bins_for, calibration_error, equal_mass_bins
 
 # ECE(bins, equal_intervals=False).measure(...) of netcal 1.4.0 on case(0, n), by n and bins. It is not installed with
 # the other oracles: it asks for pyro, gpytorch, tensorboard and matplotlib.

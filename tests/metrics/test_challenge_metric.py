@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 from statsmodels.stats.proportion import proportion_confint
 
-from vlm_autodrive.metrics.anticipation import anticipation
-from vlm_autodrive.metrics.intervals import percentile_bounds, resampled_counts
+from vlm_autodrive.metrics import anticipation, percentile_bounds
+from vlm_autodrive.metrics.intervals import resampled_counts
 
 LEADS_S = (0.5, 1.0, 1.5)
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from vlm_autodrive.metrics.curves import ranking, thinned
-from vlm_autodrive.metrics.intervals import percentile_bounds, resampled_counts
+from vlm_autodrive.metrics import percentile_bounds, ranking
+from vlm_autodrive.metrics.curves import thinned
+from vlm_autodrive.metrics.intervals import resampled_counts
 
 CLOSE = 1e-9
 

@@ -1,6 +1,6 @@
 import pytest
 
-from vlm_autodrive.metrics.event_time import detection_scores, event_time_scores, match_events
+from vlm_autodrive.metrics import detection_scores, event_time_scores, match_events
 
 
 def test_event_time_by_hand():

@@ -6,23 +6,21 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import confint_poisson
 
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import (
+from vlm_autodrive.metrics import (
     Ratio,
-    bearing_clusters,
+    classification,
     cluster_bootstrap,
     cluster_sums,
     few_clusters_warning,
     mean,
+    paired_difference,
     percentile_bounds,
-    poisson_rate,
     renumbered,
-    resampled_counts,
     resampled_sums,
     share,
     wilson,
 )
-from vlm_autodrive.metrics.paired import paired_difference
+from vlm_autodrive.metrics.intervals import bearing_clusters, poisson_rate, resampled_counts
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (1, 7), (27, 30), (10, 10), (450, 1000)])

@@ -4,9 +4,16 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import cluster_sums
-from vlm_autodrive.metrics.paired import McNemar, clips_to_settle, design_effect, holm, mcnemar, paired_difference
+from vlm_autodrive.metrics import (
+    McNemar,
+    classification,
+    clips_to_settle,
+    cluster_sums,
+    design_effect,
+    holm,
+    mcnemar,
+    paired_difference,
+)
 
 NAMES = ("collision", "near_collision", "normal")
 

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from vlm_autodrive.metrics.rouge import rouge_l
+from vlm_autodrive.metrics import rouge_l
 
 ORACLE = RougeScorer(["rougeL"], use_stemmer=False)
 WORDS = st.lists(st.sampled_from(["the", "Car", "brakes,", "at", "[t=3.4]", "t", "3", "é", "near-miss", "\n", "--"]))

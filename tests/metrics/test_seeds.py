@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Ratio, cluster_bootstrap
-from vlm_autodrive.metrics.paired import paired_difference
-from vlm_autodrive.metrics.seeds import difference_over_seeds, over_seeds
+from vlm_autodrive.metrics import (
+    Ratio,
+    classification,
+    cluster_bootstrap,
+    difference_over_seeds,
+    over_seeds,
+    paired_difference,
+)
 
 SHARE = Ratio(0, 1)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from vlm_autodrive.metrics.intervals import wilson, wilson_bounds
-from vlm_autodrive.metrics.stratified import agreement, stratified_proportion
+from vlm_autodrive.metrics import agreement, stratified_proportion, wilson
+from vlm_autodrive.metrics.intervals import wilson_bounds
 
 
 def test_one_stratum_is_the_plain_wilson_interval():

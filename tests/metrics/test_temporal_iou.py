@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics.temporal_iou import temporal_iou
+from vlm_autodrive.metrics import temporal_iou
 
 spans = st.lists(st.integers(0, 20), min_size=2, max_size=2).map(lambda times: tuple(sorted(times)))
 

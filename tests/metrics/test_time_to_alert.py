@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlm_autodrive.metrics.time_to_alert import ScoredWindow, time_to_alert
+from vlm_autodrive.metrics import ScoredWindow, time_to_alert
 
 
 def windows(chances, stride_s=1.0, length_s=4.0):

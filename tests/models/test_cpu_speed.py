@@ -7,7 +7,8 @@ import torch
 from transformers.models.qwen2.modeling_qwen2 import eager_attention_forward
 
 from tests.tiny_models import load_tiny, random_pixels
-from vlm_autodrive.models.cpu_speed import FRAME_ATTENTION, LONG, attention_by_length, frame_attention
+from vlm_autodrive.models import LONG
+from vlm_autodrive.models.cpu_speed import FRAME_ATTENTION, attention_by_length, frame_attention
 from vlm_autodrive.training.attention import dense_mask
 
 

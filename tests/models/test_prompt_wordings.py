@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from vlm_autodrive.models.prompts import MAIN, PromptVariant, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.models import MAIN, PromptVariant, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
 
 TRAINED = """What happens in this video?

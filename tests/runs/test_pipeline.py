@@ -12,14 +12,14 @@ import pytest
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.long_video_search import LongVideoSearch
-from vlm_autodrive.runs.pipeline import run_recipe
-from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.metrics import LongVideoSearch
+from vlm_autodrive.runs import run_recipe
+from vlm_autodrive.runs import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
-from vlm_autodrive.artifacts.files import write_clips
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.artifacts import write_clips
+from vlm_autodrive.video import SamplingSettings
 
 ORDER = [
     "simulate",

@@ -8,15 +8,8 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs.recipe import (
-    SECTIONS,
-    Recipe,
-    full_recipe,
-    load_recipe,
-    recipe_section,
-    recipe_text,
-    shipped_recipes,
-)
+from vlm_autodrive.runs import SECTIONS, full_recipe, load_recipe, recipe_section, recipe_text, shipped_recipes
+from vlm_autodrive.runs.recipe import Recipe
 
 run = CliRunner().invoke
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import av
 import pytest
 
-from vlm_autodrive.artifacts.folders import artifact_key
+from vlm_autodrive.artifacts import artifact_key
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records.scenario import Scenario
-from vlm_autodrive.simulation import dataset
-from vlm_autodrive.simulation.dataset import HEADER, MANIFEST_HEADER, simulate, video_ids
-from vlm_autodrive.simulation.settings import SimulateSettings
+from vlm_autodrive.records import Scenario
+from vlm_autodrive.simulation import SimulateSettings, dataset, simulate
+from vlm_autodrive.simulation.dataset import HEADER, MANIFEST_HEADER, video_ids
 
 SETTINGS = SimulateSettings(seed=4, triplets=2, singles=1, width=128, height=72, video_duration_s=5.0, workers=1)
 

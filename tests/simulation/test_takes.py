@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vlm_autodrive.records.scenario import Scenario
+from vlm_autodrive.records import Scenario
+from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.camera import shaken
 from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
 from vlm_autodrive.simulation.physics import NORMAL_GAP_M
-from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.simulation.takes import shot_of
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
 

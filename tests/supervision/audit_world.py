@@ -3,12 +3,10 @@
 from worlds import random_clip
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_samples, write_clips
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.supervising import supervise
+from vlm_autodrive.supervision import SuperviseSettings, supervise
 
 CLASSES = ("collision", "near_collision", "normal")
 MODEL = "model <img src=x onerror=alert(1)>"

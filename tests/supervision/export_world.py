@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT, format_reasoning, reasoning_prompt, verdict_prompt
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.models import SYSTEM_PROMPT, format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Check,

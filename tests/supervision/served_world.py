@@ -7,11 +7,10 @@ from zlib import crc32
 from starlette.responses import Response
 
 from tests.fake_endpoint import Asked, completion
-from vlm_autodrive.artifacts.files import write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, write_clips
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision import SuperviseSettings
 
 _SLOT = re.compile(r"^(\d+)\. (.+): ((?:a|an) (?:yes-no|question|open|multiple).+)$", re.MULTILINE)
 _CODES = {c.label: c.code for c in DEFAULT_TAXONOMY.classes}

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from worlds import real_clip
 
-from vlm_autodrive.engines.endpoint.client import Use
+from vlm_autodrive.engines import Use
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TeacherPrompt, append_jsonl

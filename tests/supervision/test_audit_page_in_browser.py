@@ -6,8 +6,7 @@ import pytest
 from audit_world import supervision_set
 
 from tests.browser import Browser
-from vlm_autodrive.supervision.review_decisions import read_sample, take_verdicts
-from vlm_autodrive.supervision.review_sampling import ReviewSettings, start_review
+from vlm_autodrive.supervision import ReviewSettings, read_sample, start_review, take_verdicts
 
 COUNT = "document.querySelector('#count').textContent"
 AT = "[...document.querySelectorAll('article')].findIndex((article) => !article.hidden)"

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.intervals import wilson
+from vlm_autodrive.metrics import wilson
 from vlm_autodrive.records import ReviewDecision, ReviewSample, read_jsonl, write_jsonl
-from vlm_autodrive.supervision.review_decisions import take_verdicts, work_out
-from vlm_autodrive.supervision.review_sampling import ReviewSettings, draw_sample, start_review
+from vlm_autodrive.supervision import ReviewSettings, start_review, take_verdicts
+from vlm_autodrive.supervision.review_decisions import work_out
+from vlm_autodrive.supervision.review_sampling import draw_sample
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 run = CliRunner().invoke

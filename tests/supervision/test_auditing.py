@@ -14,14 +14,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts.files import read_clips, read_samples
-from vlm_autodrive.artifacts.folders import read_provenance
+from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, ReviewSample
+from vlm_autodrive.supervision import ReviewSettings, start_review
 from vlm_autodrive.supervision.review_page import cited_moments, make_pages
-from vlm_autodrive.supervision.review_sampling import ReviewSettings, draw_sample, start_review
+from vlm_autodrive.supervision.review_sampling import draw_sample
 
 run = CliRunner().invoke
 

@@ -12,14 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.supervision.export_world import EVENT_TIME_S, PLANTED, make_world
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, read_clips, read_samples
-from vlm_autodrive.artifacts.folders import read_provenance
+from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import write_jsonl
+from vlm_autodrive.supervision import ExportSettings, export_supervision
 from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE
-from vlm_autodrive.supervision.exporting import ExportSettings, export_supervision
 
 MESSAGES, PARQUET = ExportSettings(to="messages"), ExportSettings(to="hf-parquet")
 COLUMNS = ["messages", "videos", "sample_id", "clip_id", "kind", "topic", "split", "source_start_s", "source_end_s"]

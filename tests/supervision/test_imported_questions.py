@@ -6,12 +6,10 @@ from collections import Counter
 import pytest
 from worlds import real_clip
 
-from vlm_autodrive.artifacts.files import QUESTIONS_FILE, read_questions, read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.clips.building import build_clips
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.datasets.importing import import_dataset
-from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.artifacts import making, read_questions, read_samples, write_clips
+from vlm_autodrive.artifacts.files import QUESTIONS_FILE
+from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.vru_accident import read_vru_accident
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DatasetQuestion, write_jsonl

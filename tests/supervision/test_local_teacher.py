@@ -13,7 +13,7 @@ from worlds import random_clip
 from tests.clocks import numbers_shown, write_clock
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.models import load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of

@@ -5,9 +5,8 @@ import re
 import pytest
 from worlds import plain_clip
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.artifacts import making, read_clips, read_samples, write_clips
+from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation.triplets import draw_triplet, scenario_of

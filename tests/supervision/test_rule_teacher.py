@@ -7,7 +7,7 @@ import json
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose

@@ -15,13 +15,13 @@ from starlette.responses import JSONResponse, Response
 from worlds import random_clip, real_clip
 
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts.files import read_samples
+from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
 from vlm_autodrive.supervision.supervising import _job
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
-from vlm_autodrive.video.probe import probe
+from vlm_autodrive.video import probe
 
 CLASSES = ("collision", "near_collision", "normal")
 KEY = "sk-never-to-be-seen"

@@ -26,8 +26,7 @@ from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teachers.protocol import Footage
 from vlm_autodrive.supervision.teachers.served import open_served
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings, read_frames
 
 GOOD = '{"seen": "A car."}'
 SAMPLING = SamplingSettings(fps=1.0, max_frames=8, height=64, width=128)

@@ -9,9 +9,8 @@ from worlds import random_clip
 
 from tests.clocks import write_clock
 from tests.tiny_models import load_tiny
-from vlm_autodrive.engines.local import LocalEngine
-from vlm_autodrive.engines.protocol import Answer
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
+from vlm_autodrive.engines import Answer, LocalEngine
+from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
@@ -22,8 +21,7 @@ from vlm_autodrive.supervision.teachers.student import Student, judged, open_stu
 from vlm_autodrive.supervision.teaching import taught
 from vlm_autodrive.supervision.written import WRITTEN
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings, read_frames
 
 THOUGHTS = "A car is ahead.\n[t=2.0] There is contact."
 

@@ -8,8 +8,7 @@ import time
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making, read_provenance
+from vlm_autodrive.artifacts import making, read_clips, read_provenance, read_samples, write_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy
 from vlm_autodrive.settings import Settings

@@ -3,7 +3,7 @@
 import pytest
 from worlds import random_clip, real_clip
 
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
 from vlm_autodrive.supervision.checks import checked

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from worlds import random_clip, real_clip
 
-from vlm_autodrive.engines.endpoint.json_answers import read_answer
+from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description

@@ -16,14 +16,14 @@ from teacher_jobs import FACTS, SeenAnswer, ask, request, run_job, served
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
+from vlm_autodrive.engines import cache_path
 from vlm_autodrive.engines.endpoint import retrying
-from vlm_autodrive.engines.endpoint.cache import cache_path
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 SAMPLING = SamplingSettings(fps=1.0, max_frames=8, height=64, width=128)
 

@@ -17,7 +17,7 @@ from scripted_teacher import (
 from worlds import random_clip, real_clip
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings

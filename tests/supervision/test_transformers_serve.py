@@ -6,7 +6,7 @@ from teacher_jobs import ask, request, served
 from tests.serving import transformers_serve
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teachers.protocol import Footage
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from truth_films import Film
 
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import Clip, Scenario
+from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.drives import draw_drive
-from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
 
 VIDEO_S, WINDOW_S = 6.0, 4.8

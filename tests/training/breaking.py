@@ -14,8 +14,7 @@ from pathlib import Path
 import torch
 
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
+from vlm_autodrive.training import TrainSettings, train
 
 _TORN_BYTES = 100_000  # less than a tiny model's state, more than any other file that a step writes
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
-from vlm_autodrive.artifacts.folders import making
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.models import format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 

@@ -9,13 +9,11 @@ import pytest
 from tests.remuxing import spoil_pictures
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_samples
+from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.training.plan.planning import plan
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
+from vlm_autodrive.training import TrainSettings, plan, train
 from vlm_autodrive.training.visits import taught_clips, visited_clips
-from vlm_autodrive.video.coming import damaged_clips
+from vlm_autodrive.video import damaged_clips
 
 
 def settings(**changes) -> TrainSettings:

@@ -12,17 +12,14 @@ from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import write_catalog
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, write_catalog
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.models import load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DataSet
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.training.exporting import ExportModelSettings, export_model
+from vlm_autodrive.training import ExportModelSettings, TrainSettings, export_model, train
 from vlm_autodrive.training.model_card import Export, model_card
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
 
 _PLAIN = """
 import json, sys

@@ -8,14 +8,11 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_clips
-from vlm_autodrive.artifacts.files import read_samples, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_samples, write_clips
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings, supervise
-from vlm_autodrive.training.plan.planning import plan
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
+from vlm_autodrive.training import TrainSettings, plan, train
 
 
 @pytest.fixture

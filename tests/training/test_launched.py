@@ -18,13 +18,11 @@ from tests.training.breaking import break_off
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
-from vlm_autodrive.runs.pipeline import run_recipe
-from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.runs import load_recipe, run_recipe
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.parts import prepare_model
 from vlm_autodrive.training.processes import ALONE, helpers
-from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded, shard_model
-from vlm_autodrive.training.training import train
 
 _LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
 

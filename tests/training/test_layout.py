@@ -7,21 +7,18 @@ import torch
 
 from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_samples
-from vlm_autodrive.engines.local import load_engine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.artifacts import read_clips, read_samples
+from vlm_autodrive.engines import Question, load_engine
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import load_model
+from vlm_autodrive.models import Encoder, load_model
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.batching import Layout, build_batches, fill_rows
 from vlm_autodrive.training.prefix_sharing import IGNORED
-from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharing_check import shares_exactly
-from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import taught_clips, visits_of_step
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache
 
 
 class Listening(SilentReporter):

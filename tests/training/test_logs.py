@@ -10,13 +10,12 @@ from tensorboardX.proto.event_pb2 import Event
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts.files import read_clips
+from vlm_autodrive.artifacts import read_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.logs import StepRecord, Throughput, check_trackers
 from vlm_autodrive.training.mishaps import told_of_memory
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
 
 
 class Showing(SilentReporter):

@@ -12,21 +12,17 @@ from typer.testing import CliRunner
 from tests.clocks import write_clock
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_items, make_supervision
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, write_clips
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import load_model
-from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.models import Encoder, load_model, load_outline
 from vlm_autodrive.models.published import PUBLISHED
 from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
-from vlm_autodrive.runs.recipe import load_recipe, shipped_recipes
+from vlm_autodrive.runs import load_recipe, shipped_recipes
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
-from vlm_autodrive.training.plan.machines import GB, Machine, machine_of
-from vlm_autodrive.training.plan.planning import plan
-from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training import TrainSettings, machine_of, plan
+from vlm_autodrive.training.plan.machines import GB, Machine
 
 ON_NEXAR = [name for name in shipped_recipes() if name.startswith("nexar")]
 H100 = 80 * GB

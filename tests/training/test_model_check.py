@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from tests.tiny_models import FAMILIES, HYBRID, MODELS, saved_tiny_model
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.random_weights import random_model
-from vlm_autodrive.training.model_check import check_model
+from vlm_autodrive.models import random_model
+from vlm_autodrive.training import check_model
 
 
 def without_weights(model_type, folder):

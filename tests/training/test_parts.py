@@ -10,9 +10,9 @@ from tests.tiny_models import MODELS, load_tiny
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.settings import parse_settings
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, take_step
 from vlm_autodrive.training.parts import part_of, prepare_model
-from vlm_autodrive.training.settings import TrainSettings
 
 VISION_LAYERS = r".*visual\.blocks\.\d+\.attn\.proj"
 ALL_LAYERS = r".*(visual\.blocks\.\d+\.attn\.proj|language_model\.layers\.\d+\.self_attn\.q_proj)"

@@ -5,9 +5,8 @@ import pytest
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.training.plan.planning import plan
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.training import TrainSettings, plan
+from vlm_autodrive.video import SamplingSettings
 
 
 def settings(**sampling):

@@ -14,9 +14,8 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.processes import Rank
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
 
 _SCRIPT = (
     "import sys; from pathlib import Path\n"

@@ -14,23 +14,16 @@ from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
-from vlm_autodrive.artifacts.files import read_clips, read_samples, write_taxonomy
-from vlm_autodrive.engines.local import load_engine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.artifacts import read_clips, read_samples, write_taxonomy
+from vlm_autodrive.engines import Question, load_engine
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import load_model
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import Encoder, load_model, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.training import TrainSettings, plan, show_clip, train
 from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
-from vlm_autodrive.training.plan.planning import plan
 from vlm_autodrive.training.prefix_sharing import share_prefix
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.showing import show_clip
-from vlm_autodrive.training.training import train
 from vlm_autodrive.training.visits import Visit, taught_clips
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import FrameCache, SamplingSettings
 
 
 def settings(**changes) -> TrainSettings:

@@ -10,21 +10,19 @@ from safetensors.torch import load_file
 from tests.tiny_models import FAMILIES, load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, read_clips, write_clips
-from vlm_autodrive.engines.local import LocalEngine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, write_clips
+from vlm_autodrive.engines import LocalEngine, Question
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.classification import confusion, macro_f1
-from vlm_autodrive.models.loading import load_model, read_card
-from vlm_autodrive.models.prompts import verdict_prompt
+from vlm_autodrive.metrics import macro_f1
+from vlm_autodrive.metrics.classification import confusion
+from vlm_autodrive.models import load_model, read_card, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, write_jsonl
+from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.batching import Layout
 from vlm_autodrive.training.processes import ALONE
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.training import train
 from vlm_autodrive.training.validation import validation_visits, verdict_macro_f1
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache
 
 
 def settings(**changes) -> TrainSettings:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.training.supervision_set import make_clips, make_items
 from vlm_autodrive.records import Check
-from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.visits import steps_in_all, taught_clips, visits_of_step
 
 

@@ -10,11 +10,7 @@ from transformers.video_utils import load_video
 
 from tests.clocks import numbers_shown, turn
 from tests.video.test_matrix import SUPERVISION_TYPES, noisy_video
-from vlm_autodrive.video.clip_file import write_clip_file
-from vlm_autodrive.video.container import OpenVideo, VideoError
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.probe import probe
+from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, write_clip_file
 
 ALL = SamplingSettings(n_frames=1000, max_frames=1000, height=64, width=128)
 SOURCES = (

@@ -8,9 +8,15 @@ import pytest
 from tests.remuxing import spoil_pictures
 from tests.video.test_frame_cache import SMALL, clip, same
 from tests.video.test_matrix import SUPERVISION_TYPES
-from vlm_autodrive.video.coming import DAMAGED_FILE, ComingFrames, damaged_clips, decode_ahead
-from vlm_autodrive.video.decode import VideoError, read_frames
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import (
+    DAMAGED_FILE,
+    ComingFrames,
+    FrameCache,
+    VideoError,
+    damaged_clips,
+    decode_ahead,
+    read_frames,
+)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

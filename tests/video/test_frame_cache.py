@@ -14,11 +14,8 @@ from tests.clocks import numbers_shown
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video import frame_cache
-from vlm_autodrive.video.decode import VideoError, read_frames
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache, Frames, SamplingSettings, VideoError, frame_cache, read_frames
 from vlm_autodrive.video.frame_store import FrameStore
-from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 SMALL = SamplingSettings(fps=10 / 3, max_frames=16, height=32, width=64)
 

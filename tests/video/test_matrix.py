@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 
 from tests.clocks import numbers_shown, turn
+from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
 from vlm_autodrive.video.chosen import read_chosen
-from vlm_autodrive.video.container import OpenVideo
-from vlm_autodrive.video.decode import VideoError, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.probe import probe
 from vlm_autodrive.video.sampler import choose_frames
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.sampler import choose_frames, wanted_frames
+from vlm_autodrive.video import SamplingSettings, wanted_frames
+from vlm_autodrive.video.sampler import choose_frames
 
 
 def settings(fps=4.0, most=32):

@@ -12,15 +12,12 @@ import torch
 
 from tests.clocks import numbers_shown
 from tests.tiny_models import MODELS, load_tiny
-from vlm_autodrive.engines.local import LocalEngine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.engines import LocalEngine, Question
 from vlm_autodrive.records import Clip, Outcome, SFTSample, StudentPrompt
+from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.batching import Layout, build_batches
-from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit
-from vlm_autodrive.video.decode import read_windows
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import FrameCache, SamplingSettings, read_windows
 
 EVEN = [i / 10 for i in range(60)]
 UNEVEN = [0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3, 3.31, 3.9, 4.4, 4.6, 5.0, 5.7]

@@ -1,1 +1,5 @@
 """Artefacts: the folders that stages write, and the files in them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

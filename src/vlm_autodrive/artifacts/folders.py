@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records.base import Record
+from vlm_autodrive.records import Record
 
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"

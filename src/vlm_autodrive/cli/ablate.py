@@ -38,9 +38,8 @@ def ablate(
     from vlm_autodrive.cli.ablation_tables import print_ablation, print_preview
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
-    from vlm_autodrive.runs.ablation.running import ablate as run_ablation
-    from vlm_autodrive.runs.ablation.running import preview
-    from vlm_autodrive.runs.recipe import load_recipe
+    from vlm_autodrive.runs import ablate as run_ablation
+    from vlm_autodrive.runs import load_recipe, preview
 
     if not dry_run and (gpus is not None or memory is not None):
         raise UserError("--gpus and --memory describe a machine to count for; give --dry-run, or leave them out.")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from vlm_autodrive.cli.tables import print_columns
 
 if TYPE_CHECKING:
-    from vlm_autodrive.runs.ablation.running import Preview
-    from vlm_autodrive.runs.ablation.scores import Ablation
+    from vlm_autodrive.runs import Ablation, Preview
 
 
 def print_preview(seen: "Preview") -> None:
@@ -33,14 +32,7 @@ def print_preview(seen: "Preview") -> None:
 
 def print_ablation(table: "Ablation", out: Path) -> None:
     """Print the table, what to mind in reading it, and where it lies; the classes' intervals are in the files."""
-    from vlm_autodrive.runs.ablation.page import (
-        GAINED,
-        HTML_FILE,
-        JSON_FILE,
-        MARKDOWN_FILE,
-        failure_lines,
-        table_of,
-    )
+    from vlm_autodrive.runs import GAINED, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
 
     headings, rows = table_of(table)
     with_interval = ("accuracy", "macro-F1", GAINED)

@@ -25,8 +25,7 @@ def clips(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.clips.building import build_clips
-    from vlm_autodrive.clips.settings import ClipSettings
+    from vlm_autodrive.clips import ClipSettings, build_clips
 
     chosen = settings_from(ClipSettings, "clips", recipe, settings)
     print(build_clips(catalog, out, chosen, make_reporter(), overwrite=overwrite))

@@ -66,9 +66,8 @@ def compare(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json, settings_from
     from vlm_autodrive.cli.tables import print_comparison
-    from vlm_autodrive.evaluation.comparing import compare as compare_predictions
-    from vlm_autodrive.evaluation.comparing import read_comparison
-    from vlm_autodrive.evaluation.settings import CompareSettings
+    from vlm_autodrive.evaluation import CompareSettings, read_comparison
+    from vlm_autodrive.evaluation import compare as compare_predictions
 
     predictions: dict[str, Path] = {}
     overrides = []

@@ -47,15 +47,20 @@ def detect(
 
     Example: autodrive detect trip.mp4 --model runs/demo/checkpoint --out found stride_s=1
     """
-    from vlm_autodrive.artifacts.files import read_taxonomy
+    from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
-    from vlm_autodrive.detection.detecting import detect
-    from vlm_autodrive.detection.scoring import score_folder
-    from vlm_autodrive.detection.settings import DetectSettings
-    from vlm_autodrive.detection.thresholds import THRESHOLD_FILE, calibrate_threshold, read_threshold, with_threshold
-    from vlm_autodrive.engines.opening import default_model
+    from vlm_autodrive.detection import (
+        THRESHOLD_FILE,
+        DetectSettings,
+        calibrate_threshold,
+        detect,
+        read_threshold,
+        score_folder,
+        with_threshold,
+    )
+    from vlm_autodrive.engines import default_model
 
     overrides = [text for text in arguments if is_setting(text)]
     videos = [Path(text) for text in arguments if not is_setting(text)]

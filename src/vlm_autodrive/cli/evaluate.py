@@ -38,16 +38,20 @@ def evaluate(
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
-    from vlm_autodrive.artifacts.files import read_predictions
+    from vlm_autodrive.artifacts import read_predictions
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
-    from vlm_autodrive.engines.opening import SHIPPED_MODEL
+    from vlm_autodrive.engines import SHIPPED_MODEL
     from vlm_autodrive.errors import UserError
-    from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
-    from vlm_autodrive.evaluation.predict.running import evaluate
-    from vlm_autodrive.evaluation.report.summary import summary
-    from vlm_autodrive.evaluation.settings import BASELINES, BaselineSettings, EvaluateSettings
-    from vlm_autodrive.runs.recipe import asked_as_trained, load_recipe
+    from vlm_autodrive.evaluation import (
+        BASELINES,
+        BaselineSettings,
+        EvaluateSettings,
+        evaluate,
+        evaluate_baseline,
+        summary,
+    )
+    from vlm_autodrive.runs import asked_as_trained, load_recipe
 
     reporter = make_reporter()
     if model in BASELINES and endpoint is None:

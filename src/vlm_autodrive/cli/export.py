@@ -9,7 +9,7 @@ from vlm_autodrive.cli.export_model import export_model
 from vlm_autodrive.cli.options import AsJson, Out, Overwrite
 
 if TYPE_CHECKING:
-    from vlm_autodrive.supervision.exporting import ExportSummary
+    from vlm_autodrive.supervision import ExportSummary
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,8 +48,8 @@ def export_supervision(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.settings import parse_settings
-    from vlm_autodrive.supervision.exporting import ExportSettings
-    from vlm_autodrive.supervision.exporting import export_supervision as export
+    from vlm_autodrive.supervision import ExportSettings
+    from vlm_autodrive.supervision import export_supervision as export
 
     chosen = parse_settings(ExportSettings, {"to": to}, "export supervision")
     summary = export(supervision, out, chosen, make_reporter(), workers=workers, overwrite=overwrite)

@@ -35,8 +35,8 @@ def export_model(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.settings import parse_settings
-    from vlm_autodrive.training.exporting import ExportModelSettings
-    from vlm_autodrive.training.exporting import export_model as export
+    from vlm_autodrive.training import ExportModelSettings
+    from vlm_autodrive.training import export_model as export
 
     chosen = parse_settings(ExportModelSettings, {"to": to, "dtype": dtype, "check": check}, "export model")
     export(checkpoint, out, chosen, make_reporter(), report=report, overwrite=overwrite)

@@ -38,8 +38,7 @@ def import_(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, settings_from
-    from vlm_autodrive.datasets.importing import import_dataset
-    from vlm_autodrive.datasets.settings import ImportSettings
+    from vlm_autodrive.datasets import ImportSettings, import_dataset
 
     paths = [Path(text) for text in arguments if not is_setting(text)]
     if not paths:

@@ -26,7 +26,7 @@ def inspect(
     Example: autodrive inspect runs/mine/clips --most 20 --out look.html
     """
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.clips.inspecting import inspect_clips
+    from vlm_autodrive.clips import inspect_clips
 
     reporter = make_reporter()
     made = inspect_clips(clips, out, reporter, clip_ids=clip or (), most=most, frames=frames, seed=seed)

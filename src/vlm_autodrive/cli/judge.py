@@ -48,12 +48,11 @@ def judge(
 
     Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --people grades.csv
     """
-    from vlm_autodrive.artifacts.files import read_judgement_records
+    from vlm_autodrive.artifacts import read_judgement_records
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import named_out, print_json, settings_from
-    from vlm_autodrive.evaluation.judge.grading import estimate_judging, estimate_lines
-    from vlm_autodrive.evaluation.judge.grading import judge as judge_predictions
-    from vlm_autodrive.evaluation.settings import JudgeSettings
+    from vlm_autodrive.evaluation import JudgeSettings, estimate_judging, estimate_lines
+    from vlm_autodrive.evaluation import judge as judge_predictions
 
     chosen = settings_from(JudgeSettings, "judge", None, settings, base_url=endpoint, model=model)
     if dry_run:

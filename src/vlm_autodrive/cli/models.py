@@ -41,7 +41,7 @@ def check(
 
     Example: autodrive models check nvidia/Cosmos-Reason1-7B --random-layers 1
     """
-    from vlm_autodrive.training.model_check import check_model
+    from vlm_autodrive.training import check_model
 
     found = check_model(model, random_layers)
     if as_json:

@@ -55,7 +55,7 @@ def settings_from(
 
     values: dict[str, Any] = {}
     if recipe is not None:
-        from vlm_autodrive.runs.recipe import recipe_section
+        from vlm_autodrive.runs import recipe_section
 
         values = recipe_section(recipe, section)
     changes = parse_overrides(overrides or ())

@@ -40,10 +40,8 @@ def plan(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.training.plan.machines import machine_of
-    from vlm_autodrive.training.plan.planning import plan as plan_training
-    from vlm_autodrive.training.settings import TrainSettings
-    from vlm_autodrive.training.showing import show_clip
+    from vlm_autodrive.training import TrainSettings, machine_of, show_clip
+    from vlm_autodrive.training import plan as plan_training
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
     if show is not None:

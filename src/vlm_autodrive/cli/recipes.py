@@ -18,7 +18,7 @@ def list_recipes(as_json: AsJson = False) -> None:
     """List the shipped recipes."""
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.cli.tables import print_columns
-    from vlm_autodrive.runs.recipe import load_recipe, shipped_recipes
+    from vlm_autodrive.runs import load_recipe, shipped_recipes
 
     described = {name: load_recipe(name).description for name in shipped_recipes()}
     if as_json:
@@ -37,7 +37,7 @@ def show_recipe(
 
     Example: autodrive recipes show demo --full train.epochs=2
     """
-    from vlm_autodrive.runs.recipe import full_recipe, load_recipe, recipe_text
+    from vlm_autodrive.runs import full_recipe, load_recipe, recipe_text
 
     loaded = load_recipe(recipe, settings or ())
     print((full_recipe(loaded) if full or settings else recipe_text(recipe)).rstrip())
@@ -52,7 +52,7 @@ def copy_recipe(
 
     Example: autodrive recipes copy nexar mine.yaml
     """
-    from vlm_autodrive.runs.recipe import recipe_text
+    from vlm_autodrive.runs import recipe_text
 
     text = recipe_text(recipe)
     if target.is_dir():
@@ -73,7 +73,7 @@ def list_keys(
     """List the settings of a section, or of all: key, default and meaning."""
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.cli.tables import print_columns
-    from vlm_autodrive.runs.recipe import SECTIONS
+    from vlm_autodrive.runs import SECTIONS
     from vlm_autodrive.settings import describe_settings
 
     if section is not None and section not in SECTIONS:

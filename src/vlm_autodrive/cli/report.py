@@ -45,8 +45,7 @@ def report(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.evaluation.report.writing import MARKDOWN_FILE, write_report
-    from vlm_autodrive.evaluation.settings import ReportSettings
+    from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
 
     chosen = settings_from(ReportSettings, "report", recipe, settings)
     made = write_report(comparison, out, chosen, make_reporter(), drives=drives, overwrite=overwrite)

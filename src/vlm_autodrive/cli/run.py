@@ -26,8 +26,7 @@ def run(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.cli.tables import print_outcome
-    from vlm_autodrive.runs.pipeline import run_recipe
-    from vlm_autodrive.runs.recipe import load_recipe
+    from vlm_autodrive.runs import load_recipe, run_recipe
 
     loaded = load_recipe(recipe, settings or ())
     outcome = run_recipe(loaded, run_dir or loaded.default_run_dir, make_reporter())

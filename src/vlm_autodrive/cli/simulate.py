@@ -10,8 +10,8 @@ def simulate(out: Out, settings: Overrides = None, recipe: RecipeName = None, ov
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.simulation.dataset import simulate as simulate_dataset
-    from vlm_autodrive.simulation.settings import SimulateSettings
+    from vlm_autodrive.simulation import SimulateSettings
+    from vlm_autodrive.simulation import simulate as simulate_dataset
 
     chosen = settings_from(SimulateSettings, "simulate", recipe, settings)
     print(simulate_dataset(out, chosen, make_reporter(), overwrite=overwrite))

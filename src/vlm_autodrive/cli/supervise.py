@@ -31,11 +31,11 @@ def supervise(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import named_out, print_json, settings_from
-    from vlm_autodrive.supervision.settings import SuperviseSettings
+    from vlm_autodrive.supervision import SuperviseSettings
 
     chosen = settings_from(SuperviseSettings, "supervise", recipe, settings)
     if dry_run:
-        from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
+        from vlm_autodrive.supervision import estimate_lines, estimate_supervision
 
         found = estimate_supervision(clips, chosen, make_reporter())
         if as_json:
@@ -43,8 +43,8 @@ def supervise(
         else:
             print("\n".join(estimate_lines(found, chosen)))
         return
-    from vlm_autodrive.supervision.supervising import SUMMARY_FILE
-    from vlm_autodrive.supervision.supervising import supervise as supervise_clips
+    from vlm_autodrive.supervision import SUMMARY_FILE
+    from vlm_autodrive.supervision import supervise as supervise_clips
 
     made = supervise_clips(clips, named_out(out), chosen, make_reporter(), overwrite=overwrite)
     if as_json:

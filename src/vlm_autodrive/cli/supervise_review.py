@@ -9,7 +9,7 @@ from vlm_autodrive.cli.options import AsJson, Out, Overwrite
 from vlm_autodrive.errors import UserError
 
 if TYPE_CHECKING:
-    from vlm_autodrive.supervision.review_decisions import AcceptanceRate, ReviewResult
+    from vlm_autodrive.supervision import AcceptanceRate, ReviewResult
 
 
 def supervise_review(
@@ -39,7 +39,7 @@ def supervise_review(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.settings import parse_settings
-    from vlm_autodrive.supervision.review_sampling import ReviewSettings, start_review
+    from vlm_autodrive.supervision import ReviewSettings, start_review
 
     drawing = {"items": items, "types": tuple(kind) if kind else None, "seed": seed}
     if not verdicts:
@@ -47,7 +47,7 @@ def supervise_review(
         settings = parse_settings(ReviewSettings, given, "options of supervise audit")
         page = start_review(supervision, out, settings, make_reporter(), overwrite=overwrite)
         if as_json:
-            from vlm_autodrive.supervision.review_decisions import read_sample
+            from vlm_autodrive.supervision import read_sample
 
             print(read_sample(supervision, out).model_dump_json(indent=1))
         else:
@@ -55,7 +55,7 @@ def supervise_review(
         return
     if overwrite or any(value is not None for value in drawing.values()):
         raise UserError("--items, --kind, --seed and --overwrite are for drawing a sample; leave them out here.")
-    from vlm_autodrive.supervision.review_decisions import take_verdicts
+    from vlm_autodrive.supervision import take_verdicts
 
     result = take_verdicts(supervision, out, verdicts)
     if as_json:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores
-    from vlm_autodrive.metrics.long_video_search import LongVideoSearch
+    from vlm_autodrive.evaluation import Diagnostic, ModelScores
+    from vlm_autodrive.metrics import LongVideoSearch
     from vlm_autodrive.records import Taxonomy, VideoDetections
-    from vlm_autodrive.runs.pipeline import Outcome
+    from vlm_autodrive.runs import Outcome
 
 _WIDE = 120
 
@@ -26,9 +26,8 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_comparison(folder: Path) -> None:
     """Print what a comparison comes to: the verdict, what to know before the figures, and the figures."""
-    from vlm_autodrive.artifacts.files import read_taxonomy
-    from vlm_autodrive.evaluation.comparing import read_comparison
-    from vlm_autodrive.evaluation.report.headline import verdict
+    from vlm_autodrive.artifacts import read_taxonomy
+    from vlm_autodrive.evaluation import read_comparison, verdict
 
     figures, taxonomy = read_comparison(folder), read_taxonomy(folder)
     _print_head(verdict(figures, taxonomy), figures.findings)
@@ -37,8 +36,8 @@ def print_comparison(folder: Path) -> None:
 
 def print_outcome(outcome: "Outcome") -> None:
     """Print what a run came to: verdict, scores, drives searched, and where the report is."""
-    from vlm_autodrive.artifacts.files import read_taxonomy
-    from vlm_autodrive.evaluation.report.writing import read_report
+    from vlm_autodrive.artifacts import read_taxonomy
+    from vlm_autodrive.evaluation import read_report
 
     report = read_report(outcome.report_json)
     _print_head(report.verdict, report.findings)
@@ -67,8 +66,7 @@ def _print_head(verdict: str, findings: Sequence["Diagnostic"]) -> None:
 
 def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> None:
     """The scores of each model, with 95 % intervals."""
-    from vlm_autodrive.evaluation.report.formats import with_interval
-    from vlm_autodrive.evaluation.report.main_rows import main_rows, right_answers
+    from vlm_autodrive.evaluation import main_rows, right_answers, with_interval
 
     count = next(iter(models.values())).n
     table = Table(title=f"Held-out clips: {count}", title_justify="left", header_style="bold")
@@ -84,7 +82,7 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> 
 
 
 def _drives_line(drives: "LongVideoSearch") -> str:
-    from vlm_autodrive.evaluation.report.formats import with_interval
+    from vlm_autodrive.evaluation import with_interval
 
     score = drives.score
     if score is None:

@@ -29,9 +29,8 @@ def train(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
     from vlm_autodrive.progress import SILENT
-    from vlm_autodrive.training.processes import launched_number
-    from vlm_autodrive.training.settings import TrainSettings
-    from vlm_autodrive.training.training import train as train_model
+    from vlm_autodrive.training import TrainSettings, launched_number
+    from vlm_autodrive.training import train as train_model
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
     is_first = launched_number() == 0

@@ -8,7 +8,7 @@ import typer
 from vlm_autodrive.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from vlm_autodrive.datasets.judging import Validation, ValidationSummary
+    from vlm_autodrive.datasets import Validation, ValidationSummary
 
 NOT_GOOD = 1
 _MOST_ROWS = 40
@@ -47,8 +47,8 @@ def validate(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.datasets.validating import ValidateSettings, read_validations
-    from vlm_autodrive.datasets.validating import validate as validate_catalog
+    from vlm_autodrive.datasets import ValidateSettings, read_validations
+    from vlm_autodrive.datasets import validate as validate_catalog
 
     chosen = settings_from(ValidateSettings, "validate", None, settings, strict=strict or None)
     folder = out or catalog.absolute().with_name(f"{catalog.absolute().name}-validated")

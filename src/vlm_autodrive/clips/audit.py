@@ -8,10 +8,10 @@ import numpy as np
 from vlm_autodrive.clips.audited import Audited, read_audited, with_file_facts
 from vlm_autodrive.clips.duplicates import Hashes, LookAlike, look_alikes, window_hashes
 from vlm_autodrive.clips.shortcuts import MOST_AUC, Shortcut, find_shortcuts
-from vlm_autodrive.metrics.intervals import Estimate, few_clusters_warning
+from vlm_autodrive.metrics import Estimate, few_clusters_warning
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
-from vlm_autodrive.video.decode import VideoError, Window
+from vlm_autodrive.video import VideoError, Window
 
 _SHOWN = 5
 _NARROW = 0.1  # if half of the events lie within this share of the length, their place is as good as fixed

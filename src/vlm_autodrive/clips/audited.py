@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_clips, read_events, read_taxonomy, read_videos
-from vlm_autodrive.artifacts.folders import read_provenance
+from vlm_autodrive.artifacts import read_clips, read_events, read_provenance, read_taxonomy, read_videos
 from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.windows import worst_event
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import TRAIN_ONLY, Clip, Event, Taxonomy, Video
-from vlm_autodrive.video.probe import VideoError, probe
+from vlm_autodrive.video import VideoError, probe
 
 
 @dataclass(frozen=True)

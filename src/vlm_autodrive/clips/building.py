@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import (
+from vlm_autodrive.artifacts import (
     carry_questions,
+    input_key,
+    making,
     read_events,
     read_scenarios,
     read_taxonomy,
     read_videos,
     write_clips,
 )
-from vlm_autodrive.artifacts.folders import input_key, making
 from vlm_autodrive.clips.binary_task import as_binary
 from vlm_autodrive.clips.cutting import Cutter
 from vlm_autodrive.clips.frozen import read_test_ids, write_test_ids

@@ -7,9 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from vlm_autodrive.records import Clip, Taxonomy
-from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
 
 Colour = tuple[int, int, int]
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import Record
-from vlm_autodrive.video.decode import VideoError, Window, read_windows
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings, VideoError, Window, read_windows
 
 MOST_BITS = 16
 """Two frames that differ in no more of the 256 bits than this look the same."""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_text
 from vlm_autodrive.clips.contact_sheet import contact_sheet
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.clips.audited import Audited, FileFacts
-from vlm_autodrive.metrics.curves import areas
-from vlm_autodrive.metrics.intervals import Estimate, percentile_bounds, undefined
+from vlm_autodrive.metrics import Estimate, areas, percentile_bounds, undefined
 from vlm_autodrive.records import Record, Taxonomy
 
 MOST_AUC = 0.60

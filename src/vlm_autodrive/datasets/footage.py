@@ -12,7 +12,7 @@ from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import CellError, Row
 from vlm_autodrive.records import EventClass, Taxonomy, Video, source_id_of
-from vlm_autodrive.video.probe import VideoError, VideoInfo, probe
+from vlm_autodrive.video import VideoError, VideoInfo, probe
 
 IMAGES = (".jpg", ".jpeg", ".png")
 _YOUTUBE = r"(?P<youtube>[\w-]{11})"

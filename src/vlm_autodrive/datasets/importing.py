@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import write_catalog
-from vlm_autodrive.artifacts.folders import PROVENANCE, making
+from vlm_autodrive.artifacts import PROVENANCE, making, write_catalog
 from vlm_autodrive.datasets.badas import read_badas
 from vlm_autodrive.datasets.ccd import read_ccd
 from vlm_autodrive.datasets.dad import read_dad

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.records import Record, Video
-from vlm_autodrive.video.check import VideoCheck
+from vlm_autodrive.video import VideoCheck
 
 _COMPLETE = 0.95  # a file that holds less than this share of what its header promises is cut off
 _LATE_START_S = 0.001

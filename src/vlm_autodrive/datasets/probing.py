@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Video
-from vlm_autodrive.video.probe import VideoError, VideoInfo, probe
+from vlm_autodrive.video import VideoError, VideoInfo, probe
 
 MISSING = "the file does not exist"
 _MOST_THREADS = 16

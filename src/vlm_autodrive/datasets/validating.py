@@ -11,14 +11,21 @@ from queue import SimpleQueue
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts.files import VIDEOS_FILE, read_events, read_videos
-from vlm_autodrive.artifacts.folders import PROVENANCE, input_key, making, relative_to_artifact, write_text
+from vlm_autodrive.artifacts import (
+    PROVENANCE,
+    VIDEOS_FILE,
+    input_key,
+    making,
+    read_events,
+    read_videos,
+    relative_to_artifact,
+    write_text,
+)
 from vlm_autodrive.datasets.judging import Validation, ValidationSummary, judge, summarise
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.check import VideoCheck
-from vlm_autodrive.video.guarded import GuardedChecker, Limits
+from vlm_autodrive.video import GuardedChecker, Limits, VideoCheck
 
 VALIDATION_FILE = "validation.jsonl"
 SUMMARY_FILE = "validation.json"

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import VIDEO_SUFFIXES
+from vlm_autodrive.artifacts import VIDEO_SUFFIXES
 from vlm_autodrive.datasets.reading import Reading, ids_of_files
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Event, EventClass, ImportIssue, Taxonomy, Video

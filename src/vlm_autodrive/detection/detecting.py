@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.files import read_taxonomy
-from vlm_autodrive.artifacts.folders import artifact_key, input_key, is_current, making
+from vlm_autodrive.artifacts import artifact_key, input_key, is_current, making, read_taxonomy
 from vlm_autodrive.detection.merging import agreed_span, event_of, find_stretches, refine_time
 from vlm_autodrive.detection.results import (
     KIND,
@@ -21,11 +20,9 @@ from vlm_autodrive.detection.scanning import NOT_JUDGED, Scan
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.timeline import clock, write_timeline
 from vlm_autodrive.detection.windows import plan_windows
-from vlm_autodrive.engines.opening import open_model
-from vlm_autodrive.engines.protocol import Engine
+from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import prompts
-from vlm_autodrive.models.loading import read_card
+from vlm_autodrive.models import prompts, read_card
 from vlm_autodrive.progress import SILENT, Reporter, Task
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -36,8 +33,7 @@ from vlm_autodrive.records import (
     WindowScore,
 )
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.probe import VideoError, probe
+from vlm_autodrive.video import SamplingSettings, VideoError, probe
 
 
 class _Made(Settings):

@@ -5,8 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_taxonomy
-from vlm_autodrive.artifacts.folders import making, write_text
+from vlm_autodrive.artifacts import making, read_taxonomy, write_text
 from vlm_autodrive.detection.detecting import detect
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
@@ -15,7 +14,7 @@ from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.long_video_search import LONG_VIDEOS_FILE, LongVideoSearch
+from vlm_autodrive.metrics import LONG_VIDEOS_FILE, LongVideoSearch
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 

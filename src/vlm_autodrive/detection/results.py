@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts.folders import PROVENANCE, absolute_from_artifact, read_provenance, write_text
+from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import VideoDetections
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from vlm_autodrive.detection.merging import Stretch, find_stretches
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.engines.answers import parse_class, reasoning_of
-from vlm_autodrive.engines.protocol import Answer, Engine, Question
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.engines import Answer, Engine, Question, parse_class, reasoning_of
+from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
-from vlm_autodrive.video.decode import VideoError, read_windows
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames, VideoError, read_windows
 
 NOT_READ = "not read: "
 NOT_JUDGED = "not judged: "

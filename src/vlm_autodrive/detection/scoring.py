@@ -5,16 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.detection.merging import event_probability
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.event_time import detection_scores, match_events
-from vlm_autodrive.metrics.intervals import wilson
-from vlm_autodrive.metrics.long_video_search import DetectionScore
-from vlm_autodrive.metrics.time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
+from vlm_autodrive.metrics import (
+    HORIZON_S,
+    DetectionScore,
+    ScoredWindow,
+    detection_scores,
+    match_events,
+    time_to_alert,
+    wilson,
+)
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Outcome, Taxonomy, VideoDetections
 
 SCORE_FILE = "score.json"

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from vlm_autodrive.engines.served_settings import ServedModelSettings
+from vlm_autodrive.engines import ServedModelSettings
 from vlm_autodrive.settings import Settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.detection.merging import event_probability, merge_windows
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.scanning import CERTAIN
@@ -15,8 +15,7 @@ from vlm_autodrive.detection.scoring import TOLERANCE_S, score_detections, times
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.event_time import match_events
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate, match_events
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Record, Taxonomy, VideoDetections
 
 THRESHOLD_FILE = "threshold.json"

@@ -11,7 +11,7 @@ from vlm_autodrive.detection import canvas
 from vlm_autodrive.detection.canvas import Axis
 from vlm_autodrive.detection.merging import event_probability
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
-from vlm_autodrive.video.decode import VideoError, read_pictures
+from vlm_autodrive.video import VideoError, read_pictures
 
 clock = canvas.clock
 

@@ -1,1 +1,5 @@
 """Engines answer prompts about frames, with probabilities where they have them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

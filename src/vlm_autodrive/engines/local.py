@@ -8,11 +8,9 @@ import torch
 from transformers import DynamicCache
 
 from vlm_autodrive.engines.protocol import Answer, Question
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, load_model, model_key
-from vlm_autodrive.models.video_format import Prefix, forward_positions
+from vlm_autodrive.models import Encoder, LoadedModel, Prefix, forward_positions, load_model, model_key
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video import Frames, SamplingSettings
 
 __all__ = ["LocalEngine", "load_engine", "model_key"]
 

@@ -6,15 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_autodrive.artifacts.folders import PROVENANCE, artifact_key, input_key
+from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
 from vlm_autodrive.engines.protocol import Answer, Engine, Question
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video import Frames, SamplingSettings
 
 if TYPE_CHECKING:
     from vlm_autodrive.engines.served_settings import ServedModelSettings
-    from vlm_autodrive.models.loading import ModelCard
+    from vlm_autodrive.models import ModelCard
 
 SHIPPED_MODEL = "tiny-base"
 DEMO_CHECKPOINT = Path("runs/demo/checkpoint")
@@ -43,7 +43,7 @@ def open_model(
         UserError: If there is no such model, or the endpoint may not be used.
     """
     if not endpoint.base_url:
-        from vlm_autodrive.models.loading import model_key
+        from vlm_autodrive.models import model_key
 
         yield LazyLocalEngine(model), model_key(model)
         return
@@ -87,7 +87,7 @@ class LazyLocalEngine:
 
     @cached_property
     def _card(self) -> "ModelCard":
-        from vlm_autodrive.models.loading import read_card
+        from vlm_autodrive.models import read_card
 
         return read_card(self._model)
 

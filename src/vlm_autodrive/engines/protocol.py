@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vlm_autodrive.records import Outcome, ProbabilitySource
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video import Frames, SamplingSettings
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.tokens import most_cost, picture_tokens
 from vlm_autodrive.engines.protocol import Answer, Question
 from vlm_autodrive.engines.served_settings import SERVED_MODEL, ServedModelSettings
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video import Frames, SamplingSettings
 
 T = TypeVar("T")
 _Wait = Callable[[Coroutine[Any, Any, T]], T]

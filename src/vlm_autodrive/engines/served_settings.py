@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 SERVED_MODEL = Called(
     who="the model",

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import write_clips
-from vlm_autodrive.artifacts.folders import making, write_text
+from vlm_autodrive.artifacts import making, write_clips, write_text
 from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
 from vlm_autodrive.evaluation.score.models import model_scores, pair_scores
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.intervals import few_clusters_warning
-from vlm_autodrive.metrics.paired import holm
+from vlm_autodrive.metrics import few_clusters_warning, holm
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import write_jsonl
 from vlm_autodrive.settings import Settings

@@ -2,13 +2,12 @@
 
 from pydantic import Field
 
-from vlm_autodrive.engines.endpoint.settings import EndpointSettings
-from vlm_autodrive.engines.served_settings import ServedModelSettings
+from vlm_autodrive.engines import EndpointSettings, ServedModelSettings
 from vlm_autodrive.evaluation.predict.controls import Control
-from vlm_autodrive.models.prompts import PromptVariant
+from vlm_autodrive.models import PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 BASELINES = ("majority", "camera_shake")
 """What is learnt without a model, by the name that its predictions bear."""

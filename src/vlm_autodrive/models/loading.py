@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from vlm_autodrive.artifacts.folders import input_key, write_text
+from vlm_autodrive.artifacts import input_key, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
 from vlm_autodrive.models.families import Family, find_family
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 TINY_BASE = "tiny-base"
 CARD_FILE = "autodrive.json"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import PROVENANCE
+from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter, Task, format_seconds
 

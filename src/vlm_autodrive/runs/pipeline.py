@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.folders import write_text
-from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
-from vlm_autodrive.evaluation.predict.running import evaluate
-from vlm_autodrive.detection.long_videos import search_long_videos
+from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.evaluation import evaluate_baseline
+from vlm_autodrive.evaluation import evaluate
+from vlm_autodrive.detection import search_long_videos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.settings import BASELINES, EvaluateSettings
-from vlm_autodrive.metrics.long_video_search import read_long_videos
+from vlm_autodrive.evaluation import BASELINES, EvaluateSettings
+from vlm_autodrive.metrics import read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.runs.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.artifacts.files import iterate_clips
+from vlm_autodrive.artifacts import iterate_clips
 
 
 class Outcome(Record):
@@ -78,16 +78,16 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
 
 
 def _run(recipe: Recipe, run: RunFolder) -> Outcome:
-    from vlm_autodrive.clips.building import build_clips
-    from vlm_autodrive.datasets.importing import import_dataset
-    from vlm_autodrive.evaluation.comparing import compare
-    from vlm_autodrive.evaluation.report.writing import write_report
-    from vlm_autodrive.supervision.supervising import supervise
-    from vlm_autodrive.training.training import train
+    from vlm_autodrive.clips import build_clips
+    from vlm_autodrive.datasets import import_dataset
+    from vlm_autodrive.evaluation import compare
+    from vlm_autodrive.evaluation import write_report
+    from vlm_autodrive.supervision import supervise
+    from vlm_autodrive.training import train
 
     source = Path(recipe.import_.path)
     if recipe.simulate is not None:
-        from vlm_autodrive.simulation.dataset import simulate
+        from vlm_autodrive.simulation import simulate
 
         wanted = recipe.simulate
         source = run.stage("simulate", "simulated", lambda out, say: simulate(out, wanted, say, overwrite=True))
@@ -161,8 +161,8 @@ def _further_predictions(
 
     The windows are those of the same test videos, so that none is tested that was trained on.
     """
-    from vlm_autodrive.clips.building import build_clips
-    from vlm_autodrive.clips.frozen import TEST_IDS_FILE
+    from vlm_autodrive.clips import build_clips
+    from vlm_autodrive.clips import TEST_IDS_FILE
 
     plain = asked.model_copy(update={"reasoning": False, "prompts": (), "controls": ()})
     validation, ahead = {}, {}

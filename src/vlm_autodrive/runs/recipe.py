@@ -13,17 +13,17 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
-from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
+from vlm_autodrive.clips import ClipSettings
+from vlm_autodrive.datasets import ImportSettings
+from vlm_autodrive.detection import DetectRunSettings, DetectSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.ablation.settings import AblateSettings
-from vlm_autodrive.evaluation.settings import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
+from vlm_autodrive.evaluation import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides, parse_settings, parse_yaml
-from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.simulation import SimulateSettings
+from vlm_autodrive.supervision import SuperviseSettings
+from vlm_autodrive.training import TrainSettings
+from vlm_autodrive.video import SamplingSettings
 
 _SUFFIX = ".yaml"
 _LIKE = "like"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from vlm_autodrive.artifacts.folders import making, write_text
+from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter, Task
-from vlm_autodrive.records.scenario import Scenario
+from vlm_autodrive.records import Scenario
 from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.workers import worker_pool
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_autodrive.records.scenario import Family
+from vlm_autodrive.records import Family
 from vlm_autodrive.simulation.families import CROSSING, Setup
 from vlm_autodrive.simulation.physics import BRAKE_LIMIT_MPS2, NORMAL_GAP_M
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vlm_autodrive.records.scenario import Distraction, Distractor, Family, Scenario
+from vlm_autodrive.records import Distraction, Distractor, Family, Scenario
 from vlm_autodrive.simulation.causes import cause_of
 from vlm_autodrive.simulation.drawing import COLORS, Look, draw_look, draw_setup, draw_speed
 from vlm_autodrive.simulation.endings import Ending, solve

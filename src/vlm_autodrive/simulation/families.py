@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vlm_autodrive.records.scenario import Family
+from vlm_autodrive.records import Family
 from vlm_autodrive.simulation.physics import BODIES, DT, EGO_BODY, Array, Body, Path, heading_of, smoothstep
 
 LANE_M = 3.6

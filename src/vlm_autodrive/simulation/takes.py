@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.records.scenario import Distraction, Encounter, Side, StatePoint
+from vlm_autodrive.records import Distraction, Encounter, Side, StatePoint
 from vlm_autodrive.simulation.camera import shaken
 from vlm_autodrive.simulation.causes import cause_of
 from vlm_autodrive.simulation.drawing import Look

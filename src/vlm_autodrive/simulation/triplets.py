@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_autodrive.records.scenario import Distraction, Distractor, Family, Scenario
+from vlm_autodrive.records import Distraction, Distractor, Family, Scenario
 from vlm_autodrive.simulation.drawing import FAMILIES, Look, draw_look, draw_setup, draw_speed
 from vlm_autodrive.simulation.endings import CLASSES, Ending, solve
 from vlm_autodrive.simulation.families import LANE_M

@@ -3,8 +3,15 @@
 import json
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, iterate_clips, read_taxonomy, write_clips
-from vlm_autodrive.artifacts.folders import input_key, making, write_text
+from vlm_autodrive.artifacts import (
+    SAMPLES_FILE,
+    input_key,
+    iterate_clips,
+    making,
+    read_taxonomy,
+    write_clips,
+    write_text,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import SFTSample, SupervisionType, iterate_jsonl, writing_jsonl
 from vlm_autodrive.settings import Settings

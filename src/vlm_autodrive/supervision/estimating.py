@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import iterate_clips
-from vlm_autodrive.engines.endpoint.address import endpoint_of
-from vlm_autodrive.engines.endpoint.in_order import run_async
+from vlm_autodrive.artifacts import iterate_clips
+from vlm_autodrive.engines import endpoint_of, run_async
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import iterate_clips, read_questions, read_taxonomy
+from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.supervision.facts import shows_its_event

@@ -14,7 +14,7 @@ from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 _UNREAD = TeacherPrompt(system="", text="", version=RULES_VERSION)
 

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import input_key, read_provenance, write_text
+from vlm_autodrive.artifacts import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics.intervals import Estimate
-from vlm_autodrive.metrics.stratified import Agreement, agreement, stratified_proportion
+from vlm_autodrive.metrics import Agreement, Estimate, agreement, stratified_proportion
 from vlm_autodrive.records import Record, ReviewDecision, ReviewSample, ReviewStratum, read_jsonl, write_jsonl
 from vlm_autodrive.supervision.review_sampling import PAGE_FILE, SAMPLE_FILE, VERDICTS_FILE
 

@@ -11,13 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from vlm_autodrive.engines.answers import parse_reasoning
+from vlm_autodrive.engines import parse_reasoning
 from vlm_autodrive.pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REASONS, Clip, ReviewSample, SFTSample, Taxonomy
-from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
 
 _FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
 _SPREAD = 8

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples, read_taxonomy
-from vlm_autodrive.artifacts.folders import input_key, making, write_text
+from vlm_autodrive.artifacts import input_key, making, read_clips, read_samples, read_taxonomy, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (

@@ -8,9 +8,16 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.files import SAMPLES_FILE, iterate_clips, write_clips
-from vlm_autodrive.artifacts.folders import artifact_key, input_key, making, write_text
-from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
+from vlm_autodrive.artifacts import (
+    SAMPLES_FILE,
+    artifact_key,
+    input_key,
+    iterate_clips,
+    making,
+    write_clips,
+    write_text,
+)
+from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, SFTSample, writing_jsonl

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
+from vlm_autodrive.engines import Called, EndpointSettings
 from vlm_autodrive.settings import Settings
 
 TEACHER = Called(

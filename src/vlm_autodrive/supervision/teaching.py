@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from vlm_autodrive.engines.endpoint.json_answers import read_answer
+from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import Outcome, SFTSample
 from vlm_autodrive.supervision.descriptions import Description
 from vlm_autodrive.supervision.facts import Facts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from vlm_autodrive.models.prompts import reasoning_prompt
+from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import Check, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.checks import checked

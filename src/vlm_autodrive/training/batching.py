@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vlm_autodrive.models.encoding import Encoder
+from vlm_autodrive.models import Encoder
 from vlm_autodrive.training.attention import Attention
 from vlm_autodrive.training.prefix_sharing import (
     ItemTokens,
@@ -22,8 +22,7 @@ from vlm_autodrive.training.prefix_sharing import (
 )
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit
-from vlm_autodrive.video.container import VideoError
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache, VideoError
 
 _T = TypeVar("_T")
 

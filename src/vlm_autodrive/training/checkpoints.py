@@ -16,12 +16,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from vlm_autodrive.artifacts.files import write_taxonomy
+from vlm_autodrive.artifacts import write_taxonomy
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import ADAPTER_FOLDER, LoadedModel, ModelCard, write_card
+from vlm_autodrive.models import ADAPTER_FOLDER, LoadedModel, ModelCard, write_card
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Taxonomy
-from vlm_autodrive.records.base import Record
+from vlm_autodrive.records import Record, Taxonomy
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import divided_like, gather

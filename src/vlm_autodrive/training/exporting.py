@@ -9,19 +9,16 @@ from typing import Literal
 
 import torch
 
-from vlm_autodrive.artifacts.files import read_clips, read_taxonomy, write_taxonomy
-from vlm_autodrive.artifacts.folders import making, write_text
-from vlm_autodrive.engines.local import LocalEngine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.artifacts import making, read_clips, read_taxonomy, write_taxonomy, write_text
+from vlm_autodrive.engines import LocalEngine, Question
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import ADAPTER_FOLDER, CARD_FILE, load_model, read_card, write_card
-from vlm_autodrive.models.prompts import verdict_prompt
+from vlm_autodrive.models import ADAPTER_FOLDER, CARD_FILE, load_model, read_card, verdict_prompt, write_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training.lineage import ancestor
 from vlm_autodrive.training.model_card import Export, model_card
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache
 
 _MOST_DIFFERENCE = 0.05
 """Of a verdict's probability, between checkpoint and export; rounding to bfloat16 makes a few hundredths."""
@@ -138,7 +135,7 @@ def _write_merged(checkpoint: Path, folder: Path, settings: ExportModelSettings)
 
 def _own_dtype(config: object, base: str | None) -> torch.dtype:
     """The precision that weights were published in; loading has changed what the configuration of an adapter's says."""
-    from vlm_autodrive.models.outline import load_outline
+    from vlm_autodrive.models import load_outline
 
     kept = config if base is None else load_outline(base).model.config
     dtype = getattr(kept, "dtype", None)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import PROVENANCE, absolute_from_artifact, read_provenance
+from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance
 
 
 def ancestor(folder: Path, kind: str) -> Path | None:

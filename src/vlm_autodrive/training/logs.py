@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records.base import Record
+from vlm_autodrive.records import Record
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, load_model
+from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.training import checkpoints
@@ -28,8 +27,7 @@ from vlm_autodrive.training.sharding import is_sharded, shard_model, whole
 from vlm_autodrive.training.sharing_check import choose_layout
 from vlm_autodrive.training.validation import verdict_macro_f1
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, visits_of_step
-from vlm_autodrive.video.coming import ComingFrames
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import ComingFrames, FrameCache
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records.base import Record
+from vlm_autodrive.records import Record
 from vlm_autodrive.training.visits import Visit
 
 _BAD_STEP = "bad-step-{:08d}.json"

@@ -7,11 +7,16 @@ from typing import Any
 
 import yaml
 
-from vlm_autodrive.artifacts.files import read_data_sets, read_scenarios, read_taxonomy, read_videos
-from vlm_autodrive.artifacts.folders import PROVENANCE, read_provenance
+from vlm_autodrive.artifacts import (
+    PROVENANCE,
+    read_data_sets,
+    read_provenance,
+    read_scenarios,
+    read_taxonomy,
+    read_videos,
+)
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import TINY_BASE, read_card, resolve_model
-from vlm_autodrive.models.published import find_published
+from vlm_autodrive.models import TINY_BASE, find_published, read_card, resolve_model
 from vlm_autodrive.training.lineage import ancestor
 
 _OWN_LICENCE = "apache-2.0"

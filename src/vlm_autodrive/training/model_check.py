@@ -10,20 +10,22 @@ import av
 import numpy as np
 import torch
 
-from vlm_autodrive.engines.local import LocalEngine
-from vlm_autodrive.engines.protocol import Question
+from vlm_autodrive.engines import LocalEngine, Question
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, load_model
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt, verdict_prompt
-from vlm_autodrive.models.random_weights import random_model, suits_a_check
+from vlm_autodrive.models import (
+    Encoder,
+    LoadedModel,
+    format_reasoning,
+    load_model,
+    random_model,
+    reasoning_prompt,
+    suits_a_check,
+    verdict_prompt,
+)
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
 from vlm_autodrive.training.equality import TOLERANCE, Pass, compare_passes
 from vlm_autodrive.training.prefix_sharing import ItemTokens, join_rows, pad_rows, share_prefix
-from vlm_autodrive.video.decode import read_windows
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video import FrameCache, SamplingSettings, VideoError, read_windows
 
 _CODES = DEFAULT_TAXONOMY.codes
 _TRACE = format_reasoning("A car ahead brakes. [t=1.5] contact.", _CODES[0], 1.5)

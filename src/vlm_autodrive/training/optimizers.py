@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import torch
 
-from vlm_autodrive.models.families import Family
+from vlm_autodrive.models import Family
 from vlm_autodrive.training.parts import part_of, peak_rate
 from vlm_autodrive.training.settings import Part, TrainSettings
 

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.families import Family
-from vlm_autodrive.models.loading import LoadedModel, quiet_renames
+from vlm_autodrive.models import Family, LoadedModel, quiet_renames
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.training.settings import Part, TrainSettings
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch.nn.attention.flex_attention import BlockMask
 
-from vlm_autodrive.models.video_format import Prefix, forward_positions
+from vlm_autodrive.models import Prefix, forward_positions
 from vlm_autodrive.training.attention import PADDING, Attention, block_mask, dense_mask
 
 IGNORED = -100

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.activations import Pass
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 
 class ClipPlan(Record):

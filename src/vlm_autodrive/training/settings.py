@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 Part = Literal["vision", "projector", "language"]
 PartChoice = Literal["trained", "frozen"] | Annotated[float, Field(gt=0)]

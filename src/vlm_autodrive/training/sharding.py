@@ -9,7 +9,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models import LoadedModel
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 

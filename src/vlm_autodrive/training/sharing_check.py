@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel
+from vlm_autodrive.models import Encoder, LoadedModel
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.training.attention import choose_attention, use_flex
 from vlm_autodrive.training.batching import Layout
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, predict, share_prefix
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 _FRAMES, _INTERVAL_S = 4, 0.25
 _LEAK = 1e-3  # relative difference of logits between two rows of one shape, where attention alone leaves none

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples
+from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.models import Encoder, load_outline
 from vlm_autodrive.training.batching import item_tokens
 from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit, taught_clips
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache
 
 
 def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame_cache: Path | None = None) -> str:

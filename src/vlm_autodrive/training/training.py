@@ -6,12 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples, read_taxonomy
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_clips, read_samples, read_taxonomy
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.loading import LoadedModel, ModelCard, resolve_model
-from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_outline, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
@@ -23,8 +20,7 @@ from vlm_autodrive.training.processes import helpers, launched
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_visits
 from vlm_autodrive.training.visits import taught_clips, visited_clips
-from vlm_autodrive.video.coming import DAMAGED_FILE, damaged_clips, decode_ahead
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, decode_ahead
 
 
 def train(

@@ -7,16 +7,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vlm_autodrive.metrics.classification import macro_f1
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.prompts import verdict_prompt
+from vlm_autodrive.metrics import macro_f1
+from vlm_autodrive.models import Encoder, verdict_prompt
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
 from vlm_autodrive.training.prefix_sharing import IGNORED, predict
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.visits import Visit
-from vlm_autodrive.video.frame_cache import FrameCache
+from vlm_autodrive.video import FrameCache
 
 
 def validation_visits(clips: Sequence[Clip], taxonomy: Taxonomy) -> list[Visit]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import VideoError

@@ -6,7 +6,7 @@ import pytest
 
 from vlm_autodrive.runs.ablation.cells import cells_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs.recipe import load_recipe
+from vlm_autodrive.runs import load_recipe
 
 FOUR = ("caption", "description", "vqa", "reasoning")
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from vlm_autodrive.engines.endpoint.pictures import as_images, as_video
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 
 def body_of(values: dict[str, Any]) -> bytes:

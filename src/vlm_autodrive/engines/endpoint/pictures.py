@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 from PIL import Image
 
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 _TICKS_PER_S = 90_000  # fine enough that a time is off by 6 microseconds at most
 

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, agreement, answers_on
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics.intervals import mean
+from vlm_autodrive.metrics import mean
 from vlm_autodrive.records import Clip
 
 _FOLDS = 5

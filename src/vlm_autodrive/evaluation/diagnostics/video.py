@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import cluster_bootstrap, cluster_sums, renumbered
-from vlm_autodrive.metrics.paired import paired_difference
+from vlm_autodrive.metrics import classification, cluster_bootstrap, cluster_sums, paired_difference, renumbered
 
 WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}
 """The controls that leave nothing to see, in words."""

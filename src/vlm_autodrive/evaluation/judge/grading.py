@@ -4,25 +4,35 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import (
+from vlm_autodrive.artifacts import (
     HUMAN_RATINGS_FILE,
     JUDGEMENTS_FILE,
+    artifact_key,
+    input_key,
+    making,
     read_clips,
     read_predictions,
     read_taxonomy,
 )
-from vlm_autodrive.artifacts.folders import artifact_key, input_key, making
-from vlm_autodrive.engines.endpoint.address import endpoint_of
-from vlm_autodrive.engines.endpoint.budget import money_for
-from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
-from vlm_autodrive.engines.endpoint.chat import body_of
-from vlm_autodrive.engines.endpoint.client import Asked, Client, open_client
-from vlm_autodrive.engines.endpoint.completion import Completion
-from vlm_autodrive.engines.endpoint.database import open_database
-from vlm_autodrive.engines.endpoint.in_order import in_order, run_async
-from vlm_autodrive.engines.endpoint.json_answers import read_answer
-from vlm_autodrive.engines.endpoint.settings import Called
-from vlm_autodrive.engines.endpoint.tokens import Cost, most_cost, text_tokens
+from vlm_autodrive.engines import (
+    Asked,
+    Called,
+    Client,
+    Completion,
+    Cost,
+    ReplyCache,
+    body_of,
+    cache_path,
+    endpoint_of,
+    in_order,
+    money_for,
+    most_cost,
+    open_client,
+    open_database,
+    read_answer,
+    run_async,
+    text_tokens,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.human_ratings import read_human_ratings_of
 from vlm_autodrive.evaluation.judge.prompt import SYSTEM, VERSION, Graded, judge_prompt

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm_autodrive.artifacts.files import read_human_ratings, read_judgement_records
-from vlm_autodrive.artifacts.folders import input_key, read_provenance
+from vlm_autodrive.artifacts import input_key, read_human_ratings, read_judgement_records, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.score.records import JudgeScores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.agreement import krippendorff_alpha_estimate
-from vlm_autodrive.metrics.intervals import mean
+from vlm_autodrive.metrics import krippendorff_alpha_estimate, mean
 
 if TYPE_CHECKING:
     from vlm_autodrive.evaluation.score.samples import EvaluationSamples

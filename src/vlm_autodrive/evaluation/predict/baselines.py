@@ -11,8 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
-from vlm_autodrive.artifacts.folders import making
+from vlm_autodrive.artifacts import making, read_clips, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
 from vlm_autodrive.evaluation.predict.leaks import write_leaks

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.records import Clip, Record
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import SamplingSettings
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video import SamplingSettings, VideoError, read_frames
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]
 """Names of controls. ``black`` paints every frame black. ``shuffled`` keeps the frames and their times but not

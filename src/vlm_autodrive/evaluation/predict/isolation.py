@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.engines import Answer, Engine, Question
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 
 class Isolating:

@@ -12,10 +12,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from vlm_autodrive.artifacts.files import iterate_clips
-from vlm_autodrive.artifacts.folders import PROVENANCE, absolute_from_artifact, read_provenance, write_text
+from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, iterate_clips, read_provenance, write_text
 from vlm_autodrive.records import Clip, Record
-from vlm_autodrive.video.probe import VideoError, probe
+from vlm_autodrive.video import VideoError, probe
 
 LEAKS_FILE = "leaks.json"
 

@@ -4,16 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.engines.answers import parse_class, reasoning_of
-from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.engines import Answer, Question, parse_class, reasoning_of
 from vlm_autodrive.evaluation.predict.controls import OF_EVERY_CLIP, Control, no_video, tampered
 from vlm_autodrive.evaluation.predict.isolation import Isolating
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models.prompts import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
-from vlm_autodrive.video.container import VideoError
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import FrameCache, Frames, VideoError
 
 
 @dataclass(frozen=True)

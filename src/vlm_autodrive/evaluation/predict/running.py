@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy, write_clips
-from vlm_autodrive.artifacts.folders import PROVENANCE, artifact_key, input_key, making, read_provenance
-from vlm_autodrive.engines.opening import open_model
-from vlm_autodrive.engines.protocol import Engine
+from vlm_autodrive.artifacts import (
+    PREDICTIONS_FILE,
+    PROVENANCE,
+    artifact_key,
+    input_key,
+    making,
+    read_clips,
+    read_predictions,
+    read_provenance,
+    read_taxonomy,
+    write_clips,
+)
+from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.controls import Control
 from vlm_autodrive.evaluation.predict.isolation import Isolating
 from vlm_autodrive.evaluation.predict.leaks import write_leaks
 from vlm_autodrive.evaluation.predict.requests import Asking, Questions, questions_of
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     Clip,
@@ -25,8 +34,7 @@ from vlm_autodrive.records import (
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings, parse_settings
-from vlm_autodrive.video.frame_cache import FrameCache
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import FrameCache, SamplingSettings
 
 ANSWERED_FILE = "answered.jsonl"
 

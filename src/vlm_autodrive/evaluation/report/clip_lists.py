@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import relative_to_artifact
+from vlm_autodrive.artifacts import relative_to_artifact
 from vlm_autodrive.evaluation.report.examples import ByModel, answer_label
 from vlm_autodrive.evaluation.report.formats import title_of
 from vlm_autodrive.evaluation.score.records import Comparison

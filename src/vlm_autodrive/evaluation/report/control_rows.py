@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vlm_autodrive.evaluation.report.formats import plain, title_of
 from vlm_autodrive.evaluation.score.records import Comparison
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate
 
 _BASELINES = {
     "majority": "it always says the commonest class of the training clips",

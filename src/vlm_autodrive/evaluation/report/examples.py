@@ -9,7 +9,7 @@ from vlm_autodrive.evaluation.report.film_strips import StripFrame, film_strip
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Prediction, Taxonomy
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video import VideoError
 
 _CITATION = re.compile(r"(\[\s*t\s*=[^\]]*\])", re.IGNORECASE)
 

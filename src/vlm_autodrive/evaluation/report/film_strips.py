@@ -12,7 +12,7 @@ from PIL import Image
 
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.decode import read_pictures
+from vlm_autodrive.video import read_pictures
 
 _JPEG_QUALITY = 72
 

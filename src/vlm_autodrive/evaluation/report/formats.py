@@ -1,6 +1,6 @@
 """How figures, tests and models are written, in the page, the Markdown and the sentences alike."""
 
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate
 
 _TITLES = {"base": "Before", "tuned": "After", "camera_shake": "Camera shake", "majority": "Commonest class"}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.score.records import ModelScores
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.records import Taxonomy
 
 

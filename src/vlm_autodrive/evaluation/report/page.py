@@ -18,8 +18,7 @@ from vlm_autodrive.evaluation.report.headline import headline_pair, p_of
 from vlm_autodrive.evaluation.report.probability_charts import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
-from vlm_autodrive.metrics.intervals import Estimate, undefined
-from vlm_autodrive.metrics.long_video_search import LongVideoSearch
+from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined
 from vlm_autodrive.pages import page_templates
 from vlm_autodrive.records import Outcome, Taxonomy
 

@@ -8,7 +8,7 @@ from vlm_autodrive.evaluation.report.charts.curves import Axes, Line, Points, cu
 from vlm_autodrive.evaluation.report.formats import figure, short, with_interval
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.score.records import Comparison
-from vlm_autodrive.metrics.curves import RankingScores
+from vlm_autodrive.metrics import RankingScores
 from vlm_autodrive.records import Taxonomy
 
 _NAME = 18

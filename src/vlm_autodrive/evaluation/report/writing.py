@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_clips, read_taxonomy
-from vlm_autodrive.artifacts.folders import input_key, making, write_text
+from vlm_autodrive.artifacts import input_key, making, read_clips, read_taxonomy, write_text
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
@@ -12,7 +11,7 @@ from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.evaluation.report.page import Page, render
 from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores, PairScores
 from vlm_autodrive.evaluation.settings import ReportSettings
-from vlm_autodrive.metrics.long_video_search import LongVideoSearch, read_long_videos
+from vlm_autodrive.metrics import LongVideoSearch, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Prediction, Record, read_jsonl
 

@@ -10,7 +10,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.anticipation import AnticipationScores, anticipation
+from vlm_autodrive.metrics import AnticipationScores, anticipation
 from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
 
 _TOLERANCE_S = 1e-6

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.evaluation.score.records import EventScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, wilson
+from vlm_autodrive.metrics import Estimate, classification, cluster_bootstrap, cluster_sums, wilson
 
 _NAMES = _EVENT, _NONE = "event", "none"
 

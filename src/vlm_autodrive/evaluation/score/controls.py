@@ -8,9 +8,15 @@ from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, mean, share
-from vlm_autodrive.metrics.paired import paired_difference
+from vlm_autodrive.metrics import (
+    Estimate,
+    classification,
+    cluster_bootstrap,
+    cluster_sums,
+    mean,
+    paired_difference,
+    share,
+)
 
 
 def control_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, ControlScores]:

@@ -16,11 +16,22 @@ from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.score.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
 from vlm_autodrive.evaluation.score.traces import event_shown, trace_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.event_time import EventTimeScores, event_time_scores
-from vlm_autodrive.metrics.intervals import Estimate, cluster_bootstrap, cluster_sums, share, wilson
-from vlm_autodrive.metrics.paired import LEVEL, clips_to_settle, design_effect, mcnemar, paired_differences
-from vlm_autodrive.metrics.permutation import sign_flip_p_value
+from vlm_autodrive.metrics import (
+    LEVEL,
+    Estimate,
+    EventTimeScores,
+    classification,
+    clips_to_settle,
+    cluster_bootstrap,
+    cluster_sums,
+    design_effect,
+    event_time_scores,
+    mcnemar,
+    paired_differences,
+    share,
+    sign_flip_p_value,
+    wilson,
+)
 from vlm_autodrive.records import Outcome, Prediction
 
 Floats = NDArray[np.float64]

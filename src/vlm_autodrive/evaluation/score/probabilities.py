@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.abstention import risk_coverage
-from vlm_autodrive.metrics.calibration import (
+from vlm_autodrive.metrics import (
     CalibrationScores,
+    RankingScores,
     at_temperature,
     calibration_estimates,
     fit_temperature,
+    ranking,
+    risk_coverage,
     temperature_warning,
 )
-from vlm_autodrive.metrics.curves import RankingScores, ranking
 from vlm_autodrive.records import Prediction, Taxonomy, Verdict
 
 ANY_EVENT = "any_event"

@@ -7,9 +7,8 @@ import numpy as np
 from vlm_autodrive.evaluation.score.records import PromptScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics.intervals import Estimate, Statistic, cluster_bootstrap, cluster_sums, share
-from vlm_autodrive.models.prompts import MAIN
+from vlm_autodrive.metrics import Estimate, Statistic, classification, cluster_bootstrap, cluster_sums, share
+from vlm_autodrive.models import MAIN
 
 
 def prompt_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, PromptScores]:

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from vlm_autodrive.metrics.anticipation import AnticipationScores
-from vlm_autodrive.metrics.calibration import CalibrationScores
-from vlm_autodrive.metrics.curves import RankingScores
-from vlm_autodrive.metrics.event_time import EventTimeScores
-from vlm_autodrive.metrics.intervals import Estimate
-from vlm_autodrive.metrics.paired import McNemar
+from vlm_autodrive.metrics import (
+    AnticipationScores,
+    CalibrationScores,
+    Estimate,
+    EventTimeScores,
+    McNemar,
+    RankingScores,
+)
 from vlm_autodrive.records import Record
 
 

@@ -7,8 +7,7 @@ shows that the model took on their manner, not that it saw what happened.
 import re
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import read_samples
-from vlm_autodrive.artifacts.folders import input_key
+from vlm_autodrive.artifacts import input_key, read_samples
 from vlm_autodrive.errors import UserError
 
 _THOUGHTS = re.compile(r"<think>\s*(.*?)\s*</think>", re.DOTALL)

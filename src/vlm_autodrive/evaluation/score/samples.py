@@ -4,8 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.artifacts.files import PREDICTIONS_FILE, read_clips, read_predictions, read_taxonomy
-from vlm_autodrive.artifacts.folders import input_key, read_provenance
+from vlm_autodrive.artifacts import (
+    PREDICTIONS_FILE,
+    input_key,
+    read_clips,
+    read_predictions,
+    read_provenance,
+    read_taxonomy,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.judgements import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks

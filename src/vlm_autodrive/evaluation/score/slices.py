@@ -11,17 +11,17 @@ from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.intervals import (
+from vlm_autodrive.metrics import (
     Estimate,
     Ratio,
     bootstrap_estimate,
     cluster_sums,
+    holm,
     mean,
     resampled_sums,
     share,
+    slice_p_value,
 )
-from vlm_autodrive.metrics.paired import holm
-from vlm_autodrive.metrics.permutation import slice_p_value
 from vlm_autodrive.records import Clip
 
 _COLUMNS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}

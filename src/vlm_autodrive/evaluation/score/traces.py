@@ -8,10 +8,17 @@ from vlm_autodrive.evaluation.judge.judgements import judge_scores
 from vlm_autodrive.evaluation.score.records import TraceScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics.event_time import TOLERANCES_S
-from vlm_autodrive.metrics.intervals import Estimate, Ratio, cluster_bootstrap, cluster_sums, renumbered, share
-from vlm_autodrive.metrics.rouge import rouge_l
-from vlm_autodrive.metrics.temporal_iou import temporal_iou
+from vlm_autodrive.metrics import (
+    TOLERANCES_S,
+    Estimate,
+    Ratio,
+    cluster_bootstrap,
+    cluster_sums,
+    renumbered,
+    rouge_l,
+    share,
+    temporal_iou,
+)
 from vlm_autodrive.records import Clip, Reasoning
 
 _ROUNDING_S = 1e-9

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.runs.ablation.scores import Ablation, AblationRow, reference_of
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.pages import page_templates
 
 HTML_FILE = "ablation.html"

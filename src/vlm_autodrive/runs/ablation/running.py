@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, Cell, cells_of, short_names
 from vlm_autodrive.runs.ablation.stages import Stages, reason_of
-from vlm_autodrive.artifacts.folders import PROVENANCE, write_text
+from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.ablation.scores import (
     Ablation,
@@ -22,12 +22,12 @@ from vlm_autodrive.runs.ablation.scores import (
     score_rows,
 )
 from vlm_autodrive.runs.ablation.page import write_ablation
-from vlm_autodrive.evaluation.settings import BASELINES
+from vlm_autodrive.evaluation import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.records import SUPERVISION_TYPES, Record
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.artifacts.files import read_clips
+from vlm_autodrive.artifacts import read_clips
 
 _BASE = "before training"
 _TITLES = {"majority": "commonest class", "camera_shake": "camera shake"}

@@ -5,16 +5,16 @@ from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.runs.ablation.cells import Cell
-from vlm_autodrive.artifacts.folders import PROVENANCE, making, write_text
-from vlm_autodrive.evaluation.predict.baselines import evaluate_baseline
-from vlm_autodrive.evaluation.predict.running import evaluate
+from vlm_autodrive.artifacts import PROVENANCE, making, write_text
+from vlm_autodrive.evaluation import evaluate_baseline
+from vlm_autodrive.evaluation import evaluate
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs.ablation.scores import Budget
-from vlm_autodrive.models.loading import resolve_model
+from vlm_autodrive.models import resolve_model
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs.folder import RunFolder
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.training.settings import TrainSettings
+from vlm_autodrive.training import TrainSettings
 
 _PLAN_FILE = "plan.json"
 _Stage = Callable[[Path, Reporter], Path]
@@ -55,13 +55,13 @@ class Stages:
 
     def clips(self, cell: Cell) -> Path:
         """The clip set, from the drives that are simulated or read."""
-        from vlm_autodrive.clips.building import build_clips
-        from vlm_autodrive.datasets.importing import import_dataset
+        from vlm_autodrive.clips import build_clips
+        from vlm_autodrive.datasets import import_dataset
 
         recipe, read = cell.recipe, cell.recipe.import_
         source = Path(read.path)
         if recipe.simulate is not None:
-            from vlm_autodrive.simulation.dataset import simulate
+            from vlm_autodrive.simulation import simulate
 
             wanted = recipe.simulate
             source = self._once("simulated", cell, lambda out, say: simulate(out, wanted, say, overwrite=True))
@@ -74,8 +74,8 @@ class Stages:
 
     def supervision(self, cell: Cell) -> Path:
         """What the cell is taught: all texts are written once, and the cell's types are chosen from them."""
-        from vlm_autodrive.supervision.choosing import choose_types
-        from vlm_autodrive.supervision.supervising import supervise
+        from vlm_autodrive.supervision import choose_types
+        from vlm_autodrive.supervision import supervise
 
         clips, settings = self.clips(cell), cell.recipe.supervise
         within = ""
@@ -104,8 +104,8 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
-        from vlm_autodrive.training.plan.machines import machine_of
-        from vlm_autodrive.training.plan.planning import plan
+        from vlm_autodrive.training import machine_of
+        from vlm_autodrive.training import plan
 
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)
@@ -141,7 +141,7 @@ class Stages:
 
     def predictions(self, cell: Cell) -> Path:
         """The trained cell's answers about the held-out clips."""
-        from vlm_autodrive.training.training import train
+        from vlm_autodrive.training import train
 
         recipe, supervision = cell.recipe, self.supervision(cell)
         checkpoint = self._once(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
 

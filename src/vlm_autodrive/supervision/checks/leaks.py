@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePath
 
-from vlm_autodrive.models.prompts import reasoning_prompt, verdict_prompt
+from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
 from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD, UNTOLD

@@ -13,8 +13,7 @@ import av
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Record, append_jsonl, read_partial_jsonl, write_jsonl
-from vlm_autodrive.video.clip_file import write_clip_file
-from vlm_autodrive.video.container import VideoError
+from vlm_autodrive.video import VideoError, write_clip_file
 from vlm_autodrive.workers import in_processes
 
 CLIP_FILES_FILE = "clip_files.jsonl"

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples
-from vlm_autodrive.artifacts.folders import input_key, making, write_text
+from vlm_autodrive.artifacts import input_key, making, read_clips, read_samples, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.supervision.export.rows import ExportRow, splits_of
 
 CARD_FILE = "README.md"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts.folders import write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.records import write_jsonl
 from vlm_autodrive.supervision.export.rows import ExportRow, splits_of
 

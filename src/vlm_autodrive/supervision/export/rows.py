@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.records import Clip, Record, SFTSample, Split, SupervisionType
 
 VIDEO_TAG = "<video>"

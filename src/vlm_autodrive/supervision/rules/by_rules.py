@@ -1,6 +1,6 @@
 """All items of one clip by rules, for notebooks: what the stage does for each clip of a set."""
 
-from vlm_autodrive.engines.endpoint.in_order import run_async
+from vlm_autodrive.engines import run_async
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.rules.building import ClipSupervision, items_by_rule

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from vlm_autodrive.models.prompts import format_reasoning
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import TAXONOMIES
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
 from vlm_autodrive.supervision.phrases import Answer, Seconds, Step

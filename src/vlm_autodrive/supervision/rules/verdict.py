@@ -1,6 +1,6 @@
 """The direct verdict: a class code and nothing else."""
 
-from vlm_autodrive.models.prompts import verdict_prompt
+from vlm_autodrive.models import verdict_prompt
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.items import make_item

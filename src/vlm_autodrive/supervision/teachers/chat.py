@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
-from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines import Completion, body_of, shown, text_part
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.video.frames import Frames
+from vlm_autodrive.video import Frames
 
 
 def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: Frames | None = None) -> bytes:

@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vlm_autodrive.engines.endpoint.address import endpoint_of
-from vlm_autodrive.engines.endpoint.budget import money_for
-from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
-from vlm_autodrive.engines.endpoint.database import open_database
-from vlm_autodrive.engines.endpoint.tokens import Cost, picture_tokens, text_tokens
+from vlm_autodrive.engines import (
+    Cost,
+    ReplyCache,
+    cache_path,
+    endpoint_of,
+    money_for,
+    open_database,
+    picture_tokens,
+    text_tokens,
+)
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome, Record
 from vlm_autodrive.supervision.teacher_settings import TEACHER, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.chat import chat_body, reply_of
 from vlm_autodrive.supervision.teachers.footage import FootageIdentities
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
-from vlm_autodrive.video.container import VideoError
-from vlm_autodrive.video.sampler import wanted_frames
+from vlm_autodrive.video import VideoError, wanted_frames
 
 
 class CostEstimate(Record):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vlm_autodrive.engines.endpoint.database import Database
+from vlm_autodrive.engines import Database
 from vlm_autodrive.supervision.teachers.protocol import Footage
-from vlm_autodrive.video.container import VideoError
+from vlm_autodrive.video import VideoError
 
 
 class FootageIdentities:

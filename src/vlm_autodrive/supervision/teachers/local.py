@@ -11,12 +11,11 @@ from jinja2 import TemplateError
 from PIL import Image
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.loading import default_device, resolve_model
+from vlm_autodrive.models import default_device, resolve_model
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video import VideoError, read_frames
 
 _DIGITS_OF_SEED = 15
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from vlm_autodrive.records import Outcome, Record, TeacherPrompt
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.video.frames import SamplingSettings
+from vlm_autodrive.video import SamplingSettings
 
 Wanted = Literal["description", "questions", "reasoning"]
 

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
-from vlm_autodrive.engines.endpoint.tokens import most_cost
+from vlm_autodrive.engines import Asked, Client, Use, most_cost, open_client
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teacher_settings import TEACHER, ServedTeacherSettings
@@ -13,8 +12,7 @@ from vlm_autodrive.supervision.teachers.chat import chat_body, reply_of
 from vlm_autodrive.supervision.teachers.estimate import shown_tokens
 from vlm_autodrive.supervision.teachers.footage import FootageIdentities
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.video.container import VideoError
-from vlm_autodrive.video.decode import read_frames
+from vlm_autodrive.video import VideoError, read_frames
 
 _HINTS = (
     ("max_completion_tokens", "it knows the bound by another name; set served.token_limit"),

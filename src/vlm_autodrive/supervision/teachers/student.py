@@ -6,17 +6,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.engines.answers import parse_reasoning
-from vlm_autodrive.engines.protocol import Answer, Engine, Question
-from vlm_autodrive.models.prompts import format_reasoning, reasoning_prompt
+from vlm_autodrive.engines import Answer, Engine, Question, parse_reasoning
+from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
-from vlm_autodrive.video.decode import read_frames
-from vlm_autodrive.video.frames import Frames
-from vlm_autodrive.video.probe import VideoError
+from vlm_autodrive.video import Frames, VideoError, read_frames
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def open_student(settings: RejectionSamplingSettings, seed: int, kept: KeptRepli
     Raises:
         UserError: If it cannot be loaded.
     """
-    from vlm_autodrive.engines.local import load_engine
+    from vlm_autodrive.engines import load_engine
 
     return Student(load_engine(settings.model), settings, seed, kept)
 

@@ -21,7 +21,7 @@ What is on its way through backward is taken to be as much as one layer's once m
 from dataclasses import dataclass
 from typing import Any
 
-from vlm_autodrive.models.cpu_speed import LONG
+from vlm_autodrive.models import LONG
 from vlm_autodrive.training.plan.counting import merge_side
 from vlm_autodrive.training.plan.parameter_counts import Weights
 from vlm_autodrive.training.settings import TrainSettings

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.encoding import Encoder
-from vlm_autodrive.models.families import Family
-from vlm_autodrive.models.loading import LoadedModel
-from vlm_autodrive.models.prompts import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Family, LoadedModel
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.training.batching import item_tokens
 from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import Visit
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 CHARACTERS_PER_TOKEN = 3.5
 """English of this kind has about 4.5 with the Qwen tokenizers, but each digit is a token; so this counts too many."""

@@ -11,7 +11,7 @@ from vlm_autodrive.training.plan.memory import Memory, estimate
 from vlm_autodrive.training.plan.parameter_counts import count_weights
 from vlm_autodrive.training.rows import ClipPlan, largest_pass
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 _MOST_GPUS = 64
 _ADAPTERS = {"r": 16, "lora_alpha": 32}

@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import torch
 
-from vlm_autodrive.models.loading import LoadedModel
-from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.models import LoadedModel, load_outline
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training.parts import part_of, prepare_model
 from vlm_autodrive.training.settings import TrainSettings

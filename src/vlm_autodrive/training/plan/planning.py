@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.artifacts.files import read_clips, read_samples
-from vlm_autodrive.models.loading import LoadedModel
-from vlm_autodrive.models.outline import load_outline
+from vlm_autodrive.artifacts import read_clips, read_samples
+from vlm_autodrive.models import LoadedModel, load_outline
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.counting import (
@@ -24,9 +23,7 @@ from vlm_autodrive.training.plan.memory import Memory
 from vlm_autodrive.training.rows import ClipPlan
 from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step
-from vlm_autodrive.video.frame_cache import FrameCache, Times
-from vlm_autodrive.video.frames import FRAMES_PER_TOKEN, SamplingSettings
-from vlm_autodrive.video.sampler import wanted_frames
+from vlm_autodrive.video import FRAMES_PER_TOKEN, FrameCache, SamplingSettings, Times, wanted_frames
 
 _SHOWN = 5
 _FEW_CLIPS = 64  # so few are looked at before the first worker process has begun

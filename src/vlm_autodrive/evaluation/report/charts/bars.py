@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vlm_autodrive.evaluation.report.charts.canvas import WIDTH, line, svg, text
-from vlm_autodrive.metrics.intervals import Estimate
+from vlm_autodrive.metrics import Estimate
 
 _LABEL, _VALUE = 122, 124
 _BAR, _GAP = 18, 12

@@ -7,7 +7,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from vlm_autodrive.evaluation.report.charts.canvas import WIDTH, line, marker, svg, text
-from vlm_autodrive.metrics.calibration import ReliabilityBin
+from vlm_autodrive.metrics import ReliabilityBin
 
 _LEFT, _RIGHT, _TOP, _PLOT_H, _BELOW, _LEGEND = 52, 14, 8, 210, 42, 20
 _PLOT_W = WIDTH - _LEFT - _RIGHT

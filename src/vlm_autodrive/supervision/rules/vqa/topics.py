@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.rules.vqa import counterfactual, events, labels, motion, scene
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.items import make_item, rng_for
+from vlm_autodrive.supervision.rules.vqa import counterfactual, events, labels, motion, scene
 from vlm_autodrive.supervision.rules.vqa.scene import Question, Times
 from vlm_autodrive.supervision.student_prompts import prompt_for
 

@@ -1,0 +1,30 @@
+from .clips import build_clips
+from .datasets import import_dataset
+from .detection import DetectSettings, detect
+from .engines import open_model
+from .evaluation import compare, evaluate, evaluate_baseline, judge, write_report
+from .runs import load_recipe, run_recipe
+from .simulation import simulate
+from .supervision import supervise
+from .training import plan, train
+
+__version__: str
+
+__all__ = [
+    "DetectSettings",
+    "build_clips",
+    "compare",
+    "detect",
+    "evaluate",
+    "evaluate_baseline",
+    "import_dataset",
+    "judge",
+    "load_recipe",
+    "open_model",
+    "plan",
+    "run_recipe",
+    "simulate",
+    "supervise",
+    "train",
+    "write_report",
+]

@@ -1,0 +1,40 @@
+from .comparing import compare, read_comparison
+from .judge.grading import estimate_judging, estimate_lines, judge
+from .predict.baselines import evaluate_baseline
+from .predict.running import evaluate
+from .report.formats import with_interval
+from .report.headline import verdict
+from .report.main_rows import main_rows, right_answers
+from .report.summary import summary
+from .report.writing import MARKDOWN_FILE, read_report, write_report
+from .score.records import Diagnostic, ModelScores
+from .score.samples import EvaluationSamples, read_evaluation_samples
+from .settings import BASELINES, BaselineSettings, CompareSettings, EvaluateSettings, JudgeSettings, ReportSettings
+
+__all__ = [
+    "BASELINES",
+    "MARKDOWN_FILE",
+    "BaselineSettings",
+    "CompareSettings",
+    "Diagnostic",
+    "EvaluateSettings",
+    "EvaluationSamples",
+    "JudgeSettings",
+    "ModelScores",
+    "ReportSettings",
+    "compare",
+    "estimate_judging",
+    "estimate_lines",
+    "evaluate",
+    "evaluate_baseline",
+    "judge",
+    "main_rows",
+    "read_comparison",
+    "read_evaluation_samples",
+    "read_report",
+    "right_answers",
+    "summary",
+    "verdict",
+    "with_interval",
+    "write_report",
+]

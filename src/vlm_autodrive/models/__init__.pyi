@@ -1,0 +1,64 @@
+from . import prompts, tiny
+from .cpu_speed import LONG
+from .encoding import Encoder
+from .families import Family
+from .loading import (
+    ADAPTER_FOLDER,
+    CARD_FILE,
+    TINY_BASE,
+    LoadedModel,
+    ModelCard,
+    default_device,
+    load_model,
+    model_key,
+    quiet_renames,
+    read_card,
+    resolve_model,
+    write_card,
+)
+from .outline import load_outline
+from .prompts import (
+    MAIN,
+    SYSTEM_PROMPT,
+    PromptVariant,
+    format_reasoning,
+    reasoning_prompt,
+    variant_verdict_prompt,
+    verdict_prompt,
+)
+from .published import find_published
+from .random_weights import random_model, suits_a_check
+from .video_format import Prefix, forward_positions
+
+__all__ = [
+    "ADAPTER_FOLDER",
+    "CARD_FILE",
+    "LONG",
+    "MAIN",
+    "SYSTEM_PROMPT",
+    "TINY_BASE",
+    "Encoder",
+    "Family",
+    "LoadedModel",
+    "ModelCard",
+    "Prefix",
+    "PromptVariant",
+    "default_device",
+    "find_published",
+    "format_reasoning",
+    "forward_positions",
+    "load_model",
+    "load_outline",
+    "model_key",
+    "prompts",
+    "quiet_renames",
+    "random_model",
+    "read_card",
+    "reasoning_prompt",
+    "resolve_model",
+    "suits_a_check",
+    "tiny",
+    "variant_verdict_prompt",
+    "verdict_prompt",
+    "write_card",
+]

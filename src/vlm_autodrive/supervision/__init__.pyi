@@ -1,0 +1,32 @@
+from .choosing import choose_types
+from .estimating import estimate_lines, estimate_supervision
+from .export.exporting import ExportSettings, ExportSummary, export_supervision
+from .review_decisions import AcceptanceRate, ReviewResult, read_sample, take_verdicts
+from .review_sampling import ReviewSettings, start_review
+from .rules.by_rules import items_for_clip
+from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
+from .settings import SuperviseSettings
+from .supervising import REPLIES_FILE, SUMMARY_FILE, supervise
+
+__all__ = [
+    "REPLIES_FILE",
+    "SUMMARY_FILE",
+    "TOPICS",
+    "TOPIC_NAMES",
+    "AcceptanceRate",
+    "ExportSettings",
+    "ExportSummary",
+    "KnownShares",
+    "ReviewResult",
+    "ReviewSettings",
+    "SuperviseSettings",
+    "choose_types",
+    "estimate_lines",
+    "estimate_supervision",
+    "export_supervision",
+    "items_for_clip",
+    "read_sample",
+    "start_review",
+    "supervise",
+    "take_verdicts",
+]
