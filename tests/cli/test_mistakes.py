@@ -53,18 +53,18 @@ def test_wrong_usage_is_status_2(arguments):
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch):
-    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(KeyboardInterrupt()))
     result = run(app, ["clips", "cat", "--out", "o"])
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
 
 
 def test_a_bug_is_not_dressed_up(monkeypatch):
-    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(ZeroDivisionError()))
+    monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(ZeroDivisionError()))
     assert isinstance(run(app, ["clips", "cat", "--out", "o"]).exception, ZeroDivisionError)
 
 
 def test_a_users_mistake_inside_a_stage_is_told_too(monkeypatch):
-    monkeypatch.setattr("vlm_autodrive.clips.building.build_clips", raising(UserError("no such thing; make it.")))
+    monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(UserError("no such thing; make it.")))
     result = run(app, ["clips", "cat", "--out", "o"])
     assert (result.exit_code, result.stderr) == (1, "autodrive: no such thing; make it.\n")

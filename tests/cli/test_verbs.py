@@ -30,22 +30,22 @@ def calls(monkeypatch):
 
 
 STAGES = [
-    (["simulate", "triplets=3"], "simulation.dataset.simulate", [], {"triplets": 3}),
+    (["simulate", "triplets=3"], "simulation.simulate", [], {"triplets": 3}),
     (
         ["import", "manifest", "m.csv", "strict=true"],
-        "datasets.importing.import_dataset",
+        "datasets.import_dataset",
         ["manifest", [Path("m.csv")]],
         {},
     ),
-    (["clips", "cat", "split.train=0.6", "split.test=0.3"], "clips.building.build_clips", [Path("cat")], {}),
-    (["supervise", "cl", "vqa_per_clip=2"], "supervision.supervising.supervise", [Path("cl")], {"vqa_per_clip": 2}),
+    (["clips", "cat", "split.train=0.6", "split.test=0.3"], "clips.build_clips", [Path("cat")], {}),
+    (["supervise", "cl", "vqa_per_clip=2"], "supervision.supervise", [Path("cl")], {"vqa_per_clip": 2}),
     (
         ["train", "sup", "--model", "m", "epochs=2"],
-        "training.training.train",
+        "training.train",
         [Path("sup")],
         {"epochs": 2, "model": "m"},
     ),
-    (["report", "cmp", "title=Mine"], "evaluation.report.write_report", [Path("cmp")], {"title": "Mine"}),
+    (["report", "cmp", "title=Mine"], "evaluation.write_report", [Path("cmp")], {"title": "Mine"}),
 ]
 
 
@@ -67,14 +67,14 @@ def test_a_stage_gets_its_paths_and_settings(calls, arguments, target, before, w
 
 @pytest.mark.parametrize(("given", "wanted"), [([], None), (["--drives", "d"], Path("d"))])
 def test_report_is_told_of_the_drives(calls, given, wanted):
-    noted = calls("evaluation.report.write_report")
+    noted = calls("evaluation.write_report")
     result = run(app, ["report", "cmp", "title=Mine", "--out", "o", *given])
     assert result.exit_code == 0, result.stderr
     assert noted[0][1]["drives"] == wanted
 
 
 def test_an_override_may_name_its_section(calls):
-    noted = calls("training.training.train")
+    noted = calls("training.train")
     assert run(app, ["train", "sup", "--out", "o", "train.epochs=3", "lora.r=4"]).exit_code == 0
     settings = noted[0][0][2]
     assert (settings.epochs, settings.lora) == (3, {"r": 4})
@@ -85,11 +85,11 @@ def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
     recipe.write_text(
         "name: mine\nimport: {path: x, strict: true}\ntrain: {epochs: 7, seed: 5}\ndetect: {videos: [a]}\n"
     )
-    noted = calls("training.training.train")
+    noted = calls("training.train")
     assert run(app, ["train", "sup", "--out", "o", "--recipe", str(recipe), "seed=6"]).exit_code == 0
     assert (noted[0][0][2].epochs, noted[0][0][2].seed) == (7, 6)
     noted.clear()
-    calls("datasets.importing.import_dataset")
+    calls("datasets.import_dataset")
     result = run(app, ["import", "nexar", "y", "--out", "o", "--recipe", str(recipe)])
     assert result.exit_code == 0, result.stderr
     assert noted[0][0][3].strict
@@ -98,17 +98,17 @@ def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
 def test_plan_ends_with_1_if_something_does_not_fit(calls):
     clip = ClipPlan(clip_id="c", frames=4, seconds=2.0, prefix_tokens=50, item_tokens=60, items=2)
     planned = Plan(model="m", clips=(clip,), max_length=200, steps=1, tokens_shared=110, tokens_separate=160)
-    calls("training.planning.plan", planned)
+    calls("training.plan", planned)
     result = run(app, ["plan", "sup"])
     assert (result.exit_code, "everything fits" in result.stdout) == (0, True)
-    calls("training.planning.plan", planned.model_copy(update={"max_length": 100}))
+    calls("training.plan", planned.model_copy(update={"max_length": 100}))
     result = run(app, ["plan", "sup", "--json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["max_length"] == 100
 
 
 def test_plan_shows_a_clip(calls):
-    noted = calls("training.showing.show_clip", "the mask")
+    noted = calls("training.show_clip", "the mask")
     assert run(app, ["plan", "sup", "--show", "c7"]).stdout == "the mask\n"
     assert noted[0][0][2] == "c7"
 
@@ -117,7 +117,7 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     verdict = Verdict(outcome=Outcome.UNPARSEABLE, event_class=None, probabilities=None, raw_text="Perhaps.")
     said = Prediction(clip_id="c", model="m", verdict=verdict, reasoning=None, frame_times_s=(), latency_s=0.1)
     write_jsonl(tmp_path / "predictions.jsonl", [said])
-    noted = calls("evaluation.predict.running.evaluate", tmp_path)
+    noted = calls("evaluation.evaluate", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false", "--retry-errors"])
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][:3] == (Path("cl"), "some/model", Path("o"))
@@ -125,7 +125,7 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert noted[-1][1]["retry_errors"] is True
     assert result.stdout == f"{tmp_path}\n"
     assert result.stderr == "1 clip; verdicts 1 unparseable (100.0% unparseable).\n"
-    calls("evaluation.predict.baselines.evaluate_baseline", tmp_path)
+    calls("evaluation.evaluate_baseline", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "regularisation=2"])
     assert result.exit_code == 0, result.stderr
     assert noted[-1][0][1] == "camera_shake"
@@ -139,7 +139,7 @@ def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("name: mine\nimport: {path: x}\ntrain: {sampling: {max_frames: 40, height: 252}}\n")
     write_jsonl(tmp_path / "predictions.jsonl", [])
-    noted = calls("evaluation.predict.running.evaluate", tmp_path)
+    noted = calls("evaluation.evaluate", tmp_path)
     given = ["evaluate", "cl", "--model", "m", "--out", "o"]
     for more in (
         [],
@@ -154,7 +154,7 @@ def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path
 
 
 def test_compare_tells_predictions_from_settings(calls, monkeypatch):
-    noted = calls("evaluation.comparing.compare")
+    noted = calls("evaluation.compare")
     monkeypatch.setattr("vlm_autodrive.cli.tables.print_comparison", lambda folder: print("scores of", folder))
     result = run(app, ["compare", "base=p/b", "p/tuned", "resamples=300", "--out", "o"])
     assert result.exit_code == 0, result.stderr
@@ -173,7 +173,7 @@ def test_compare_tells_predictions_from_settings(calls, monkeypatch):
     ],
 )
 def test_compare_leaves_no_argument_out_silently(calls, arguments, sentence):
-    noted = calls("evaluation.comparing.compare")
+    noted = calls("evaluation.compare")
     result = run(app, ["compare", *arguments, "--out", "o"])
     assert (result.exit_code, noted) == (1, [])
     assert sentence in result.stderr
@@ -193,7 +193,7 @@ def test_detect_tells_videos_from_settings(calls, tmp_path):
     odd = tmp_path / "a=b.mp4"
     odd.touch()
     bad = detections("bad.avi", outcome=Outcome.ERROR, reason="no video stream", duration_s=None, events=())
-    noted = calls("detection.detecting.detect", [detections("x/trip.mp4"), bad])
+    noted = calls("detection.detect", [detections("x/trip.mp4"), bad])
     result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o"])
     assert result.exit_code == 0, result.stderr
     given = noted[0][0]
@@ -205,7 +205,7 @@ def test_detect_tells_videos_from_settings(calls, tmp_path):
 
 def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    noted = calls("detection.detecting.detect", [])
+    noted = calls("detection.detect", [])
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
     assert noted[-1][0][1] == "tiny-base"
     assert "never seen an event" in result.stderr

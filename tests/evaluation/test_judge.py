@@ -17,7 +17,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, estimate_judging, judge, read_evaluation_samples
 from vlm_autodrive.evaluation.judge.judgements import judge_scores, read_judgements
 from vlm_autodrive.evaluation.judge.prompt import RUBRIC
-from vlm_autodrive.metrics.agreement import krippendorff_alpha
+from vlm_autodrive.metrics.krippendorff import krippendorff_alpha
 from vlm_autodrive.records import Outcome
 
 CLASSES = ("collision", "near_collision", "normal")

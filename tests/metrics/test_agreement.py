@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_autodrive.metrics import krippendorff_alpha_estimate
-from vlm_autodrive.metrics.agreement import krippendorff_alpha
+from vlm_autodrive.metrics.krippendorff import krippendorff_alpha
 
 
 def oracle(units):

@@ -94,11 +94,11 @@ def stages(monkeypatch):
         inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
         return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
 
-    put("clips.building.build_clips", "clips")
-    put("supervision.supervising.supervise", "supervision")
-    put("training.training.train", "checkpoint")
+    put("clips.build_clips", "clips")
+    put("supervision.supervise", "supervision")
+    put("training.train", "checkpoint")
     monkeypatch.setattr(
-        "vlm_autodrive.evaluation.report.writing.write_report",
+        "vlm_autodrive.evaluation.write_report",
         lambda comparison, out, settings, reporter, *, drives, overwrite: write(
             "report",
             {"comparison": comparison} | ({} if drives is None else {"drives": drives}),
@@ -108,17 +108,17 @@ def stages(monkeypatch):
         ),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.simulation.dataset.simulate",
+        "vlm_autodrive.simulation.simulate",
         lambda out, settings, reporter, *, overwrite: write("simulated", {}, out, settings, overwrite),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.datasets.importing.import_dataset",
+        "vlm_autodrive.datasets.import_dataset",
         lambda format_, path, out, settings, reporter, *, overwrite: write(
             "catalog", {"source": path}, out, settings, overwrite
         ),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.evaluation.comparing.compare",
+        "vlm_autodrive.evaluation.compare",
         lambda predictions, out, settings, reporter, *, validation, ahead, overwrite: write(
             "comparison", {**predictions, **_renamed(validation), **_renamed(ahead)}, out, settings, overwrite
         ),
@@ -235,7 +235,7 @@ def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp
         raise UserError("it does not fit.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("vlm_autodrive.training.training.train", fail)
+        patched.setattr("vlm_autodrive.training.train", fail)
         with pytest.raises(UserError, match="it does not fit"):
             run_recipe(load_recipe("smoke"), tmp_path)
     assert not (tmp_path / "predictions").exists()

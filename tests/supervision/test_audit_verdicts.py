@@ -66,7 +66,7 @@ def test_verdicts_come_back_as_they_were_and_the_rates_are_written(supervision, 
     assert json.loads((audit / "audit.json").read_text()) == result.model_dump(mode="json")
     assert (result.drawn, result.judged, result.reviewers, result.reasons) == (40, 40, {"Ada": 40}, {"time": 10})
     assert result.accepted.drawn + result.rejected.drawn == 40
-    by_kind = result.accepted_by["kind"]
+    by_kind = result.accepted_by["type"]
     assert sum(rate.size for rate in by_kind.values()) == result.accepted.size
     assert sum(rate.rate.n for rate in by_kind.values()) == result.accepted.rate.n
 
@@ -200,7 +200,7 @@ def test_a_sample_of_everything_gives_the_very_shares():
     assert result.accepted_by["teacher"]["model"].rate.value == share(
         [i for i in items if i.accepted and i.teacher == "model"]
     )
-    caption, plain = result.accepted_by["kind"]["caption"].rate, wilson(60, 90)
+    caption, plain = result.accepted_by["type"]["caption"].rate, wilson(60, 90)
     assert (caption.low, caption.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
 
 
@@ -228,7 +228,7 @@ def test_the_verb_prints_rates_agreement_and_reasons(supervision, audit, tmp_pat
     rate = result["accepted"]["rate"]
     interval = f"{100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
     assert f"accepted by the checks {100 * rate['value']:.0f} % {interval} {rate['n']}" in told
-    assert "kind vqa" in told and "class normal" in told and "rejected by the checks" in told
+    assert "type vqa" in told and "class normal" in told and "rejected by the checks" in told
     assert "Verdicts: Ada 40, Bob 5." in told
     assert "Reasons: says what is not so 5." in told
     assert "Ada and Bob agree on 0% of 5 items, kappa 0.00." in told

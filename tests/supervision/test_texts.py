@@ -230,7 +230,7 @@ def test_a_clip_cut_to_end_before_its_event_is_taught_the_verdict_alone(kind):
     clip = whole.model_copy(update={"end_s": ends, "clip_id": "ahead"})
     result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
     assert [(item.type, item.target, item.accepted) for item in result.items] == [("verdict", "A", True)]
-    assert set(result.missing) == set(ALL.kinds) - {"verdict"}
+    assert set(result.missing) == set(ALL.types) - {"verdict"}
     assert all("after the end of the clip" in why for why in result.missing.values())
 
 

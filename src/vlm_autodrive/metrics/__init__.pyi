@@ -1,6 +1,5 @@
 from . import classification
 from .abstention import risk_coverage
-from .agreement import krippendorff_alpha_estimate
 from .anticipation import AnticipationScores, anticipation
 from .calibration import (
     CalibrationScores,
@@ -29,6 +28,7 @@ from .intervals import (
     undefined,
     wilson,
 )
+from .krippendorff import krippendorff_alpha_estimate
 from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
 from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar, paired_difference, paired_differences
 from .permutation import sign_flip_p_value, slice_p_value

@@ -157,7 +157,7 @@ def work_out(sample: ReviewSample, latest: Latest) -> ReviewResult:
         reviewers=dict(sorted(reviewers.items())),
         accepted=accepted,
         accepted_by={
-            "kind": rates_by(lambda stratum: stratum.type),
+            "type": rates_by(lambda stratum: stratum.type),
             "class": rates_by(lambda stratum: stratum.event_class or "unknown"),
             "teacher": rates_by(lambda stratum: stratum.teacher),
         },

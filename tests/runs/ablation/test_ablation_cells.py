@@ -135,5 +135,7 @@ def test_the_shipped_ablations():
     rows = {cell.name: cell for cell in nexar}
     assert (len(rows), len(nexar)) == (18, 54)
     alone = [cell for cell in rows.values() if len(cell.types) == 2]
-    assert {frozenset(cell.types) - {"verdict"} for cell in alone} == {frozenset((supervision_type,)) for supervision_type in FOUR}
+    assert {frozenset(cell.types) - {"verdict"} for cell in alone} == {
+        frozenset((supervision_type,)) for supervision_type in FOUR
+    }
     assert {cell.recipe.clips.window_s for cell in rows.values()} == {5, 10}

@@ -128,7 +128,9 @@ def _named(values: Mapping[str, str]) -> str:
     return ", ".join(f"{names[key]}={value}" for key, value in values.items())
 
 
-def _combinations(recipe: Recipe, wanted: AblateSettings) -> Iterator[tuple[tuple[SupervisionType, ...], dict[str, Any]]]:
+def _combinations(
+    recipe: Recipe, wanted: AblateSettings
+) -> Iterator[tuple[tuple[SupervisionType, ...], dict[str, Any]]]:
     """The types and the changes of each cell, before its settings are checked."""
     made = recipe.supervise.types
     missing = [supervision_type for supervision_type in wanted.always if supervision_type not in made]
@@ -145,24 +147,37 @@ def _combinations(recipe: Recipe, wanted: AblateSettings) -> Iterator[tuple[tupl
                 yield types, _nested(dict(zip(grid.axes, values, strict=True)))
 
 
-def _types_of(choice: TypesChoice, made: Sequence[SupervisionType], always: Sequence[SupervisionType]) -> list[tuple[SupervisionType, ...]]:
+def _types_of(
+    choice: TypesChoice, made: Sequence[SupervisionType], always: Sequence[SupervisionType]
+) -> list[tuple[SupervisionType, ...]]:
     switched = [supervision_type for supervision_type in made if supervision_type not in always]
     if choice == "all":
         chosen = [switched]
     elif choice == "none":
         if not always:
-            raise UserError("types: none leaves nothing to teach; name a supervision_type in ablate.always, or leave none out.")
+            raise UserError(
+                "types: none leaves nothing to teach; name a supervision_type in ablate.always, or leave none out."
+            )
         chosen = [[]]
     elif choice == "each_alone":
         chosen = [[supervision_type] for supervision_type in switched]
     elif choice == "each_left_out":
-        chosen = [[supervision_type for supervision_type in switched if supervision_type != left_out] for left_out in switched]
+        chosen = [
+            [supervision_type for supervision_type in switched if supervision_type != left_out] for left_out in switched
+        ]
     else:
         unmade = [supervision_type for supervision_type in choice if supervision_type not in made]
         if unmade:
             raise UserError(f"types names {', '.join(unmade)}, which supervise.types does not make; add it there.")
         chosen = [list(choice)]
-    return [tuple(supervision_type for supervision_type in SUPERVISION_TYPES if supervision_type in always or supervision_type in few) for few in chosen]
+    return [
+        tuple(
+            supervision_type
+            for supervision_type in SUPERVISION_TYPES
+            if supervision_type in always or supervision_type in few
+        )
+        for few in chosen
+    ]
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:

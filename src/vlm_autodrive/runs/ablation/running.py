@@ -229,7 +229,13 @@ class _Table:
             description=self._recipe.description,
             notes=(*self._recipe.report.notes, *notes),
             varied=tuple(names[key] for key in keys if key != TYPES_KEY),
-            types=tuple(supervision_type for supervision_type in SUPERVISION_TYPES if any(supervision_type in types for types in taught)) if TYPES_KEY in keys else (),
+            types=tuple(
+                supervision_type
+                for supervision_type in SUPERVISION_TYPES
+                if any(supervision_type in types for types in taught)
+            )
+            if TYPES_KEY in keys
+            else (),
             classes={} if taxonomy is None else {each.name: each.label for each in taxonomy.classes},
             rows=tuple(rows),
         )

@@ -222,7 +222,9 @@ def _counts(cases: EvaluationSamples, name: str) -> NDArray[np.float64]:
     return cluster_sums(tables, cases.clusters)
 
 
-def _scores(cases: EvaluationSamples, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings) -> CellScores:
+def _scores(
+    cases: EvaluationSamples, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings
+) -> CellScores:
     tables = np.stack(list(counts.values()))  # [seeds, clusters, K, K + 1]
 
     def figure(statistic: Statistic) -> Estimate:

@@ -7,7 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.settings import Settings
 
-TypesChoice = Literal["all", "none", "each_alone", "each_left_out"] | Annotated[tuple[SupervisionType, ...], Field(min_length=1)]
+TypesChoice = (
+    Literal["all", "none", "each_alone", "each_left_out"] | Annotated[tuple[SupervisionType, ...], Field(min_length=1)]
+)
 VARIED_SECTIONS = ("simulate", "import", "clips", "supervise", "train", "evaluate")
 _INSTEAD = {
     "supervise.types": "types of the grid, which takes them from texts that are written once",

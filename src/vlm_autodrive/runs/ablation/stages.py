@@ -165,9 +165,7 @@ class Stages:
         clips = self.clips(cell)
         asked = cell.recipe.evaluate
         settings = asked.model_copy(update={"frame_cache": asked.frame_cache or str(self._cache)})
-        return self._once(
-            stage, cell, lambda out, say: evaluate(clips, model, out, settings, say, overwrite=True)
-        )
+        return self._once(stage, cell, lambda out, say: evaluate(clips, model, out, settings, say, overwrite=True))
 
     def _once(self, stage: str, cell: Cell, do: _Stage, within: str = "") -> Path:
         """Do a stage for the first cell that needs it; what failed fails for the others in the same words."""

@@ -1,0 +1,27 @@
+from .ablation.page import GAINED, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
+from .ablation.running import Preview, ablate, preview
+from .ablation.scores import Ablation
+from .pipeline import Outcome, run_recipe
+from .recipe import SECTIONS, asked_as_trained, full_recipe, load_recipe, recipe_section, recipe_text, shipped_recipes
+
+__all__ = [
+    "GAINED",
+    "HTML_FILE",
+    "JSON_FILE",
+    "MARKDOWN_FILE",
+    "SECTIONS",
+    "Ablation",
+    "Outcome",
+    "Preview",
+    "ablate",
+    "asked_as_trained",
+    "failure_lines",
+    "full_recipe",
+    "load_recipe",
+    "preview",
+    "recipe_section",
+    "recipe_text",
+    "run_recipe",
+    "shipped_recipes",
+    "table_of",
+]
