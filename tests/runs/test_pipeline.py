@@ -12,13 +12,11 @@ import pytest
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts import making, write_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LongVideoSearch
-from vlm_autodrive.runs import run_recipe
-from vlm_autodrive.runs import load_recipe
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
-from vlm_autodrive.artifacts import write_clips
+from vlm_autodrive.runs import load_recipe, run_recipe
 from vlm_autodrive.video import SamplingSettings
 
 ORDER = [

@@ -10,18 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.evaluation import evaluate_baseline
-from vlm_autodrive.evaluation import evaluate
+from vlm_autodrive.artifacts import iterate_clips, write_text
 from vlm_autodrive.detection import search_long_videos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import BASELINES, EvaluateSettings
+from vlm_autodrive.evaluation import BASELINES, EvaluateSettings, evaluate, evaluate_baseline
 from vlm_autodrive.metrics import read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.runs.recipe import Recipe, asked_as_trained
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.artifacts import iterate_clips
+from vlm_autodrive.runs.recipe import Recipe, asked_as_trained
 
 
 class Outcome(Record):
@@ -80,8 +77,7 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
 def _run(recipe: Recipe, run: RunFolder) -> Outcome:
     from vlm_autodrive.clips import build_clips
     from vlm_autodrive.datasets import import_dataset
-    from vlm_autodrive.evaluation import compare
-    from vlm_autodrive.evaluation import write_report
+    from vlm_autodrive.evaluation import compare, write_report
     from vlm_autodrive.supervision import supervise
     from vlm_autodrive.training import train
 
@@ -161,8 +157,7 @@ def _further_predictions(
 
     The windows are those of the same test videos, so that none is tested that was trained on.
     """
-    from vlm_autodrive.clips import build_clips
-    from vlm_autodrive.clips import TEST_IDS_FILE
+    from vlm_autodrive.clips import TEST_IDS_FILE, build_clips
 
     plain = asked.model_copy(update={"reasoning": False, "prompts": (), "controls": ()})
     validation, ahead = {}, {}

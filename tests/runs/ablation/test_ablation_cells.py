@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from vlm_autodrive.runs.ablation.cells import cells_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs import load_recipe
+from vlm_autodrive.runs.ablation.cells import cells_of
 
 FOUR = ("caption", "description", "vqa", "reasoning")
 

@@ -9,12 +9,10 @@ from sklearn.metrics import accuracy_score, f1_score
 from typer.testing import CliRunner
 
 from tests.runs.ablation.footage import write_footage, write_recipe
-from vlm_autodrive.runs import ablate, preview
-from vlm_autodrive.artifacts import read_provenance
+from vlm_autodrive.artifacts import read_clips, read_predictions, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs import load_recipe
-from vlm_autodrive.artifacts import read_clips, read_samples, read_predictions
+from vlm_autodrive.runs import ablate, load_recipe, preview
 
 CLASSES = ["collision", "near_collision", "normal"]
 TWO_BY_TWO = "{seeds: [0, 1], grids: [{types: [all, none]}]}"

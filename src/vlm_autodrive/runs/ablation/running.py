@@ -7,10 +7,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, Cell, cells_of, short_names
-from vlm_autodrive.runs.ablation.stages import Stages, reason_of
-from vlm_autodrive.artifacts import PROVENANCE, write_text
+from vlm_autodrive.artifacts import PROVENANCE, read_clips, write_text
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import BASELINES
+from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.records import SUPERVISION_TYPES, Record
+from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, Cell, cells_of, short_names
+from vlm_autodrive.runs.ablation.page import write_ablation
 from vlm_autodrive.runs.ablation.scores import (
     Ablation,
     AblationRow,
@@ -21,13 +24,9 @@ from vlm_autodrive.runs.ablation.scores import (
     notes_on,
     score_rows,
 )
-from vlm_autodrive.runs.ablation.page import write_ablation
-from vlm_autodrive.evaluation import BASELINES
-from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.runs.recipe import Recipe
-from vlm_autodrive.records import SUPERVISION_TYPES, Record
+from vlm_autodrive.runs.ablation.stages import Stages, reason_of
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
-from vlm_autodrive.artifacts import read_clips
+from vlm_autodrive.runs.recipe import Recipe
 
 _BASE = "before training"
 _TITLES = {"majority": "commonest class", "camera_shake": "camera shake"}

@@ -8,11 +8,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation import EvaluationSamples, read_evaluation_samples
-from vlm_autodrive.evaluation import CompareSettings
-from vlm_autodrive.metrics import classification
-from vlm_autodrive.metrics import Estimate, Statistic, cluster_sums, few_clusters_warning
-from vlm_autodrive.metrics import difference_over_seeds, over_seeds
+from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples, read_evaluation_samples
+from vlm_autodrive.metrics import (
+    Estimate,
+    Statistic,
+    classification,
+    cluster_sums,
+    difference_over_seeds,
+    few_clusters_warning,
+    over_seeds,
+)
 from vlm_autodrive.records import Record, Taxonomy
 
 Role = Literal["base", "baseline", "cell"]

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vlm_autodrive.runs.ablation.cells import Cell
 from vlm_autodrive.artifacts import PROVENANCE, making, write_text
-from vlm_autodrive.evaluation import evaluate_baseline
-from vlm_autodrive.evaluation import evaluate
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs.ablation.scores import Budget
+from vlm_autodrive.evaluation import evaluate, evaluate_baseline
 from vlm_autodrive.models import resolve_model
 from vlm_autodrive.progress import Reporter
+from vlm_autodrive.runs.ablation.cells import Cell
+from vlm_autodrive.runs.ablation.scores import Budget
 from vlm_autodrive.runs.folder import RunFolder
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training import TrainSettings
@@ -74,8 +73,7 @@ class Stages:
 
     def supervision(self, cell: Cell) -> Path:
         """What the cell is taught: all texts are written once, and the cell's types are chosen from them."""
-        from vlm_autodrive.supervision import choose_types
-        from vlm_autodrive.supervision import supervise
+        from vlm_autodrive.supervision import choose_types, supervise
 
         clips, settings = self.clips(cell), cell.recipe.supervise
         within = ""
@@ -104,8 +102,7 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
-        from vlm_autodrive.training import machine_of
-        from vlm_autodrive.training import plan
+        from vlm_autodrive.training import machine_of, plan
 
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)
