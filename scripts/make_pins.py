@@ -29,7 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.detection.flashes import FlashEngine, write_drive
-from tests.evaluation.evaluation_builders import make_clip, make_prediction, write_clip_set, write_prediction_set
+from tests.evaluation.builders import make_clip, make_prediction, write_clip_set, write_prediction_set
 from tests.fake_endpoint import Asked, completion, serve
 from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
 from tests.supervision.worlds import random_clip, real_clip

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_builders import NAMES, make_clip, make_prediction
 
+from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
 from vlm_autodrive.evaluation.diagnostics.video import agreement

@@ -4,10 +4,10 @@ import math
 import threading
 
 import pytest
-from evaluation_builders import make_clip, write_clip_set, write_video
 from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
+from tests.evaluation.builders import make_clip, write_clip_set, write_video
 from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.cli.main import app

@@ -1,9 +1,9 @@
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from sklearn.metrics import f1_score
 from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison

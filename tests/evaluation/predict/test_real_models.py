@@ -9,8 +9,8 @@ import time
 
 import pytest
 import torch
-from evaluation_builders import make_clip, write_clip_set, write_video
 
+from tests.evaluation.builders import make_clip, write_clip_set, write_video
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.errors import UserError

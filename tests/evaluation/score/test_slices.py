@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from evaluation_builders import NAMES, make_clip, make_prediction
 from sklearn import metrics as sk
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples
 from vlm_autodrive.evaluation.score.binary_task import event_scores
 from vlm_autodrive.evaluation.score.samples import clusters_of

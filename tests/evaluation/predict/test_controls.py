@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from evaluation_builders import FakeEngine, make_clip, write_clip_set, write_video
 
+from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set, write_video
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.evaluation import EvaluateSettings
 from vlm_autodrive.evaluation.predict.controls import (

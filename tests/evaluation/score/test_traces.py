@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from rouge_score.rouge_scorer import RougeScorer
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
 from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, read_comparison, write_report

@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from evaluation_builders import NAMES
-from whole_comparison import make_whole_comparison
 
+from tests.evaluation.builders import NAMES
+from tests.evaluation.report.whole_comparison import make_whole_comparison
 from vlm_autodrive.artifacts import read_clips
 from vlm_autodrive.evaluation import ReportSettings, read_comparison, write_report
 from vlm_autodrive.evaluation.comparing import predictions_file

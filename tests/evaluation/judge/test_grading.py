@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from starlette.responses import Response
 from typer.testing import CliRunner
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
 from vlm_autodrive.artifacts import read_judgement_records

@@ -3,9 +3,9 @@ import json
 import re
 
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
 from PIL import Image
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set, write_video
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report

@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
-from evaluation_builders import (
+from sklearn.metrics import average_precision_score
+from typer.testing import CliRunner
+
+from tests.clips.worlds import event, video
+from tests.evaluation.builders import (
     FakeEngine,
     make_clip,
     make_prediction,
@@ -10,10 +14,6 @@ from evaluation_builders import (
     write_prediction_set,
     write_video,
 )
-from sklearn.metrics import average_precision_score
-from typer.testing import CliRunner
-
-from tests.clips.worlds import event, video
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings

@@ -1,9 +1,9 @@
 """The one sentence at the head of a report says what the figures say, and first of all if they cannot be trusted."""
 
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
-from whole_comparison import INVALID, WARNING, filled
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
+from tests.evaluation.report.whole_comparison import INVALID, WARNING, filled
 from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison, verdict
 from vlm_autodrive.evaluation.report.headline import data_notes, headline_pair, p_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY

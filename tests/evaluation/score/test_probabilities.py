@@ -2,9 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from evaluation_builders import NAMES, make_clip, make_prediction, write_prediction_set
 from sklearn import metrics as sk
 
+from tests.evaluation.builders import NAMES, make_clip, make_prediction, write_prediction_set
 from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.artifacts.files import TAXONOMY_FILE
 from vlm_autodrive.errors import UserError

@@ -1,10 +1,10 @@
 """Fed with counts that fit the paper's accuracies, compare prints those accuracies and honest intervals around them."""
 
 import pytest
-from evaluation_builders import make_clip, make_prediction, write_prediction_set
 from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.evaluation import read_comparison
 from vlm_autodrive.records import DEFAULT_TAXONOMY

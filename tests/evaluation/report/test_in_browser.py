@@ -1,9 +1,9 @@
 """The report in a real browser: it fits a telephone, can be read, leads where it says, and asks nothing of anyone."""
 
 import pytest
-from whole_comparison import INVALID, WARNING, make_whole_comparison
 
 from tests.browser import Browser
+from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
 from vlm_autodrive.evaluation import ReportSettings, write_report
 
 CONTRAST = """

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from evaluation_builders import make_clip, write_clip_set, write_video
 
+from tests.evaluation.builders import make_clip, write_clip_set, write_video
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings

@@ -3,9 +3,9 @@
 import json
 
 import numpy as np
-from evaluation_builders import make_clip, make_prediction, write_prediction_set, write_video
 from sklearn import metrics
 
+from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set, write_video
 from vlm_autodrive.evaluation import CompareSettings, Diagnostic, compare, read_comparison
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.evaluation.score.records import (

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from evaluation_builders import NAMES, make_clip, make_prediction, make_verdict, write_prediction_set
 from sklearn.metrics import accuracy_score, f1_score
 
+from tests.evaluation.builders import NAMES, make_clip, make_prediction, make_verdict, write_prediction_set
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, read_evaluation_samples
 from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores

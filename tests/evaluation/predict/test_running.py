@@ -1,8 +1,8 @@
 import av
 import numpy as np
 import pytest
-from evaluation_builders import FakeEngine, make_clip, write_clip_set
 
+from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set
 from vlm_autodrive.artifacts import input_key, read_clips, read_predictions, read_provenance
 from vlm_autodrive.engines import Answer
 from vlm_autodrive.errors import UserError

@@ -9,10 +9,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from evaluation_builders import NAMES, FakeEngine, make_clip, make_prediction, write_clip_set, write_prediction_set
 from markupsafe import escape
 from starlette.responses import Response
 
+from tests.evaluation.builders import (
+    NAMES,
+    FakeEngine,
+    make_clip,
+    make_prediction,
+    write_clip_set,
+    write_prediction_set,
+)
 from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import PREDICTIONS_FILE, making, read_clips, read_predictions, write_clips
 from vlm_autodrive.artifacts.files import CLIPS_FILE

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 from typer.testing import CliRunner
-from whole_comparison import INVALID, WARNING, make_whole_comparison
 
+from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.tables import print_comparison, print_outcome
 from vlm_autodrive.evaluation import ReportSettings, read_comparison, verdict, with_interval, write_report
