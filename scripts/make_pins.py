@@ -61,7 +61,7 @@ from vlm_autodrive.records import (
 )
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation import SimulateSettings
-from vlm_autodrive.simulation.drives import draw_drive
+from vlm_autodrive.simulation.long_videos import draw_long_video
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 from vlm_autodrive.training import TrainSettings, train
@@ -152,7 +152,7 @@ def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
     for index in range(10):
         takes += [(f"s{index}", f"s{index}", t, _VIDEO_S) for t in draw_single(_SEED, index, 6.0)]
     drives = SimulateSettings(seed=_SEED, long_video_duration_s=_DRIVE_S, long_video_events=2)
-    takes += [(f"d{index}", f"d{index}", draw_drive(drives, index), _DRIVE_S) for index in range(3)]
+    takes += [(f"d{index}", f"d{index}", draw_long_video(drives, index), _DRIVE_S) for index in range(3)]
     videos, events, scenarios = [], [], {}
     for name, group, take, duration_s in takes:
         triplet = group if take.triplet else None

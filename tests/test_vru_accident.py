@@ -32,7 +32,7 @@ def test_questions_go_from_the_files_to_the_items(tmp_path, make_video):
     (tmp_path / "normals.csv").write_text(normal)
     for number in (1, 2):
         make_video(f"normal_{number}.mp4", fps=10, count=40)
-    settings = ImportSettings(practice=str(tmp_path / "normals.csv"))
+    settings = ImportSettings(train_only=str(tmp_path / "normals.csv"))
     catalog = import_dataset("vru-accident", tmp_path / "MetaData", tmp_path / "catalog", settings)
     cut = ClipSettings(window_s=5.0, split=SplitFractions(train=1.0, validation=0.0, test=0.0))
     clips = read_clips(build_clips(catalog, tmp_path / "clips", cut))

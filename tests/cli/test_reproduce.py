@@ -54,7 +54,7 @@ def test_the_document_names_the_steps():
 
 @pytest.mark.slow
 def test_from_the_download_to_the_table(tmp_path):
-    autodrive(tmp_path, "simulate", "--out", "data/nexar", "triplets=10", "singles=2", "drives=0", "seed=5")
+    autodrive(tmp_path, "simulate", "--out", "data/nexar", "triplets=10", "singles=2", "long_videos=0", "seed=5")
     for program, *words in commands():
         if program != "autodrive":  # the download, whose place the stand-in takes
             assert program == "hf"

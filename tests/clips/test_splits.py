@@ -90,12 +90,12 @@ def test_a_split_without_share_stays_empty():
     assert Counter(assign_splits(*catalog(30), settings).values()) == {"train": 24, "test": 6}
 
 
-def test_practice_groups_are_for_training_only():
+def test_train_only_groups_are_for_training_only():
     videos, ranks = catalog(30)
-    practice = [video(f"p{n}", split="practice") for n in range(10)]
-    ranks |= {v.video_id: 0 for v in practice}
+    train_only = [video(f"p{n}", split="train_only") for n in range(10)]
+    ranks |= {v.video_id: 0 for v in train_only}
     splits = assign_splits(
-        [*videos, *practice], ranks, ClipSettings(split=SplitFractions(train=0, validation=0, test=1))
+        [*videos, *train_only], ranks, ClipSettings(split=SplitFractions(train=0, validation=0, test=1))
     )
     assert Counter(splits.values()) == {"test": 30, "train": 10}
-    assert all(splits[v.group_id] == "train" for v in practice)
+    assert all(splits[v.group_id] == "train" for v in train_only)

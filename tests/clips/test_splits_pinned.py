@@ -131,8 +131,8 @@ def test_frozen_by_hash_nothing_else_moves_either(build):
     assert {name: after[name] for name in before} == before
 
 
-def test_a_frozen_drive_takes_its_practice_kin_out_of_training():
-    videos = [video("a", group_id="g"), video("p", group_id="g", split="practice")]
+def test_a_frozen_drive_takes_its_train_only_kin_out_of_training():
+    videos = [video("a", group_id="g"), video("p", group_id="g", split="train_only")]
     clips = cut_clips(videos, [], {}, DEFAULT_TAXONOMY, HASH, frozenset({"a"}))
     assert {c.video_id: (c.split, bool(c.problem)) for c in clips} == {"a": ("test", False), "p": ("test", True)}
 

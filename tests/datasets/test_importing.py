@@ -96,14 +96,14 @@ def test_real_clips_become_a_catalog(fixtures_dir, tmp_path):
     assert sum(e.ego_involved is False for e in events) == 1
 
 
-def test_practice_videos_are_taken_in_for_training_only(source, tmp_path, make_video):
-    make_video("set/practice/drive.mp4", count=60)
-    (source / "practice" / "manifest.csv").write_text("video,class,event_time_s\ndrive.mp4,near-miss,3\n")
+def test_train_only_videos_are_taken_in_for_training_only(source, tmp_path, make_video):
+    make_video("set/train_only/drive.mp4", count=60)
+    (source / "train_only" / "manifest.csv").write_text("video,class,event_time_s\ndrive.mp4,near-miss,3\n")
     (source / "train" / "negative").mkdir(parents=True)
     make_video("set/train/negative/00001.mp4", count=60)
     header = "file_name,time_of_event,time_of_alert,light_conditions,weather,scene\n"
     (source / "train" / "negative" / "metadata.csv").write_text(header + "00001.mp4,,,,,\n")
     out = tmp_path / "catalog"
-    import_dataset("nexar", source, out, ImportSettings(practice="practice/manifest.csv"))
-    assert {v.video_id: v.split for v in read_videos(out)} == {"00001": "train", "drive": "practice"}
+    import_dataset("nexar", source, out, ImportSettings(train_only="train_only/manifest.csv"))
+    assert {v.video_id: v.split for v in read_videos(out)} == {"00001": "train", "drive": "train_only"}
     assert [(e.video_id, e.event_class) for e in read_events(out)] == [("drive", "near_collision")]

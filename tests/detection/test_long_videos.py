@@ -74,7 +74,7 @@ def searched(tmp_path, monkeypatch):
     def search(section, quiet=(), reporter=SILENT):
         rows = [f"{n}.mp4,normal," if n in quiet else f"{n}.mp4,collision,{EVENT_S}" for n in range(4)]
         manifest = "\n".join(["video,class,event_time_s", *rows]) + "\n"
-        files = {"drives/manifest.csv": manifest, **{f"drives/{n}.mp4": "" for n in range(4)}}
+        files = {"long_videos/manifest.csv": manifest, **{f"long_videos/{n}.mp4": "" for n in range(4)}}
         simulated = make(tmp_path / "simulated", "simulated_dataset", files)
         return read_long_videos(
             search_long_videos(checkpoint, simulated, tmp_path / "drives", section, reporter)
@@ -113,7 +113,7 @@ def test_timelines_of_the_first_scored_drives_show_the_truth(searched, tmp_path,
 
     monkeypatch.setattr(drives, "write_timeline", write)
     summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.5), quiet=(2,))
-    videos = [str(tmp_path / "simulated" / "drives" / f"{n}.mp4") for n in range(4)]
+    videos = [str(tmp_path / "simulated" / "long_videos" / f"{n}.mp4") for n in range(4)]
     assert drawn == [("1_1.png", "1.mp4", videos[1], [EVENT_S]), ("2_2.png", "2.mp4", videos[2], ())]
     assert summary.timelines == ("timelines/1_1.png", "timelines/2_2.png")
 

@@ -347,7 +347,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path):
         "train.batch_size=2",
         "evaluate.max_new_tokens=8",
         "simulate.triplets=6",
-        "simulate.drives=0",
+        "simulate.long_videos=0",
         "detect=null",
     )
     whole = start(tmp_path / "whole", *small)

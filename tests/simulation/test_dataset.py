@@ -52,7 +52,7 @@ def test_layout_is_that_of_nexar(made: Path) -> None:
                     assert overlay[name] == encounter.event_class
                     assert float(row["time_of_alert"]) < float(row["time_of_event"]) == encounter.time_s < 5.3
     assert seen == set(by_id)
-    assert not (made / "drives").exists()
+    assert not (made / "long_videos").exists()
     assert not (made / "parts").exists()
 
 
@@ -133,17 +133,18 @@ def test_ids_tell_nothing() -> None:
     assert video_ids(SimulateSettings(seed=1, triplets=200, singles=50)) != ids
 
 
-def test_drives_have_a_manifest(tmp_path: Path) -> None:
+def test_long_videos_have_a_manifest(tmp_path: Path) -> None:
     settings = SimulateSettings(
-        seed=1, triplets=0, singles=0, drives=1, train_only_videos=1, long_video_duration_s=40.0, long_video_events=1,
+        seed=1, triplets=0, singles=0, long_videos=1, train_only_videos=1, long_video_duration_s=40.0,
+        long_video_events=1,
         width=96, height=54, workers=1,
     )  # fmt: skip
     out = simulate(tmp_path / "data", settings)
     assert not (out / "train").exists()
     assert not (out / "overlay.csv").exists()
-    truth = json.loads((out / "drives" / "truth.jsonl").read_text())
+    truth = json.loads((out / "long_videos" / "truth.jsonl").read_text())
     events = [e for e in truth["encounters"] if e["event_class"] != "normal"]
-    with (out / "drives" / "manifest.csv").open() as stream:
+    with (out / "long_videos" / "manifest.csv").open() as stream:
         reader = csv.DictReader(stream)
         rows = list(reader)
         assert tuple(reader.fieldnames or ()) == MANIFEST_HEADER
@@ -151,10 +152,10 @@ def test_drives_have_a_manifest(tmp_path: Path) -> None:
         ("000.mp4", e["event_class"], e["time_s"]) for e in events
     ]
     assert len(rows) == 1
-    with av.open(str(out / "drives" / "000.mp4")) as container:
+    with av.open(str(out / "long_videos" / "000.mp4")) as container:
         assert container.streams.video[0].frames == 400
-    practice = json.loads((out / "practice" / "truth.jsonl").read_text())
-    assert practice["video_id"] == "practice-000"
-    assert practice["encounters"] != truth["encounters"]
-    with (out / "practice" / "manifest.csv").open() as stream:
-        assert [r["video"] for r in csv.DictReader(stream)] == ["practice-000.mp4"]
+    train_only = json.loads((out / "train_only" / "truth.jsonl").read_text())
+    assert train_only["video_id"] == "train-only-000"
+    assert train_only["encounters"] != truth["encounters"]
+    with (out / "train_only" / "manifest.csv").open() as stream:
+        assert [r["video"] for r in csv.DictReader(stream)] == ["train-only-000.mp4"]

@@ -8,7 +8,7 @@ import pytest
 from vlm_autodrive.records import Scenario
 from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.camera import shaken
-from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
+from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
 from vlm_autodrive.simulation.physics import NORMAL_GAP_M
 from vlm_autodrive.simulation.takes import shot_of
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
@@ -98,8 +98,8 @@ def test_families_do_not_depend_on_class_or_light() -> None:
 
 def test_a_drive_has_its_events_apart() -> None:
     settings = SimulateSettings(seed=2, long_video_duration_s=150.0, long_video_events=3)
-    take = draw_drive(settings, 0)
-    truth = drive_scenario(take, "000", settings)
+    take = draw_long_video(settings, 0)
+    truth = long_video_scenario(take, "000", settings)
     events = [e for e in truth.encounters if e.event_class != "normal"]
     assert len(events) == 3
     assert np.diff([e.time_s for e in events]).min() >= 20.0

@@ -7,7 +7,7 @@ from truth_films import Film
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import Clip, Scenario
 from vlm_autodrive.simulation import SimulateSettings
-from vlm_autodrive.simulation.drives import draw_drive
+from vlm_autodrive.simulation.long_videos import draw_long_video
 from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
 
 VIDEO_S, WINDOW_S = 6.0, 4.8
@@ -36,7 +36,7 @@ def windows_of_drives(drives: int, apart_s: float) -> list[tuple[Film, Clip]]:
     settings = SimulateSettings(seed=SEED, long_video_duration_s=60.0, long_video_events=2)
     pairs = []
     for index in range(drives):
-        take = draw_drive(settings, index, practice=True)
+        take = draw_long_video(settings, index, train_only=True)
         events = [m.event_s for m in take.timeline.meetings if m.ending.event_class != "normal"]
         starts = [s for event in events for s in (event + 0.51, event - WINDOW_S - 0.51)]
         starts += [s * apart_s for s in range(int((settings.long_video_duration_s - WINDOW_S) / apart_s))]

@@ -48,11 +48,11 @@ def assign_splits(
     frozen = {group for group, members in groups.items() if any(v.video_id in frozen_test for v in members)}
     result: dict[str, Split] = dict.fromkeys(frozen, "test")
     groups = {group: members for group, members in groups.items() if group not in frozen}
-    practice = {group for group, members in groups.items() if any(v.split == TRAIN_ONLY for v in members)}
-    groups = {group: members for group, members in groups.items() if group not in practice}
+    train_only = {group for group, members in groups.items() if any(v.split == TRAIN_ONLY for v in members)}
+    groups = {group: members for group, members in groups.items() if group not in train_only}
     fixed = _prescribed(groups) if settings.respect_split else {}
     known = set(fixed.values())
-    result |= dict.fromkeys(practice, "train")
+    result |= dict.fromkeys(train_only, "train")
     result |= {group: split for group, split in fixed.items() if split != "train"}
     rows: dict[int, list[str]] = {}
     for group, members in groups.items():

@@ -86,10 +86,10 @@ def import_dataset(
     settings = settings.model_copy(update={"format": format})
     readings = [FORMATS[format](one, settings) for one in paths]
     inputs = _inputs(paths, settings)
-    if settings.practice:
-        practice = read_manifest(inputs["practice"], settings.taxonomy)
-        practice.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in practice.videos]
-        readings.append(practice)
+    if settings.train_only:
+        train_only = read_manifest(inputs["train_only"], settings.taxonomy)
+        train_only.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in train_only.videos]
+        readings.append(train_only)
     reading = joined(readings)
     files = look_at(reading.videos)
     known_keys = {}
@@ -136,8 +136,8 @@ def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None
         )
     if settings.overlay and len(paths) > 1:
         raise UserError("an overlay belongs to one data set; put it as overlay.csv into the folder of each.")
-    if settings.practice and len(paths) > 1:
-        raise UserError("practice videos belong to one data set; import them as a data set of their own.")
+    if settings.train_only and len(paths) > 1:
+        raise UserError("train-only videos belong to one data set; import them as a data set of their own.")
 
 
 def _inputs(paths: Sequence[Path], settings: ImportSettings) -> dict[str, Path]:
@@ -148,8 +148,8 @@ def _inputs(paths: Sequence[Path], settings: ImportSettings) -> dict[str, Path]:
             inputs["truth" if place == 0 else f"truth {place + 1}"] = path.parent / TRUTH_FILE
     if settings.overlay:
         inputs["overlay"] = Path(settings.overlay)
-    if settings.practice:
-        inputs["practice"] = paths[0] / settings.practice
+    if settings.train_only:
+        inputs["train_only"] = paths[0] / settings.train_only
     return inputs
 
 

@@ -17,8 +17,8 @@ class ImportSettings(Settings):
             ``binary`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
         overlay: A file that names the kinds of events: a CSV file ``id,class``, or CAViAR's ``test.json``; None
             for the data set's own ``overlay.csv``, if any.
-        practice: A manifest of further videos, such as long drives, that are taken in with the data set; None
-            for none. A relative path is looked up below the data set's folder.
+        train_only: A manifest of further videos, such as long Normal drives, imported with the data set for training
+            only; None for none. A relative path is looked up below the data set's folder.
         videos: The folder that a published data set's videos lie in, in its own layout; None if they lie with its
             annotation files. Nexar's layouts, manifests and plain folders have their videos in place.
         licence: What the owners of the data allow, to be kept in the catalog; None for what the reader knows.
@@ -28,7 +28,7 @@ class ImportSettings(Settings):
     format: str = "manifest"
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
     overlay: str | None = None
-    practice: str | None = None
+    train_only: str | None = None
     videos: str | None = None
     licence: str | None = None
     strict: bool = False

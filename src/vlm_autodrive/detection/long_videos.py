@@ -18,7 +18,7 @@ from vlm_autodrive.metrics import LONG_VIDEOS_FILE, LongVideoSearch
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 
-MANIFEST = Path("drives") / "manifest.csv"
+MANIFEST = Path("long_videos") / "manifest.csv"
 _FOUND = "found"
 _TUNING = "tuning"
 _TIMELINES = "timelines"
@@ -53,7 +53,7 @@ def search_long_videos(
         truths = read_truth(simulated / MANIFEST, read_taxonomy(checkpoint))
         videos = [Path(video) for video in truths]
     else:
-        raise UserError("there are no drives to search; name some in detect.videos, or set simulate.drives.")
+        raise UserError("there are no drives to search; name some in detect.videos, or set simulate.long_videos.")
     with making(out, "drives", inputs, section, overwrite=True) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
@@ -76,7 +76,7 @@ def _search(
     if not rest:
         raise UserError(
             f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} drives to search; "
-            "take fewer, or set simulate.drives higher."
+            "take fewer, or set simulate.long_videos higher."
         )
     fixed = False
     if tuning:

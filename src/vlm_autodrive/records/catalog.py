@@ -4,7 +4,7 @@ from pydantic import model_validator
 
 from vlm_autodrive.records.base import Record
 
-TRAIN_ONLY = "practice"
+TRAIN_ONLY = "train_only"
 
 
 class Video(Record):

@@ -15,7 +15,7 @@ import numpy as np
 from vlm_autodrive.artifacts import making, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter, Task
-from vlm_autodrive.records import Scenario
+from vlm_autodrive.records import TRAIN_ONLY, Scenario
 from vlm_autodrive.simulation.settings import SimulateSettings
 from vlm_autodrive.workers import worker_pool
 
@@ -24,7 +24,7 @@ MANIFEST_HEADER = (
     "video", "class", "event_time_s", "alert_time_s", "ego_involved", "drive", "light_conditions", "weather", "scene",
 )  # fmt: skip
 _PARTS = "parts"
-_DRIVE_FOLDERS = {"drive": "drives", "practice": "practice"}
+_LONG_FOLDERS = ("long_videos", TRAIN_ONLY)
 _renderer: Any = None
 
 
@@ -38,7 +38,8 @@ def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = SILENT,
         overwrite: Replace a result that was made with other settings.
 
     Returns:
-        ``out``, with ``train/`` in Nexar's layout, ``overlay.csv``, ``truth.jsonl``, ``drives/`` and ``practice/``.
+        ``out``, with ``train/`` in Nexar's layout, ``overlay.csv``, ``truth.jsonl``, ``long_videos/`` and
+        ``train_only/``.
 
     Raises:
         UserError: If Panda3D is missing, or ``out`` holds something else.
@@ -60,15 +61,15 @@ def video_ids(settings: SimulateSettings) -> list[str]:
 
 def _make(folder: Path, settings: SimulateSettings, reporter: Reporter) -> None:
     (folder / _PARTS).mkdir(exist_ok=True)
-    jobs = [("drive", i) for i in range(settings.drives)]
-    jobs += [("practice", i) for i in range(settings.train_only_videos)]
+    jobs = [("long_videos", i) for i in range(settings.long_videos)]
+    jobs += [(TRAIN_ONLY, i) for i in range(settings.train_only_videos)]
     jobs += [("triplet", i) for i in range(settings.triplets)] + [("single", i) for i in range(settings.singles)]
     if settings.triplets + settings.singles:
         for side in ("positive", "negative"):
             (folder / "train" / side).mkdir(parents=True, exist_ok=True)
-    for kind in _DRIVE_FOLDERS:
+    for kind in _LONG_FOLDERS:
         if any(job[0] == kind for job in jobs):
-            (folder / _DRIVE_FOLDERS[kind]).mkdir(exist_ok=True)
+            (folder / kind).mkdir(exist_ok=True)
     todo = [job for job in jobs if not _is_done(folder, settings, job)]
     with reporter.task("simulating", len(jobs), len(jobs) - len(todo)) as task:
         _run(folder, settings, todo, task)
@@ -105,12 +106,12 @@ def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int])
     """Make the videos of one job, and last the truth of them, which marks it as done."""
     folder = Path(folder_name)
     kind, index = job
-    if kind in _DRIVE_FOLDERS:
-        from vlm_autodrive.simulation.drives import draw_drive, drive_scenario
+    if kind in _LONG_FOLDERS:
+        from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
 
-        take = draw_drive(settings, index, practice=kind == "practice")
-        path = _drive_path(folder, job)
-        scenarios = [drive_scenario(take, path.stem, settings)]
+        take = draw_long_video(settings, index, train_only=kind == TRAIN_ONLY)
+        path = _long_path(folder, job)
+        scenarios = [long_video_scenario(take, path.stem, settings)]
         _film(path, take, settings)
     else:
         scenarios = _short_videos(folder, settings, kind, index)
@@ -157,9 +158,9 @@ def _names(settings: SimulateSettings, kind: str, index: int) -> list[str]:
     return [ids[3 * settings.triplets + index]]
 
 
-def _drive_path(folder: Path, job: tuple[str, int]) -> Path:
-    prefix = "practice-" if job[0] == "practice" else ""
-    return folder / _DRIVE_FOLDERS[job[0]] / f"{prefix}{job[1]:03d}.mp4"
+def _long_path(folder: Path, job: tuple[str, int]) -> Path:
+    prefix = "train-only-" if job[0] == TRAIN_ONLY else ""
+    return folder / job[0] / f"{prefix}{job[1]:03d}.mp4"
 
 
 def _part(folder: Path, job: tuple[str, int]) -> Path:
@@ -169,8 +170,8 @@ def _part(folder: Path, job: tuple[str, int]) -> Path:
 def _is_done(folder: Path, settings: SimulateSettings, job: tuple[str, int]) -> bool:
     if not _part(folder, job).exists():
         return False
-    if job[0] in _DRIVE_FOLDERS:
-        return _drive_path(folder, job).exists()
+    if job[0] in _LONG_FOLDERS:
+        return _long_path(folder, job).exists()
     sides = [folder / "train" / side for side in ("positive", "negative")]
     return all(any((s / f"{name}.mp4").exists() for s in sides) for name in _names(settings, *job))
 
@@ -202,14 +203,14 @@ def _write_tables(folder: Path, settings: SimulateSettings) -> None:
         for side, lines in rows.items():
             _write_csv(folder / "train" / side / "metadata.csv", HEADER, lines)
         _write_csv(folder / "overlay.csv", ("id", "class"), overlay)
-    for kind, name in _DRIVE_FOLDERS.items():
-        drives = _scenarios(folder, (kind,))
-        if drives:
-            write_text(folder / name / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in drives))
-            _write_csv(folder / name / "manifest.csv", MANIFEST_HEADER, [r for s in drives for r in _drive_rows(s)])
+    for kind in _LONG_FOLDERS:
+        long = _scenarios(folder, (kind,))
+        if long:
+            write_text(folder / kind / "truth.jsonl", "".join(s.model_dump_json() + "\n" for s in long))
+            _write_csv(folder / kind / "manifest.csv", MANIFEST_HEADER, [r for s in long for r in _manifest_rows(s)])
 
 
-def _drive_rows(scenario: Scenario) -> Iterator[list[str]]:
+def _manifest_rows(scenario: Scenario) -> Iterator[list[str]]:
     world = [scenario.video_id, scenario.light_conditions, scenario.weather, scenario.scene]
     events = [e for e in scenario.encounters if e.event_class != "normal"]
     name = f"{scenario.video_id}.mp4"

@@ -12,10 +12,10 @@ class SimulateSettings(Settings):
         seed: What everything is drawn from; the same seed gives the same bytes.
         triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision ending.
         singles: Further Normal videos: plain driving, and benign encounters.
-        drives: Long continuous drives to search, in ``drives/``.
-        train_only_videos: Long drives to learn from, in ``practice/``; never the same as those to search.
-        long_video_duration_s: Length of a drive.
-        long_video_events: Encounters of a drive that end as Collision or Near-Collision.
+        long_videos: Long continuous videos to search, in ``long_videos/``.
+        train_only_videos: Long videos to train on, in ``train_only/``; never the same as those to search.
+        long_video_duration_s: Length of a long video.
+        long_video_events: Encounters of a long video that end as Collision or Near-Collision.
         video_duration_s: Length of a short video.
         fps: Frames per second.
         width: Pixels, even.
@@ -26,7 +26,7 @@ class SimulateSettings(Settings):
     seed: int = 0
     triplets: int = Field(default=100, ge=0)
     singles: int = Field(default=30, ge=0)
-    drives: int = Field(default=0, ge=0)
+    long_videos: int = Field(default=0, ge=0)
     train_only_videos: int = Field(default=0, ge=0)
     long_video_duration_s: float = Field(default=300.0, ge=40.0)
     long_video_events: int = Field(default=4, ge=0)

@@ -1,4 +1,4 @@
-"""Long drives: ordinary driving in which now and then an encounter ends badly."""
+"""Long videos: ordinary driving in which now and then an encounter ends badly."""
 
 import numpy as np
 
@@ -22,9 +22,9 @@ _TRAFFIC_EVERY_S = 20.0
 _KINDS: tuple[Distractor, ...] = ("speed_bump", "brake_for_nothing", "calm_close_pass")
 
 
-def draw_drive(settings: SimulateSettings, index: int, *, practice: bool = False) -> Take:
-    """Draw one drive: its events, and between them benign encounters and distractions."""
-    rng = np.random.default_rng([settings.seed, 4 if practice else 3, index])
+def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool = False) -> Take:
+    """Draw one long video: its events, and between them benign encounters and distractions."""
+    rng = np.random.default_rng([settings.seed, 4 if train_only else 3, index])
     look = draw_look(rng, "oncoming_drift" if index % 2 else "pedestrian_crossing")
     families: list[Family] = [*_FAMILIES]
     if look.lanes > 1:
@@ -81,8 +81,8 @@ def draw_drive(settings: SimulateSettings, index: int, *, practice: bool = False
     return Take(timeline, look, settings.seed, int(rng.integers(2**31)), False, None, None)
 
 
-def drive_scenario(take: Take, video_id: str, settings: SimulateSettings) -> Scenario:
-    """The truth record of a drive."""
+def long_video_scenario(take: Take, video_id: str, settings: SimulateSettings) -> Scenario:
+    """The ground truth record of a long video."""
     return scenario_of(take, video_id, settings.seed, None, settings.long_video_duration_s)
 
 
