@@ -4,11 +4,11 @@ import pytest
 from worlds import plain_clip, random_clip, real_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, StudentPrompt
-from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import CHECKS, checked
 from vlm_autodrive.supervision.checks.presupposing import SAME_RATE_TOPICS, presupposes_event
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, facts_of, stated_times
-from vlm_autodrive.supervision.items import make_item
+from vlm_autodrive.supervision.samples import make_sample
 from vlm_autodrive.supervision.student_prompts import PROMPTS
 
 MODEL = "some-model"
@@ -30,7 +30,7 @@ def failed(
     """Names of the checks that a model's text about a clip does not pass, with their messages."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     prompt = StudentPrompt(text=question, version="1")
-    item = make_item(facts, kind, topic or kind, prompt, target, teacher=MODEL, **more)
+    item = make_sample(facts, kind, topic or kind, prompt, target, teacher=MODEL, **more)
     item = item.model_copy(update={"teacher_inputs": teacher_inputs})
     item = checked(item, facts, stated_times(0, clip.clip_id, clip.duration_s))
     return {check.name: check.message for check in item.checks if not check.passed}
@@ -312,7 +312,7 @@ def test_a_models_question_tells_nothing(question):
 
 def test_a_file_may_be_called_by_a_word_of_every_question():
     clip = random_clip(5, "collision").model_copy(update={"path": "/videos/video.mp4", "video_id": "video"})
-    items = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items
+    items = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples
     assert all(item.accepted for item in items)
 
 
@@ -362,7 +362,7 @@ def test_every_check_passes_what_rules_write_and_is_on_record_where_it_judges():
                 real_clip(number, name, None if name == "normal" else 3.3, weather="Rain"),
             ]
             for clip in [*clips, plain_clip(number, lead=True)]:
-                for item in items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
+                for item in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
                     assert item.accepted, item
                     judged |= {check.name for check in item.checks}
     assert judged == {"leaks", *(name for name, _ in CHECKS)} - {"loop", "outcome_words"}  # these two judge models

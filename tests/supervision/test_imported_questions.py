@@ -48,7 +48,7 @@ def flat(clips, questions):
 
 
 @pytest.mark.fixtures
-def test_vru_accident_questions_become_vqa_items(fixtures_dir):
+def test_vru_accident_questions_become_vqa_samples(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
     items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
     assert {item.type for item in items} == {"vqa"}

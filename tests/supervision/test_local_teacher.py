@@ -21,7 +21,7 @@ from vlm_autodrive.supervision.requests import description_request, repair_reque
 from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.local import chat, open_local
-from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.teaching import teacher_samples
 
 CPU = torch.device("cpu")
 _CHAT = (
@@ -58,7 +58,7 @@ def settings_for(**values):
 
 
 def test_each_frame_stands_behind_its_true_time_and_a_repair_behind_what_was_written(facts):
-    request = description_request(facts, settings_for(), by_rules=False)
+    request = description_request(facts, settings_for())
     messages = chat(repair_request(request, "a poem", "no JSON"))
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     parts = messages[1]["content"]
@@ -76,24 +76,22 @@ def test_each_frame_stands_behind_its_true_time_and_a_repair_behind_what_was_wri
 
 def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_to(model, facts):
     teacher = local(model)
-    request = description_request(facts, settings_for(), by_rules=False)
+    request = description_request(facts, settings_for())
     reply = asyncio.run(teacher.write(request))
     assert (reply.outcome, reply.completion_tokens) == (Outcome.TRUNCATED, 16)
     assert "local.max_tokens=16" in reply.reason
     assert reply.text
-    blind = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
+    blind = description_request(facts, settings_for(sees=TeacherContextSettings()))
     unseeing = asyncio.run(teacher.write(blind))
     assert reply.prompt_tokens - unseeing.prompt_tokens > 4 * 2 * 4  # each frame is 2 x 4 tokens, beside its time
     other = facts.clip.model_copy(update={"start_s": 1.0, "end_s": 5.8})
-    moved = asyncio.run(
-        teacher.write(description_request(facts_of(other, DEFAULT_TAXONOMY), settings_for(), by_rules=False))
-    )
+    moved = asyncio.run(teacher.write(description_request(facts_of(other, DEFAULT_TAXONOMY), settings_for())))
     assert moved.prompt_tokens == reply.prompt_tokens
 
 
 def test_an_answer_that_ends_by_itself_is_whole(model, facts):
     teacher = local(model)
-    request = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
+    request = description_request(facts, settings_for(sees=TeacherContextSettings()))
     cut = asyncio.run(teacher.write(request))
     third = teacher._processor.tokenizer(cut.text, add_special_tokens=False)["input_ids"][-1]
     teacher._model.generation_config.eos_token_id = [third]  # a token that it does write, as its end of turn
@@ -104,7 +102,7 @@ def test_an_answer_that_ends_by_itself_is_whole(model, facts):
 
 
 def test_sampling_is_repeated_by_seed_and_request_alone(model, facts):
-    request = description_request(facts, settings_for(sees=TeacherContextSettings()), by_rules=False)
+    request = description_request(facts, settings_for(sees=TeacherContextSettings()))
     again = repair_request(request, "a", "b")
     hot = local(model, temperature=2.0)
     texts = [asyncio.run(hot.write(request)).text for _ in range(2)]
@@ -119,7 +117,7 @@ def test_sampling_is_repeated_by_seed_and_request_alone(model, facts):
 
 def test_a_video_that_cannot_be_read_fails_its_own_clip_alone(model, tmp_path):
     clip = random_clip(1, "collision").model_copy(update={"path": str(tmp_path / "gone.mp4")})
-    request = description_request(facts_of(clip, DEFAULT_TAXONOMY), settings_for(), by_rules=False)
+    request = description_request(facts_of(clip, DEFAULT_TAXONOMY), settings_for())
     reply = asyncio.run(local(model).write(request))
     assert reply.outcome is Outcome.ERROR
     assert "gone.mp4" in reply.reason
@@ -127,10 +125,10 @@ def test_a_video_that_cannot_be_read_fails_its_own_clip_alone(model, tmp_path):
 
 def test_the_chain_with_a_local_model_gives_one_item_for_each_thing_wanted(model, facts):
     teacher = local(model)
-    result = asyncio.run(taught(teacher, facts, settings_for(teacher_questions=3)))
-    assert [item.type for item in result.items] == ["description", "vqa", "vqa", "vqa", "reasoning"]
-    assert {item.outcome for item in result.items} == {Outcome.TRUNCATED}
-    assert not any(item.accepted for item in result.items)
+    result = asyncio.run(teacher_samples(teacher, facts, settings_for(teacher_questions=3)))
+    assert [item.type for item in result.samples] == ["description", "vqa", "vqa", "vqa", "reasoning"]
+    assert {item.outcome for item in result.samples} == {Outcome.TRUNCATED}
+    assert not any(item.accepted for item in result.samples)
     assert teacher.name == Path(model).name
     assert len(result.replies) == 1
 
@@ -139,7 +137,7 @@ def test_a_template_that_takes_no_system_turn_stops_the_run(model, facts):
     teacher = local(model)
     teacher._processor.chat_template = "{{ raise_exception('no system turns') }}"
     with pytest.raises(UserError, match="no system turns"):
-        asyncio.run(teacher.write(description_request(facts, settings_for(), by_rules=False)))
+        asyncio.run(teacher.write(description_request(facts, settings_for())))
 
 
 def test_what_is_no_model_is_refused(tmp_path, model):
@@ -154,16 +152,16 @@ def test_what_is_no_model_is_refused(tmp_path, model):
 
 
 def test_a_template_without_pictures_is_told_before_anything_is_written(facts):
-    request = description_request(facts, settings_for(), by_rules=False)
+    request = description_request(facts, settings_for())
     teacher = local("tiny-base")
     with pytest.raises(UserError, match=r"tiny-base takes no pictures .* set sees\.frames=0"):
         asyncio.run(teacher.write(request))
-    told = description_request(facts, settings_for(sees=TeacherContextSettings(frames=0)), by_rules=False)
+    told = description_request(facts, settings_for(sees=TeacherContextSettings(frames=0)))
     assert asyncio.run(teacher.write(told)).outcome is Outcome.TRUNCATED
 
 
 def test_a_killed_run_of_a_local_teacher_goes_on_with_what_it_has_written(model, facts, tmp_path):
-    request = description_request(facts, settings_for(), by_rules=False)
+    request = description_request(facts, settings_for())
     first = KeepingTeacher(local(model), KeptReplies(tmp_path / "kept.jsonl"))
     reply = asyncio.run(first.write(request))
     with (tmp_path / "kept.jsonl").open("a") as stream:

@@ -1,6 +1,5 @@
-"""The teacher by rules, as one that answers requests: in the very words that it has always used."""
+"""Rule-based descriptions and reasoning: in the very words that they have always used."""
 
-import asyncio
 import hashlib
 import json
 
@@ -8,25 +7,22 @@ import pytest
 from worlds import plain_clip, random_clip, real_clip
 
 from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction, Outcome
-from vlm_autodrive.supervision import SuperviseSettings
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose
-from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.rules.reasoning import NO_MOTION, NO_TIME
-from vlm_autodrive.supervision.rules.teacher import RulesTeacher
-from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.rules.reasoning import NO_MOTION
+from vlm_autodrive.supervision.samples import NO_TIME
 
 CLASSES = ("collision", "near_collision", "normal")
 BOTH = SuperviseSettings(types=("description", "reasoning"), seed=3)
 
 
 def by_rules(clip, settings=BOTH):
-    return asyncio.run(taught(RulesTeacher(settings.seed), facts_of(clip, DEFAULT_TAXONOMY), settings))
+    return samples_for_clip(clip, DEFAULT_TAXONOMY, settings)
 
 
 def targets(clip):
-    return {item.type: item.target for item in by_rules(clip).items}
+    return {item.type: item.target for item in by_rules(clip).samples}
 
 
 def many_clips():
@@ -79,11 +75,10 @@ def test_the_words_of_many_clips_stay_since_the_figures_of_a_trained_demo_hang_o
 
 def test_its_items_say_what_they_were_made_from_and_name_no_reply():
     simulated, real = by_rules(random_clip(1, "collision")), by_rules(real_clip(1, "normal", None, weather="Rain"))
-    assert {item.teacher_inputs for item in simulated.items} == {("label", "metadata", "scenario")}
-    assert {item.teacher_inputs for item in real.items} == {("label", "metadata")}
+    assert {item.teacher_inputs for item in simulated.samples} == {("label", "metadata", "scenario")}
+    assert {item.teacher_inputs for item in real.samples} == {("label", "metadata")}
     for made in (simulated, real):
-        assert made.replies == ()
-        assert [(i.type, i.teacher, i.replies, i.accepted) for i in made.items] == [
+        assert [(i.type, i.teacher, i.replies, i.accepted) for i in made.samples] == [
             ("description", "rules", (), True),
             ("reasoning", "rules", (), True),
         ]
@@ -91,13 +86,13 @@ def test_its_items_say_what_they_were_made_from_and_name_no_reply():
 
 def test_what_it_does_not_know_is_missing_and_not_rejected():
     untimed = by_rules(real_clip(1, "collision", None))
-    assert [item.type for item in untimed.items] == ["description"]
+    assert [item.type for item in untimed.samples] == ["description"]
     assert untimed.missing == {"reasoning": NO_TIME}
     still = plain_clip(2, True)
     still = still.model_copy(update={"scenario": still.scenario.model_copy(update={"states": ()})})
     assert by_rules(still).missing == {"reasoning": NO_MOTION}
     ahead = by_rules(real_clip(5, "collision", 10.5))
-    assert ahead.items == ()
+    assert ahead.samples == ()
     assert set(ahead.missing) == {"description", "reasoning"}
 
 
@@ -106,12 +101,7 @@ def test_what_it_does_not_know_is_missing_and_not_rejected():
 def test_each_kind_stands_alone_whichever_way_models_reason(kind, how):
     clip = random_clip(4, "near_collision")
     alone = by_rules(clip, BOTH.model_copy(update={"types": (kind,), "reasoning": how}))
-    assert alone.items == tuple(item for item in by_rules(clip).items if item.type == kind)
-
-
-def test_it_writes_no_questions():
-    settings = SuperviseSettings(types=("vqa",))
-    assert by_rules(random_clip(1, "normal"), settings).items == ()
+    assert alone.samples == tuple(item for item in by_rules(clip).samples if item.type == kind)
 
 
 FULL = Description(
@@ -164,12 +154,3 @@ def _plain(value):
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     return value.model_dump() if hasattr(value, "model_dump") else value
-
-
-def test_a_request_is_answered_without_a_model_and_without_its_prompt():
-    settings = SuperviseSettings(types=("description",))
-    request = description_request(facts_of(random_clip(1, "normal"), DEFAULT_TAXONOMY), settings, by_rules=True)
-    assert request.prompt.text == ""
-    reply = asyncio.run(RulesTeacher(0).write(request))
-    assert reply.outcome is Outcome.OK
-    assert Description.model_validate_json(reply.text).event is None

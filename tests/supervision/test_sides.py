@@ -6,15 +6,18 @@ import pytest
 from worlds import random_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.rules.wording import mirror_free_text, mirror_text
 
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+EVERYTHING = SuperviseSettings(vqa_per_clip=60)
 ITEMS = [
     item
     for number in range(60)
     for name in ("collision", "near_collision", "normal")
-    for item in items_for_clip(random_clip(number, name), DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60)).items
+    for item in samples_for_clip(
+        random_clip(number, name), DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60)
+    ).samples
 ]
 
 

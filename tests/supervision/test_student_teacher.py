@@ -14,11 +14,10 @@ from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.rules.teacher import RulesTeacher
 from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
-from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.teaching import student_samples, teacher_samples
 from vlm_autodrive.supervision.written import WRITTEN
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video import SamplingSettings, read_frames
@@ -39,7 +38,7 @@ def settings_for(**student):
 
 
 def chain(student, facts, settings):
-    return asyncio.run(taught(RulesTeacher(settings.seed), facts, settings, student))
+    return asyncio.run(student_samples(student, facts, settings))
 
 
 class ScriptedEngine:
@@ -67,7 +66,7 @@ def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
     engine = ScriptedEngine("hm", trace("B", time_s), trace("A", time_s + 0.3), trace("A", time_s))
     settings = settings_for(samples=4)
     result = chain(Student(engine, settings.student, settings.seed), facts, settings)
-    (item,) = result.items
+    (item,) = result.samples
     assert item.accepted, item.checks
     assert item.target == trace("A", time_s)
     assert (item.teacher, item.teacher_inputs) == ("small-student", ("frames",))
@@ -87,7 +86,7 @@ def test_if_none_is_right_one_rejected_item_says_why(facts):
     engine = ScriptedEngine("hm", Answer(Outcome.TRUNCATED, "<think>", reason="no end"), trace("C", None))
     settings = settings_for()
     result = chain(Student(engine, settings.student, settings.seed), facts, settings)
-    (item,) = result.items
+    (item,) = result.samples
     assert not item.accepted
     assert item.target == trace("C", None)
     (message,) = [check.message for check in item.checks if check.name == WRITTEN]
@@ -123,7 +122,7 @@ def test_a_video_that_cannot_be_read_is_an_error_of_its_clip(tmp_path):
     clip = random_clip(1, "collision").model_copy(update={"path": str(tmp_path / "gone.mp4")})
     settings = settings_for()
     result = chain(Student(ScriptedEngine(), settings.student, 0), facts_of(clip, DEFAULT_TAXONOMY), settings)
-    (item,) = result.items
+    (item,) = result.samples
     assert (item.outcome, item.accepted) == (Outcome.ERROR, False)
     assert "gone.mp4" in item.checks[0].message
 
@@ -138,11 +137,12 @@ def test_a_served_teacher_describes_while_the_student_reasons(facts):
         }
     )
     teacher, student = ScriptedTeacher(), Student(ScriptedEngine(trace("A", time_s)), settings.student, 0)
-    result = asyncio.run(taught(teacher, facts, settings, student))
+    (described,) = asyncio.run(teacher_samples(teacher, facts, settings)).samples
+    (reasoned,) = chain(student, facts, settings).samples
     assert teacher.ids == ["description"]
-    assert [(item.teacher, item.accepted) for item in result.items] == [("big-teacher", True), ("small-student", True)]
-    with pytest.raises(ValueError, match="student"):
-        asyncio.run(taught(teacher, facts, settings))
+    assert [(described.type, described.teacher, described.accepted)] == [("description", "big-teacher", True)]
+    assert [(reasoned.type, reasoned.teacher, reasoned.accepted)] == [("reasoning", "small-student", True)]
+    assert settings.rule_based_types == ()
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by
     target = trace("A", clip.event_time_s)
     settings = settings_for(max_tokens=len(encoder.target(target)) + 4, temperature=0.3)
     untaught = chain(Student(engine, settings.student, 0), facts, settings)
-    assert not untaught.items[0].accepted
+    assert not untaught.samples[0].accepted
     assert len(untaught.replies) == 3
     again, other = (chain(Student(engine, settings.student, seed), facts, settings) for seed in (0, 1))
     assert [reply.text for reply in again.replies] == [reply.text for reply in untaught.replies]
@@ -161,9 +161,9 @@ def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by
 
     _learn(loaded, encoder, frames, reasoning_prompt(DEFAULT_TAXONOMY).text, target)
     result = chain(Student(engine, settings.student, 0), facts, settings)
-    assert result.items[0].accepted, result.replies
-    assert result.items[0].target == target
-    assert result.items[0].teacher == "tiny-qwen3_vl"
+    assert result.samples[0].accepted, result.replies
+    assert result.samples[0].target == target
+    assert result.samples[0].teacher == "tiny-qwen3_vl"
 
 
 def _learn(loaded, encoder, frames, prompt, target):

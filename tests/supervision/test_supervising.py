@@ -12,7 +12,7 @@ from vlm_autodrive.artifacts import making, read_clips, read_provenance, read_sa
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, items_for_clip, supervise
+from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, samples_for_clip, supervise
 
 CLASSES = ("collision", "near_collision", "normal")
 
@@ -138,7 +138,7 @@ def test_every_item_says_what_it_was_made_from(mixed, tmp_path):
 
 def test_classes_of_ones_own_are_not_told_that_nothing_was_barely_missed():
     ours = Taxonomy(classes=(DEFAULT_TAXONOMY.classes[0], DEFAULT_TAXONOMY.classes[2]))
-    texts = [i.target for i in items_for_clip(real_clip(1, "normal", None), ours, SuperviseSettings()).items]
+    texts = [i.target for i in samples_for_clip(real_clip(1, "normal", None), ours, SuperviseSettings()).samples]
     assert not any("barely missed" in text for text in texts)
-    usual = items_for_clip(real_clip(1, "normal", None), DEFAULT_TAXONOMY, SuperviseSettings()).items
+    usual = samples_for_clip(real_clip(1, "normal", None), DEFAULT_TAXONOMY, SuperviseSettings()).samples
     assert any("barely missed" in item.target for item in usual)

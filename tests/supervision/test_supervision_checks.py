@@ -5,7 +5,7 @@ from worlds import random_clip, real_clip
 
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, StudentPrompt, Taxonomy
-from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.contact import (
     claims_contact,
@@ -71,7 +71,7 @@ def test_every_prompt_made_is_free_of_leaks_by_construction():
     """Nothing was merely filtered: of many clips, no item was rejected for a leak."""
     settings = SuperviseSettings(vqa_per_clip=60)
     for number in range(60):
-        for item in items_for_clip(random_clip(number, "collision"), DEFAULT_TAXONOMY, settings).items:
+        for item in samples_for_clip(random_clip(number, "collision"), DEFAULT_TAXONOMY, settings).samples:
             assert all(check.passed for check in item.checks if check.name == "leaks")
 
 
@@ -85,7 +85,7 @@ def test_a_swapped_label_is_caught(true, false):
         encounter = clip.scenario.encounters[0]
         time_s = None if false == "normal" else encounter.time_s
         swapped = clip.model_copy(update={"event_class": false, "event_time_s": time_s})
-        items = items_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).items
+        items = samples_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).samples
         assert items
         assert not any(item.accepted for item in items)
         assert all(any(true in c.message for c in item.checks if c.name == "label") for item in items)
@@ -94,14 +94,14 @@ def test_a_swapped_label_is_caught(true, false):
 def test_a_wrong_event_time_is_caught():
     clip = random_clip(2, "collision")
     moved = clip.model_copy(update={"event_time_s": clip.event_time_s - 0.7})
-    assert not any(i.accepted for i in items_for_clip(moved, DEFAULT_TAXONOMY, SuperviseSettings()).items)
+    assert not any(i.accepted for i in samples_for_clip(moved, DEFAULT_TAXONOMY, SuperviseSettings()).samples)
 
 
 def spoilt(kind, clip, change):
     """One item of a clip with its target changed, checked anew."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
-    result = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60))
-    item = next(i for i in result.items if kind in (i.type, i.topic))
+    result = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60))
+    item = next(i for i in result.samples if kind in (i.type, i.topic))
     changed = item.model_copy(update={"target": change(item.target)})
     assert item.accepted
     assert changed.target != item.target
@@ -254,7 +254,7 @@ def test_a_near_miss_is_read_with_its_negation(text, claims):
 def test_real_footage_is_checked_by_its_label():
     clip = real_clip(3, "normal", None, weather="Rain")
     facts = facts_of(clip, DEFAULT_TAXONOMY)
-    (caption,) = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(types=("caption",))).items
+    (caption,) = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(types=("caption",))).samples
     assert caption.accepted
     assert contact_as_the_label(caption.model_copy(update={"target": "Rain. A car crashes."}), facts)
 
@@ -284,12 +284,12 @@ def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text,
         )
     )
     clip = real_clip(3, name, None if name == "calm" else 4.0, weather="Rain")
-    (caption,) = items_for_clip(clip, own, SuperviseSettings(types=("caption",))).items
+    (caption,) = samples_for_clip(clip, own, SuperviseSettings(types=("caption",))).samples
     judged = contact_as_the_label(caption.model_copy(update={"target": text}), facts_of(clip, own))
     assert (not judged) == right
 
 
 def test_a_simulated_clip_may_bear_a_class_that_the_simulation_does_not_know():
     clip = random_clip(4, "collision").model_copy(update={"event_class": "event"})
-    for item in items_for_clip(clip, BINARY_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).items:
+    for item in samples_for_clip(clip, BINARY_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
         assert item.accepted, item

@@ -56,7 +56,7 @@ def test_a_blind_teacher_is_told_what_it_could_see_and_no_more(name):
     assert "what_happens" in data_in(told)
     assert prompts.told_of(one, TeacherContextSettings()) == ("label", "metadata", "scenario")
     settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=BLIND)
-    assert description_request(one, settings, by_rules=False).answer is BlindDescription
+    assert description_request(one, settings).answer is BlindDescription
 
 
 def test_sources_are_those_that_the_teacher_was_given():
@@ -70,12 +70,12 @@ def test_frames_are_shown_of_the_clips_own_window_in_an_even_number():
     clip = random_clip(1, "collision").model_copy(update={"start_s": 12.0, "end_s": 16.8})
     sees = TeacherContextSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
     settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=sees)
-    footage = description_request(facts(clip), settings, by_rules=False).footage
+    footage = description_request(facts(clip), settings).footage
     assert (str(footage.path), footage.start_s, footage.end_s, footage.as_video) == (clip.path, 12.0, 16.8, True)
     sampling = footage.sampling
     assert (sampling.n_frames, sampling.max_frames, sampling.height, sampling.width) == (6, 6, 84, 168)
     blind = settings.model_copy(update={"sees": TeacherContextSettings()})
-    assert description_request(facts(clip), blind, by_rules=False).footage is None
+    assert description_request(facts(clip), blind).footage is None
 
 
 def test_blind_reasoning_is_told_the_verdicts_but_not_which():

@@ -24,11 +24,11 @@ from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.estimating import stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import slots_for
-from vlm_autodrive.supervision.rules.reasoning import NO_TIME
+from vlm_autodrive.supervision.samples import NO_TIME
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.estimate import open_priced
 from vlm_autodrive.supervision.teachers.protocol import Teacher
-from vlm_autodrive.supervision.teaching import Taught, taught
+from vlm_autodrive.supervision.teaching import TeacherSamples, teacher_samples
 from vlm_autodrive.supervision.written import WRITTEN
 
 CLIP = random_clip(2, "collision")
@@ -42,12 +42,12 @@ def settings_for(kinds=ALL, **values):
     return SuperviseSettings(types=kinds, **values)
 
 
-def chain(teacher: Teacher, settings=None, facts=FACTS) -> Taught:
-    return asyncio.run(taught(teacher, facts, settings or settings_for()))
+def chain(teacher: Teacher, settings=None, facts=FACTS) -> TeacherSamples:
+    return asyncio.run(teacher_samples(teacher, facts, settings or settings_for()))
 
 
 def of_kind(result, kind):
-    return [item for item in result.items if item.type == kind]
+    return [item for item in result.samples if item.type == kind]
 
 
 def why(item):
@@ -58,14 +58,14 @@ def why(item):
 def test_everything_is_written_checked_and_traced_to_its_reply(name):
     facts, teacher = facts_of(random_clip(3, name), DEFAULT_TAXONOMY), ScriptedTeacher()
     result = chain(teacher, facts=facts)
-    assert [(i.sample_id, i.checks) for i in result.items if not i.accepted] == []
+    assert [(i.sample_id, i.checks) for i in result.samples if not i.accepted] == []
     assert result.missing == {}
     assert teacher.ids == ["description", "questions", "reasoning"]
     assert [reply.request_id for reply in result.replies] == [request.request_id for request in teacher.asked]
     (description,), questions, (reasoning,) = (of_kind(result, kind) for kind in ALL)
     assert len(questions) == QUESTIONS
-    assert {item.teacher for item in result.items} == {"big-teacher"}
-    assert len({item.sample_id for item in result.items}) == len(result.items)
+    assert {item.teacher for item in result.samples} == {"big-teacher"}
+    assert len({item.sample_id for item in result.samples}) == len(result.samples)
     assert description.target.startswith("A road by day. The ego vehicle drives on. At 0.4 s a grey lorry ahead goes")
     steps = reasoning_of(facts)["steps"]
     assert reasoning.target == format_reasoning("\n".join(steps), facts.label.code, facts.clip.event_time_s)
@@ -88,7 +88,7 @@ def test_one_step_reasons_from_what_the_teacher_is_told_and_shown():
     (request,) = teacher.asked
     assert request.footage.sampling.n_frames == 8
     assert "description" not in request.prompt.text.split("</data>")[0]
-    (item,) = result.items
+    (item,) = result.samples
     assert item.teacher_inputs == ("metadata", "frames")
     assert item.accepted
 
@@ -97,13 +97,13 @@ def test_two_steps_need_a_description_that_need_not_become_an_item():
     teacher = ScriptedTeacher()
     result = chain(teacher, settings_for(("reasoning",)))
     assert teacher.ids == ["description", "reasoning"]
-    assert [item.type for item in result.items] == ["reasoning"]
+    assert [item.type for item in result.samples] == ["reasoning"]
     assert len(result.replies) == 2
     questions = ScriptedTeacher()
-    assert {i.type for i in chain(questions, settings_for(("vqa",))).items} == {"vqa"}
+    assert {i.type for i in chain(questions, settings_for(("vqa",))).samples} == {"vqa"}
     assert questions.ids == ["description", "questions"]
     nothing = ScriptedTeacher()
-    assert chain(nothing, settings_for(("verdict", "caption", "vqa"), teacher_questions=0)) == Taught()
+    assert chain(nothing, settings_for(("verdict", "caption", "vqa"), teacher_questions=0)) == TeacherSamples()
     assert nothing.asked == []
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_asked_for_once_more(kind):
     assert again.answered[0] == BAD
     assert "Extra inputs are not permitted" in again.answered[1] or "Field required" in again.answered[1]
     assert len(result.replies) == len(teacher.asked) == 4
-    for item in result.items:
+    for item in result.samples:
         assert item.accepted
         is_repaired = item.type == {"questions": "vqa"}.get(kind, kind)
         assert item.outcome is (Outcome.REPAIRED if is_repaired else Outcome.OK)
@@ -132,12 +132,12 @@ def test_what_cannot_be_read_is_asked_for_once_more(kind):
 def test_what_cannot_be_read_twice_is_rejected_with_the_text_and_the_reason(kind):
     teacher = ScriptedTeacher(writes(kind, "I think", BAD))
     result = chain(teacher)
-    failed = [item for item in result.items if item.outcome is Outcome.UNPARSEABLE]
+    failed = [item for item in result.samples if item.outcome is Outcome.UNPARSEABLE]
     wanted = {"description": QUESTIONS + 2, "questions": QUESTIONS, "reasoning": 1}[kind]
     assert len(failed) == wanted
     assert not any(item.accepted for item in failed)
     assert all(why(item) for item in failed)
-    assert len(result.items) == QUESTIONS + 2
+    assert len(result.samples) == QUESTIONS + 2
     if kind != "questions":
         assert failed[0].target == BAD
 
@@ -149,11 +149,11 @@ def test_a_failure_is_one_item_for_each_thing_wanted_and_is_not_asked_again(kind
     teacher = ScriptedTeacher(fails(outcome, kind, text, "it went wrong"))
     result = chain(teacher)
     assert not any(request.answered for request in teacher.asked)
-    assert len(result.items) == QUESTIONS + 2
-    failed = {item.sample_id for item in result.items if item.outcome is outcome and not item.accepted}
+    assert len(result.samples) == QUESTIONS + 2
+    failed = {item.sample_id for item in result.samples if item.outcome is outcome and not item.accepted}
     wanted = {"description": set(ALL), "questions": {"vqa"}, "reasoning": {"reasoning"}}[kind]
-    assert failed == {item.sample_id for item in result.items if item.type in wanted}
-    for item in result.items:
+    assert failed == {item.sample_id for item in result.samples if item.type in wanted}
+    for item in result.samples:
         if item.sample_id in failed:
             assert "it went wrong" in why(item)[0]
     if kind == "description":
@@ -200,7 +200,7 @@ def test_a_blind_teacher_may_be_off_by_a_little_and_the_answer_is_then_the_label
     time_s = CLIP.event_time_s
     near = json.dumps(reasoning_of(FACTS) | {"event_time_s": time_s - off_s})
     settings = settings_for(("reasoning",), reasoning="one_step", sees=TeacherContextSettings(label=label, frames=4))
-    (item,) = chain(ScriptedTeacher(writes("reasoning", near)), settings).items
+    (item,) = chain(ScriptedTeacher(writes("reasoning", near)), settings).samples
     assert item.accepted == accepted
     assert (f"t={time_s:.1f}\n</answer>" in item.target) == accepted
 
@@ -236,7 +236,7 @@ def test_reasoning_towards_an_event_whose_time_is_unknown_is_asked_of_nobody():
     assert teacher.ids == ["description"]
     assert result.missing == {"reasoning": NO_TIME}
     ahead = facts_of(real_clip(1, "collision", 10.5, weather="Rain"), DEFAULT_TAXONOMY)
-    assert set(chain(teacher, facts=ahead).missing) == {"description", "reasoning"}
+    assert set(chain(teacher, facts=ahead).missing) == {"description", "vqa", "reasoning"}
     assert teacher.ids == ["description"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from worlds import plain_clip, random_clip, real_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
-from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.format import parse_target
 from vlm_autodrive.supervision.rules.wording import closing, distance
 
@@ -18,7 +18,7 @@ ALL = SuperviseSettings(vqa_per_clip=60)
 
 def made(clip: Clip, settings: SuperviseSettings = ALL) -> dict[str, list[SFTSample]]:
     items: dict[str, list[SFTSample]] = {}
-    for item in items_for_clip(clip, DEFAULT_TAXONOMY, settings).items:
+    for item in samples_for_clip(clip, DEFAULT_TAXONOMY, settings).samples:
         items.setdefault(item.topic, []).append(item)
     return items
 
@@ -33,10 +33,10 @@ def asked_time(item: SFTSample) -> float:
 
 @pytest.mark.parametrize("clip", [*WORLDS, plain_clip(1, True), plain_clip(2, False)], ids=lambda clip: clip.clip_id)
 def test_every_item_of_a_true_world_is_accepted(clip):
-    result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert [(i.sample_id, i.target, i.checks) for i in result.items if not i.accepted] == []
+    result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
+    assert [(i.sample_id, i.target, i.checks) for i in result.samples if not i.accepted] == []
     assert result.missing == {}
-    assert len({item.sample_id for item in result.items}) == len(result.items)
+    assert len({item.sample_id for item in result.samples}) == len(result.samples)
 
 
 def test_numbers_in_answers_are_the_records():
@@ -176,7 +176,7 @@ def test_real_footage_with_metadata_is_asked_several_kinds_of_question():
         ]
         for clip in clips:
             questions = [
-                i for i in items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).items if i.type == "vqa"
+                i for i in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).samples if i.type == "vqa"
             ]
             assert all(item.accepted for item in questions)
             assert len(questions) >= 8
@@ -188,19 +188,19 @@ def test_with_the_default_settings_every_simulated_clip_gets_twelve_items_and_mo
     clips = [random_clip(number, name) for number in range(60)]
     clips += [plain_clip(number, number % 2 == 0) for number in range(20)] if name == "normal" else []
     for clip in clips:
-        items = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).items
+        items = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).samples
         assert sum(item.accepted and item.type != "verdict" for item in items) >= 12, clip.clip_id
 
 
 def test_real_footage_gets_no_invented_motion():
     settings = SuperviseSettings(vqa_per_clip=60)
-    event = items_for_clip(real_clip(1, "collision", 8.4, weather="Rain"), DEFAULT_TAXONOMY, settings)
-    assert not any("m/s" in i.target or " m " in i.target or "gap" in i.target for i in event.items)
-    assert {i.type for i in event.items} == {"verdict", "caption", "description", "vqa", "reasoning"}
-    unknown = items_for_clip(real_clip(2, "collision", None, weather="Rain"), DEFAULT_TAXONOMY, settings)
-    assert "reasoning" not in {i.type for i in unknown.items}
+    event = samples_for_clip(real_clip(1, "collision", 8.4, weather="Rain"), DEFAULT_TAXONOMY, settings)
+    assert not any("m/s" in i.target or " m " in i.target or "gap" in i.target for i in event.samples)
+    assert {i.type for i in event.samples} == {"verdict", "caption", "description", "vqa", "reasoning"}
+    unknown = samples_for_clip(real_clip(2, "collision", None, weather="Rain"), DEFAULT_TAXONOMY, settings)
+    assert "reasoning" not in {i.type for i in unknown.samples}
     assert "time" in unknown.missing["reasoning"]
-    assert "event_time" not in {i.topic for i in unknown.items}
+    assert "event_time" not in {i.topic for i in unknown.samples}
 
 
 def test_a_window_without_the_outcome_says_nothing_of_it():
@@ -216,11 +216,11 @@ def test_a_window_without_the_outcome_says_nothing_of_it():
             "clip_id": "early_cut",
         }
     )
-    result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert all(item.accepted for item in result.items)
+    result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
+    assert all(item.accepted for item in result.samples)
     cause = whole.scenario.encounters[0].cause
-    assert not any(cause in item.target or "closest: contact" in item.target for item in result.items)
-    assert "response" not in {item.topic for item in result.items}
+    assert not any(cause in item.target or "closest: contact" in item.target for item in result.samples)
+    assert "response" not in {item.topic for item in result.samples}
 
 
 @pytest.mark.parametrize("kind", ["simulated", "real"])
@@ -228,18 +228,18 @@ def test_a_clip_cut_to_end_before_its_event_is_taught_the_verdict_alone(kind):
     whole = random_clip(5, "collision") if kind == "simulated" else real_clip(5, "collision", 8.4)
     ends = whole.start_s + whole.event_time_s - 0.5
     clip = whole.model_copy(update={"end_s": ends, "clip_id": "ahead"})
-    result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert [(item.type, item.target, item.accepted) for item in result.items] == [("verdict", "A", True)]
+    result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
+    assert [(item.type, item.target, item.accepted) for item in result.samples] == [("verdict", "A", True)]
     assert set(result.missing) == set(ALL.types) - {"verdict"}
     assert all("after the end of the clip" in why for why in result.missing.values())
 
 
 def test_items_depend_on_seed_and_clip_only():
     clips = [random_clip(number, "normal") for number in range(5)]
-    alone = [items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()) for clip in clips]
-    again = [items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()) for clip in reversed(clips)][::-1]
+    alone = [samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()) for clip in clips]
+    again = [samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()) for clip in reversed(clips)][::-1]
     assert alone == again
-    other = [items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(seed=1)) for clip in clips]
+    other = [samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(seed=1)) for clip in clips]
     assert alone != other
 
 
@@ -278,8 +278,8 @@ def test_of_two_encounters_the_one_of_the_event_is_spoken_of():
     )  # fmt: skip
     scenario = event.scenario.model_copy(update={"encounters": (calm, hit)})
     clip = event.model_copy(update={"scenario": scenario, "event_time_s": 6.5, "alert_time_s": 6.0})
-    result = items_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert all(item.accepted for item in result.items)
+    result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
+    assert all(item.accepted for item in result.samples)
     by_topic = made(clip)
     assert by_topic["color"][0].target == "black"
     assert by_topic["closest_time"][0].target == "t=6.5"

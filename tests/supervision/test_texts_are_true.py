@@ -10,7 +10,7 @@ from truth_parser import Statement, UnknownSentence, parse
 from truth_world import films_and_clips, windows_of_drives
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, samples_for_clip
 
 EVERYTHING = SuperviseSettings(vqa_per_clip=200)
 OUTCOMES = {"event", "contact", "class", "room", "nobody"}
@@ -21,7 +21,7 @@ def said():
     """Every statement about every film."""
     statements = []
     for film, clip in films_and_clips(triplets=150, singles=60):
-        for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
+        for item in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
             assert item.accepted, (item.sample_id, item.target, item.checks)
             read = parse(item.type, item.prompt.text, item.target)
             statements += [(film, clip.clip_id, item.type, item.topic, statement) for statement in read]
@@ -52,7 +52,7 @@ def test_no_sentence_about_500_scenarios_is_false(said):
 def test_no_sentence_about_a_window_beside_an_event_is_false():
     said = []
     for film, clip in windows_of_drives(2, apart_s=9.0):
-        for item in items_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).items:
+        for item in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
             said += [
                 (film, clip.clip_id, item.type, item.topic, s) for s in parse(item.type, item.prompt.text, item.target)
             ]

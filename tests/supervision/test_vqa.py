@@ -8,10 +8,10 @@ from worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import parse_settings
-from vlm_autodrive.supervision import TOPICS, KnownShares, SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import TOPICS, KnownShares, SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.facts import facts_of, stated_times
-from vlm_autodrive.supervision.rules.building import known_shares
-from vlm_autodrive.supervision.rules.vqa.topics import vqa_items
+from vlm_autodrive.supervision.rules.samples import known_shares
+from vlm_autodrive.supervision.rules.vqa.topics import vqa_samples
 from vlm_autodrive.supervision.student_prompts import PROMPTS
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -19,7 +19,7 @@ SAME_RATE = {topic.name for topic in TOPICS if topic.same_rate}
 
 
 def asked(clip, wanted=8, **options):
-    return vqa_items(facts_of(clip, DEFAULT_TAXONOMY), 0, wanted, **options)
+    return vqa_samples(facts_of(clip, DEFAULT_TAXONOMY), 0, wanted, **options)
 
 
 def test_binary_answers_are_balanced():
@@ -101,10 +101,10 @@ def test_topics_can_be_chosen_for_a_base_model_of_normal_driving():
     topics = ("gap", "closing_speed", "ego_speed", "weather", "lead_gap")
     settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=topics)
     for number in range(20):
-        result = items_for_clip(random_clip(number, "normal"), DEFAULT_TAXONOMY, settings)
-        assert {i.topic for i in result.items if i.type == "vqa"} <= set(topics)
-        assert len([i for i in result.items if i.type == "vqa"]) >= 5
-        assert {i.type for i in result.items} == {"verdict", "caption", "vqa"}
+        result = samples_for_clip(random_clip(number, "normal"), DEFAULT_TAXONOMY, settings)
+        assert {i.topic for i in result.samples if i.type == "vqa"} <= set(topics)
+        assert len([i for i in result.samples if i.type == "vqa"]) >= 5
+        assert {i.type for i in result.samples} == {"verdict", "caption", "vqa"}
 
 
 def test_a_misspelt_topic_is_refused():

@@ -6,7 +6,7 @@ import pytest
 from worlds import random_clip, real_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt
-from vlm_autodrive.supervision import SuperviseSettings, items_for_clip
+from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.diversity import skeleton_of
 from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
@@ -149,7 +149,7 @@ def test_what_rules_ask_is_asked_of_all_classes_alike_and_balanced():
     settings = SuperviseSettings(vqa_per_clip=12)
     for number in range(150):
         for name in ("collision", "near_collision", "normal"):
-            for one in items_for_clip(random_clip(number, name), DEFAULT_TAXONOMY, settings).items:
+            for one in samples_for_clip(random_clip(number, name), DEFAULT_TAXONOMY, settings).samples:
                 statistics.add(statistics.mark(one), name)
     summary = summarise(statistics, {}, {})
     assert summary["clips"] == 450
@@ -206,8 +206,8 @@ def test_the_shares_of_distinct_words_are_counted():
 
 def test_a_summary_and_its_lines_name_what_is_missing():
     clip = real_clip(1, "collision", None)
-    made = items_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings())
-    statistics = gathered(*made.items, item(clip="x", failing=["leaks"]), event_class="collision")
+    made = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings())
+    statistics = gathered(*made.samples, item(clip="x", failing=["leaks"]), event_class="collision")
     not_made = {kind: Counter([why]) for kind, why in made.missing.items()}
     summary = summarise(statistics, {"t": "test clips are never supervised", "u": "its kind is unknown"}, not_made)
     assert summary["rejected"] == {"description": {"leaks": 1}}

@@ -3,7 +3,7 @@ from .estimating import estimate_lines, estimate_supervision
 from .export.exporting import ExportSettings, ExportSummary, export_supervision
 from .review_decisions import AcceptanceRate, ReviewResult, read_sample, take_verdicts
 from .review_sampling import ReviewSettings, start_review
-from .rules.by_rules import items_for_clip
+from .rules.samples import samples_for_clip
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
 from .settings import SuperviseSettings
 from .supervising import REPLIES_FILE, SUMMARY_FILE, supervise
@@ -24,8 +24,8 @@ __all__ = [
     "estimate_lines",
     "estimate_supervision",
     "export_supervision",
-    "items_for_clip",
     "read_sample",
+    "samples_for_clip",
     "start_review",
     "supervise",
     "take_verdicts",

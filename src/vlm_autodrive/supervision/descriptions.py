@@ -1,16 +1,11 @@
 """Descriptions: what happens in which order, who, where and when; as a structure, and as the prose made of it."""
 
-import random
 from typing import Annotated
 
 from pydantic import Field
 
-from vlm_autodrive.records import StudentPrompt
-from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.items import rng_for
 from vlm_autodrive.supervision.phrases import Answer, Phrase, PhraseOrNothing, Seconds
 from vlm_autodrive.supervision.rules.wording import sentence
-from vlm_autodrive.supervision.student_prompts import prompt_for
 
 _SAME_MOMENT_S = 0.25
 _NOBODY = "there is no road user to watch"
@@ -79,12 +74,6 @@ def prose(description: Description) -> str:
     if description.cause is not None:
         lines.append(f"cause: {_clause(description.cause)}")
     return " ".join(sentence(line) for line in lines if line)
-
-
-def description_question(facts: Facts, seed: int) -> tuple[StudentPrompt, random.Random]:
-    """How the student is asked for a description, and the chance from which its wording is then drawn."""
-    rng = rng_for(seed, facts.clip.clip_id, "description")
-    return prompt_for("description", rng), rng
 
 
 def _event(description: Description) -> str:

@@ -14,7 +14,7 @@ from vlm_autodrive.supervision.teacher_settings import TEACHER
 from vlm_autodrive.supervision.teachers.estimate import CostEstimate, open_priced
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherRequest
-from vlm_autodrive.supervision.teaching import taught
+from vlm_autodrive.supervision.teaching import teacher_samples
 
 _STAND_IN = Description(  # about as long as models write
     scene="bright daylight in clear weather on an urban road with two lanes in each direction",
@@ -79,14 +79,12 @@ async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, te
     Returns:
         The columns of one's own metadata that it is told.
     """
-    if settings.reasoning == "student":
-        settings = settings.model_copy(update={"types": tuple(k for k in settings.types if k != "reasoning")})
     columns: set[str] = set()
     for clip in iterate_clips(clips):
         if clip.clip_id not in ahead.unsupervised:
             facts = facts_of(clip, ahead.taxonomy)
             columns |= set(other_metadata(facts)) if settings.sees.label else set()
-            await taught(teacher, facts, settings)
+            await teacher_samples(teacher, facts, settings)
     return tuple(sorted(columns))
 
 

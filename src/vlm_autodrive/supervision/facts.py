@@ -133,6 +133,11 @@ def shows_its_event(clip: Clip) -> bool:
     return clip.event_time_s is None or clip.event_time_s < clip.duration_s
 
 
+def lacks_time(facts: Facts) -> bool:
+    """Whether a clip shows an event whose time is not known: no reasoning could then end as it must."""
+    return facts.label.is_event and facts.clip.event_time_s is None
+
+
 def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
     """Gather what is known of a labelled clip.
 

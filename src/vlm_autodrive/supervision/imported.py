@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from vlm_autodrive.records import Clip, DatasetQuestion, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
-from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.rules.wording import NO_EVENT
+from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, VERSION
 
 NOBODY_TO_COMPARE = "questions on an event need clips without one, so that asking does not tell"
@@ -102,7 +102,7 @@ def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, numbe
         options = [*question.options, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
         rng_for(seed, clip_id, question.question_id).shuffle(options)
         text = "\n".join([f"{text} Choose one:", *options])
-    item = make_item(
+    item = make_sample(
         facts,
         "vqa",
         f"imported_{question.topic.replace(' ', '_')}",

@@ -8,7 +8,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import Asked, dataset_questions
-from vlm_autodrive.supervision.rules.building import known_shares, why_not
+from vlm_autodrive.supervision.rules.samples import known_shares, why_not
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.items import rng_for
 from vlm_autodrive.supervision.phrases import Answer, Phrase
 from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.wording import seconds
+from vlm_autodrive.supervision.samples import rng_for
 
 QuestionKind = Literal["open", "yes_no", "choice", "time"]
 _SECONDS = re.compile(r"(?:t ?= ?)?(\d+(?:\.\d+)?)(?: ?s| seconds?)?\.?")

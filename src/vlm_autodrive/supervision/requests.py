@@ -1,22 +1,19 @@
 """What a teacher is asked for about one clip, request by request."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vlm_autodrive.records import TeacherPrompt
+from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.supervision.descriptions import BlindDescription, Description
-from vlm_autodrive.supervision.facts import Facts, shows_its_event
-from vlm_autodrive.supervision.items import RULES_VERSION
+from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
-from vlm_autodrive.supervision.rules.building import NOT_SHOWN
-from vlm_autodrive.supervision.rules.reasoning import NO_TIME, lacks_time, reasoning_shape
+from vlm_autodrive.supervision.rules.reasoning import reasoning_shape
+from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
-
-_UNREAD = TeacherPrompt(system="", text="", version=RULES_VERSION)
 
 
 @dataclass(frozen=True)
@@ -24,43 +21,39 @@ class Plan:
     """What is to be written about one clip.
 
     Attributes:
-        description: Whether a description becomes an item.
+        description: Whether a description becomes a sample.
         slots: The questions that a model is asked for.
         reasoning: Whether reasoning is made.
         describe: Whether a description is needed, for itself or for what is made from it.
-        missing: For each kind that is wanted and that nobody could write, why not.
+        missing: For each type that is wanted and that nobody could write, why not.
     """
 
     description: bool = False
     slots: tuple[Slot, ...] = ()
     reasoning: bool = False
     describe: bool = False
-    missing: tuple[tuple[str, str], ...] = ()
+    missing: dict[SupervisionType, str] = field(default_factory=dict)
 
 
-def plan_for(facts: Facts, settings: SuperviseSettings, *, by_rules: bool) -> Plan:
-    """What is to be written about one clip, by a model or by rules, which write no questions here."""
-    description, reasoning = "description" in settings.types, "reasoning" in settings.types
-    if not shows_its_event(facts.clip):
-        wanted = {"description": description, "reasoning": reasoning}
-        return Plan(missing=tuple((kind, NOT_SHOWN) for kind, is_wanted in wanted.items() if is_wanted))
-    asks = "vqa" in settings.types and not by_rules
-    slots = slots_for(facts, settings.seed, settings.teacher_questions) if asks else ()
-    missing = (("reasoning", NO_TIME),) if reasoning and lacks_time(facts) else ()
-    reasoning = reasoning and not missing
-    from_it = not by_rules and (bool(slots) or (reasoning and settings.reasoning == "two_steps"))
+def plan_for(facts: Facts, settings: SuperviseSettings) -> Plan:
+    """What a teacher is to write about one clip."""
+    missing = unwritable(facts, settings.teacher_types)
+    shown = [type_ for type_ in settings.teacher_types if type_ not in missing]
+    slots = slots_for(facts, settings.seed, settings.teacher_questions) if "vqa" in shown else ()
+    description, reasoning = "description" in shown, "reasoning" in shown
+    from_it = bool(slots) or (reasoning and settings.reasoning == "two_steps")
     return Plan(description, slots, reasoning, description or from_it, missing)
 
 
-def description_request(facts: Facts, settings: SuperviseSettings, *, by_rules: bool) -> TeacherRequest:
+def description_request(facts: Facts, settings: SuperviseSettings) -> TeacherRequest:
     """Ask for a description."""
     return TeacherRequest(
         request_id=f"{facts.clip.clip_id}/description",
         wanted="description",
         facts=facts,
-        prompt=_UNREAD if by_rules else prompts.description_prompt(facts, settings.sees),
-        answer=Description if by_rules or settings.sees.label else BlindDescription,
-        footage=None if by_rules else _footage(facts, settings.sees),
+        prompt=prompts.description_prompt(facts, settings.sees),
+        answer=Description if settings.sees.label else BlindDescription,
+        footage=_footage(facts, settings.sees),
     )
 
 
@@ -75,17 +68,15 @@ def questions_request(facts: Facts, slots: tuple[Slot, ...], description: Descri
     )
 
 
-def reasoning_request(
-    facts: Facts, settings: SuperviseSettings, description: Description | None, *, by_rules: bool
-) -> TeacherRequest:
+def reasoning_request(facts: Facts, settings: SuperviseSettings, description: Description | None) -> TeacherRequest:
     """Ask for reasoning: from a description, or in one step from what the teacher is told and shown."""
     return TeacherRequest(
         request_id=f"{facts.clip.clip_id}/reasoning",
         wanted="reasoning",
         facts=facts,
-        prompt=_UNREAD if by_rules else prompts.reasoning_prompt(facts, settings.sees, description),
+        prompt=prompts.reasoning_prompt(facts, settings.sees, description),
         answer=reasoning_shape(facts.taxonomy.codes),
-        footage=None if by_rules or description is not None else _footage(facts, settings.sees),
+        footage=None if description is not None else _footage(facts, settings.sees),
     )
 
 

@@ -21,8 +21,8 @@ from vlm_autodrive.records import (
     SupervisionType,
 )
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.items import rng_for
 from vlm_autodrive.supervision.review_page import render_page
+from vlm_autodrive.supervision.samples import rng_for
 
 PAGE_FILE = "audit.html"
 SAMPLE_FILE = "sample.json"

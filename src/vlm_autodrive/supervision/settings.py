@@ -67,6 +67,20 @@ class SuperviseSettings(Settings):
     limits: LimitSettings = LimitSettings()
     seed: int = 0
 
+    @property
+    def rule_based_types(self) -> tuple[SupervisionType, ...]:
+        """The wanted types that rules write, the questions beside those of a teacher."""
+        others = ("description", "reasoning") if self.teacher != "rules" else ()
+        student = ("reasoning",) if self.reasoning == "student" else ()
+        return tuple(type_ for type_ in self.types if type_ not in (*others, *student))
+
+    @property
+    def teacher_types(self) -> tuple[SupervisionType, ...]:
+        """The wanted types that a teacher which is a model writes."""
+        student = ("reasoning",) if self.reasoning == "student" else ()
+        others = ("verdict", "caption", *student)
+        return tuple(type_ for type_ in self.types if type_ not in others)
+
     @model_validator(mode="after")
     def _check(self) -> "SuperviseSettings":
         unknown = sorted(set(self.vqa_topics or ()) - set(TOPIC_NAMES))

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ from vlm_autodrive.supervision.estimating import estimate_lines, estimate_superv
 from vlm_autodrive.supervision.facts import Facts, facts_of
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
-from vlm_autodrive.supervision.rules.building import items_by_rule
+from vlm_autodrive.supervision.rules.samples import rule_based_samples
 from vlm_autodrive.supervision.settings import LimitSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.opening import open_student_for, open_teacher
-from vlm_autodrive.supervision.teaching import Taught, taught
+from vlm_autodrive.supervision.teaching import TeacherSamples, student_samples, teacher_samples
 
 SUMMARY_FILE = "summary.json"
 REPLIES_FILE = "replies.jsonl"
@@ -96,36 +96,37 @@ async def _supervise(
     student = open_student_for(settings, kept)
     async with open_teacher(settings, _job(clips, settings), kept, reporter) as teacher:
 
-        async def teach(facts: Facts) -> Taught:
-            return await taught(teacher, facts, settings, student)
+        async def write(facts: Facts) -> list[TeacherSamples]:
+            by_teacher = [await teacher_samples(teacher, facts, settings)] if teacher else []
+            by_student = [await student_samples(student, facts, settings)] if student else []
+            return by_teacher + by_student
 
-        at_once = 1 if teacher.at_once == 1 else teacher.at_once * _CLIPS_FOR_EACH_REQUEST
+        at_once = 1 if teacher is None or teacher.at_once == 1 else teacher.at_once * _CLIPS_FOR_EACH_REQUEST
         with (
             writing_jsonl(folder / SAMPLES_FILE) as write_item,
             writing_jsonl(folder / REPLIES_FILE) as write_reply,
             reporter.task("Writing supervision", total=ahead.supervised) as task,
         ):
-            async with aclosing(in_order(_supervised(clips, ahead), teach, at_once)) as results:
-                async for facts, by_teacher in results:
-                    items, not_made = _gathered(facts, by_teacher, ahead, settings)
+            async with aclosing(in_order(_supervised(clips, ahead), write, at_once)) as results:
+                async for facts, by_models in results:
+                    items, not_made = _gathered(facts, by_models, ahead, settings)
                     for item in items:
                         marked = statistics.mark(item)
                         statistics.add(marked, facts.label.name)
                         write_item(marked)
-                    for reply in by_teacher.replies:
+                    for reply in (reply for made in by_models for reply in made.replies):
                         write_reply(reply)
                     for kind, why in not_made.items():
                         missing[kind][why] += 1
                     done += 1
                     rate = f"{done / (time.monotonic() - begun):.1f} clips/s"
-                    task.advance(
-                        1, ", ".join(part for part in (rate, statistics.rejected_line(), teacher.used()) if part)
-                    )
+                    used = teacher.used() if teacher else ""
+                    task.advance(1, ", ".join(part for part in (rate, statistics.rejected_line(), used) if part))
                     if done % _CLIPS_BETWEEN_CHECKS == 0 or done == ahead.supervised:
                         problems = statistics.problems(settings.limits, at_the_end=done == ahead.supervised)
                         if problems:
                             break
-        used, use = teacher.used(), teacher.use()
+        used, use = (teacher.used(), teacher.use()) if teacher else ("", None)
     if problems:
         raise UserError(
             f"stopped after {done} of {ahead.supervised} clips: {'; '.join(problems)}. Read "
@@ -149,15 +150,17 @@ def _supervised(clips: Path, ahead: Ahead) -> Iterator[Facts]:
 
 
 def _gathered(
-    facts: Facts, by_teacher: Taught, ahead: Ahead, settings: SuperviseSettings
+    facts: Facts, by_models: Sequence[TeacherSamples], ahead: Ahead, settings: SuperviseSettings
 ) -> tuple[list[SFTSample], dict[str, str]]:
-    """All items of a clip in the order of their kinds, and for each kind without any, why not."""
-    made = items_by_rule(facts, settings, known=ahead.known)
+    """All samples of a clip in the order of their types, and for each type without any, why not."""
+    by_rules = rule_based_samples(facts, settings.rule_based_types, settings, ahead.known)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
-    items = sorted((*made.items, *by_teacher.items, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
-    kinds = {item.type for item in items}
-    reasons = {**made.missing, **by_teacher.missing}
-    return items, {kind: why for kind, why in reasons.items() if kind not in kinds}
+    samples = [sample for made in (by_rules, *by_models) for sample in made.samples]
+    items = sorted((*samples, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
+    there = {item.type for item in items}
+    return items, {
+        type_: why for made in (by_rules, *by_models) for type_, why in made.missing.items() if type_ not in there
+    }
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

@@ -1,20 +1,19 @@
 """What a teacher writes about one clip: the description, then questions and reasoning from it, checked like all else.
 
-Each text that is wanted of a model gives exactly one item, a question likewise: what it failed to write is an item
-with its outcome, and with the reason as a failed check. Only what nobody could write is missing instead: reasoning
-towards an event whose time is not known, and what the teacher by rules does not know.
+Each sample that is wanted of a model is there: what it failed to write is a sample with its outcome, and with the
+reason as a failed check. Only what nobody could write is missing instead, such as reasoning towards an event whose
+time is not known.
 """
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from vlm_autodrive.engines import read_answer
-from vlm_autodrive.records import Outcome, SFTSample
+from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.descriptions import Description
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.items import RULES
 from vlm_autodrive.supervision.requests import (
     Plan,
     description_request,
@@ -23,9 +22,10 @@ from vlm_autodrive.supervision.requests import (
     reasoning_request,
     repair_request,
 )
+from vlm_autodrive.supervision.samples import ClipSamples, unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.student import Sampled, Student
+from vlm_autodrive.supervision.teachers.student import Student
 from vlm_autodrive.supervision.written import (
     Written,
     description_made,
@@ -39,63 +39,50 @@ _B = TypeVar("_B")
 
 
 @dataclass(frozen=True)
-class Taught:
-    """What was made of one clip.
+class TeacherSamples(ClipSamples):
+    """What a teacher, or the student, wrote about one clip.
 
     Attributes:
-        items: Its items, each with its checks.
-        missing: For each kind that was wanted and that nobody could write, why not.
-        replies: All that a model wrote for it, in the order of the chain; nothing of the teacher by rules.
+        replies: All its replies, in the order of the chain.
     """
 
-    items: tuple[SFTSample, ...] = ()
-    missing: dict[str, str] = field(default_factory=dict)
     replies: tuple[TeacherReply, ...] = ()
 
 
-async def taught(teacher: Teacher, facts: Facts, settings: SuperviseSettings, student: Student | None = None) -> Taught:
+async def teacher_samples(teacher: Teacher, facts: Facts, settings: SuperviseSettings) -> TeacherSamples:
     """Have everything written about one clip that a teacher writes.
 
     Args:
         teacher: Who writes.
         facts: The clip.
         settings: What is wanted.
-        student: Who writes the reasoning instead, where the settings say so.
 
     Raises:
         UserError: If no request could ever succeed, or the budget is spent.
     """
-    by_rules = teacher.name == RULES
-    plan = plan_for(facts, settings, by_rules=by_rules)
-    described = None
-    if plan.describe:
-        described = await _ask(teacher, description_request(facts, settings, by_rules=by_rules))
+    plan = plan_for(facts, settings)
+    described = await _ask(teacher, description_request(facts, settings)) if plan.describe else None
     asked, reasoned = await _both(
-        _asked(teacher, facts, plan, described), _reasoned(teacher, facts, settings, plan, described, student)
+        _asked(teacher, facts, plan, described), _reasoned(teacher, facts, settings, plan, described)
     )
-    items, missing = [], dict(plan.missing)
+    samples = []
     if plan.description and described is not None:
-        if by_rules and described.answer is None:
-            missing["description"] = described.reason
-        else:
-            items.append(description_made(facts, settings, teacher.name, described))
+        samples.append(description_made(facts, settings, teacher.name, described))
     if asked is not None:
-        items += questions_made(facts, settings, teacher.name, plan.slots, asked)
-    if isinstance(reasoned, Sampled) and student is not None:
-        items.append(reasoning_sampled(facts, settings, student.name, reasoned))
-    elif isinstance(reasoned, Written):
-        if by_rules and reasoned.answer is None:
-            missing["reasoning"] = reasoned.reason
-        else:
-            items.append(reasoning_made(facts, settings, teacher.name, reasoned))
-    parts = (described, asked, reasoned)
-    replies = tuple(
-        reply
-        for part in parts
-        if part is not None and not (by_rules and isinstance(part, Written))
-        for reply in part.replies
-    )
-    return Taught(tuple(items), missing, replies)
+        samples += questions_made(facts, settings, teacher.name, plan.slots, asked)
+    if reasoned is not None:
+        samples.append(reasoning_made(facts, settings, teacher.name, reasoned))
+    replies = tuple(reply for part in (described, asked, reasoned) if part is not None for reply in part.replies)
+    return TeacherSamples(tuple(samples), plan.missing, replies)
+
+
+async def student_samples(student: Student, facts: Facts, settings: SuperviseSettings) -> TeacherSamples:
+    """Have the reasoning about one clip sampled from the student."""
+    missing = unwritable(facts, ["reasoning"])
+    if missing:
+        return TeacherSamples(missing=missing)
+    sampled = await student.reasoning(facts)
+    return TeacherSamples((reasoning_sampled(facts, settings, student.name, sampled),), {}, sampled.replies)
 
 
 async def _asked(teacher: Teacher, facts: Facts, plan: Plan, described: Written | None) -> Written | None:
@@ -107,26 +94,16 @@ async def _asked(teacher: Teacher, facts: Facts, plan: Plan, described: Written 
 
 
 async def _reasoned(
-    teacher: Teacher,
-    facts: Facts,
-    settings: SuperviseSettings,
-    plan: Plan,
-    described: Written | None,
-    student: Student | None,
-) -> Written | Sampled | None:
+    teacher: Teacher, facts: Facts, settings: SuperviseSettings, plan: Plan, described: Written | None
+) -> Written | None:
     if not plan.reasoning:
         return None
-    if settings.reasoning == "student":
-        if student is None:
-            raise ValueError("reasoning: student needs the student")
-        return await student.reasoning(facts)
-    by_rules = teacher.name == RULES
-    if by_rules or settings.reasoning == "one_step":
-        return await _ask(teacher, reasoning_request(facts, settings, None, by_rules=by_rules))
+    if settings.reasoning == "one_step":
+        return await _ask(teacher, reasoning_request(facts, settings, None))
     assert described is not None
     if not isinstance(described.answer, Description):
         return _nothing_to_read(described)
-    return await _ask(teacher, reasoning_request(facts, settings, described.answer, by_rules=False))
+    return await _ask(teacher, reasoning_request(facts, settings, described.answer))
 
 
 def _nothing_to_read(described: Written) -> Written:

@@ -9,11 +9,11 @@ from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import Check, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.checks import checked
-from vlm_autodrive.supervision.descriptions import Description, description_question, prose
-from vlm_autodrive.supervision.facts import Facts, known_by_rules, stated_times
-from vlm_autodrive.supervision.items import RULES, RULES_VERSION, make_item
+from vlm_autodrive.supervision.descriptions import Description, prose
+from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, worded
 from vlm_autodrive.supervision.rules.reasoning import ReasoningAnswer, reasoning_text
+from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
@@ -45,16 +45,16 @@ class Written:
 def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
     """The item of a description."""
     answer = written.answer
-    item = make_item(
+    item = make_sample(
         facts,
         "description",
         "description",
-        description_question(facts, settings.seed)[0],
+        student_prompts.prompt_for("description", rng_for(settings.seed, facts.clip.clip_id, "description")),
         prose(answer) if isinstance(answer, Description) else written.text,
         teacher=teacher,
-        teacher_prompt_version=_version(teacher),
-        teacher_inputs=known_by_rules(facts) if teacher == RULES else prompts.told_of(facts, settings.sees),
-        replies=_ids(teacher, written.replies),
+        teacher_prompt_version=prompts.VERSION,
+        teacher_inputs=prompts.told_of(facts, settings.sees),
+        replies=_ids(written.replies),
         outcome=written.outcome,
     )
     return _with_checks(item, facts, settings, written.reason)
@@ -73,7 +73,7 @@ def questions_made(
                 outcome, reason = Outcome.UNPARSEABLE, pair
             else:
                 question, answer = pair
-        item = make_item(
+        item = make_sample(
             facts,
             "vqa",
             f"teacher_{slot.topic.name}",
@@ -83,7 +83,7 @@ def questions_made(
             teacher=teacher,
             teacher_prompt_version=prompts.VERSION,
             teacher_inputs=("description",),
-            replies=_ids(teacher, written.replies),
+            replies=_ids(written.replies),
             outcome=outcome,
         )
         items.append(_with_checks(item, facts, settings, reason))
@@ -93,16 +93,16 @@ def questions_made(
 def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
     """The item of a teacher's reasoning."""
     answer = written.answer
-    item = make_item(
+    item = make_sample(
         facts,
         "reasoning",
         "reasoning",
         reasoning_prompt(facts.taxonomy),
         reasoning_text(_timed(answer, facts, settings)) if isinstance(answer, ReasoningAnswer) else written.text,
         teacher=teacher,
-        teacher_prompt_version=_version(teacher),
-        teacher_inputs=_reasoned_from(facts, settings, teacher),
-        replies=_ids(teacher, written.replies),
+        teacher_prompt_version=prompts.VERSION,
+        teacher_inputs=_reasoned_from(facts, settings),
+        replies=_ids(written.replies),
         outcome=written.outcome,
     )
     return _with_checks(item, facts, settings, written.reason)
@@ -111,7 +111,7 @@ def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, writ
 def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, sampled: Sampled) -> SFTSample:
     """The item of the student's own reasoning: made from its right trace, else rejected, with all that it tried."""
     prompt = reasoning_prompt(facts.taxonomy)
-    item = make_item(
+    item = make_sample(
         facts,
         "reasoning",
         "reasoning",
@@ -120,7 +120,7 @@ def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, s
         teacher=student,
         teacher_prompt_version=prompt.version,
         teacher_inputs=("frames",),
-        replies=_ids(student, sampled.replies if sampled.reason else sampled.replies[-1:]),
+        replies=_ids(sampled.replies if sampled.reason else sampled.replies[-1:]),
         outcome=sampled.outcome,
     )
     return _with_checks(item, facts, settings, sampled.reason)
@@ -142,17 +142,11 @@ def _timed(answer: ReasoningAnswer, facts: Facts, settings: SuperviseSettings) -
     return answer.model_copy(update={"event_time_s": wanted})
 
 
-def _reasoned_from(facts: Facts, settings: SuperviseSettings, teacher: str) -> tuple[str, ...]:
-    if teacher == RULES:
-        return known_by_rules(facts)
+def _reasoned_from(facts: Facts, settings: SuperviseSettings) -> tuple[str, ...]:
     if settings.reasoning == "one_step":
         return prompts.told_of(facts, settings.sees)
     return ("label", "description") if settings.sees.label else ("description",)
 
 
-def _version(teacher: str) -> str:
-    return RULES_VERSION if teacher == RULES else prompts.VERSION
-
-
-def _ids(teacher: str, replies: Sequence[TeacherReply]) -> tuple[str, ...]:
-    return () if teacher == RULES else tuple(reply.request_id for reply in replies)
+def _ids(replies: Sequence[TeacherReply]) -> tuple[str, ...]:
+    return tuple(reply.request_id for reply in replies)

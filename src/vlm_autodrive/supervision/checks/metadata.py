@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.texts import PROSE, is_denied, taught_prose
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, Facts
-from vlm_autodrive.supervision.items import RULES
 from vlm_autodrive.supervision.rules.vqa.events import ACTORS
+from vlm_autodrive.supervision.samples import RULES
 
 _BRIGHT, _DAY, _TWILIGHT, _DARK = LIGHTS
 _CLEAR, _CLOUDY, _RAIN, _SNOW = WEATHERS

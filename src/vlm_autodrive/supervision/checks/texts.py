@@ -4,7 +4,7 @@ import re
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.format import parse_target
-from vlm_autodrive.supervision.items import RULES
+from vlm_autodrive.supervision.samples import RULES
 
 PROSE = ("caption", "description", "reasoning")
 """The kinds whose target is a text of sentences."""

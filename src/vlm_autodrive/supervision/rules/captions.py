@@ -4,8 +4,8 @@ import random
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.rules.wording import lane, origin, road_user, sentence, speed, with_article
+from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
 
 # Other words for the same; what the metadata does not say, such as how heavy a rain, no synonym says either.
@@ -44,14 +44,14 @@ _EVENT = ("{what}{at}", "event: {what}{at}", "it comes to {a_what}{at}", "{at_fi
 _STEADY_MPS = 1.5
 
 
-def caption_item(facts: Facts, seed: int) -> SFTSample:
+def caption_sample(facts: Facts, seed: int) -> SFTSample:
     """The caption of a clip: surroundings, ego motion where known, and the event with its time."""
     rng = rng_for(seed, facts.clip.clip_id, "caption")
     prompt = prompt_for("caption", rng)
     parts = [_surroundings(facts, rng), _ego_motion(facts, rng), _event(facts, rng)]
     if rng.random() < 0.3:
         rng.shuffle(parts)
-    return make_item(facts, "caption", "caption", prompt, " ".join(sentence(part) for part in parts if part))
+    return make_sample(facts, "caption", "caption", prompt, " ".join(sentence(part) for part in parts if part))
 
 
 def surroundings(facts: Facts, rng: random.Random) -> str:

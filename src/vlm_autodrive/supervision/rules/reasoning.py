@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import TAXONOMIES
+from vlm_autodrive.models import format_reasoning, reasoning_prompt
+from vlm_autodrive.records import TAXONOMIES, SFTSample
 from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
 from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.rules.wording import (
@@ -24,8 +24,8 @@ from vlm_autodrive.supervision.rules.wording import (
     sentence,
     speed,
 )
+from vlm_autodrive.supervision.samples import make_sample
 
-NO_TIME = "reasoning needs the event's time, which is not known"
 NO_MOTION = "the simulated motion is not known at the cited moments"
 _BEFORE_S = (0.8,)
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
@@ -51,9 +51,12 @@ def reasoning_text(answer: ReasoningAnswer) -> str:
     return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)
 
 
-def lacks_time(facts: Facts) -> bool:
-    """Whether a clip shows an event whose time is not known: no reasoning could then end as it must."""
-    return facts.label.is_event and facts.clip.event_time_s is None
+def reasoning_sample(facts: Facts) -> SFTSample | str:
+    """The reasoning by rules, or in plain words why there is none."""
+    answer = reason(facts)
+    if isinstance(answer, str):
+        return answer
+    return make_sample(facts, "reasoning", "reasoning", reasoning_prompt(facts.taxonomy), reasoning_text(answer))
 
 
 def reason(facts: Facts) -> ReasoningAnswer | str:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.supervision.rules.teacher import RulesTeacher
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.protocol import Teacher
@@ -14,8 +13,8 @@ from vlm_autodrive.supervision.teachers.student import Student, open_student
 @asynccontextmanager
 async def open_teacher(
     settings: SuperviseSettings, job: str, kept: KeptReplies, reporter: Reporter
-) -> AsyncIterator[Teacher]:
-    """Open the teacher for as long as the block lasts.
+) -> AsyncIterator[Teacher | None]:
+    """Open the teacher for as long as the block lasts; None where rules write all.
 
     Args:
         settings: Which it is.
@@ -36,7 +35,7 @@ async def open_teacher(
 
         yield KeepingTeacher(open_local(settings.local, settings.seed), kept)
     else:
-        yield RulesTeacher(settings.seed)
+        yield None
 
 
 def open_student_for(settings: SuperviseSettings, kept: KeptReplies) -> Student | None:

@@ -39,8 +39,8 @@ class TeacherRequest:
     Attributes:
         request_id: Unique in a supervision set, such as ``clip/description`` or ``clip/description/repair``.
         wanted: What is wanted.
-        facts: What is known of the clip: a teacher by rules writes from it, a model reads ``prompt``.
-        prompt: What a model reads. It may hold the label.
+        facts: What is known of the clip. A model reads ``prompt`` alone.
+        prompt: What the model reads. It may hold the label.
         answer: The shape of the answer, a JSON object of this model.
         footage: What a model is shown; None for text alone.
         answered: What the teacher wrote before, and what was wrong with it, in a repair turn.
@@ -78,7 +78,7 @@ class TeacherReply(Record):
 
 
 class Teacher(Protocol):
-    """Writes texts: by rules, with a model in this process, or by asking a served model."""
+    """Writes with a model in this process, or by asking a served one."""
 
     @property
     def name(self) -> str:
@@ -86,7 +86,7 @@ class Teacher(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many requests it is worth having under way at the same time; 1 for rules and local models."""
+        """How many requests it is worth having under way at the same time; 1 for local models."""
 
     def use(self) -> BaseModel | None:
         """What writing has used so far, for ``summary.json``; None where it costs nothing."""

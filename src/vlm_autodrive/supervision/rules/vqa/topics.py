@@ -7,9 +7,9 @@ from typing import Literal
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts, stated_times
-from vlm_autodrive.supervision.items import make_item, rng_for
 from vlm_autodrive.supervision.rules.vqa import counterfactual, events, labels, motion, scene
 from vlm_autodrive.supervision.rules.vqa.scene import Question, Times
+from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
 
 
@@ -97,7 +97,7 @@ TOPICS: tuple[Topic, ...] = (
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
 
 
-def vqa_items(
+def vqa_samples(
     facts: Facts,
     seed: int,
     wanted: int,
@@ -148,4 +148,4 @@ def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: i
     if question is None:
         return None
     prompt = prompt_for(question.wording or topic.name, rng, **question.values)
-    return make_item(facts, "vqa", topic.name, prompt, question.target, number=number)
+    return make_sample(facts, "vqa", topic.name, prompt, question.target, number=number)

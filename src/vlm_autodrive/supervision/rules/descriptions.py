@@ -1,14 +1,11 @@
-"""The teacher by rules: it writes from the simulation's truth, or from metadata and label alone, then short."""
+"""Descriptions by rules: from the simulation's ground truth, or from metadata and label alone, then short."""
 
 import random
 
-from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, description_question
+from vlm_autodrive.records import SFTSample
+from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose
 from vlm_autodrive.supervision.facts import Facts, Meeting
-from vlm_autodrive.supervision.items import RULES
-from vlm_autodrive.supervision.phrases import Answer
 from vlm_autodrive.supervision.rules.captions import ego_motion, surroundings
-from vlm_autodrive.supervision.rules.reasoning import reason
 from vlm_autodrive.supervision.rules.wording import (
     distance,
     ego_response,
@@ -18,7 +15,8 @@ from vlm_autodrive.supervision.rules.wording import (
     road_user,
     speed,
 )
-from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.samples import make_sample, rng_for
+from vlm_autodrive.supervision.student_prompts import prompt_for
 
 _ONSET = {
     "lead_brake": "starts to brake",
@@ -36,36 +34,11 @@ _DISTRACTION = {
 }
 
 
-class RulesTeacher:
-    """Writes from what is known of a clip; it reads no prompt and sees no frame."""
-
-    name = RULES
-    at_once = 1
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def use(self) -> None:
-        """Nothing."""
-
-    def used(self) -> str:
-        """Nothing: it writes in this process."""
-        return ""
-
-    async def write(self, request: TeacherRequest) -> TeacherReply:
-        """Answer one request; see :class:`vlm_autodrive.supervision.teachers.protocol.Teacher`."""
-        answer = self._answer(request)
-        if isinstance(answer, str):
-            return TeacherReply(request_id=request.request_id, outcome=Outcome.REFUSED, reason=answer)
-        return TeacherReply(request_id=request.request_id, outcome=Outcome.OK, text=answer.model_dump_json())
-
-    def _answer(self, request: TeacherRequest) -> Answer | str:
-        if request.wanted == "description":
-            _, rng = description_question(request.facts, self._seed)
-            return describe(request.facts, rng)
-        if request.wanted == "reasoning":
-            return reason(request.facts)
-        return "the teacher by rules writes no questions"
+def description_sample(facts: Facts, seed: int) -> SFTSample:
+    """The description of a clip by rules."""
+    rng = rng_for(seed, facts.clip.clip_id, "description")
+    prompt = prompt_for("description", rng)
+    return make_sample(facts, "description", "description", prompt, prose(describe(facts, rng)))
 
 
 def describe(facts: Facts, rng: random.Random) -> Description:

@@ -1,13 +1,37 @@
-"""Making one supervision item, the same way for every kind."""
+"""The SFT samples of a clip, and making one of them, the same way for every type."""
 
 import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from vlm_autodrive.records import Outcome, SFTSample, StudentPrompt, SupervisionType
-from vlm_autodrive.supervision.facts import Facts, known_by_rules
+from vlm_autodrive.supervision.facts import Facts, known_by_rules, lacks_time, shows_its_event
 from vlm_autodrive.supervision.rules.wording import mentions_side, mirror_free_text, mirror_text
 
 RULES = "rules"
 RULES_VERSION = "1"
+NO_TIME = "reasoning needs the event's time, which is not known"
+NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is taught"
+
+
+@dataclass(frozen=True)
+class ClipSamples:
+    """What was written about one clip.
+
+    Attributes:
+        samples: Its SFT samples, each with its checks.
+        missing: For each type that was wanted and has no sample, why not.
+    """
+
+    samples: tuple[SFTSample, ...] = ()
+    missing: dict[SupervisionType, str] = field(default_factory=dict)
+
+
+def unwritable(facts: Facts, types: Iterable[SupervisionType]) -> dict[SupervisionType, str]:
+    """The types that nobody can write about a clip, and why not."""
+    if not shows_its_event(facts.clip):
+        return {type_: NOT_SHOWN for type_ in types if type_ != "verdict"}
+    return {"reasoning": NO_TIME} if "reasoning" in types and lacks_time(facts) else {}
 
 
 def rng_for(seed: int, clip_id: str, purpose: str) -> random.Random:
@@ -15,9 +39,9 @@ def rng_for(seed: int, clip_id: str, purpose: str) -> random.Random:
     return random.Random(f"{seed}:{clip_id}:{purpose}")
 
 
-def make_item(
+def make_sample(
     facts: Facts,
-    kind: SupervisionType,
+    type_: SupervisionType,
     topic: str,
     prompt: StudentPrompt,
     target: str,
@@ -29,15 +53,15 @@ def make_item(
     replies: tuple[str, ...] = (),
     outcome: Outcome = Outcome.OK,
 ) -> SFTSample:
-    """Make an item, with the target of its mirror image.
+    """Make a sample, with the target of its mirror image.
 
     Args:
         facts: The clip.
-        kind: The kind of supervision.
+        type_: The supervision type.
         topic: What it is about.
         prompt: What the student is asked.
         target: What it is to answer.
-        number: Tells items of one clip and topic apart.
+        number: Tells samples of one clip and topic apart.
         teacher: Who wrote the target.
         teacher_prompt_version: By which prompt or rules.
         teacher_inputs: What the writer had before it; for rules, if empty, all that they know of the clip.
@@ -48,9 +72,9 @@ def make_item(
     if not mentions_side(prompt.text):
         mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
     return SFTSample(
-        sample_id="/".join([facts.clip.clip_id, kind, topic] + ([str(number)] if number else [])),
+        sample_id="/".join([facts.clip.clip_id, type_, topic] + ([str(number)] if number else [])),
         clip_id=facts.clip.clip_id,
-        type=kind,
+        type=type_,
         topic=topic,
         prompt=prompt,
         target=target,
