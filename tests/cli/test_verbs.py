@@ -65,12 +65,12 @@ def test_a_stage_gets_its_paths_and_settings(calls, arguments, target, before, w
     assert result.stdout == "made\n"
 
 
-@pytest.mark.parametrize(("given", "wanted"), [([], None), (["--drives", "d"], Path("d"))])
-def test_report_is_told_of_the_drives(calls, given, wanted):
+@pytest.mark.parametrize(("given", "wanted"), [([], None), (["--long-videos", "d"], Path("d"))])
+def test_report_is_told_of_the_long_videos(calls, given, wanted):
     noted = calls("evaluation.write_report")
     result = run(app, ["report", "cmp", "title=Mine", "--out", "o", *given])
     assert result.exit_code == 0, result.stderr
-    assert noted[0][1]["drives"] == wanted
+    assert noted[0][1]["long_videos"] == wanted
 
 
 def test_an_override_may_name_its_section(calls):

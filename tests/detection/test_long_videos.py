@@ -1,12 +1,11 @@
-"""Whole drives: the threshold is fixed on some, and the others are scored with it."""
+"""Long videos: the threshold is fixed on some, and the others are scored with it."""
 
 import json
 
 import pytest
 
 from vlm_autodrive.artifacts import making
-from vlm_autodrive.detection import long_videos as drives
-from vlm_autodrive.detection import search_long_videos
+from vlm_autodrive.detection import long_videos, search_long_videos
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import read_long_videos
 from vlm_autodrive.progress import SILENT, SilentReporter
@@ -59,7 +58,7 @@ def make(folder, kind, files):
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch):
-    """Calls the stage on four drives, with a stand-in for detection that notes what it was asked."""
+    """Calls the stage on four videos, with a stand-in for detection that notes what it was asked."""
     asked = []
 
     def detect(videos, model, out, settings, reporter, *, overwrite):
@@ -68,7 +67,7 @@ def searched(tmp_path, monkeypatch):
         (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))
         return [scanned(video, settings) for video in videos]
 
-    monkeypatch.setattr(drives, "detect", detect)
+    monkeypatch.setattr(long_videos, "detect", detect)
     checkpoint = make(tmp_path / "checkpoint", "checkpoint", {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json()})
 
     def search(section, quiet=(), reporter=SILENT):
@@ -77,13 +76,13 @@ def searched(tmp_path, monkeypatch):
         files = {"long_videos/manifest.csv": manifest, **{f"long_videos/{n}.mp4": "" for n in range(4)}}
         simulated = make(tmp_path / "simulated", "simulated_dataset", files)
         return read_long_videos(
-            search_long_videos(checkpoint, simulated, tmp_path / "drives", section, reporter)
+            search_long_videos(checkpoint, simulated, tmp_path / "long_videos", section, reporter)
         ), asked
 
     return search
 
 
-def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(searched):
+def test_the_threshold_is_fixed_on_the_first_videos_and_the_others_are_scored(searched):
     summary, asked = searched(DetectRunSettings(tuning_videos=1, threshold=0.5, false_alarms_per_hour=1))
     (tuning, tuned_on, quick), (found, scored, settings) = asked
     assert (tuning, tuned_on, quick.reasoning) == ("tuning", ["0.mp4"], False)
@@ -97,7 +96,7 @@ def test_the_threshold_is_fixed_on_the_first_drives_and_the_others_are_scored(se
     assert summary.hours == scores.hours == pytest.approx(3 * LENGTH_S / 3600)
 
 
-def test_without_tuning_drives_the_threshold_stands_and_all_are_scored(searched):
+def test_without_tuning_videos_the_threshold_stands_and_all_are_scored(searched):
     summary, asked = searched(DetectRunSettings(threshold=0.5))
     assert [(out, len(videos)) for out, videos, _ in asked] == [("found", 4)]
     assert summary.threshold == 0.5
@@ -105,20 +104,20 @@ def test_without_tuning_drives_the_threshold_stands_and_all_are_scored(searched)
     assert summary.score.scores.false_alarms == 4
 
 
-def test_timelines_of_the_first_scored_drives_show_the_truth(searched, tmp_path, monkeypatch):
+def test_timelines_of_the_first_scored_videos_show_the_truth(searched, tmp_path, monkeypatch):
     drawn = []
 
     def write(path, video, found, taxonomy, truth):
         drawn.append((path.name, video.name, found.video, truth and [event.time_s for event in truth]))
 
-    monkeypatch.setattr(drives, "write_timeline", write)
+    monkeypatch.setattr(long_videos, "write_timeline", write)
     summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.5), quiet=(2,))
     videos = [str(tmp_path / "simulated" / "long_videos" / f"{n}.mp4") for n in range(4)]
     assert drawn == [("1_1.png", "1.mp4", videos[1], [EVENT_S]), ("2_2.png", "2.mp4", videos[2], ())]
     assert summary.timelines == ("timelines/1_1.png", "timelines/2_2.png")
 
 
-def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched):
+def test_tuning_videos_without_an_event_leave_the_threshold_and_say_so(searched):
     class Saying(SilentReporter):
         said = []
 
@@ -131,7 +130,7 @@ def test_tuning_drives_without_an_event_leave_the_threshold_and_say_so(searched)
 
 
 def test_tuning_on_every_drive_is_refused(searched):
-    with pytest.raises(UserError, match="leaves none of 4 drives"):
+    with pytest.raises(UserError, match="leaves none of 4 videos"):
         searched(DetectRunSettings(tuning_videos=4))
 
 
@@ -149,7 +148,7 @@ def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
     summary, asked = searched(DetectRunSettings(videos=(f"{tmp_path}/*.mp4",), tuning_videos=2))
     assert asked[0][1] == ["a.mp4", "b.mp4"]
     assert (summary.videos, summary.score) == (2, None)
-    assert [(tmp_path / "drives" / name).is_file() for name in summary.timelines] == [True, True]
+    assert [(tmp_path / "long_videos" / name).is_file() for name in summary.timelines] == [True, True]
 
 
 def test_a_video_that_is_not_there_is_named(searched, tmp_path):

@@ -47,7 +47,7 @@ def scanned(video, chances, reason=""):
     )
 
 
-def noisy_drive(video, generator, event_times, length=150):
+def noisy_scan(video, generator, event_times, length=150):
     """Windows that see each event with luck, and now and then one that is not there."""
     chances = []
     for index in range(length):
@@ -92,10 +92,10 @@ def test_the_time_to_alert_by_hand():
 
 
 def test_the_time_to_alert_goes_by_the_classes_of_the_task():
-    drive = scanned("a", [0.9] * 4)
-    windows = tuple(w.model_copy(update={"probabilities": {"event": 0.9, "normal": 0.1}}) for w in drive.windows)
-    drive = drive.model_copy(update={"windows": windows, "events": ()})
-    found = score_detections([drive], {"a": [event("a", 9.0, "event")]}, taxonomy=BINARY_TAXONOMY).time_to_alert
+    scan = scanned("a", [0.9] * 4)
+    windows = tuple(w.model_copy(update={"probabilities": {"event": 0.9, "normal": 0.1}}) for w in scan.windows)
+    scan = scan.model_copy(update={"windows": windows, "events": ()})
+    found = score_detections([scan], {"a": [event("a", 9.0, "event")]}, taxonomy=BINARY_TAXONOMY).time_to_alert
     assert found.median_s.value == pytest.approx(4.2)
 
 
@@ -112,17 +112,17 @@ def test_what_cannot_be_scored_is_refused():
 @given(st.integers(0, 10_000), st.floats(0, 200))
 def test_the_threshold_keeps_to_the_cap_and_no_other_does_better(seed, cap):
     generator = random.Random(seed)
-    drives, truths = [], {}
+    scans, truths = [], {}
     for video in ("a", "b"):
         times = [generator.uniform(8, 80), generator.uniform(95, 170)]
-        drive, truths[video] = noisy_drive(video, generator, times)
-        drives.append(drive)
-    threshold = fit_threshold(drives, truths, cap, SETTINGS)
+        scan, truths[video] = noisy_scan(video, generator, times)
+        scans.append(scan)
+    threshold = fit_threshold(scans, truths, cap, SETTINGS)
 
     def measured(value):
         tried = with_threshold(SETTINGS, value)
         merged = [
-            d.model_copy(update={"events": tuple(merge_windows(d.windows, tried, DEFAULT_TAXONOMY))}) for d in drives
+            d.model_copy(update={"events": tuple(merge_windows(d.windows, tried, DEFAULT_TAXONOMY))}) for d in scans
         ]
         return score_detections(merged, truths).scores
 
@@ -136,36 +136,36 @@ def test_the_threshold_keeps_to_the_cap_and_no_other_does_better(seed, cap):
 
 def test_a_threshold_lies_midway_between_noise_and_signal():
     chances = [0.1] * 10 + [0.9] * 4 + [0.1] * 10 + [0.3] + [0.1] * 10
-    drive = scanned("a", chances)
+    scan = scanned("a", chances)
     truths = {"a": [event("a", 15)]}
-    assert fit_threshold([drive], truths, 0, SETTINGS) == pytest.approx(0.6)
+    assert fit_threshold([scan], truths, 0, SETTINGS) == pytest.approx(0.6)
 
 
 def test_of_thresholds_that_do_equally_well_one_in_the_middle_of_their_range_is_chosen():
     """Not the middle one of their number, which many scores next to nothing would pull down to nothing."""
     chances = [0.0001 * number for number in range(1, 39)] + [0.3, 0.9, 0.9, 0.9, 0.9, 0.3] + [0.001] * 10
-    drive = scanned("a", chances)
+    scan = scanned("a", chances)
     truths = {"a": [event("a", 51)]}
-    merged_all = merge_windows(drive.windows, with_threshold(SETTINGS, 0.00001), DEFAULT_TAXONOMY)
+    merged_all = merge_windows(scan.windows, with_threshold(SETTINGS, 0.00001), DEFAULT_TAXONOMY)
     assert len(merged_all) == 1  # so low that all is one event, at whichever window is highest
-    assert 0.1 < fit_threshold([drive], truths, 0, SETTINGS) < 0.7
+    assert 0.1 < fit_threshold([scan], truths, 0, SETTINGS) < 0.7
 
 
 def test_a_threshold_so_low_that_all_windows_merge_does_not_pass_for_one_without_false_alarms():
     chances = [0.2, 0.1] * 5 + [0.9] * 3 + [0.2, 0.1] * 5 + [0.96] * 3 + [0.1] * 9
-    drive = scanned("a", chances)
-    times = {t: merge_windows(drive.windows, with_threshold(SETTINGS, t), DEFAULT_TAXONOMY) for t in (0.05, 0.5)}
+    scan = scanned("a", chances)
+    times = {t: merge_windows(scan.windows, with_threshold(SETTINGS, t), DEFAULT_TAXONOMY) for t in (0.05, 0.5)}
     assert [len(times[0.05]), len(times[0.5])] == [1, 2]
     truths = {"a": [event("a", times[0.05][0].time_s)]}  # the one long event is right, by its highest window
-    assert fit_threshold([drive], truths, 0, SETTINGS) == pytest.approx(0.93)  # where the false alarm at 0.9 is gone
+    assert fit_threshold([scan], truths, 0, SETTINGS) == pytest.approx(0.93)  # where the false alarm at 0.9 is gone
 
 
 def test_thresholds_that_cannot_be_chosen_are_refused():
-    drive = scanned("a", [0.1, 1.0, 0.1, 0.1])
+    scan = scanned("a", [0.1, 1.0, 0.1, 0.1])
     with pytest.raises(UserError, match="hold true events"):
-        fit_threshold([drive], {"a": []}, 10, SETTINGS)
+        fit_threshold([scan], {"a": []}, 10, SETTINGS)
     with pytest.raises(UserError, match="No threshold keeps to 10 false alarms"):
-        fit_threshold([drive], {"a": [event("a", 8.4)]}, 10, SETTINGS)
+        fit_threshold([scan], {"a": [event("a", 8.4)]}, 10, SETTINGS)
     with pytest.raises(UserError, match="no probabilities"):
         fit_threshold([scanned("a", [1.0, 0.0], CERTAIN)], {"a": [event("a", 2)]}, 10, SETTINGS)
 

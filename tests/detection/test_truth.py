@@ -17,7 +17,7 @@ def scanned(video):
     )
 
 
-def test_events_and_quiet_drives(tmp_path):
+def test_events_and_quiet_videos(tmp_path):
     text = 'video,class,event_time_s,note\na.mp4,Near-Miss,12.5,\na.mp4,crash,3,"two\nlines"\nb/00042.mp4,none,,\n'
     truth = read_truth(written(tmp_path, text, "utf-8-sig"))
     first, quiet = str(tmp_path / "a.mp4"), str(tmp_path / "b/00042.mp4")

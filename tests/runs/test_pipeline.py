@@ -77,9 +77,9 @@ def stages(monkeypatch):
                     (folder / name).write_text(text)
                 if kind == "clips":
                     write_clips(folder, out, DEFAULT_TAXONOMY, [VALIDATION_CLIP])
-                if kind == "drives":
+                if kind == "long_videos":
                     found = LongVideoSearch(videos=1, events=settings.tuning_videos, hours=0.1, threshold=0.5)
-                    (folder / "drives.json").write_text(found.model_dump_json())
+                    (folder / "long_videos.json").write_text(found.model_dump_json())
         return out
 
     def put(target, kind):
@@ -97,9 +97,9 @@ def stages(monkeypatch):
     put("training.train", "checkpoint")
     monkeypatch.setattr(
         "vlm_autodrive.evaluation.write_report",
-        lambda comparison, out, settings, reporter, *, drives, overwrite: write(
+        lambda comparison, out, settings, reporter, *, long_videos, overwrite: write(
             "report",
-            {"comparison": comparison} | ({} if drives is None else {"drives": drives}),
+            {"comparison": comparison} | ({} if long_videos is None else {"long_videos": long_videos}),
             out,
             settings,
             overwrite,
@@ -126,7 +126,7 @@ def stages(monkeypatch):
     monkeypatch.setattr(
         "vlm_autodrive.runs.pipeline.search_long_videos",
         lambda checkpoint, simulated, out, section, reporter: write(
-            "drives", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
+            "long_videos", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
         ),
     )
     return begun
@@ -153,10 +153,10 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
         "predictions of tiny-base base",
         "predictions of checkpoint tuned",
         "comparison comparison",
-        "drives drives",
+        "long_videos long_videos",
         "report report",
     ]
-    assert (outcome.drives["videos"], outcome.drives["score"]) == (1, None)
+    assert (outcome.long_videos["videos"], outcome.long_videos["score"]) == (1, None)
     assert outcome.report_html == tmp_path / "run" / "report.html"
     assert outcome.report_json.read_text() == (tmp_path / "run" / "report" / "report.json").read_text()
     reporter.said.clear()
@@ -183,8 +183,8 @@ def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
     models = ["base", "camera_shake", "majority", "tuned"]
     further = ["ahead base", "ahead tuned", "validation base", "validation tuned"]
     assert inputs("comparison") == sorted([*models, *further])
-    assert inputs("drives") == ["checkpoint", "simulated"]
-    assert inputs("report") == ["comparison", "drives"]
+    assert inputs("long_videos") == ["checkpoint", "simulated"]
+    assert inputs("report") == ["comparison", "long_videos"]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages
     recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage"])
     outcome = run_recipe(recipe, tmp_path / "run")
     assert list(outcome.made) == [name for name in ORDER if name not in ("simulate", "detect")]
-    assert outcome.drives is None
+    assert outcome.long_videos is None
     assert json.loads((tmp_path / "run" / "catalog" / "report.json").read_text())["inputs"] == ["footage"]
     assert json.loads((tmp_path / "run" / "report" / "report.json").read_text())["inputs"] == ["comparison"]
 
@@ -327,10 +327,10 @@ def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
         assert set(scores["per_class"]) == {"collision", "near_collision", "normal"}
         assert all({"value", "low", "high"} <= set(each["f1"]) for each in scores["per_class"].values())
     assert "://" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
-    drives = json.loads((tmp_path / "drives" / "drives.json").read_text())
-    assert drives["score"]["videos"] == 1
-    shown = json.loads((tmp_path / "report.json").read_text())["drives"]
-    assert shown == {key: value for key, value in drives.items() if key != "timelines"}
+    found = json.loads((tmp_path / "long_videos" / "long_videos.json").read_text())
+    assert found["score"]["videos"] == 1
+    shown = json.loads((tmp_path / "report.json").read_text())["long_videos"]
+    assert shown == {key: value for key, value in found.items() if key != "timelines"}
 
     second = start(tmp_path)
     printed, said = second.communicate(timeout=200)

@@ -19,10 +19,10 @@ class Format(StrEnum):
 def report(
     comparison: Annotated[Path, typer.Argument(metavar="COMPARISON", help="What `compare` made.")],
     out: Out,
-    drives: Annotated[
+    long_videos: Annotated[
         Path | None,
         typer.Option(
-            "--drives", metavar="DIR", help="What a run found in whole drives, to show too.", show_default=False
+            "--long-videos", metavar="DIR", help="What a run found in long videos, to show too.", show_default=False
         ),
     ] = None,
     print_as: Annotated[
@@ -39,7 +39,7 @@ def report(
 ) -> None:
     """Write report.html (one file, no network), report.json (every figure) and report.md (the short of it).
 
-    Example: autodrive report runs/mine/comparison --drives runs/mine/drives --out runs/mine/report
+    Example: autodrive report runs/mine/comparison --long-videos runs/mine/long_videos --out runs/mine/report
 
     In a CI job: autodrive report comparison --out report --format md >> "$GITHUB_STEP_SUMMARY"
     """
@@ -48,5 +48,5 @@ def report(
     from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
 
     chosen = settings_from(ReportSettings, "report", recipe, settings)
-    made = write_report(comparison, out, chosen, make_reporter(), drives=drives, overwrite=overwrite)
+    made = write_report(comparison, out, chosen, make_reporter(), long_videos=long_videos, overwrite=overwrite)
     print((made / MARKDOWN_FILE).read_text(encoding="utf-8") if print_as is Format.MD else made)

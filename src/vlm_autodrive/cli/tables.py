@@ -35,7 +35,7 @@ def print_comparison(folder: Path) -> None:
 
 
 def print_outcome(outcome: "Outcome") -> None:
-    """Print what a run came to: verdict, scores, drives searched, and where the report is."""
+    """Print what a run came to: verdict, scores, long videos searched, and where the report is."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import read_report
 
@@ -45,8 +45,8 @@ def print_outcome(outcome: "Outcome") -> None:
     console = _console()
     for note in outcome.notes:
         console.print(note, markup=False)
-    if report.drives is not None:
-        console.print(_drives_line(report.drives), markup=False, soft_wrap=True)
+    if report.long_videos is not None:
+        console.print(_long_videos_line(report.long_videos), markup=False, soft_wrap=True)
     if not outcome.made:
         console.print("Nothing was to be done: every stage is up to date.")
     console.print(f"Report: {outcome.report_html}", markup=False, soft_wrap=True)
@@ -81,17 +81,17 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> 
     console.print("In brackets: 95 % intervals.", style="dim")
 
 
-def _drives_line(drives: "LongVideoSearch") -> str:
+def _long_videos_line(search: "LongVideoSearch") -> str:
     from vlm_autodrive.evaluation import with_interval
 
-    score = drives.score
+    score = search.score
     if score is None:
-        return f"Drives: {drives.events} events found in {drives.videos} videos."
+        return f"Long videos: {search.events} events found in {search.videos} videos."
     scores = score.scores
     return (
-        f"Drives: {scores.found} of {scores.events} events found within {score.tolerance_s:g} s "
+        f"Long videos: {scores.found} of {scores.events} events found within {score.tolerance_s:g} s "
         f"(recall {with_interval(scores.recall)}), {with_interval(scores.false_alarms_per_hour)} false alarms per hour "
-        f"in {score.videos} drives of {scores.hours * 60:.0f} min together"
+        f"in {score.videos} videos of {scores.hours * 60:.0f} min together"
         + (f", at {score.times_real_time:.1f} times real time." if score.times_real_time else ".")
     )
 

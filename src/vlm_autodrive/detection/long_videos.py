@@ -1,4 +1,4 @@
-"""The last stage of a run: the tuned model searches whole drives, at a threshold fixed on other drives before."""
+"""The last stage of a run: the tuned model searches long videos, at a threshold fixed on other ones before."""
 
 import glob
 import json
@@ -30,13 +30,13 @@ Truths = dict[str, tuple[Event, ...]]
 def search_long_videos(
     checkpoint: Path, simulated: Path | None, out: Path, section: DetectRunSettings, reporter: Reporter
 ) -> Path:
-    """Search drives with a checkpoint; score what is found where the truth is known.
+    """Search long videos with a checkpoint; score what is found where the truth is known.
 
     Args:
         checkpoint: The tuned model.
-        simulated: The simulated data set with its drives; None to search ``section.videos`` only.
-        out: Gets a folder for each drive below ``found``, ``drives.json``, and for the report the timelines of
-            the first drives, beside the truth where it is known.
+        simulated: The simulated data set with its long videos; None to search ``section.videos`` only.
+        out: Gets a folder for each video below ``found``, ``long_videos.json``, and for the report the timelines of
+            the first videos, beside the truth where it is known.
         section: Which videos, and how.
         reporter: Is told of the progress.
 
@@ -53,8 +53,8 @@ def search_long_videos(
         truths = read_truth(simulated / MANIFEST, read_taxonomy(checkpoint))
         videos = [Path(video) for video in truths]
     else:
-        raise UserError("there are no drives to search; name some in detect.videos, or set simulate.long_videos.")
-    with making(out, "drives", inputs, section, overwrite=True) as folder:
+        raise UserError("there are no long videos to search; name some in detect.videos, or set simulate.long_videos.")
+    with making(out, "long videos", inputs, section, overwrite=True) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
             write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")
@@ -75,7 +75,7 @@ def _search(
         tuning, rest = [], list(videos)
     if not rest:
         raise UserError(
-            f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} drives to search; "
+            f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} videos to search; "
             "take fewer, or set simulate.long_videos higher."
         )
     fixed = False
@@ -107,7 +107,7 @@ def _search(
 def _draw_timelines(
     found: Sequence[VideoDetections], truths: Truths | None, folder: Path, taxonomy: Taxonomy
 ) -> tuple[str, ...]:
-    """Draw the first drives that could be read: so nobody picks those that look well."""
+    """Draw the first videos that could be read: so nobody picks those that look well."""
     (folder / _TIMELINES).mkdir(exist_ok=True)
     names: list[str] = []
     for each in [each for each in found if each.duration_s is not None][:_SHOWN]:
@@ -132,7 +132,7 @@ def _fix_threshold(
     except UserError as error:
         reporter.say(f"The threshold stays at {settings.threshold:g}: {error}")
         return settings, False
-    reporter.say(f"Threshold {threshold:.3f}, fixed on {len(found)} other drives.")
+    reporter.say(f"Threshold {threshold:.3f}, fixed on {len(found)} other videos.")
     return with_threshold(settings, threshold), True
 
 

@@ -1,4 +1,4 @@
-"""How well events were found in drives whose true events are known."""
+"""How well events were found in long videos whose true events are known."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def score_detections(
 
     Args:
         detections: What was found, one for each video; those of videos without an entry in ``truths`` are left out.
-        truths: The true events of each video, by the name that its detections bear; empty for a quiet drive.
+        truths: The true events of each video, by the name that its detections bear; empty for a quiet video.
         tolerance_s: How far a detected event may lie from the true one.
         times_real_time: How many times as fast as real time the scan was.
         taxonomy: The classes.

@@ -53,8 +53,8 @@ class DetectRunSettings(DetectSettings):
     """What long video is searched, and how.
 
     Attributes:
-        videos: Files or patterns of your own; empty for the simulated drives.
-        tuning_videos: Simulated drives, the first ones, on which the threshold is fixed beforehand; they
+        videos: Files or patterns of your own; empty for the simulated ones.
+        tuning_videos: The first of the simulated videos, on which the threshold is fixed beforehand; they
             are left out of the scores. With 0 the threshold of the settings is taken as it stands.
         false_alarms_per_hour: The most false alarms that the threshold fixed on them may allow.
     """

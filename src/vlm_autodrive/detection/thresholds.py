@@ -1,4 +1,4 @@
-"""Choosing the threshold on drives whose true events are known, by false alarms per hour."""
+"""Choosing the threshold on videos whose true events are known, by false alarms per hour."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -24,18 +24,18 @@ _MOST_CANDIDATES = 150
 
 
 class FittedThreshold(Record):
-    """A threshold, and how it does on the drives that it was chosen on: its ``threshold.json``.
+    """A threshold, and how it does on the videos that it was chosen on: its ``threshold.json``.
 
     Attributes:
         threshold: The probability from which a window counts.
         max_false_alarms_per_hour: The cap that it was chosen under.
         tolerance_s: How far a detected event may lie from the true one.
         model: The model whose scores it was chosen on.
-        videos: How many drives those were.
+        videos: How many videos those were.
         hours: Their length.
         events: Their true events.
-        recall: Share of them found, with its interval. On these drives: expect a little less on others.
-        false_alarms_per_hour: With its interval. On these drives: expect a little more on others.
+        recall: Share of them found, with its interval. On these videos: expect a little less on others.
+        false_alarms_per_hour: With its interval. On these videos: expect a little more on others.
         warning: What to mind in reading the intervals; empty if nothing.
     """
 
@@ -64,13 +64,13 @@ def fit_threshold(
     The stored scores of the windows are merged anew at many thresholds; the model is not asked. Thresholds lie
     midway between scores that occur, and of several that do equally well the one nearest to the middle between the
     lowest and the highest is taken, so that the choice hangs on no single window. (Not the middle one of their
-    number: most windows of a quiet drive score next to nothing, and a threshold down there floods another drive.)
+    number: most windows of a quiet video score next to nothing, and a threshold down there floods another video.)
     Every higher threshold must keep to the cap too: far down, nearly all windows merge into a few long events, which
     are few false alarms by accident. The times that a reasoning trace refined are not used.
 
     Args:
-        detections: Scanned drives, other ones than those to be detected in later.
-        truths: The true events of each, by the name that its detections bear; drives without entry are left out.
+        detections: Scanned videos, other ones than those to be detected in later.
+        truths: The true events of each, by the name that its detections bear; videos without entry are left out.
         max_false_alarms_per_hour: The cap.
         settings: How windows are merged; its threshold is not used, and its ``low_threshold`` never exceeds the
             threshold that is tried.
@@ -84,9 +84,9 @@ def fit_threshold(
     hours = sum(each.duration_s or 0.0 for each in kept) / 3600
     true = [times_of(truths[each.video]) for each in kept]
     if hours == 0 or not any(true):
-        raise UserError("A threshold can only be chosen on drives that were scanned and hold true events.")
+        raise UserError("A threshold can only be chosen on videos that were scanned and hold true events.")
     if any(window.reason == CERTAIN for each in kept for window in each.windows):
-        raise UserError("The model gave no probabilities for these drives, so there is no threshold to choose.")
+        raise UserError("The model gave no probabilities for these videos, so there is no threshold to choose.")
     results = []
     for threshold in _candidates(kept, taxonomy):
         tried = with_threshold(settings, threshold)
@@ -186,7 +186,7 @@ def read_threshold(path: Path) -> FittedThreshold:
 def _candidates(detections: Sequence[VideoDetections], taxonomy: Taxonomy) -> list[float]:
     """Thresholds midway between scores that occur, and one above them all, rising.
 
-    Where there are too many, all of the highest are kept and ever fewer towards the low ones, which flood any drive
+    Where there are too many, all of the highest are kept and ever fewer towards the low ones, which flood any video
     with false alarms.
     """
     chances = (event_probability(window, taxonomy) for each in detections for window in each.windows)

@@ -1,4 +1,4 @@
-"""True events of whole drives, read from a manifest to score detections by."""
+"""True events of long videos, read from a manifest to score detections by."""
 
 import csv
 import math
@@ -13,10 +13,10 @@ _EGO = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": Fal
 
 
 def read_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, tuple[Event, ...]]:
-    """Read the true events of whole drives from a CSV file.
+    """Read the true events of long videos from a CSV file.
 
     It needs the columns ``video``, ``class`` and ``event_time_s``, may have ``ego_involved``, and may have others,
-    which are not read. A drive has one row for each event, or one row of the class without event.
+    which are not read. A video has one row for each event, or one row of the class without event.
 
     Args:
         path: The file.
@@ -54,7 +54,7 @@ def read_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, t
         if video in quiet and events[video]:
             raise UserError(f"{where}, column class: {name} is said to hold events and to hold none; keep one of them.")
     if not events:
-        raise UserError(f"{path} holds no videos; give one row for each event, and one for each drive without any.")
+        raise UserError(f"{path} holds no videos; give one row for each event, and one for each video without any.")
     return {video: tuple(sorted(found, key=lambda event: event.time_s or 0.0)) for video, found in events.items()}
 
 

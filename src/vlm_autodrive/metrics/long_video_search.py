@@ -1,4 +1,4 @@
-"""What searching whole drives came to: the records that detection leaves, and that the report shows."""
+"""What searching long videos came to: the records that detection leaves, and that the report shows."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from vlm_autodrive.metrics.event_time import DetectionScores
 from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Record
 
-LONG_VIDEOS_FILE = "drives.json"
+LONG_VIDEOS_FILE = "long_videos.json"
 
 
 class DetectionScore(Record):
@@ -42,17 +42,17 @@ class DetectionScore(Record):
 
 
 class LongVideoSearch(Record):
-    """What a search of whole drives came to: ``drives.json``.
+    """What a search of long videos came to: ``long_videos.json``.
 
     Attributes:
         videos: Videos searched, without those on which the threshold was fixed.
         events: Events found in them, right or wrong.
         hours: Hours of video that were scanned in them.
         threshold: The probability from which a window counted.
-        threshold_fixed_on: The other drives on which the threshold was fixed beforehand; empty if it was not.
+        threshold_fixed_on: The other videos on which the threshold was fixed beforehand; empty if it was not.
         false_alarms_allowed: How many false alarms an hour it was to allow on them.
         score: How well events were found; None where the truth is not known.
-        timelines: Pictures of some of the videos, from the folder that holds ``drives.json``.
+        timelines: Pictures of some of the videos, from the folder that holds ``long_videos.json``.
     """
 
     videos: int
@@ -66,7 +66,7 @@ class LongVideoSearch(Record):
 
 
 def read_long_videos(folder: Path) -> LongVideoSearch:
-    """Read what a search of whole drives came to.
+    """Read what a search of long videos came to.
 
     Raises:
         UserError: If ``folder`` does not hold it.

@@ -29,7 +29,7 @@ class Outcome(Record):
         made: The stages that had something to do, in order; empty if all was up to date.
         notes: What to mind in reading them: the recipe's own notes, and what the data says of itself.
         models: The scores of each model, by name, as in report.json.
-        drives: How detection did on the simulated drives; None if it was not asked for.
+        long_videos: How detection did on long videos; None if it was not asked for.
         report_html: The report.
         report_json: Its figures.
     """
@@ -38,7 +38,7 @@ class Outcome(Record):
     made: tuple[str, ...]
     notes: tuple[str, ...]
     models: dict[str, Any]
-    drives: dict[str, Any] | None
+    long_videos: dict[str, Any] | None
     report_html: Path
     report_json: Path
 
@@ -126,12 +126,12 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         section = recipe.detect
         simulated = source if recipe.simulate is not None else None
         searched = run.stage(
-            "detect", "drives", lambda out, say: search_long_videos(checkpoint, simulated, out, section, say)
+            "detect", "long_videos", lambda out, say: search_long_videos(checkpoint, simulated, out, section, say)
         )
     report = run.stage(
         "report",
         "report",
-        lambda out, say: write_report(comparison, out, recipe.report, say, drives=searched, overwrite=True),
+        lambda out, say: write_report(comparison, out, recipe.report, say, long_videos=searched, overwrite=True),
     )
     html, figures = run.folder / "report.html", run.folder / "report.json"
     for target in (html, figures):
@@ -144,7 +144,7 @@ def _run(recipe: Recipe, run: RunFolder) -> Outcome:
         made=tuple(run.made),
         notes=tuple(told["notes"]),
         models=told["models"],
-        drives=None if searched is None else read_long_videos(searched).model_dump(mode="json"),
+        long_videos=None if searched is None else read_long_videos(searched).model_dump(mode="json"),
         report_html=html,
         report_json=figures,
     )

@@ -62,7 +62,13 @@ def test_a_run_ends_with_the_verdict_of_its_report(comparison, tmp_path, capsys)
     shutil.copytree(comparison, tmp_path / "comparison")
     html, figures = made / "report.html", made / "report.json"
     run = Outcome(
-        run_dir=tmp_path, made=(), notes=("A note.",), models={}, drives=None, report_html=html, report_json=figures
+        run_dir=tmp_path,
+        made=(),
+        notes=("A note.",),
+        models={},
+        long_videos=None,
+        report_html=html,
+        report_json=figures,
     )
     print_outcome(run)
     printed = capsys.readouterr().out

@@ -49,8 +49,8 @@ class Searched(Settings):
     threshold: float
 
 
-def drives_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp4"), **changes):
-    """What detection leaves: four drives of half an hour, three of five events found, two false alarms."""
+def long_videos_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp4"), **changes):
+    """What detection leaves: four videos of half an hour, three of five events found, two false alarms."""
     true = {"2": [10.0, 60.0], "3": [30.0, 90.0], "4": [50.0], "5": []}
     found = {"2": [10.5, 61.0], "3": [30.1, 200.0], "4": [300.0]}
     scores = detection_scores(found, true, dict.fromkeys(true, 0.5), 1.5, resamples=200)
@@ -75,21 +75,21 @@ def drives_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "001.mp
         score=score if scored else None,
         timelines=("timelines/1_002.png", "timelines/2_003.png"),
     ).model_copy(update=changes)
-    with making(folder, "drives", {}, Searched(threshold=threshold), overwrite=True) as work:
+    with making(folder, "long videos", {}, Searched(threshold=threshold), overwrite=True) as work:
         (work / "timelines").mkdir()
         for number, name in enumerate(search.timelines):
             Image.new("RGB", (16, 9), (200, 10 * number, 0)).save(work / name)
-        (work / "drives.json").write_text(search.model_dump_json())
+        (work / "long_videos.json").write_text(search.model_dump_json())
     return folder
 
 
-def drives_section(page):
-    [section] = re.findall(r'<section id="drives">\s*<h2>Long drives</h2>(.*?)</section>', page, re.DOTALL)
+def long_videos_section(page):
+    [section] = re.findall(r'<section id="long-videos">\s*<h2>Long videos</h2>(.*?)</section>', page, re.DOTALL)
     return re.sub(r"\s+", " ", section)
 
 
-def report_of(comparison, drives=None, **settings):
-    out = write_report(comparison, comparison.parent / "report", ReportSettings(**settings), drives=drives)
+def report_of(comparison, long_videos=None, **settings):
+    out = write_report(comparison, comparison.parent / "report", ReportSettings(**settings), long_videos=long_videos)
     return (out / "report.html").read_text(), json.loads((out / "report.json").read_text())
 
 
@@ -126,19 +126,19 @@ def test_the_json_holds_the_comparison(comparison):
     assert set(data["models"]["base"]["accuracy"]) >= {"value", "low", "high"}
 
 
-def test_without_drives_there_is_no_section_on_them(comparison):
+def test_without_long_videos_there_is_no_section_on_them(comparison):
     page, data = report_of(comparison)
-    assert "Long drives" not in page
-    assert data["drives"] is None
+    assert "Long videos" not in page
+    assert data["long_videos"] is None
 
 
-def test_the_search_of_whole_drives_is_shown(comparison, tmp_path):
-    page, data = report_of(comparison, drives_of(tmp_path / "drives"))
-    section = drives_section(page)
-    scores = data["drives"]["score"]["scores"]
+def test_the_search_of_long_videos_is_shown(comparison, tmp_path):
+    page, data = report_of(comparison, long_videos_of(tmp_path / "long_videos"))
+    section = long_videos_section(page)
+    scores = data["long_videos"]["score"]["scores"]
     assert (scores["found"], scores["events"], scores["false_alarms"], scores["hours"]) == (3, 5, 2, 2.0)
-    assert data["drives"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
-    assert "timelines" not in data["drives"]
+    assert data["long_videos"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
+    assert "timelines" not in data["long_videos"]
     assert "How long before it is the alarm given?" not in section
     shown = dict(
         re.findall(r'<div class="label">([^<]*)</div><div class="change now">([^<]*)</div>', section),
@@ -152,13 +152,13 @@ def test_the_search_of_whole_drives_is_shown(comparison, tmp_path):
     recall, rate = scores["recall"], scores["false_alarms_per_hour"]
     assert f"3 of 5 events found; {recall['low']:.2f} – {recall['high']:.2f}" in section
     assert f"2 in 2.00 h; {rate['low']:.1f} – {rate['high']:.1f}" in section
-    assert "fixed beforehand on 2 other drives (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
-    assert "1 of the drives could not be read" in section
-    assert "Only 4 independent drives" in section
+    assert "fixed beforehand on 2 other videos (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
+    assert "1 of the videos could not be read" in section
+    assert "Only 4 independent videos" in section
 
 
 def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
-    folder = drives_of(tmp_path / "drives")
+    folder = long_videos_of(tmp_path / "long_videos")
     page, _ = report_of(comparison, folder)
     shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="Timeline of (\w+)"', page)
     assert [name for _, name in shown] == ["002", "003"]
@@ -167,8 +167,8 @@ def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
 
 
 def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms(comparison, tmp_path):
-    folder = drives_of(tmp_path / "drives")
-    search = LongVideoSearch.model_validate_json((folder / "drives.json").read_text())
+    folder = long_videos_of(tmp_path / "long_videos")
+    search = LongVideoSearch.model_validate_json((folder / "long_videos.json").read_text())
     alert = TimeToAlert(
         threshold=0.613,
         horizon_s=10,
@@ -179,8 +179,8 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
         mean_of_always_alarming_s=9.8,
     )
     score = search.score.model_copy(update={"time_to_alert": alert})
-    shown = drives_of(tmp_path / "others", score=score)
-    section = drives_section(report_of(comparison, shown)[0])
+    shown = long_videos_of(tmp_path / "others", score=score)
+    section = long_videos_section(report_of(comparison, shown)[0])
     assert (
         "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm in the 10 s before they happened"
         in section
@@ -189,17 +189,17 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
 
 
 def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
-    page, _ = report_of(comparison, drives_of(tmp_path / "drives", fixed_on=()))
-    assert "it was not fixed on other drives" in drives_section(page)
+    page, _ = report_of(comparison, long_videos_of(tmp_path / "long_videos", fixed_on=()))
+    assert "it was not fixed on other videos" in long_videos_section(page)
     assert "fixed beforehand" not in page
 
 
-def test_drives_without_truth_are_shown_without_scores(comparison, tmp_path):
-    page, data = report_of(comparison, drives_of(tmp_path / "drives", scored=False))
-    section = drives_section(page)
+def test_long_videos_without_truth_are_shown_without_scores(comparison, tmp_path):
+    page, data = report_of(comparison, long_videos_of(tmp_path / "long_videos", scored=False))
+    section = long_videos_section(page)
     assert "Events found" in section and "not scored" in section
     assert "Recall" not in section and "simulated" not in section
-    assert data["drives"]["score"] is None
+    assert data["long_videos"]["score"] is None
 
 
 def test_nothing_found_and_nothing_true_is_no_error(comparison, tmp_path):
@@ -214,26 +214,26 @@ def test_nothing_found_and_nothing_true_is_no_error(comparison, tmp_path):
         median_error_s=None,
         class_right=wilson(0, 0),
     )
-    folder = drives_of(tmp_path / "drives", score=score, videos=1, events=0, timelines=())
-    section = drives_section(report_of(comparison, folder)[0])
+    folder = long_videos_of(tmp_path / "long_videos", score=score, videos=1, events=0, timelines=())
+    section = long_videos_section(report_of(comparison, folder)[0])
     assert "0 of 0 events found" in section
     assert "Speed" not in section and "Timelines" not in section
 
 
 def test_new_findings_make_the_report_anew(comparison, tmp_path):
-    folder = drives_of(tmp_path / "drives")
-    out = write_report(comparison, tmp_path / "report", ReportSettings(), drives=folder)
+    folder = long_videos_of(tmp_path / "long_videos")
+    out = write_report(comparison, tmp_path / "report", ReportSettings(), long_videos=folder)
     before = (out / "report.html").stat().st_mtime_ns
-    write_report(comparison, out, ReportSettings(), drives=folder)
+    write_report(comparison, out, ReportSettings(), long_videos=folder)
     assert (out / "report.html").stat().st_mtime_ns == before
-    drives_of(folder, threshold=0.721)
-    write_report(comparison, out, ReportSettings(), drives=folder, overwrite=True)
-    assert "0.721" in drives_section((out / "report.html").read_text())
+    long_videos_of(folder, threshold=0.721)
+    write_report(comparison, out, ReportSettings(), long_videos=folder, overwrite=True)
+    assert "0.721" in long_videos_section((out / "report.html").read_text())
 
 
-def test_a_folder_that_holds_no_drives_is_refused(comparison, tmp_path):
-    with pytest.raises(UserError, match="give a folder of drives"):
-        write_report(comparison, tmp_path / "report", ReportSettings(), drives=comparison)
+def test_a_folder_that_holds_no_long_videos_is_refused(comparison, tmp_path):
+    with pytest.raises(UserError, match="give a folder of long videos"):
+        write_report(comparison, tmp_path / "report", ReportSettings(), long_videos=comparison)
 
 
 def test_an_unreadable_video_is_said_to_be_one(comparison):

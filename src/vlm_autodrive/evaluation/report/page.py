@@ -42,7 +42,7 @@ class Page:
         flips: The clips that one model of a pair has right.
         errors: The errors worth watching.
         examples: Examples that nobody chose.
-        drives: The search of whole drives; None if none were searched.
+        long_videos: The search of long videos; None if none were searched.
         timelines: Pictures of some of them.
     """
 
@@ -57,7 +57,7 @@ class Page:
     flips: Sequence[ClipList]
     errors: Sequence[Example]
     examples: Sequence[ExampleGroup]
-    drives: LongVideoSearch | None
+    long_videos: LongVideoSearch | None
     timelines: Sequence[Path]
 
     @property

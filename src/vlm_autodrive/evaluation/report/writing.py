@@ -21,9 +21,9 @@ MARKDOWN_FILE = "report.md"
 
 
 class Report(Record):
-    """The content of ``report.json``: what stands at the page's head, the comparison, and the search of whole drives.
+    """The content of ``report.json``: what stands at the page's head, the comparison, and the search of long videos.
 
-    ``errors`` are the ids of the clips that the page shows as worth watching. ``drives`` is None if none were
+    ``errors`` are the ids of the clips that the page shows as worth watching. ``long_videos`` is None if none were
     searched; its timelines are pictures on the page, and not named in the file.
     """
 
@@ -42,7 +42,7 @@ class Report(Record):
     findings: tuple[Diagnostic, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]
-    drives: LongVideoSearch | None
+    long_videos: LongVideoSearch | None
 
 
 def write_report(
@@ -51,7 +51,7 @@ def write_report(
     settings: ReportSettings,
     reporter: Reporter = SILENT,
     *,
-    drives: Path | None = None,
+    long_videos: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write ``report.html``, which needs no other file and no network, ``report.json`` and ``report.md`` beside it.
@@ -61,14 +61,14 @@ def write_report(
         out: The folder to write.
         settings: Title, notes and examples.
         reporter: Hears of the progress.
-        drives: What a search of whole drives made, to be shown too.
+        long_videos: What a search of long videos made, to be shown too.
         overwrite: Replace another result at ``out``.
     """
     inputs = {"comparison": comparison}
     input_key(comparison, "comparison")
-    if drives is not None:
-        inputs["drives"] = drives
-        input_key(drives, "drives")
+    if long_videos is not None:
+        inputs["long_videos"] = long_videos
+        input_key(long_videos, "long videos")
     with making(out, "report", inputs, settings, overwrite=overwrite) as folder:
         if folder is None:
             return out
@@ -81,7 +81,7 @@ def write_report(
         errors, examples = make_examples(
             clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
         )
-        searched = None if drives is None else read_long_videos(drives)
+        searched = None if long_videos is None else read_long_videos(long_videos)
         page = Page(
             title=settings.title,
             verdict=verdict(figures, taxonomy),
@@ -94,8 +94,10 @@ def write_report(
             flips=flip_lists(figures, clips, predictions, taxonomy, comparison, settings.clips_listed),
             errors=errors,
             examples=examples,
-            drives=searched,
-            timelines=[] if drives is None or searched is None else [drives / name for name in searched.timelines],
+            long_videos=searched,
+            timelines=[]
+            if long_videos is None or searched is None
+            else [long_videos / name for name in searched.timelines],
         )
         report = Report(
             title=page.title,
@@ -104,10 +106,10 @@ def write_report(
             before=before,
             after=after,
             errors=tuple(example.clip_id for example in errors),
-            drives=searched,
+            long_videos=searched,
             **dict(figures),
         )
-        write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"drives": {"timelines"}}) + "\n")
+        write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"long_videos": {"timelines"}}) + "\n")
         write_text(folder / MARKDOWN_FILE, markdown(page.title, page.verdict, page.notes, figures, taxonomy))
         write_text(folder / HTML_FILE, render(page))
     return out
