@@ -3,9 +3,8 @@ from .judge.grading import estimate_judging, estimate_lines, judge
 from .predict.baselines import evaluate_baseline
 from .predict.running import evaluate
 from .report.formats import with_interval
-from .report.headline import verdict
-from .report.main_rows import main_rows, right_answers
-from .report.summary import summary
+from .report.headline import summary, verdict
+from .report.tables import main_rows, right_answers
 from .report.writing import MARKDOWN_FILE, read_report, write_report
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples

@@ -1,9 +1,10 @@
 """Settings of the evaluation stages."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from vlm_autodrive.engines import EndpointSettings, ServedModelSettings
-from vlm_autodrive.evaluation.predict.controls import Control
 from vlm_autodrive.models import PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import Settings
@@ -11,6 +12,15 @@ from vlm_autodrive.video import SamplingSettings
 
 BASELINES = ("majority", "camera_shake")
 """What is learnt without a model, by the name that its predictions bear."""
+
+
+Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]
+"""Names of controls. ``black`` paints every frame black. ``shuffled`` keeps the frames and their times but not
+which frame stands at which time. ``no_video`` asks in words alone. ``event_hidden`` paints black the frames
+around the event, ``elsewhere_hidden`` as many others in a row."""
+
+OF_EVERY_CLIP: tuple[Control, ...] = ("black", "shuffled", "no_video")
+"""Those that every clip can be given; the others need an event whose time is known."""
 
 
 class EvaluateSettings(Settings):

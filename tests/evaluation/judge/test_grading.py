@@ -15,8 +15,9 @@ from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, estimate_judging, judge, read_evaluation_samples
-from vlm_autodrive.evaluation.judge.judgements import judge_scores, read_judgements
 from vlm_autodrive.evaluation.judge.prompt import RUBRIC
+from vlm_autodrive.evaluation.judge.ratings import read_judgements
+from vlm_autodrive.evaluation.score.traces import judge_scores
 from vlm_autodrive.metrics.krippendorff import krippendorff_alpha
 from vlm_autodrive.records import Outcome
 

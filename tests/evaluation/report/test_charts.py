@@ -4,10 +4,8 @@ import re
 
 import pytest
 
-from vlm_autodrive.evaluation.report.charts.bars import BarGroup, bars_svg
-from vlm_autodrive.evaluation.report.charts.canvas import STYLES, WIDTH, marker, style_of
-from vlm_autodrive.evaluation.report.charts.confusion import confusion_svg
-from vlm_autodrive.evaluation.report.charts.curves import Axes, Line, Points, curves_svg, reliability_svg
+from vlm_autodrive.evaluation.report.charts import STYLES, WIDTH, BarGroup, bars_svg, confusion_svg, marker, style_of
+from vlm_autodrive.evaluation.report.curves import Axes, Line, Points, curves_svg, reliability_svg
 from vlm_autodrive.metrics import ReliabilityBin, undefined, wilson
 
 

@@ -9,8 +9,7 @@ from tests.evaluation.builders import make_clip, make_prediction, write_predicti
 from vlm_autodrive.artifacts import making
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
-from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors
-from vlm_autodrive.evaluation.report.film_strips import strip_times
+from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors, strip_times
 from vlm_autodrive.metrics import DetectionScore, LongVideoSearch, detection_scores, wilson
 from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.records import DEFAULT_TAXONOMY

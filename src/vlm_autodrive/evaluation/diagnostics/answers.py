@@ -4,10 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.predict.controls import OF_EVERY_CLIP
-from vlm_autodrive.evaluation.report.formats import plain
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP
 from vlm_autodrive.records import Outcome, Reasoning, Verdict
 
 _MUCH = 0.1  # of failed clips beyond which the figures are about the failures
@@ -91,9 +90,12 @@ def _failed(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], f
 def _failed_further(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Controls and further wordings that failed where the verdict itself did not: not asked, they prove nothing."""
     answered = [p for p in cases.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
-    asked = {f"the control {plain(control)}": [p.controls.get(control) for p in answered] for control in OF_EVERY_CLIP}
+    asked = {
+        f"the control {control.replace('_', ' ')}": [p.controls.get(control) for p in answered]
+        for control in OF_EVERY_CLIP
+    }
     for name in dict.fromkeys(name for p in answered for name in p.prompt_variants):
-        asked[f"the wording {plain(name)}"] = [p.prompt_variants.get(name) for p in answered]
+        asked[f"the wording {name.replace('_', ' ')}"] = [p.prompt_variants.get(name) for p in answered]
     told, reasons = [], []
     for what, said in asked.items():
         failed = [verdict for verdict in said if verdict is None or verdict.outcome is Outcome.ERROR]

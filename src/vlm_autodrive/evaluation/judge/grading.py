@@ -34,8 +34,8 @@ from vlm_autodrive.engines import (
     text_tokens,
 )
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.judge.human_ratings import read_human_ratings_of
 from vlm_autodrive.evaluation.judge.prompt import SYSTEM, VERSION, Graded, judge_prompt
+from vlm_autodrive.evaluation.judge.ratings import read_human_ratings_of
 from vlm_autodrive.evaluation.settings import JudgeSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl

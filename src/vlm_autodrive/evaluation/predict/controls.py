@@ -5,20 +5,12 @@ footage, so that nothing but the frames differs.
 """
 
 import hashlib
-from typing import Literal
 
 import numpy as np
 
+from vlm_autodrive.evaluation.settings import Control
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video import Frames
-
-Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]
-"""Names of controls. ``black`` paints every frame black. ``shuffled`` keeps the frames and their times but not
-which frame stands at which time. ``no_video`` asks in words alone. ``event_hidden`` paints black the frames
-around the event, ``elsewhere_hidden`` as many others in a row."""
-
-OF_EVERY_CLIP: tuple[Control, ...] = ("black", "shuffled", "no_video")
-"""Those that every clip can be given; the others need an event whose time is known."""
 
 
 def tampered(control: Control, clip: Clip, frames: Frames, radius_s: float, seed: int) -> Frames | None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.engines import Answer, Question, parse_class, reasoning_of
-from vlm_autodrive.evaluation.predict.controls import OF_EVERY_CLIP, Control, no_video, tampered
+from vlm_autodrive.evaluation.predict.controls import no_video, tampered
 from vlm_autodrive.evaluation.predict.isolation import Isolating
-from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
 from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
 from vlm_autodrive.video import FrameCache, Frames, VideoError

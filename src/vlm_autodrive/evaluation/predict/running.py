@@ -17,11 +17,10 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.predict.controls import Control
 from vlm_autodrive.evaluation.predict.isolation import Isolating
 from vlm_autodrive.evaluation.predict.leaks import write_leaks
 from vlm_autodrive.evaluation.predict.requests import Asking, Questions, questions_of
-from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.evaluation.settings import Control, EvaluateSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (

@@ -1,11 +1,12 @@
 """What a comparison comes to: the one sentence at the head of every report, and what the data says of itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
 from vlm_autodrive.evaluation.score.records import Comparison, PairScores
 from vlm_autodrive.evaluation.settings import BASELINES
-from vlm_autodrive.records import Clip, Taxonomy
+from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 
 _FEW_CLIPS = 30
 _LEVEL = 0.05
@@ -116,3 +117,21 @@ def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} among them, so the macro-F1 has nothing to go by there.")
     return [*notes, *figures.warnings]
+
+
+def summary(predictions: Sequence[Prediction]) -> str:
+    """How many clips there are, how their verdicts and traces ended, and what share cannot be read."""
+    parts = [
+        f"{len(predictions)} clip{'s' * (len(predictions) != 1)}",
+        "verdicts " + _outcomes([p.verdict.outcome for p in predictions]),
+    ]
+    traced = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
+    if traced:
+        parts.append("traces " + _outcomes(traced))
+    return "; ".join(parts) + "."
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter(outcomes)
+    told = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    return f"{told} ({counts[Outcome.UNPARSEABLE] / len(outcomes):.1%} unparseable)"

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 
-from vlm_autodrive.evaluation.report.control_rows import ControlRow, baseline_rows, control_rows, how_to_ask
 from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
 from vlm_autodrive.evaluation.report.headline import before_and_after, headline_pair, p_of
-from vlm_autodrive.evaluation.report.main_rows import main_rows, right_answers
+from vlm_autodrive.evaluation.report.tables import (
+    ControlRow,
+    baseline_rows,
+    control_rows,
+    how_to_ask,
+    main_rows,
+    right_answers,
+)
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.records import Taxonomy
 

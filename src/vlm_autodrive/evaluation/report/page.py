@@ -8,14 +8,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from vlm_autodrive.evaluation.report import formats
-from vlm_autodrive.evaluation.report.charts.bars import BarGroup, bars_svg
-from vlm_autodrive.evaluation.report.charts.canvas import style_of
-from vlm_autodrive.evaluation.report.charts.confusion import confusion_svg
+from vlm_autodrive.evaluation.report.charts import BarGroup, bars_svg, confusion_svg, style_of
 from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, flip_anchor
-from vlm_autodrive.evaluation.report.control_rows import baseline_rows, control_rows, how_to_ask
+from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
 from vlm_autodrive.evaluation.report.headline import headline_pair, p_of
-from vlm_autodrive.evaluation.report.probability_charts import calibration_charts, ranking_charts
+from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, how_to_ask
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
 from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined

@@ -3,11 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.predict.controls import OF_EVERY_CLIP, Control
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import CompareSettings
+from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, CompareSettings, Control
 from vlm_autodrive.metrics import (
     Estimate,
     classification,

@@ -13,7 +13,7 @@ from vlm_autodrive.artifacts import (
     read_taxonomy,
 )
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.judge.judgements import Judgements, read_judgements
+from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.score.references import read_references
 from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl

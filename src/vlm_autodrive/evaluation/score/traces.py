@@ -1,11 +1,11 @@
 """What the reasoning traces are worth: whether they cite the right moments, and read like the references."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from vlm_autodrive.evaluation.judge.judgements import judge_scores
-from vlm_autodrive.evaluation.score.records import TraceScores
+from vlm_autodrive.evaluation.score.records import JudgeScores, TraceScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
@@ -14,6 +14,8 @@ from vlm_autodrive.metrics import (
     Ratio,
     cluster_bootstrap,
     cluster_sums,
+    krippendorff_alpha_estimate,
+    mean,
     renumbered,
     rouge_l,
     share,
@@ -55,6 +57,29 @@ def trace_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         rouge_l=mean_of(referred, lambda clip, reasoning: rouge_l(reasoning.trace, cases.references[clip.clip_id])),
         references=len(referred),
         judge=judge_scores(cases, model, settings),
+    )
+
+
+def judge_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> JudgeScores | None:
+    """The grades of a model's traces on the labelled clips; None if no judge was asked."""
+    found = cases.judgements.get(model)
+    if found is None:
+        return None
+    judged = [
+        (clip.clip_id, n) for clip, n in zip(cases.clips, cases.clusters, strict=True) if clip.clip_id in found.grades
+    ]
+    grades = [found.grades[clip_id] for clip_id, _ in judged]
+    both = [(clip_id, n) for clip_id, n in judged if clip_id in found.people]
+    units = [(float(found.grades[clip_id]), found.people[clip_id]) for clip_id, _ in both]
+    counts = Counter(grades)
+    resamples, seed = settings.resamples, settings.seed
+    return JudgeScores(
+        judge=found.judge,
+        judged=len(judged),
+        mean=mean(np.array(grades, dtype=np.float64), [n for _, n in judged], resamples, seed),
+        grades={str(grade): counts[grade] for grade in range(1, 6)},
+        people=len(both),
+        agreement=krippendorff_alpha_estimate(units, [n for _, n in both], resamples, seed) if found.people else None,
     )
 
 

@@ -1,20 +1,61 @@
-"""A table of people's grades: columns ``clip_id``, ``grade`` and, where several people graded, ``person``."""
+"""The grades that a judge and people gave to reasoning traces."""
 
 import csv
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from vlm_autodrive.artifacts import input_key, read_human_ratings, read_judgement_records, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import HumanRating
 
 _COLUMNS = ("clip_id", "grade", "person")
 
 
+@dataclass(frozen=True)
+class Judgements:
+    """What a judge, and perhaps people, think of one model's traces.
+
+    Attributes:
+        judge: The model that judges.
+        grades: Its grade of each trace, 1 to 5, by clip id; a trace that it gave no readable grade is missing.
+        people: People's mean grade, by clip id; empty if none graded.
+    """
+
+    judge: str
+    grades: Mapping[str, int]
+    people: Mapping[str, float]
+
+
+def read_judgements(folder: Path, predictions: Path) -> Judgements:
+    """Read what `judge` made of these predictions.
+
+    Raises:
+        UserError: If ``folder`` does not hold it, or the grades are of other traces.
+    """
+    input_key(folder, "judgements")
+    if read_provenance(folder).inputs["predictions"].key != input_key(predictions):
+        raise UserError(
+            f"{folder} grades other traces than those of {predictions}, which are newer or another model's; judge "
+            "these. Answers that were paid for are kept."
+        )
+    records = read_judgement_records(folder)
+    by_clip: dict[str, list[int]] = defaultdict(list)
+    for one in read_human_ratings(folder):
+        by_clip[one.clip_id].append(one.grade)
+    return Judgements(
+        judge=records[0].judge,
+        grades={record.clip_id: record.grade for record in records if record.grade is not None},
+        people={clip_id: sum(grades) / len(grades) for clip_id, grades in by_clip.items()},
+    )
+
+
 def read_human_ratings_of(path: Path, clip_ids: Collection[str]) -> list[HumanRating]:
-    """Read the table.
+    """Read a table of human ratings.
 
     Args:
-        path: A CSV file.
+        path: A CSV file with the columns ``clip_id``, ``grade`` and, where several people rated, ``person``.
         clip_ids: The clips that there are.
 
     Raises:
