@@ -13,8 +13,8 @@ from vlm_autodrive.supervision.checks.contact import (
     contact_as_the_label,
     denies_contact,
 )
-from vlm_autodrive.supervision.checks.format import in_format
 from vlm_autodrive.supervision.checks.leaks import tells_the_student
+from vlm_autodrive.supervision.checks.prose import in_format
 from vlm_autodrive.supervision.facts import facts_of, stated_times
 
 CLIP = random_clip(4, "collision").model_copy(update={"event_time_s": 3.27, "alert_time_s": 2.41, "start_s": 10.0})

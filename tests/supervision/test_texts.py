@@ -8,7 +8,7 @@ from worlds import plain_clip, random_clip, real_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
-from vlm_autodrive.supervision.checks.format import parse_target
+from vlm_autodrive.supervision.checks.prose import parse_target
 from vlm_autodrive.supervision.rules.wording import closing, distance
 
 CLASSES = ("collision", "near_collision", "normal")

@@ -8,8 +8,7 @@ from worlds import random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.diversity import skeleton_of
-from vlm_autodrive.supervision.checks.options import place_among_options, yes_or_no
-from vlm_autodrive.supervision.checks.whole_set import SetStatistics
+from vlm_autodrive.supervision.checks.whole_set import SetStatistics, place_among_options, yes_or_no
 from vlm_autodrive.supervision.settings import LimitSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 

@@ -7,15 +7,11 @@ where it has nothing to judge. What can be told of the whole set alone is in :mo
 from collections.abc import Callable, Sequence
 
 from vlm_autodrive.records import Check, Outcome, SFTSample
-from vlm_autodrive.supervision.checks.answers import answers_as_the_label
-from vlm_autodrive.supervision.checks.contact import contact_as_the_label
-from vlm_autodrive.supervision.checks.format import in_format
-from vlm_autodrive.supervision.checks.labels import label_as_the_motion, verdict_as_the_label
-from vlm_autodrive.supervision.checks.leaks import tells_the_student
+from vlm_autodrive.supervision.checks.contact import contact_as_the_label, names_no_outcome
+from vlm_autodrive.supervision.checks.labels import answers_as_the_label, label_as_the_motion, verdict_as_the_label
+from vlm_autodrive.supervision.checks.leaks import presupposes_nothing, tells_the_student
 from vlm_autodrive.supervision.checks.metadata import agrees_with_metadata
-from vlm_autodrive.supervision.checks.outcome import names_no_outcome
-from vlm_autodrive.supervision.checks.presupposing import presupposes_nothing
-from vlm_autodrive.supervision.checks.prose import in_bounds, without_loops
+from vlm_autodrive.supervision.checks.prose import in_bounds, in_format, without_loops
 from vlm_autodrive.supervision.checks.times import events_at_their_time, times_in_the_clip
 from vlm_autodrive.supervision.facts import Facts
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.checks.texts import PROSE, is_denied, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, is_denied, taught_prose
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, Facts
 from vlm_autodrive.supervision.rules.vqa.events import ACTORS
 from vlm_autodrive.supervision.samples import RULES

@@ -1,11 +1,104 @@
-"""Texts of a sane length that do not go round in circles, as a model's can."""
+"""What the checks read of a sample, and the form of its target: format, length, and no loops."""
 
 import re
 from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
 
+from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import SFTSample, SupervisionType
-from vlm_autodrive.supervision.checks.texts import is_by_model, sentences, taught_prose
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.samples import RULES
+
+_SHAPE = re.compile(
+    r"<think>\n(?P<thoughts>.+)\n</think>\n\n<answer>\n(?P<code>[^\n]+)\n(?:t=(?P<time>\d+\.\d)\n)?</answer>", re.DOTALL
+)
+_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+_CITED = re.compile(r"\[t=(\d+(?:\.\d+)?)\]")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A reasoning target, taken apart."""
+
+    thoughts: str
+    code: str
+    event_time_s: float | None
+    cited_times_s: tuple[float, ...]
+
+
+@lru_cache(maxsize=8)  # several checks read the same item, one after the other
+def parse_target(target: str) -> Parsed | None:
+    """Take a reasoning target apart; None if it is not exactly in the format."""
+    match = _SHAPE.fullmatch(target)
+    if match is None or any(target.count(tag) != 1 for tag in _TAGS):
+        return None
+    thoughts, time = match.group("thoughts"), match.group("time")
+    return Parsed(
+        thoughts=thoughts,
+        code=match.group("code"),
+        event_time_s=None if time is None else float(time),
+        cited_times_s=tuple(float(t) for t in _CITED.findall(thoughts)),
+    )
+
+
+def in_format(item: SFTSample, facts: Facts) -> str | None:
+    """Whether a reasoning is written exactly as the student is asked to write."""
+    if item.type != "reasoning":
+        return None
+    parsed = parse_target(item.target)
+    if parsed is None:
+        return "not one think block followed by one answer block"
+    if parsed.code not in facts.taxonomy.codes:
+        return f"the line for the code says {parsed.code!r}"
+    if item.target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
+        return "written otherwise than the prompt asks"
+    return ""
+
+
+PROSE = ("caption", "description", "reasoning")
+"""The kinds whose target is a text of sentences."""
+
+FROM_DATA_SET = "imported_"
+"""How the topics of questions begin that a data set brought along."""
+
+_SENTENCE_END = re.compile(r"[.;!?](?:\s+|$)|\n+")
+_CLAUSE_END = re.compile(r"[.;:!?](?:\s|$)|\n|,? but |,? however\b|,? although |,? then ")
+_DENYING = re.compile(
+    r"\b(?:no|not|never|without|neither|nor|cannot|free (?:of|from)|absence of|lack of|rather than|instead of|dry of)\b"
+    r"|n't\b"
+)
+_DENIED_AFTER = re.compile(
+    r"\W+(?:is|are|was|were|has|have|does|do)?(?:\s+not\b|n't\b|\s*(?:absent|nowhere|no longer)\b)"
+)
+_FARTHEST_WORDS = 5
+_FARTHEST = 60
+
+
+def taught_prose(item: SFTSample) -> str:
+    """The target in small letters, as all patterns here are, which is faster; of a reasoning the thoughts alone."""
+    parsed = parse_target(item.target) if item.type == "reasoning" else None
+    return (parsed.thoughts if parsed else item.target).casefold()
+
+
+def is_by_model(item: SFTSample) -> bool:
+    """Whether a model wrote the text, neither rules nor the people who made a data set."""
+    return item.teacher != RULES and "data set" not in item.teacher_inputs and not item.topic.startswith(FROM_DATA_SET)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences, lines and parts between semicolons of a text."""
+    return [part for part in _SENTENCE_END.split(text) if part.strip()]
+
+
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether what stands from ``start`` to ``end`` is said not to be: ``no rain``, ``without any sign of snow``."""
+    before = _CLAUSE_END.split(text[max(0, start - _FARTHEST) : start])[-1]
+    denying = list(_DENYING.finditer(before))
+    if denying and len(before[denying[-1].end() :].split()) <= _FARTHEST_WORDS:
+        return True
+    return bool(_DENIED_AFTER.match(text, end))
+
 
 _BOUNDS: dict[SupervisionType, tuple[int, int]] = {
     "verdict": (1, 20),

@@ -4,7 +4,7 @@ import re
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import BARELY, CONTACT, NEAR, claims_contact, claims_near_miss
-from vlm_autodrive.supervision.checks.texts import PROSE, sentences, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, sentences, taught_prose
 from vlm_autodrive.supervision.facts import Facts
 
 _SAME_S = 0.051
