@@ -78,8 +78,8 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
 
 
 def _wait(name: str, records: Sequence[StepRecord]) -> Wait:
-    waited_s = sum(record.waited_s for record in records)
-    whole_s = waited_s + sum(record.seconds for record in records)
+    waited_s = sum(record.data_wait_s for record in records)
+    whole_s = waited_s + sum(record.step_s for record in records)
     return Wait(name, len(records), whole_s / len(records), waited_s / whole_s)
 
 

@@ -43,10 +43,10 @@ from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.attention import choose_attention, use_flex
 from vlm_autodrive.training.batching import TrainBatch
 from vlm_autodrive.training.loop import make_gradients
-from vlm_autodrive.training.optimizers import build_optimizers, take_step
-from vlm_autodrive.training.parts import prepare_model
+from vlm_autodrive.training.modules import prepare_model
+from vlm_autodrive.training.optimizers import build_optimizers, optimizer_step
 
-SETTINGS = TrainSettings(learning_rate=1e-6, schedule="constant", gradient_checkpointing=True)
+SETTINGS = TrainSettings(learning_rate=1e-6, lr_scheduler_type="constant", gradient_checkpointing=True)
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0}
 """Dense bfloat16 operations a second that the makers name, in 10^12, by a part of the GPU's name."""
 WAYS = ("separate", "packed", "shared")
@@ -118,7 +118,7 @@ def build(shape: str, device: torch.device) -> LoadedModel:
     return LoadedModel(model.to(device), tiny_processor(TOKENIZER, "qwen2_5_vl", PATCH), family, card, device)
 
 
-def measure(loaded: LoadedModel, video_tokens: int, items: int, row_tokens: int, rounds: int) -> list[Cell]:
+def measure(loaded: LoadedModel, video_tokens: int, items: int, pack_to_tokens: int, rounds: int) -> list[Cell]:
     """Steps of all three ways in turns; the first of each is not counted."""
     encoder = Encoder(loaded)
     example = make_example(encoder, video_tokens, items)
@@ -129,7 +129,7 @@ def measure(loaded: LoadedModel, video_tokens: int, items: int, row_tokens: int,
     attention = choose_attention("auto", loaded.device)
     laid = {
         "separate": separate_batches(encoder, example),
-        "packed": packed_batches(encoder, example, attention, row_tokens),
+        "packed": packed_batches(encoder, example, attention, pack_to_tokens),
         "shared": shared_batches(encoder, example, attention),
     }
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -170,7 +170,7 @@ def _timed(
         torch.cuda.synchronize()
     begun = time.perf_counter()
     make_gradients(model, batches, device, SETTINGS)
-    take_step(optimizers, 0, 1, SETTINGS)
+    optimizer_step(optimizers, 0, 1, SETTINGS)
     if on_gpu:
         torch.cuda.synchronize()
     return time.perf_counter() - begun, torch.cuda.max_memory_allocated() / 1e9 if on_gpu else None
@@ -228,7 +228,7 @@ def main() -> None:
         "--video-tokens", type=int, nargs="*", choices=list(GRIDS), default=[4096, 8192] if on_gpu else [128]
     )
     parser.add_argument("--items", type=int, nargs="*", default=[8])
-    parser.add_argument("--row-tokens", type=int, default=32768, help="The longest packed row.")
+    parser.add_argument("--pack-to-tokens", type=int, default=32768, help="The longest packed row.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peak-tflops", type=float, help="Of the GPU, dense bfloat16; for one that is not listed.")
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
@@ -240,7 +240,7 @@ def main() -> None:
         loaded = build(shape, device)
         for video_tokens in arguments.video_tokens:
             for items in arguments.items:
-                cells += measure(loaded, video_tokens, items, arguments.row_tokens, arguments.rounds)
+                cells += measure(loaded, video_tokens, items, arguments.pack_to_tokens, arguments.rounds)
                 print("\n".join(table(cells, peak)[-3:]), flush=True)
         del loaded
         gc.collect()

@@ -58,10 +58,10 @@ def shared_batches(encoder: Encoder, example: Example, attention: Attention) -> 
     return [_batch(encoder, example, [share_prefix(example.prefix, example.items)], 1, attention)]
 
 
-def packed_batches(encoder: Encoder, example: Example, attention: Attention, row_tokens: int) -> list[TrainBatch]:
+def packed_batches(encoder: Encoder, example: Example, attention: Attention, pack_to_tokens: int) -> list[TrainBatch]:
     """Items each behind a prefix of its own, as many in a row as it may have tokens."""
     alone = [share_prefix(example.prefix, [item]) for item in example.items]
-    rows = fill_rows(alone, row_tokens, lambda row: len(row.input_ids))
+    rows = fill_rows(alone, pack_to_tokens, lambda row: len(row.input_ids))
     return [_batch(encoder, example, [join_rows(row)], len(row), attention) for row in rows]
 
 

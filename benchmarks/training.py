@@ -40,10 +40,10 @@ from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.loop import make_gradients
-from vlm_autodrive.training.optimizers import build_optimizers, take_step
-from vlm_autodrive.training.parts import prepare_model
+from vlm_autodrive.training.modules import prepare_model
+from vlm_autodrive.training.optimizers import build_optimizers, optimizer_step
 
-SETTINGS = TrainSettings(precision="fp32", schedule="constant", learning_rate=1e-4, warmup_fraction=0.0)
+SETTINGS = TrainSettings(precision="fp32", lr_scheduler_type="constant", learning_rate=1e-4, warmup_steps=0.0)
 ROW_TOKENS = 8192  # the Trainer's rows of one forward pass have no more tokens together; the rest accumulates
 CPU = torch.device("cpu")
 
@@ -96,7 +96,7 @@ class OurStep:
     def __call__(self) -> float:
         """Change the weights by the clip's gradients; the loss before."""
         made = make_gradients(self._model, self.batches, CPU, SETTINGS)
-        take_step(self._optimizers, 0, 1, SETTINGS)
+        optimizer_step(self._optimizers, 0, 1, SETTINGS)
         return made.loss_sum / made.weight
 
 

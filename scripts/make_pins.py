@@ -408,7 +408,7 @@ def _grade(asked: Asked) -> Response:
 def losses(work: Path) -> dict[str, Any]:
     """The loss of 20 steps of tiny-base, and of the two steps of one epoch of each tiny family and way to train."""
     data = _taught(work)
-    packed = {"optimizer": "muon", "row_tokens": 300, "balance": "class", "loss_weights": {"reasoning": 2.0}}
+    packed = {"optimizer": "muon", "pack_to_tokens": 300, "balance": "class", "loss_weights": {"reasoning": 2.0}}
     runs: dict[str, dict[str, Any]] = {
         "tiny-base": {"model": "tiny-base", "epochs": 10},
         **{name: {"model": str(saved_tiny_model(name)), "seed": 1} for name in MODELS},
@@ -420,7 +420,7 @@ def losses(work: Path) -> dict[str, Any]:
         settings = TrainSettings(batch_size=3, learning_rate=1e-4, precision="fp32", **changes)
         out = train(data, work / f"run{number}", settings, frame_cache=work / "frames")
         lines = [json.loads(line) for line in (out / LOG_FILE).read_text(encoding="utf-8").splitlines()]
-        logged[name] = [{k: line[k] for k in ("step", "loss", "learning_rate", "items", "tokens")} for line in lines]
+        logged[name] = [{k: line[k] for k in ("step", "loss", "learning_rate", "samples", "tokens")} for line in lines]
     return logged
 
 

@@ -71,7 +71,7 @@ def test_waits_are_those_of_the_log(load, model, tmp_path):
 def test_gpu_benchmark_at_the_tiny_shape(load):
     gpu = load("gpu_training")
     loaded = gpu.build("tiny", torch.device("cpu"))
-    cells = gpu.measure(loaded, 128, 2, row_tokens=4096, rounds=1)
+    cells = gpu.measure(loaded, 128, 2, pack_to_tokens=4096, rounds=1)
     assert [cell.way for cell in cells] == ["separate", "packed", "shared"]
     separate, packed, shared = cells
     assert separate.tflops == packed.tflops > shared.tflops > separate.tflops / 2

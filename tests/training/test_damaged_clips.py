@@ -47,7 +47,7 @@ def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_p
     reporter = SilentReporter()
     reporter.say = said.append
     out = train(supervision, tmp_path / "out", settings(batch_size=3), reporter)
-    assert [record["left_out"] for record in log(out)] == [["train1-w0"]] * 2
+    assert [record["damaged_clips"] for record in log(out)] == [["train1-w0"]] * 2
     [line] = [line for line in said if "cannot be decoded: train1-w0: damaged" in line]
     assert line.startswith("left out at step 0")
     assert any("1 clips could not be decoded" in line for line in said)
@@ -56,7 +56,7 @@ def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_p
 
 def test_a_step_with_no_other_clip_changes_nothing(supervision, tmp_path):
     records = log(train(supervision, tmp_path / "out", settings(batch_size=1)))
-    empty = [record for record in records if "left_out" in record]
+    empty = [record for record in records if "damaged_clips" in record]
     assert len(empty) == 2 and len(records) == 6
     assert all((record["loss"], record["grad_norm"], record["tokens"]) == (0, 0, 0) for record in empty)
     assert all(math.isfinite(record["loss"]) and record["loss"] > 0 for record in records if record not in empty)
@@ -67,7 +67,7 @@ def test_a_step_with_no_other_clip_changes_nothing(supervision, tmp_path):
 def test_processes_pass_over_it_alike(supervision, tmp_path, shard):
     one = log(train(supervision, tmp_path / "one", settings()))
     two = log(train(supervision, tmp_path / "two", settings(processes=2, shard=shard)))
-    assert [record.get("left_out") for record in two] == [record.get("left_out") for record in one]
+    assert [record.get("damaged_clips") for record in two] == [record.get("damaged_clips") for record in one]
     assert [record["loss"] for record in two] == pytest.approx([record["loss"] for record in one], rel=1e-4)
 
 

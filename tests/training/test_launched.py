@@ -20,7 +20,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.runs import load_recipe, run_recipe
 from vlm_autodrive.training import TrainSettings, train
-from vlm_autodrive.training.parts import prepare_model
+from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.processes import ALONE, helpers
 from vlm_autodrive.training.sharding import is_sharded, shard_model
 

@@ -59,16 +59,16 @@ def test_pieces_go_into_the_first_row_with_room_and_long_ones_alone():
 
 
 @pytest.mark.parametrize("model_type", ["qwen3_vl", "internvl"])
-@pytest.mark.parametrize("row_tokens", [64, 500, 100_000])
-def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(supervision, model_type, row_tokens):
+@pytest.mark.parametrize("pack_to_tokens", [64, 500, 100_000])
+def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(supervision, model_type, pack_to_tokens):
     padded, visits = batches_of(model_type, supervision, Layout())
-    packed, again = batches_of(model_type, supervision, Layout(), row_tokens=row_tokens)
+    packed, again = batches_of(model_type, supervision, Layout(), pack_to_tokens=pack_to_tokens)
     assert visits == again and len(visits) == 4
     longest = max(int((row >= 0).sum()) for row in padded[0].shared.segments)
     for batch in packed:
         assert batch.shared.input_ids.shape[0] == 1
-        assert batch.tokens <= max(row_tokens, longest)
-    assert len(packed) == {64: 4, 100_000: 1}.get(row_tokens, len(packed))
+        assert batch.tokens <= max(pack_to_tokens, longest)
+    assert len(packed) == {64: 4, 100_000: 1}.get(pack_to_tokens, len(packed))
     assert sum(batch.tokens for batch in packed) == padded[0].tokens
     assert sum(batch.weight for batch in packed) == pytest.approx(padded[0].weight)
 
@@ -78,7 +78,7 @@ def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(super
         )
 
     assert learned(packed) == learned(padded)
-    if row_tokens == 100_000:
+    if pack_to_tokens == 100_000:
         for name, value in padded[0].vision.items():
             assert torch.equal(packed[0].vision[name], value)
 
@@ -87,7 +87,7 @@ def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(super
 def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type):
     listening = Listening()
     padded = train(supervision, tmp_path / "a", settings(model_type, epochs=2), listening)
-    packed = train(supervision, tmp_path / "b", settings(model_type, epochs=2, row_tokens=700))
+    packed = train(supervision, tmp_path / "b", settings(model_type, epochs=2, pack_to_tokens=700))
     assert losses(padded) == pytest.approx(losses(packed), rel=1e-4)
     told = [line for line in listening.said if "in a row of its own" in line]
     assert len(told) == (1 if model_type == HYBRID else 0)
@@ -99,7 +99,7 @@ def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type
 
 
 def test_without_sharing_each_item_has_a_row_and_a_pass_keeps_to_its_tokens(supervision):
-    batches, visits = batches_of(HYBRID, supervision, Layout(share=False, attention="stock"), row_tokens=600)
+    batches, visits = batches_of(HYBRID, supervision, Layout(share=False, attention="stock"), pack_to_tokens=600)
     items = sum(len(visit.items) for visit in visits)
     assert sum(batch.shared.input_ids.shape[0] for batch in batches) == items
     assert all(batch.shared.input_ids.numel() <= 600 or len(batch.shared.input_ids) == 1 for batch in batches)
@@ -126,4 +126,4 @@ def test_flex_attention_is_refused_on_a_cpu_before_the_first_step(supervision, t
 
 def test_two_ways_of_laying_are_one_too_many():
     with pytest.raises(ValueError, match="set only one"):
-        TrainSettings(row_tokens=4096, micro_batch_size=2)
+        TrainSettings(pack_to_tokens=4096, micro_batch_size=2)

@@ -40,8 +40,8 @@ def settings(**changes) -> TrainSettings:
         "batch_size": 2,
         "learning_rate": 1e-3,
         "precision": "fp32",
-        "schedule": "constant",
-        "warmup_fraction": 0.0,
+        "lr_scheduler_type": "constant",
+        "warmup_steps": 0.0,
     }
     return TrainSettings(**{**values, **changes})
 
@@ -69,22 +69,22 @@ def test_every_step_is_a_line_and_goes_to_the_tracker_and_beside_the_bar(supervi
     out = train(supervision, tmp_path / "out", settings(report_to=["tensorboard"]), reporter)
     lines = [json.loads(line) for line in (out / "log.jsonl").open()]
     assert [line["step"] for line in lines] == [0, 1]
-    assert [line["items"] for line in lines] == [6, 6]
+    assert [line["samples"] for line in lines] == [6, 6]
     assert {line["learning_rate"] for line in lines} == {1e-3}
-    assert all(line["tokens"] > 100 and line["waited_s"] >= 0 for line in lines)
+    assert all(line["tokens"] > 100 and line["data_wait_s"] >= 0 for line in lines)
     tracked = scalars(out / "trackers" / "out")
     for line in lines:
         assert tracked["loss", line["step"]] == pytest.approx(line["loss"], rel=1e-6)
-        assert tracked["items", line["step"]] == 6
-    assert reporter.shown[0].startswith(f"loss {lines[0]['loss']:.3f}, rate 1.0e-03, ")
+        assert tracked["samples", line["step"]] == 6
+    assert reporter.shown[0].startswith(f"loss {lines[0]['loss']:.3f}, lr 1.0e-03, ")
 
 
 def test_the_line_beside_the_bar_counts_over_all_steps():
     throughput = Throughput()
-    values = {"loss": 1.0, "learning_rate": 2e-5, "grad_norm": 1.0, "items": 10, "tokens": 3000}
-    throughput.status(StepRecord(step=0, seconds=1.0, waited_s=1.0, **values))
-    told = throughput.status(StepRecord(step=1, seconds=2.0, waited_s=0.0, validation_macro_f1=0.5, **values))
-    assert told == "loss 1.000, rate 2.0e-05, 5.0 items/s, 1,500 tokens/s, data wait 25 %, validation macro-F1 0.500"
+    values = {"loss": 1.0, "learning_rate": 2e-5, "grad_norm": 1.0, "samples": 10, "tokens": 3000}
+    throughput.status(StepRecord(step=0, step_s=1.0, data_wait_s=1.0, **values))
+    told = throughput.status(StepRecord(step=1, step_s=2.0, data_wait_s=0.0, validation_macro_f1=0.5, **values))
+    assert told == "loss 1.000, lr 2.0e-05, 5.0 samples/s, 1,500 tokens/s, data wait 25 %, validation macro-F1 0.500"
 
 
 def test_trackers_that_do_not_exist_or_are_missing_are_refused_before_anything_is_read(supervision, tmp_path):

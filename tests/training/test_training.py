@@ -52,7 +52,7 @@ def losses(checkpoint: Path) -> list[float]:
     ("model_type", "changes"),
     [
         ("qwen3_vl", {"optimizer": "adamw"}),
-        ("qwen3_vl", {"optimizer": "muon", "row_tokens": 300}),
+        ("qwen3_vl", {"optimizer": "muon", "pack_to_tokens": 300}),
         ("qwen2_5_vl", {}),
         ("internvl", {}),
         ("qwen3_5", {}),
@@ -203,8 +203,8 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
     [batch] = build_batches(encoder, cache, [visit], settings(), Layout())
-    assert batch.tokens == planned.clips[0].row_tokens
-    longest = max(clip.row_tokens for clip in planned.clips)
+    assert batch.tokens == planned.clips[0].sequence_tokens
+    longest = max(clip.sequence_tokens for clip in planned.clips)
     refused = plan(supervision, settings(max_length=longest - 1))
     assert not refused.fits and f"train.max_length={longest}" in refused.refusal()
     with pytest.raises(UserError, match="max_length"):

@@ -85,7 +85,7 @@ def test_the_figure_is_that_of_evaluating_the_same_weights(tmp_path, model_type)
 
 
 def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision, tmp_path):
-    out = train(supervision, tmp_path / "best", settings(keep="best", parts={"vision": 1e-4}))
+    out = train(supervision, tmp_path / "best", settings(load_best_model_at_end=True, modules={"vision": 1e-4}))
     history = scores(out)
     assert len(history) == 5 and None not in history
     card = read_card(str(out))
@@ -93,7 +93,7 @@ def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision,
     clips = [clip for clip in read_clips(supervision) if clip.split == "validation" and clip.event_class]
     cache = FrameCache(tmp_path / ".frames", card.sampling)
     assert engine_score(load_model(str(out)), clips, cache) == pytest.approx(max(history))
-    last = train(supervision, tmp_path / "last", settings(eval_steps=3, parts={"vision": 1e-4}))
+    last = train(supervision, tmp_path / "last", settings(eval_steps=3, modules={"vision": 1e-4}))
     assert [score is None for score in scores(last)] == [True, True, False, True, False]
     assert (read_card(str(last)).steps, read_card(str(last)).validation_macro_f1) == (5, None)
     one, other = (load_file(folder / "model.safetensors") for folder in (out, last))
@@ -101,14 +101,14 @@ def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision,
 
 
 def test_training_stops_when_validations_get_no_better(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=30, patience=2, learning_rate=1e-9))
+    out = train(supervision, tmp_path / "out", settings(epochs=30, early_stopping_patience=2, learning_rate=1e-9))
     assert len(scores(out)) == 3  # at that rate nothing changes, so the first is the best
     assert read_card(str(out)).steps == 3
 
 
 @pytest.mark.slow
 def test_killed_between_validations_the_best_weights_are_the_same(supervision, tmp_path):
-    wanted = settings(keep="best", epochs=6, patience=5)
+    wanted = settings(load_best_model_at_end=True, epochs=6, early_stopping_patience=5)
     frames = tmp_path / "frames"
     whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
     for steps in (3, 2):
@@ -124,7 +124,9 @@ def test_killed_between_validations_the_best_weights_are_the_same(supervision, t
 def test_processes_validate_together(supervision, tmp_path):
     alone = train(supervision, tmp_path / "alone", settings(epochs=2))
     for shard in ("none", "full"):
-        both = train(supervision, tmp_path / shard, settings(epochs=2, processes=2, shard=shard, keep="best"))
+        both = train(
+            supervision, tmp_path / shard, settings(epochs=2, processes=2, shard=shard, load_best_model_at_end=True)
+        )
         assert scores(both) == pytest.approx(scores(alone))
 
 
@@ -132,6 +134,6 @@ def test_without_validation_clips_it_is_refused_and_without_validations_nothing_
     plain = make_supervision(tmp_path / "plain", count=2)
     with pytest.raises(UserError, match=r"validation split has no clip .* clips.split"):
         train(plain, tmp_path / "out", settings(), SilentReporter())
-    for wrong in ({"keep": "best"}, {"patience": 3}):
+    for wrong in ({"load_best_model_at_end": True}, {"early_stopping_patience": 3}):
         with pytest.raises(ValueError, match="set eval_steps"):
             settings(eval_steps=None, **wrong)

@@ -111,5 +111,5 @@ def test_items_are_drawn_by_the_weights_of_their_kinds(tmp_path):
     assert ones["description"] == 0 and 2.0 < ones["caption"] / ones["vqa"] < 4.5  # 6 to 1 + 1
     assert all(kinds == [] for kinds in drawn(0, caption=2))
     assert all(kinds == [] for kinds in drawn(2, caption=0, description=0, vqa=0))
-    with pytest.raises(ValueError, match="taken at every visit"):
+    with pytest.raises(ValueError, match="part of every example"):
         TrainSettings(sampling_weights={"verdict": 2.0})

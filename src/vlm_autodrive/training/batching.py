@@ -107,13 +107,13 @@ def build_batches(
     How they are laid changes nothing but time and memory: it is the visits that say what is learned.
     """
     laid = [each for visit in visits for each in _lay(encoder, cache, visit, settings, layout)]
-    if settings.row_tokens is None:
+    if settings.pack_to_tokens is None:
         size = settings.micro_batch_size or settings.batch_size
         passes = [[[each] for each in laid[i : i + size]] for i in range(0, len(laid), size)]
     elif layout.share:
-        passes = [[row] for row in fill_rows(laid, settings.row_tokens, _row_length)]
+        passes = [[row] for row in fill_rows(laid, settings.pack_to_tokens, _row_length)]
     else:  # no row can take a second item, so a pass takes rows side by side, each as long as the longest
-        passes = [[[each] for each in rows] for rows in _side_by_side(laid, settings.row_tokens)]
+        passes = [[[each] for each in rows] for rows in _side_by_side(laid, settings.pack_to_tokens)]
     return [_batch(encoder, rows, layout) for rows in passes]
 
 

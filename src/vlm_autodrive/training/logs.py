@@ -20,45 +20,45 @@ class StepRecord(Record):
 
     Attributes:
         step: Which step, from 0.
-        loss: Of the step's items, by the weight of their tokens.
-        learning_rate: Of the step, for the parts that have no rate of their own.
+        loss: Mean over the step's supervised tokens, weighted by their loss weights.
+        learning_rate: Of the step, for the modules that have no learning rate of their own.
         grad_norm: Before it was clipped.
-        items: Items learned from.
-        tokens: Tokens read.
-        seconds: Time of the step, without waiting.
-        waited_s: Time that the step waited for its frames and tokens.
-        validation_macro_f1: Of the direct verdict on the validation split behind the step; None if not asked.
-        left_out: Ids of clips that were to be visited but turned out to be damaged; None if there was none.
+        samples: SFT samples in the step.
+        tokens: Tokens in the step's sequences, without padding.
+        step_s: Time of the step, without the wait for data.
+        data_wait_s: Time that the step waited for its frames and tokens.
+        validation_macro_f1: Of the direct verdict on the validation split after the step; None without evaluation.
+        damaged_clips: Ids of the step's clips that were left out since they cannot be decoded; None if there was none.
     """
 
     step: int
     loss: float
     learning_rate: float
     grad_norm: float
-    items: int
+    samples: int
     tokens: int
-    seconds: float
-    waited_s: float
+    step_s: float
+    data_wait_s: float
     validation_macro_f1: float | None = None
-    left_out: tuple[str, ...] | None = None
+    damaged_clips: tuple[str, ...] | None = None
 
 
 class Throughput:
     """Keeps count, for the line beside the bar."""
 
     def __init__(self) -> None:
-        self._items = self._tokens = 0
+        self._samples = self._tokens = 0
         self._seconds = self._waited = 0.0
 
     def status(self, record: StepRecord) -> str:
-        """Loss and learning rate of a step; items and tokens a second and the share of waiting, of all so far."""
-        self._items += record.items
+        """Loss and learning rate of a step; samples and tokens per second and the share of data wait, of all so far."""
+        self._samples += record.samples
         self._tokens += record.tokens
-        self._waited += record.waited_s
-        self._seconds += record.seconds + record.waited_s
+        self._waited += record.data_wait_s
+        self._seconds += record.step_s + record.data_wait_s
         seconds = max(self._seconds, 1e-9)
         told = (
-            f"loss {record.loss:.3f}, rate {record.learning_rate:.1e}, {self._items / seconds:.1f} items/s, "
+            f"loss {record.loss:.3f}, lr {record.learning_rate:.1e}, {self._samples / seconds:.1f} samples/s, "
             f"{self._tokens / seconds:,.0f} tokens/s, data wait {100 * self._waited / seconds:.0f} %"
         )
         if record.validation_macro_f1 is not None:

@@ -18,8 +18,8 @@ from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches, r
 from vlm_autodrive.training.checkpoints import Reached
 from vlm_autodrive.training.logs import StepRecord, Throughput, open_logs
 from vlm_autodrive.training.mishaps import check_finite, told_of_memory
-from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, take_step
-from vlm_autodrive.training.parts import prepare_model
+from vlm_autodrive.training.modules import prepare_model
+from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, optimizer_step
 from vlm_autodrive.training.prefix_sharing import weighted_loss
 from vlm_autodrive.training.processes import ALONE, Rank
 from vlm_autodrive.training.settings import TrainSettings
@@ -152,7 +152,7 @@ def _loop(
             with told_of_memory(step, [batch.tokens for batch in batches], job.estimate):
                 made = make_gradients(model, batches, device, settings, rank, divided)
             check_finite(step, made.loss_sum, made.norm, prepared.visits, job.folder, tell=rank.is_first)
-            take_step(optimizers, step, steps, settings)
+            optimizer_step(optimizers, step, steps, settings)
             seconds = time.monotonic() - started
             left_out = _left_out(prepared, cache.damaged(), told, reporter)
             reached = reached.model_copy(update={"step": step + 1})
@@ -162,23 +162,23 @@ def _loop(
                     model, encoder, cache, layout, job.validation, job.taxonomy, settings, device, rank
                 )
                 reached = reached.after(score)
-                if settings.keep == "best" and reached.best_step == reached.step:
+                if settings.load_best_model_at_end and reached.best_step == reached.step:
                     checkpoints.save_best(job.folder, reached, model, rank)
             record = StepRecord(
                 step=step,
                 loss=round(made.loss, 5),
                 learning_rate=learning_rate(settings.learning_rate, step, steps, settings),
                 grad_norm=round(made.norm, 4),
-                items=sum(len(visit.items) for visit in prepared.visits),
+                samples=sum(len(visit.items) for visit in prepared.visits),
                 tokens=round(made.tokens),
-                seconds=round(seconds, 3),
-                waited_s=round(prepared.waited_s, 3),
+                step_s=round(seconds, 3),
+                data_wait_s=round(prepared.waited_s, 3),
                 validation_macro_f1=score,
-                left_out=left_out or None,
+                damaged_clips=left_out or None,
             )
             log(record)
             task.advance(1, throughput.status(record))
-            if settings.patience is not None and reached.no_better >= settings.patience:
+            if settings.early_stopping_patience is not None and reached.no_better >= settings.early_stopping_patience:
                 reporter.say(f"stopped after step {step}: {reached.no_better} validations were no better than the best")
                 break
             if (step + 1) % settings.save_steps == 0 and step + 1 < steps:

@@ -39,7 +39,7 @@ class ClipPlan(Record):
     problem: str = ""
 
     @property
-    def row_tokens(self) -> int:
+    def sequence_tokens(self) -> int:
         """Length of its row."""
         return self.prefix_tokens + self.item_tokens
 
@@ -78,15 +78,15 @@ def largest_pass(clips: Sequence[ClipPlan], settings: TrainSettings, processes: 
     """
     share = math.ceil(min(settings.batch_size, len(clips)) / processes)
     rows = min(share, settings.micro_batch_size or share)
-    tokens = max(clip.row_tokens for clip in clips)
+    tokens = max(clip.sequence_tokens for clip in clips)
     video = rows * max(clip.video_tokens for clip in clips)
     learned = max(clip.learned_tokens for clip in clips)
     # Logits are computed at the places where any row of the pass learns something.
     logits = rows * min(rows * learned, max(clip.item_tokens for clip in clips))
-    if settings.row_tokens is not None:  # packed: as much of everything as the fullest row of that length can have
-        tokens = max(tokens, min(settings.row_tokens, share * tokens))
+    if settings.pack_to_tokens is not None:  # packed: as much of everything as the fullest row of that length can have
+        tokens = max(tokens, min(settings.pack_to_tokens, share * tokens))
         rows = 1
-        video = math.ceil(tokens * max(clip.video_tokens / clip.row_tokens for clip in clips))
-        logits = math.ceil(tokens * max(clip.learned_tokens / clip.row_tokens for clip in clips))
+        video = math.ceil(tokens * max(clip.video_tokens / clip.sequence_tokens for clip in clips))
+        logits = math.ceil(tokens * max(clip.learned_tokens / clip.sequence_tokens for clip in clips))
     frame = max(clip.video_tokens / max(1, math.ceil(clip.frames / FRAMES_PER_TOKEN)) for clip in clips)
     return Pass(rows=rows, tokens=tokens, patches=video * merged, frame_patches=round(frame * merged), logits=logits)

@@ -1,4 +1,4 @@
-"""Settings of post-training."""
+"""Settings of training, and which samples an example always holds."""
 
 import difflib
 import re
@@ -10,80 +10,83 @@ from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import SamplingSettings
 
-Part = Literal["vision", "projector", "language"]
-PartChoice = Literal["trained", "frozen"] | Annotated[float, Field(gt=0)]
-ALWAYS_TAUGHT: frozenset[SupervisionType] = frozenset(("verdict", "reasoning"))
+ModuleName = Literal["vision", "projector", "language"]
+ModuleChoice = Literal["trained", "frozen"] | Annotated[float, Field(gt=0)]
+ALWAYS_INCLUDED: frozenset[SupervisionType] = frozenset(("verdict", "reasoning"))
+"""Types of samples that every example of a clip holds; those of the other types are drawn."""
 
 
 class ModulesSettings(Settings):
-    """What becomes of each part of the model: ``trained``, ``frozen``, or trained at a learning rate of its own.
+    """Which modules of the model are trained: ``trained``, ``frozen``, or a learning rate of the module's own.
 
     Attributes:
-        vision: The vision tower. None trains it with all weights, and leaves it as it is with adapters.
+        vision: The vision tower. None trains all of its weights, and freezes it where adapters are trained.
         projector: What maps the tower's output into the language model. None: as for the vision tower.
         language: The language model. None trains it.
     """
 
-    vision: PartChoice | None = None
-    projector: PartChoice | None = None
-    language: PartChoice | None = None
+    vision: ModuleChoice | None = None
+    projector: ModuleChoice | None = None
+    language: ModuleChoice | None = None
 
 
 class TrainSettings(Settings):
-    """How a model is post-trained.
+    """How a model is fine-tuned. Names are those of transformers' ``TrainingArguments`` where it has the setting.
 
     Attributes:
-        model: What to begin from: ``tiny-base``, a folder or a hub name.
-        name: The tuned model's name in records and tables.
-        sampling: How frames are taken; None keeps what the model's card says.
+        model: The base model: ``tiny-base``, a folder or a hub name.
+        name: The fine-tuned model's name in records and tables.
+        sampling: How frames are sampled; None keeps what the model's card says.
         epochs: Passes over the clips of the train split; may be a fraction.
-        batch_size: Distinct clips in one step. Their items share each clip's prefix.
-        micro_batch_size: Rows in one forward pass, one for each clip; gradients add up over a step. None: as many as
-            a step has clips.
-        row_tokens: Tokens in one forward pass: as many of a step's clips as fit are packed into one row, none seeing
-            another, and gradients add up over a step. A longer clip has a row of its own. None: micro_batch_size.
-        attention: ``dense`` masks every pair of tokens, ``flex`` skips blocks in which nobody sees anybody and needs a
-            GPU; ``auto`` takes flex on a GPU and dense on a CPU.
-        processes: Processes that train together on a CPU, each with a share of the cores and of every step; on a
-            GPU one trains.
-        balance: Which clips an epoch visits; it makes as many visits as there are clips either way. ``none``: every
-            clip once, in an order shuffled anew. ``class``: the classes in turn, so that all are visited equally
-            often, and each class's clips one after another, shuffled anew when all have been visited; clips of a
-            rare class come several times an epoch. Clips whose class is not known count as one more class.
-        samples_per_clip: Of a clip's captions, descriptions and questions, how many are taken at each
-            visit, drawn anew each time. The direct verdict and the reasoning always are.
-        sampling_weights: How likely an item of a kind is drawn, against the others of its clip; 1 if not named, and
-            with 0 none is.
-        loss_weights: Weight of each kind's tokens in the loss; 1 if not named.
-        token_loss_weights: Further factors on the weights of the tokens that hold text which a regular expression
-            matches, such as the line of a trace on which its verdict hangs; the first that matches counts.
+        batch_size: Clips per optimizer step, over all processes. All samples of a clip share its encoded video.
+        micro_batch_size: Clips per forward pass; gradients accumulate over the passes of an optimizer step. None: as
+            many as a step has clips.
+        pack_to_tokens: Tokens per forward pass: clips are packed into one sequence up to this length, none attending
+            to another, and gradients accumulate. A longer clip has a sequence of its own. None: micro_batch_size.
+        attention: ``dense`` masks every pair of tokens; ``flex`` is FlexAttention, which skips blocks that are masked
+            entirely and needs a GPU; ``auto`` takes flex on a GPU and dense on a CPU.
+        processes: Processes that train together on a CPU, each with a share of the cores and of every step's clips;
+            on a GPU one trains.
+        balance: How an epoch samples clips; it has as many examples as there are clips either way. ``none``: every
+            clip once, reshuffled every epoch. ``class``: the classes in turn, so that all come equally often; within
+            a class its clips in turn, reshuffled when all have come, so clips of a rare class come several times an
+            epoch. Clips of unknown class count as one more class.
+        samples_per_clip: Captions, descriptions and questions drawn for each example, anew each time. The verdict and
+            the reasoning are always included.
+        sampling_weights: Relative probability with which samples of a type are drawn from their clip; 1 if not named,
+            and with 0 none is.
+        loss_weights: Weight of each type's supervised tokens in the loss; 1 if not named.
+        token_loss_weights: Further factors on the loss weights of tokens whose text matches a regular expression, such
+            as the line of a reasoning trace on which its verdict depends; the first that matches counts.
         optimizer: ``adamw``, or ``muon`` for matrices with AdamW for the rest.
         learning_rate: The peak.
-        schedule: How the rate goes on when it has risen: down to 0 as a cosine or a line, or constant.
-        weight_decay: Decoupled.
-        warmup_fraction: Share of the steps in which the rate rises to its peak.
-        max_grad_norm: Largest norm of a step's gradient.
-        precision: ``bf16`` computes in bfloat16 where that is safe, weights stay as loaded.
-        lora: Adapters instead of training all weights, as fields of peft's ``LoraConfig`` (``r``, ``lora_alpha``,
+        lr_scheduler_type: How the learning rate decays after the warm-up: to 0 as a ``cosine`` or ``linear``, or
+            ``constant``.
+        weight_decay: Decoupled, as in AdamW.
+        warmup_steps: Optimizer steps in which the learning rate rises to its peak; below 1, a fraction of all steps.
+        max_grad_norm: Norm to which the gradient of an optimizer step is clipped.
+        precision: ``bf16`` computes in bfloat16 by autocast, with weights as they are loaded; ``fp32`` in float32.
+        lora: Train LoRA adapters instead of all weights, as fields of peft's ``LoraConfig`` (``r``, ``lora_alpha``,
             ``use_dora``, ...) with its defaults, but the language model's linear layers for ``target_modules``.
             None trains all weights.
-        parts: What of the model is trained, and how fast.
-        gradient_checkpointing: Compute activations twice to save memory.
-        mirror: Show half of the clips mirrored, with texts changed to stay true; a clip with an item
-            whose text cannot be changed is never mirrored.
+        modules: Which modules of the model are trained, and at what learning rate.
+        gradient_checkpointing: Recompute activations in the backward pass, to save memory.
+        mirror: Show half of the examples mirrored, with text changed to stay true; an example with a sample whose text
+            cannot be mirrored never is.
         brightness: Brightness and contrast vary by up to this fraction.
-        max_length: The longest row that is accepted; a longer one is refused before training.
-        shard: ``full`` divides weights, gradients and the optimiser's state among the processes (``fully_shard``);
-            ``none`` gives each process all of them. ``auto`` is ``full`` where several processes train all
-            weights on GPUs, else ``none``.
-        save_steps: A checkpoint to resume from is written every so many steps.
+        max_length: Tokens of the longest sequence of one clip that is accepted; a longer one is refused before
+            training, never truncated.
+        shard: ``full`` shards weights, gradients and optimizer state over the processes (FSDP2's ``fully_shard``);
+            ``none`` replicates them. ``auto`` is ``full`` where several processes train all weights on GPUs, else
+            ``none``.
+        save_steps: Optimizer steps between two checkpoints to resume from.
         save_total_limit: How many of these are kept, the newest ones, until training ends.
-        eval_steps: Every so many steps, and after the last, the direct verdict is asked about the validation
-            split, and its macro-F1 is logged. None: never.
-        patience: Training stops when so many validations one after another were no better than the best. None: never.
-        keep: Which weights the finished checkpoint holds: those of the ``best`` validation, or the ``last`` ones.
+        eval_steps: Optimizer steps between two evaluations of the direct verdict on the validation split, by macro-F1;
+            one more follows the last step. None: never.
+        early_stopping_patience: Evaluations without a better macro-F1 after which training stops. None: never.
+        load_best_model_at_end: Whether the finished checkpoint holds the weights of the best evaluation, not the last.
         report_to: Trackers besides the log file, by accelerate's names: ``tensorboard``, ``wandb``, ``mlflow``, ...
-        seed: Of data order and augmentation.
+        seed: Of data order, augmentation, adapters and dropout.
     """
 
     model: str = "tiny-base"
@@ -92,7 +95,7 @@ class TrainSettings(Settings):
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(16, ge=1)
     micro_batch_size: int | None = Field(None, ge=1)
-    row_tokens: int | None = Field(None, ge=64)
+    pack_to_tokens: int | None = Field(None, ge=64)
     attention: Literal["auto", "dense", "flex"] = "auto"
     processes: int = Field(1, ge=1)
     balance: Literal["none", "class"] = "none"
@@ -102,13 +105,13 @@ class TrainSettings(Settings):
     token_loss_weights: dict[str, float] = {}
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-5, gt=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = Field(0.0, ge=0)
-    warmup_fraction: float = Field(0.05, ge=0, lt=1)
+    warmup_steps: float = Field(0.05, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Literal["bf16", "fp32"] = "bf16"
     lora: dict[str, Any] | None = None
-    parts: ModulesSettings = ModulesSettings()
+    modules: ModulesSettings = ModulesSettings()
     gradient_checkpointing: bool = False
     mirror: bool = True
     brightness: float = Field(0.2, ge=0, lt=1)
@@ -117,15 +120,17 @@ class TrainSettings(Settings):
     save_steps: int = Field(100, ge=1)
     save_total_limit: int = Field(2, ge=1)
     eval_steps: int | None = Field(None, ge=1)
-    patience: int | None = Field(None, ge=1)
-    keep: Literal["best", "last"] = "last"
+    early_stopping_patience: int | None = Field(None, ge=1)
+    load_best_model_at_end: bool = False
     report_to: tuple[str, ...] = ()
     seed: int = 0
 
     @model_validator(mode="after")
-    def _one_way_of_laying(self) -> "TrainSettings":
-        if self.row_tokens is not None and self.micro_batch_size is not None:
-            raise ValueError("row_tokens packs clips by their tokens, micro_batch_size counts them; set only one")
+    def _one_size_of_pass(self) -> "TrainSettings":
+        if self.pack_to_tokens is not None and self.micro_batch_size is not None:
+            raise ValueError(
+                "pack_to_tokens limits the tokens of a forward pass, micro_batch_size its clips; set only one"
+            )
         return self
 
     @field_validator("token_loss_weights")
@@ -159,13 +164,13 @@ class TrainSettings(Settings):
 
     @field_validator("sampling_weights")
     @classmethod
-    def _drawn_kinds(cls, weights: dict[SupervisionType, float]) -> dict[SupervisionType, float]:
-        if ALWAYS_TAUGHT & weights.keys():
-            raise ValueError("the verdict and the reasoning are not drawn but taken at every visit; leave them out")
+    def _drawn_types(cls, weights: dict[SupervisionType, float]) -> dict[SupervisionType, float]:
+        if ALWAYS_INCLUDED & weights.keys():
+            raise ValueError("the verdict and the reasoning are not drawn but part of every example; leave them out")
         return weights
 
     @model_validator(mode="after")
-    def _validated(self) -> "TrainSettings":
-        if self.eval_steps is None and (self.patience is not None or self.keep == "best"):
-            raise ValueError("patience and keep=best need validations to go by; set eval_steps")
+    def _needs_evaluations(self) -> "TrainSettings":
+        if self.eval_steps is None and (self.early_stopping_patience is not None or self.load_best_model_at_end):
+            raise ValueError("early_stopping_patience and load_best_model_at_end need evaluations; set eval_steps")
         return self

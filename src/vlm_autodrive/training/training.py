@@ -127,7 +127,7 @@ def _plan_job(
         )
     readable = planned.readable_ids()
     taught = [each for each in taught_clips(clips, items) if each.clip.clip_id in readable]
-    longest = max(clip.row_tokens for clip in planned.clips)
+    longest = max(clip.sequence_tokens for clip in planned.clips)
     job = Job(
         taught=taught,
         validation=validation,
@@ -145,7 +145,7 @@ def _finish(job: Job, loaded: LoadedModel, model: Any, reached: Reached, reporte
     """Write the checkpoint: the best weights or the last."""
     settings = job.settings
     steps, score = reached.step, None
-    if settings.keep == "best" and reached.best_step is not None:
+    if settings.load_best_model_at_end and reached.best_step is not None:
         checkpoints.set_weights(model, checkpoints.best_weights(job.folder, reached))
         steps, score = reached.best_step, reached.best_score
         reporter.say(f"kept the weights after {steps} of {reached.step} steps, with validation macro-F1 {score:.3f}")

@@ -126,7 +126,7 @@ class Stages:
                     items=sum(clip.items for clip in readable),
                     steps=planned.steps,
                     frames=max(clip.frames for clip in readable),
-                    row_tokens=max(clip.row_tokens for clip in readable),
+                    row_tokens=max(clip.sequence_tokens for clip in readable),
                     tokens=round(planned.tokens_shared * planned.steps / planned.steps_per_epoch),
                     exact=planned.exact and not estimated,
                 )

@@ -9,7 +9,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Family, LoadedModel
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.training.batching import item_tokens
-from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
+from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
 from vlm_autodrive.training.visits import Visit
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
@@ -154,6 +154,6 @@ def drawn_longest_first(items: Sequence[SFTSample], counts: Sequence[ItemCount],
     drawn = [
         place
         for place, item in enumerate(items)
-        if item.type not in ALWAYS_TAUGHT and settings.sampling_weights.get(item.type, 1.0) > 0
+        if item.type not in ALWAYS_INCLUDED and settings.sampling_weights.get(item.type, 1.0) > 0
     ]
     return sorted(drawn, key=lambda place: -counts[place].tokens)

@@ -54,7 +54,7 @@ class Planned:
 
     def fits(self) -> bool:
         """Whether rows and memory fit."""
-        longest = max(clip.row_tokens for clip in self.clips)
+        longest = max(clip.sequence_tokens for clip in self.clips)
         try:
             return longest <= self.settings.max_length and self.memory().fits
         except UserError:  # settings that exclude each other are no way out
@@ -68,7 +68,7 @@ def ways_to_fit(planned: Planned) -> list[str]:
     activations computed twice.
     """
     settings = planned.settings
-    longest = max(clip.row_tokens for clip in planned.clips)
+    longest = max(clip.sequence_tokens for clip in planned.clips)
     ways = [
         _first_that_fits(planned, changes)
         for changes in (
@@ -108,9 +108,9 @@ def _with(settings: TrainSettings, **changes: Any) -> TrainSettings:
 
 
 def _fewer_at_once(planned: Planned, settings: TrainSettings) -> list[_Change]:
-    if settings.row_tokens is not None:
-        alone = _with(settings, row_tokens=None, micro_batch_size=1)
-        return [("train.row_tokens=null train.micro_batch_size=1", alone)]
+    if settings.pack_to_tokens is not None:
+        alone = _with(settings, pack_to_tokens=None, micro_batch_size=1)
+        return [("train.pack_to_tokens=null train.micro_batch_size=1", alone)]
     rows = largest_pass(planned.clips, settings, planned.machine.processes, 1).rows
     return [
         (f"train.micro_batch_size={fewer}", _with(settings, micro_batch_size=fewer)) for fewer in range(rows - 1, 0, -1)
@@ -191,10 +191,10 @@ def _more_gpus(planned: Planned, settings: TrainSettings, before: str) -> str:
 def refusal_of(planned: Planned, memory: Memory) -> str:
     """Why it does not fit, and what would make it, in one sentence for each."""
     settings = planned.settings
-    too_long = [clip for clip in planned.clips if clip.row_tokens > settings.max_length]
+    too_long = [clip for clip in planned.clips if clip.sequence_tokens > settings.max_length]
     why = []
     if too_long:
-        longest = max(clip.row_tokens for clip in too_long)
+        longest = max(clip.sequence_tokens for clip in too_long)
         why.append(
             f"{len(too_long)} of {len(planned.clips)} clips do not fit into max_length={settings.max_length}; "
             f"the longest row has {longest} tokens"

@@ -8,7 +8,7 @@ import torch
 
 from vlm_autodrive.models import LoadedModel, load_outline
 from vlm_autodrive.progress import SILENT
-from vlm_autodrive.training.parts import part_of, prepare_model
+from vlm_autodrive.training.modules import module_of, prepare_model
 from vlm_autodrive.training.settings import TrainSettings
 
 
@@ -42,7 +42,7 @@ def count_weights(settings: TrainSettings) -> Weights:
         UserError: If the settings cannot be applied to the model.
     """
     # Counting depends on a few settings alone, and is asked for again and again while ways to fit are sought.
-    asked = TrainSettings(model=settings.model, lora=settings.lora, parts=settings.parts)
+    asked = TrainSettings(model=settings.model, lora=settings.lora, modules=settings.modules)
     return _count_weights(asked.model_dump_json())
 
 
@@ -62,7 +62,7 @@ def _count_weights(asked: str) -> Weights:
         matrices=sum(p.numel() for name, p in trained if p.ndim == 2 and "embed" not in name and "lm_head" not in name),
         layer=max(layers.values()),
         rest=base - layers.total(),
-        trains_vision=any(part_of(name, outline.family) == "vision" for name, _ in trained),
+        trains_vision=any(module_of(name, outline.family) == "vision" for name, _ in trained),
     )
 
 

@@ -21,7 +21,7 @@ from vlm_autodrive.training.plan.fitting import Planned, refusal_of
 from vlm_autodrive.training.plan.machines import Machine, this_machine
 from vlm_autodrive.training.plan.memory import Memory
 from vlm_autodrive.training.rows import ClipPlan
-from vlm_autodrive.training.settings import ALWAYS_TAUGHT, TrainSettings
+from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
 from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, taught_clips, visits_of_step
 from vlm_autodrive.video import FRAMES_PER_TOKEN, FrameCache, SamplingSettings, Times, wanted_frames
 
@@ -61,7 +61,7 @@ class Plan(Record):
     @property
     def too_long(self) -> list[ClipPlan]:
         """Clips whose row is longer than accepted."""
-        return [clip for clip in self.clips if clip.row_tokens > self.max_length]
+        return [clip for clip in self.clips if clip.sequence_tokens > self.max_length]
 
     @property
     def unreadable(self) -> list[ClipPlan]:
@@ -90,7 +90,7 @@ class Plan(Record):
         if not self.readable_ids():
             return [self.refusal()]
         readable = [clip for clip in self.clips if not clip.problem]
-        rows = np.array([clip.row_tokens for clip in readable])
+        rows = np.array([clip.sequence_tokens for clip in readable])
         lines = [
             f"{self.model}: {len(readable)} clips, {sum(clip.items for clip in readable)} items, {self.steps} steps, "
             f"{self.steps_per_epoch} an epoch",
@@ -111,8 +111,8 @@ class Plan(Record):
             lines.append(self.memory.line())
         lines += self._sparse_lines(readable)
         lines += [f"left out, cannot be read: {clip.clip_id}: {clip.problem}" for clip in self.unreadable]
-        longest = sorted(readable, key=lambda clip: clip.row_tokens, reverse=True)[:_SHOWN]
-        lines.append("longest rows: " + ", ".join(f"{clip.clip_id} {clip.row_tokens}" for clip in longest))
+        longest = sorted(readable, key=lambda clip: clip.sequence_tokens, reverse=True)[:_SHOWN]
+        lines.append("longest rows: " + ", ".join(f"{clip.clip_id} {clip.sequence_tokens}" for clip in longest))
         lines.append("everything fits" if self.fits else self.refusal())
         return lines
 
@@ -224,7 +224,7 @@ def _plan_clip(
     prefix = counts.prefix(times_s, sampling.height, sampling.width)
     items = counts.items(Visit(clip, taught.items))
     drawn = [items[place] for place in drawn_longest_first(taught.items, items, settings)]
-    taken = [count for item, count in zip(taught.items, items, strict=True) if item.type in ALWAYS_TAUGHT]
+    taken = [count for item, count in zip(taught.items, items, strict=True) if item.type in ALWAYS_INCLUDED]
     taken += drawn[: settings.samples_per_clip]
     return ClipPlan(
         clip_id=clip.clip_id,
