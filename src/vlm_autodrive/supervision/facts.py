@@ -17,7 +17,7 @@ LIGHTS, WEATHERS, SCENES = tuple(_LIGHT.values()), tuple(_WEATHER.values()), tup
 
 
 @dataclass(frozen=True)
-class Meeting:
+class EncounterFacts:
     """The other road user that matters in a clip.
 
     Attributes:
@@ -75,7 +75,7 @@ class Facts:
     light: str | None
     weather: str | None
     scene: str | None
-    meeting: Meeting | None
+    meeting: EncounterFacts | None
     states: tuple[StatePoint, ...]
 
     @property
@@ -182,7 +182,7 @@ def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...
     return tuple(sorted(rng.sample(grid, min(STATED_TIMES, len(grid)))))
 
 
-def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> Meeting | None:
+def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:
     if clip.scenario is None or not clip.scenario.encounters:
         return None
     encounters = clip.scenario.encounters
@@ -195,14 +195,14 @@ def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> Meeting | None:
         else:
             main = min(inside, key=lambda e: e.minimum_gap_m)
             closest = main.time_s
-        return Meeting(main, closest, main.minimum_gap_m, complete=True)
+        return EncounterFacts(main, closest, main.minimum_gap_m, complete=True)
     middle = clip.duration_s / 2
     main = min(encounters, key=lambda e: abs(e.time_s - middle))
     gaps = [(s.gap_m, s.time_s) for s in states if s.gap_m is not None]
     if not gaps:
         return None
     gap, time_s = min(gaps)
-    return Meeting(main, time_s, gap, complete=False)
+    return EncounterFacts(main, time_s, gap, complete=False)
 
 
 def _is_even(low: StatePoint, high: StatePoint) -> bool:

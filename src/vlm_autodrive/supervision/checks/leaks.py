@@ -10,8 +10,9 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentProm
 from vlm_autodrive.supervision.checks.contact import CONTACT
 from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
-from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD, UNTOLD
+from vlm_autodrive.supervision.rules.vqa.scene import UNTOLD
 from vlm_autodrive.supervision.rules.vqa.topics import TOPICS
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, PROMPTS
 

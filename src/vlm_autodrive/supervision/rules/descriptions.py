@@ -4,7 +4,7 @@ import random
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose
-from vlm_autodrive.supervision.facts import Facts, Meeting
+from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 from vlm_autodrive.supervision.rules.captions import ego_motion, surroundings
 from vlm_autodrive.supervision.rules.wording import (
     distance,
@@ -82,7 +82,7 @@ def _drive(facts: Facts) -> str:
     return motion if place is None else f"{motion}, in {place}"
 
 
-def _meeting(facts: Facts, meeting: Meeting, response: list[Happening]) -> list[Happening]:
+def _meeting(facts: Facts, meeting: EncounterFacts, response: list[Happening]) -> list[Happening]:
     encounter = meeting.encounter
     who = f"{road_user(meeting)} {origin(meeting)}"
     happenings = []
@@ -98,7 +98,7 @@ def _meeting(facts: Facts, meeting: Meeting, response: list[Happening]) -> list[
     return [*happenings, Happening(time_s=_clip_time(meeting), what=closest)]
 
 
-def _response(facts: Facts, meeting: Meeting) -> list[Happening]:
+def _response(facts: Facts, meeting: EncounterFacts) -> list[Happening]:
     """What the ego driver does before the closest moment, if it can be seen in the clip."""
     encounter = meeting.encounter
     if not meeting.complete or encounter.reaction_time_s is None or encounter.evasive == "none":
@@ -109,7 +109,7 @@ def _response(facts: Facts, meeting: Meeting) -> list[Happening]:
     return [Happening(time_s=begins, what=f"the ego driver {ego_response(meeting)}")]
 
 
-def _clip_time(meeting: Meeting) -> float:
+def _clip_time(meeting: EncounterFacts) -> float:
     """When it is closest; a state may lie a rounding error before the clip's first moment."""
     return max(meeting.closest_s, 0.0)
 

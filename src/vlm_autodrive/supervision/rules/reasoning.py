@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import TAXONOMIES, SFTSample
-from vlm_autodrive.supervision.facts import Facts, Meeting, Moment
+from vlm_autodrive.supervision.facts import EncounterFacts, Facts, Moment
 from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.rules.wording import (
     ego_response,
@@ -133,7 +133,7 @@ def _risk(moment: Moment) -> str:
     return "some risk" if left < _SOME_RISK_S else "low risk"
 
 
-def _closest(meeting: Meeting) -> str:
+def _closest(meeting: EncounterFacts) -> str:
     when = f"[t={meeting.closest_s:.1f}]"
     if meeting.contact:
         jolt = ", with a jolt" if is_vehicle(meeting) else ""

@@ -3,7 +3,7 @@
 import math
 import re
 
-from vlm_autodrive.supervision.facts import Facts, Meeting
+from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 
 NO_EVENT = "There is no such event."
 NO_ROAD_USER = "There is none to watch."
@@ -64,7 +64,7 @@ def rough_closing(mps: float) -> str:
     return next((words for limit, words in _CLOSING_STEPS_MPS if mps < limit), "closing fast")
 
 
-def road_user(meeting: Meeting) -> str:
+def road_user(meeting: EncounterFacts) -> str:
     """The other road user: ``a red car``, ``a pedestrian in blue``."""
     encounter = meeting.encounter
     if encounter.actor in _PEOPLE:
@@ -72,18 +72,18 @@ def road_user(meeting: Meeting) -> str:
     return with_article(f"{encounter.actor_color} {encounter.actor}")
 
 
-def is_vehicle(meeting: Meeting) -> bool:
+def is_vehicle(meeting: EncounterFacts) -> bool:
     """Whether the other road user is heavy enough to jolt the camera."""
     return meeting.encounter.actor not in _PEOPLE
 
 
-def origin(meeting: Meeting) -> str:
+def origin(meeting: EncounterFacts) -> str:
     """Where it came from, as words after a noun: ``from the left``, ``ahead``."""
     side = meeting.encounter.side
     return "ahead" if side == "ahead" else f"from the {side}"
 
 
-def ego_response(meeting: Meeting) -> str:
+def ego_response(meeting: EncounterFacts) -> str:
     """What the ego driver does about the other road user."""
     hard = " hard" if meeting.encounter.peak_deceleration_mps2 >= 5 else ""
     return {
@@ -94,7 +94,7 @@ def ego_response(meeting: Meeting) -> str:
     }[meeting.encounter.evasive]
 
 
-def eases_off(meeting: Meeting) -> bool:
+def eases_off(meeting: EncounterFacts) -> bool:
     """Whether the ego driver slows down, but too gently to be called an evasion."""
     encounter = meeting.encounter
     # Before contact so little braking is that of a foot which has only just come down.

@@ -10,7 +10,7 @@ from vlm_autodrive.supervision.descriptions import Description, prose
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import Slot
 from vlm_autodrive.supervision.rules.descriptions import describe
-from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD
+from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 
 VERSION = "2"

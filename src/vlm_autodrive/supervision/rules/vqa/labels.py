@@ -5,56 +5,53 @@ left unasked of as large a share of the clips without one.
 """
 
 import random
+from collections.abc import Sequence
 
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.rules.vqa.scene import CANNOT_BE_TOLD, Question, Times, yes_no
+from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD, VqaDraft, yes_no
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 
 _THIRDS = ("first", "middle", "last")
 _NO_EVENT_OPTION = "there is no such event"
 
 
-def event_check(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def event_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether there is an event, asked for or against by a toss, so that the answers are balanced."""
-    del times
     if rng.random() < 0.5:
-        return Question(yes_no(facts.label.is_event))
-    return Question(yes_no(not facts.label.is_event), wording="no_event_check")
+        return VqaDraft(yes_no(facts.label.is_event))
+    return VqaDraft(yes_no(not facts.label.is_event), wording="no_event_check")
 
 
-def event_time(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def event_time(facts: Facts) -> VqaDraft | None:
     """When the event happens."""
-    del rng, times
     if not facts.label.is_event:
-        return Question(NO_EVENT)
-    return None if facts.clip.event_time_s is None else Question(seconds(facts.clip.event_time_s))
+        return VqaDraft(NO_EVENT)
+    return None if facts.clip.event_time_s is None else VqaDraft(seconds(facts.clip.event_time_s))
 
 
-def event_half(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def event_half(facts: Facts) -> VqaDraft | None:
     """In which half of the clip it is."""
-    del rng, times
     if not facts.label.is_event:
-        return Question(NO_EVENT)
+        return VqaDraft(NO_EVENT)
     if facts.clip.event_time_s is None:
         return None
-    return Question("The first." if facts.clip.event_time_s < facts.clip.duration_s / 2 else "The second.")
+    return VqaDraft("The first." if facts.clip.event_time_s < facts.clip.duration_s / 2 else "The second.")
 
 
-def event_third(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def event_third(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """In which third of the clip it is, to be chosen."""
-    del times
     options = [*_THIRDS, _NO_EVENT_OPTION, CANNOT_BE_TOLD]
     rng.shuffle(options)
     values = {"options": ", ".join(options)}
     if not facts.label.is_event:
-        return Question(_NO_EVENT_OPTION, values)
+        return VqaDraft(_NO_EVENT_OPTION, values)
     if facts.clip.event_time_s is None:
         return None
     third = min(int(3 * facts.clip.event_time_s / facts.clip.duration_s), 2)
-    return Question(_THIRDS[max(third, 0)], values)
+    return VqaDraft(_THIRDS[max(third, 0)], values)
 
 
-def event_before(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def event_before(facts: Facts, rng: random.Random, times: Sequence[float]) -> VqaDraft | None:
     """Whether it is before, or after, a second that was drawn without it."""
     if not times:
         return None
@@ -63,19 +60,18 @@ def event_before(facts: Facts, rng: random.Random, times: Times) -> Question | N
     wording = None if before else "event_after"
     values = {"t": seconds(time_s)}
     if not facts.label.is_event:
-        return Question(NO_EVENT, values, wording)
+        return VqaDraft(NO_EVENT, values, wording)
     event_s = facts.clip.event_time_s
     if event_s is None:
         return None
-    return Question(yes_no(event_s < time_s if before else event_s > time_s), values, wording)
+    return VqaDraft(yes_no(event_s < time_s if before else event_s > time_s), values, wording)
 
 
-def ego_involved(facts: Facts, rng: random.Random, times: Times) -> Question | None:
+def ego_involved(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether the ego vehicle has a part in it, asked for or against by a toss."""
-    del times
     wording = None if rng.random() < 0.5 else "others_only"
     if not facts.label.is_event:
-        return Question(NO_EVENT, wording=wording)
+        return VqaDraft(NO_EVENT, wording=wording)
     if facts.clip.ego_involved is None:
         return None
-    return Question(yes_no(facts.clip.ego_involved == (wording is None)), wording=wording)
+    return VqaDraft(yes_no(facts.clip.ego_involved == (wording is None)), wording=wording)

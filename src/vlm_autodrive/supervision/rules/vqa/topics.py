@@ -6,11 +6,35 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.facts import Facts, stated_times
-from vlm_autodrive.supervision.rules.vqa import counterfactual, events, labels, motion, scene
-from vlm_autodrive.supervision.rules.vqa.scene import Question, Times
+from vlm_autodrive.supervision.facts import Facts, Moment, stated_times
+from vlm_autodrive.supervision.rules.vqa import events, labels, motion, scene
+from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
+
+Ask = Callable[[Facts, random.Random, Sequence[float]], VqaDraft | None]
+"""Makes a question from what is known of a clip, chance, and the seconds that questions may name."""
+
+
+def _facts_only(ask: Callable[[Facts], VqaDraft | None]) -> Ask:
+    """A topic that only what is known of the clip decides."""
+    return lambda facts, *_: ask(facts)
+
+
+def _with_draw(ask: Callable[[Facts, random.Random], VqaDraft | None]) -> Ask:
+    """A topic with a claim or options that are drawn."""
+    return lambda facts, rng, *_: ask(facts, rng)
+
+
+def _at_moment(ask: Callable[[Moment], VqaDraft | None], *, even: bool = False) -> Ask:
+    """A topic on the motion at one stated second; ``even`` if the gap must be well known there."""
+    find = motion.even_moment_at if even else motion.moment_at
+
+    def ask_there(facts: Facts, rng: random.Random, times: Sequence[float]) -> VqaDraft | None:
+        moment = find(facts, rng, times)
+        return None if moment is None else ask(moment)
+
+    return ask_there
 
 
 @dataclass(frozen=True)
@@ -19,16 +43,16 @@ class Topic:
 
     Attributes:
         name: As in ``SFTSample.topic``, and in the table of prompts.
-        ask: Makes the question about a clip; None where the truth is not known or not clear.
+        ask: Makes the question about a clip, or None where the truth is not known or not clear.
         per_clip: Most questions of it that one clip is asked.
-        same_rate: Whether it presupposes an event, or a meeting, so that every class must be asked it
+        same_rate: Whether it presupposes an event, or an encounter, so that every class must be asked it
             at the same rate: it is asked if, and only if, it stands among the first places of the draw.
         known: What must be known of an event to ask it; clips without an event are then asked it at the rate at
             which that is known, so that the question itself tells nothing.
     """
 
     name: str
-    ask: Callable[[Facts, random.Random, Times], Question | None]
+    ask: Ask
     per_clip: int = 1
     same_rate: bool = False
     known: Literal["", "time", "involvement"] = ""
@@ -50,49 +74,49 @@ class KnownShares:
 ALL_KNOWN = KnownShares()
 
 TOPICS: tuple[Topic, ...] = (
-    Topic("light", scene.light),
-    Topic("weather", scene.weather),
-    Topic("scene", scene.scene),
-    Topic("light_check", scene.light_check),
-    Topic("weather_check", scene.weather_check),
-    Topic("scene_check", scene.scene_check),
-    Topic("conditions", scene.conditions),
-    Topic("not_there", scene.not_there),
-    Topic("untold", scene.untold, per_clip=2),
-    Topic("lanes", scene.lanes),
-    Topic("ego_lane", scene.ego_lane),
-    Topic("ego_speed", motion.ego_speed, per_clip=2),
+    Topic("light", _with_draw(scene.light)),
+    Topic("weather", _with_draw(scene.weather)),
+    Topic("scene", _with_draw(scene.scene)),
+    Topic("light_check", _with_draw(scene.light_check)),
+    Topic("weather_check", _with_draw(scene.weather_check)),
+    Topic("scene_check", _with_draw(scene.scene_check)),
+    Topic("conditions", _facts_only(scene.conditions)),
+    Topic("not_there", _with_draw(scene.not_there)),
+    Topic("untold", lambda _, rng, *__: scene.untold(rng), per_clip=2),
+    Topic("lanes", _facts_only(scene.lanes)),
+    Topic("ego_lane", _facts_only(scene.ego_lane)),
+    Topic("ego_speed", _at_moment(motion.ego_speed), per_clip=2),
     Topic("ego_trend", motion.ego_trend),
-    Topic("gap", motion.gap, per_clip=3),
+    Topic("gap", _at_moment(motion.gap, even=True), per_clip=3),
     Topic("gap_check", motion.gap_check, per_clip=2),
-    Topic("closing_speed", motion.closing_speed, per_clip=2),
+    Topic("closing_speed", _at_moment(motion.closing_speed, even=True), per_clip=2),
     Topic("gap_trend", motion.gap_trend),
-    Topic("time_to_contact", motion.time_to_contact),
-    Topic("stop_distance", motion.stop_distance),
+    Topic("time_to_contact", _at_moment(motion.time_to_contact, even=True)),
+    Topic("stop_distance", _at_moment(motion.stop_distance)),
     Topic("stop_check", motion.stop_check),
-    Topic("lead_gap", motion.lead_gap),
-    Topic("actor", events.actor),
-    Topic("actor_check", events.actor_check),
-    Topic("color", events.color),
-    Topic("side", events.side),
-    Topic("response", events.response),
-    Topic("jolt", events.jolt),
-    Topic("bump", events.bump),
-    Topic("person", events.person),
-    Topic("closest_time", events.closest_time, same_rate=True),
-    Topic("closest_gap", events.closest_gap, same_rate=True),
-    Topic("contact", events.contact, same_rate=True),
-    Topic("cause", events.cause, same_rate=True),
-    Topic("impact_speed", events.impact_speed, same_rate=True),
-    Topic("order", events.order, same_rate=True),
-    Topic("outcome", events.outcome, same_rate=True),
-    Topic("not_braking", counterfactual.not_braking, same_rate=True),
-    Topic("event_check", labels.event_check, same_rate=True),
-    Topic("event_time", labels.event_time, same_rate=True, known="time"),
-    Topic("event_half", labels.event_half, same_rate=True, known="time"),
-    Topic("event_third", labels.event_third, same_rate=True, known="time"),
+    Topic("lead_gap", _at_moment(motion.lead_gap)),
+    Topic("actor", _with_draw(events.actor)),
+    Topic("actor_check", _with_draw(events.actor_check)),
+    Topic("color", _with_draw(events.color)),
+    Topic("side", _facts_only(events.side)),
+    Topic("response", _facts_only(events.response)),
+    Topic("jolt", _facts_only(events.jolt)),
+    Topic("bump", _with_draw(events.bump)),
+    Topic("person", _with_draw(events.person)),
+    Topic("closest_time", _facts_only(events.closest_time), same_rate=True),
+    Topic("closest_gap", _facts_only(events.closest_gap), same_rate=True),
+    Topic("contact", _with_draw(events.contact), same_rate=True),
+    Topic("cause", _facts_only(events.cause), same_rate=True),
+    Topic("impact_speed", _facts_only(events.impact_speed), same_rate=True),
+    Topic("order", _facts_only(events.order), same_rate=True),
+    Topic("outcome", _facts_only(events.outcome), same_rate=True),
+    Topic("not_braking", _with_draw(motion.not_braking), same_rate=True),
+    Topic("event_check", _with_draw(labels.event_check), same_rate=True),
+    Topic("event_time", _facts_only(labels.event_time), same_rate=True, known="time"),
+    Topic("event_half", _facts_only(labels.event_half), same_rate=True, known="time"),
+    Topic("event_third", _with_draw(labels.event_third), same_rate=True, known="time"),
     Topic("event_before", labels.event_before, same_rate=True, known="time"),
-    Topic("ego_involved", labels.ego_involved, same_rate=True, known="involvement"),
+    Topic("ego_involved", _with_draw(labels.ego_involved), same_rate=True, known="involvement"),
 )
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
 
@@ -121,6 +145,8 @@ def vqa_samples(
     times = stated_times(seed, clip_id, facts.clip.duration_s)
     order = [topic for topic in TOPICS if topics is None or topic.name in topics for _ in range(topic.per_clip)]
     rng_for(seed, clip_id, "vqa").shuffle(order)
+    # Who hears "when is the event?" only of events learns the class from the question. So these topics stand by the
+    # draw alone, which does not know the class, and are not moved up to fill a place where another has no answer.
     fixed = [topic for topic in order[:wanted] if topic.same_rate and not _thinned(facts, topic, seed, known)]
     items: dict[str, SFTSample] = {}
     numbers: dict[str, int] = {}
@@ -143,9 +169,9 @@ def _thinned(facts: Facts, topic: Topic, seed: int, known: KnownShares) -> bool:
     return rng_for(seed, facts.clip.clip_id, f"thin {topic.known}").random() >= share
 
 
-def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Times, number: int) -> SFTSample | None:
-    question = topic.ask(facts, rng, times)
-    if question is None:
+def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Sequence[float], number: int) -> SFTSample | None:
+    draft = topic.ask(facts, rng, times)
+    if draft is None:
         return None
-    prompt = prompt_for(question.wording or topic.name, rng, **question.values)
-    return make_sample(facts, "vqa", topic.name, prompt, question.target, number=number)
+    prompt = prompt_for(draft.wording or topic.name, rng, **draft.values)
+    return make_sample(facts, "vqa", topic.name, prompt, draft.target, number=number)

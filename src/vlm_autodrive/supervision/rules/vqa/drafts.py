@@ -1,0 +1,45 @@
+"""A question before it is worded, and how those with options and claims are drawn."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+CANNOT_BE_TOLD = "cannot be told"
+
+
+@dataclass(frozen=True)
+class VqaDraft:
+    """A question about a clip before it is worded.
+
+    Attributes:
+        target: The true answer.
+        values: What fills the places in the prompt.
+        wording: The prompts to word it with, if not those of its topic.
+    """
+
+    target: str
+    values: dict[str, str] = field(default_factory=dict)
+    wording: str | None = None
+
+
+def yes_no(truth: bool) -> str:
+    """The answer to a binary question."""
+    return "yes" if truth else "no"
+
+
+def choose(rng: random.Random, true: str, others: Sequence[str], wanted: int = 3) -> VqaDraft:
+    """Multiple choice: the truth among up to ``wanted`` others and 'cannot be told', shuffled."""
+    wrong = [other for other in others if other != true]
+    options = [true, *rng.sample(wrong, min(wanted, len(wrong)))]
+    if CANNOT_BE_TOLD not in options:
+        options.append(CANNOT_BE_TOLD)
+    rng.shuffle(options)
+    return VqaDraft(true, {"options": ", ".join(options)})
+
+
+def check(rng: random.Random, true: str, others: Sequence[str]) -> VqaDraft:
+    """A yes/no question about a claim that is true or false by a toss."""
+    # Drawn with equal chance and not evenly among all claims: else "no" would nearly always be right, unseen.
+    if rng.random() < 0.5:
+        return VqaDraft("yes", {"value": true})
+    return VqaDraft("no", {"value": rng.choice([other for other in others if other != true])})
