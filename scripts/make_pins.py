@@ -384,11 +384,11 @@ def _references(folder: Path, clips: Sequence[Clip]) -> Path:
 
 def _judged(predictions: Path, clips: Sequence[Clip], work: Path) -> Path:
     """What a scripted judge and two people think of a model's traces."""
-    people = work / "people.csv"
+    human_ratings = work / "ratings.csv"
     rows = [f"{clip.clip_id},{1 + (3 * n) % 5},{'AB'[n % 2]}" for n, clip in enumerate(clips[:24])]
-    people.write_text("\n".join(["clip_id,grade,person", *rows]) + "\n", encoding="utf-8")
+    human_ratings.write_text("\n".join(["clip_id,grade,person", *rows]) + "\n", encoding="utf-8")
     with serve(_grade) as endpoint:
-        return judge(predictions, work / "judgements", _judge_settings(endpoint.url, work), people=people)
+        return judge(predictions, work / "judgements", _judge_settings(endpoint.url, work), human_ratings=human_ratings)
 
 
 def _judge_settings(url: str, work: Path) -> JudgeSettings:
@@ -513,8 +513,11 @@ def _to_model(work: Path) -> list[list[str]]:
     folder = write_clip_set(
         work / "to-ask", [make_clip(f"m{n}", NAMES[n], path=path, start_s=0.5 * n, end_s=0.5 * n + 2) for n in (1, 2)]
     )
-    everything = {"prompts": ("short", "reversed"), "controls": ("black", "no_video", "shuffled", "event_hidden")}
-    nothing = {"prompts": (), "controls": ()}
+    everything = {
+        "prompt_variants": ("short", "reversed"),
+        "controls": ("black", "no_video", "shuffled", "event_hidden"),
+    }
+    nothing = {"prompt_variants": (), "controls": ()}
     as_video = {"frames_as": "video", "say_times": False, "votes": 2, "extra": {"mm_processor_kwargs": {"fps": 2}}}
     with serve(_sure) as endpoint, _recorded() as sent:
         for number, (asked, how) in enumerate(((everything, {}), (nothing, as_video))):

@@ -69,5 +69,5 @@ def test_from_the_download_to_the_table(tmp_path):
     assert tuned["calibration"]["temperature"] is not None
     assert set(tuned["anticipation"]["average_precision"]) == {"0.5", "1", "1.5"}
     assert {"black", "shuffled", "no_video"} <= set(tuned["controls"])
-    assert set(tuned["prompts"]) == {"main", "short", "checklist", "expert"}
+    assert set(tuned["prompt_variants"]) == {"main", "short", "checklist", "expert"}
     assert "Collision F1" in (tmp_path / "r/report/report.md").read_text()

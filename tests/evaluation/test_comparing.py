@@ -142,7 +142,7 @@ def test_json_holds_the_pairs_and_findings_too(tmp_path):
     result = CliRunner().invoke(app, [*words, "--json"])
     assert Comparison.model_validate_json(result.stdout) == wanted
     assert wanted.pairs
-    assert wanted.findings
+    assert wanted.diagnostics
 
 
 def test_how_many_clips_would_settle_it(tmp_path):

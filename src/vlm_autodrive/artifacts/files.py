@@ -39,7 +39,7 @@ CLIPS_FILE = "clips.jsonl"
 SAMPLES_FILE = "items.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
 JUDGEMENTS_FILE = "judgements.jsonl"
-HUMAN_RATINGS_FILE = "people.jsonl"
+HUMAN_RATINGS_FILE = "human_ratings.jsonl"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:

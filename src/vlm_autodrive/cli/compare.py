@@ -59,7 +59,7 @@ def compare(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score models on the same clips, with intervals and tests; prints the verdict, what to know, and a table.
+    """Score models on the same clips, with intervals and tests; prints the headline, what to know, and a table.
 
     Example: autodrive compare base=predictions/base tuned=predictions/tuned --out comparison
     """

@@ -30,11 +30,11 @@ def evaluate(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask a model, or a baseline, about the held-out clips.
+    """Run a model, or a baseline, on the held-out clips.
 
-    Each clip's frames are read once for the direct verdict, for the same in other words (prompts=[...]) and for the
-    reasoning; then the verdict is asked of tampered footage (controls=[...]). Every clip gets exactly one record,
-    those that fail too. A run that was stopped goes on where it was.
+    Each clip's frames are read once for the direct verdict, its prompt variants (prompt_variants=[...]) and the
+    reasoning; then the verdict is asked again on ablated inputs (controls=[...]). Every clip gets exactly one record,
+    failures included. A run that was stopped resumes behind its last saved batch.
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """

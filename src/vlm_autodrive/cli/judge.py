@@ -21,10 +21,10 @@ def judge(
             show_default=False,
         ),
     ] = None,
-    people: Annotated[
+    human_ratings: Annotated[
         Path | None,
         typer.Option(
-            "--people",
+            "--human-ratings",
             metavar="CSV",
             help="People's grades of the same traces (clip_id, grade, person), to tell how far the judge agrees.",
             show_default=False,
@@ -46,7 +46,7 @@ def judge(
 
     --json prints the estimate of a dry run, or else what was judged.
 
-    Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --people grades.csv
+    Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --human-ratings grades.csv
     """
     from vlm_autodrive.artifacts import read_judgement_records
     from vlm_autodrive.cli.console import make_reporter
@@ -62,7 +62,9 @@ def judge(
         else:
             print("\n".join(estimate_lines(found, chosen)))
         return
-    made = judge_predictions(predictions, named_out(out), chosen, make_reporter(), people=people, overwrite=overwrite)
+    made = judge_predictions(
+        predictions, named_out(out), chosen, make_reporter(), human_ratings=human_ratings, overwrite=overwrite
+    )
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"prompt"}) for one in read_judgement_records(made)])
     else:

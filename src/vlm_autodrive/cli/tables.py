@@ -25,22 +25,22 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_comparison(folder: Path) -> None:
-    """Print what a comparison comes to: the verdict, what to know before the figures, and the figures."""
+    """Print what a comparison comes to: the headline, what to know before the figures, and the figures."""
     from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.evaluation import read_comparison, verdict
+    from vlm_autodrive.evaluation import headline, read_comparison
 
     figures, taxonomy = read_comparison(folder), read_taxonomy(folder)
-    _print_head(verdict(figures, taxonomy), figures.findings)
+    _print_head(headline(figures, taxonomy), figures.diagnostics)
     _print_scores(figures.models, taxonomy)
 
 
 def print_outcome(outcome: "Outcome") -> None:
-    """Print what a run came to: verdict, scores, long videos searched, and where the report is."""
+    """Print what a run came to: headline, scores, long videos searched, and where the report is."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import read_report
 
     report = read_report(outcome.report_json)
-    _print_head(report.verdict, report.findings)
+    _print_head(report.headline, report.diagnostics)
     _print_scores(report.models, read_taxonomy(outcome.run_dir / "comparison"))
     console = _console()
     for note in outcome.notes:
@@ -53,14 +53,14 @@ def print_outcome(outcome: "Outcome") -> None:
     console.print(f"Figures: {outcome.report_json}", markup=False, soft_wrap=True)
 
 
-def _print_head(verdict: str, findings: Sequence["Diagnostic"]) -> None:
-    """The verdict, and under it every finding, the worst first."""
+def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:
+    """The headline, and under it every diagnostic, the worst first."""
     console = _console()
-    invalid = any(finding.severity == "invalid" for finding in findings)
-    console.print(verdict, style="bold red" if invalid else "bold", markup=False)
-    for finding in findings:
-        style = "red" if finding.severity == "invalid" else "yellow"
-        console.print(f"{finding.severity.upper()}: {finding.text}", style=style, markup=False)
+    invalid = any(diagnostic.severity == "invalid" for diagnostic in diagnostics)
+    console.print(headline, style="bold red" if invalid else "bold", markup=False)
+    for diagnostic in diagnostics:
+        style = "red" if diagnostic.severity == "invalid" else "yellow"
+        console.print(f"{diagnostic.severity.upper()}: {diagnostic.text}", style=style, markup=False)
     console.print()
 
 

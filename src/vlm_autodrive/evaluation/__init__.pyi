@@ -3,7 +3,7 @@ from .judge.grading import estimate_judging, estimate_lines, judge
 from .predict.baselines import evaluate_baseline
 from .predict.running import evaluate
 from .report.formats import with_interval
-from .report.headline import summary, verdict
+from .report.headline import headline, summary
 from .report.tables import main_rows, right_answers
 from .report.writing import MARKDOWN_FILE, read_report, write_report
 from .score.records import Diagnostic, ModelScores
@@ -26,6 +26,7 @@ __all__ = [
     "estimate_lines",
     "evaluate",
     "evaluate_baseline",
+    "headline",
     "judge",
     "main_rows",
     "read_comparison",
@@ -33,7 +34,6 @@ __all__ = [
     "read_report",
     "right_answers",
     "summary",
-    "verdict",
     "with_interval",
     "write_report",
 ]

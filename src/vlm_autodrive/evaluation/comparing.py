@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from vlm_autodrive.artifacts import making, write_clips, write_text
-from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
+from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
 from vlm_autodrive.evaluation.score.models import model_scores, pair_scores
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
@@ -89,7 +89,7 @@ def compare(
             class_counts={name: counts[name] for name in cases.taxonomy.names},
             clusters=clusters,
             warnings=(warning,) if warning else (),
-            findings=find_faults(cases, models),
+            diagnostics=diagnose(cases, models),
             models=models,
             pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
         )

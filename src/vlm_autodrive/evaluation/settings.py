@@ -29,7 +29,7 @@ class EvaluateSettings(Settings):
     Attributes:
         split: The clips asked about.
         reasoning: Whether to ask for the reasoning trace too.
-        prompts: Further wordings of the direct verdict, to show how far the figures hang on the words.
+        prompt_variants: Further wordings of the direct verdict, to measure the prompt sensitivity.
         controls: Footage tampered with, about which the direct verdict is asked as well; an empty list leaves
             the proof out that the video was looked at.
         hide_s: Frames at most so many seconds from the event are hidden by the control event_hidden.
@@ -45,7 +45,7 @@ class EvaluateSettings(Settings):
 
     split: Split = "test"
     reasoning: bool = True
-    prompts: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed")
+    prompt_variants: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed")
     controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
     hide_s: float = Field(0.75, gt=0)
     seed: int = 0

@@ -159,7 +159,7 @@ def _further_predictions(
     """
     from vlm_autodrive.clips import TEST_IDS_FILE, build_clips
 
-    plain = asked.model_copy(update={"reasoning": False, "prompts": (), "controls": ()})
+    plain = asked.model_copy(update={"reasoning": False, "prompt_variants": (), "controls": ()})
     validation, ahead = {}, {}
     if any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips)):
         on_validation = plain.model_copy(update={"split": "validation"})

@@ -7,9 +7,9 @@ import pytest
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from vlm_autodrive.evaluation import EvaluationSamples
-from vlm_autodrive.evaluation.diagnostics.diagnosing import find_faults
+from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
 from vlm_autodrive.evaluation.diagnostics.video import agreement
-from vlm_autodrive.evaluation.predict.leaks import same_footage, shared_with
+from vlm_autodrive.evaluation.predict.leaks import find_overlaps, same_footage
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 
@@ -52,7 +52,7 @@ def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str 
 def test_honest_models_of_every_skill_are_accused_of_nothing(count, per_drive, share_right, controls):
     for seed in range(25):
         cases = cases_of(np.random.default_rng(seed), count, per_drive, share_right, controls)
-        assert find_faults(cases, {"m": None}) == (), seed
+        assert diagnose(cases, {"m": None}) == (), seed
 
 
 def test_names_by_drive_are_no_names_that_tell():
@@ -66,7 +66,7 @@ def test_names_by_drive_are_no_names_that_tell():
             for i, clip in enumerate(cases.clips)
         )
         said = tuple(make_prediction(clip, clip.event_class) for clip in clips)
-        assert find_faults(replace(cases, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
+        assert diagnose(replace(cases, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
 
 
 def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_names():
@@ -80,7 +80,7 @@ def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_nam
         clips.append(clip.model_copy(update={"video_id": f"{'rear' if broken else 'front'}-{clip.clip_id}"}))
         verdict = failed if broken else normal
         said.append(make_prediction(clip, None).model_copy(update={"verdict": verdict, "controls": {"black": verdict}}))
-    found = find_faults(replace(cases, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
+    found = diagnose(replace(cases, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
     assert [f.kind for f in found] == ["failed_answers", "always_same_class"]
 
 
@@ -95,7 +95,7 @@ def test_a_control_that_failed_is_no_proof_of_sight(lost):
         black = {} if lost == "missing" else {"black": failed}
         controls = {name: verdict for name, verdict in said[i].controls.items() if name != "black"} | black
         said[i] = said[i].model_copy(update={"controls": controls, "prompt_variants": others})
-    (found,) = find_faults(replace(cases, predictions={"m": tuple(said)}), {"m": None})
+    (found,) = diagnose(replace(cases, predictions={"m": tuple(said)}), {"m": None})
     assert (found.severity, found.kind) == ("warning", "failed_controls")
     assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text
     assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")
@@ -114,13 +114,15 @@ def test_kappa_by_hand():
 def test_ids_of_another_catalog_mean_nothing():
     asked = [make_clip("1", video_id="00001", group_id="g", path="/here/00001.mp4")]
     other = [(make_clip("x", video_id="00001", group_id="g", path="/there/00001.mp4"), "s")]
-    assert shared_with(asked, other, files_alone=True) == []
-    assert [tie.kind for tie in shared_with(asked, other)] == ["video"]
+    assert find_overlaps(asked, other, files_alone=True) == []
+    assert [tie.kind for tie in find_overlaps(asked, other)] == ["video"]
 
 
 def test_clips_with_a_problem_teach_nothing():
     asked = [make_clip("1", group_id="g")]
-    assert shared_with(asked, [(make_clip("2", group_id="g", problem="it would add to the test split"), "train")]) == []
+    assert (
+        find_overlaps(asked, [(make_clip("2", group_id="g", problem="it would add to the test split"), "train")]) == []
+    )
 
 
 def test_windows_that_follow_each_other_are_not_the_same_footage():

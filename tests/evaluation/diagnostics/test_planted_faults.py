@@ -87,7 +87,7 @@ def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
     folder = tmp_path / "clips"
     if not folder.exists():
         write_clip_set(folder, clips)
-    chosen = EvaluateSettings(reasoning=False, prompts=(), **settings)
+    chosen = EvaluateSettings(reasoning=False, prompt_variants=(), **settings)
     return evaluate_with_engine(folder, engine, name, tmp_path / name, chosen)
 
 
@@ -95,18 +95,18 @@ def reported(tmp_path, **predictions: Path) -> list[Diagnostic]:
     """The findings in ``report.json``, each of which stands on the page, and before all figures."""
     comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
     report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
-    found = [Diagnostic.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["findings"]]
+    found = [Diagnostic.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["diagnostics"]]
     page = (report / HTML_FILE).read_text()
-    places = [page.find(str(escape(finding.text))) for finding in found]
+    places = [page.find(str(escape(diagnostic.text))) for diagnostic in found]
     assert -1 not in places
     assert places == sorted(places)
     assert max(places, default=0) < page.index("<table")
     return found
 
 
-def only(findings: list[Diagnostic]) -> Diagnostic:
-    assert len(findings) == 1, findings
-    return findings[0]
+def only(diagnostics: list[Diagnostic]) -> Diagnostic:
+    assert len(diagnostics) == 1, diagnostics
+    return diagnostics[0]
 
 
 def test_a_good_model_is_accused_of_nothing(tmp_path, clips):
@@ -116,12 +116,12 @@ def test_a_good_model_is_accused_of_nothing(tmp_path, clips):
 def test_failed_videos_in_the_middle(tmp_path, clips):
     for index in (12, 13, 14, 17):
         Path(clips[index].path).write_bytes(b"no video at all")
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(seen))))
-    assert (finding.kind, finding.severity, finding.model) == ("failed_answers", "invalid", "tuned")
-    assert "4 of 30 clips (13%) got no answer from tuned" in finding.text
-    assert "c012, c013, c014 …" in finding.text
-    assert "(4 times)" in finding.text
-    assert "2 Normal, 1 Collision, 1 Near-Collision" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(seen))))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("failed_answers", "invalid", "tuned")
+    assert "4 of 30 clips (13%) got no answer from tuned" in diagnostic.text
+    assert "c012, c013, c014 …" in diagnostic.text
+    assert "(4 times)" in diagnostic.text
+    assert "2 Normal, 1 Collision, 1 Near-Collision" in diagnostic.text
 
 
 def test_two_runs_in_one_file_of_predictions(tmp_path, clips):
@@ -130,10 +130,10 @@ def test_two_runs_in_one_file_of_predictions(tmp_path, clips):
     lines = file.read_text().splitlines(keepends=True)
     other = read_predictions(asked(tmp_path, clips, FakeEngine(lambda _: "A"), "other"))
     file.write_text("".join([*lines, lines[0], lines[1], *(p.model_dump_json() + "\n" for p in other[3:6])]))
-    finding = only(reported(tmp_path, tuned=predictions))
-    assert (finding.kind, finding.severity) == ("duplicated_ids", "invalid")
-    assert "answer 5 clips more than once (c000, c001, c003 …)" in finding.text
-    assert "the 2 of them whose answers differ count as wrong" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=predictions))
+    assert (diagnostic.kind, diagnostic.severity) == ("duplicated_ids", "invalid")
+    assert "answer 5 clips more than once (c000, c001, c003 …)" in diagnostic.text
+    assert "the 2 of them whose answers differ count as wrong" in diagnostic.text
     kept = read_predictions(predictions)
     assert len(kept) == 35
 
@@ -163,13 +163,18 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
     with serve(mortal) as endpoint:
         called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "attempts": 2}
         sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
-        chosen = {"endpoint": {**called, "sampling": sampling}, "eval_batch_size": 5, "controls": (), "prompts": ()}
+        chosen = {
+            "endpoint": {**called, "sampling": sampling},
+            "eval_batch_size": 5,
+            "controls": (),
+            "prompt_variants": (),
+        }
         settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
         out = evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
-    finding = reported(tmp_path, tuned=out)[0]
-    assert (finding.kind, finding.severity, finding.model) == ("endpoint_died", "invalid", "tuned")
-    assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in finding.text
-    assert "They count as wrong" in finding.text
+    diagnostic = reported(tmp_path, tuned=out)[0]
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("endpoint_died", "invalid", "tuned")
+    assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in diagnostic.text
+    assert "They count as wrong" in diagnostic.text
 
 
 NAIVE = {
@@ -195,9 +200,9 @@ class Writing(FakeEngine):
 
 def test_answers_that_defeat_naive_parsers(tmp_path, clips):
     predictions = asked(tmp_path, clips, Writing(), controls=())
-    finding = only(reported(tmp_path, tuned=predictions))
-    assert (finding.kind, finding.severity) == ("unparseable_answers", "warning")
-    assert "6 of 30 verdicts of tuned (20%) name no single class" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=predictions))
+    assert (diagnostic.kind, diagnostic.severity) == ("unparseable_answers", "warning")
+    assert "6 of 30 verdicts of tuned (20%) name no single class" in diagnostic.text
     read = {p.clip_id: p.verdict.event_class for p in read_predictions(predictions)}
     assert all(read[clip.clip_id] == (None if place % 5 == 4 else clip.event_class) for place, clip in enumerate(clips))
 
@@ -208,9 +213,9 @@ def test_cut_off_answers(tmp_path, clips):
             code = seen(frames)
             return Answer(Outcome.TRUNCATED, "It", reason="too long") if code == "B" else Answer(Outcome.OK, code)
 
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, Cut(None))))
-    assert (finding.kind, finding.severity) == ("truncated_answers", "warning")
-    assert "10 of 30 verdicts" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=asked(tmp_path, clips, Cut(None))))
+    assert (diagnostic.kind, diagnostic.severity) == ("truncated_answers", "warning")
+    assert "10 of 30 verdicts" in diagnostic.text
 
 
 @pytest.mark.parametrize("tie", ["video", "file", "triplet", "group"])
@@ -231,12 +236,12 @@ def test_a_leaky_split(tmp_path, clips, tie):
     write_clip_set(tmp_path / "clips", [*clips, *taught])
     tuned = asked(tmp_path, clips, FakeEngine(seen))
     blind = majority(tmp_path / "clips", tmp_path / "majority", BaselineSettings())
-    finding, *others = reported(tmp_path, tuned=tuned, majority=blind)
-    assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", None)
-    assert "3 of the 30 clips (10%) are not held out" in finding.text
+    diagnostic, *others = reported(tmp_path, tuned=tuned, majority=blind)
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("leaky_split", "invalid", None)
+    assert "3 of the 30 clips (10%) are not held out" in diagnostic.text
     words = {"video": "same video", "file": "same file under another name", "triplet": "triplet", "group": "same drive"}
-    assert words[tie] in finding.text
-    assert "as clips of train (c001, c004, c007)" in finding.text
+    assert words[tie] in diagnostic.text
+    assert "as clips of train (c001, c004, c007)" in diagnostic.text
     assert others == []
 
 
@@ -267,7 +272,7 @@ def trained(tmp_path, clips, taught, *, chosen=False) -> Path:
 
 def asked_of(checkpoint, tmp_path, clips):
     write_clip_set(tmp_path / "clips", clips)
-    settings = EvaluateSettings(prompts=())
+    settings = EvaluateSettings(prompt_variants=())
     return evaluate_with_engine(
         tmp_path / "clips", FakeEngine(seen), "k", tmp_path / "tuned", settings, checkpoint=checkpoint
     )
@@ -280,16 +285,16 @@ def test_a_checkpoint_that_was_taught_the_test(tmp_path, clips, chosen, left):
     checkpoint = trained(tmp_path, clips, [*taught, elsewhere], chosen=chosen)
     if not left:
         shutil.rmtree(tmp_path / "supervision")
-    finding = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
-    assert (finding.kind, finding.severity, finding.model) == ("leaky_split", "invalid", "tuned")
-    assert "6 of the 30 clips share footage with its supervision" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("leaky_split", "invalid", "tuned")
+    assert "6 of the 30 clips share footage with its supervision" in diagnostic.text
 
 
 def test_a_checkpoint_whose_supervision_is_gone(tmp_path, clips):
     checkpoint = trained(tmp_path, clips, [make_clip("t", "normal", split="train")])
     shutil.rmtree(tmp_path / "supervision")
-    finding = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
-    assert (finding.kind, finding.severity, finding.model) == ("training_unknown", "warning", "tuned")
+    diagnostic = only(reported(tmp_path, tuned=asked_of(checkpoint, tmp_path, clips)))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("training_unknown", "warning", "tuned")
 
 
 def test_footage_that_is_tested_twice(tmp_path, clips):
@@ -300,26 +305,28 @@ def test_footage_that_is_tested_twice(tmp_path, clips):
     windows = {"event_time_s": clips[7].duration_s + 0.5, "metadata": {"anticipation_s": "0.5"}}
     ahead = clips[7].model_copy(update={"clip_id": "ahead", **windows})
     tuned = asked(tmp_path, [*clips, again, shifted, ahead], FakeEngine(seen))
-    finding = only(reported(tmp_path, tuned=tuned))
-    assert (finding.kind, finding.severity, finding.model) == ("duplicated_clips", "warning", None)
-    assert "2 pairs of clips show the same seconds of the same video, 1 of them with labels that contr" in finding.text
-    assert "c003 and again" in finding.text
-    assert "c006 and shifted" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=tuned))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("duplicated_clips", "warning", None)
+    assert (
+        "2 pairs of clips show the same seconds of the same video, 1 of them with labels that contr" in diagnostic.text
+    )
+    assert "c003 and again" in diagnostic.text
+    assert "c006 and shifted" in diagnostic.text
 
 
 def test_a_model_that_always_says_normal(tmp_path, clips):
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(lambda _: "C"))))
-    assert (finding.kind, finding.model) == ("always_same_class", "tuned")
-    assert "says “Normal” for 30 of the 30 clips" in finding.text
-    assert "blind to events" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=asked(tmp_path, clips, FakeEngine(lambda _: "C"))))
+    assert (diagnostic.kind, diagnostic.model) == ("always_same_class", "tuned")
+    assert "says “Normal” for 30 of the 30 clips" in diagnostic.text
+    assert "blind to events" in diagnostic.text
 
 
 @pytest.mark.parametrize("codes", ["A", "AB"])
 def test_a_model_that_always_alarms(tmp_path, clips, codes):
     engine = FakeEngine(lambda frames: codes[int(level_of(frames)) % len(codes)])
-    finding = only(reported(tmp_path, tuned=asked(tmp_path, clips, engine)))
-    assert (finding.kind, finding.model) == ("always_alarms", "tuned")
-    assert "in 100% of the clips it answers, and in 10 of the 10 where nothing happens" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=asked(tmp_path, clips, engine)))
+    assert (diagnostic.kind, diagnostic.model) == ("always_alarms", "tuned")
+    assert "in 100% of the clips it answers, and in 10 of the 10 where nothing happens" in diagnostic.text
 
 
 def named(tmp_path, honest_names: bool):
@@ -353,32 +360,34 @@ def test_a_model_that_reads_the_file_name_gives_itself_away_on_black_video(tmp_p
     clips, read = named(tmp_path, honest_names=True)
     cheat = write_prediction_set(tmp_path / "cheat", clips, told(clips, read, black=read))
     honest = write_prediction_set(tmp_path / "honest", clips, told(clips, read, black=["normal"] * 60))
-    findings = reported(tmp_path, cheat=cheat, honest=honest)
-    assert [(f.kind, f.severity, f.model) for f in findings] == [
+    diagnostics = reported(tmp_path, cheat=cheat, honest=honest)
+    assert [(f.kind, f.severity, f.model) for f in diagnostics] == [
         ("ignores_video", "invalid", "cheat"),
         ("follows_file_name", "invalid", "cheat"),
         ("names_tell_class", "warning", None),
     ]
-    assert "macro-F1 1.00 on black video against 1.00 on video" in findings[0].text
-    assert "100% of its answers can be told from the names alone" in findings[1].text
-    assert "cheat 100%, honest 100%" in findings[2].text
+    assert "macro-F1 1.00 on black video against 1.00 on video" in diagnostics[0].text
+    assert "100% of its answers can be told from the names alone" in diagnostics[1].text
+    assert "cheat 100%, honest 100%" in diagnostics[2].text
 
 
 def test_a_model_that_believes_names_that_lie(tmp_path):
     clips, read = named(tmp_path, honest_names=False)
-    findings = reported(tmp_path, cheat=write_prediction_set(tmp_path / "cheat", clips, told(clips, read)))
-    assert [(f.kind, f.severity, f.model) for f in findings] == [
+    diagnostics = reported(tmp_path, cheat=write_prediction_set(tmp_path / "cheat", clips, told(clips, read)))
+    assert [(f.kind, f.severity, f.model) for f in diagnostics] == [
         ("follows_file_name", "invalid", "cheat"),
         ("names_tell_class", "warning", None),
     ]
-    assert "100% of its answers can be told from the names alone, but only 75% agree with the truth" in findings[0].text
+    assert (
+        "100% of its answers can be told from the names alone, but only 75% agree with the truth" in diagnostics[0].text
+    )
 
 
 def test_a_right_model_is_not_accused_for_names_that_tell(tmp_path):
     clips, read = named(tmp_path, honest_names=True)
-    finding = only(reported(tmp_path, tuned=write_prediction_set(tmp_path / "tuned", clips, told(clips, read))))
-    assert (finding.kind, finding.severity, finding.model) == ("names_tell_class", "warning", None)
-    assert "100% are classed rightly" in finding.text
+    diagnostic = only(reported(tmp_path, tuned=write_prediction_set(tmp_path / "tuned", clips, told(clips, read))))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("names_tell_class", "warning", None)
+    assert "100% are classed rightly" in diagnostic.text
 
 
 def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
@@ -387,38 +396,44 @@ def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
     answers = [NAMES[(i + 1) % 3] if i % 10 == 0 else name for i, name in enumerate(right)]
     some = [NAMES[(i + 1) % 3] if i % 11 == 0 else name for i, name in enumerate(right)]
     part = [name if i % 2 else "normal" for i, name in enumerate(right)]
-    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, answers, black=some))))
-    assert (finding.kind, finding.severity, finding.model) == ("ignores_video", "invalid", "m")
-    assert "m does not look at the video: macro-F1 0.90 on black video against 0.90 on video" in finding.text
+    diagnostic = only(
+        reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, answers, black=some)))
+    )
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("ignores_video", "invalid", "m")
+    assert "m does not look at the video: macro-F1 0.90 on black video against 0.90 on video" in diagnostic.text
     shutil.rmtree(tmp_path / "comparison")
     shutil.rmtree(tmp_path / "report")
-    finding = only(reported(tmp_path, n=write_prediction_set(tmp_path / "n", clips, told(clips, answers, black=part))))
-    assert (finding.kind, finding.severity) == ("part_without_video", "warning")
+    diagnostic = only(
+        reported(tmp_path, n=write_prediction_set(tmp_path / "n", clips, told(clips, answers, black=part)))
+    )
+    assert (diagnostic.kind, diagnostic.severity) == ("part_without_video", "warning")
 
 
 def test_a_model_that_goes_by_the_length_of_clips_is_caught_on_black_video(tmp_path, clips):
     clips = [clip.model_copy(update={"end_s": 0.6 + 0.6 * (i % 3)}) for i, clip in enumerate(clips)]
     timing = FakeEngine(lambda frames: CODES[sum(frames.times_s[-1] > limit for limit in (0.5, 1.1))])
-    finding, *others = reported(tmp_path, timing=asked(tmp_path, clips, timing))
-    assert (finding.kind, finding.severity, finding.model) == ("ignores_video", "invalid", "timing")
-    assert "macro-F1 1.00 on black video against 1.00 on video" in finding.text
+    diagnostic, *others = reported(tmp_path, timing=asked(tmp_path, clips, timing))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("ignores_video", "invalid", "timing")
+    assert "macro-F1 1.00 on black video against 1.00 on video" in diagnostic.text
     assert others == []
 
 
 def test_a_model_that_answers_alike_without_video_however_badly(tmp_path):
     clips = [make_clip(f"k{7919 * i % 1000}", NAMES[i % 3]) for i in range(60)]
     noise = [NAMES[i] for i in np.random.default_rng(3).integers(0, 3, 60)]
-    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, noise, black=noise))))
-    assert (finding.kind, finding.severity) == ("ignores_video", "invalid")
-    assert "the same answer on black video for 100% of the clips" in finding.text
+    diagnostic = only(
+        reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, noise, black=noise)))
+    )
+    assert (diagnostic.kind, diagnostic.severity) == ("ignores_video", "invalid")
+    assert "the same answer on black video for 100% of the clips" in diagnostic.text
 
 
 def test_a_model_that_goes_by_single_frames(tmp_path):
     clips = [make_clip(f"k{7919 * i % 1000}", NAMES[i % 3]) for i in range(60)]
     right = [clip.event_class for clip in clips]
     said = told(clips, right, black=["normal"] * 60, shuffled=right)
-    finding = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, said)))
-    assert (finding.kind, finding.severity) == ("ignores_order", "warning")
+    diagnostic = only(reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, said)))
+    assert (diagnostic.kind, diagnostic.severity) == ("ignores_order", "warning")
 
 
 def test_the_worst_comes_first(tmp_path, clips):

@@ -1,4 +1,4 @@
-"""A judge on a real HTTP server: one record for each clip, people's grades beside its own, and never a label."""
+"""A judge on a real HTTP server: one record for each clip, human ratings beside its own, and never a label."""
 
 import json
 import re
@@ -182,15 +182,15 @@ def table(path, *lines, head="clip_id,grade,person"):
     return path
 
 
-def test_people_are_set_beside_the_judge(predictions, tmp_path):
+def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
     people = table(tmp_path / "p.csv", "clip-0,1,ann", "clip-0,2,bob", "clip-1,2,ann", "clip-2,5,bob", "clip-6,3,ann")
     with serve(fair) as endpoint:
-        out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), people=people)
+        out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), human_ratings=people)
     found = read_judgements(out, predictions)
-    assert found.people == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
+    assert found.human_ratings == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
     cases = read_evaluation_samples({"tuned": predictions}, judgements={"tuned": out})
     scores = judge_scores(cases, "tuned", CompareSettings())
-    assert (scores.judge, scores.judged, scores.people) == ("judge-model", 11, 3)
+    assert (scores.judge, scores.judged, scores.human_ratings) == ("judge-model", 11, 3)
     expected = [grade_of(n) for n in range(12) if n != 6]
     assert scores.mean.value == pytest.approx(sum(expected) / 11)
     assert scores.mean.low < scores.mean.value < scores.mean.high
@@ -199,7 +199,7 @@ def test_people_are_set_beside_the_judge(predictions, tmp_path):
     assert scores.agreement.n == 3
 
 
-def test_without_people_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):
+def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
     cases = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
@@ -235,7 +235,7 @@ def test_a_wrong_table_of_grades_is_told_before_anybody_is_asked(predictions, tm
     people = table(tmp_path / "p.csv", *lines, head=head)
     with serve(fair) as endpoint:
         with pytest.raises(UserError, match=message):
-            judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), people=people)
+            judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), human_ratings=people)
         assert endpoint.asked == []
 
 

@@ -7,12 +7,12 @@ from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set, wri
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.evaluation import EvaluateSettings
 from vlm_autodrive.evaluation.predict.controls import (
+    apply_control,
     black,
     elsewhere_hidden,
     event_hidden,
     no_video,
     shuffled,
-    tampered,
 )
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
 from vlm_autodrive.records import Outcome
@@ -101,7 +101,7 @@ def test_the_frames_hidden_elsewhere_are_the_farthest_that_there_are(event_s):
 def test_only_clips_with_an_event_of_known_time_have_it_hidden():
     true = film()
     for clip, told in [(make_clip("a", "collision"), True), (make_clip("b", "normal"), False)]:
-        given = [control for control in ALL if tampered(control, clip, true, 0.5, 0) is not None]
+        given = [control for control in ALL if apply_control(control, clip, true, 0.5, 0) is not None]
         assert given == list(ALL if told else ALL[:3])
 
 

@@ -109,7 +109,7 @@ def plain_hub_folder(tmp_path, model_type):
 
 def test_a_hub_model_is_shown_frames_by_the_default_or_by_the_settings(clip_set, tmp_path):
     model = plain_hub_folder(tmp_path, "qwen2_5_vl")
-    quick = {"reasoning": False, "controls": ("no_video",), "prompts": ("short",)}
+    quick = {"reasoning": False, "controls": ("no_video",), "prompt_variants": ("short",)}
     made = read_predictions(evaluate(clip_set, model, tmp_path / "default", EvaluateSettings(**quick)))
     assert len(made[0].frame_times_s) == 8  # two seconds at 4 frames a second
     assert made[0].model == "Some-qwen2_5_vl"

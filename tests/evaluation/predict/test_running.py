@@ -42,7 +42,7 @@ def clip_set(tmp_path):
 
 
 def run(clip_set, engine, out="out", **settings):
-    plain = {"prompts": (), "controls": ()}
+    plain = {"prompt_variants": (), "controls": ()}
     return evaluate_with_engine(clip_set, engine, "key", clip_set.parent / out, EvaluateSettings(**plain | settings))
 
 
@@ -90,7 +90,7 @@ def test_a_finished_run_asks_nothing_and_another_model_does(clip_set):
     run(clip_set, again)
     assert again.asked == []
     with pytest.raises(UserError, match="overwrite"):
-        settings = EvaluateSettings(prompts=(), controls=())
+        settings = EvaluateSettings(prompt_variants=(), controls=())
         evaluate_with_engine(clip_set, again, "other key", clip_set.parent / "out", settings)
 
 
@@ -172,7 +172,7 @@ def test_an_engine_that_never_works_is_let_fail(clip_set):
 
 
 def test_every_record_says_what_was_asked_and_where_its_probabilities_come_from(clip_set):
-    predictions = read_predictions(run(clip_set, FakeEngine(code_of), prompts=("short", "expert")))
+    predictions = read_predictions(run(clip_set, FakeEngine(code_of), prompt_variants=("short", "expert")))
     verdict_text = verdict_prompt(DEFAULT_TAXONOMY).text
     for prediction in predictions:
         assert prediction.verdict.prompt == verdict_text
@@ -193,7 +193,7 @@ def test_every_record_says_what_was_asked_and_where_its_probabilities_come_from(
 def test_whatever_changes_a_prediction_makes_it_anew(clip_set):
     run(clip_set, FakeEngine(code_of))
     for change in (
-        {"prompts": ("short",)},
+        {"prompt_variants": ("short",)},
         {"controls": ("black",)},
         {"seed": 1},
         {"hide_s": 0.5},
@@ -229,7 +229,7 @@ def test_a_retry_asks_about_errors_alone_and_keeps_the_rest_to_the_byte(clip_set
     before, key = lines_of(out), input_key(out)
     write_grey(clip_set.parent / "2.mp4", 200)  # was broken, and the fifth stays unusable
     engine = FakeEngine(code_of)
-    settings = EvaluateSettings(prompts=(), controls=(), eval_batch_size=2)
+    settings = EvaluateSettings(prompt_variants=(), controls=(), eval_batch_size=2)
     evaluate_with_engine(clip_set, engine, "key", out, settings, retry_errors=True)
     after = lines_of(out)
     assert engine.asked == [2]
@@ -247,7 +247,7 @@ def test_a_retry_does_not_ask_about_clips_that_cannot_be_used(clip_set, tmp_path
     usable = [clip for clip in read_clips(clip_set) if clip.clip_id != "clip-2"]
     assert any(clip.problem for clip in usable)
     clips = write_clip_set(tmp_path / "usable", usable)
-    settings = EvaluateSettings(prompts=(), controls=())
+    settings = EvaluateSettings(prompt_variants=(), controls=())
     made = evaluate_with_engine(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings)
     before = read_provenance(made)
     evaluate_with_engine(clips, FakeEngine(code_of), "key", tmp_path / "retried", settings, retry_errors=True)
@@ -257,7 +257,7 @@ def test_a_retry_does_not_ask_about_clips_that_cannot_be_used(clip_set, tmp_path
 def test_a_retry_that_is_interrupted_loses_nothing(clip_set):
     out = run(clip_set, Fragile(code_of), eval_batch_size=2)
     before = lines_of(out)
-    settings = EvaluateSettings(prompts=(), controls=(), eval_batch_size=2)
+    settings = EvaluateSettings(prompt_variants=(), controls=(), eval_batch_size=2)
     with pytest.raises(KeyboardInterrupt):
         evaluate_with_engine(clip_set, FakeEngine(code_of, die_after=0), "key", out, settings, retry_errors=True)
     assert lines_of(out) == before

@@ -44,7 +44,9 @@ def sure(asked):
 
 def settings(url, tmp_path, **endpoint):
     values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "attempts": 2, **endpoint}
-    return EvaluateSettings.model_validate({"eval_batch_size": 2, "prompts": [], "controls": [], "endpoint": values})
+    return EvaluateSettings.model_validate(
+        {"eval_batch_size": 2, "prompt_variants": [], "controls": [], "endpoint": values}
+    )
 
 
 def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_path):
@@ -68,7 +70,7 @@ def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_pat
 
 
 def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_path):
-    asked_for = {"prompts": ("short",), "controls": ("black", "no_video")}
+    asked_for = {"prompt_variants": ("short",), "controls": ("black", "no_video")}
     with serve(sure) as endpoint:
         wanted = settings(endpoint.url, tmp_path).model_copy(update=asked_for)
         made = read_predictions(evaluate(clip_set, "big", tmp_path / "out", wanted))

@@ -4,8 +4,8 @@ import pytest
 
 from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
 from tests.evaluation.report.whole_comparison import INVALID, WARNING, filled
-from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison, verdict
-from vlm_autodrive.evaluation.report.headline import data_notes, headline_pair, p_of
+from vlm_autodrive.evaluation import CompareSettings, compare, headline, read_comparison
+from vlm_autodrive.evaluation.report.headline import data_notes, main_pair, p_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names
@@ -34,7 +34,7 @@ def test_a_difference_beyond_chance_is_said_to_be_one(tmp_path):
     figures = with_pair(figures, permutation_p=None)
     after = figures.models["tuned"].per_class["collision"].recall
     before = figures.models["base"].per_class["collision"].recall
-    said = verdict(figures, DEFAULT_TAXONOMY)
+    said = headline(figures, DEFAULT_TAXONOMY)
     assert said.startswith(
         f"After training, the model finds 0.90 [{after.low:.2f}, {after.high:.2f}] of the Collision clips, "
         f"where before it found 0.00 [{before.low:.2f}, {before.high:.2f}]"
@@ -45,28 +45,28 @@ def test_a_difference_beyond_chance_is_said_to_be_one(tmp_path):
 
 def test_where_clips_hang_together_the_test_by_groups_decides(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 3 == 2, "tuned": lambda i: i >= 6})
-    pair = headline_pair(with_pair(figures, permutation_p=0.21, clips_needed=1480))
+    pair = main_pair(with_pair(figures, permutation_p=0.21, clips_needed=1480))
     assert p_of(pair) == 0.21
-    said = verdict(with_pair(figures, permutation_p=0.21, clips_needed=1480), DEFAULT_TAXONOMY)
+    said = headline(with_pair(figures, permutation_p=0.21, clips_needed=1480), DEFAULT_TAXONOMY)
     assert "so that whether it got better is undecided (p = 0.21) and would take about 1,480 such clips" in said
     assert "beyond chance" not in said
 
 
 def test_a_model_that_got_worse_is_said_to_have(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i >= 6, "tuned": lambda i: i % 3 == 2})
-    assert "2 are newly right and 36 newly wrong, which is WORSE beyond chance" in verdict(figures, DEFAULT_TAXONOMY)
+    assert "2 are newly right and 36 newly wrong, which is WORSE beyond chance" in headline(figures, DEFAULT_TAXONOMY)
 
 
 def test_no_difference_at_all_is_undecided(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: i % 2})
-    said = verdict(with_pair(figures, clips_needed=None, permutation_p=None), DEFAULT_TAXONOMY)
+    said = headline(with_pair(figures, clips_needed=None, permutation_p=None), DEFAULT_TAXONOMY)
     assert "0 are newly right and 0 newly wrong, so that whether it got better is undecided (p = 1)." in said
 
 
 def test_figures_that_mean_something_else_are_called_so_first(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True})
-    warned = verdict(figures.model_copy(update={"findings": (WARNING,)}), DEFAULT_TAXONOMY)
-    refused = verdict(figures.model_copy(update={"findings": (WARNING, INVALID)}), DEFAULT_TAXONOMY)
+    warned = headline(figures.model_copy(update={"diagnostics": (WARNING,)}), DEFAULT_TAXONOMY)
+    refused = headline(figures.model_copy(update={"diagnostics": (WARNING, INVALID)}), DEFAULT_TAXONOMY)
     assert warned.startswith("After training, the model finds 1.00")
     assert refused.startswith("These figures do not mean what they seem to: taken at face value, after training, ")
 
@@ -86,16 +86,16 @@ def test_false_alarms_stand_beside_what_is_found(tmp_path):
         )
         for model in figures.models
     }
-    text = verdict(figures.model_copy(update={"models": event}), DEFAULT_TAXONOMY)
+    text = headline(figures.model_copy(update={"models": event}), DEFAULT_TAXONOMY)
     assert ", and takes 0.50 of the Normal ones for an event (before: 1.00); of all clips" in text
 
 
 def test_other_models_go_by_their_names_and_one_by_itself(tmp_path):
     figures, _ = compared(tmp_path / "two", {"old": lambda i: i % 2, "new": lambda i: True})
-    assert verdict(figures, DEFAULT_TAXONOMY).startswith("“new” finds 1.00")
-    assert ", where “old” found 0.50" in verdict(figures, DEFAULT_TAXONOMY)
+    assert headline(figures, DEFAULT_TAXONOMY).startswith("“new” finds 1.00")
+    assert ", where “old” found 0.50" in headline(figures, DEFAULT_TAXONOMY)
     alone, _ = compared(tmp_path / "one", {"new": lambda i: True})
-    assert verdict(alone, DEFAULT_TAXONOMY).endswith("; it is compared with no other.")
+    assert headline(alone, DEFAULT_TAXONOMY).endswith("; it is compared with no other.")
 
 
 @pytest.mark.parametrize("name", ["new", "tuned", "base"])
@@ -105,14 +105,14 @@ def test_a_model_among_baselines_stands_alone(tmp_path, name):
         called: scores.model_copy(update={"name": {"shake": "camera_shake"}.get(called, called)})
         for called, scores in figures.models.items()
     }
-    said = verdict(figures.model_copy(update={"models": models}), DEFAULT_TAXONOMY)
+    said = headline(figures.model_copy(update={"models": models}), DEFAULT_TAXONOMY)
     assert said.startswith("The model finds 1.00")
     assert said.endswith("; it is compared with no other.")
 
 
 def test_without_a_clip_of_the_first_class_accuracy_is_told(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[1:])
-    said = verdict(figures, DEFAULT_TAXONOMY)
+    said = headline(figures, DEFAULT_TAXONOMY)
     assert "the model answers 1.00 [0.94, 1.00] of the clips rightly, where before it answered 0.50 [" in said
 
 
@@ -124,6 +124,6 @@ def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
 
 def test_without_normal_clips_nothing_is_said_of_false_alarms(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[:2])
-    said = verdict(figures, DEFAULT_TAXONOMY)
+    said = headline(figures, DEFAULT_TAXONOMY)
     assert "for an event" not in said
     assert "–" not in said

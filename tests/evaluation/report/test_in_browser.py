@@ -51,7 +51,7 @@ SHOWN_LISTS = "[...document.querySelectorAll('.cliplist')].filter((one) => one.c
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    made = make_whole_comparison(folder, findings=(INVALID, WARNING), resamples=200)
+    made = make_whole_comparison(folder, diagnostics=(INVALID, WARNING), resamples=200)
     return write_report(made, folder / "report", ReportSettings(clips_listed=5)) / "report.html"
 
 
@@ -102,7 +102,7 @@ def test_a_count_shows_its_clips_and_nothing_else(browser, page):
 
 def test_what_was_found_stands_above_everything_else(browser):
     tops = browser.run(
-        "['.verdict', '.notes.invalid', '.notes.warning', '#before-after', '#errors', '#figures']"
+        "['.headline', '.notes.invalid', '.notes.warning', '#before-after', '#errors', '#figures']"
         ".map((name) => document.querySelector(name).getBoundingClientRect().top)"
     )
     assert tops == sorted(tops)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.tables import print_comparison, print_outcome
-from vlm_autodrive.evaluation import ReportSettings, read_comparison, verdict, with_interval, write_report
+from vlm_autodrive.evaluation import ReportSettings, headline, read_comparison, with_interval, write_report
 from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.runs import Outcome
@@ -17,7 +17,7 @@ from vlm_autodrive.runs import Outcome
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    return make_whole_comparison(tmp_path_factory.mktemp("md"), count=60, findings=(INVALID, WARNING), resamples=200)
+    return make_whole_comparison(tmp_path_factory.mktemp("md"), count=60, diagnostics=(INVALID, WARNING), resamples=200)
 
 
 def test_the_command_prints_what_it_wrote(comparison, tmp_path):
@@ -31,7 +31,7 @@ def test_the_command_prints_what_it_wrote(comparison, tmp_path):
 
 def test_findings_come_before_the_figures_and_the_worst_first(comparison):
     figures = read_comparison(comparison)
-    text = markdown("T", verdict(figures, DEFAULT_TAXONOMY), (), figures, DEFAULT_TAXONOMY)
+    text = markdown("T", headline(figures, DEFAULT_TAXONOMY), (), figures, DEFAULT_TAXONOMY)
     places = [
         text.index(part) for part in ("> [!CAUTION]", "black video", "> [!WARNING]", "3 of the test", "| accuracy")
     ]
@@ -57,7 +57,7 @@ def test_names_cannot_break_the_table(comparison):
     assert "a\\|b \\<i>" in text and "T \\`x\\`" in text and "V \\*v\\*" in text and "[n]\\(u)" in text
 
 
-def test_a_run_ends_with_the_verdict_of_its_report(comparison, tmp_path, capsys):
+def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys):
     made = write_report(comparison, tmp_path / "report", ReportSettings(title="Mine"))
     shutil.copytree(comparison, tmp_path / "comparison")
     html, figures = made / "report.html", made / "report.json"
@@ -77,7 +77,7 @@ def test_a_run_ends_with_the_verdict_of_its_report(comparison, tmp_path, capsys)
     assert "| right answers |" in (made / "report.md").read_text()
 
 
-def test_the_terminal_says_the_verdict_and_the_findings_first(comparison, capsys):
+def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, capsys):
     print_comparison(comparison)
     printed = capsys.readouterr().out
     places = [

@@ -63,7 +63,7 @@ def synthetic(clips, model, rng):
     return said
 
 
-def make_whole_comparison(folder, count=120, findings=(), resamples=300):
+def make_whole_comparison(folder, count=120, diagnostics=(), resamples=300):
     """A comparison of four models on clips of triplets, with every figure that a report can show."""
     rng = np.random.default_rng(0)
     videos = [str(write_video(folder / f"{i}.mp4", seed=i)) for i in range(3)]
@@ -85,11 +85,11 @@ def make_whole_comparison(folder, count=120, findings=(), resamples=300):
     said = {model: synthetic(clips, model, rng) for model in SKILL}
     folders = {model: write_prediction_set(folder / model, clips, said[model]) for model in SKILL}
     made = compare(folders, folder / "comparison", CompareSettings(resamples=resamples))
-    fill(made, clips, said, findings)
+    fill(made, clips, said, diagnostics)
     return made
 
 
-def fill(made, clips, said, findings=()):
+def fill(made, clips, said, diagnostics=()):
     """Write every figure into a finished comparison."""
     figures = read_comparison(made)
     models = {
@@ -99,7 +99,7 @@ def fill(made, clips, said, findings=()):
         pair.model_copy(update={"permutation_p": 0.0003 if pair.gained else 1.0, "clips_needed": needed})
         for pair, needed in zip(figures.pairs, (None, *[1480] * len(figures.pairs)), strict=False)
     )
-    whole = figures.model_copy(update={"models": models, "pairs": pairs, "findings": tuple(findings)})
+    whole = figures.model_copy(update={"models": models, "pairs": pairs, "diagnostics": tuple(diagnostics)})
     (made / COMPARISON_FILE).write_text(json.dumps(whole.model_dump(mode="json")), encoding="utf-8")
 
 
@@ -141,7 +141,7 @@ def filled(name, scores, clips, said):
     steps = {"collision > near_collision": near(0.4, 40), "near_collision > normal": near(0.2, 40)}
     return changed | {
         "triplets": scores.triplets.model_copy(update={"in_order": wilson(25, 40), "steps": steps}),
-        "prompts": {
+        "prompt_variants": {
             wording: PromptScores(
                 accuracy=near(0.8 - 0.1 * k, len(clips)),
                 macro_f1=near(0.78 - 0.1 * k, len(clips)),
@@ -176,7 +176,7 @@ def filled(name, scores, clips, said):
                 judged=80,
                 mean=near(3.9, 80),
                 grades={"1": 2, "2": 6, "3": 14, "4": 34, "5": 24},
-                people=30,
+                human_ratings=30,
                 agreement=near(0.71, 30, 0.12),
             ),
         ),

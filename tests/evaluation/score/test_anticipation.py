@@ -129,7 +129,7 @@ def test_what_another_model_answered_is_refused(tmp_path):
     made = {}
     for key in ("old weights", "new weights"):
         for split in splits:
-            asked = EvaluateSettings(split=split, reasoning=False, prompts=(), controls=())
+            asked = EvaluateSettings(split=split, reasoning=False, prompt_variants=(), controls=())
             out = tmp_path / key / split
             made[key, split] = evaluate_with_engine(folder, FakeEngine(lambda frames: "C"), key, out, asked)
     tested = {"tuned": made["new weights", "test"]}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.predict.leaks import Shared
+from vlm_autodrive.evaluation.predict.leaks import TrainTestOverlap
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 
@@ -64,7 +64,7 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
         )
 
 
-def _told(ties: Sequence[Shared], known: set[str]) -> tuple[int, str] | None:
+def _told(ties: Sequence[TrainTestOverlap], known: set[str]) -> tuple[int, str] | None:
     """How many known clips are tied to others, and how, in words; None if none is."""
     clips: dict[tuple[str, str], list[str]] = {}
     for tie in ties:

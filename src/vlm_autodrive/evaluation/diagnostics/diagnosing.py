@@ -30,7 +30,7 @@ _WORST_FIRST = (
 """Every kind of finding; among those of one severity, in the order in which a reader needs them."""
 
 
-def find_faults(cases: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
+def diagnose(cases: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
     """Every fault found, the worst first.
 
     Args:

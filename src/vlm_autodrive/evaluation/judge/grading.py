@@ -99,7 +99,7 @@ def judge(
     settings: JudgeSettings,
     reporter: Reporter = SILENT,
     *,
-    people: Path | None = None,
+    human_ratings: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Have every trace of a model graded.
@@ -111,27 +111,31 @@ def judge(
         out: Where the judgements go.
         settings: The judge.
         reporter: Hears what is sent, what it may cost, and of the progress.
-        people: A table of people's grades of the same traces.
+        human_ratings: A table of human ratings of the same traces.
         overwrite: Replace another result at ``out``.
 
     Raises:
         UserError: If the judge cannot be asked, the budget is spent, no prediction has a trace, or the table of
-            people's grades is wrong.
+            human ratings is wrong.
     """
     identity = _identity(settings)
-    inputs = {"predictions": predictions, **({} if people is None else {"people": people})}
+    inputs = {"predictions": predictions, **({} if human_ratings is None else {"human_ratings": human_ratings})}
     input_key(predictions, "predictions")
     with making(out, "judgements", inputs, identity, overwrite=overwrite) as folder:
         if folder is None:
             return out
         wanted = _wanted(predictions)
-        grades = [] if people is None else read_human_ratings_of(people, [w.prediction.clip_id for w in wanted])
+        grades = (
+            []
+            if human_ratings is None
+            else read_human_ratings_of(human_ratings, [w.prediction.clip_id for w in wanted])
+        )
         for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
             reporter.say(line)
         job = artifact_key("judging", {"predictions": input_key(predictions)}, identity)
         judgements = run_async(_judge(wanted, settings, job, reporter))
         write_jsonl(folder / JUDGEMENTS_FILE, judgements)
-        if people is not None:
+        if human_ratings is not None:
             write_jsonl(folder / HUMAN_RATINGS_FILE, grades)
     return out
 

@@ -20,12 +20,12 @@ class Judgements:
     Attributes:
         judge: The model that judges.
         grades: Its grade of each trace, 1 to 5, by clip id; a trace that it gave no readable grade is missing.
-        people: People's mean grade, by clip id; empty if none graded.
+        human_ratings: Mean human rating, by clip id; empty if none graded.
     """
 
     judge: str
     grades: Mapping[str, int]
-    people: Mapping[str, float]
+    human_ratings: Mapping[str, float]
 
 
 def read_judgements(folder: Path, predictions: Path) -> Judgements:
@@ -47,7 +47,7 @@ def read_judgements(folder: Path, predictions: Path) -> Judgements:
     return Judgements(
         judge=records[0].judge,
         grades={record.clip_id: record.grade for record in records if record.grade is not None},
-        people={clip_id: sum(grades) / len(grades) for clip_id, grades in by_clip.items()},
+        human_ratings={clip_id: sum(grades) / len(grades) for clip_id, grades in by_clip.items()},
     )
 
 

@@ -13,7 +13,7 @@ from vlm_autodrive.records import Clip
 from vlm_autodrive.video import Frames
 
 
-def tampered(control: Control, clip: Clip, frames: Frames, radius_s: float, seed: int) -> Frames | None:
+def apply_control(control: Control, clip: Clip, frames: Frames, radius_s: float, seed: int) -> Frames | None:
     """The frames that a control shows of a clip; None if the clip cannot be given it.
 
     Args:

@@ -1,4 +1,4 @@
-"""A clip on which an engine breaks down fails alone; an engine that fails at everything is not evaluated."""
+"""Per-clip error isolation: a clip on which an engine breaks down fails alone."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames
 
 
-class Isolating:
-    """Asks an engine about several clips, and about one after the other where it breaks down on them.
+class ErrorIsolatingEngine:
+    """An engine that runs the clips of a batch one by one where the batch as a whole raised an exception.
 
     Args:
         engine: The engine. By its protocol it raises nothing for a clip's sake, but libraries below it may.
-        works: Whether it has answered before. If it breaks down on everything that it is asked first, the
-            fault is not the clips', and the exception is let through.
+        works: Whether it has answered before. If every clip of its first batch raises, the fault is not the
+            clips', and the exception is let through: such an engine is not evaluated.
     """
 
     def __init__(self, engine: Engine, *, works: bool) -> None:

@@ -23,7 +23,7 @@ _ENDS_BYTES = 65536
 _SAME_WINDOW = 0.5  # of the time that two windows cover together
 
 
-class Shared(Record):
+class TrainTestOverlap(Record):
     """Something that clips asked about share with clips learnt from.
 
     Attributes:
@@ -63,9 +63,9 @@ class Leaks(Record):
         unknown: Artefacts behind the model that are not there any more, so that what it learnt from is not known.
     """
 
-    shared: tuple[Shared, ...] = ()
+    shared: tuple[TrainTestOverlap, ...] = ()
     twice: tuple[SameFootage, ...] = ()
-    learnt: tuple[Shared, ...] = ()
+    learnt: tuple[TrainTestOverlap, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -82,15 +82,15 @@ def write_leaks(folder: Path, clips: Path, asked: Sequence[Clip], model: Path | 
     others = [(clip, clip.split) for clip in iterate_clips(clips) if clip.split != split]
     taught, unknown = ([], []) if model is None else _taught(model)
     own, own_catalog = read_provenance(clips), _catalog_key(clips)
-    learnt: list[Shared] = []
+    learnt: list[TrainTestOverlap] = []
     for supervision in taught:
         key, source = _clips_of(supervision)
         if key == own.key:
             continue  # whatever is shared with it, is found among ``others``
         seen = [(clip, supervision.name) for clip in iterate_clips(supervision) if clip.split != "test"]
-        learnt += shared_with(asked, seen, files_alone=_catalog_key(source) != own_catalog or own_catalog is None)
+        learnt += find_overlaps(asked, seen, files_alone=_catalog_key(source) != own_catalog or own_catalog is None)
     leaks = Leaks(
-        shared=tuple(shared_with(asked, others)),
+        shared=tuple(find_overlaps(asked, others)),
         twice=tuple(same_footage(asked)),
         learnt=tuple(learnt),
         unknown=tuple(unknown),
@@ -104,9 +104,9 @@ def read_leaks(predictions: Path) -> Leaks:
     return Leaks.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else Leaks()
 
 
-def shared_with(
+def find_overlaps(
     asked: Sequence[Clip], others: Sequence[tuple[Clip, str]], *, files_alone: bool = False
-) -> list[Shared]:
+) -> list[TrainTestOverlap]:
     """What clips share with others, of each clip the closest tie: video, file, triplet, group.
 
     Args:
@@ -138,7 +138,10 @@ def shared_with(
             kind, key = closest
             named = Path(clip.path).name if kind == "file" or key == clip.path else key
             shared[kind, named, " and ".join(sorted(places[closest]))].append(clip.clip_id)
-    return [Shared(kind=kind, key=key, where=where, clips=tuple(ids)) for (kind, key, where), ids in shared.items()]
+    return [
+        TrainTestOverlap(kind=kind, key=key, where=where, clips=tuple(ids))
+        for (kind, key, where), ids in shared.items()
+    ]
 
 
 def same_footage(clips: Sequence[Clip]) -> list[SameFootage]:

@@ -1,12 +1,12 @@
-"""What a model is asked about a clip, and the one prediction that its answers make."""
+"""The inference requests of a clip, and the one prediction that their answers make."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.engines import Answer, Question, parse_class, reasoning_of
-from vlm_autodrive.evaluation.predict.controls import no_video, tampered
-from vlm_autodrive.evaluation.predict.isolation import Isolating
+from vlm_autodrive.evaluation.predict.controls import apply_control, no_video
+from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
 from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
@@ -14,12 +14,12 @@ from vlm_autodrive.video import FrameCache, Frames, VideoError
 
 
 @dataclass(frozen=True)
-class Questions:
-    """All that is asked about every clip.
+class RequestSet:
+    """The inference requests made for every clip.
 
     Attributes:
-        verdicts: The direct verdict by the name of its wording, the main one first.
-        reasoning: What asks for the trace; None if it is not asked for.
+        verdicts: The direct verdict by the name of its prompt variant, the main one first.
+        reasoning: The request for the reasoning trace; None without reasoning.
     """
 
     verdicts: Mapping[str, Question]
@@ -27,7 +27,7 @@ class Questions:
 
     @property
     def main(self) -> Question:
-        """The wording on which all figures rest, and the only one asked on controls."""
+        """The prompt on which all figures rest, and the only one that controls are given."""
         return self.verdicts[MAIN]
 
     @property
@@ -42,25 +42,25 @@ class Questions:
         return {**{name: question.prompt for name, question in self.verdicts.items()}, **traced}
 
 
-def questions_of(taxonomy: Taxonomy, settings: EvaluateSettings) -> Questions:
-    """What the settings ask for; it depends on no clip."""
+def build_requests(taxonomy: Taxonomy, settings: EvaluateSettings) -> RequestSet:
+    """The requests of the settings; they depend on no clip, so that all clips of a batch share them."""
     verdicts = {MAIN: verdict_prompt(taxonomy)}
-    for wording in settings.prompts:
-        verdicts[wording] = variant_verdict_prompt(wording, taxonomy)
+    for variant in settings.prompt_variants:
+        verdicts[variant] = variant_verdict_prompt(variant, taxonomy)
     reasoning = Question(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
-    return Questions(
+    return RequestSet(
         {name: Question(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
         reasoning if settings.reasoning else None,
     )
 
 
-class Asking:
-    """Asks one model about batches of clips.
+class ClipPredictor:
+    """Makes the predictions of one model for batches of clips.
 
     Args:
         engine: The model.
         name: Its name in records.
-        questions: What is asked.
+        requests: The requests made for every clip.
         taxonomy: The classes.
         cache: The clips' frames.
         unreadable: Why a clip cannot be used, by clip id.
@@ -69,38 +69,41 @@ class Asking:
 
     def __init__(
         self,
-        engine: Isolating,
+        engine: ErrorIsolatingEngine,
         name: str,
-        questions: Questions,
+        requests: RequestSet,
         taxonomy: Taxonomy,
         cache: FrameCache,
         unreadable: Mapping[str, str],
         settings: EvaluateSettings,
     ) -> None:
         self._engine, self._name = engine, name
-        self._questions, self._taxonomy = questions, taxonomy
+        self._requests, self._taxonomy = requests, taxonomy
         self._cache, self._unreadable = cache, unreadable
         self._settings = settings
         self._without_video: Verdict | None = None
 
-    def predictions(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def predict(self, clips: Sequence[Clip]) -> list[Prediction]:
         """One prediction for each clip, in their order.
 
-        A clip's frames are given to the engine once for all questions, and once more for each control.
+        A clip's frames are given to the engine once for all requests, and once more for each control.
         """
         frames, problems = self._read(clips)
         shown = list(frames.values())
         begun = time.monotonic()
-        answers = dict(zip(frames, self._engine.answer(shown, self._questions.all), strict=True))
+        answers = dict(zip(frames, self._engine.answer(shown, self._requests.all), strict=True))
+        # Controls are left out of the latency: no deployment would run them.
         latency_s = (time.monotonic() - begun) / max(1, len(shown))
         controls = self._controls([clip for clip in clips if clip.clip_id in frames], frames)
         predictions = []
         for clip in clips:
             if clip.clip_id in problems:
                 failed = Answer(Outcome.ERROR, "", reason=problems[clip.clip_id])
-                missed = self._verdict(self._questions.main, failed)
+                # The controls fail too: a clip without one would drop out of the control's denominator alone, and the
+                # loss against the true footage would be over other clips. Only those that need an event stay away.
+                missed = self._verdict(self._requests.main, failed)
                 kept = {control: missed for control in self._settings.controls if control in OF_EVERY_CLIP}
-                predictions.append(self._prediction(clip, [failed] * len(self._questions.all), kept, (), 0.0))
+                predictions.append(self._prediction(clip, [failed] * len(self._requests.all), kept, (), 0.0))
             else:
                 given, times_s = answers[clip.clip_id], frames[clip.clip_id].times_s
                 predictions.append(self._prediction(clip, given, controls[clip.clip_id], times_s, latency_s))
@@ -130,19 +133,19 @@ class Asking:
                 continue
             shown = {}
             for clip in clips:
-                changed = tampered(control, clip, frames[clip.clip_id], self._settings.hide_s, self._settings.seed)
+                changed = apply_control(control, clip, frames[clip.clip_id], self._settings.hide_s, self._settings.seed)
                 if changed is not None:
                     shown[clip.clip_id] = changed
-            answers = self._engine.answer(list(shown.values()), [self._questions.main])
+            answers = self._engine.answer(list(shown.values()), [self._requests.main])
             for clip_id, (answer,) in zip(shown, answers, strict=True):
-                found[clip_id][control] = self._verdict(self._questions.main, answer)
+                found[clip_id][control] = self._verdict(self._requests.main, answer)
         return found
 
     def _verdict_without_video(self, frames: Frames) -> Verdict:
-        """The answer to the words alone, which are the same for all clips and so asked about once."""
+        """The answer to the prompt alone, which is the same for all clips and so requested once."""
         if self._without_video is None:
-            ((answer,),) = self._engine.answer([no_video(frames)], [self._questions.main])
-            self._without_video = self._verdict(self._questions.main, answer)
+            ((answer,),) = self._engine.answer([no_video(frames)], [self._requests.main])
+            self._without_video = self._verdict(self._requests.main, answer)
         return self._without_video
 
     def _prediction(
@@ -155,9 +158,9 @@ class Asking:
     ) -> Prediction:
         verdicts = {
             name: self._verdict(question, answer)
-            for (name, question), answer in zip(self._questions.verdicts.items(), answers, strict=False)
+            for (name, question), answer in zip(self._requests.verdicts.items(), answers, strict=False)
         }
-        traced = self._questions.reasoning
+        traced = self._requests.reasoning
         return Prediction(
             clip_id=clip.clip_id,
             model=self._name,

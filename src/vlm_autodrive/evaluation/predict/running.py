@@ -1,4 +1,4 @@
-"""Asking a model about every clip of a split: exactly one prediction each, whatever goes wrong."""
+"""Running a model on every clip of a split: exactly one prediction each, whatever goes wrong."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation.predict.isolation import Isolating
+from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.predict.leaks import write_leaks
-from vlm_autodrive.evaluation.predict.requests import Asking, Questions, questions_of
+from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import Control, EvaluateSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
@@ -39,9 +39,9 @@ ANSWERED_FILE = "answered.jsonl"
 
 
 class _Identity(Settings):
-    """All that decides what the predictions are; where frames are cached and by how many is not of it.
+    """All that decides what the predictions are; where frames are cached and by how many workers is not of it.
 
-    ``retried`` counts how often clips that had ended with an error were asked about again.
+    ``retried`` counts how often clips that had ended with an error were run again.
     """
 
     split: str
@@ -73,9 +73,9 @@ def evaluate(
         clips: The clip set.
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
         out: Where the predictions go.
-        settings: Which clips, and what is asked.
+        settings: Which clips, and which requests.
         reporter: Is told of the progress.
-        retry_errors: Ask again about clips in which anything ended with an error.
+        retry_errors: Run the clips again of which any request ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
     with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
@@ -104,19 +104,19 @@ def evaluate_with_engine(
     checkpoint: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Ask a model about every clip of a split.
+    """Run a model on every clip of a split.
 
-    An interrupted run goes on behind the last batch that it saved.
+    An interrupted run resumes behind the last batch that it saved.
 
     Args:
         clips: A clip set.
         engine: The loaded model.
         model_key: What tells this model from another: a checkpoint's key, a hash of its weights or name.
         out: Where the predictions go.
-        settings: What is asked.
+        settings: Which requests.
         reporter: Hears of the progress.
-        retry_errors: Once every clip has its prediction, ask again about those in which anything ended with an
-            error. The others keep theirs to the byte.
+        retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
+            The others keep theirs to the byte.
         checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
         overwrite: Replace another result at ``out``.
 
@@ -124,7 +124,7 @@ def evaluate_with_engine(
         ``out``, with one prediction for each clip, in the clip set's order, and the clips beside them.
     """
     taxonomy = read_taxonomy(clips)
-    questions = questions_of(taxonomy, settings)
+    requests = build_requests(taxonomy, settings)
     identity = _Identity(
         split=settings.split,
         eval_batch_size=settings.eval_batch_size,
@@ -134,7 +134,7 @@ def evaluate_with_engine(
         seed=settings.seed,
         model=engine.name,
         model_key=model_key,
-        prompts={"system": SYSTEM_PROMPT, **questions.texts},
+        prompts={"system": SYSTEM_PROMPT, **requests.texts},
         sampling=_sampling(engine, settings),
     )
     retried = _times_retried(out, clips, identity)
@@ -147,13 +147,17 @@ def evaluate_with_engine(
             wanted = clips_of_split(clips, settings.split)
             cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
             cache = FrameCache(cache_folder, identity.sampling)
-            asked = _ask(folder, wanted, kept, engine, questions, taxonomy, cache, settings, reporter)
-            write_predictions(folder, out, taxonomy, wanted, [*kept, *asked])
+            predicted = _predict(folder, wanted, kept, engine, requests, taxonomy, cache, settings, reporter)
+            write_predictions(folder, out, taxonomy, wanted, [*kept, *predicted])
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
 
+    # First the whole result is finished (or found finished), then it is made once more under the next count of
+    # retries, which is part of its key: so a retry that is killed resumes as a result of its own, and the finished
+    # one stays in place until it is replaced in one move.
     make(retried, [], overwrite=overwrite)
     if retry_errors:
+        # Clips that could not be cut fail in every run.
         hopeless = {clip.clip_id for clip in read_clips(out) if clip.problem}
         made = read_predictions(out)
         kept = [p for p in made if p.clip_id in hopeless or not _has_error(p)]
@@ -197,7 +201,7 @@ def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
 
 
 def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
-    """How often errors were asked again in the result at ``out``, if that is the one that is wanted."""
+    """How often errors were retried in the result at ``out``, if that is the result of these settings."""
     if not (out / PROVENANCE).is_file():
         return 0
     provenance = read_provenance(out)
@@ -214,12 +218,12 @@ def _has_error(prediction: Prediction) -> bool:
     )
 
 
-def _ask(
+def _predict(
     folder: Path,
     wanted: Sequence[Clip],
     kept: Sequence[Prediction],
     engine: Engine,
-    questions: Questions,
+    requests: RequestSet,
     taxonomy: Taxonomy,
     cache: FrameCache,
     settings: EvaluateSettings,
@@ -232,10 +236,12 @@ def _ask(
     waiting = todo[len(done) :]
     unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
     works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
-    asking = Asking(Isolating(engine, works=works), engine.name, questions, taxonomy, cache, unreadable, settings)
-    with reporter.task(f"Asking {engine.name}", len(todo), len(done)) as task:
+    predictor = ClipPredictor(
+        ErrorIsolatingEngine(engine, works=works), engine.name, requests, taxonomy, cache, unreadable, settings
+    )
+    with reporter.task(f"Evaluating {engine.name}", len(todo), len(done)) as task:
         for begin in range(0, len(waiting), settings.eval_batch_size):
-            predictions = asking.predictions(waiting[begin : begin + settings.eval_batch_size])
+            predictions = predictor.predict(waiting[begin : begin + settings.eval_batch_size])
             append_jsonl(folder / ANSWERED_FILE, predictions)
             done += predictions
             task.advance(len(predictions))
@@ -245,8 +251,8 @@ def _ask(
 def _saved(path: Path, eval_batch_size: int, clips: int) -> list[Prediction]:
     """What an interrupted run saved, without a batch of which only a part was written.
 
-    Beside the same clips a clip's probabilities come out the same to the last digit; so whole batches are
-    asked, and a run that was killed ends with the figures of one that was not.
+    A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels' sums).
+    So a torn batch is run again as a whole, and a run that was killed ends with the figures of one that was not.
     """
     saved = read_partial_jsonl(path, Prediction)
     torn = len(saved) % eval_batch_size

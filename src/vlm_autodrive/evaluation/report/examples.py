@@ -35,7 +35,7 @@ class StripFrame:
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelAnswer:
     """What one model said of a clip.
 
     Attributes:
@@ -61,7 +61,7 @@ class Example:
         event_time_s: When its event is, in clip time; None without one.
         frames: The film strip; empty if it could not be read.
         problem: Why not.
-        said: What each model said, the chosen one first.
+        answers: What each model said, the chosen one first.
         trace: The chosen model's reasoning, cut at its citations; the flag tells a citation.
         trace_answer: What the reasoning came to, with its time; empty without reasoning.
     """
@@ -71,7 +71,7 @@ class Example:
     event_time_s: float | None
     frames: tuple[StripFrame, ...]
     problem: str
-    said: tuple[Said, ...]
+    answers: tuple[ModelAnswer, ...]
     trace: tuple[tuple[str, bool], ...]
     trace_answer: str
 
@@ -198,7 +198,7 @@ def make_example(
         event_time_s=clip.event_time_s,
         frames=frames,
         problem=problem,
-        said=tuple(_said(name, predictions[name], clip, taxonomy) for name in order),
+        answers=tuple(_answer_of(name, predictions[name], clip, taxonomy) for name in order),
         trace=tuple((part, index % 2 == 1) for index, part in enumerate(_CITATION.split(trace)) if part),
         trace_answer=answer,
     )
@@ -213,10 +213,10 @@ def _unshown(clips: Sequence[Clip], shown: Collection[str], settings: ReportSett
     return [clip for clip in clips if clip.clip_id not in shown][: settings.examples_per_class]
 
 
-def _said(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> Said:
+def _answer_of(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> ModelAnswer:
     verdict = prediction.verdict
     given = verdict.probabilities
-    return Said(
+    return ModelAnswer(
         model=name,
         answer=answer_label(verdict.event_class, verdict.outcome.value, taxonomy),
         right=verdict.event_class == clip.event_class,

@@ -26,7 +26,7 @@ def before_and_after(figures: Comparison) -> tuple[str | None, str | None]:
     return before, "tuned" if "tuned" in others else next(iter(others), None)
 
 
-def headline_pair(figures: Comparison) -> PairScores | None:
+def main_pair(figures: Comparison) -> PairScores | None:
     """The pair of before and after, the earlier one first; None where there is but one model."""
     wanted = before_and_after(figures)
     return next((pair for pair in figures.pairs if {pair.first, pair.second} == set(wanted)), None)
@@ -37,7 +37,7 @@ def p_of(pair: PairScores) -> float:
     return pair.mcnemar.p_value if pair.permutation_p is None else pair.permutation_p
 
 
-def verdict(figures: Comparison, taxonomy: Taxonomy) -> str:
+def headline(figures: Comparison, taxonomy: Taxonomy) -> str:
     """The whole comparison in one sentence, which begins with a warning where its figures cannot be trusted.
 
     How much is found of the first class (collision) says nothing by itself, since a model that always alarms finds
@@ -48,14 +48,14 @@ def verdict(figures: Comparison, taxonomy: Taxonomy) -> str:
         taxonomy: Its classes.
     """
     said = _comparing(figures, taxonomy)
-    if any(finding.severity == "invalid" for finding in figures.findings):
+    if any(diagnostic.severity == "invalid" for diagnostic in figures.diagnostics):
         return f"These figures do not mean what they seem to: taken at face value, {said[0].lower()}{said[1:]}"
     return said
 
 
 def _comparing(figures: Comparison, taxonomy: Taxonomy) -> str:
     before, after = before_and_after(figures)
-    pair = headline_pair(figures)
+    pair = main_pair(figures)
     if pair is None or before is None or after is None:
         return f"The model {_found(figures, str(before), None, taxonomy)}; it is compared with no other."
     who = "After training, the model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"

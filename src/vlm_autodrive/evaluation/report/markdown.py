@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
-from vlm_autodrive.evaluation.report.headline import before_and_after, headline_pair, p_of
+from vlm_autodrive.evaluation.report.headline import before_and_after, main_pair, p_of
 from vlm_autodrive.evaluation.report.tables import (
     ControlRow,
     baseline_rows,
@@ -18,27 +18,27 @@ from vlm_autodrive.records import Taxonomy
 _ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}
 
 
-def markdown(title: str, verdict: str, notes: Sequence[str], figures: Comparison, taxonomy: Taxonomy) -> str:
-    """The verdict, what to know before the figures, the main table and the controls.
+def markdown(title: str, headline: str, notes: Sequence[str], figures: Comparison, taxonomy: Taxonomy) -> str:
+    """The headline, what to know before the figures, the main table and the controls.
 
     Args:
         title: The heading.
-        verdict: The comparison in one sentence.
+        headline: The comparison in one sentence.
         notes: What the data is.
         figures: All figures.
         taxonomy: The classes.
     """
     counts = ", ".join(f"{figures.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
-    parts = [f"## {_escaped(title)}", f"**{_escaped(verdict)}**"]
+    parts = [f"## {_escaped(title)}", f"**{_escaped(headline)}**"]
     for severity, alert in _ALERTS.items():
-        found = [_escaped(f.text) for f in figures.findings if f.severity == severity]
+        found = [_escaped(f.text) for f in figures.diagnostics if f.severity == severity]
         if found:
             parts.append("\n".join([f"> [!{alert}]", *(f"> - {text}" for text in found)]))
     parts.append(f"{figures.n} held-out clips: {counts}. In brackets: 95 % intervals.")
     if notes:
         parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
     parts.append(_main_table(figures, taxonomy))
-    pair = headline_pair(figures)
+    pair = main_pair(figures)
     if pair is not None:
         needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} such clips would settle it."
         parts.append(

@@ -12,7 +12,7 @@ from vlm_autodrive.evaluation.report.charts import BarGroup, bars_svg, confusion
 from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, flip_anchor
 from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
-from vlm_autodrive.evaluation.report.headline import headline_pair, p_of
+from vlm_autodrive.evaluation.report.headline import main_pair, p_of
 from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, how_to_ask
 from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
 from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
@@ -25,12 +25,12 @@ Chart = tuple[str, Markup]
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """What the page is made from.
 
     Attributes:
         title: Its heading.
-        verdict: The comparison in one sentence.
+        headline: The comparison in one sentence.
         notes: What the data is and what it cannot show.
         before: The model called before; None where there is none.
         after: The one called after.
@@ -45,7 +45,7 @@ class Page:
     """
 
     title: str
-    verdict: str
+    headline: str
     notes: tuple[str, ...]
     before: str | None
     after: str | None
@@ -64,7 +64,7 @@ class Page:
         return [name for name in (self.before, self.after) if name is not None]
 
 
-def render(page: Page) -> str:
+def render(page: ReportPage) -> str:
     """The whole page as HTML."""
     environment = page_templates("vlm_autodrive.evaluation.report")
     environment.filters.update(
@@ -90,7 +90,7 @@ def render(page: Page) -> str:
         normal=page.taxonomy.normal,
         styles=styles,
         shown=shown,
-        headline=headline_pair(page.figures),
+        pair=main_pair(page.figures),
         main={name: models[name] for name in page.main},
         bars=_bars(page, styles),
         confusions={
@@ -109,7 +109,7 @@ def render(page: Page) -> str:
     )
 
 
-def _strip_anchors(page: Page) -> dict[str, str]:
+def _strip_anchors(page: ReportPage) -> dict[str, str]:
     """The place on the page of each clip that is shown as a film strip."""
     shown = [*page.errors, *(example for group in page.examples for example in group.examples)]
     return {example.clip_id: f"strip-{number}" for number, example in enumerate(shown)}
@@ -123,7 +123,7 @@ def _embedded(picture: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
-def _bars(page: Page, styles: Mapping[str, str]) -> list[Chart]:
+def _bars(page: ReportPage, styles: Mapping[str, str]) -> list[Chart]:
     """Before and after by figure and by class, and everyone's macro-F1."""
     models, first = page.figures.models, page.taxonomy.classes[0]
 

@@ -6,9 +6,9 @@ from vlm_autodrive.artifacts import input_key, making, read_clips, read_taxonomy
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
-from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, verdict
+from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, headline
 from vlm_autodrive.evaluation.report.markdown import markdown
-from vlm_autodrive.evaluation.report.page import Page, render
+from vlm_autodrive.evaluation.report.page import ReportPage, render
 from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores, PairScores
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch, read_long_videos
@@ -28,7 +28,7 @@ class Report(Record):
     """
 
     title: str
-    verdict: str
+    headline: str
     notes: tuple[str, ...]
     before: str | None
     after: str | None
@@ -39,7 +39,7 @@ class Report(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
-    findings: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]
     long_videos: LongVideoSearch | None
@@ -82,9 +82,9 @@ def write_report(
             clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
         )
         searched = None if long_videos is None else read_long_videos(long_videos)
-        page = Page(
+        page = ReportPage(
             title=settings.title,
-            verdict=verdict(figures, taxonomy),
+            headline=headline(figures, taxonomy),
             notes=(*settings.notes, *data_notes(clips, figures)),
             before=before,
             after=after,
@@ -101,7 +101,7 @@ def write_report(
         )
         report = Report(
             title=page.title,
-            verdict=page.verdict,
+            headline=page.headline,
             notes=page.notes,
             before=before,
             after=after,
@@ -110,7 +110,7 @@ def write_report(
             **dict(figures),
         )
         write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"long_videos": {"timelines"}}) + "\n")
-        write_text(folder / MARKDOWN_FILE, markdown(page.title, page.verdict, page.notes, figures, taxonomy))
+        write_text(folder / MARKDOWN_FILE, markdown(page.title, page.headline, page.notes, figures, taxonomy))
         write_text(folder / HTML_FILE, render(page))
     return out
 

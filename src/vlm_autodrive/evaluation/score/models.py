@@ -79,7 +79,7 @@ def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         event=event_scores(cases, model, settings),
         ranking=ranking_scores(cases, model, settings),
         calibration=calibration_scores(cases, model, settings),
-        prompts=prompt_scores(cases, model, settings),
+        prompt_variants=prompt_scores(cases, model, settings),
         controls=control_scores(cases, model, settings),
         anticipation=anticipation_scores(cases, model, settings),
         faithfulness=faithfulness_scores(cases, model, settings),

@@ -97,15 +97,15 @@ class JudgeScores(Record):
         judged: Traces judged.
         mean: Mean grade, 1 to 5.
         grades: How many traces got each grade, by grade as text.
-        people: Traces that people graded too.
-        agreement: Krippendorff's ordinal alpha of judge and people; None without people's grades.
+        human_ratings: Traces that people rated too.
+        agreement: Krippendorff's ordinal alpha of judge and human ratings; None without human ratings.
     """
 
     judge: str
     judged: int
     mean: Estimate
     grades: dict[str, int]
-    people: int
+    human_ratings: int
     agreement: Estimate | None
 
 
@@ -219,7 +219,7 @@ class ModelScores(Record):
         event: Two classes, event or none.
         ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
         calibration: None without probabilities.
-        prompts: By the prompt's name, ``main`` for the one that all other figures rest on; empty with one prompt.
+        prompt_variants: By name, ``main`` for the prompt that all other figures rest on; empty with one prompt.
         controls: By the control's name; empty if none were asked for.
         anticipation: None if the model was asked about no windows that end before an event.
         faithfulness: None if it was not asked for.
@@ -245,7 +245,7 @@ class ModelScores(Record):
     event: EventScores | None = None
     ranking: dict[str, RankingScores] = {}
     calibration: CalibrationScores | None = None
-    prompts: dict[str, PromptScores] = {}
+    prompt_variants: dict[str, PromptScores] = {}
     controls: dict[str, ControlScores] = {}
     anticipation: AnticipationScores | None = None
     faithfulness: FaithfulnessScores | None = None
@@ -300,7 +300,7 @@ class Comparison(Record):
         class_counts: Labelled clips of each class.
         clusters: Independent groups of clips, over which the bootstrap resamples.
         warnings: What a reader has to mind.
-        findings: What the figures would hide: planted or real faults, each named for what it is, the worst first.
+        diagnostics: What the figures would hide: planted or real faults, each named for what it is, the worst first.
         models: By the name that the recipe gives them, in its order.
         pairs: Every two models, the earlier one first.
     """
@@ -311,6 +311,6 @@ class Comparison(Record):
     class_counts: dict[str, int]
     clusters: int
     warnings: tuple[str, ...]
-    findings: tuple[Diagnostic, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     models: dict[str, ModelScores]
     pairs: tuple[PairScores, ...]

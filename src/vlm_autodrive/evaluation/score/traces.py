@@ -69,8 +69,8 @@ def judge_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         (clip.clip_id, n) for clip, n in zip(cases.clips, cases.clusters, strict=True) if clip.clip_id in found.grades
     ]
     grades = [found.grades[clip_id] for clip_id, _ in judged]
-    both = [(clip_id, n) for clip_id, n in judged if clip_id in found.people]
-    units = [(float(found.grades[clip_id]), found.people[clip_id]) for clip_id, _ in both]
+    both = [(clip_id, n) for clip_id, n in judged if clip_id in found.human_ratings]
+    units = [(float(found.grades[clip_id]), found.human_ratings[clip_id]) for clip_id, _ in both]
     counts = Counter(grades)
     resamples, seed = settings.resamples, settings.seed
     return JudgeScores(
@@ -78,8 +78,10 @@ def judge_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         judged=len(judged),
         mean=mean(np.array(grades, dtype=np.float64), [n for _, n in judged], resamples, seed),
         grades={str(grade): counts[grade] for grade in range(1, 6)},
-        people=len(both),
-        agreement=krippendorff_alpha_estimate(units, [n for _, n in both], resamples, seed) if found.people else None,
+        human_ratings=len(both),
+        agreement=krippendorff_alpha_estimate(units, [n for _, n in both], resamples, seed)
+        if found.human_ratings
+        else None,
     )
 
 
