@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clips.worlds import event, triplet, video
+from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.anticipation import check_causal
 from vlm_autodrive.clips.binary_task import as_binary, binary_taxonomy

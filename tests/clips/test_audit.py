@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.clips.worlds import event, video
+from tests.clips.catalogs import event, video
 from vlm_autodrive.artifacts import making, read_clips, write_catalog, write_clips
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, audit, build_clips

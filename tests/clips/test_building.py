@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clips.worlds import encounter, event, scenario, triplet, video
+from tests.clips.catalogs import encounter, event, scenario, triplet, video
 from vlm_autodrive.artifacts import making, read_clips, read_taxonomy, write_catalog
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.building import cut_clips

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.clips.worlds import event, video
+from tests.clips.catalogs import event, video
 from tests.clocks import numbers_shown
 from vlm_autodrive.artifacts import making, read_clips, write_catalog
 from vlm_autodrive.cli.main import app

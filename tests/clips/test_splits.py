@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clips.worlds import video
+from tests.clips.catalogs import video
 from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.clips.splits import assign_splits

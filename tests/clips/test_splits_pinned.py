@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clips.worlds import event, triplet, video
+from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.artifacts import making, read_clips, write_catalog
 from vlm_autodrive.clips import TEST_IDS_FILE, ClipSettings, build_clips
 from vlm_autodrive.clips.building import cut_clips

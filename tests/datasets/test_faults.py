@@ -12,7 +12,6 @@ from vlm_autodrive.artifacts.files import read_issues
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 HEADER = "video,class,event_time_s,alert_time_s,ego_involved,drive"
 GOOD = "good.mp4,collision,3,2,yes,d1"
@@ -68,10 +67,10 @@ def test_a_fault_is_told_and_the_good_row_is_kept(tmp_path, fault):
 
 
 def test_extra_cells(tmp_path):
-    reading = read_manifest(write(tmp_path, HEADER, GOOD, "a.mp4,collision,19,5,18,2,yes,d"), DEFAULT_TAXONOMY)
+    reading = read_manifest(write(tmp_path, HEADER, GOOD, "a.mp4,collision,19,5,18,2,yes,d"), ImportSettings())
     assert [(i.line, i.rejected) for i in reading.issues] == [(3, True)]
     assert "8 cells under 6 columns" in reading.issues[0].message
-    trailing = read_manifest(write(tmp_path, HEADER, GOOD + ",,,"), DEFAULT_TAXONOMY)  # as spreadsheets leave them
+    trailing = read_manifest(write(tmp_path, HEADER, GOOD + ",,,"), ImportSettings())  # as spreadsheets leave them
     assert (trailing.issues, len(trailing.events)) == ([], 1)
 
 
@@ -91,16 +90,16 @@ def test_a_time_behind_the_end_of_the_video(tmp_path, make_video):
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_encodings_delimiters_and_decimal_commas_are_no_fault(tmp_path, encoding, delimiter, time, newline):
     lines = [HEADER.replace(",", delimiter), delimiter.join(["ä.mp4", "collision", time, "", "ja"[:0], "d1"])]
-    reading = read_manifest(write(tmp_path, *lines, encoding=encoding, newline=newline), DEFAULT_TAXONOMY)
+    reading = read_manifest(write(tmp_path, *lines, encoding=encoding, newline=newline), ImportSettings())
     assert reading.issues == []
     assert [(e.video_id, e.time_s) for e in reading.events] == [("ä", 3.5)]
 
 
 def test_columns_missing_doubled_misspelt_and_unnamed(tmp_path):
     with pytest.raises(UserError, match="no column video; its columns are"):
-        read_manifest(write(tmp_path, "name,when", "a,3"), DEFAULT_TAXONOMY)
+        read_manifest(write(tmp_path, "name,when", "a,3"), ImportSettings())
     path = write(tmp_path, ",video,classs,event_time_s,event_time_s,note", "0,a.mp4,collision,3,4,x")
-    reading = read_manifest(path, DEFAULT_TAXONOMY)
+    reading = read_manifest(path, ImportSettings())
     told = {(i.line, i.field): i.message for i in reading.issues}
     assert set(told) == {(1, ""), (1, "event_time_s"), (None, "classs")}
     assert "if you mean class" in told[None, "classs"]
@@ -118,7 +117,7 @@ def test_jsonl_faults(tmp_path):
         '{"class": "normal"}',
         '{"video": "a\\u0000.mp4"}',
     ]
-    reading = read_manifest(write(tmp_path, *lines, name="m.jsonl"), DEFAULT_TAXONOMY)
+    reading = read_manifest(write(tmp_path, *lines, name="m.jsonl"), ImportSettings())
     assert sorted({i.line for i in reading.issues if i.rejected}) == [4, 5, 6]
     assert [(i.line, i.field) for i in reading.issues if not i.rejected] == [(2, "class"), (1, "event_time_s")]
     assert {v.video_id: v.positive for v in reading.videos} == {"a": True, "b": False, "c": None}
@@ -214,7 +213,7 @@ def test_csv_imported_and_rejected_are_all_rows(tmp_path_factory, written, delim
         csv.writer(stream, delimiter=delimiter, lineterminator=newline).writerows([HEADER.split(","), *written])
     kept = {line: row for line, row in enumerate(written, start=2) if any(row)}
     accounted(
-        read_manifest(path, DEFAULT_TAXONOMY),
+        read_manifest(path, ImportSettings()),
         list(kept),
         lambda line: str(path.parent / kept[line][0].replace("\\", "/")),
     )
@@ -235,7 +234,7 @@ def test_jsonl_imported_and_rejected_are_all_rows(tmp_path_factory, written):
     path = tmp_path_factory.mktemp("m") / "manifest.jsonl"
     lines = ['{"video": "good.mp4"}', *written]
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="")
-    reading = read_manifest(path, DEFAULT_TAXONOMY)
+    reading = read_manifest(path, ImportSettings())
     kept = [number for number, line in enumerate(lines, start=1) if line.strip()]
     rejected = {i.line for i in reading.issues if i.rejected}
     assert (reading.rows, reading.rejected) == (len(kept), len(rejected))

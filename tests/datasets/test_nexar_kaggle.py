@@ -11,7 +11,6 @@ from vlm_autodrive.artifacts.files import read_issues
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 HEADER = "id,time_of_event,time_of_alert,target\n"
 
@@ -20,7 +19,7 @@ def read(root, train=None, test=None):
     for name, text in (("train", train), ("test", test)):
         if text is not None:
             (root / f"{name}.csv").write_text(text)
-    return read_nexar_kaggle(root, DEFAULT_TAXONOMY)
+    return read_nexar_kaggle(root, ImportSettings())
 
 
 @pytest.mark.fixtures
@@ -94,7 +93,7 @@ def test_every_row_is_accounted_for(tmp_path_factory, train, test):
     for name, header, rows in (("train", HEADER.strip().split(","), train), ("test", ["id"], [(one,) for one in test])):
         with (root / f"{name}.csv").open("w", newline="") as stream:
             csv.writer(stream).writerows([header, *rows])
-    reading = read_nexar_kaggle(root, DEFAULT_TAXONOMY)
+    reading = read_nexar_kaggle(root, ImportSettings())
     kept = sum(any(row) for row in train) + sum(map(bool, test))
     assert reading.rows == kept
     rejected = {(i.file, i.line) for i in reading.issues if i.rejected}

@@ -54,7 +54,7 @@ def test_caviar_names_kinds_and_brings_questions(tmp_path):
         entry("00491", "Rear End"),
         entry("nexar_07777.mp4", "T-Bone"),
     ]
-    reading = read_nexar(tmp_path, DEFAULT_TAXONOMY, caviar(tmp_path, *entries))
+    reading = read_nexar(tmp_path, ImportSettings(overlay=str(caviar(tmp_path, *entries))))
     assert {e.video_id: e.event_class for e in reading.events} == {
         "00776": "near_collision", "00491": "collision", "00989": None,
     }  # fmt: skip
@@ -65,7 +65,7 @@ def test_caviar_names_kinds_and_brings_questions(tmp_path):
         (1, "qa_pairs[1].correct_index", False),
         (3, "video_path", True),
     ]
-    asked = [(q.video_id, q.topic, q.options, q.answer) for q in reading.items]
+    asked = [(q.video_id, q.topic, q.options, q.answer) for q in reading.questions]
     assert asked[0] == ("00776", "Accident Type", tuple(CHOICES), "None")
     assert asked[1] == ("00776", "Accident Reason", (), "A car ran a red light.")
     assert len(asked) == 4
@@ -80,7 +80,7 @@ def test_caviar_entries_that_cannot_be_taken(tmp_path):
     not_offered["qa_pairs"][0]["choices"] = ["T-Bone"]
     entries = [unknown, not_offered, entry("00989", "T-Bone"), entry("00989", "None"), {"video_path": 3}, "x"]
     entries.append(entry("00007", "T-Bone"))
-    reading = read_nexar(tmp_path, DEFAULT_TAXONOMY, caviar(tmp_path, *entries))
+    reading = read_nexar(tmp_path, ImportSettings(overlay=str(caviar(tmp_path, *entries))))
     assert {e.event_class for e in reading.events} == {None}
     assert {(i.line, i.rejected) for i in reading.issues} == {
         (1, False), (2, False), (3, True), (4, True), (5, True), (6, True), (7, False),
@@ -89,7 +89,7 @@ def test_caviar_entries_that_cannot_be_taken(tmp_path):
     assert (reading.rows, reading.rejected) == (4 + 7, 4)
     (tmp_path / "test.json").write_text('{"a": 1}')
     with pytest.raises(UserError, match="no list of videos"):
-        read_nexar(tmp_path, DEFAULT_TAXONOMY, tmp_path / "test.json")
+        read_nexar(tmp_path, ImportSettings(overlay=str(tmp_path / "test.json")))
 
 
 words = st.sampled_from(["id", "video_path", "qa_pairs", "benchmark", "question", "answer", "choices", "correct_index"])
@@ -109,12 +109,12 @@ near_entries = st.fixed_dictionaries(
 def test_any_json_list_keeps_the_sum(tmp_path_factory, entries):
     root = tmp_path_factory.mktemp("n")
     hub(root)
-    reading = read_nexar(root, DEFAULT_TAXONOMY, caviar(root, *entries))
+    reading = read_nexar(root, ImportSettings(overlay=str(caviar(root, *entries))))
     assert reading.rows == 4 + len(entries)
     assert reading.rejected <= len(entries)
-    ids = [q.question_id for q in reading.items]
+    ids = [q.question_id for q in reading.questions]
     assert len(set(ids)) == len(ids)
-    assert {q.video_id for q in reading.items} <= {v.video_id for v in reading.videos}
+    assert {q.video_id for q in reading.questions} <= {v.video_id for v in reading.videos}
 
 
 def test_catalog_keeps_questions_licences_and_source_ids(tmp_path):
@@ -145,14 +145,14 @@ def test_source_videos_of_test_clips_are_groups(tmp_path):
         (folder / "metadata.csv").write_text("file_name,time_of_event,time_of_alert,time_to_accident\n" + lines)
     table = tmp_path / "time_to_accident_test_map.csv"
     table.write_text("0.5,1.0,1.5\n100,200.0,\n00300,,\n09999,,\n,00200,\n")
-    reading = read_nexar(tmp_path, DEFAULT_TAXONOMY)
+    reading = read_nexar(tmp_path, ImportSettings())
     groups = {v.video_id: v.group_id for v in reading.videos}
     assert groups["00100"] == groups["00200"] != groups["00300"]
     assert groups["00050"] == "00050"
     assert sorted(i.line for i in reading.issues if i.rejected) == [4, 5]
     assert (reading.rows, reading.rejected) == (8, 2)
     table.write_text("id,source\n00100,a\n")
-    reading = read_nexar(tmp_path, DEFAULT_TAXONOMY)
+    reading = read_nexar(tmp_path, ImportSettings())
     assert ["not grouped" in i.message for i in reading.issues] == [True]
 
 

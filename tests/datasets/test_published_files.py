@@ -231,21 +231,21 @@ def test_mm_au_numbers_become_words_and_no_text_tells_the_answer(annotations):
 
 def test_vru_questions_have_their_right_answers(annotations):
     reading = reading_of(read_vru_accident, annotations / "vru-accident")
-    assert len(reading.items) == 6 * 323
+    assert len(reading.questions) == 6 * 323
     raw = json.loads((annotations / "vru-accident/DoTA/DoTA_VQA_annotation.json").read_text())
-    by_id = {question.question_id: question for question in reading.items}
+    by_id = {question.question_id: question for question in reading.questions}
     for path, topics in raw.items():
         for topic, asked in topics.items():
             question = by_id[f"DoTA-{path.rsplit('/', 1)[1][:-4]}/{topic.replace(' ', '-')}"]
             begin = f"{asked['GT']}. {question.answer}"
             assert begin in asked["options"] or begin.replace(". ", ".", 1) in asked["options"]
             assert "Choose" not in question.question
-    assert Counter(len(question.options) for question in reading.items) == {4: 1936, 3: 2}
+    assert Counter(len(question.options) for question in reading.questions) == {4: 1936, 3: 2}
 
 
 def test_vru_options_with_missing_commas_and_doubles_are_taken_apart(annotations):
     reading = reading_of(read_vru_accident, annotations / "vru-accident")
-    by_id = {question.question_id: question for question in reading.items}
+    by_id = {question.question_id: question for question in reading.questions}
     reason = by_id["DADA_2000-VRU_120/accident-reason"]  # 'A. … traffic rules. B. poor visibility …'
     assert len(reason.options) == 4
     assert reason.options[1] == "poor visibility due to heavy fog"

@@ -386,7 +386,7 @@ def test_vru_bad_entries_and_questions_are_told(tmp_path):
         (None, "event_time_s", False),
     ]  # fmt: skip
     assert accounted(reading)
-    (question,) = reading.items
+    (question,) = reading.questions
     assert (question.question, question.options, question.answer) == (
         "What is it?", ("a car, a van", "a bus", "none"), "a bus",
     )  # fmt: skip

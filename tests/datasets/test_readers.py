@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.worlds import encounter, scenario
+from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 HEADER = "file_name,time_of_event,time_of_alert,light_conditions,weather,scene,time_to_accident\n"
 
@@ -28,7 +28,7 @@ def nexar(root, **tables):
 
 
 def read(root, overlay=None):
-    return read_nexar(root, DEFAULT_TAXONOMY, overlay)
+    return read_nexar(root, ImportSettings(overlay=overlay and str(overlay)))
 
 
 def by_id(reading):
@@ -141,7 +141,7 @@ def test_simulated_set_brings_its_truth(tmp_path):
 
 def manifest(root, text, name="manifest.csv"):
     (root / name).write_text(text)
-    return read_manifest(root / name, DEFAULT_TAXONOMY)
+    return read_manifest(root / name, ImportSettings())
 
 
 def test_manifest(tmp_path):
@@ -194,7 +194,7 @@ def test_manifest_ids_stay_unique(tmp_path):
     assert [v.video_id for v in reading.videos] == ["x-1.mp4", "y-1.mp4", "2"]
     with pytest.raises(UserError, match="holds no manifest"):
         (tmp_path / "empty").mkdir()
-        read_manifest(tmp_path / "empty", DEFAULT_TAXONOMY)
+        read_manifest(tmp_path / "empty", ImportSettings())
 
 
 cell = st.sampled_from(
@@ -207,7 +207,7 @@ def test_imported_and_rejected_are_all_rows(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("m") / "manifest.csv"
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows([("video", "class", "event_time_s", "alert_time_s", "ego_involved"), *rows])
-    reading = read_manifest(path, DEFAULT_TAXONOMY)
+    reading = read_manifest(path, ImportSettings())
     kept = {line: row for line, row in enumerate(rows, start=2) if any(row)}
     assert reading.rows == len(kept)
     rejected = {i.line for i in reading.issues if i.rejected}

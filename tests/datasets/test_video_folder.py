@@ -16,7 +16,6 @@ from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.manifest_row import ManifestRow, schema_text
 from vlm_autodrive.datasets.video_folder import read_video_folder
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +31,7 @@ def test_a_folder_of_videos(tmp_path):
         tmp_path, "a.mp4", "trip1/b.AVI", "trip1/c.mkv", "crash/d.mp4", "Near Miss/trip2/e.mp4", "normal/f.gif",
         "trip1/a.mp4", "notes.txt", ".cache/g.mp4",
     )  # fmt: skip
-    reading = read_video_folder(tmp_path, DEFAULT_TAXONOMY)
+    reading = read_video_folder(tmp_path, ImportSettings())
     videos = {v.video_id: v for v in reading.videos}
     assert set(videos) == {"a.mp4", "trip1-a.mp4", "b", "c", "d", "e", "f"}
     assert {name: v.group_id for name, v in videos.items()} == {
@@ -49,7 +48,7 @@ def test_a_folder_of_videos(tmp_path):
     assert left_out.value == "1 .txt"
     assert (reading.rows, reading.rejected) == (7, 0)
     with pytest.raises(UserError, match="use the format manifest"):
-        read_video_folder(tmp_path / "a.mp4", DEFAULT_TAXONOMY)
+        read_video_folder(tmp_path / "a.mp4", ImportSettings())
 
 
 @pytest.mark.fixtures
@@ -95,7 +94,7 @@ def test_rows_of_one_video_may_say_more_of_it_each(tmp_path):
         "video,class,event_time_s,drive,source_id,weather\n"
         "a.mp4,crash,3,,,Rain\na.mp4,crash,9,d7,dota:x1,Rain\nb.mp4,normal,,,x1,\n"
     )
-    reading = read_manifest(tmp_path, DEFAULT_TAXONOMY)
+    reading = read_manifest(tmp_path, ImportSettings())
     first, second = reading.videos
     assert (first.group_id, first.source_id, first.metadata) == ("d7", "dota:x1", {"weather": "Rain"})
     assert (second.group_id, second.source_id) == ("b", None)
@@ -136,7 +135,7 @@ def test_what_the_schema_allows_the_reader_takes(tmp_path_factory, row):
     ManifestRow.model_validate(row)
     path = tmp_path_factory.mktemp("m") / "m.jsonl"
     path.write_text(json.dumps(row) + "\n")
-    reading = read_manifest(path, DEFAULT_TAXONOMY)
+    reading = read_manifest(path, ImportSettings())
     assert [i.field for i in reading.issues] == ["event_time_s"] * (row.get("event_time_s") is None)
     [event] = reading.events
     assert (event.time_s, event.ego_involved) == (row.get("event_time_s"), row.get("ego_involved"))

@@ -50,10 +50,10 @@ def flat(clips, questions):
 @pytest.mark.fixtures
 def test_vru_accident_questions_become_vqa_samples(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
-    items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.items)
+    items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.questions)
     assert {item.type for item in items} == {"vqa"}
     assert len({item.sample_id for item in items}) == len(items)
-    answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.items}
+    answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.questions}
     for item in items:
         if item.clip_id.startswith("real_"):
             assert item.target == NO_EVENT
@@ -74,7 +74,7 @@ def test_questions_on_an_event_are_asked_of_both_at_the_same_rate(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
     with_event = [clip_of(video.video_id) for video in reading.videos]
     silent = {video.video_id for video in reading.videos[::3]}
-    items = flat(with_event + NORMAL, [q for q in reading.items if q.video_id not in silent])
+    items = flat(with_event + NORMAL, [q for q in reading.questions if q.video_id not in silent])
     for topic in ("imported_accident_type", "imported_accident_reason", "imported_prevention_method"):
         asked = Counter(item.clip_id.startswith("real_") for item in items if item.topic == topic)
         assert asked[False] == len(with_event) - len(silent)

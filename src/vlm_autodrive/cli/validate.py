@@ -8,7 +8,7 @@ import typer
 from vlm_autodrive.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from vlm_autodrive.datasets import Validation, ValidationSummary
+    from vlm_autodrive.datasets import ValidationSummary, VideoValidation
 
 NOT_GOOD = 1
 _MOST_ROWS = 40
@@ -62,7 +62,7 @@ def validate(
         raise typer.Exit(NOT_GOOD)
 
 
-def _print(found: "list[Validation]", summary: "ValidationSummary") -> None:
+def _print(found: "list[VideoValidation]", summary: "ValidationSummary") -> None:
     from vlm_autodrive.cli.tables import print_columns
 
     rows = []

@@ -31,7 +31,7 @@ def build_clips(
     """Cut the videos of a catalog into labelled clips and share them out to splits.
 
     Args:
-        catalog: A catalog, as :func:`vlm_autodrive.datasets.importing.import_dataset` writes it.
+        catalog: A catalog, as :func:`vlm_autodrive.datasets.import_dataset` writes it.
         out: Folder of the clip set.
         settings: How to cut.
         reporter: Told the counts, and what was left out and why.

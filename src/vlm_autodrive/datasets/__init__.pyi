@@ -1,14 +1,14 @@
 from . import manifest_row
-from .importing import import_dataset
-from .judging import Validation, ValidationSummary
+from .import_stage import import_dataset
 from .settings import ImportSettings
-from .validating import ValidateSettings, read_validations, validate
+from .validation_stage import ValidateSettings, read_validations, validate
+from .video_validation import ValidationSummary, VideoValidation
 
 __all__ = [
     "ImportSettings",
     "ValidateSettings",
-    "Validation",
     "ValidationSummary",
+    "VideoValidation",
     "import_dataset",
     "manifest_row",
     "read_validations",

@@ -6,20 +6,13 @@ min_support,Time-of-alert,Time-of-collision,Diff,article_category[,ego_discrepan
 
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import (
-    Footage,
-    add_video,
-    alone,
-    dada_footage_by_split_type,
-    dota_footage,
-    locate,
-    video_root,
-)  # fmt: skip
-from vlm_autodrive.datasets.reading import ALERT_TIME, EVENT_TIME, Reading, checked_times
+from vlm_autodrive.datasets.builder import ALERT_TIME, EVENT_TIME, DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row, class_named, flag_cell, read_table
+from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage_by_split_type, dota_footage, sole_footage
+from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
+from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Taxonomy, Video
+from vlm_autodrive.records import Taxonomy, Video
 
 _COLUMNS = {
     "event-type": "class", "nexar-vehicle-involved": "ego_involved", "time-of-alert": ALERT_TIME,
@@ -28,7 +21,7 @@ _COLUMNS = {
 _RATES = {"dad": None, "dada": 30.0, "dota": 10.0}
 
 
-def read_badas(path: Path, settings: ImportSettings) -> Reading:
+def read_badas(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one of the tables, or all that lie in a folder.
 
     Raises:
@@ -37,16 +30,15 @@ def read_badas(path: Path, settings: ImportSettings) -> Reading:
     files = sorted(path.glob("*_concensus.csv")) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds no file *_concensus.csv; give BADAS's folder annotation, or one of its files.")
-    reading = Reading(name="BADAS consensus annotations", licence="Apache-2.0; the videos have their own licences.")
-    taken: dict[str, Row] = {}
+    builder = DatasetBuilder(
+        name="BADAS consensus annotations", licence="Apache-2.0; the videos have their own licences."
+    )
     for file in files:
         dataset = _dataset(file)
         table = read_table(file, _COLUMNS, ["id", "class", EVENT_TIME])
-        reading.issues += table.issues
-        reading.rows += table.total
-        for row in table.rows:
-            _read_row(row, dataset, video_root(path, settings), settings.taxonomy, reading, taken)
-    return reading
+        for row in builder.add_table(table):
+            _read_row(row, dataset, video_root(path, settings), settings.taxonomy, builder)
+    return builder
 
 
 def _dataset(file: Path) -> str:
@@ -56,23 +48,23 @@ def _dataset(file: Path) -> str:
     raise UserError(f"{file.name} does not tell which data set it annotates; keep BADAS's names, which begin with it.")
 
 
-def _read_row(row: Row, dataset: str, root: Path, taxonomy: Taxonomy, reading: Reading, taken: dict[str, Row]) -> None:
+def _read_row(row: Row, dataset: str, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder) -> None:
     name = row.text("id")
     if not name or Path(name).name != name:
         message = "no name of a video; write the file's name alone, such as 000456.mp4"
-        reading.issues.append(row.issue("id", message, rejected=True))
+        builder.reject(row, "id", message)
         return
     stem = Path(name).stem
     footage, places = _footage(dataset, stem)
     if footage is None:
-        reading.issues.append(row.issue("id", "not a name like 10_068.mp4, type and number", rejected=True))
+        builder.reject(row, "id", "not a name like 10_068.mp4, type and number")
         return
     try:
         event_class = class_named(row.text("class"), taxonomy)
     except CellError as error:
-        reading.issues.append(row.issue("class", str(error), rejected=True))
+        builder.reject(row, "class", str(error))
         return
-    times = checked_times(row, event_class.is_event, reading.issues)
+    times = builder.event_times(row, event_class.is_event)
     if times is None:
         return
     path, problem = locate(root, [f"{stem}.mp4", *places], _RATES[dataset])
@@ -86,36 +78,26 @@ def _read_row(row: Row, dataset: str, root: Path, taxonomy: Taxonomy, reading: R
         source=f"BADAS consensus, {dataset}",
         source_id=footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
-    reading.spellings[row.text("class"), event_class.label] += 1
+    builder.count_spelling(row.text("class"), event_class)
     if event_class.is_event:
-        event = Event(
-            event_id=f"{video.video_id}-e0",
-            video_id=video.video_id,
-            event_class=event_class.name,
-            time_s=times[0],
-            alert_time_s=times[1],
-            ego_involved=_ego(row, reading),
+        builder.add_event(
+            video.video_id, row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=_ego(row, builder)
         )
-        reading.add_event(event, row)
 
 
-def _ego(row: Row, reading: Reading) -> bool | None:
+def _ego(row: Row, builder: DatasetBuilder) -> bool | None:
     if row.text("ego_discrepancy"):
         message = f"the consensus and DoTA's own annotation differ ({row.text('ego_discrepancy')}); the first is taken"
-        reading.issues.append(row.issue("ego_discrepancy", message, rejected=False))
-    try:
-        return flag_cell(row, "ego_involved")
-    except CellError as error:
-        reading.issues.append(row.issue("ego_involved", f"{error}; taken as unknown", rejected=False))
-        return None
+        builder.warn(row, "ego_discrepancy", message)
+    return builder.flag(row, "ego_involved")
 
 
-def _footage(dataset: str, stem: str) -> tuple[Footage | None, list[str]]:
+def _footage(dataset: str, stem: str) -> tuple[SourceFootage | None, list[str]]:
     """Whose footage a name means, and where that data set's layout has it; None if it is no such name."""
     if dataset == "dad":
-        return alone("dad", f"testing/positive/{stem}"), [
+        return sole_footage("dad", f"testing/positive/{stem}"), [
             f"{top}testing/positive/{stem}.mp4" for top in ("", "videos/")
         ]
     if dataset == "dota":

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import refuse_half_characters
-from vlm_autodrive.datasets.overlays import Naming
-from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.overlays import OverlayClasses
 from vlm_autodrive.datasets.table import Row, decode_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DatasetQuestion, Taxonomy
@@ -23,12 +23,12 @@ _CONTACT, _AVOIDED = "collision", "near-miss"  # words by which a taxonomy knows
 _KINDS = {"none": _AVOIDED, "tbone": _CONTACT, "rearend": _CONTACT, "sidebyside": _CONTACT, "headon": _CONTACT}
 
 
-def apply_caviar(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
-    """Name the kinds of a reading's events by CAViAR's accident types, and add its questions.
+def apply_caviar(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> None:
+    """Name the kinds of a builder's events by CAViAR's accident types, and add its questions.
 
     Args:
         path: ``test.json``.
-        reading: Nexar's videos.
+        builder: Nexar's videos.
         taxonomy: Must know a class by the word ``collision``, and one by ``near-miss``.
 
     Raises:
@@ -42,31 +42,31 @@ def apply_caviar(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
     if not isinstance(entries, list):
         raise UserError(f"{path} is no list of videos in JSON, as CAViAR's test.json is.")
     refuse_half_characters(path, text, entries)
-    reading.rows += len(entries)
-    naming = Naming(reading, taxonomy)
+    builder.rows += len(entries)
+    overlay = OverlayClasses(builder, taxonomy)
     for number, entry in enumerate(entries, start=1):
-        _read_entry(path, number, entry, naming)
-    naming.apply(_TYPE)
-    reading.licence = " ".join(text for text in (reading.licence, LICENCE) if text)
+        _read_entry(path, number, entry, overlay)
+    overlay.apply(_TYPE)
+    builder.licence = " ".join(text for text in (builder.licence, LICENCE) if text)
 
 
-def _read_entry(path: Path, number: int, entry: Any, naming: Naming) -> None:
-    issues = naming.reading.issues
+def _read_entry(path: Path, number: int, entry: Any, overlay: OverlayClasses) -> None:
+    builder = overlay.builder
     shape = entry if isinstance(entry, dict) else {}
     name, pairs = shape.get("video_path"), shape.get("qa_pairs")
     row = Row(path, number, {"video_path": name if isinstance(name, str) else ""})
     if not isinstance(name, str) or not isinstance(pairs, list):
-        issues.append(row.issue("", "no video_path with a list of qa_pairs; repair the entry", rejected=True))
+        builder.reject(row, "", "no video_path with a list of qa_pairs; repair the entry")
         return
-    video_id = naming.video_id(row, "video_path")
+    video_id = overlay.video_id(row, "video_path")
     if video_id is None:
         return
     kinds: list[str] = []
     for place, pair in enumerate(pairs, start=1):
-        question = _question(row, video_id, place, pair, naming.reading)
+        question = _question(row, video_id, place, pair, builder)
         if question is None:
             continue
-        naming.reading.items.append(question)
+        builder.questions.append(question)
         if question.topic == _TYPE:
             kinds.append(question.answer)
     words = {_KINDS.get("".join(c for c in kind.casefold() if c.isalpha()), "") for kind in kinds}
@@ -74,12 +74,12 @@ def _read_entry(path: Path, number: int, entry: Any, naming: Naming) -> None:
     if len(words) != 1 or words == {""}:
         known = "T-Bone, Rear End, Side-by-Side, head-on and None"
         message = f"not one accident type out of {known}; the event stays of unknown kind"
-        issues.append(typed.issue(_TYPE, message, rejected=False))
+        builder.warn(typed, _TYPE, message)
         return
-    naming.name(typed, video_id, _TYPE, words.pop(), f"{_TYPE} {kinds[0]}")
+    overlay.name(typed, video_id, _TYPE, words.pop(), f"{_TYPE} {kinds[0]}")
 
 
-def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) -> DatasetQuestion | None:
+def _question(row: Row, video_id: str, place: int, pair: Any, builder: DatasetBuilder) -> DatasetQuestion | None:
     """One question; None, with an issue written, if it is not to be understood."""
     field = f"qa_pairs[{place}]"
     values = pair if isinstance(pair, dict) else {}
@@ -89,7 +89,7 @@ def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) 
     texts = [topic, question, answer, *(options if isinstance(options, list) else [None])]
     if not all(isinstance(text, str) and text.strip() for text in texts):
         message = "no question with benchmark, question and answer; it is left out"
-        reading.issues.append(row.issue(field, message, rejected=False))
+        builder.warn(row, field, message)
         return None
     answer = str(answer).strip()
     options = [option.strip() for option in options]
@@ -97,13 +97,13 @@ def _question(row: Row, video_id: str, place: int, pair: Any, reading: Reading) 
         chosen = [option for option in options if option.casefold() == answer.casefold()]
         if len(chosen) != 1:
             message = f"its answer {answer!r} is not one of its choices; it is left out"
-            reading.issues.append(row.issue(field, message, rejected=False))
+            builder.warn(row, field, message)
             return None
         answer = chosen[0]
         index = values.get("correct_index", options.index(answer))
         if index != options.index(answer):
             message = f"correct_index {index} contradicts the answer {answer!r}; the answer's text is taken"
-            reading.issues.append(row.issue(f"{field}.correct_index", message, rejected=False))
+            builder.warn(row, f"{field}.correct_index", message)
     return DatasetQuestion(
         question_id=f"{video_id}-caviar-{row.line}-{place}",
         video_id=video_id,

@@ -9,12 +9,13 @@ has a column for each frame, and has lost the zeros of the ids. Videos run at 10
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import accident_class, add_video, alone, locate, video_root
-from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row, decode_text, flag_cell, read_table
+from vlm_autodrive.datasets.source_footage import sole_footage
+from vlm_autodrive.datasets.table import CellError, Row, accident_class, decode_text, read_table
+from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Taxonomy, Video, source_id_of
+from vlm_autodrive.records import Taxonomy, Video, source_id_of
 
 _RATE = 10.0
 _FRAMES = 50
@@ -25,7 +26,7 @@ _LIGHTS = {"day": "Day", "night": "Dark"}
 _WEATHERS = {"normal": "Good", "snowy": "Snow", "rainy": "Rain"}
 
 
-def read_ccd(path: Path, settings: ImportSettings) -> Reading:
+def read_ccd(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read the crashes of the annotation file, and the Normal videos in the folder ``Normal`` beside them.
 
     Args:
@@ -40,15 +41,16 @@ def read_ccd(path: Path, settings: ImportSettings) -> Reading:
         if found is None:
             raise UserError(f"{path} holds none of {', '.join(_NAMES)}; name the annotation file.")
         path = found
-    reading = Reading(name="CCD", licence="Annotations: MIT. Normal videos come from BDD100K, under its own terms.")
-    rows = _rows_of_table(path, reading) if path.suffix == ".csv" else _rows_of_lines(path, reading)
+    builder = DatasetBuilder(
+        name="CCD", licence="Annotations: MIT. Normal videos come from BDD100K, under its own terms."
+    )
+    rows = _rows_of_table(path, builder) if path.suffix == ".csv" else _rows_of_lines(path, builder)
     root = video_root(path, settings)
-    taken: dict[str, Row] = {}
     for row in rows:
-        _read_row(row, root, settings.taxonomy, reading, taken)
+        _read_row(row, root, settings.taxonomy, builder)
     for file in sorted((root / "Normal").glob("*.mp4")):
-        footage = alone("ccd", f"Normal/{file.stem}")
-        reading.videos.append(
+        footage = sole_footage("ccd", f"Normal/{file.stem}")
+        builder.add_video(
             Video(
                 video_id=f"Normal-{file.stem}",
                 path=str(file.absolute()),
@@ -58,31 +60,29 @@ def read_ccd(path: Path, settings: ImportSettings) -> Reading:
                 source_id=footage.source_id,
             )
         )
-    return reading
+    return builder
 
 
-def _rows_of_lines(path: Path, reading: Reading) -> list[Row]:
+def _rows_of_lines(path: Path, builder: DatasetBuilder) -> list[Row]:
     rows = []
     for number, line in enumerate(decode_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        reading.rows += 1
+        builder.rows += 1
         match = _LINE.fullmatch(line.rstrip("\r"))
         fields = [field.strip() for field in match["fields"].split(",")] if match else []
         if match is None or len(fields) != len(_FIELDS):
             message = "not a name, 50 labels in brackets and five fields more; repair the line"
-            reading.issues.append(Row(path, number, {"": line[:80]}).issue("", message, rejected=True))
+            builder.reject(Row(path, number, {"": line[:80]}), "", message)
             continue
         cells = dict(zip(_FIELDS, fields, strict=True))
         rows.append(Row(path, number, {"vidname": match["vidname"], "labels": match["labels"], **cells}))
     return rows
 
 
-def _rows_of_table(path: Path, reading: Reading) -> list[Row]:
+def _rows_of_table(path: Path, builder: DatasetBuilder) -> list[Row]:
     frames = [f"frame_{number}" for number in range(1, _FRAMES + 1)]
     table = read_table(path, {}, ["vidname", *frames, *_FIELDS])
-    reading.issues += table.issues
-    reading.rows += table.total
     return [
         Row(
             row.file,
@@ -94,53 +94,46 @@ def _rows_of_table(path: Path, reading: Reading) -> list[Row]:
                 "youtubeid": row.text("youtubeid").zfill(4),
             },
         )
-        for row in table.rows
+        for row in builder.add_table(table)
     ]
 
 
-def _read_row(row: Row, root: Path, taxonomy: Taxonomy, reading: Reading, taken: dict[str, Row]) -> None:
+def _read_row(row: Row, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder) -> None:
     name = row.text("vidname")
     if not name.isdecimal():
-        reading.issues.append(row.issue("vidname", "not a number such as 000001", rejected=True))
+        builder.reject(row, "vidname", "not a number such as 000001")
         return
     try:
         first = _first_accident_frame(row)
     except CellError as error:
-        reading.issues.append(row.issue("labels", str(error), rejected=True))
+        builder.reject(row, "labels", str(error))
         return
     youtube = row.text("youtubeid")
     path, problem = locate(root, [f"Crash-1500/{name}.mp4", f"videos/Crash-1500/{name}.mp4"], _RATE)
-    footage = alone("ccd", f"Crash-1500/{name}")
+    footage = sole_footage("ccd", f"Crash-1500/{name}")
     video = Video(
         video_id=f"Crash-1500-{name}",
         path=str(path),
         positive=True,
         group_id=source_id_of("ccd", f"youtube/{youtube}") if youtube else footage.group_id,
-        metadata=_metadata(row, reading),
+        metadata=_metadata(row, builder),
         problem=problem,
         source="CCD",
         source_id=footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
     if first is None:
         message = "no frame is labelled 1, so the accident has no time; no clip can be cut around it"
-        reading.issues.append(row.issue("labels", message, rejected=False))
-    try:
-        ego = flag_cell(row, "egoinvolve")
-    except CellError as error:
-        reading.issues.append(row.issue("egoinvolve", f"{error}; taken as unknown", rejected=False))
-        ego = None
-    event_class = accident_class("crash", taxonomy)
-    event = Event(
-        event_id=f"{video.video_id}-e0",
-        video_id=video.video_id,
-        event_class=event_class.name if event_class else None,
+        builder.warn(row, "labels", message)
+    builder.add_event(
+        video.video_id,
+        row,
+        accident_class("crash", taxonomy),
         time_s=first / _RATE if first is not None else None,
-        ego_involved=ego,
+        ego_involved=builder.flag(row, "egoinvolve"),
+        spelling="crash",
     )
-    reading.add_event(event, row)
-    reading.spellings["crash", event_class.label if event_class else "unknown kind"] += 1
 
 
 def _first_accident_frame(row: Row) -> int | None:
@@ -157,7 +150,7 @@ def _first_accident_frame(row: Row) -> int | None:
     return labels.index("1") if "1" in labels else None
 
 
-def _metadata(row: Row, reading: Reading) -> dict[str, str]:
+def _metadata(row: Row, builder: DatasetBuilder) -> dict[str, str]:
     metadata = {}
     for field, name, words in (("timing", "light_conditions", _LIGHTS), ("weather", "weather", _WEATHERS)):
         word = row.text(field)
@@ -165,5 +158,5 @@ def _metadata(row: Row, reading: Reading) -> dict[str, str]:
             metadata[name] = words[word.casefold()]
         elif word:
             known = ", ".join(words)
-            reading.issues.append(row.issue(field, f"none of {known}; the row is taken without it", rejected=False))
+            builder.warn(row, field, f"none of {known}; the row is taken without it")
     return metadata

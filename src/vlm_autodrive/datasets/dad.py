@@ -6,12 +6,13 @@ its users, the accident begins at frame 90 of each positive.
 
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import accident_class, alone, info_of
-from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import Row
+from vlm_autodrive.datasets.source_footage import sole_footage
+from vlm_autodrive.datasets.table import Row, accident_class
+from vlm_autodrive.datasets.video_files import info_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Video
+from vlm_autodrive.records import Video
 
 _SPLITS = {"training": "train", "testing": "test"}
 _LABELS = {"positive": True, "negative": False}
@@ -19,7 +20,7 @@ _FRAMES = 100
 _ACCIDENT_FRAME = 90
 
 
-def read_dad(path: Path, settings: ImportSettings) -> Reading:
+def read_dad(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read the folders; every video counts as a row.
 
     Raises:
@@ -33,14 +34,14 @@ def read_dad(path: Path, settings: ImportSettings) -> Reading:
             f"{root} has none of the folders training and testing with positive and negative in them; "
             "give the folder above them."
         )
-    reading = Reading(name="DAD", licence="None is stated.")
+    builder = DatasetBuilder(name="DAD", licence="None is stated.")
     event_class = accident_class("accident", settings.taxonomy)
     for folder in folders:
         split, label = folder.parent.name, folder.name
         for number, file in enumerate(sorted(folder.glob("*.mp4")), start=1):
             row = Row(folder, number, {"file": file.name})
-            reading.rows += 1
-            footage = alone("dad", f"{split}/{label}/{file.stem}")
+            builder.rows += 1
+            footage = sole_footage("dad", f"{split}/{label}/{file.stem}")
             video = Video(
                 video_id=f"{split}-{label}-{file.stem}",
                 path=str(file.absolute()),
@@ -50,26 +51,20 @@ def read_dad(path: Path, settings: ImportSettings) -> Reading:
                 source="DAD",
                 source_id=footage.source_id,
             )
-            reading.videos.append(video)
+            builder.add_video(video)
             if _LABELS[label]:
-                event = Event(
-                    event_id=f"{video.video_id}-e0",
-                    video_id=video.video_id,
-                    event_class=event_class.name if event_class else None,
-                    time_s=_accident_time_s(file, row, reading),
-                )
-                reading.add_event(event, row)
-                reading.spellings[label, event_class.label if event_class else "unknown kind"] += 1
-    return reading
+                time_s = _accident_time_s(file, row, builder)
+                builder.add_event(video.video_id, row, event_class, time_s=time_s, spelling=label)
+    return builder
 
 
-def _accident_time_s(file: Path, row: Row, reading: Reading) -> float | None:
+def _accident_time_s(file: Path, row: Row, builder: DatasetBuilder) -> float | None:
     """The time of frame 90, at whatever rate the file runs; None if it has not the 100 frames of the convention."""
     info = info_of(file)
     if info is None:
         return None  # the import says why of the video
     if info.frames != _FRAMES:
         message = f"{info.frames} frames rather than {_FRAMES}, so the accident's frame 90 cannot be told in it"
-        reading.issues.append(row.issue("file", message, rejected=False))
+        builder.warn(row, "file", message)
         return None
     return round(info.duration_s * _ACCIDENT_FRAME / _FRAMES, 6)

@@ -6,11 +6,12 @@ events: what happens in the videos is in MM-AU's ``dada_text_annotations.xlsx``,
 
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import Footage, add_video, dada_footage_by_split_type, locate, video_root
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import read_entries
-from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage_by_split_type
 from vlm_autodrive.datasets.table import Row
+from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Video
 
@@ -20,23 +21,22 @@ _FILES = {"test_file.json": "test", "val_file.json": "validation", "train_file.j
 _RATE = 30.0
 
 
-def read_dada2000(path: Path, settings: ImportSettings) -> Reading:
+def read_dada2000(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one of the split files, or all that lie in a folder.
 
     Raises:
         UserError: If there is none.
     """
-    reading = Reading(name="DADA-2000", licence=LICENCE)
-    taken: dict[str, Row] = {}
+    builder = DatasetBuilder(name="DADA-2000", licence=LICENCE)
     for file in _files(path):
         split = _split_of(file)
         for number, (_, entry) in enumerate(read_entries(file), start=1):
-            reading.rows += 1
+            builder.rows += 1
             row = Row(file, number, {"entry": str(entry)})
             names = _type_and_number(entry)
             if names is None:
                 message = "not an entry like [['1', '022'], '001'], type and number; repair it"
-                reading.issues.append(row.issue("entry", message, rejected=True))
+                builder.reject(row, "entry", message)
                 continue
             accident_type, video_number = names
             footage = _footage(names)
@@ -51,10 +51,10 @@ def read_dada2000(path: Path, settings: ImportSettings) -> Reading:
                 source="DADA-2000",
                 source_id=footage.source_id,
             )
-            add_video(reading, video, row, taken)
+            builder.add_video(video, row)
     message = "split files hold no events; import MM-AU's dada_text_annotations.xlsx, with these files beside it"
-    reading.issues.append(Row(path, 0, {}).issue("", message, rejected=False).model_copy(update={"line": None}))
-    return reading
+    builder.warn_of_file(path, message)
+    return builder
 
 
 def splits_beside(path: Path) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _split_of(file: Path) -> str:
     return _FILES[file.name]
 
 
-def _footage(names: tuple[str, str]) -> Footage:
+def _footage(names: tuple[str, str]) -> SourceFootage:
     return dada_footage_by_split_type(int(names[0]), int(names[1]))
 
 

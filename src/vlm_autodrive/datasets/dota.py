@@ -8,21 +8,15 @@ could not be averted any more, which is before contact. The data set comes as fo
 
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import (
-    accident_class,
-    add_video,
-    dota_footage,
-    locate,
-    video_root,
-    whole_number,
-)  # fmt: skip
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.overlays import apply_overlay
-from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row
+from vlm_autodrive.datasets.source_footage import dota_footage
+from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
+from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Taxonomy, Video
+from vlm_autodrive.records import Taxonomy, Video
 
 _RATE = 10.0
 _WHO = {"ego": True, "other": False}
@@ -34,7 +28,7 @@ _OTHERS = ("leave_to_right", "leave_to_left", "unknown")
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
-def read_dota(path: Path, settings: ImportSettings) -> Reading:
+def read_dota(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one of the metadata files, or both in a folder.
 
     Args:
@@ -48,36 +42,35 @@ def read_dota(path: Path, settings: ImportSettings) -> Reading:
     files = sorted(folder.glob("metadata_*.json")) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds no metadata_train.json or metadata_val.json; give DoTA's folder dataset.")
-    reading = Reading(name="DoTA", licence="Annotations: MIT. The videos are from YouTube, of their owners.")
-    taken: dict[str, Row] = {}
+    builder = DatasetBuilder(name="DoTA", licence="Annotations: MIT. The videos are from YouTube, of their owners.")
     for file in files:
         entries = read_entries(file)
-        reading.rows += len(entries)
+        builder.rows += len(entries)
         for number, (name, value) in enumerate(entries, start=1):
             row = entry_row(file, number, name, value)
-            _read_row(row, video_root(path, settings), settings.taxonomy, reading, taken)
+            _read_row(row, video_root(path, settings), settings.taxonomy, builder)
     if settings.overlay:
-        apply_overlay(Path(settings.overlay), reading, settings.taxonomy)
-    return reading
+        apply_overlay(Path(settings.overlay), builder, settings.taxonomy)
+    return builder
 
 
-def _read_row(row: Row, root: Path, taxonomy: Taxonomy, reading: Reading, taken: dict[str, Row]) -> None:
+def _read_row(row: Row, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder) -> None:
     name = row.text("name")
     if not name or Path(name).name != name:
-        reading.issues.append(row.issue("name", "not a clip's name such as 0RJPQ_97dcs_000387", rejected=True))
+        builder.reject(row, "name", "not a clip's name such as 0RJPQ_97dcs_000387")
         return
     try:
-        start, frames = whole_number(row, "anomaly_start"), whole_number(row, "num_frames")
+        start, frames = whole_number_cell(row, "anomaly_start"), whole_number_cell(row, "num_frames")
     except CellError as error:
-        reading.issues.append(row.issue("anomaly_start", str(error), rejected=True))
+        builder.reject(row, "anomaly_start", str(error))
         return
     if not 0 <= start < frames:
         message = f"behind the last of {frames} frames, or before the first; repair the entry"
-        reading.issues.append(row.issue("anomaly_start", message, rejected=True))
+        builder.reject(row, "anomaly_start", message)
         return
     if (end := row.text("anomaly_end")).isdecimal() and int(end) > frames:
         message = f"behind the last of {frames} frames; the start is taken, the end is not needed"
-        reading.issues.append(row.issue("anomaly_end", message, rejected=False))
+        builder.warn(row, "anomaly_end", message)
     footage = dota_footage(name)
     path, problem = locate(root, [f"frames/{name}.mp4", f"{name}.mp4", f"videos/{name}.mp4"], _RATE)
     video = Video(
@@ -90,26 +83,18 @@ def _read_row(row: Row, root: Path, taxonomy: Taxonomy, reading: Reading, taken:
         source="DoTA",
         source_id=footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
-    ego, category = _who_and_what(row, reading)
+    ego, category = _who_and_what(row, builder)
     event_class = accident_class(category, taxonomy) if category in _COLLISIONS else None
-    event = Event(
-        event_id=f"{name}-e0",
-        video_id=name,
-        event_class=event_class.name if event_class else None,
-        time_s=start / _RATE,
-        ego_involved=ego,
-    )
-    reading.add_event(event, row)
-    reading.spellings[category, event_class.label if event_class else "unknown kind"] += 1
+    builder.add_event(name, row, event_class, time_s=start / _RATE, ego_involved=ego, spelling=category)
 
 
-def _who_and_what(row: Row, reading: Reading) -> tuple[bool | None, str]:
+def _who_and_what(row: Row, builder: DatasetBuilder) -> tuple[bool | None, str]:
     """Whether the recording vehicle is involved, and the kind of anomaly."""
     who, colon, category = (part.strip() for part in row.text("anomaly_class").partition(":"))
     if not colon or who not in _WHO or category not in (*_COLLISIONS, *_OTHERS):
         message = "not 'ego: ' or 'other: ' and a kind of DoTA's list; taken as an event of unknown kind"
-        reading.issues.append(row.issue("anomaly_class", message, rejected=False))
+        builder.warn(row, "anomaly_class", message)
         return _WHO.get(who), "unknown"
     return _WHO[who], category

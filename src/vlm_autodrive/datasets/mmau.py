@@ -10,25 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.dada2000 import splits_beside
-from vlm_autodrive.datasets.footage import (
-    Footage,
-    accident_class,
-    add_video,
-    alone,
-    dada_footage,
-    info_of,
-    locate,
-    video_root,
-    whole_number,
-)  # fmt: skip
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
-from vlm_autodrive.datasets.reading import Reading
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.sheets import read_sheet
-from vlm_autodrive.datasets.table import CellError, Row
+from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, sole_footage
+from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
+from vlm_autodrive.datasets.video_files import info_of, locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Video
+from vlm_autodrive.records import Video
 
 _LICENCE = "Free for academic use only."
 _DADA_RATE = 30.0
@@ -54,13 +45,13 @@ class _Name:
     """What is known of a video before its row's frames are looked at."""
 
     video_id: str
-    footage: Footage
+    footage: SourceFootage
     places: list[str]
     rate: float | None
     source: str
 
 
-def read_mmau(path: Path, settings: ImportSettings) -> Reading:
+def read_mmau(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one of the files, or all in a folder. DADA-2000's split files in the same folder give its splits.
 
     Raises:
@@ -72,20 +63,19 @@ def read_mmau(path: Path, settings: ImportSettings) -> Reading:
         raise UserError(f"{path} holds none of {', '.join(names)}; name the annotation file.")
     if len({file.suffix == ".json" for file in files}) > 1:
         raise UserError(f"{path} holds workbooks and {names[-1]}, which tell of the same videos; name one of them.")
-    reading = Reading(name="MM-AU", licence=_LICENCE)
+    builder = DatasetBuilder(name="MM-AU", licence=_LICENCE)
     splits = splits_beside(files[0].parent)
-    taken: dict[str, Row] = {}
     for file in files:
         is_json = file.suffix == ".json"
         for row in _entries(file) if is_json else read_sheet(file, _HEADINGS):
-            reading.rows += 1
+            builder.rows += 1
             try:
                 name = _name_in_json(row) if is_json else _name_in_sheet(row, file)
             except CellError as error:
-                reading.issues.append(row.issue("video", str(error), rejected=True))
+                builder.reject(row, "video", str(error))
                 continue
-            _read_row(row, name, splits, video_root(path, settings), settings, reading, taken)
-    return reading
+            _read_row(row, name, splits, video_root(path, settings), settings, builder)
+    return builder
 
 
 def _entries(file: Path) -> Iterable[Row]:
@@ -94,18 +84,18 @@ def _entries(file: Path) -> Iterable[Row]:
 
 
 def _accident_type(row: Row) -> int:
-    accident_type = whole_number(row, "type")
+    accident_type = whole_number_cell(row, "type")
     if not 1 <= accident_type <= _LAST_TYPE:
         raise CellError(f"its type is none of 1 to {_LAST_TYPE}")
     return accident_type
 
 
 def _name_in_sheet(row: Row, file: Path) -> _Name:
-    number, accident_type = whole_number(row, "video"), _accident_type(row)
+    number, accident_type = whole_number_cell(row, "video"), _accident_type(row)
     if "cap" in file.name.casefold():
         digits = f"{number:06d}"
         places = [f"CAP-DATA/{accident_type}/{digits}.mp4", f"{accident_type}/{digits}.mp4", f"{digits}.mp4"]
-        return _Name(f"cap-{digits}", alone("cap", digits), places, None, "MM-AU, CAP-DATA")
+        return _Name(f"cap-{digits}", sole_footage("cap", digits), places, None, "MM-AU, CAP-DATA")
     digits = f"{number:03d}"
     places = [f"DADA-2000/{accident_type}/{digits}.mp4", f"{accident_type}/{digits}.mp4"]
     footage = dada_footage(accident_type, number)
@@ -123,7 +113,7 @@ def _name_in_json(row: Row) -> _Name:
     if not digits.isdecimal() or not video_hash or Path(video_hash).name != video_hash:
         raise CellError("no video_name like 1_1, type and number")
     accident_type = _accident_type(row)
-    footage = dada_footage(accident_type, int(digits)) if len(digits) <= 3 else alone("cap", digits)
+    footage = dada_footage(accident_type, int(digits)) if len(digits) <= 3 else sole_footage("cap", digits)
     places = [f"{video_hash}.mp4", f"{name}.mp4", f"{accident_type}/{digits.zfill(3)}.mp4"]
     return _Name(video_hash, footage, places, None, "MM-AU")
 
@@ -134,8 +124,7 @@ def _read_row(
     splits: dict[str, str],
     root: Path,
     settings: ImportSettings,
-    reading: Reading,
-    taken: dict[str, Row],
+    builder: DatasetBuilder,
 ) -> None:
     try:
         occurred = {"1": True, "0": False}.get(row.text("accident occurred").removesuffix(".0"))
@@ -143,7 +132,7 @@ def _read_row(
             raise CellError("whether an accident occurred is neither 1 nor 0")
         frames = _frames(row, occurred)
     except CellError as error:
-        reading.issues.append(row.issue("accident_frame", str(error), rejected=True))
+        builder.reject(row, "accident_frame", str(error))
         return
     path, problem = locate(root, name.places, name.rate)
     video = Video(
@@ -152,30 +141,28 @@ def _read_row(
         positive=True if occurred else None,
         group_id=name.footage.group_id,
         split=splits.get(name.footage.source_id),
-        metadata=_metadata(row, reading),
+        metadata=_metadata(row, builder),
         problem=problem,
         source=name.source,
         source_id=name.footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
     if not occurred:
         message = "no accident, but an abnormal stretch: neither an event nor Normal, until somebody looks at it"
-        reading.issues.append(row.issue("accident occurred", message, rejected=False))
+        builder.warn(row, "accident occurred", message)
         return
     start, accident, total = frames
-    seconds = _seconds_per_frame(path, total, name.rate, row, reading)
-    event_class = accident_class("accident", settings.taxonomy)
-    event = Event(
-        event_id=f"{name.video_id}-e0",
-        video_id=name.video_id,
-        event_class=event_class.name if event_class else None,
+    seconds = _seconds_per_frame(path, total, name.rate, row, builder)
+    builder.add_event(
+        video.video_id,
+        row,
+        accident_class("accident", settings.taxonomy),
         time_s=round((accident - 1) * seconds, 6) if seconds else None,
         alert_time_s=round((start - 1) * seconds, 6) if seconds else None,
         ego_involved=_accident_type(row) in _EGO_TYPES,
+        spelling="accident occurred",
     )
-    reading.add_event(event, row)
-    reading.spellings["accident occurred", event_class.label if event_class else "unknown kind"] += 1
 
 
 def _frames(row: Row, occurred: bool) -> tuple[int, int, int]:
@@ -185,7 +172,7 @@ def _frames(row: Row, occurred: bool) -> tuple[int, int, int]:
         CellError: If they are no frames, or stand in no possible order, as in columns that were swapped.
     """
     columns = ("abnormal_start_frame", "accident_frame", "abnormal_end_frame", "total_frames")
-    start, accident, end, total = (whole_number(row, column) for column in columns)
+    start, accident, end, total = (whole_number_cell(row, column) for column in columns)
     in_order = 1 <= start <= end <= total and (start <= accident <= end if occurred else accident == -1)
     if not in_order:
         raise CellError(
@@ -195,17 +182,17 @@ def _frames(row: Row, occurred: bool) -> tuple[int, int, int]:
     return start, accident, total
 
 
-def _seconds_per_frame(path: Path, total: int, rate: float | None, row: Row, reading: Reading) -> float | None:
+def _seconds_per_frame(path: Path, total: int, rate: float | None, row: Row, builder: DatasetBuilder) -> float | None:
     info = info_of(path)
     if info is None:
         return 1 / rate if rate else None
     if abs(info.frames - total) > max(2, total // 50):
         message = f"the file has {info.frames} frames, so it may be another cut; times are taken by share of its length"
-        reading.issues.append(row.issue("total_frames", message, rejected=False))
+        builder.warn(row, "total_frames", message)
     return info.duration_s / total
 
 
-def _metadata(row: Row, reading: Reading) -> dict[str, str]:
+def _metadata(row: Row, builder: DatasetBuilder) -> dict[str, str]:
     """Light, weather and road in words; the texts, causes and types tell the answer and are left out."""
     metadata = {}
     for column, (name, words) in _WORDS.items():
@@ -214,5 +201,5 @@ def _metadata(row: Row, reading: Reading) -> dict[str, str]:
             metadata[name] = words[int(code) - 1]
         elif code:
             message = f"no number from 1 to {len(words)}; the row is taken without it"
-            reading.issues.append(row.issue(column, message, rejected=False))
+            builder.warn(row, column, message)
     return metadata

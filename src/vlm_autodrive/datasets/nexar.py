@@ -9,20 +9,14 @@ Simulated data sets come in this layout with ``truth.jsonl`` at the root.
 import re
 from pathlib import Path
 
+from vlm_autodrive.datasets.builder import ALERT_TIME, EVENT_TIME, CaseTwins, DatasetBuilder, read_truth
 from vlm_autodrive.datasets.caviar import apply_caviar
 from vlm_autodrive.datasets.overlays import apply_overlay
-from vlm_autodrive.datasets.reading import (
-    ALERT_TIME,
-    EVENT_TIME,
-    CaseTwins,
-    Reading,
-    checked_times,
-    inside,
-    read_truth,
-)
+from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import Row, read_table
+from vlm_autodrive.datasets.video_files import inside
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, ImportIssue, Scenario, Taxonomy, Video, source_id_of
+from vlm_autodrive.records import Scenario, Video, source_id_of
 
 OVERLAY_FILE = "overlay.csv"
 MAP_FILE = "time_to_accident_test_map.csv"
@@ -38,13 +32,12 @@ COLUMNS = {"time_of_event": EVENT_TIME, "time_of_alert": ALERT_TIME}
 _NUMBER = re.compile(r"\d{5}")  # Nexar's own ids; other data in this layout is not Nexar's footage
 
 
-def read_nexar(root: Path, taxonomy: Taxonomy, overlay: Path | None = None) -> Reading:
+def read_nexar(root: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read the hub layout.
 
     Args:
         root: The folder that holds ``train`` and the others, or some of them.
-        taxonomy: The classes that the overlay names.
-        overlay: The overlay; by default ``overlay.csv`` in ``root``, if it is there.
+        settings: Classes, and the overlay; by default that is ``overlay.csv`` in ``root``, if it is there.
 
     Raises:
         UserError: If nothing of the layout is there.
@@ -56,28 +49,27 @@ def read_nexar(root: Path, taxonomy: Taxonomy, overlay: Path | None = None) -> R
             "give the folder above them."
         )
     truth = read_truth(root)
-    reading = Reading(name=f"Nexar layout, {root.name}", licence="" if truth else LICENCE)
-    reading.scenarios = list(truth.values())
+    builder = DatasetBuilder(name=f"Nexar layout, {root.name}", licence="" if truth else LICENCE)
+    builder.scenarios = list(truth.values())
     rows: dict[str, Row] = {}
     for folder in folders:
-        rows |= _read_folder(root, folder, reading)
-    reading.videos = [_with_truth(video, truth) for video in reading.videos]
-    reading.videos = [
-        _add_event(video, rows.get(video.video_id), video.video_id in truth, reading) for video in reading.videos
+        rows |= _read_folder(root, folder, builder)
+    builder.videos = [_with_truth(video, truth) for video in builder.videos]
+    builder.videos = [
+        _add_event(video, rows.get(video.video_id), video.video_id in truth, builder) for video in builder.videos
     ]
-    if (root / MAP_FILE).is_file() and any(video.split != "train" for video in reading.videos):
-        _group_by_map(root / MAP_FILE, reading)
-    name_kinds(root, taxonomy, overlay, reading)
-    return reading
+    if (root / MAP_FILE).is_file() and any(video.split != "train" for video in builder.videos):
+        _group_by_map(root / MAP_FILE, builder)
+    name_kinds(root, settings, builder)
+    return builder
 
 
-def name_kinds(root: Path, taxonomy: Taxonomy, overlay: Path | None, reading: Reading) -> None:
+def name_kinds(root: Path, settings: ImportSettings, builder: DatasetBuilder) -> None:
     """Apply the overlay that was given, or the one that lies beside the data set, if any."""
-    if overlay is None and (root / OVERLAY_FILE).is_file():
-        overlay = root / OVERLAY_FILE
-    if overlay is not None:
+    overlay = Path(settings.overlay) if settings.overlay else root / OVERLAY_FILE
+    if settings.overlay or overlay.is_file():
         apply = apply_caviar if overlay.suffix.casefold() == ".json" else apply_overlay
-        apply(overlay, reading, taxonomy)
+        apply(overlay, builder, settings.taxonomy)
 
 
 def nexar_id(stem: str) -> str | None:
@@ -85,33 +77,26 @@ def nexar_id(stem: str) -> str | None:
     return source_id_of("nexar", stem) if _NUMBER.fullmatch(stem) else None
 
 
-def _add_event(video: Video, row: Row | None, simulated: bool, reading: Reading) -> Video:
+def _add_event(video: Video, row: Row | None, simulated: bool, builder: DatasetBuilder) -> Video:
     """Add the event that a video's row tells of; returns the video, with a problem if the row contradicts it."""
     if row is None:
         return video
     # Test clips end before the event, which time_to_accident tells, so there is no time of it inside them.
-    times = checked_times(row, video.positive, reading.issues, needs_time=not row.text(_SOON))
+    times = builder.event_times(row, video.positive, needs_time=not row.text(_SOON))
     if times is None and not video.positive:
         return video.model_copy(update={"problem": "it lies in negative, but has an event's time"})
     if times is not None and video.positive:
-        event = Event(
-            event_id=f"{video.video_id}-e0",
-            video_id=video.video_id,
-            event_class=None,
-            time_s=times[0],
-            alert_time_s=times[1],
-            ego_involved=True if simulated else None,
-        )
-        reading.add_event(event, row)
+        ego = True if simulated else None
+        builder.add_event(video.video_id, row, None, time_s=times[0], alert_time_s=times[1], ego_involved=ego)
     return video
 
 
-def _read_folder(root: Path, folder: Path, reading: Reading) -> dict[str, Row]:
+def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str, Row]:
     """Add the videos of one folder; returns the rows that describe them, by video id."""
     split, label = folder.parent.name, folder.name
     files = {path.name: path for path in sorted(folder.iterdir()) if path.suffix.casefold() == ".mp4"}
-    rows = _rows_by_file(folder, reading)
-    known = {video.video_id for video in reading.videos}
+    rows = _rows_by_file(folder, builder)
+    known = {video.video_id for video in builder.videos}
     ids: dict[str, Row] = {}
     for name in sorted(files.keys() | rows.keys()):
         stem = Path(name).stem
@@ -121,11 +106,12 @@ def _read_folder(root: Path, folder: Path, reading: Reading) -> dict[str, Row]:
         if row is not None:
             ids[video_id] = row
         else:
-            reading.issues.append(_no_row(folder, name))
+            message = "a video without a row; add one, with its event's time if it has an event"
+            builder.warn_of_file(folder / "metadata.csv", message, column="file_name", value=name)
         metadata = {c: row.text(c) for c in row.cells if c and row.text(c)} if row is not None else {}
         for column in _ANNOTATIONS:  # they tell the label, and metadata must not
             metadata.pop(column, None)
-        reading.videos.append(
+        builder.add_video(
             Video(
                 video_id=video_id,
                 path=str((folder / name).absolute()),
@@ -140,40 +126,28 @@ def _read_folder(root: Path, folder: Path, reading: Reading) -> dict[str, Row]:
     return ids
 
 
-def _rows_by_file(folder: Path, reading: Reading) -> dict[str, Row]:
+def _rows_by_file(folder: Path, builder: DatasetBuilder) -> dict[str, Row]:
     path = folder / "metadata.csv"
     if not path.is_file():
         return {}
     table = read_table(path, COLUMNS, ["file_name"])
-    reading.issues += table.issues
-    reading.rows += table.total
     rows: dict[str, Row] = {}
-    twins = CaseTwins()
-    for row in table.rows:
+    twins = CaseTwins(builder)
+    for row in builder.add_table(table):
         name = row.text("file_name")
         if name and not Path(name).suffix:
             name += ".mp4"
         if not name:
-            reading.issues.append(row.issue("file_name", "no file name; fill it in", rejected=True))
+            builder.reject(row, "file_name", "no file name; fill it in")
         elif inside(folder, name) != folder / name:
-            reading.issues.append(
-                row.issue("file_name", "not a file of this folder; name the file alone", rejected=True)
-            )
+            builder.reject(row, "file_name", "not a file of this folder; name the file alone")
         elif name in rows:
             message = f"the file stands already in line {rows[name].line}; only that line is taken"
-            reading.issues.append(row.issue("file_name", message, rejected=True))
+            builder.reject(row, "file_name", message)
         else:
             rows[name] = row
-            twin = twins.issue(row, "file_name", name)
-            reading.issues += [twin] if twin is not None else []
+            twins.check(row, "file_name", name)
     return rows
-
-
-def _no_row(folder: Path, name: str) -> ImportIssue:
-    return ImportIssue(
-        file=str(folder / "metadata.csv"), line=None, field="file_name", value=name, rejected=False,
-        message="a video without a row; add one, with its event's time if it has an event",
-    )  # fmt: skip
 
 
 def _with_truth(video: Video, truth: dict[str, Scenario]) -> Video:
@@ -185,31 +159,27 @@ def _with_truth(video: Video, truth: dict[str, Scenario]) -> Video:
     return video.model_copy(update=changes)
 
 
-def _group_by_map(path: Path, reading: Reading) -> None:
+def _group_by_map(path: Path, builder: DatasetBuilder) -> None:
     """Put test clips of one video into one group: a row holds the ids of its clips, one for each time to accident."""
     try:
         table = read_table(path, {}, ["0.5", "1.0", "1.5"])
     except UserError as error:
-        message = f"{error} The test clips of one video are not grouped"
-        issue = ImportIssue(file=str(path), line=None, field="", value="", message=message, rejected=False)
-        reading.issues.append(issue)
+        builder.warn_of_file(path, f"{error} The test clips of one video are not grouped")
         return
-    reading.issues += table.issues
-    reading.rows += table.total
-    tests = {video.video_id for video in reading.videos if video.split != "train"}
+    tests = {video.video_id for video in builder.videos if video.split != "train"}
     groups: dict[str, str] = {}
-    for row in table.rows:
+    for row in builder.add_table(table):
         ids = [row.text(column).removesuffix(".0").zfill(5) for column in row.cells if row.text(column)]
         here = [video_id for video_id in ids if video_id in tests]
         twice = [video_id for video_id in here if video_id in groups]
         if not here:
-            reading.issues.append(row.issue("0.5", "none of its clips is in this data set", rejected=True))
+            builder.reject(row, "0.5", "none of its clips is in this data set")
         elif twice:
             message = f"clip {twice[0]} stands in an earlier row already; settle which is right"
-            reading.issues.append(row.issue("0.5", message, rejected=True))
+            builder.reject(row, "0.5", message)
         else:
             groups |= dict.fromkeys(here, f"test-source-{here[0]}")
-    reading.videos = [
+    builder.videos = [
         video.model_copy(update={"group_id": groups[video.video_id]}) if video.video_id in groups else video
-        for video in reading.videos
+        for video in builder.videos
     ]

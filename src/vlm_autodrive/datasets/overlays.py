@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.datasets.reading import Reading
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
 from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
 
@@ -18,10 +18,10 @@ _MOST_GUESSES = 20  # to look for the nearest id takes a while in a large data s
 
 
 @dataclass
-class Naming:
+class OverlayClasses:
     """The classes that an overlay names, gathered row by row; rows that contradict each other count for nothing."""
 
-    reading: Reading
+    builder: DatasetBuilder
     taxonomy: Taxonomy
     _videos: dict[str, Video] = field(init=False)
     _padded: dict[int, str] = field(init=False)
@@ -30,7 +30,7 @@ class Naming:
     _guesses: int = 0
 
     def __post_init__(self) -> None:
-        self._videos = {video.video_id: video for video in self.reading.videos}
+        self._videos = {video.video_id: video for video in self.builder.videos}
         self._padded = {int(name): name for name in self._videos if name.isdecimal()}
 
     def video_id(self, row: Row, column: str) -> str | None:
@@ -38,11 +38,11 @@ class Naming:
         name = Path(row.text(column)).stem.removeprefix("nexar_") if row.text(column) else ""
         video = self._videos.get(name)
         if video is None:
-            self.reading.issues.append(row.issue(column, self._no_such_video(name), rejected=True))
+            self.builder.reject(row, column, self._no_such_video(name))
             return None
         if video.positive is None:
             message = "the data set does not tell whether an event is in this video, nor when; leave the row out"
-            self.reading.issues.append(row.issue(column, message, rejected=True))
+            self.builder.reject(row, column, message)
             return None
         return name
 
@@ -56,33 +56,32 @@ class Naming:
             word: A word that the taxonomy knows its class by.
             spelling: What stands in the file, for the class map.
         """
-        issues = self.reading.issues
         try:
             named = class_named(word, self.taxonomy)
         except CellError as error:
-            issues.append(row.issue(column, str(error), rejected=True))
+            self.builder.reject(row, column, str(error))
             return
         earlier = self._found.get(video_id)
         if earlier is None:
             self._found[video_id] = (named, row)
-            self.reading.spellings[spelling, named.label] += 1
+            self.builder.count_spelling(spelling, named)
         elif earlier[0] == named:
             message = f"line {earlier[1].line} says the same of this video; remove one of them"
-            issues.append(row.issue(column, message, rejected=True))
+            self.builder.reject(row, column, message)
         else:
             message = f"line {earlier[1].line} says {earlier[0].name}; neither is taken, settle which is right"
-            issues.append(row.issue(column, message, rejected=True))
+            self.builder.reject(row, column, message)
             if video_id not in self._contradicted:
-                issues.append(earlier[1].issue(column, f"line {row.line} contradicts it", rejected=True))
+                self.builder.reject(earlier[1], column, f"line {row.line} contradicts it")
             self._contradicted.add(video_id)
 
     def apply(self, column: str) -> None:
-        """Give the reading's events their classes, and its videos a problem where overlay and data set differ."""
+        """Give the builder's events their classes, and its videos a problem where overlay and data set differ."""
         classes = {k: taken for k, taken in self._found.items() if k not in self._contradicted}
-        self.reading.videos = [
-            self._checked(video, classes.get(video.video_id), column) for video in self.reading.videos
+        self.builder.videos = [
+            self._checked(video, classes.get(video.video_id), column) for video in self.builder.videos
         ]
-        self.reading.events = [_named(event, classes.get(event.video_id)) for event in self.reading.events]
+        self.builder.events = [_named(event, classes.get(event.video_id)) for event in self.builder.events]
 
     def _checked(self, video: Video, taken: tuple[EventClass, Row] | None, column: str) -> Video:
         if taken is None or taken[0].is_event == video.positive:
@@ -90,7 +89,7 @@ class Naming:
         named, row = taken
         there = "an event is" if video.positive else "no event is"
         message = f"the data set says that {there} in this video; settle which is right, it is not used until then"
-        self.reading.issues.append(row.issue(column, message, rejected=False))
+        self.builder.warn(row, column, message)
         place = "positive" if video.positive else "negative"
         return video.model_copy(update={"problem": f"it lies in {place}, but the overlay says {named.label}"})
 
@@ -105,29 +104,27 @@ class Naming:
         return f"no such video; did you mean {near[0]}?" if near else "no such video in this data set"
 
 
-def apply_overlay(path: Path, reading: Reading, taxonomy: Taxonomy) -> None:
-    """Name the kinds of a reading's events by a table of ``id,class``, with an issue for whatever cannot be taken.
+def apply_overlay(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> None:
+    """Name the kinds of a data set's events by a table of ``id,class``, with an issue for whatever cannot be taken.
 
     Raises:
         UserError: If there is no such file, or it lacks one of the columns.
     """
     table = read_table(path, _COLUMNS, ["id", "class"])
-    reading.issues += table.issues
-    reading.rows += table.total
-    naming = Naming(reading, taxonomy)
-    for row in _with_class(table.rows, reading):
-        video_id = naming.video_id(row, "id")
+    overlay = OverlayClasses(builder, taxonomy)
+    for row in _with_class(builder.add_table(table), builder):
+        video_id = overlay.video_id(row, "id")
         if video_id is not None:
-            naming.name(row, video_id, "class", row.text("class"), row.text("class"))
-    naming.apply("class")
+            overlay.name(row, video_id, "class", row.text("class"), row.text("class"))
+    overlay.apply("class")
 
 
-def _with_class(rows: Iterable[Row], reading: Reading) -> Iterable[Row]:
+def _with_class(rows: Iterable[Row], builder: DatasetBuilder) -> Iterable[Row]:
     for row in rows:
         if row.text("class"):
             yield row
         else:
-            reading.issues.append(row.issue("class", "no class; name one, or remove the row", rejected=True))
+            builder.reject(row, "class", "no class; name one, or remove the row")
 
 
 def _named(event: Event, taken: tuple[EventClass, Row] | None) -> Event:

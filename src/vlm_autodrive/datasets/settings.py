@@ -12,7 +12,7 @@ class ImportSettings(Settings):
     """How a data set is imported.
 
     Attributes:
-        format: The data set's format, a key of ``importing.FORMATS``; ``import_dataset`` fills it in.
+        format: The data set's format, a key of ``formats.FORMATS``; ``import_dataset`` fills it in.
         taxonomy: The classes, each with the spellings that files have for it; or the name ``three_class`` or
             ``binary`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
         overlay: A file that names the kinds of events: a CSV file ``id,class``, or CAViAR's ``test.json``; None

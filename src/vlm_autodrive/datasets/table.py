@@ -141,6 +141,21 @@ def flag_cell(row: Row, column: str) -> bool | None:
     return _FLAGS[text]
 
 
+def whole_number_cell(row: Row, column: str) -> int:
+    """A count, also where it is written as text or, as spreadsheets do, with a decimal point.
+
+    Raises:
+        CellError: If it is none.
+    """
+    try:
+        value = float(row.text(column))
+    except ValueError:
+        raise CellError("not a whole number") from None
+    if not value.is_integer():
+        raise CellError("not a whole number")
+    return int(value)
+
+
 def class_named(spelling: str, taxonomy: Taxonomy) -> EventClass:
     """The class that a spelling means.
 
@@ -153,6 +168,12 @@ def class_named(spelling: str, taxonomy: Taxonomy) -> EventClass:
     known = {name.casefold(): c for c in taxonomy.classes for name in (c.name, c.label, *c.spellings)}
     nearest = difflib.get_close_matches(spelling.casefold(), known, n=1, cutoff=0.0)
     raise CellError(f"no class of that name; did you mean {known[nearest[0]].name}?")
+
+
+def accident_class(spelling: str, taxonomy: Taxonomy) -> EventClass | None:
+    """The class of what a data set calls an accident; None, for an unknown kind, if the taxonomy has none."""
+    found = taxonomy.find(spelling) or taxonomy.find("accident")
+    return found if found is not None and found.is_event else None
 
 
 def _decode(content: bytes) -> str:

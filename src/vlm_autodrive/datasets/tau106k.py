@@ -10,24 +10,14 @@ import math
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import (
-    Footage,
-    accident_class,
-    add_video,
-    alone,
-    dada_footage,
-    dota_footage,
-    info_of,
-    locate,
-    video_root,
-    youtube_group,
-)  # fmt: skip
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
-from vlm_autodrive.datasets.reading import Reading, inside
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row
+from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, dota_footage, sole_footage, youtube_group
+from vlm_autodrive.datasets.table import CellError, Row, accident_class
+from vlm_autodrive.datasets.video_files import info_of, inside, locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Event, Video, source_id_of
+from vlm_autodrive.records import Video, source_id_of
 
 _EGO = {"dashcam-self": True, "dashcam-nonself": False, "surveillance": False}
 _NORMAL = "normal"
@@ -45,7 +35,7 @@ _NAME = re.compile(
 )
 
 
-def read_tau106k(path: Path, settings: ImportSettings) -> Reading:
+def read_tau106k(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one of the files, or all in a folder.
 
     Raises:
@@ -54,17 +44,16 @@ def read_tau106k(path: Path, settings: ImportSettings) -> Reading:
     files = sorted(path.glob("video_annotations_*.json")) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds no file video_annotations_*.json; name the annotation file.")
-    reading = Reading(name="TAU-106K", licence="None is stated; the videos are of their owners.")
-    taken: dict[str, Row] = {}
+    builder = DatasetBuilder(name="TAU-106K", licence="None is stated; the videos are of their owners.")
     for file in files:
         split = next((s for s in ("train", "val", "test") if file.stem.endswith(f"_{s}")), None)
         entries = read_entries(file)
-        reading.rows += len(entries)
+        builder.rows += len(entries)
         for number, (_, value) in enumerate(entries, start=1):
             row = entry_row(file, number, "", value)
             segments = value.get("accident_segments") if isinstance(value, dict) else None
-            _read_row(row, segments, split, video_root(path, settings), settings, reading, taken)
-    return reading
+            _read_row(row, segments, split, video_root(path, settings), settings, builder)
+    return builder
 
 
 def _read_row(
@@ -73,13 +62,12 @@ def _read_row(
     split: str | None,
     root: Path,
     settings: ImportSettings,
-    reading: Reading,
-    taken: dict[str, Row],
+    builder: DatasetBuilder,
 ) -> None:
     name = row.text("videoPath")
     if not name or inside(root, name) is None:
         message = "no path of a video below the data set's folder; repair the entry"
-        reading.issues.append(row.issue("videoPath", message, rejected=True))
+        builder.reject(row, "videoPath", message)
         return
     spelling = row.text("accident_type")
     try:
@@ -89,7 +77,7 @@ def _read_row(
         if spelling == _NORMAL and shares:
             raise CellError("an accident's segment in a normal video; settle which is right")
     except CellError as error:
-        reading.issues.append(row.issue("accident_segments", str(error), rejected=True))
+        builder.reject(row, "accident_segments", str(error))
         return
     path, problem = locate(root, [name, Path(name).name], None)
     footage = tau_footage(Path(name).stem)
@@ -105,28 +93,21 @@ def _read_row(
         source="TAU-106K",
         source_id=footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
     if source not in _EGO:
         message = f"none of {', '.join(_EGO)}; who is involved is taken as unknown"
-        reading.issues.append(row.issue("data_source", message, rejected=False))
+        builder.warn(row, "data_source", message)
     named = accident_class("accident", settings.taxonomy) if spelling in _ACCIDENTS else None
-    label = settings.taxonomy.normal.label if spelling == _NORMAL else named.label if named else "unknown kind"
-    reading.spellings[spelling, label] += 1
+    builder.count_spelling(spelling, settings.taxonomy.normal if spelling == _NORMAL else named)
     if spelling == _NORMAL:
         return
     if not shares:
-        reading.issues.append(row.issue("accident_segments", "no segment, so the event has no time", rejected=False))
+        builder.warn(row, "accident_segments", "no segment, so the event has no time")
     info = info_of(path) if shares else None
     for number, share in enumerate(shares or [None]):
-        event = Event(
-            event_id=f"{video.video_id}-e{number}",
-            video_id=video.video_id,
-            event_class=named.name if named else None,
-            time_s=round(share * info.duration_s, 6) if info is not None and share is not None else None,
-            ego_involved=_EGO.get(source),
-        )
-        reading.add_event(event, row)
+        time_s = round(share * info.duration_s, 6) if info is not None and share is not None else None
+        builder.add_event(video.video_id, row, named, time_s=time_s, ego_involved=_EGO.get(source), number=number)
 
 
 def _starts(segments: object) -> list[float]:
@@ -158,21 +139,21 @@ def _share(value: str | float) -> float:
     return share
 
 
-def tau_footage(name: str) -> Footage:
+def tau_footage(name: str) -> SourceFootage:
     """Whose footage a video is, by its file's name, which begins with the data set that it was taken from."""
     match = _NAME.fullmatch(name)
     if match is None:
-        return alone("tau", name)
+        return sole_footage("tau", name)
     if match["youtube"]:
         group = youtube_group(match["youtube"])
-        return Footage(f"{group}/{match['scene']}", group)
+        return SourceFootage(f"{group}/{match['scene']}", group)
     if match["bilibili"]:
         group = source_id_of("bilibili", match["bilibili"])
-        return Footage(f"{group}/{match['part']}", group)
+        return SourceFootage(f"{group}/{match['part']}", group)
     if match["ccd"]:
-        return alone("ccd", f"{'Crash-1500' if match['ccd'] == 'Accident' else 'Normal'}/{match['crash']}")
+        return sole_footage("ccd", f"{'Crash-1500' if match['ccd'] == 'Accident' else 'Normal'}/{match['crash']}")
     if match["dota"]:
         return dota_footage(match["dota"])
     if match["type"]:
         return dada_footage(int(match["type"]), int(match["number"]))
-    return alone("dad", match["dad"].replace("_", "/"))
+    return sole_footage("dad", match["dad"].replace("_", "/"))

@@ -8,20 +8,21 @@ numbered anew, so whose footage one is cannot be read from its name. No file tel
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.footage import accident_class, add_video, alone, locate
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
-from vlm_autodrive.datasets.reading import Reading, inside
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import Row
+from vlm_autodrive.datasets.source_footage import sole_footage
+from vlm_autodrive.datasets.table import Row, accident_class
+from vlm_autodrive.datasets.video_files import inside, locate
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DatasetQuestion, Event, ImportIssue, Taxonomy, Video
+from vlm_autodrive.records import DatasetQuestion, Taxonomy, Video
 
 SOURCE = "VRU-Accident"
 _HOW_TO_ANSWER = re.compile(r"\s*Choose the correct option[^.]*\.\s*$", re.IGNORECASE)
 _LETTERS = "ABCDEFGH"
 
 
-def read_vru_accident(path: Path, settings: ImportSettings) -> Reading:
+def read_vru_accident(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """Read one file of questions, or all below a folder; every video counts as a row.
 
     Raises:
@@ -30,15 +31,17 @@ def read_vru_accident(path: Path, settings: ImportSettings) -> Reading:
     files = sorted(path.rglob("*_VQA_annotation.json")) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds no file *_VQA_annotation.json; give VRU-Accident's folder MetaData.")
-    reading = Reading(name=SOURCE, licence="Apache-2.0 by its hub page; the videos are of CAP, DADA-2000 and DoTA.")
-    taken: dict[str, Row] = {}
+    builder = DatasetBuilder(
+        name=SOURCE, licence="Apache-2.0 by its hub page; the videos are of CAP, DADA-2000 and DoTA."
+    )
     for file in files:
         entries = read_entries(file)
-        reading.rows += len(entries)
+        builder.rows += len(entries)
         for number, (name, value) in enumerate(entries, start=1):
-            _read_entry(entry_row(file, number, name, value), value, _root(file, settings), settings, reading, taken)
-        reading.issues.append(_no_times(file))
-    return reading
+            _read_entry(entry_row(file, number, name, value), value, _root(file, settings), settings, builder)
+        message = "no event of these files has a time; clips can be cut around them only with times from elsewhere"
+        builder.warn_of_file(file, message, column="event_time_s")
+    return builder
 
 
 def _root(file: Path, settings: ImportSettings) -> Path:
@@ -49,27 +52,18 @@ def _root(file: Path, settings: ImportSettings) -> Path:
     return above.parent if above.name == "MetaData" else above
 
 
-def _no_times(file: Path) -> ImportIssue:
-    return ImportIssue(
-        file=str(file), line=None, field="event_time_s", value="", rejected=False,
-        message="no event of these files has a time; clips can be cut around them only with times from elsewhere",
-    )  # fmt: skip
-
-
-def _read_entry(
-    row: Row, value: object, root: Path, settings: ImportSettings, reading: Reading, taken: dict[str, Row]
-) -> None:
+def _read_entry(row: Row, value: object, root: Path, settings: ImportSettings, builder: DatasetBuilder) -> None:
     name = row.text("name")
     place = inside(root, name) if name else None
     if place is None or place.suffix != ".mp4":
         message = "not the path of an .mp4 file below the data set's folder, so the video is left out"
-        reading.issues.append(row.issue("name", message, rejected=True))
+        builder.reject(row, "name", message)
         return
     if not isinstance(value, dict):
-        reading.issues.append(row.issue("name", "no questions by category; repair the entry", rejected=True))
+        builder.reject(row, "name", "no questions by category; repair the entry")
         return
     number = f"{place.parent.name}/{place.stem}"
-    footage = alone("vru", number)
+    footage = sole_footage("vru", number)
     found, problem = locate(root, [name.removeprefix("./"), number + ".mp4"], None)
     video = Video(
         video_id=number.replace("/", "-"),
@@ -80,28 +74,24 @@ def _read_entry(
         source=SOURCE,
         source_id=footage.source_id,
     )
-    if not add_video(reading, video, row, taken):
+    if not builder.add_video(video, row):
         return
-    questions = [q for topic, asked in value.items() if (q := _question(row, video, str(topic), asked, reading))]
-    reading.items += questions
-    _add_event(video, row, questions, settings.taxonomy, reading)
+    questions = [q for topic, asked in value.items() if (q := _question(row, video, str(topic), asked, builder))]
+    builder.questions += questions
+    _add_event(video, row, questions, settings.taxonomy, builder)
 
 
-def _add_event(video: Video, row: Row, questions: list[DatasetQuestion], taxonomy: Taxonomy, reading: Reading) -> None:
-    event_class = accident_class("accident", taxonomy)
+def _add_event(
+    video: Video, row: Row, questions: list[DatasetQuestion], taxonomy: Taxonomy, builder: DatasetBuilder
+) -> None:
     kind = next((question.answer for question in questions if question.topic == "accident type"), "")
-    event = Event(
-        event_id=f"{video.video_id}-e0",
-        video_id=video.video_id,
-        event_class=event_class.name if event_class else None,
-        time_s=None,
-        ego_involved="ego" in kind.casefold() if kind else None,  # the types name the ego vehicle where it has a part
-    )
-    reading.add_event(event, row)
-    reading.spellings["accident", event_class.label if event_class else "unknown kind"] += 1
+    # The types name the ego vehicle where it has a part.
+    ego = "ego" in kind.casefold() if kind else None
+    event_class = accident_class("accident", taxonomy)
+    builder.add_event(video.video_id, row, event_class, time_s=None, ego_involved=ego, spelling="accident")
 
 
-def _question(row: Row, video: Video, topic: str, asked: object, reading: Reading) -> DatasetQuestion | None:
+def _question(row: Row, video: Video, topic: str, asked: object, builder: DatasetBuilder) -> DatasetQuestion | None:
     match asked:
         case {"question": str() as question, "options": str() as text, "GT": str() as letter}:
             options = split_options(text)
@@ -110,7 +100,7 @@ def _question(row: Row, video: Video, topic: str, asked: object, reading: Readin
                 if len(set(options)) < len(options):
                     doubled = Row(row.file, row.line, {topic: text})
                     message = "an option stands twice; it is offered once"
-                    reading.issues.append(doubled.issue(topic, message, rejected=False))
+                    builder.warn(doubled, topic, message)
                 return DatasetQuestion(
                     question_id=f"{video.video_id}/{topic.replace(' ', '-')}",
                     video_id=video.video_id,
@@ -122,7 +112,7 @@ def _question(row: Row, video: Video, topic: str, asked: object, reading: Readin
                 )
     message = "no question with options 'A. …, B. …' and the letter of the right one; this question is left out"
     cells = {**row.cells, topic: str(asked)[:80]}
-    reading.issues.append(Row(row.file, row.line, cells).issue(topic, message, rejected=False))
+    builder.warn(Row(row.file, row.line, cells), topic, message)
     return None
 
 

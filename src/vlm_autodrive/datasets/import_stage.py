@@ -1,59 +1,23 @@
 """The stage that imports data sets: reads their files, probes their videos, writes a catalog."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import PROVENANCE, making, write_catalog
-from vlm_autodrive.datasets.badas import read_badas
-from vlm_autodrive.datasets.ccd import read_ccd
-from vlm_autodrive.datasets.dad import read_dad
-from vlm_autodrive.datasets.dada2000 import read_dada2000
-from vlm_autodrive.datasets.dota import read_dota
-from vlm_autodrive.datasets.joining import joined, name_of
+from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilder
+from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.datasets.manifest import read_manifest
-from vlm_autodrive.datasets.mmau import read_mmau
-from vlm_autodrive.datasets.nexar import read_nexar
-from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
-from vlm_autodrive.datasets.probing import look_at, probe_all
-from vlm_autodrive.datasets.reading import EVENT_TIME, TRUTH_FILE, Reading
+from vlm_autodrive.datasets.merged_datasets import merged
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.tau106k import read_tau106k
-from vlm_autodrive.datasets.video_folder import read_video_folder
-from vlm_autodrive.datasets.vru_accident import read_vru_accident
+from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import TRAIN_ONLY, DataSet, Event, Taxonomy, Video
 
-__all__ = ["FORMATS", "ImportSettings", "import_dataset"]
-
 _ONE_FRAME_S = 0.05  # an event may lie this far behind the end, as rounding leaves it
 _LAST_INSTANT_S = 0.001
 _SHOWN_ISSUES = 3
-
-
-def _overlay(settings: ImportSettings) -> Path | None:
-    return Path(settings.overlay) if settings.overlay else None
-
-
-FORMATS: dict[str, Callable[[Path, ImportSettings], Reading]] = {
-    "manifest": lambda path, settings: read_manifest(path, settings.taxonomy),
-    "nexar": lambda path, settings: read_nexar(path, settings.taxonomy, _overlay(settings)),
-    "nexar-kaggle": lambda path, settings: read_nexar_kaggle(path, settings.taxonomy, _overlay(settings)),
-    "video-folder": lambda path, settings: read_video_folder(path, settings.taxonomy),
-    "badas": read_badas,
-    "ccd": read_ccd,
-    "dad": read_dad,
-    "dada2000": read_dada2000,
-    "dota": read_dota,
-    "mmau": read_mmau,
-    "tau106k": read_tau106k,
-    "vru-accident": read_vru_accident,
-}
-"""The reader of each format."""
-
-OVERLAID = ("nexar", "nexar-kaggle", "dota")
-"""Formats that leave the kinds of events open, so that an overlay can name them."""
 
 
 def import_dataset(
@@ -68,7 +32,7 @@ def import_dataset(
     """Import one or several data sets of a format into a catalog.
 
     Args:
-        format: Their format, a key of :data:`FORMATS`.
+        format: Their format, a key of :data:`~vlm_autodrive.datasets.formats.FORMATS`.
         path: The folder or file, or several.
         out: Folder of the catalog.
         settings: Classes, overlay, strictness.
@@ -84,37 +48,37 @@ def import_dataset(
     paths = [path] if isinstance(path, Path) else list(path)
     _check(format, paths, settings)
     settings = settings.model_copy(update={"format": format})
-    readings = [FORMATS[format](one, settings) for one in paths]
+    parts = [FORMATS[format].read(one, settings) for one in paths]
     inputs = _inputs(paths, settings)
     if settings.train_only:
-        train_only = read_manifest(inputs["train_only"], settings.taxonomy)
+        train_only = read_manifest(inputs["train_only"], settings)
         train_only.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in train_only.videos]
-        readings.append(train_only)
-    reading = joined(readings)
-    files = look_at(reading.videos)
+        parts.append(train_only)
+    whole = merged(parts)
+    files = look_at(whole.videos)
     known_keys = {}
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
         inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
         known_keys["videos"] = files.key
     with making(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
         if folder is not None:
-            if not reading.videos:
+            if not whole.videos:
                 named = ", ".join(str(one) for one in paths)
-                raise UserError(f"{named} names no video that can be taken. {_first_issues(reading)}".strip())
-            videos = reading.videos
+                raise UserError(f"{named} names no video that can be taken. {_first_issues(whole)}".strip())
+            videos = whole.videos
             probe_all(videos, files.missing, reporter)
-            reading.events = _of_known_kind(reading, settings.taxonomy)
-            events = _inside_videos(reading, videos)
-            _say(reading, videos, events, settings.taxonomy, reporter)
-            if settings.strict and reading.issues:
-                raise UserError(_first_issues(reading))
-            if reading.issues:
-                reporter.say(f"{len(reading.issues)} issues are written to issues.jsonl.")
+            whole.events = _of_known_kind(whole, settings.taxonomy)
+            events = _inside_videos(whole, videos)
+            _say(whole, videos, events, settings.taxonomy, reporter)
+            if settings.strict and whole.issues:
+                raise UserError(_first_issues(whole))
+            if whole.issues:
+                reporter.say(f"{len(whole.issues)} issues are written to issues.jsonl.")
             known = {video.video_id for video in videos}
-            scenarios = [s for s in reading.scenarios if s.video_id in known]
-            data_sets = _data_sets(readings, reading, settings.licence)
+            scenarios = [s for s in whole.scenarios if s.video_id in known]
+            data_sets = _data_sets(parts, whole, settings.licence)
             write_catalog(
-                folder, out, settings.taxonomy, videos, events, scenarios, reading.issues, reading.items, data_sets
+                folder, out, settings.taxonomy, videos, events, scenarios, whole.issues, whole.questions, data_sets
             )
     return out
 
@@ -129,9 +93,10 @@ def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None
             raise UserError(f"{path} does not exist; give the folder or file of the data set.")
     if len({path.absolute() for path in paths}) < len(paths):
         raise UserError("a path is named twice; name each data set once.")
-    if settings.overlay and format not in OVERLAID:
+    if settings.overlay and not FORMATS[format].takes_overlay:
+        overlaid = [name for name, known in FORMATS.items() if known.takes_overlay]
         raise UserError(
-            f"data of the format {format} names its classes itself, an overlay is for {', '.join(OVERLAID)}; "
+            f"data of the format {format} names its classes itself, an overlay is for {', '.join(overlaid)}; "
             "write the classes there, or leave the overlay out."
         )
     if settings.overlay and len(paths) > 1:
@@ -153,59 +118,61 @@ def _inputs(paths: Sequence[Path], settings: ImportSettings) -> dict[str, Path]:
     return inputs
 
 
-def _data_sets(readings: Sequence[Reading], whole: Reading, licence: str | None) -> list[DataSet]:
+def _data_sets(parts: Sequence[DatasetBuilder], whole: DatasetBuilder, licence: str | None) -> list[DataSet]:
     """What each data set brought; those of the same name are one."""
     rejected = {(issue.file, issue.line) for issue in whole.issues if issue.rejected and issue.line is not None}
     made: dict[str, DataSet] = {}
-    for reading in readings:
-        name = name_of(reading)
+    for part in parts:
+        name = part.title
         # That an event lies behind the end of its video is found late, and told to the whole alone.
-        files = {str(row.file) for row in reading.rows_of_events.values()}
-        own = {(issue.file, issue.line) for issue in reading.issues}
+        files = {str(row.file) for row in part.rows_of_events.values()}
+        own = {(issue.file, issue.line) for issue in part.issues}
         out = sum(place in own or place[0] in files for place in rejected)
         before = made.get(name) or DataSet(name=name, licence="", videos=0, rows=0, imported=0, rejected=0)
         made[name] = DataSet(
             name=name,
-            licence=reading.licence if licence is None else licence,
-            videos=before.videos + len(reading.videos),
-            rows=before.rows + reading.rows,
-            imported=before.imported + reading.rows - out,
+            licence=part.licence if licence is None else licence,
+            videos=before.videos + len(part.videos),
+            rows=before.rows + part.rows,
+            imported=before.imported + part.rows - out,
             rejected=before.rejected + out,
         )
     return list(made.values())
 
 
-def _of_known_kind(reading: Reading, taxonomy: Taxonomy) -> list[Event]:
+def _of_known_kind(whole: DatasetBuilder, taxonomy: Taxonomy) -> list[Event]:
     """The events, those of unknown kind in the class that takes them, if the taxonomy has one."""
     home = taxonomy.for_unknown
-    unknown = sum(event.event_class is None for event in reading.events)
+    unknown = sum(event.event_class is None for event in whole.events)
     if home is None or not unknown:
-        return reading.events
-    reading.spellings["unknown kind", home.label] += unknown
+        return whole.events
+    whole.spellings["unknown kind", home.label] += unknown
     return [
         event.model_copy(update={"event_class": home.name}) if event.event_class is None else event
-        for event in reading.events
+        for event in whole.events
     ]
 
 
-def _inside_videos(reading: Reading, videos: list[Video]) -> list[Event]:
+def _inside_videos(whole: DatasetBuilder, videos: list[Video]) -> list[Event]:
     """The events that lie inside their videos; the others become issues."""
     durations = {video.video_id: video.duration_s for video in videos}
     kept = []
-    for event in reading.events:
+    for event in whole.events:
         duration_s = durations[event.video_id]
         if event.time_s is not None and duration_s is not None and event.time_s >= duration_s:
             if event.time_s > duration_s + _ONE_FRAME_S:
                 message = f"the video ends at {duration_s:.2f} s; times are seconds after its first frame"
-                reading.issues.append(reading.rows_of_events[event.event_id].issue(EVENT_TIME, message, rejected=True))
+                whole.reject(whole.rows_of_events[event.event_id], EVENT_TIME, message)
                 continue
             event = event.model_copy(update={"time_s": max(0.0, duration_s - _LAST_INSTANT_S)})
         kept.append(event)
     return kept
 
 
-def _say(reading: Reading, videos: list[Video], events: list[Event], taxonomy: Taxonomy, reporter: Reporter) -> None:
-    for (spelling, label), count in sorted(reading.spellings.items()):
+def _say(
+    whole: DatasetBuilder, videos: list[Video], events: list[Event], taxonomy: Taxonomy, reporter: Reporter
+) -> None:
+    for (spelling, label), count in sorted(whole.spellings.items()):
         reporter.say(f"class map: {spelling} -> {label} ({count} rows)")
     counts = Counter(event.event_class for event in events)
     listed = [f"{c.label} {counts[c.name]}" for c in taxonomy.classes if c.is_event]
@@ -219,23 +186,23 @@ def _say(reading: Reading, videos: list[Video], events: list[Event], taxonomy: T
     timeless = sum(event.time_s is None for event in events)
     if timeless:
         reporter.say(f"{timeless} events have no time inside their video, so that no clip can be cut around them.")
-    if reading.items:
-        reporter.say(f"questions: {len(reading.items)}")
+    if whole.questions:
+        reporter.say(f"questions: {len(whole.questions)}")
     problems = Counter(video.problem for video in videos if video.problem)
     if problems:
         listed = [f"{problem} ({count})" for problem, count in problems.most_common(_SHOWN_ISSUES)]
         more = "; and other reasons" if len(problems) > len(listed) else ""
         reporter.say(f"{problems.total()} of {len(videos)} videos cannot be used: {'; '.join(listed)}{more}.")
-    rejected = reading.rejected
-    reporter.say(f"{reading.rows} rows: {reading.rows - rejected} imported, {rejected} rejected.")
+    rejected = whole.rejected
+    reporter.say(f"{whole.rows} rows: {whole.rows - rejected} imported, {rejected} rejected.")
 
 
-def _first_issues(reading: Reading) -> str:
-    if not reading.issues:
+def _first_issues(whole: DatasetBuilder) -> str:
+    if not whole.issues:
         return ""
     shown = [
         f"{Path(i.file).name}, line {i.line}, {i.field or 'row'} {i.value!r}: {i.message}"
-        for i in reading.issues[:_SHOWN_ISSUES]
+        for i in whole.issues[:_SHOWN_ISSUES]
     ]
-    more = len(reading.issues) - len(shown)
+    more = len(whole.issues) - len(shown)
     return f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Put them right, or import without strict."

@@ -21,7 +21,7 @@ from vlm_autodrive.artifacts import (
     relative_to_artifact,
     write_text,
 )
-from vlm_autodrive.datasets.judging import Validation, ValidationSummary, judge, summarise
+from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoValidation, assess, summarise
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
@@ -95,7 +95,7 @@ def validate(
     with making(out, "catalog", {"catalog": catalog}, keyed, overwrite=overwrite) as folder:
         if folder is not None:
             limits = Limits(memory_mb=settings.memory_mb, silent_s=settings.silent_s, whole_s=settings.whole_s)
-            found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, Validation)}
+            found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, VideoValidation)}
             todo = [video for video in videos if video.video_id not in found]
             with reporter.task("checking videos", len(videos), len(found)) as task:
                 for each in _checked(todo, limits, workers or os.cpu_count() or 1, check_with):
@@ -107,26 +107,26 @@ def validate(
     return ValidationSummary.model_validate_json((out / SUMMARY_FILE).read_text(encoding="utf-8"))
 
 
-def read_validations(catalog: Path) -> list[Validation]:
+def read_validations(catalog: Path) -> list[VideoValidation]:
     """What was found of each video of a validated catalog."""
-    return read_jsonl(catalog / VALIDATION_FILE, Validation)
+    return read_jsonl(catalog / VALIDATION_FILE, VideoValidation)
 
 
 def _checked(
     videos: Sequence[Video], limits: Limits, workers: int, check_with: Callable[[Limits], GuardedChecker]
-) -> Iterator[Validation]:
+) -> Iterator[VideoValidation]:
     """Check videos side by side, in any order. A thread waits for each process, and does nothing else."""
     free: SimpleQueue[GuardedChecker] = SimpleQueue()
 
-    def check(video: Video) -> Validation:
+    def check(video: Video) -> VideoValidation:
         checker = free.get()
         try:
             found = checker.check(Path(video.path))
         finally:
             free.put(checker)
         if isinstance(found, VideoCheck):
-            return Validation(video_id=video.video_id, path=video.path, check=found)
-        return Validation(video_id=video.video_id, path=video.path, problem=found)
+            return VideoValidation(video_id=video.video_id, path=video.path, check=found)
+        return VideoValidation(video_id=video.video_id, path=video.path, problem=found)
 
     with ExitStack() as stack:
         for _ in range(workers):
@@ -145,15 +145,15 @@ def _write(
     out: Path,
     catalog: Path,
     videos: Sequence[Video],
-    found: dict[str, Validation],
+    found: dict[str, VideoValidation],
     settings: ValidateSettings,
 ) -> None:
     last_event_s: dict[str, float] = {}
     for event in read_events(catalog):
         if event.time_s is not None:
             last_event_s[event.video_id] = max(event.time_s, last_event_s.get(event.video_id, 0.0))
-    judged = [
-        judge(
+    assessed = [
+        assess(
             video,
             found[video.video_id],
             last_event_s.get(video.video_id),
@@ -170,9 +170,9 @@ def _write(
     def relative(path: str) -> dict[str, str]:
         return {"path": relative_to_artifact(path, out)}
 
-    write_jsonl(folder / VIDEOS_FILE, (video.model_copy(update=relative(video.path)) for video, _ in judged))
-    write_jsonl(folder / VALIDATION_FILE, (each.model_copy(update=relative(each.path)) for _, each in judged))
-    write_text(folder / SUMMARY_FILE, summarise([each for _, each in judged]).model_dump_json(indent=1) + "\n")
+    write_jsonl(folder / VIDEOS_FILE, (video.model_copy(update=relative(video.path)) for video, _ in assessed))
+    write_jsonl(folder / VALIDATION_FILE, (each.model_copy(update=relative(each.path)) for _, each in assessed))
+    write_text(folder / SUMMARY_FILE, summarise([each for _, each in assessed]).model_dump_json(indent=1) + "\n")
 
 
 def _fingerprint(videos: Sequence[Video]) -> str:

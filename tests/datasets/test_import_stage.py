@@ -6,7 +6,7 @@ import pytest
 
 from vlm_autodrive.artifacts import read_events, read_scenarios, read_videos
 from vlm_autodrive.datasets import ImportSettings, import_dataset
-from vlm_autodrive.datasets.importing import FORMATS
+from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ImportIssue, read_jsonl
 
@@ -61,7 +61,7 @@ def test_catalog(source, tmp_path):
 def test_done_work_is_not_done_again_and_strict_refuses(source, tmp_path, monkeypatch):
     out = tmp_path / "catalog"
     import_dataset("manifest", source, out, ImportSettings())
-    monkeypatch.setattr("vlm_autodrive.datasets.probing.probe", lambda _: pytest.fail("probed again"))
+    monkeypatch.setattr("vlm_autodrive.datasets.video_files.probe", lambda _: pytest.fail("probed again"))
     import_dataset("manifest", source, out, ImportSettings())
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"manifest.csv, line 3, event_time_s '99': the video ends at 6.00 s"):

@@ -11,7 +11,7 @@ _LATE_START_S = 0.001
 _LONG_S = 1.0  # black or frozen pictures for as long as this are worth a note
 
 
-class Validation(Record):
+class VideoValidation(Record):
     """What was found of one video.
 
     Attributes:
@@ -30,7 +30,7 @@ class Validation(Record):
 
 
 class ValidationSummary(Record):
-    """All videos of a catalog in figures.
+    """Counts over all videos of a catalog.
 
     Attributes:
         videos: How many there are.
@@ -49,15 +49,15 @@ class ValidationSummary(Record):
     quarantined: dict[str, str]
 
 
-def judge(
+def assess(
     video: Video,
-    found: Validation,
+    found: VideoValidation,
     last_event_s: float | None,
     *,
     strict: bool,
     black_share: float,
     frozen_share: float,
-) -> tuple[Video, Validation]:
+) -> tuple[Video, VideoValidation]:
     """Decide on one video.
 
     Args:
@@ -65,11 +65,11 @@ def judge(
         found: Its check, or the reason why there is none.
         last_event_s: Time of the latest event annotated in it, if any.
         strict: Whether a part that decodes is refused if the rest does not.
-        black_share: The share of black pictures from which on it is of no use.
-        frozen_share: The share of pictures without change from which on it is of no use.
+        black_share: The proportion of black frames from which on it is unusable.
+        frozen_share: The proportion of frames without change from which on it is unusable.
 
     Returns:
-        The video and what was found, both with the verdict.
+        The video and what was found, both with the decision.
     """
     # Where import could read the video, a problem that it has is one of its annotations, and stays.
     problems = [video.problem] if video.problem and video.duration_s is not None else []
@@ -96,7 +96,7 @@ def judge(
     )
 
 
-def summarise(found: Sequence[Validation]) -> ValidationSummary:
+def summarise(found: Sequence[VideoValidation]) -> ValidationSummary:
     """Count what was found."""
     checks = [each.check for each in found if each.check is not None]
     quarantined = {each.video_id: each.problem for each in found if each.problem}

@@ -1,0 +1,55 @@
+"""The table of data set formats. **A new data set is added here**: one file with its reader, and one line in the table.
+
+The reader is a function of the data set's folder or file and the :class:`ImportSettings`; it fills a
+:class:`~vlm_autodrive.datasets.builder.DatasetBuilder` and opens no video but for its length (``dad.py`` is the
+shortest example). Give a video of another data set that one's ``source_id`` (``source_footage.py``), so that no
+split parts the copies.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from vlm_autodrive.datasets.badas import read_badas
+from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.ccd import read_ccd
+from vlm_autodrive.datasets.dad import read_dad
+from vlm_autodrive.datasets.dada2000 import read_dada2000
+from vlm_autodrive.datasets.dota import read_dota
+from vlm_autodrive.datasets.manifest import read_manifest
+from vlm_autodrive.datasets.mmau import read_mmau
+from vlm_autodrive.datasets.nexar import read_nexar
+from vlm_autodrive.datasets.nexar_kaggle import read_nexar_kaggle
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.tau106k import read_tau106k
+from vlm_autodrive.datasets.video_folder import read_video_folder
+from vlm_autodrive.datasets.vru_accident import read_vru_accident
+
+
+class DatasetFormat(NamedTuple):
+    """One format of data sets.
+
+    Attributes:
+        read: Its reader.
+        takes_overlay: Whether it leaves the kinds of events open, so that an overlay can name them.
+    """
+
+    read: Callable[[Path, ImportSettings], DatasetBuilder]
+    takes_overlay: bool = False
+
+
+FORMATS = {
+    "manifest": DatasetFormat(read_manifest),
+    "nexar": DatasetFormat(read_nexar, takes_overlay=True),
+    "nexar-kaggle": DatasetFormat(read_nexar_kaggle, takes_overlay=True),
+    "video-folder": DatasetFormat(read_video_folder),
+    "badas": DatasetFormat(read_badas),
+    "ccd": DatasetFormat(read_ccd),
+    "dad": DatasetFormat(read_dad),
+    "dada2000": DatasetFormat(read_dada2000),
+    "dota": DatasetFormat(read_dota, takes_overlay=True),
+    "mmau": DatasetFormat(read_mmau),
+    "tau106k": DatasetFormat(read_tau106k),
+    "vru-accident": DatasetFormat(read_vru_accident),
+}
+"""Every format by the name that ``autodrive import`` takes."""

@@ -1,0 +1,164 @@
+"""The video files of a data set: where they lie, which are there, whether they have changed, and what they are."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.records import Video
+from vlm_autodrive.video import VideoError, VideoInfo, probe
+
+MISSING = "the file does not exist"
+IMAGES = (".jpg", ".jpeg", ".png")
+_MOST_THREADS = 16
+_AT_A_TIME = 8  # videos for each task of a thread
+
+
+def video_root(path: Path, settings: ImportSettings) -> Path:
+    """The folder that video paths begin at: the one that is set, or else that of the annotations."""
+    return Path(settings.videos) if settings.videos else (path if path.is_dir() else path.parent)
+
+
+def inside(root: Path, name: str) -> Path | None:
+    """The file that ``name`` means under ``root``, or None if it leads out of it or can be no file's name."""
+    below = path_below(os.path.normpath(root.absolute()), name)
+    return Path(os.path.normpath(root / name.replace("\\", "/"))) if below is not None else None
+
+
+def path_below(top: str, name: str) -> str | None:
+    """As :func:`inside`, but on strings, for a hundred thousand names; ``top`` is absolute and without dots."""
+    if "\0" in name:
+        return None
+    name = name.replace("\\", "/")  # as Windows writes them
+    path = os.path.normpath(name if name.startswith("/") else f"{top}/{name}")
+    return path if path == top or path.startswith(top.rstrip("/") + "/") else None
+
+
+def ids_of_files(paths: Sequence[str], root: Path) -> dict[str, str]:
+    """A readable id for each file below ``root``: its name, or its path where several have the same name.
+
+    Args:
+        paths: Absolute paths, each once.
+        root: The folder that they lie in.
+    """
+    top = os.path.normpath(root.absolute())
+    stems = [Path(path).stem for path in paths]
+    often = Counter(stems)
+    below = [path.removeprefix(top).lstrip("/") for path in paths]
+    ids = [stem if often[stem] == 1 else name.replace("/", "-") for stem, name in zip(stems, below, strict=True)]
+    return dict(zip(paths, ids if len(set(ids)) == len(ids) else below, strict=True))
+
+
+def locate(root: Path, names: list[str], frames_per_second: float | None) -> tuple[Path, str]:
+    """Where a video lies, and what is wrong with it already.
+
+    Args:
+        root: The folder that ``names`` begin at.
+        names: Where the data set's layouts put it, the likeliest first. A folder of single frames is found under
+            the name of the video without its ending, or in ``images`` below that.
+        frames_per_second: The rate of such frames; None if the data set does not tell.
+
+    Returns:
+        The file, the likeliest place if there is none; and a problem, empty if none is known yet.
+    """
+    paths = [(root / name).absolute() for name in names]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is not None:
+        return found, ""
+    for path in paths:
+        for folder in (path.with_suffix("") / "images", path.with_suffix("")):
+            frames = sorted(p.name for p in folder.iterdir() if p.suffix in IMAGES) if folder.is_dir() else []
+            if frames:
+                return path, _frames_problem(folder, frames, path, frames_per_second)
+    return paths[0], ""
+
+
+def _frames_problem(folder: Path, frames: list[str], video: Path, frames_per_second: float | None) -> str:
+    first = Path(frames[0])
+    digits = re.search(r"\d+$", first.stem)
+    number = digits.group() if digits else ""
+    pattern = f"{first.stem[: len(first.stem) - len(number)]}%0{len(number)}d{first.suffix}"
+    rate = f"{frames_per_second:g}" if frames_per_second else "FPS"
+    hint = "" if frames_per_second else " with the source's own frame rate for FPS"
+    return (
+        f"it is a folder of {len(frames)} images and must be made a video file first{hint}: "
+        f'ffmpeg -framerate {rate} -start_number {int(number or 0)} -i "{folder / pattern}" '
+        f'-vf "pad=ceil(iw/2)*2:ceil(ih/2)*2" -pix_fmt yuv420p -crf 18 "{video.with_suffix(".mp4")}"'
+    )
+
+
+def info_of(path: Path) -> VideoInfo | None:
+    """What a video file is; None if it is missing or cannot be read, which the import says of the video."""
+    try:
+        return probe(path) if path.is_file() else None
+    except VideoError:
+        return None
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Which files are there.
+
+    Attributes:
+        key: A hash of the videos' ids and of their files' sizes and times of change.
+        missing: Paths at which there is nothing.
+    """
+
+    key: str
+    missing: frozenset[str]
+
+
+def look_at(videos: Sequence[Video]) -> Presence:
+    """Look at the files without opening any, which takes seconds for a hundred thousand of them."""
+    digest = hashlib.sha256()
+    missing = set()
+    for video in videos:
+        try:
+            found = Path(video.path).stat()
+        except (OSError, ValueError):
+            missing.add(video.path)
+            digest.update(f"{video.video_id}\0-\n".encode())
+        else:
+            digest.update(f"{video.video_id}\0{found.st_size}:{found.st_mtime_ns}\n".encode())
+    return Presence(digest.hexdigest()[:16], frozenset(missing))
+
+
+def probe_all(videos: list[Video], missing: frozenset[str], reporter: Reporter) -> None:
+    """Put in each video's place the same with its length and size, or with the problem that keeps it from being read.
+
+    They are replaced one by one, since of a large data set there is no room for two.
+    """
+    there = [video.path for video in videos if video.path not in missing]
+    batches = [there[start : start + _AT_A_TIME] for start in range(0, len(there), _AT_A_TIME)]
+    found: dict[str, VideoInfo | str] = {}
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with reporter.task("probing videos", len(there)) as task, ThreadPoolExecutor(threads) as pool:
+        for batch, results in zip(batches, pool.map(_probe_each, batches), strict=True):
+            found |= zip(batch, results, strict=True)
+            task.advance(len(batch))
+    for place, video in enumerate(videos):
+        videos[place] = _with(video, found.get(video.path, MISSING))
+
+
+def _probe_each(paths: list[str]) -> list[VideoInfo | str]:
+    return [_probe(path) for path in paths]
+
+
+def _probe(path: str) -> VideoInfo | str:
+    try:
+        return probe(Path(path))
+    except VideoError as error:
+        return error.reason
+
+
+def _with(video: Video, found: VideoInfo | str) -> Video:
+    if isinstance(found, str):
+        return video.model_copy(update={"problem": video.problem or found})
+    size = {"duration_s": found.duration_s, "width": found.width, "height": found.height}
+    return video.model_copy(update=size)
