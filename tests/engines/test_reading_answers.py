@@ -4,9 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from vlm_autodrive.engines import read_answer
-from vlm_autodrive.supervision.descriptions import BlindDescription, Description
+from vlm_autodrive.supervision.answers import BlindDescription, Description, ReasoningAnswer, reasoning_shape
 from vlm_autodrive.supervision.questions import QuestionsAnswer
-from vlm_autodrive.supervision.rules.reasoning import ReasoningAnswer, reasoning_shape
 
 SHAPE = reasoning_shape(("A", "B", "C"))
 GOOD = '{"steps": ["a car", "a { brace"], "verdict": "A", "event_time_s": 2}'

@@ -7,7 +7,7 @@ from worlds import random_clip
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
-from vlm_autodrive.supervision.rules.wording import mirror_free_text, mirror_text
+from vlm_autodrive.supervision.samples import mirror_free_text, mirror_text
 
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 EVERYTHING = SuperviseSettings(vqa_per_clip=60)

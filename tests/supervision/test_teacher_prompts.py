@@ -10,11 +10,10 @@ from worlds import random_clip, real_clip
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings
-from vlm_autodrive.supervision.descriptions import BlindDescription, Description
+from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
 from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.rules.reasoning import reasoning_shape
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 

@@ -10,8 +10,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.supervision import TOPICS, KnownShares, SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.facts import facts_of, stated_times
-from vlm_autodrive.supervision.rules.samples import known_shares
-from vlm_autodrive.supervision.rules.vqa.topics import vqa_samples
+from vlm_autodrive.supervision.rules.vqa.topics import known_shares, vqa_samples
 from vlm_autodrive.supervision.student_prompts import PROMPTS
 
 CLASSES = ("collision", "near_collision", "normal")

@@ -3,10 +3,9 @@ from .estimating import estimate_lines, estimate_supervision
 from .export.exporting import ExportSettings, ExportSummary, export_supervision
 from .review_decisions import AcceptanceRate, ReviewResult, read_sample, take_verdicts
 from .review_sampling import ReviewSettings, start_review
-from .rules.samples import samples_for_clip
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
 from .settings import SuperviseSettings
-from .supervising import REPLIES_FILE, SUMMARY_FILE, supervise
+from .supervising import REPLIES_FILE, SUMMARY_FILE, samples_for_clip, supervise
 
 __all__ = [
     "REPLIES_FILE",

@@ -6,7 +6,7 @@ from vlm_autodrive.artifacts import iterate_clips
 from vlm_autodrive.engines import endpoint_of, run_async
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
-from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent
+from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import SuperviseSettings

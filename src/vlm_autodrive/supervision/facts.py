@@ -21,13 +21,13 @@ class EncounterFacts:
     """The other road user that matters in a clip.
 
     Attributes:
-        encounter: The simulation's record of it.
+        truth: The simulation's record of it.
         closest_s: When it is closest within the clip, in clip time.
         closest_gap_m: How close.
         complete: Whether the outcome lies within the clip; if not, nothing may be said of how it ended.
     """
 
-    encounter: Encounter
+    truth: Encounter
     closest_s: float
     closest_gap_m: float
     complete: bool
@@ -35,7 +35,7 @@ class EncounterFacts:
     @property
     def contact(self) -> bool:
         """Whether the two touch within the clip."""
-        return self.complete and self.encounter.impact_speed_mps is not None
+        return self.complete and self.truth.impact_speed_mps is not None
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Facts:
         light: The light in words; None if the metadata does not hold it.
         weather: Likewise.
         scene: Likewise.
-        meeting: The road user that matters; None for real footage and plain driving.
+        encounter: The road user that matters; None for real footage and plain driving.
         states: The simulated motion within the clip.
     """
 
@@ -75,7 +75,7 @@ class Facts:
     light: str | None
     weather: str | None
     scene: str | None
-    meeting: EncounterFacts | None
+    encounter: EncounterFacts | None
     states: tuple[StatePoint, ...]
 
     @property
@@ -85,13 +85,13 @@ class Facts:
 
     @property
     def alone(self) -> bool:
-        """Whether there is no road user to watch, not even one whose meeting lies before or after the clip."""
-        return self.meeting is None and all(state.gap_m is None for state in self.states)
+        """Whether there is no road user to watch, not even one whose encounter lies before or after the clip."""
+        return self.encounter is None and all(state.gap_m is None for state in self.states)
 
     def moment(self, time_s: float) -> Moment | None:
         """The motion at any time of the clip, between two states on a straight line; None if not known."""
         times = [state.time_s for state in self.states]
-        if len(times) < 2 or not self._is_of_meeting(time_s):
+        if len(times) < 2 or not self._is_of_encounter(time_s):
             return None
         after = min(max(bisect_left(times, time_s - 1e-6), 1), len(times) - 1)
         low, high = self.states[after - 1], self.states[after]
@@ -116,16 +116,16 @@ class Facts:
         )
 
     def _blow_between(self, low: StatePoint, high: StatePoint) -> bool:
-        if self.meeting is None or not self.meeting.contact:
+        if self.encounter is None or not self.encounter.contact:
             return (low.gap_m == 0.0) != (high.gap_m == 0.0)
-        return low.time_s < self.meeting.encounter.time_s <= high.time_s
+        return low.time_s < self.encounter.truth.time_s <= high.time_s
 
-    def _is_of_meeting(self, time_s: float) -> bool:
-        """Whether the states at that time speak of this meeting, not of another one before or after it."""
+    def _is_of_encounter(self, time_s: float) -> bool:
+        """Whether the states at that time speak of this encounter, not of another one before or after it."""
         encounters = self.clip.scenario.encounters if self.clip.scenario else ()
-        if self.meeting is None or len(encounters) < 2:
+        if self.encounter is None or len(encounters) < 2:
             return True
-        return min(encounters, key=lambda e: abs(e.time_s - time_s)) == self.meeting.encounter
+        return min(encounters, key=lambda e: abs(e.time_s - time_s)) == self.encounter.truth
 
 
 def shows_its_event(clip: Clip) -> bool:
@@ -159,7 +159,7 @@ def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
         light=_LIGHT.get(_plain(metadata.get("light_conditions", ""))),
         weather=_WEATHER.get(_plain(metadata.get("weather", ""))),
         scene=_SCENE.get(_plain(metadata.get("scene", ""))),
-        meeting=_meeting(clip, states),
+        encounter=_encounter(clip, states),
         states=states,
     )
 
@@ -182,7 +182,7 @@ def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...
     return tuple(sorted(rng.sample(grid, min(STATED_TIMES, len(grid)))))
 
 
-def _meeting(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:
+def _encounter(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:
     if clip.scenario is None or not clip.scenario.encounters:
         return None
     encounters = clip.scenario.encounters

@@ -5,12 +5,18 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Taxonomy
+from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.imported import Asked, dataset_questions
-from vlm_autodrive.supervision.rules.samples import known_shares, why_not
-from vlm_autodrive.supervision.rules.vqa.topics import KnownShares
+from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
+
+NOT_SUPERVISED = {
+    "test": "test clips are never supervised",
+    "problem": "the clip cannot be used",
+    "class": "the kind of its event is unknown",
+    "taxonomy": "its class is not in the taxonomy",
+}
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,14 @@ def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
         known=known_shares(supervised, taxonomy),
         imported=dataset_questions(shown, questions, taxonomy, settings.seed),
     )
+
+
+def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
+    """Why a clip gets no supervision at all; empty if it does."""
+    if clip.split == "test":
+        return NOT_SUPERVISED["test"]
+    if clip.problem:
+        return NOT_SUPERVISED["problem"]
+    if clip.event_class is None:
+        return NOT_SUPERVISED["class"]
+    return "" if clip.event_class in taxonomy.names else NOT_SUPERVISED["taxonomy"]

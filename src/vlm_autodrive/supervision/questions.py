@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from vlm_autodrive.supervision.answers import Answer, Phrase
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.phrases import Answer, Phrase
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.wording import seconds
 from vlm_autodrive.supervision.samples import rng_for

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vlm_autodrive.records import SupervisionType
-from vlm_autodrive.supervision.descriptions import BlindDescription, Description
+from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
-from vlm_autodrive.supervision.rules.reasoning import reasoning_shape
 from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings

@@ -1,17 +1,25 @@
-"""The SFT samples of a clip, and making one of them, the same way for every type."""
+"""The SFT samples of a clip, and making one of them, with its mirror image, the same way for every type."""
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vlm_autodrive.records import Outcome, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts, known_by_rules, lacks_time, shows_its_event
-from vlm_autodrive.supervision.rules.wording import mentions_side, mirror_free_text, mirror_text
 
 RULES = "rules"
 RULES_VERSION = "1"
 NO_TIME = "reasoning needs the event's time, which is not known"
 NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is taught"
+_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+_PLAIN_SIDES = re.compile(
+    r"\b(?:(?:on|from|to|towards) (?:the|its|our) (left|right)(?! of way)"
+    r"|(left|right)(?:most)? (?:lane|side|edge|kerb|half))\b",
+    re.IGNORECASE,
+)
+_UNSWAPPABLE = re.compile(r"\b(?:driver'?s side|passenger side|clockwise|leftmost|rightmost|nearside|offside)\b", re.I)
+_OTHER = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def make_sample(
         outcome: How the writing ended.
     """
     mirrored: str | None = None
-    if not mentions_side(prompt.text):
+    if not _mentions_side(prompt.text):
         mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
     return SFTSample(
         sample_id="/".join([facts.clip.clip_id, type_, topic] + ([str(number)] if number else [])),
@@ -85,3 +93,32 @@ def make_sample(
         replies=replies,
         outcome=outcome,
     )
+
+
+def _mentions_side(text: str) -> bool:
+    """Whether a text says left or right."""
+    return bool(_SIDES.search(text))
+
+
+def mirror_text(text: str) -> str | None:
+    """What is true of the mirror image, for text by rules. None if it cannot be said by swapping words.
+
+    A lane counted from one side (``lane 2 of 4 from the left``) is true when counted from the other.
+    """
+    return None if _UNSWAPPABLE.search(text) else _swap(text)
+
+
+def mirror_free_text(text: str) -> str | None:
+    """Likewise for text that a model wrote, where ``right`` may mean something else: then None."""
+    plain = {match.start(1 if match.group(1) else 2) for match in _PLAIN_SIDES.finditer(text)}
+    if any(match.start() not in plain for match in _SIDES.finditer(text)):
+        return None
+    return mirror_text(text)
+
+
+def _swap(text: str) -> str:
+    def other(match: re.Match[str]) -> str:
+        word = _OTHER[match.group().lower()]
+        return word.capitalize() if match.group()[0].isupper() else word
+
+    return _SIDES.sub(other, text)

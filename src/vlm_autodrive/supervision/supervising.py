@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import SUPERVISION_TYPES, SFTSample, writing_jsonl
+from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, Taxonomy, writing_jsonl
+from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.estimating import estimate_lines, estimate_supervision
-from vlm_autodrive.supervision.facts import Facts, facts_of
+from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
 from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.rules.samples import rule_based_samples
+from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
+from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.settings import LimitSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
@@ -81,6 +85,22 @@ def supervise(
             write_clips(folder, out, ahead.taxonomy, iterate_clips(clips))
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     return out
+
+
+def samples_for_clip(
+    clip: Clip, taxonomy: Taxonomy, settings: SuperviseSettings, *, known: KnownShares = ALL_KNOWN
+) -> ClipSamples:
+    """Write all samples of one labelled clip by rules, for notebooks.
+
+    Args:
+        clip: The clip.
+        taxonomy: The classes.
+        settings: What is wanted; its teacher and student are not asked.
+        known: What is known of the clip set's events.
+    """
+    facts = facts_of(clip, taxonomy)
+    written = rule_based_samples(facts, settings.types, settings, known)
+    return replace(written, samples=_checked(facts, written, settings))
 
 
 async def _supervise(
@@ -155,12 +175,19 @@ def _gathered(
     """All samples of a clip in the order of their types, and for each type without any, why not."""
     by_rules = rule_based_samples(facts, settings.rule_based_types, settings, ahead.known)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
-    samples = [sample for made in (by_rules, *by_models) for sample in made.samples]
-    items = sorted((*samples, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
+    by_model = [sample for made in by_models for sample in made.samples]
+    items = sorted(
+        (*_checked(facts, by_rules, settings), *by_model, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type)
+    )
     there = {item.type for item in items}
     return items, {
         type_: why for made in (by_rules, *by_models) for type_, why in made.missing.items() if type_ not in there
     }
+
+
+def _checked(facts: Facts, written: ClipSamples, settings: SuperviseSettings) -> tuple[SFTSample, ...]:
+    times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
+    return tuple(checked(sample, facts, times) for sample in written.samples)
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.descriptions import Description
+from vlm_autodrive.supervision.answers import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.requests import (
     Plan,

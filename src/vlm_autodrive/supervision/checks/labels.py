@@ -20,18 +20,18 @@ def label_as_the_motion(item: SFTSample, facts: Facts) -> str | None:
     if facts.scenario is None or not shows_its_event(facts.clip):
         return None
     event_time = facts.clip.event_time_s
-    meeting = facts.meeting
-    if meeting is None or not meeting.complete:
+    encounter = facts.encounter
+    if encounter is None or not encounter.complete:
         shows_none = facts.label.is_event
         return f"the label is {facts.label.name}, but the simulated motion shows no such event" if shows_none else ""
-    if meeting.encounter.event_class not in facts.taxonomy.names:
+    if encounter.truth.event_class not in facts.taxonomy.names:
         return None  # classes of one's own, which the simulation does not know
-    shown = meeting.encounter.event_class
-    inside = _EDGE_S <= meeting.encounter.time_s <= facts.clip.duration_s - _EDGE_S
+    shown = encounter.truth.event_class
+    inside = _EDGE_S <= encounter.truth.time_s <= facts.clip.duration_s - _EDGE_S
     if shown != facts.label.name and (inside or facts.label.is_event):
         return f"the label is {facts.label.name}, but the simulated motion is {shown}"
-    if facts.label.is_event and event_time is not None and abs(event_time - meeting.encounter.time_s) > _EDGE_S:
-        return f"the event is at {meeting.encounter.time_s:.1f} s in the simulation, not at {event_time:.1f} s"
+    if facts.label.is_event and event_time is not None and abs(event_time - encounter.truth.time_s) > _EDGE_S:
+        return f"the event is at {encounter.truth.time_s:.1f} s in the simulation, not at {event_time:.1f} s"
     return ""
 
 

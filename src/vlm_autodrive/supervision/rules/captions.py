@@ -112,8 +112,8 @@ def _event(facts: Facts, rng: random.Random) -> str:
 def _what(facts: Facts, *, with_origin: bool = False) -> str:
     """The event's class, with its road user, and where that came from if it is wanted."""
     what = facts.label.label.lower()
-    if facts.meeting is not None and facts.meeting.complete:
-        what += f" with {road_user(facts.meeting)}" + (f" {origin(facts.meeting)}" if with_origin else "")
+    if facts.encounter is not None and facts.encounter.complete:
+        what += f" with {road_user(facts.encounter)}" + (f" {origin(facts.encounter)}" if with_origin else "")
     return what + (" of others" if facts.clip.ego_involved is False else "")
 
 

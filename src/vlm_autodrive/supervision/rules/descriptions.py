@@ -1,9 +1,9 @@
-"""Descriptions by rules: from the simulation's ground truth, or from metadata and label alone, then short."""
+"""Descriptions by rules, and the prose that any description is put into: what happens in which order, and when."""
 
 import random
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.descriptions import Description, Happening, NamedEvent, prose
+from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 from vlm_autodrive.supervision.rules.captions import ego_motion, surroundings
 from vlm_autodrive.supervision.rules.wording import (
@@ -13,11 +13,15 @@ from vlm_autodrive.supervision.rules.wording import (
     lane,
     origin,
     road_user,
+    sentence,
     speed,
 )
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
 
+_SAME_MOMENT_S = 0.25
+_NOBODY = "there is no road user to watch"
+_NO_EVENT = "no event"
 _ONSET = {
     "lead_brake": "starts to brake",
     "cut_in": "starts to move into our lane",
@@ -41,6 +45,49 @@ def description_sample(facts: Facts, seed: int) -> SFTSample:
     return make_sample(facts, "description", "description", prompt, prose(describe(facts, rng)))
 
 
+def prose(description: Description) -> str:
+    """The text that the student is taught: one sentence for each thing, in order of time.
+
+    What the happenings tell already is not said again: the road users, a response in the same words, and an
+    event at whose moment something is said to happen.
+    """
+    happenings = sorted(description.happenings, key=lambda h: (h.time_s, h.what))
+    lines = [description.scene, description.ego_motion]
+    if description.road_users and not happenings:
+        lines.append(f"on the road: {', '.join(map(_clause, description.road_users))}")
+    lines += [f"at {happening.time_s:.1f} s {_clause(happening.what)}" for happening in happenings]
+    if description.road_users == ():
+        lines.append(_NOBODY)
+    lines += [_said_event(description), _said_response(description)]
+    if description.cause is not None:
+        lines.append(f"cause: {_clause(description.cause)}")
+    return " ".join(sentence(line) for line in lines if line)
+
+
+def _said_event(description: Description) -> str:
+    event, happenings = description.event, description.happenings
+    if event is None:
+        return _NO_EVENT if description.road_users is None and not happenings else ""
+    if event.time_s is None:
+        return _clause(event.kind)
+    if any(abs(happening.time_s - event.time_s) <= _SAME_MOMENT_S for happening in happenings):
+        return ""
+    return f"{_clause(event.kind)} at {event.time_s:.1f} s"
+
+
+def _said_response(description: Description) -> str:
+    response = description.ego_response
+    if response is None or any(response in happening.what for happening in description.happenings):
+        return ""
+    return f"the ego driver {_clause(response)}"
+
+
+def _clause(text: str) -> str:
+    """``text`` as it stands inside a sentence: no full stop, and a small letter unless it begins a name."""
+    text = text.rstrip(". ")
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 def describe(facts: Facts, rng: random.Random) -> Description:
     """What happens in which order: from the simulation's truth, or from metadata and label alone, then short."""
     scene = surroundings(facts, rng)
@@ -51,20 +98,20 @@ def describe(facts: Facts, rng: random.Random) -> Description:
         for d in facts.scenario.distractions
         if _inside(facts, d.time_s)
     ]
-    meeting = facts.meeting
-    if meeting is None:
+    encounter = facts.encounter
+    if encounter is None:
         seen = () if facts.alone else None  # beside an event somebody may be in sight who is nowhere recorded
         return Description(scene=scene, ego_motion=_drive(facts), road_users=seen, happenings=tuple(happenings))
-    response = _response(facts, meeting)
-    is_event = facts.label.is_event and meeting.complete
+    response = _response(facts, encounter)
+    is_event = facts.label.is_event and encounter.complete
     return Description(
         scene=scene,
         ego_motion=_drive(facts),
-        road_users=(road_user(meeting),),
-        happenings=(*happenings, *_meeting(facts, meeting, response)),
-        event=NamedEvent(kind=facts.label.label.lower(), time_s=_clip_time(meeting)) if is_event else None,
-        cause=meeting.encounter.cause if is_event else None,
-        ego_response=ego_response(meeting) if response else None,
+        road_users=(road_user(encounter),),
+        happenings=(*happenings, *_encounter(facts, encounter, response)),
+        event=NamedEvent(kind=facts.label.label.lower(), time_s=_clip_time(encounter)) if is_event else None,
+        cause=encounter.truth.cause if is_event else None,
+        ego_response=ego_response(encounter) if response else None,
     )
 
 
@@ -82,36 +129,36 @@ def _drive(facts: Facts) -> str:
     return motion if place is None else f"{motion}, in {place}"
 
 
-def _meeting(facts: Facts, meeting: EncounterFacts, response: list[Happening]) -> list[Happening]:
-    encounter = meeting.encounter
-    who = f"{road_user(meeting)} {origin(meeting)}"
+def _encounter(facts: Facts, encounter: EncounterFacts, response: list[Happening]) -> list[Happening]:
+    truth = encounter.truth
+    who = f"{road_user(encounter)} {origin(encounter)}"
     happenings = []
-    if _inside(facts, encounter.onset_s):
-        happenings.append(Happening(time_s=encounter.onset_s, what=f"{who} {_ONSET[encounter.family]}"))
+    if _inside(facts, truth.onset_s):
+        happenings.append(Happening(time_s=truth.onset_s, what=f"{who} {_ONSET[truth.family]}"))
     happenings += response
     seen = "it" if happenings else who
-    if meeting.contact:
-        jolt = " and a jolt" if is_vehicle(meeting) else ""
-        closest = f"there is contact with {seen} at {speed(encounter.impact_speed_mps or 0.0)}{jolt}"
+    if encounter.contact:
+        jolt = " and a jolt" if is_vehicle(encounter) else ""
+        closest = f"there is contact with {seen} at {speed(truth.impact_speed_mps or 0.0)}{jolt}"
     else:
-        closest = f"{seen} is closest, {distance(meeting.closest_gap_m)} away, without contact"
-    return [*happenings, Happening(time_s=_clip_time(meeting), what=closest)]
+        closest = f"{seen} is closest, {distance(encounter.closest_gap_m)} away, without contact"
+    return [*happenings, Happening(time_s=_clip_time(encounter), what=closest)]
 
 
-def _response(facts: Facts, meeting: EncounterFacts) -> list[Happening]:
+def _response(facts: Facts, encounter: EncounterFacts) -> list[Happening]:
     """What the ego driver does before the closest moment, if it can be seen in the clip."""
-    encounter = meeting.encounter
-    if not meeting.complete or encounter.reaction_time_s is None or encounter.evasive == "none":
+    truth = encounter.truth
+    if not encounter.complete or truth.reaction_time_s is None or truth.evasive == "none":
         return []
-    begins = encounter.onset_s + encounter.reaction_time_s
-    if not _inside(facts, begins) or begins >= meeting.closest_s:
+    begins = truth.onset_s + truth.reaction_time_s
+    if not _inside(facts, begins) or begins >= encounter.closest_s:
         return []
-    return [Happening(time_s=begins, what=f"the ego driver {ego_response(meeting)}")]
+    return [Happening(time_s=begins, what=f"the ego driver {ego_response(encounter)}")]
 
 
-def _clip_time(meeting: EncounterFacts) -> float:
+def _clip_time(encounter: EncounterFacts) -> float:
     """When it is closest; a state may lie a rounding error before the clip's first moment."""
-    return max(meeting.closest_s, 0.0)
+    return max(encounter.closest_s, 0.0)
 
 
 def _inside(facts: Facts, time_s: float) -> bool:

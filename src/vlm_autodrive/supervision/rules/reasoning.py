@@ -5,15 +5,10 @@ contact off those numbers, and then off its own wrong ones. So distances and spe
 closest moment stands first, where contact or not is said from the video alone.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, create_model
-
-from vlm_autodrive.models import format_reasoning, reasoning_prompt
+from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import TAXONOMIES, SFTSample
+from vlm_autodrive.supervision.answers import ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts, Moment
-from vlm_autodrive.supervision.phrases import Answer, Seconds, Step
 from vlm_autodrive.supervision.rules.wording import (
     ego_response,
     is_vehicle,
@@ -29,26 +24,6 @@ from vlm_autodrive.supervision.samples import make_sample
 NO_MOTION = "the simulated motion is not known at the cited moments"
 _BEFORE_S = (0.8,)
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
-
-
-class ReasoningAnswer(Answer):
-    """The steps that lead to a verdict, the verdict's code, and the event's time; None without an event."""
-
-    steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=10)]
-    verdict: str
-    event_time_s: Seconds | None = None
-
-
-@cache
-def reasoning_shape(codes: tuple[str, ...]) -> type[ReasoningAnswer]:
-    """A :class:`ReasoningAnswer` whose verdict is one of these codes."""
-    one_of: Any = Literal[codes]
-    return create_model("ReasoningAnswer", __base__=ReasoningAnswer, verdict=(one_of, ...))
-
-
-def reasoning_text(answer: ReasoningAnswer) -> str:
-    """The text that the student is taught."""
-    return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)
 
 
 def reasoning_sample(facts: Facts) -> SFTSample | str:
@@ -71,17 +46,17 @@ def reason(facts: Facts) -> ReasoningAnswer | str:
 
 
 def _simulated(facts: Facts) -> list[str] | None:
-    if facts.meeting is None:
+    if facts.encounter is None:
         return _alone(facts)
-    meeting = facts.meeting
-    moments = [m for m in _moments(facts, meeting.closest_s) if m.gap_m is not None and m.closing_mps is not None]
-    lines = [f"{road_user(meeting)} {'is' if meeting.encounter.side == 'ahead' else 'comes'} {origin(meeting)}"]
+    encounter = facts.encounter
+    moments = [m for m in _moments(facts, encounter.closest_s) if m.gap_m is not None and m.closing_mps is not None]
+    lines = [f"{road_user(encounter)} {'is' if encounter.truth.side == 'ahead' else 'comes'} {origin(encounter)}"]
     seen = [(m.time_s, f"gap {rough_distance(m.gap_m or 0)}, {rough_closing(m.closing_mps or 0)}") for m in moments]
-    before, after = _with_bumps(facts, seen, meeting.closest_s)
+    before, after = _with_bumps(facts, seen, encounter.closest_s)
     risk = _risk(moments[-1]) if moments else ""
-    response = f"the ego driver {ego_response(meeting)}" if meeting.complete else ""
-    lines += [_closest(meeting), *before, "; ".join(part for part in (risk, response) if part)]
-    lines += [*after, _verdict(facts, meeting.contact)]
+    response = f"the ego driver {ego_response(encounter)}" if encounter.complete else ""
+    lines += [_closest(encounter), *before, "; ".join(part for part in (risk, response) if part)]
+    lines += [*after, _verdict(facts, encounter.contact)]
     return [line for line in lines if line]
 
 
@@ -133,12 +108,12 @@ def _risk(moment: Moment) -> str:
     return "some risk" if left < _SOME_RISK_S else "low risk"
 
 
-def _closest(meeting: EncounterFacts) -> str:
-    when = f"[t={meeting.closest_s:.1f}]"
-    if meeting.contact:
-        jolt = ", with a jolt" if is_vehicle(meeting) else ""
+def _closest(encounter: EncounterFacts) -> str:
+    when = f"[t={encounter.closest_s:.1f}]"
+    if encounter.contact:
+        jolt = ", with a jolt" if is_vehicle(encounter) else ""
         return f"{when} closest: contact{jolt}"
-    return f"{when} closest: {rough_distance(meeting.closest_gap_m)}, no contact"
+    return f"{when} closest: {rough_distance(encounter.closest_gap_m)}, no contact"
 
 
 def _with_bumps(facts: Facts, seen: list[tuple[float, str]], closest_s: float) -> tuple[list[str], list[str]]:
@@ -153,8 +128,8 @@ def _with_bumps(facts: Facts, seen: list[tuple[float, str]], closest_s: float) -
 
 def _verdict(facts: Facts, contact: bool) -> str:
     label = facts.label.label
-    if facts.scenario is None or (facts.meeting is None and not facts.alone):
-        return label  # of a meeting before or after the clip it is not known how near it came
+    if facts.scenario is None or (facts.encounter is None and not facts.alone):
+        return label  # of an encounter before or after the clip it is not known how near it came
     if contact:
         return f"contact: {label}"
     return f"no contact, but barely: {label}" if facts.label.is_event else f"no contact, with room to spare: {label}"

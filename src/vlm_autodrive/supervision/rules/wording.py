@@ -1,20 +1,11 @@
-"""Numbers, road users and sides in words, and the words of the mirror image."""
+"""Numbers, road users and sides in words."""
 
 import math
-import re
 
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 
 NO_EVENT = "There is no such event."
 NO_ROAD_USER = "There is none to watch."
-_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
-_PLAIN_SIDES = re.compile(
-    r"\b(?:(?:on|from|to|towards) (?:the|its|our) (left|right)(?! of way)"
-    r"|(left|right)(?:most)? (?:lane|side|edge|kerb|half))\b",
-    re.IGNORECASE,
-)
-_UNSWAPPABLE = re.compile(r"\b(?:driver'?s side|passenger side|clockwise|leftmost|rightmost|nearside|offside)\b", re.I)
-_OTHER = {"left": "right", "right": "left"}
 _DISTANCE_STEPS_M = (1, 2, 5, 10, 20)
 _CLOSING_STEPS_MPS = ((0.5, "not closing"), (4.0, "closing slowly"), (10.0, "closing"))
 _NOTICED_MPS2 = 0.5
@@ -64,41 +55,41 @@ def rough_closing(mps: float) -> str:
     return next((words for limit, words in _CLOSING_STEPS_MPS if mps < limit), "closing fast")
 
 
-def road_user(meeting: EncounterFacts) -> str:
+def road_user(encounter: EncounterFacts) -> str:
     """The other road user: ``a red car``, ``a pedestrian in blue``."""
-    encounter = meeting.encounter
-    if encounter.actor in _PEOPLE:
-        return f"a {encounter.actor} in {encounter.actor_color}"
-    return with_article(f"{encounter.actor_color} {encounter.actor}")
+    truth = encounter.truth
+    if truth.actor in _PEOPLE:
+        return f"a {truth.actor} in {truth.actor_color}"
+    return with_article(f"{truth.actor_color} {truth.actor}")
 
 
-def is_vehicle(meeting: EncounterFacts) -> bool:
+def is_vehicle(encounter: EncounterFacts) -> bool:
     """Whether the other road user is heavy enough to jolt the camera."""
-    return meeting.encounter.actor not in _PEOPLE
+    return encounter.truth.actor not in _PEOPLE
 
 
-def origin(meeting: EncounterFacts) -> str:
+def origin(encounter: EncounterFacts) -> str:
     """Where it came from, as words after a noun: ``from the left``, ``ahead``."""
-    side = meeting.encounter.side
+    side = encounter.truth.side
     return "ahead" if side == "ahead" else f"from the {side}"
 
 
-def ego_response(meeting: EncounterFacts) -> str:
+def ego_response(encounter: EncounterFacts) -> str:
     """What the ego driver does about the other road user."""
-    hard = " hard" if meeting.encounter.peak_deceleration_mps2 >= 5 else ""
+    hard = " hard" if encounter.truth.peak_deceleration_mps2 >= 5 else ""
     return {
-        "none": "slows down a little" if eases_off(meeting) else "does nothing",
+        "none": "slows down a little" if eases_off(encounter) else "does nothing",
         "braking": f"brakes{hard}",
         "steering": "steers away",
         "braking_and_steering": f"brakes{hard} and steers away",
-    }[meeting.encounter.evasive]
+    }[encounter.truth.evasive]
 
 
-def eases_off(meeting: EncounterFacts) -> bool:
+def eases_off(encounter: EncounterFacts) -> bool:
     """Whether the ego driver slows down, but too gently to be called an evasion."""
-    encounter = meeting.encounter
+    truth = encounter.truth
     # Before contact so little braking is that of a foot which has only just come down.
-    return encounter.evasive == "none" and encounter.peak_deceleration_mps2 >= _NOTICED_MPS2 and not meeting.contact
+    return truth.evasive == "none" and truth.peak_deceleration_mps2 >= _NOTICED_MPS2 and not encounter.contact
 
 
 def lane(facts: Facts) -> str | None:
@@ -118,35 +109,6 @@ def lane(facts: Facts) -> str | None:
 def sentence(text: str) -> str:
     """``text`` with a capital and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def mentions_side(text: str) -> bool:
-    """Whether a text says left or right."""
-    return bool(_SIDES.search(text))
-
-
-def mirror_text(text: str) -> str | None:
-    """What is true of the mirror image, for text by rules. None if it cannot be said by swapping words.
-
-    A lane counted from one side (``lane 2 of 4 from the left``) is true when counted from the other.
-    """
-    return None if _UNSWAPPABLE.search(text) else _swap(text)
-
-
-def mirror_free_text(text: str) -> str | None:
-    """Likewise for text that a model wrote, where ``right`` may mean something else: then None."""
-    plain = {match.start(1 if match.group(1) else 2) for match in _PLAIN_SIDES.finditer(text)}
-    if any(match.start() not in plain for match in _SIDES.finditer(text)):
-        return None
-    return mirror_text(text)
-
-
-def _swap(text: str) -> str:
-    def other(match: re.Match[str]) -> str:
-        word = _OTHER[match.group().lower()]
-        return word.capitalize() if match.group()[0].isupper() else word
-
-    return _SIDES.sub(other, text)
 
 
 def with_article(noun: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlm_autodrive.records import TeacherPrompt
-from vlm_autodrive.supervision.descriptions import Description, prose
+from vlm_autodrive.supervision.answers import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import Slot
-from vlm_autodrive.supervision.rules.descriptions import describe
+from vlm_autodrive.supervision.rules.descriptions import describe, prose
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
 

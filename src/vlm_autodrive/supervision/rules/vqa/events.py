@@ -1,6 +1,6 @@
 """Questions about the other road user and the outcome, asked alike of every class.
 
-Of a meeting whose closest moment lies outside the clip little is known: then a question is not asked, or, where
+Of an encounter whose closest moment lies outside the clip little is known: then a question is not asked, or, where
 every class must be asked at the same rate, "It cannot be told" is the answer.
 """
 
@@ -30,11 +30,11 @@ UNTOLD = "It cannot be told."
 
 def _told(facts: Facts) -> bool:
     """Whether it is known who the road user to watch is, or that there is none."""
-    return facts.scenario is not None and (facts.meeting is not None or facts.alone)
+    return facts.scenario is not None and (facts.encounter is not None or facts.alone)
 
 
 def _nobody(facts: Facts) -> str:
-    """The answer where the clip holds no meeting: there is nobody, or somebody met before or after it."""
+    """The answer where the clip holds no encounter: there is nobody, or somebody met before or after it."""
     return NO_ROAD_USER if facts.alone else UNTOLD
 
 
@@ -42,27 +42,27 @@ def _shaken_from_before(facts: Facts) -> bool:
     """Whether a jolt before the clip may still shake its picture."""
     assert facts.scenario is not None
     bumps = any(d.kind == "speed_bump" and d.time_s < 0 for d in facts.scenario.distractions)
-    return bumps or (facts.meeting is None and not facts.alone)
+    return bumps or (facts.encounter is None and not facts.alone)
 
 
 def actor(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """What kind of road user comes closest."""
     if not _told(facts):
         return None
-    true = facts.meeting.encounter.actor if facts.meeting else NO_ACTOR
+    true = facts.encounter.truth.actor if facts.encounter else NO_ACTOR
     return choose(rng, true, (*ACTORS, NO_ACTOR), wanted=5)
 
 
 def actor_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether it is what a claim says."""
-    return check(rng, facts.meeting.encounter.actor, ACTORS) if facts.meeting else None
+    return check(rng, facts.encounter.truth.actor, ACTORS) if facts.encounter else None
 
 
 def color(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """What colour it has."""
     if not _told(facts):
         return None
-    true = facts.meeting.encounter.actor_color if facts.meeting else NO_ACTOR
+    true = facts.encounter.truth.actor_color if facts.encounter else NO_ACTOR
     question = choose(rng, true, COLORS)
     options = question.values["options"].split(", ")
     if NO_ACTOR not in options:
@@ -74,17 +74,19 @@ def side(facts: Facts) -> VqaDraft | None:
     """Where it comes from."""
     if not _told(facts):
         return None
-    if facts.meeting is None:
+    if facts.encounter is None:
         return VqaDraft(NO_ROAD_USER)
-    place = origin(facts.meeting)
+    place = origin(facts.encounter)
     return VqaDraft(sentence("from ahead" if place == "ahead" else place))
 
 
 def response(facts: Facts) -> VqaDraft | None:
     """What the ego driver does about it."""
-    if not _told(facts) or (facts.meeting is not None and not facts.meeting.complete):
+    if not _told(facts) or (facts.encounter is not None and not facts.encounter.complete):
         return None
-    return VqaDraft(NO_ROAD_USER if facts.meeting is None else sentence(f"the driver {ego_response(facts.meeting)}"))
+    return VqaDraft(
+        NO_ROAD_USER if facts.encounter is None else sentence(f"the driver {ego_response(facts.encounter)}")
+    )
 
 
 def jolt(facts: Facts) -> VqaDraft | None:
@@ -92,10 +94,10 @@ def jolt(facts: Facts) -> VqaDraft | None:
     if facts.scenario is None or _shaken_from_before(facts):
         return None
     jolts = [(d.time_s, "a speed bump") for d in facts.scenario.distractions if d.kind == "speed_bump"]
-    if facts.meeting is not None and facts.meeting.contact:
-        if not is_vehicle(facts.meeting):
+    if facts.encounter is not None and facts.encounter.contact:
+        if not is_vehicle(facts.encounter):
             return None  # whether a person's weight shows in the picture is not recorded
-        jolts.append((facts.meeting.closest_s, "an impact"))
+        jolts.append((facts.encounter.closest_s, "an impact"))
     told = [f"{what} at {seconds(t)}" for t, what in sorted(jolts) if 0 <= t <= facts.clip.duration_s]
     return VqaDraft(sentence(" and ".join(told)) if told else "Nothing.")
 
@@ -104,21 +106,21 @@ def closest_time(facts: Facts) -> VqaDraft | None:
     """When the other road user is closest."""
     if facts.scenario is None:
         return None
-    return VqaDraft(seconds(facts.meeting.closest_s) if facts.meeting else _nobody(facts))
+    return VqaDraft(seconds(facts.encounter.closest_s) if facts.encounter else _nobody(facts))
 
 
 def closest_gap(facts: Facts) -> VqaDraft | None:
     """How close it comes."""
     if facts.scenario is None:
         return None
-    return VqaDraft(distance(facts.meeting.closest_gap_m) if facts.meeting else _nobody(facts))
+    return VqaDraft(distance(facts.encounter.closest_gap_m) if facts.encounter else _nobody(facts))
 
 
 def contact(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether there is contact, asked for or against by a toss, so that the answers are balanced."""
     if facts.scenario is None:
         return None
-    touched = facts.meeting is not None and facts.meeting.contact
+    touched = facts.encounter is not None and facts.encounter.contact
     if rng.random() < 0.5:
         return VqaDraft(yes_no(touched))
     return VqaDraft(yes_no(not touched), wording="no_contact")
@@ -130,18 +132,18 @@ def cause(facts: Facts) -> VqaDraft | None:
         return None
     if not facts.label.is_event:
         return VqaDraft(NO_EVENT)
-    if facts.meeting is None or not facts.meeting.complete:
+    if facts.encounter is None or not facts.encounter.complete:
         return None
-    return VqaDraft(sentence(facts.meeting.encounter.cause))
+    return VqaDraft(sentence(facts.encounter.truth.cause))
 
 
 def impact_speed(facts: Facts) -> VqaDraft | None:
     """How fast the impact is; it presupposes one, which only contact makes true."""
     if facts.scenario is None:
         return None
-    if facts.meeting is None or not facts.meeting.contact:
+    if facts.encounter is None or not facts.encounter.contact:
         return VqaDraft("There is no impact.")
-    return VqaDraft(speed(facts.meeting.encounter.impact_speed_mps or 0.0))
+    return VqaDraft(speed(facts.encounter.truth.impact_speed_mps or 0.0))
 
 
 def person(facts: Facts, rng: random.Random) -> VqaDraft | None:
@@ -149,7 +151,7 @@ def person(facts: Facts, rng: random.Random) -> VqaDraft | None:
     if not _told(facts):
         return None
     claim = rng.choice(PEOPLE)
-    there = facts.meeting is not None and facts.meeting.encounter.actor == claim
+    there = facts.encounter is not None and facts.encounter.truth.actor == claim
     if rng.random() < 0.5:
         return VqaDraft(yes_no(there), {"value": claim})
     return VqaDraft(yes_no(not there), {"value": claim}, wording="no_person")
@@ -169,26 +171,26 @@ def order(facts: Facts) -> VqaDraft | None:
     """Which comes first, the driver's response or the closest moment; plain that it is neither where it is not."""
     if facts.scenario is None:
         return None
-    if facts.meeting is None:
+    if facts.encounter is None:
         return VqaDraft(_nobody(facts))
-    encounter = facts.meeting.encounter
-    if not facts.meeting.complete:
+    truth = facts.encounter.truth
+    if not facts.encounter.complete:
         return VqaDraft(UNTOLD)
-    if encounter.reaction_time_s is None or encounter.evasive == "none":
-        return None if eases_off(facts.meeting) else VqaDraft("The driver does not respond.")
-    begins_s = encounter.onset_s + encounter.reaction_time_s
-    return VqaDraft("The response." if begins_s < facts.meeting.closest_s else "The closest moment.")
+    if truth.reaction_time_s is None or truth.evasive == "none":
+        return None if eases_off(facts.encounter) else VqaDraft("The driver does not respond.")
+    begins_s = truth.onset_s + truth.reaction_time_s
+    return VqaDraft("The response." if begins_s < facts.encounter.closest_s else "The closest moment.")
 
 
 def outcome(facts: Facts) -> VqaDraft | None:
     """An open question on how it ends."""
     if facts.scenario is None:
         return None
-    if facts.meeting is None:
+    if facts.encounter is None:
         return VqaDraft(_nobody(facts))
-    if not facts.meeting.complete:
+    if not facts.encounter.complete:
         return VqaDraft(UNTOLD)
-    when = seconds(facts.meeting.closest_s)
-    if facts.meeting.contact:
+    when = seconds(facts.encounter.closest_s)
+    if facts.encounter.contact:
         return VqaDraft(f"With contact at {when}.")
-    return VqaDraft(f"Without contact, {distance(facts.meeting.closest_gap_m)} apart at {when}.")
+    return VqaDraft(f"Without contact, {distance(facts.encounter.closest_gap_m)} apart at {when}.")

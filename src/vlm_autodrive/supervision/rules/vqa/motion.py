@@ -143,21 +143,21 @@ def not_braking(facts: Facts, rng: random.Random) -> VqaDraft | None:
     ego vehicle would have been, had it kept its speed, settles whether it would have been reached. Whoever crosses,
     cuts in or drifts may be missed at another speed in another way, and nothing is asked.
     """
-    meeting = facts.meeting
-    if meeting is None or not meeting.complete or meeting.encounter.family != "lead_brake":
+    encounter = facts.encounter
+    if encounter is None or not encounter.complete or encounter.truth.family != "lead_brake":
         return None
     wording = None if rng.random() < 0.5 else "not_braking_clear"
-    if meeting.encounter.peak_deceleration_mps2 < _NO_BRAKING_MPS2:
+    if encounter.truth.peak_deceleration_mps2 < _NO_BRAKING_MPS2:
         return VqaDraft("The driver does not brake for it.", wording=wording)
-    if meeting.encounter.reaction_time_s is None:
+    if encounter.truth.reaction_time_s is None:
         return None
-    reached = _reached(facts, meeting, meeting.encounter.onset_s + meeting.encounter.reaction_time_s)
+    reached = _reached(facts, encounter, encounter.truth.onset_s + encounter.truth.reaction_time_s)
     return None if reached is None else VqaDraft(yes_no(reached == (wording is None)), wording=wording)
 
 
-def _reached(facts: Facts, meeting: EncounterFacts, begins_s: float) -> bool | None:
+def _reached(facts: Facts, encounter: EncounterFacts, begins_s: float) -> bool | None:
     """Whether the gap would be gone within the clip if the speed at ``begins_s`` were kept; None if not clear."""
-    if meeting.contact:
+    if encounter.contact:
         return True
     after = [state for state in facts.states if state.time_s >= begins_s - 0.2]
     if not after or any(state.gap_m is None for state in after):

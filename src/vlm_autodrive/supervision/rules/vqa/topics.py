@@ -1,11 +1,11 @@
 """Visual question answering: the table of topics, and which of them a clip is asked."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vlm_autodrive.records import SFTSample
+from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.supervision.facts import Facts, Moment, stated_times
 from vlm_autodrive.supervision.rules.vqa import events, labels, motion, scene
 from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft
@@ -72,6 +72,18 @@ class KnownShares:
 
 
 ALL_KNOWN = KnownShares()
+
+
+def known_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> KnownShares:
+    """What is known of the events in clips that are supervised; all of it without events."""
+    events = times = involvements = 0
+    for clip in clips:
+        if clip.event_class in taxonomy.event_names:
+            events += 1
+            times += clip.event_time_s is not None
+            involvements += clip.ego_involved is not None
+    return KnownShares(times / events, involvements / events) if events else ALL_KNOWN
+
 
 TOPICS: tuple[Topic, ...] = (
     Topic("light", _with_draw(scene.light)),
