@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, TeacherPrompt
 from vlm_autodrive.supervision.facts import Facts, facts_of
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
+from vlm_autodrive.supervision.settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherRequest
 from vlm_autodrive.supervision.teachers.served import ServedTeacher, open_served
 

@@ -12,7 +12,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TeacherPrompt, append_jsonl
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings
+from vlm_autodrive.supervision.settings import ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.served import open_served
 

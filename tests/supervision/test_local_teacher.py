@@ -18,7 +18,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.requests import description_request, repair_request
-from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings, TeacherContextSettings
+from vlm_autodrive.supervision.settings import LocalTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
 from vlm_autodrive.supervision.teachers.local import chat, open_local
 from vlm_autodrive.supervision.teaching import teacher_samples

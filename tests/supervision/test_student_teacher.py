@@ -14,7 +14,7 @@ from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.teacher_settings import RejectionSamplingSettings, ServedTeacherSettings
+from vlm_autodrive.supervision.settings import RejectionSamplingSettings, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.kept import KeptReplies
 from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
 from vlm_autodrive.supervision.teaching import student_samples, teacher_samples

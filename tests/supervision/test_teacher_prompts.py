@@ -14,7 +14,7 @@ from vlm_autodrive.supervision.answers import BlindDescription, Description, rea
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
 from vlm_autodrive.supervision.requests import description_request
-from vlm_autodrive.supervision.teacher_settings import ServedTeacherSettings, TeacherContextSettings
+from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 
 CLASSES = ("collision", "near_collision", "normal")

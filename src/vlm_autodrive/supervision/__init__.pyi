@@ -1,5 +1,5 @@
 from .choosing import choose_types
-from .estimating import estimate_lines, estimate_supervision
+from .estimate import estimate_lines, estimate_supervision
 from .export.exporting import ExportSettings, ExportSummary, export_supervision
 from .review_decisions import AcceptanceRate, ReviewResult, read_sample, take_verdicts
 from .review_sampling import ReviewSettings, start_review

@@ -11,8 +11,7 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE, ClipFileRecord, write_clip_files
-from vlm_autodrive.supervision.export.messages import write_messages
-from vlm_autodrive.supervision.export.rows import ExportRow, row_of, splits_of, why_not_exported
+from vlm_autodrive.supervision.export.rows import ExportRow, row_of, splits_of, why_not_exported, write_messages
 
 Form = Literal["messages", "hf-parquet"]
 SUMMARY_FILE = "export.json"

@@ -1,15 +1,22 @@
-"""What is exported of an accepted item: what the student is shown and asked, its answer, and whence they come.
+"""What is exported of an accepted sample: what the student is shown and asked, its answer, and whence they come.
 
 No label, no time of an event, no metadata. Every trainer that we export to puts the video where the text
 says ``<video>``, and treats ``<image>`` and ``<audio>`` likewise, so no text of ours may hold such a tag.
+
+The form ``messages`` is JSONL that LLaMA-Factory, ms-swift and TRL read, and LLaVA's JSON for cosmos-rl. Each sample
+is a conversation of its own: in one conversation of a clip's questions, every answer would see those before it, the
+verdict for example, and our own training shows a sample the video and its question only.
 """
 
+import json
 import re
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.models import SYSTEM_PROMPT
-from vlm_autodrive.records import Clip, Record, SFTSample, Split, SupervisionType
+from vlm_autodrive.records import Clip, Record, SFTSample, Split, SupervisionType, write_jsonl
 
 VIDEO_TAG = "<video>"
 _MEDIA_TAG = re.compile(r"</?(video|image|audio)>")
@@ -83,3 +90,51 @@ def splits_of(rows: Sequence[ExportRow]) -> dict[Split, list[ExportRow]]:
     """The rows of each split that has any."""
     splits: tuple[Split, ...] = ("train", "validation")
     return {split: here for split in splits if (here := [row for row in rows if row.split == split])}
+
+
+DATASET_INFO_FILE = "dataset_info.json"
+
+
+def write_messages(folder: Path, rows: Sequence[ExportRow]) -> None:
+    """Write the rows of each split, once for each way of reading them.
+
+    Args:
+        folder: Where to write.
+        rows: What is exported.
+    """
+    splits = splits_of(rows)
+    for split, here in splits.items():
+        write_jsonl(folder / f"{split}.jsonl", here)
+        # One conversation a line, so that a list of a hundred thousand can still be looked at.
+        lines = ",\n".join(json.dumps(_as_llava(row), ensure_ascii=False) for row in here)
+        write_text(folder / f"{split}_llava.json", f"[\n{lines}\n]\n")
+    info = {f"autodrive_{split}": _described(f"{split}.jsonl") for split in splits}
+    write_text(folder / DATASET_INFO_FILE, json.dumps(info, indent=1) + "\n")
+
+
+def _as_llava(row: ExportRow) -> dict[str, Any]:
+    _, question, answer = row.messages
+    return {
+        "id": row.sample_id,
+        "video": row.videos[0],
+        "conversations": [
+            {"from": "human", "value": question.content},
+            {"from": "gpt", "value": answer.content},
+        ],
+    }
+
+
+def _described(file: str) -> dict[str, Any]:
+    """What LLaMA-Factory must be told of a file: where messages and videos stand, and what the roles are called."""
+    return {
+        "file_name": file,
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages", "videos": "videos"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+            "system_tag": "system",
+        },
+    }

@@ -13,7 +13,7 @@ from PIL import Image
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import default_device, resolve_model
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.teacher_settings import LocalTeacherSettings
+from vlm_autodrive.supervision.settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.video import VideoError, read_frames
 

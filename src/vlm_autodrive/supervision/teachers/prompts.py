@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.questions import Slot
 from vlm_autodrive.supervision.rules.descriptions import describe, prose
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
-from vlm_autodrive.supervision.teacher_settings import TeacherContextSettings
+from vlm_autodrive.supervision.settings import TeacherContextSettings
 
 VERSION = "2"
 _SYSTEM = (

@@ -1,18 +1,147 @@
 """The served teacher: any OpenAI-compatible endpoint."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
-from vlm_autodrive.engines import Asked, Client, Use, most_cost, open_client
+from pydantic import BaseModel
+
+from vlm_autodrive.engines import (
+    Asked,
+    Client,
+    Completion,
+    Database,
+    Use,
+    body_of,
+    most_cost,
+    open_client,
+    picture_tokens,
+    shown,
+    text_part,
+)
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.teacher_settings import TEACHER, ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.chat import chat_body, reply_of
-from vlm_autodrive.supervision.teachers.estimate import shown_tokens
-from vlm_autodrive.supervision.teachers.footage import FootageIdentities
-from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.video import VideoError, read_frames
+from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
+from vlm_autodrive.video import Frames, VideoError, read_frames, wanted_frames
+
+
+def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: Frames | None = None) -> bytes:
+    """The body that asks for a text.
+
+    Args:
+        settings: The endpoint's.
+        request: What is wanted.
+        frames: What is shown; None leaves the frames out, be there footage or not.
+    """
+    as_one_video = request.footage is not None and request.footage.as_video
+    parts = [] if frames is None else shown(frames, as_one_video=as_one_video)
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": request.prompt.system},
+        {"role": "user", "content": [*parts, text_part(request.prompt.text)] if parts else request.prompt.text},
+    ]
+    if request.answered is not None:
+        written, wrong = request.answered
+        messages += [{"role": "assistant", "content": written}, {"role": "user", "content": wrong}]
+    body: dict[str, Any] = {
+        "model": settings.model,
+        "messages": messages,
+        settings.token_limit: settings.max_tokens,
+    }
+    if settings.temperature is not None:
+        body["temperature"] = settings.temperature
+    if settings.json_schema:
+        schema = {"name": request.wanted, "schema": _schema(request.answer)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body_of(body)
+
+
+def reply_of(request: TeacherRequest, answer: Completion) -> TeacherReply:
+    """What came of a request, as the teacher's reply to it."""
+    return TeacherReply(
+        request_id=request.request_id,
+        outcome=answer.outcome,
+        text=answer.text,
+        thoughts=answer.thoughts,
+        reason=answer.reason,
+        prompt_tokens=answer.prompt_tokens or 0,
+        completion_tokens=answer.completion_tokens or 0,
+    )
+
+
+@cache
+def _schema(answer: type[BaseModel]) -> dict[str, Any]:
+    return answer.model_json_schema()
+
+
+class FootageIdentities:
+    """Identities of footage by content, so that a video may be moved; each video is read once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def look_at(self, footage: Footage | None) -> None:
+        """Learn the content of a video without holding up other requests, so that :meth:`of` is quick.
+
+        Raises:
+            VideoError: If it cannot be read.
+        """
+        if footage is None:
+            return
+        with _as_video_error(footage.path):
+            file = _file_identity(footage.path)
+            if self._known(file) is None:
+                self._learn(file, await asyncio.to_thread(_content_hash, footage.path))
+
+    def of(self, footage: Footage | None) -> str:
+        """The identity of footage; empty for none.
+
+        Raises:
+            VideoError: If it cannot be read.
+        """
+        if footage is None:
+            return ""
+        with _as_video_error(footage.path):
+            file = _file_identity(footage.path)
+            content = self._known(file)
+            if content is None:
+                content = _content_hash(footage.path)
+                self._learn(file, content)
+        window = f"{footage.start_s:.6f}|{footage.end_s:.6f}|{footage.as_video}"
+        return f"{content}|{window}|{footage.sampling.model_dump_json()}"
+
+    def _known(self, file: str) -> str | None:
+        row = self._database.row("SELECT content FROM videos WHERE identity = :file", {"file": file})
+        return None if row is None else str(row[0])
+
+    def _learn(self, file: str, content: str) -> None:
+        statement = "INSERT OR IGNORE INTO videos (identity, content) VALUES (:file, :content)"
+        self._database.run(statement, {"file": file, "content": content})
+
+
+def _file_identity(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _as_video_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise VideoError(path, "the file does not exist") from None
+    except OSError as error:
+        raise VideoError(path, f"cannot be read ({error.strerror})") from None
+
 
 _HINTS = (
     ("max_completion_tokens", "it knows the bound by another name; set served.token_limit"),
@@ -88,3 +217,15 @@ def _with_frames(settings: ServedTeacherSettings, request: TeacherRequest) -> by
     footage = request.footage
     assert footage is not None
     return chat_body(settings, request, read_frames(footage.path, footage.start_s, footage.end_s, footage.sampling))
+
+
+def shown_tokens(footage: Footage | None) -> int:
+    """Tokens of the frames of footage; none for none."""
+    if footage is None:
+        return 0
+    return picture_tokens(shown_pictures(footage), footage.sampling.height, footage.sampling.width)
+
+
+def shown_pictures(footage: Footage | None) -> int:
+    """Frames of footage; none for none."""
+    return 0 if footage is None else wanted_frames(footage.end_s - footage.start_s, footage.sampling)
