@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.supervision.answers import BlindDescription, Description, ReasoningAnswer, reasoning_shape
-from vlm_autodrive.supervision.questions import QuestionsAnswer
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer
 
 SHAPE = reasoning_shape(("A", "B", "C"))
 GOOD = '{"steps": ["a car", "a { brace"], "verdict": "A", "event_time_s": 2}'

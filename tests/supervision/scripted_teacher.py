@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.questions import QuestionsAnswer, slots_for
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, slots_for
 
 SEED, QUESTIONS = 5, 6
 

@@ -15,8 +15,8 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DatasetQuestion, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
+from vlm_autodrive.supervision.dataset_questions import dataset_questions, imported_items
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.imported import dataset_questions, imported_items
 from vlm_autodrive.supervision.rules.wording import NO_EVENT
 
 NORMAL = [real_clip(number, "normal", None) for number in range(200)]

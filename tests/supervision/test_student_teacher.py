@@ -15,10 +15,10 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import RejectionSamplingSettings, ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.kept import KeptReplies
-from vlm_autodrive.supervision.teachers.student import Student, judged, open_student
-from vlm_autodrive.supervision.teaching import student_samples, teacher_samples
-from vlm_autodrive.supervision.written import WRITTEN
+from vlm_autodrive.supervision.teachers.drafts import WRITTEN
+from vlm_autodrive.supervision.teachers.protocol import KeptReplies
+from vlm_autodrive.supervision.teachers.rejection_sampling import Student, judged, open_student
+from vlm_autodrive.supervision.teachers.samples import student_samples, teacher_samples
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video import SamplingSettings, read_frames
 

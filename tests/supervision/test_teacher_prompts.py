@@ -12,10 +12,10 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
-from vlm_autodrive.supervision.requests import description_request
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
+from vlm_autodrive.supervision.teachers.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
+from vlm_autodrive.supervision.teachers.requests import description_request
 
 CLASSES = ("collision", "near_collision", "normal")
 BLIND = TeacherContextSettings(label=False, frames=8)

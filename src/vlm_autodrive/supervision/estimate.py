@@ -19,10 +19,11 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome, Record
 from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings, SuperviseSettings
+from vlm_autodrive.supervision.survey import Ahead, look_ahead
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.samples import teacher_samples
 from vlm_autodrive.supervision.teachers.served import (
     FootageIdentities,
     chat_body,
@@ -30,7 +31,6 @@ from vlm_autodrive.supervision.teachers.served import (
     shown_pictures,
     shown_tokens,
 )
-from vlm_autodrive.supervision.teaching import teacher_samples
 from vlm_autodrive.video import VideoError
 
 

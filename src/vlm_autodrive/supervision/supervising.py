@@ -24,18 +24,18 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, Taxonomy, writing_jsonl
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
+from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, imported_items
 from vlm_autodrive.supervision.estimate import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
-from vlm_autodrive.supervision.imported import NOBODY_TO_COMPARE, imported_items
-from vlm_autodrive.supervision.looking_ahead import Ahead, look_ahead
 from vlm_autodrive.supervision.rules.samples import rule_based_samples
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
 from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.settings import LimitSettings, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
-from vlm_autodrive.supervision.teachers.kept import KeptReplies
+from vlm_autodrive.supervision.survey import Ahead, look_ahead
 from vlm_autodrive.supervision.teachers.opening import open_student_for, open_teacher
-from vlm_autodrive.supervision.teaching import TeacherSamples, student_samples, teacher_samples
+from vlm_autodrive.supervision.teachers.protocol import KeptReplies
+from vlm_autodrive.supervision.teachers.samples import TeacherSamples, student_samples, teacher_samples
 
 SUMMARY_FILE = "summary.json"
 REPLIES_FILE = "replies.jsonl"

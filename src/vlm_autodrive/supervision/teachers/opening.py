@@ -3,11 +3,38 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pydantic import BaseModel
+
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teachers.kept import KeepingTeacher, KeptReplies
-from vlm_autodrive.supervision.teachers.protocol import Teacher
-from vlm_autodrive.supervision.teachers.student import Student, open_student
+from vlm_autodrive.supervision.teachers.protocol import KeptReplies, Teacher, TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.rejection_sampling import Student, open_student
+
+
+class KeepingTeacher:
+    """A teacher whose replies are kept."""
+
+    def __init__(self, teacher: Teacher, kept: KeptReplies) -> None:
+        self._teacher = teacher
+        self._kept = kept
+        self.name = teacher.name
+        self.at_once = teacher.at_once
+
+    def use(self) -> BaseModel | None:
+        """What the teacher has used."""
+        return self._teacher.use()
+
+    def used(self) -> str:
+        """Likewise in words."""
+        return self._teacher.used()
+
+    async def write(self, request: TeacherRequest) -> TeacherReply:
+        """The kept reply, or a new one; see :class:`.protocol.Teacher`."""
+        reply = self._kept.get(request.request_id)
+        if reply is None:
+            reply = await self._teacher.write(request)
+            self._kept.keep(reply)
+        return reply
 
 
 @asynccontextmanager

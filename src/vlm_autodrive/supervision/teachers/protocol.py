@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
-from vlm_autodrive.records import Outcome, Record, TeacherPrompt
+from vlm_autodrive.records import Outcome, Record, TeacherPrompt, append_jsonl, read_partial_jsonl
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.video import SamplingSettings
 
@@ -75,6 +75,28 @@ class TeacherReply(Record):
     reason: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+
+class KeptReplies:
+    """The replies of an unfinished run, by request, in a file of its own folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._replies = {reply.request_id: reply for reply in read_partial_jsonl(path, TeacherReply)}
+
+    def get(self, request_id: str) -> TeacherReply | None:
+        """What was written, if it was."""
+        return self._replies.get(request_id)
+
+    def keep(self, reply: TeacherReply) -> None:
+        """Keep a reply; an error is none, and is tried again."""
+        if reply.outcome is not Outcome.ERROR:
+            append_jsonl(self._path, [reply])
+            self._replies[reply.request_id] = reply
+
+    def discard(self) -> None:
+        """Remove the file, once all replies stand in the finished set."""
+        self._path.unlink(missing_ok=True)
 
 
 class Teacher(Protocol):

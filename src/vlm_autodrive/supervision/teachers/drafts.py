@@ -11,13 +11,13 @@ from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.answers import Description, ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
-from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, worded
 from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
-from vlm_autodrive.supervision.teachers.student import Sampled
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, Slot, worded
+from vlm_autodrive.supervision.teachers.rejection_sampling import Sampled
 
 WRITTEN = "written"  # the check that says why a text is not there
 _NEAR_S = 0.5

@@ -14,24 +14,24 @@ from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.answers import Description
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.requests import (
+from vlm_autodrive.supervision.samples import ClipSamples, unwritable
+from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teachers.drafts import (
+    Written,
+    description_made,
+    questions_made,
+    reasoning_made,
+    reasoning_sampled,
+)
+from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.rejection_sampling import Student
+from vlm_autodrive.supervision.teachers.requests import (
     Plan,
     description_request,
     plan_for,
     questions_request,
     reasoning_request,
     repair_request,
-)
-from vlm_autodrive.supervision.samples import ClipSamples, unwritable
-from vlm_autodrive.supervision.settings import SuperviseSettings
-from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.student import Student
-from vlm_autodrive.supervision.written import (
-    Written,
-    description_made,
-    questions_made,
-    reasoning_made,
-    reasoning_sampled,
 )
 
 _A = TypeVar("_A")

@@ -11,8 +11,7 @@ from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.settings import RejectionSamplingSettings
-from vlm_autodrive.supervision.teachers.kept import KeptReplies
-from vlm_autodrive.supervision.teachers.protocol import TeacherReply
+from vlm_autodrive.supervision.teachers.protocol import KeptReplies, TeacherReply
 from vlm_autodrive.video import Frames, VideoError, read_frames
 
 

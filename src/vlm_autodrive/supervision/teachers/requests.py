@@ -6,11 +6,11 @@ from pathlib import Path
 from vlm_autodrive.records import SupervisionType
 from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.questions import QuestionsAnswer, Slot, slots_for
 from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, Slot, slots_for
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 

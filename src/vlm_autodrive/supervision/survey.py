@@ -6,8 +6,8 @@ from pathlib import Path
 from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Taxonomy
+from vlm_autodrive.supervision.dataset_questions import Asked, dataset_questions
 from vlm_autodrive.supervision.facts import shows_its_event
-from vlm_autodrive.supervision.imported import Asked, dataset_questions
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
