@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from steps import sampling_of
 
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.models import Encoder, load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
@@ -57,7 +57,7 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
     prompt, target = _text(encoder, 30), "n" * 19
     taught = [_clip(str(number), _write_video(work / f"{number}.mp4", height, number)) for number in range(clips)]
     supervision = work / "supervision"
-    with making(supervision, "supervision", {}, Settings()) as folder:
+    with writing_artifact(supervision, "supervision", {}, Settings()) as folder:
         assert folder is not None
         write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
         write_jsonl(

@@ -22,7 +22,7 @@ import numpy as np
 from docs_table import write_table
 from machine import processor_name
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.evaluation.predict.running import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
@@ -151,7 +151,7 @@ def main() -> None:
         clips = clips_of(folder, arguments.clips)
         for model in SKILLS:
             drawn = Drawn(model=model, clips=len(clips))
-            with making(folder / model, "predictions", {}, drawn) as partial:
+            with writing_artifact(folder / model, "predictions", {}, drawn) as partial:
                 write_predictions(partial, folder / model, DEFAULT_TAXONOMY, clips, list(predictions_of(clips, model)))
         process = multiprocessing.get_context("spawn").Process(
             target=measure, args=(str(folder), str(folder / "answer.json"))

@@ -21,7 +21,7 @@ from docs_table import write_table
 from machine import processor_name
 from transformers import logging
 
-from vlm_autodrive.artifacts import making, read_clips, write_clips
+from vlm_autodrive.artifacts import read_clips, write_clips, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.datasets import ImportSettings, import_dataset
@@ -102,7 +102,7 @@ def make_data(work: Path, triplets: int) -> Data:
     split = SplitFractions(train=0.75, validation=0.0, test=0.25)
     cut = work / "cut"
     build_clips(catalog, cut, ClipSettings(window_s=2 * WINDOW_S, edge_margin_s=0.3, split=split, split_by="count"))
-    with making(clips, "clips", {"cut": cut}, Settings()) as folder:
+    with writing_artifact(clips, "clips", {"cut": cut}, Settings()) as folder:
         if folder is not None:
             write_clips(folder, clips, DEFAULT_TAXONOMY, [_behind_event(clip) for clip in read_clips(cut)])
     supervise(clips, supervision, SuperviseSettings(types=("verdict",)))

@@ -35,7 +35,7 @@ from tests.supervision.served_world import data_of, honest, served_settings, wan
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
 from tests.training.supervision_set import make_items
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, read_clips, read_samples, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.building import cut_clips
@@ -375,7 +375,7 @@ def _answers(
 def _references(folder: Path, clips: Sequence[Clip]) -> Path:
     """A supervision set that holds a trace of every second clip."""
     labelled = [clip for clip in clips if clip.event_class is not None]
-    with making(folder, "supervision", {}, Settings()) as partial:
+    with writing_artifact(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
         write_jsonl(partial / SAMPLES_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, labelled)
@@ -436,7 +436,7 @@ def _taught(work: Path) -> Path:
         clips.append(
             make_clip(f"k{n}", name, path=str(path), end_s=2.4, split="train", event_time_s=event_s, group_id=f"k{n}")
         )
-    with making(folder, "supervision", {}, Settings()) as partial:
+    with writing_artifact(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
         write_jsonl(partial / SAMPLES_FILE, [item for clip in clips for item in make_items(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)

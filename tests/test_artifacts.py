@@ -3,21 +3,30 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from vlm_autodrive.artifacts import folders as artifacts
-from vlm_autodrive.artifacts import input_key, is_current, making, read_provenance
+from vlm_autodrive.artifacts import input_key, is_current, read_provenance, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
+
+
+class Nested(Settings):
+    workers: Annotated[int, NOT_IN_KEY] = Field(0, ge=0)
+    depth: int = 0
 
 
 class Some(Settings):
     number: int = 1
+    cache: Annotated[str, NOT_IN_KEY] = ""
+    nested: Nested = Nested()
 
 
 def make(folder, source, settings=None, text="made", **options):
-    with making(folder, "things", {"source": source}, settings or Some(), **options) as work:
+    with writing_artifact(folder, "things", {"source": source}, settings or Some(), **options) as work:
         if work is not None:
             (work / "result.txt").write_text(text)
         return work is not None
@@ -42,7 +51,7 @@ def test_made_once_from_the_same_input_and_settings(tmp_path, source):
     assert hidden(out) == []
 
 
-@pytest.mark.parametrize("change", ["input", "settings", "name", "kind", "schema"])
+@pytest.mark.parametrize("change", ["input", "settings", "nested settings", "facts", "name", "kind", "schema"])
 def test_anything_that_decides_the_result_changes_its_key(tmp_path, source, change, monkeypatch):
     out = tmp_path / "out"
     make(out, source)
@@ -52,9 +61,21 @@ def test_anything_that_decides_the_result_changes_its_key(tmp_path, source, chan
     if change == "schema":
         monkeypatch.setattr(artifacts, "SCHEMA_VERSION", 99)
     keys = {"other" if change == "name" else "source": input_key(source)}
-    settings = Some(number=2 if change == "settings" else 1)
+    settings = Some(
+        number=2 if change == "settings" else 1, nested=Nested(depth=1 if change == "nested settings" else 0)
+    )
     kind = "others" if change == "kind" else "things"
-    assert artifacts.artifact_key(kind, keys, settings) != before
+    facts = {"model": "other"} if change == "facts" else {}
+    assert artifacts.artifact_key(kind, keys, settings, facts) != before
+
+
+def test_settings_marked_as_not_deciding_the_result_are_not_in_its_key(tmp_path, source):
+    out = tmp_path / "out"
+    assert make(out, source, facts={"model": "m"})
+    assert not make(out, source, Some(cache="elsewhere", nested=Nested(workers=7)), facts={"model": "m"})
+    provenance = read_provenance(out)
+    assert provenance.settings == {"number": 1, "nested": {"depth": 0}}
+    assert provenance.facts == {"model": "m"}
 
 
 def test_another_result_is_refused_unless_it_may_be_replaced(tmp_path, source):
@@ -70,21 +91,21 @@ def test_another_result_is_refused_unless_it_may_be_replaced(tmp_path, source):
 
 def test_a_failure_leaves_no_result_and_the_next_run_goes_on(tmp_path, source):
     out = tmp_path / "out"
-    with pytest.raises(ZeroDivisionError), making(out, "things", {"source": source}, Some()) as work:
+    with pytest.raises(ZeroDivisionError), writing_artifact(out, "things", {"source": source}, Some()) as work:
         (work / "half.txt").write_text("half")
         raise ZeroDivisionError
     assert not out.exists()
-    with making(out, "things", {"source": source}, Some(number=2)) as work:
+    with writing_artifact(out, "things", {"source": source}, Some(number=2)) as work:
         assert not (work / "half.txt").exists(), "other settings must not go on from this"
     shutil.rmtree(out)
 
 
 def test_the_partial_folder_is_found_again(tmp_path, source):
     out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt), making(out, "things", {"source": source}, Some()) as work:
+    with pytest.raises(KeyboardInterrupt), writing_artifact(out, "things", {"source": source}, Some()) as work:
         (work / "half.txt").write_text("half")
         raise KeyboardInterrupt
-    with making(out, "things", {"source": source}, Some()) as work:
+    with writing_artifact(out, "things", {"source": source}, Some()) as work:
         assert (work / "half.txt").read_text() == "half"
     assert (out / "half.txt").exists()
 
@@ -92,7 +113,7 @@ def test_the_partial_folder_is_found_again(tmp_path, source):
 def test_a_failure_while_replacing_keeps_the_old_result(tmp_path, source):
     out = tmp_path / "out"
     make(out, source)
-    changed = making(out, "things", {"source": source}, Some(number=2), overwrite=True)
+    changed = writing_artifact(out, "things", {"source": source}, Some(number=2), overwrite=True)
     with pytest.raises(ZeroDivisionError), changed:
         raise ZeroDivisionError
     assert (out / "result.txt").read_text() == "made"

@@ -5,7 +5,7 @@ import inspect
 import re
 import types
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -19,9 +19,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+NOT_IN_KEY: Final = "not in the artefact's key"
+"""Marks, by ``Annotated``, a field that does not change the result: workers, caches, how an endpoint is reached."""
+
 S = TypeVar("S", bound=Settings)
 
 _LONGEST_DEFAULT = 48
+
+
+def settings_in_key(settings: BaseModel) -> dict[str, Any]:
+    """The plain values of those settings that decide a result: all but the fields marked ``NOT_IN_KEY``."""
+    values = settings.model_dump(mode="json")
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if NOT_IN_KEY in field.metadata:
+            values.pop(name, None)
+        elif isinstance(value, BaseModel):
+            values[name] = settings_in_key(value)
+    return values
 
 
 def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.clips.catalogs import event, video
-from vlm_autodrive.artifacts import making, read_clips, write_catalog, write_clips
+from vlm_autodrive.artifacts import read_clips, write_catalog, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, audit, build_clips
 from vlm_autodrive.clips.audited import Audited, FileFacts
@@ -41,7 +41,7 @@ def scene(path, seed, *, size=(160, 96), codec="libx264", fps=10, seconds=3.0, b
 
 
 def catalog(folder, videos, events=()):
-    with making(folder, "catalog", {}, ANY) as partial:
+    with writing_artifact(folder, "catalog", {}, ANY) as partial:
         write_catalog(partial, folder, DEFAULT_TAXONOMY, videos, list(events), [], [])
     return folder
 
@@ -168,7 +168,7 @@ def test_footage_again_under_another_name_is_a_leak_across_splits(tmp_path):
     assert "0 looks like again, though their drives differ: give them one drive" in result.stdout
     cut = build_clips(made, tmp_path / "cut", ClipSettings(window_s=3, split_by="count"))
     clips = [c.model_copy(update={"split": "test" if c.video_id == "again" else "train"}) for c in read_clips(cut)]
-    with making(tmp_path / "leaky", "clips", {"catalog": made}, ANY) as folder:
+    with writing_artifact(tmp_path / "leaky", "clips", {"catalog": made}, ANY) as folder:
         write_clips(folder, tmp_path / "leaky", DEFAULT_TAXONOMY, clips)
     result = CliRunner().invoke(app, ["audit", str(tmp_path / "leaky"), "--json"])
     assert result.exit_code == 1
@@ -191,7 +191,7 @@ def test_a_drive_or_footage_in_two_splits_is_a_leak(tmp_path):
         for c, split in zip(read_clips(cut), ("train", "test", "train", "validation"), strict=True)
     ]
     leaky = tmp_path / "leaky"
-    with making(leaky, "clips", {"catalog": made}, ANY) as folder:
+    with writing_artifact(leaky, "clips", {"catalog": made}, ANY) as folder:
         write_clips(folder, leaky, DEFAULT_TAXONOMY, clips)
     found = audit(leaky, frames=False)
     told = {(s.kind, s.key): s.splits for s in found.shared}
@@ -216,7 +216,7 @@ def test_what_cannot_be_read_is_counted_and_what_is_gone_is_said(tmp_path):
 def test_only_catalogs_and_clips_can_be_audited(tmp_path):
     with pytest.raises(UserError, match="no finished result"):
         audit(tmp_path)
-    with making(tmp_path / "report", "report", {}, ANY):
+    with writing_artifact(tmp_path / "report", "report", {}, ANY):
         pass
     with pytest.raises(UserError, match="holds report, but a catalog or clips"):
         audit(tmp_path / "report")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.catalogs import encounter, event, scenario, triplet, video
-from vlm_autodrive.artifacts import making, read_clips, read_taxonomy, write_catalog
+from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_catalog, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.truth import scenario_in_window
@@ -138,7 +138,7 @@ def test_every_video_gives_a_record():
 def test_a_set_without_any_known_event_is_refused(tmp_path):
     catalog = tmp_path / "catalog"
     videos = [video("u", positive=True), video("n", positive=False)]
-    with making(catalog, "catalog", {}, TEN) as folder:
+    with writing_artifact(catalog, "catalog", {}, TEN) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None)], [], [])
     with pytest.raises(UserError, match=r"all 1 events are of unknown kind.*overlay\.csv"):
         build_clips(catalog, tmp_path / "clips", TEN)
@@ -147,7 +147,7 @@ def test_a_set_without_any_known_event_is_refused(tmp_path):
 def test_events_of_unknown_kind_make_a_set_of_two_classes(tmp_path):
     catalog, out = tmp_path / "catalog", tmp_path / "clips"
     videos = [video("u", positive=True), video("c", positive=True), video("n")]
-    with making(catalog, "catalog", {}, TEN) as folder:
+    with writing_artifact(catalog, "catalog", {}, TEN) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, [event("u", 9, None), event("c", 9)], [], [])
     build_clips(catalog, out, ClipSettings(unknown_events="binary"))
     assert read_taxonomy(out) == BINARY_TAXONOMY
@@ -194,7 +194,7 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     videos, events, scenarios = triplet("t")
     videos = [v.model_copy(update={"path": str(tmp_path / v.path[1:])}) for v in [*videos, video("u", positive=True)]]
     issues = [ImportIssue(file="m.csv", line=2, field="", value="", message="", rejected=True)]
-    with making(catalog, "catalog", {}, TEN) as folder:
+    with writing_artifact(catalog, "catalog", {}, TEN) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, events, list(scenarios.values()), issues)
     listener = Listener()
     assert build_clips(catalog, out, TEN, listener) == out

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from tests.clips.catalogs import event, video
 from tests.clocks import numbers_shown
-from vlm_autodrive.artifacts import making, read_clips, write_catalog
+from vlm_autodrive.artifacts import read_clips, write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips, inspect_clips
 from vlm_autodrive.clips.contact_sheet import class_colour, contact_sheet, read_stills
@@ -25,7 +25,7 @@ def clip_set(make_video, tmp_path):
     videos.append(video("lost", None, True, problem="the file is empty"))
     catalog = tmp_path / "catalog"
     events = [event("hit", 5.0, alert_time_s=4.0, ego_involved=True), event("lost", 1)]
-    with making(catalog, "catalog", {}, ClipSettings()) as folder:
+    with writing_artifact(catalog, "catalog", {}, ClipSettings()) as folder:
         write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, events, [], [])
     return build_clips(catalog, tmp_path / "clips", ClipSettings(window_s=4))
 

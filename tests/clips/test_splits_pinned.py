@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips.catalogs import event, triplet, video
-from vlm_autodrive.artifacts import making, read_clips, write_catalog
+from vlm_autodrive.artifacts import read_clips, write_catalog, writing_artifact
 from vlm_autodrive.clips import TEST_IDS_FILE, ClipSettings, build_clips
 from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.frozen import read_test_ids
@@ -101,7 +101,7 @@ def test_the_same_footage_of_two_data_sets_is_in_one_split():
 def build(tmp_path):
     def do(name, videos, events=(), **settings):
         catalog = tmp_path / f"{name}-catalog"
-        with making(catalog, "catalog", {}, HASH, overwrite=True) as folder:
+        with writing_artifact(catalog, "catalog", {}, HASH, overwrite=True) as folder:
             write_catalog(folder, catalog, DEFAULT_TAXONOMY, videos, events, [], [])
         return build_clips(catalog, tmp_path / name, ClipSettings(**settings))
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tests.clocks import turn, write_clock
 from tests.remuxing import faststart
-from vlm_autodrive.artifacts import making, read_clips, read_events, read_videos, write_catalog
+from vlm_autodrive.artifacts import read_clips, read_events, read_videos, write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.datasets import ValidateSettings, read_validations, validate
@@ -67,7 +67,7 @@ def catalog_of(folder, paths, events=(), problems=None):
                 duration_s=duration_s,
             )
         )  # fmt: skip
-    with making(folder, "catalog", {}, Nothing()) as partial:
+    with writing_artifact(folder, "catalog", {}, Nothing()) as partial:
         write_catalog(partial, folder, DEFAULT_TAXONOMY, videos, events, [], [])
     return folder
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.detection import long_videos, search_long_videos
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import read_long_videos
@@ -49,7 +49,7 @@ class Made(Settings):
 
 
 def make(folder, kind, files):
-    with making(folder, kind, {}, Made()) as work:
+    with writing_artifact(folder, kind, {}, Made()) as work:
         for name, text in files.items() if work is not None else ():
             (work / name).parent.mkdir(exist_ok=True)
             (work / name).write_text(text)

@@ -3,7 +3,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vlm_autodrive.artifacts import making, write_clips
+from vlm_autodrive.artifacts import write_clips, writing_artifact
 from vlm_autodrive.engines import Answer
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
@@ -92,7 +92,7 @@ class _Name(Settings):
 
 
 def write_clip_set(folder: Path, clips) -> Path:
-    with making(folder, "clips", {}, _Name(name=folder.name)) as partial:
+    with writing_artifact(folder, "clips", {}, _Name(name=folder.name)) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 
@@ -100,7 +100,7 @@ def write_clip_set(folder: Path, clips) -> Path:
 def write_prediction_set(folder: Path, clips, predictions) -> Path:
     from vlm_autodrive.evaluation.predict.running import write_predictions
 
-    with making(folder, "predictions", {}, _Name(name=folder.name)) as partial:
+    with writing_artifact(folder, "predictions", {}, _Name(name=folder.name)) as partial:
         write_predictions(partial, folder, DEFAULT_TAXONOMY, clips, predictions)
     return folder
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts import making, write_clips
+from vlm_autodrive.artifacts import write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
@@ -68,10 +68,11 @@ def stages(monkeypatch):
 
     def write(kind, inputs, out, settings, overwrite):
         assert overwrite
-        with making(out, kind, inputs, settings, overwrite=overwrite) as folder:
+        with writing_artifact(out, kind, inputs, settings, overwrite=overwrite) as folder:
             if folder is not None:
                 begun.append(f"{kind} {out.name}")
                 names = sorted(path.name if " " not in name else name for name, path in inputs.items())
+                (folder / "settings.json").write_text(settings.model_dump_json())
                 text = json.dumps({"models": {}, "notes": ["few clips"], "inputs": names})
                 for name in ("report.html", "report.json"):
                     (folder / name).write_text(text)
@@ -244,7 +245,7 @@ def test_validation_and_what_comes_ahead_are_asked_of_the_same_test_videos(stage
     run_recipe(load_recipe("smoke"), tmp_path)
 
     def settings(place):
-        return json.loads((tmp_path / place / "provenance.json").read_text())["settings"]
+        return json.loads((tmp_path / place / "settings.json").read_text())
 
     assert settings("validation/tuned")["split"] == "validation"
     assert settings("ahead/tuned")["split"] == "test"

@@ -3,7 +3,7 @@
 from worlds import random_clip
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import making, read_samples, write_clips
+from vlm_autodrive.artifacts import read_samples, write_clips, writing_artifact
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings, supervise
@@ -36,7 +36,7 @@ def supervision_set(folder, *, per_class=3):
             video = write_clock(folder / "videos" / f"{clip.clip_id}.mp4", fps=25, count=130)
             clips.append(clip.model_copy(update={"path": str(video), "start_s": 0.2, "end_s": 5.0}))
     clips[0] = clips[0].model_copy(update={"path": str(folder / "gone.mp4"), "metadata": {"weather": "<b>Rain</b>"}})
-    with making(folder / "clips", "clips", {}, Named(name=f"{per_class} of each")) as partial:
+    with writing_artifact(folder / "clips", "clips", {}, Named(name=f"{per_class} of each")) as partial:
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     settings = SuperviseSettings(types=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
     out = supervise(folder / "clips", folder / "supervision", settings)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.models import SYSTEM_PROMPT, format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -75,7 +75,7 @@ def make_world(folder: Path) -> tuple[Path, dict[str, list[Expected]]]:
         an_item(train[1], "vqa", StudentPrompt(text="Is <video> here?", version="1"), "yes", topic="tag"),
     ]
     out = folder / "supervision"
-    with making(out, "supervision", {}, Settings()) as partial:
+    with writing_artifact(out, "supervision", {}, Settings()) as partial:
         write_jsonl(partial / SAMPLES_FILE, [*(item for items in taught.values() for item in items), *bad])
         write_clips(partial, out, DEFAULT_TAXONOMY, [*train, validation, test, gone, short])
     expected = {

@@ -7,7 +7,7 @@ from zlib import crc32
 from starlette.responses import Response
 
 from tests.fake_endpoint import Asked, completion
-from vlm_autodrive.artifacts import making, write_clips
+from vlm_autodrive.artifacts import write_clips, writing_artifact
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings
@@ -76,7 +76,7 @@ def reasoned(asked: Asked) -> dict:
 
 def clip_set(folder, clips):
     """A clip set of some clips."""
-    with making(folder, "clips", {}, Settings()) as partial:
+    with writing_artifact(folder, "clips", {}, Settings()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from worlds import real_clip
 
-from vlm_autodrive.artifacts import making, read_questions, read_samples, write_clips
+from vlm_autodrive.artifacts import read_questions, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.datasets import ImportSettings, import_dataset
@@ -132,7 +132,7 @@ class Told(SilentReporter):
 
 def test_the_stage_asks_them_unless_switched_off(tmp_path):
     folder = tmp_path / "clips"
-    with making(folder, "clips", {}, Settings()) as partial:
+    with writing_artifact(folder, "clips", {}, Settings()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, [clip_of("a"), clip_of("b")])
         write_jsonl(partial / QUESTIONS_FILE, [question("a"), question("a", "road type"), question("z", "road type")])
     told = Told()

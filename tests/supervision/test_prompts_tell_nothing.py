@@ -5,7 +5,7 @@ import re
 import pytest
 from worlds import plain_clip
 
-from vlm_autodrive.artifacts import making, read_clips, read_samples, write_clips
+from vlm_autodrive.artifacts import read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
@@ -47,7 +47,7 @@ def rendered(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rendered")
     clips = list(simulated_clips(30))
     clips += [plain_clip(number, lead=bool(number % 2)) for number in range(500, 520)]
-    with making(folder / "clips", "clips", {}, Settings()) as partial:
+    with writing_artifact(folder / "clips", "clips", {}, Settings()) as partial:
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     out = supervise(folder / "clips", folder / "out", SuperviseSettings(vqa_per_clip=60))
     texts = {clip.clip_id: [] for clip in clips}

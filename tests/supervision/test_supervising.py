@@ -8,7 +8,7 @@ import time
 import pytest
 from worlds import plain_clip, random_clip, real_clip
 
-from vlm_autodrive.artifacts import making, read_clips, read_provenance, read_samples, write_clips
+from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples, write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy
 from vlm_autodrive.settings import Settings
@@ -18,7 +18,7 @@ CLASSES = ("collision", "near_collision", "normal")
 
 
 def clip_set(folder, clips):
-    with making(folder, "clips", {}, Settings()) as partial:
+    with writing_artifact(folder, "clips", {}, Settings()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 

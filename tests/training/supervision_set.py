@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.clocks import write_clock
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.models import format_reasoning, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Clip, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings
@@ -74,7 +74,7 @@ def make_supervision(folder: Path, count: int = 6, rejected: int | None = None) 
         bad = clips[rejected].clip_id
         items = [i.model_copy(update={"checks": failed}) if i.clip_id == bad else i for i in items]
     out = folder / "supervision"
-    with making(out, "supervision", {}, Settings()) as partial:
+    with writing_artifact(out, "supervision", {}, Settings()) as partial:
         write_jsonl(partial / SAMPLES_FILE, items)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out

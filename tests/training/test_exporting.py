@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts import making, write_catalog
+from vlm_autodrive.artifacts import write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import load_model
@@ -57,7 +57,7 @@ def logits_of_ours(checkpoint: Path) -> list[float]:
 def trained(tmp_path_factory):
     """A supervision set below a catalog, and two checkpoints: all weights, and an adapter."""
     folder = tmp_path_factory.mktemp("run")
-    with making(folder / "catalog", "catalog", {}, Settings()) as partial:
+    with writing_artifact(folder / "catalog", "catalog", {}, Settings()) as partial:
         data_set = DataSet(name="clocks", licence="MIT", videos=0, rows=0, imported=0, rejected=0)
         write_catalog(partial, folder / "catalog", DEFAULT_TAXONOMY, [], [], [], [], data_sets=[data_set])
     supervision = make_supervision(folder / "data", count=3)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_clips
-from vlm_autodrive.artifacts import making, read_samples, write_clips
+from vlm_autodrive.artifacts import read_samples, write_clips, writing_artifact
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings, supervise
@@ -20,7 +20,7 @@ def clips(tmp_path):
     seen = {"weather": "Rain", "light_conditions": "Dark", "scene": "Urban"}
     made = [clip.model_copy(update={"metadata": seen}) for clip in make_clips(tmp_path)]
     folder = tmp_path / "clips"
-    with making(folder, "clips", {}, Settings()) as partial:
+    with writing_artifact(folder, "clips", {}, Settings()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, made)
     return folder
 

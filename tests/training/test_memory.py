@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.clocks import write_clock
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_items, make_supervision
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, load_model, load_outline
@@ -55,7 +55,7 @@ def nexar(tmp_path_factory):
         items += [caption.model_copy(update={"sample_id": f"{clip.clip_id}-{k}", "target": long}) for k in range(10)]
         clips.append(clip)
     out = folder / "supervision"
-    with making(out, "supervision", {}, Settings()) as partial:
+    with writing_artifact(out, "supervision", {}, Settings()) as partial:
         write_jsonl(partial / SAMPLES_FILE, items)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out

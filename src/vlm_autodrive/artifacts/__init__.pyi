@@ -29,10 +29,10 @@ from .folders import (
     artifact_key,
     input_key,
     is_current,
-    making,
     read_provenance,
     relative_to_artifact,
     write_text,
+    writing_artifact,
 )
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "input_key",
     "is_current",
     "iterate_clips",
-    "making",
     "read_clips",
     "read_data_sets",
     "read_events",
@@ -69,4 +68,5 @@ __all__ = [
     "write_clips",
     "write_taxonomy",
     "write_text",
+    "writing_artifact",
 ]

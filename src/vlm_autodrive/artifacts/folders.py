@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record
+from vlm_autodrive.settings import settings_in_key
 
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"
@@ -37,31 +38,48 @@ class InputRef(Record):
 
 
 class Provenance(Record):
-    """What made an artefact. ``key`` is the hash of kind, schema, inputs' keys and settings."""
+    """What made an artefact.
+
+    Attributes:
+        kind: The kind of artefact.
+        key: The hash of kind, schema version, inputs' keys, settings and facts.
+        schema_version: Of the files in the artefact.
+        inputs: What it was made from, by name.
+        settings: The stage's settings, without those that do not change the result.
+        facts: What else decides the result, such as the key of the model.
+        versions: Of Python and of the libraries.
+        created: When it was finished, in UTC.
+        seconds: How long the last run took over it.
+    """
 
     kind: str
     key: str
     schema_version: int
     inputs: dict[str, InputRef]
     settings: dict[str, Any]
+    facts: dict[str, Any] = {}
     versions: dict[str, str]
     created: str
     seconds: float
 
 
-def artifact_key(kind: str, inputs: Mapping[str, str], settings: BaseModel) -> str:
+def artifact_key(
+    kind: str, inputs: Mapping[str, str], settings: BaseModel, facts: Mapping[str, Any] | None = None
+) -> str:
     """The hash that identifies what a stage is about to make.
 
     Args:
         kind: The kind of artefact, such as ``clips``.
         inputs: The key of each input, by its name.
-        settings: The stage's settings.
+        settings: The stage's settings; fields marked ``NOT_IN_KEY`` do not count.
+        facts: What else decides the result, as plain values.
     """
     content = {
         "kind": kind,
         "schema": SCHEMA_VERSION,
         "inputs": dict(inputs),
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings_in_key(settings),
+        "facts": dict(facts or {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -113,16 +131,17 @@ def is_current(folder: Path, key: str) -> bool:
 
 
 @contextmanager
-def making(
+def writing_artifact(
     folder: Path,
     kind: str,
     inputs: Mapping[str, Path],
     settings: BaseModel,
     *,
+    facts: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     known_keys: Mapping[str, str] | None = None,
 ) -> Iterator[Path | None]:
-    """Make an artefact atomically.
+    """Write an artefact atomically.
 
     Yields the partial folder to work in, which holds what an interrupted run with the same key left
     there, or None if ``folder`` already holds this very result and nothing is to be done. On leaving
@@ -134,6 +153,7 @@ def making(
         kind: The kind of artefact.
         inputs: Its inputs, by name: artefacts, folders or files.
         settings: The stage's settings.
+        facts: What else decides the result, as plain values, such as the key of the model or a prompt's version.
         overwrite: Replace a finished result that was made otherwise, rather than refuse.
         known_keys: The keys of those inputs that the stage has hashed itself, by name.
 
@@ -142,7 +162,7 @@ def making(
     """
     known_keys = known_keys or {}
     keys = {name: known_keys[name] if name in known_keys else input_key(path) for name, path in inputs.items()}
-    key = artifact_key(kind, keys, settings)
+    key = artifact_key(kind, keys, settings, facts)
     partial = folder.with_name(f".{folder.name}.partial-{key}")
     replaced = folder.with_name(f".{folder.name}.replaced")
     _mend(folder, partial, replaced)
@@ -162,7 +182,8 @@ def making(
             name: InputRef(path=os.path.relpath(path.absolute(), folder.absolute()), key=keys[name])
             for name, path in inputs.items()
         },
-        settings=settings.model_dump(mode="json"),
+        settings=settings_in_key(settings),
+        facts=dict(facts or {}),
         versions=_versions(),
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         seconds=round(time.monotonic() - begun, 1),

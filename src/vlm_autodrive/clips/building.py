@@ -6,12 +6,12 @@ from pathlib import Path
 from vlm_autodrive.artifacts import (
     carry_questions,
     input_key,
-    making,
     read_events,
     read_scenarios,
     read_taxonomy,
     read_videos,
     write_clips,
+    writing_artifact,
 )
 from vlm_autodrive.clips.binary_task import as_binary
 from vlm_autodrive.clips.cutting import Cutter
@@ -45,11 +45,10 @@ def build_clips(
             one is not and ``unknown_events`` is ``error``, or if the frozen test split does not fit.
     """
     input_key(catalog, "catalog")
-    inputs, identity = {"catalog": catalog}, settings
+    inputs = {"catalog": catalog}
     if settings.frozen_test is not None:
         inputs["frozen_test"] = Path(settings.frozen_test)
-        identity = settings.model_copy(update={"frozen_test": None})  # what is in it counts, not where it lies
-    with making(out, "clips", inputs, identity, overwrite=overwrite) as folder:
+    with writing_artifact(out, "clips", inputs, settings, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy, videos = read_taxonomy(catalog), read_videos(catalog)
             events, scenarios = read_events(catalog), read_scenarios(catalog)

@@ -1,11 +1,11 @@
 """Settings of the clips stage."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class SplitFractions(Settings):
@@ -59,7 +59,7 @@ class ClipSettings(Settings):
     split: SplitFractions = SplitFractions()
     split_by: Literal["hash", "count"] = "hash"
     respect_split: bool = True
-    frozen_test: str | None = None
+    frozen_test: Annotated[str | None, NOT_IN_KEY] = None  # its content is an input; where it lies does not count
     unknown_events: Literal["leave_out", "error", "binary"] = "leave_out"
     ego_only: bool = False
     seed: int = 0

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import PROVENANCE, making, write_catalog
+from vlm_autodrive.artifacts import PROVENANCE, write_catalog, writing_artifact
 from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilder
 from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.datasets.manifest import read_manifest
@@ -60,7 +60,7 @@ def import_dataset(
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
         inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
         known_keys["videos"] = files.key
-    with making(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
+    with writing_artifact(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
         if folder is not None:
             if not whole.videos:
                 named = ", ".join(str(one) for one in paths)

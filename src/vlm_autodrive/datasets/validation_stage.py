@@ -15,11 +15,11 @@ from vlm_autodrive.artifacts import (
     PROVENANCE,
     VIDEOS_FILE,
     input_key,
-    making,
     read_events,
     read_videos,
     relative_to_artifact,
     write_text,
+    writing_artifact,
 )
 from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoValidation, assess, summarise
 from vlm_autodrive.progress import SILENT, Reporter
@@ -50,12 +50,6 @@ class ValidateSettings(Settings):
     memory_mb: int = Field(2000, ge=64)
     silent_s: float = Field(60.0, gt=0)
     whole_s: float = Field(3600.0, gt=0)
-
-
-class _KeyedSettings(ValidateSettings):
-    """Settings, and a hash of the video files' sizes and times of change: other files are another result."""
-
-    files: str
 
 
 def validate(
@@ -91,8 +85,8 @@ def validate(
     """
     input_key(catalog, "catalog")
     videos = read_videos(catalog)
-    keyed = _KeyedSettings(**settings.model_dump(), files=_fingerprint(videos))
-    with making(out, "catalog", {"catalog": catalog}, keyed, overwrite=overwrite) as folder:
+    facts = {"files": _fingerprint(videos)}  # other video files are another result
+    with writing_artifact(out, "catalog", {"catalog": catalog}, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             limits = Limits(memory_mb=settings.memory_mb, silent_s=settings.silent_s, whole_s=settings.whole_s)
             found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, VideoValidation)}

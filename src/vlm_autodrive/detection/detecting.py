@@ -2,11 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import artifact_key, input_key, is_current, making, read_taxonomy
+from vlm_autodrive.artifacts import artifact_key, input_key, is_current, read_taxonomy, writing_artifact
 from vlm_autodrive.detection.merging import agreed_span, event_of, find_stretches, refine_time
 from vlm_autodrive.detection.results import (
     KIND,
@@ -32,18 +32,7 @@ from vlm_autodrive.records import (
     VideoDetections,
     WindowScore,
 )
-from vlm_autodrive.settings import Settings
-from vlm_autodrive.video import SamplingSettings, VideoError, probe
-
-
-class _Made(Settings):
-    """All that decides what is found in a video; its hash tells whether a result is still good."""
-
-    detect: dict[str, Any]
-    model: str
-    sampling: SamplingSettings
-    taxonomy: Taxonomy
-    prompts: str
+from vlm_autodrive.video import VideoError, probe
 
 
 def detect(
@@ -126,16 +115,17 @@ def detect_with_engine(
         UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false.
     """
     videos = list({video.absolute(): video for video in videos}.values())
-    made = _Made(
-        detect=settings.model_dump(mode="json", exclude={"batch_windows", "endpoint"}),
-        model=f"{engine.name} {model_key}".strip(),
-        sampling=engine.sampling,
-        taxonomy=taxonomy,
-        prompts=prompts.VERSION,
-    )
+    facts = {
+        "model": f"{engine.name} {model_key}".strip(),
+        "sampling": engine.sampling.model_dump(mode="json"),
+        "taxonomy": taxonomy.model_dump(mode="json"),
+        "prompts": prompts.VERSION,
+    }
     out.mkdir(parents=True, exist_ok=True)
     folders = name_folders(videos, out)
-    current = [_is_done(video, folder, made, overwrite) for video, folder in zip(videos, folders, strict=True)]
+    current = [
+        _is_done(video, folder, settings, facts, overwrite) for video, folder in zip(videos, folders, strict=True)
+    ]
     lengths = [_length(video) for video in videos]
     results = []
     begun = time.monotonic()
@@ -146,7 +136,7 @@ def detect_with_engine(
             if is_done:
                 results.append(read_events_file(folder))
                 continue
-            with making(folder, KIND, _inputs(video), made, overwrite=True) as partial:
+            with writing_artifact(folder, KIND, _inputs(video), settings, facts=facts, overwrite=True) as partial:
                 if partial is not None:
                     found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video)
                     write_events_file(partial, found)
@@ -231,7 +221,7 @@ def _inputs(video: Path) -> dict[str, Path]:
     return {"video": video} if video.is_file() else {}
 
 
-def _is_done(video: Path, folder: Path, made: _Made, overwrite: bool) -> bool:
+def _is_done(video: Path, folder: Path, settings: DetectSettings, facts: Mapping[str, Any], overwrite: bool) -> bool:
     """Whether the folder holds what is wanted; clears away a result that is worth nothing.
 
     Raises:
@@ -241,7 +231,7 @@ def _is_done(video: Path, folder: Path, made: _Made, overwrite: bool) -> bool:
         return False
     keys = {name: input_key(path) for name, path in _inputs(video).items()}
     existing = read_events_file(folder)
-    if is_current(folder, artifact_key(KIND, keys, made)):
+    if is_current(folder, artifact_key(KIND, keys, settings, facts)):
         if not any(score.reason.startswith(NOT_JUDGED) for score in existing.windows):
             return True
         shutil.rmtree(folder)  # the model failed, not the video: it deserves another try

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making, read_taxonomy, write_text
+from vlm_autodrive.artifacts import read_taxonomy, write_text, writing_artifact
 from vlm_autodrive.detection.detecting import detect
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
@@ -54,7 +54,7 @@ def search_long_videos(
         videos = [Path(video) for video in truths]
     else:
         raise UserError("there are no long videos to search; name some in detect.videos, or set simulate.long_videos.")
-    with making(out, "long videos", inputs, section, overwrite=True) as folder:
+    with writing_artifact(out, "long videos", inputs, section, overwrite=True) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
             write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")

@@ -1,9 +1,11 @@
 """The settings of detection."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from vlm_autodrive.engines import ServedModelSettings
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class DetectSettings(Settings):
@@ -32,7 +34,7 @@ class DetectSettings(Settings):
     merge_gap_s: float = Field(2.4, ge=0)
     reasoning: bool = True
     reasoning_tokens: int = Field(384, ge=16)
-    batch_windows: int = Field(32, ge=1)
+    batch_windows: Annotated[int, NOT_IN_KEY] = Field(32, ge=1)
     endpoint: ServedModelSettings = ServedModelSettings()
 
     @model_validator(mode="after")

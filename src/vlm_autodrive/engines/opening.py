@@ -51,7 +51,7 @@ def open_model(
 
     key = served_key(endpoint, model)
     keys = {name: input_key(path) for name, path in inputs.items()}
-    budget_id = artifact_key("asking", keys | {"model": key}, Settings())
+    budget_id = artifact_key("requests", keys, Settings(), {"model": key})
     sampling = endpoint.sampling
     reporter.say(
         f"{model} is asked at {endpoint.base_url}, and is sent up to {sampling.max_frames} frames of "

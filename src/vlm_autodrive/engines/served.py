@@ -5,13 +5,12 @@ such a name for the content.
 """
 
 import asyncio
-import hashlib
-import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
+from vlm_autodrive.artifacts import artifact_key
 from vlm_autodrive.engines.code_answers import code_in, code_probabilities, is_bare, vote_shares
 from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
 from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
@@ -83,10 +82,7 @@ def open_served_engine(
 
 def served_key(settings: ServedModelSettings, model: str) -> str:
     """What tells this model, asked in this way, from another; what changes no answer is no part of it."""
-    asked = settings.model_dump(
-        mode="json", include={"base_url", "frames_as", "say_times", "constrained", "top_logprobs", "votes", "extra"}
-    )
-    return hashlib.sha256(json.dumps([model, asked], sort_keys=True).encode()).hexdigest()[:16]
+    return artifact_key("served model", {}, settings, {"model": model})
 
 
 class ServedEngine:

@@ -1,10 +1,11 @@
 """How a served model is asked about clips."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
+from vlm_autodrive.settings import NOT_IN_KEY
 from vlm_autodrive.video import SamplingSettings
 
 SERVED_MODEL = Called(
@@ -38,7 +39,7 @@ class ServedModelSettings(EndpointSettings):
     """
 
     base_url: str = ""
-    attempts: int = Field(4, ge=1)
+    attempts: Annotated[int, NOT_IN_KEY] = Field(4, ge=1)
     sampling: SamplingSettings = SamplingSettings()
     frames_as: Literal["images", "video"] = "images"
     say_times: bool = True

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts import making, write_clips, write_text
+from vlm_autodrive.artifacts import write_clips, write_text, writing_artifact
 from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
 from vlm_autodrive.evaluation.score.models import model_scores, pair_scores
 from vlm_autodrive.evaluation.score.records import Comparison
@@ -14,16 +14,8 @@ from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import few_clusters_warning, holm
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import write_jsonl
-from vlm_autodrive.settings import Settings
 
 COMPARISON_FILE = "comparison.json"
-
-
-class _Identity(Settings):
-    """What decides a comparison beside its predictions: its settings and the order of the models."""
-
-    settings: CompareSettings
-    models: tuple[str, ...]
 
 
 def compare(
@@ -57,7 +49,6 @@ def compare(
     cases = read_evaluation_samples(
         predictions, validation=validation, ahead=ahead, references=references, judgements=judgements
     )
-    identity = _Identity(settings=settings, models=tuple(predictions))
     inputs = {
         **predictions,
         **{f"{name} on validation clips": folder for name, folder in (validation or {}).items()},
@@ -65,7 +56,8 @@ def compare(
         **({} if references is None else {"references": references}),
         **{f"judgements of {name}": folder for name, folder in (judgements or {}).items()},
     }
-    with making(out, "comparison", inputs, identity, overwrite=overwrite) as folder:
+    facts = {"models": list(predictions)}  # their order decides which of a pair comes first
+    with writing_artifact(out, "comparison", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is None:
             return out
         pairs = list(combinations(predictions, 2))

@@ -1,13 +1,13 @@
 """Settings of the evaluation stages."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from vlm_autodrive.engines import EndpointSettings, ServedModelSettings
 from vlm_autodrive.models import PromptVariant
 from vlm_autodrive.records import Split
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
 
 BASELINES = ("majority", "camera_shake")
@@ -52,8 +52,8 @@ class EvaluateSettings(Settings):
     sampling: SamplingSettings | None = None
     eval_batch_size: int = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
-    frame_cache: str | None = None
-    cache_workers: int = Field(0, ge=0)
+    frame_cache: Annotated[str | None, NOT_IN_KEY] = None
+    cache_workers: Annotated[int, NOT_IN_KEY] = Field(0, ge=0)
     endpoint: ServedModelSettings = ServedModelSettings()
 
 
@@ -76,7 +76,7 @@ class BaselineSettings(Settings):
     windows_s: tuple[float, ...] = (0.25, 1.0)
     regularisation: float = Field(0.1, gt=0)
     training_clips: int = Field(1500, ge=10)
-    workers: int = Field(0, ge=0)
+    workers: Annotated[int, NOT_IN_KEY] = Field(0, ge=0)
 
 
 class CompareSettings(Settings):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_autodrive.artifacts import making, write_text
+from vlm_autodrive.artifacts import write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter, Task
 from vlm_autodrive.records import TRAIN_ONLY, Scenario
@@ -46,7 +46,7 @@ def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = SILENT,
     """
     if find_spec("panda3d") is None:
         raise UserError("the simulation needs Panda3D; run pip install 'vlm-autodrive[sim]'.")
-    with making(out, "simulated_dataset", {}, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "simulated_dataset", {}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             _make(folder, settings, reporter)
     return out

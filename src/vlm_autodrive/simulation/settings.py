@@ -1,8 +1,10 @@
 """What the simulation is asked to make."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class SimulateSettings(Settings):
@@ -34,4 +36,4 @@ class SimulateSettings(Settings):
     fps: int = Field(default=10, ge=5, le=25)
     width: int = Field(default=320, ge=64, le=1920, multiple_of=2)
     height: int = Field(default=180, ge=36, le=1080, multiple_of=2)
-    workers: int = Field(default=0, ge=0, exclude=True)
+    workers: Annotated[int, NOT_IN_KEY] = Field(default=0, ge=0)

@@ -7,10 +7,10 @@ from vlm_autodrive.artifacts import (
     SAMPLES_FILE,
     input_key,
     iterate_clips,
-    making,
     read_taxonomy,
     write_clips,
     write_text,
+    writing_artifact,
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import SFTSample, SupervisionType, iterate_jsonl, writing_jsonl
@@ -47,7 +47,7 @@ def choose_types(supervision: Path, out: Path, types: tuple[SupervisionType, ...
     """
     input_key(supervision, "supervision")
     settings = ChoiceSettings(types=types)
-    with making(out, "supervision", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "supervision", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is None:
             return out
         accepted = dict.fromkeys(types, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts import input_key, making, read_clips, read_samples, read_taxonomy, write_text
+from vlm_autodrive.artifacts import input_key, read_clips, read_samples, read_taxonomy, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
@@ -71,7 +71,7 @@ def start_review(
     input_key(supervision, "supervision")
     if overwrite and (out / VERDICTS_FILE).exists():
         raise UserError(f"{out} holds verdicts, which would be lost; give another --out.")
-    with making(out, "audit", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "audit", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             items, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
             sample = draw_sample(items, clips, settings)

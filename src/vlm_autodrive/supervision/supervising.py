@@ -14,9 +14,9 @@ from vlm_autodrive.artifacts import (
     artifact_key,
     input_key,
     iterate_clips,
-    making,
     write_clips,
     write_text,
+    writing_artifact,
 )
 from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
@@ -74,7 +74,7 @@ def supervise(
         UserError: If no clip can be supervised, the teacher cannot be used or has spent its budget, or
             more is rejected than ``limits`` allow.
     """
-    with making(out, "supervision", {"clips": clips}, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "supervision", {"clips": clips}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             ahead = look_ahead(clips, settings)
             if settings.teacher == "served":

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from vlm_autodrive.artifacts import making, read_clips, read_taxonomy, write_taxonomy, write_text
+from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_taxonomy, write_text, writing_artifact
 from vlm_autodrive.engines import LocalEngine, Question
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import ADAPTER_FOLDER, CARD_FILE, load_model, read_card, verdict_prompt, write_card
@@ -97,7 +97,7 @@ def export_model(
     if settings.to == "adapter" and not adapter.is_dir():
         raise UserError(f"{checkpoint} holds whole weights and no adapter; export it with --to merged.")
     inputs = {"checkpoint": checkpoint} if report is None else {"checkpoint": checkpoint, "report": report}
-    with making(out, "model", inputs, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "model", inputs, settings, overwrite=overwrite) as folder:
         if folder is None:
             return None
         if settings.to == "merged":

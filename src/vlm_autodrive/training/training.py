@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import making, read_clips, read_samples, read_taxonomy
+from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_outline, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
@@ -64,7 +64,7 @@ def train(
             if job is not None:
                 train_share(rank, job)
             return out
-        with making(out, "checkpoint", inputs, settings, overwrite=overwrite) as folder:
+        with writing_artifact(out, "checkpoint", inputs, settings, overwrite=overwrite) as folder:
             if folder is None:
                 tell(None)
                 return out

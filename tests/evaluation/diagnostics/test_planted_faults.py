@@ -21,7 +21,7 @@ from tests.evaluation.builders import (
     write_prediction_set,
 )
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts import PREDICTIONS_FILE, making, read_clips, read_predictions, write_clips
+from vlm_autodrive.artifacts import PREDICTIONS_FILE, read_clips, read_predictions, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import CLIPS_FILE
 from vlm_autodrive.engines import Answer
 from vlm_autodrive.engines.endpoint import retrying
@@ -256,16 +256,16 @@ def trained(tmp_path, clips, taught, *, chosen=False) -> Path:
     """
     other_clips = write_clip_set(tmp_path / "other-clips", taught)
     supervision = tmp_path / "supervision"
-    with making(supervision, "supervision", {"clips": other_clips}, _Made(name="s")) as folder:
+    with writing_artifact(supervision, "supervision", {"clips": other_clips}, _Made(name="s")) as folder:
         write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
     if chosen:
         whole, supervision = supervision, tmp_path / "chosen"
-        with making(supervision, "supervision", {"supervision": whole}, _Made(name="c")) as folder:
+        with writing_artifact(supervision, "supervision", {"supervision": whole}, _Made(name="c")) as folder:
             write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
     first, second = tmp_path / "first", tmp_path / "checkpoint"
-    with making(first, "checkpoint", {"supervision": supervision}, _Made(name="a")):
+    with writing_artifact(first, "checkpoint", {"supervision": supervision}, _Made(name="a")):
         pass
-    with making(second, "checkpoint", {"base": first}, _Made(name="b")):
+    with writing_artifact(second, "checkpoint", {"base": first}, _Made(name="b")):
         pass
     return second
 

@@ -215,7 +215,7 @@ def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(cli
     engine = Seeing(code_of)
     out = run(clip_set, engine, sampling={"fps": 1})
     assert engine.shapes == {(2, 16, 24, 3)}
-    assert read_provenance(out).settings["sampling"] == {"fps": 1.0, "max_frames": 4, "height": 16, "width": 24}
+    assert read_provenance(out).facts["sampling"] == {"fps": 1.0, "max_frames": 4, "height": 16, "width": 24}
     with pytest.raises(UserError, match=r"laid over how fake wants its frames: .*n_frames=8 is more than max_frames=4"):
         run(clip_set, engine, sampling={"n_frames": 8}, out="eight")
 

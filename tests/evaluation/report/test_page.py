@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set, write_video
-from vlm_autodrive.artifacts import making
+from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors, strip_times
@@ -74,7 +74,7 @@ def long_videos_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "0
         score=score if scored else None,
         timelines=("timelines/1_002.png", "timelines/2_003.png"),
     ).model_copy(update=changes)
-    with making(folder, "long videos", {}, Searched(threshold=threshold), overwrite=True) as work:
+    with writing_artifact(folder, "long videos", {}, Searched(threshold=threshold), overwrite=True) as work:
         (work / "timelines").mkdir()
         for number, name in enumerate(search.timelines):
             Image.new("RGB", (16, 9), (200, 10 * number, 0)).save(work / name)

@@ -6,7 +6,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
-from vlm_autodrive.artifacts import SAMPLES_FILE, making, write_clips
+from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, read_comparison, write_report
 from vlm_autodrive.evaluation.score.references import read_references
@@ -47,7 +47,7 @@ def item(clip_id, trace, number=0, **changes):
 
 
 def supervision(folder, clips, items):
-    with making(folder, "supervision", {}, _Nothing()) as partial:
+    with writing_artifact(folder, "supervision", {}, _Nothing()) as partial:
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
         write_jsonl(partial / SAMPLES_FILE, items)
     return folder

@@ -1,10 +1,10 @@
 """What is set about an endpoint, whoever asks it: where it is, how hard it is pressed, what it may cost."""
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class BudgetSettings(Settings):
@@ -52,16 +52,16 @@ class EndpointSettings(Settings):
     """
 
     base_url: str = "http://127.0.0.1:8000/v1"
-    allow_remote: bool = False
-    api_key_env: str = ""
-    max_connections: int = Field(64, ge=1, le=1024)
-    timeout_s: float = Field(120.0, gt=0)
-    attempts: int = Field(6, ge=1)
-    max_backoff_s: float = Field(60.0, ge=0)
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    budget: BudgetSettings = BudgetSettings()
-    price: PriceSettings = PriceSettings()
-    cache: str = ""
+    allow_remote: Annotated[bool, NOT_IN_KEY] = False
+    api_key_env: Annotated[str, NOT_IN_KEY] = ""
+    max_connections: Annotated[int, NOT_IN_KEY] = Field(64, ge=1, le=1024)
+    timeout_s: Annotated[float, NOT_IN_KEY] = Field(120.0, gt=0)
+    attempts: Annotated[int, NOT_IN_KEY] = Field(6, ge=1)
+    max_backoff_s: Annotated[float, NOT_IN_KEY] = Field(60.0, ge=0)
+    token_limit: Annotated[Literal["max_tokens", "max_completion_tokens"], NOT_IN_KEY] = "max_tokens"
+    budget: Annotated[BudgetSettings, NOT_IN_KEY] = BudgetSettings()
+    price: Annotated[PriceSettings, NOT_IN_KEY] = PriceSettings()
+    cache: Annotated[str, NOT_IN_KEY] = ""
 
 
 class Called(NamedTuple):

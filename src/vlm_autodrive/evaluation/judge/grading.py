@@ -9,10 +9,10 @@ from vlm_autodrive.artifacts import (
     JUDGEMENTS_FILE,
     artifact_key,
     input_key,
-    making,
     read_clips,
     read_predictions,
     read_taxonomy,
+    writing_artifact,
 )
 from vlm_autodrive.engines import (
     Asked,
@@ -39,7 +39,6 @@ from vlm_autodrive.evaluation.judge.ratings import read_human_ratings_of
 from vlm_autodrive.evaluation.settings import JudgeSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl
-from vlm_autodrive.settings import Settings
 
 _JUDGE = Called(
     who="the judge",
@@ -75,17 +74,6 @@ class JudgeEstimate(Record):
     money: float
 
 
-class _Identity(Settings):
-    """All that decides the grades; how hard the endpoint is pressed and what it may cost is not of it."""
-
-    base_url: str
-    model: str
-    json_schema: bool
-    max_tokens: int
-    temperature: float | None
-    prompt_version: str
-
-
 class _Wanted(Record):
     """A prediction, and what the judge is asked about it; empty if it has no trace."""
 
@@ -118,10 +106,10 @@ def judge(
         UserError: If the judge cannot be asked, the budget is spent, no prediction has a trace, or the table of
             human ratings is wrong.
     """
-    identity = _identity(settings)
+    facts = {"prompt_version": VERSION}
     inputs = {"predictions": predictions, **({} if human_ratings is None else {"human_ratings": human_ratings})}
     input_key(predictions, "predictions")
-    with making(out, "judgements", inputs, identity, overwrite=overwrite) as folder:
+    with writing_artifact(out, "judgements", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is None:
             return out
         wanted = _wanted(predictions)
@@ -132,7 +120,7 @@ def judge(
         )
         for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
             reporter.say(line)
-        job = artifact_key("judging", {"predictions": input_key(predictions)}, identity)
+        job = artifact_key("judging", {"predictions": input_key(predictions)}, settings, facts)
         judgements = run_async(_judge(wanted, settings, job, reporter))
         write_jsonl(folder / JUDGEMENTS_FILE, judgements)
         if human_ratings is not None:
@@ -174,11 +162,6 @@ def estimate_lines(found: JudgeEstimate, settings: JudgeSettings) -> list[str]:
         f"{found.in_cache:,} were judged before, {found.without_trace:,} clips have none.",
         f"About {found.prompt_tokens:,} tokens are read and at most {found.completion_tokens:,} written{money}.",
     ]
-
-
-def _identity(settings: JudgeSettings) -> _Identity:
-    values = settings.model_dump(include=set(_Identity.model_fields))
-    return _Identity(**values, prompt_version=VERSION)
 
 
 def _wanted(predictions: Path) -> list[_Wanted]:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlm_autodrive.artifacts import making, read_clips, read_taxonomy
+from vlm_autodrive.artifacts import read_clips, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
 from vlm_autodrive.evaluation.predict.leaks import write_leaks
@@ -24,16 +24,6 @@ from vlm_autodrive.workers import worker_pool
 
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
-
-
-class _MajorityIdentity(Settings):
-    model: str = "majority"
-    split: str
-
-
-class _ShakeIdentity(Settings):
-    model: str = "camera_shake"
-    settings: BaselineSettings
 
 
 def evaluate_baseline(
@@ -60,8 +50,8 @@ def majority(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: b
         settings: Which split to predict.
         overwrite: Replace another result at ``out``.
     """
-    identity = _MajorityIdentity(split=settings.split)
-    with making(out, "predictions", {"clips": clips}, identity, overwrite=overwrite) as folder:
+    facts = {"model": "majority", "split": settings.split}  # the other settings are those of camera shake
+    with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(clips)
             counts = Counter(clip.event_class for clip in _labelled(clips))
@@ -86,8 +76,8 @@ def camera_shake(
         reporter: Hears of the progress.
         overwrite: Replace another result at ``out``.
     """
-    identity = _ShakeIdentity(settings=settings.model_copy(update={"workers": 0}))  # they change no number
-    with making(out, "predictions", {"clips": clips}, identity, overwrite=overwrite) as folder:
+    facts = {"model": "camera_shake"}
+    with writing_artifact(out, "predictions", {"clips": clips}, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is None:
             return out
         taxonomy = read_taxonomy(clips)

@@ -1,26 +1,27 @@
 """Running a model on every clip of a split: exactly one prediction each, whatever goes wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vlm_autodrive.artifacts import (
     PREDICTIONS_FILE,
     PROVENANCE,
     artifact_key,
     input_key,
-    making,
     read_clips,
     read_predictions,
     read_provenance,
     read_taxonomy,
     write_clips,
+    writing_artifact,
 )
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.predict.leaks import write_leaks
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
-from vlm_autodrive.evaluation.settings import Control, EvaluateSettings
+from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
@@ -32,29 +33,10 @@ from vlm_autodrive.records import (
     read_partial_jsonl,
     write_jsonl,
 )
-from vlm_autodrive.settings import Settings, parse_settings
+from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.video import FrameCache, SamplingSettings
 
 ANSWERED_FILE = "answered.jsonl"
-
-
-class _Identity(Settings):
-    """All that decides what the predictions are; where frames are cached and by how many workers is not of it.
-
-    ``retried`` counts how often clips that had ended with an error were run again.
-    """
-
-    split: str
-    eval_batch_size: int
-    max_new_tokens: int
-    controls: tuple[Control, ...]
-    hide_s: float
-    seed: int
-    model: str
-    model_key: str
-    prompts: dict[str, str]
-    sampling: SamplingSettings
-    retried: int = 0
 
 
 def evaluate(
@@ -125,28 +107,23 @@ def evaluate_with_engine(
     """
     taxonomy = read_taxonomy(clips)
     requests = build_requests(taxonomy, settings)
-    identity = _Identity(
-        split=settings.split,
-        eval_batch_size=settings.eval_batch_size,
-        max_new_tokens=settings.max_new_tokens,
-        controls=settings.controls,
-        hide_s=settings.hide_s,
-        seed=settings.seed,
-        model=engine.name,
-        model_key=model_key,
-        prompts={"system": SYSTEM_PROMPT, **requests.texts},
-        sampling=_sampling(engine, settings),
-    )
-    retried = _times_retried(out, clips, identity)
+    sampling = _sampling(engine, settings)
+    facts = {
+        "model": engine.name,
+        "model_key": model_key,
+        "prompts": {"system": SYSTEM_PROMPT, **requests.texts},
+        "sampling": sampling.model_dump(mode="json"),
+    }
+    retried = _times_retried(out, clips, settings, facts)
 
     def make(retried: int, kept: Sequence[Prediction], *, overwrite: bool) -> None:
-        current = identity.model_copy(update={"retried": retried})
-        with making(out, "predictions", {"clips": clips}, current, overwrite=overwrite) as folder:
+        inputs, current = {"clips": clips}, facts | {"retried": retried}
+        with writing_artifact(out, "predictions", inputs, settings, facts=current, overwrite=overwrite) as folder:
             if folder is None:
                 return
             wanted = clips_of_split(clips, settings.split)
             cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
-            cache = FrameCache(cache_folder, identity.sampling)
+            cache = FrameCache(cache_folder, sampling)
             predicted = _predict(folder, wanted, kept, engine, requests, taxonomy, cache, settings, reporter)
             write_predictions(folder, out, taxonomy, wanted, [*kept, *predicted])
             write_leaks(folder, clips, wanted, checkpoint)
@@ -200,14 +177,14 @@ def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
     return parse_settings(SamplingSettings, values, f"evaluate.sampling, laid over how {engine.name} wants its frames")
 
 
-def _times_retried(out: Path, clips: Path, identity: _Identity) -> int:
+def _times_retried(out: Path, clips: Path, settings: EvaluateSettings, facts: Mapping[str, Any]) -> int:
     """How often errors were retried in the result at ``out``, if that is the result of these settings."""
     if not (out / PROVENANCE).is_file():
         return 0
     provenance = read_provenance(out)
-    count: int = provenance.settings.get("retried", 0)
-    same = identity.model_copy(update={"retried": count})
-    return count if artifact_key("predictions", {"clips": input_key(clips)}, same) == provenance.key else 0
+    count: int = provenance.facts.get("retried", 0)
+    key = artifact_key("predictions", {"clips": input_key(clips)}, settings, {**facts, "retried": count})
+    return count if key == provenance.key else 0
 
 
 def _has_error(prediction: Prediction) -> bool:

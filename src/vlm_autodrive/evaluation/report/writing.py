@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, making, read_clips, read_taxonomy, write_text
+from vlm_autodrive.artifacts import input_key, read_clips, read_taxonomy, write_text, writing_artifact
 from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
@@ -69,7 +69,7 @@ def write_report(
     if long_videos is not None:
         inputs["long_videos"] = long_videos
         input_key(long_videos, "long videos")
-    with making(out, "report", inputs, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "report", inputs, settings, overwrite=overwrite) as folder:
         if folder is None:
             return out
         figures, taxonomy, clips = read_comparison(comparison), read_taxonomy(comparison), read_clips(comparison)

@@ -192,7 +192,7 @@ def _read_further(
 def _asked_model(folder: Path) -> tuple[str, object]:
     """The name of the model whose answers a folder holds, and the key that tells it from others of that name."""
     said = next(iterate_jsonl(folder / PREDICTIONS_FILE, Prediction), None)
-    return "" if said is None else said.model, read_provenance(folder).settings.get("model_key")
+    return "" if said is None else said.model, read_provenance(folder).facts.get("model_key")
 
 
 def _read_answers(

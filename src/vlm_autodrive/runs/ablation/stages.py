@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vlm_autodrive.artifacts import PROVENANCE, making, write_text
+from vlm_autodrive.artifacts import PROVENANCE, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import evaluate, evaluate_baseline
 from vlm_autodrive.models import resolve_model
@@ -12,18 +12,9 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs.ablation.cells import Cell
 from vlm_autodrive.runs.ablation.scores import Budget
 from vlm_autodrive.runs.folder import RunFolder
-from vlm_autodrive.settings import Settings
-from vlm_autodrive.training import TrainSettings
 
 _PLAN_FILE = "plan.json"
 _Stage = Callable[[Path, Reporter], Path]
-
-
-class _PlanIdentity(Settings):
-    """What decides whether a training fits."""
-
-    train: TrainSettings
-    machine: str
 
 
 class Stages:
@@ -107,14 +98,14 @@ class Stages:
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)
         machine = machine_of(settings, self._gpus, self._gigabytes)
-        identity = _PlanIdentity(train=settings, machine=str(machine))
         inputs = {"supervision": supervision}
         base = Path(resolve_model(settings.model))
         if base.is_dir():
             inputs["base"] = base
 
         def count(out: Path, reporter: Reporter) -> Path:
-            with making(out, "plan", inputs, identity, overwrite=True) as folder:
+            facts = {"machine": str(machine)}
+            with writing_artifact(out, "plan", inputs, settings, facts=facts, overwrite=True) as folder:
                 if folder is None:
                     return out
                 planned = plan(supervision, settings, reporter, frame_cache=self._cache, machine=machine)

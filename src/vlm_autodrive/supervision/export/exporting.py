@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from vlm_autodrive.artifacts import input_key, making, read_clips, read_samples, write_text
+from vlm_autodrive.artifacts import input_key, read_clips, read_samples, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
@@ -87,7 +87,7 @@ def export_supervision(
         UserError: If ``supervision`` is none, nothing of it can be exported, or ``out`` holds something else.
     """
     input_key(supervision, "supervision")
-    with making(out, "export", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
+    with writing_artifact(out, "export", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             summary = _export(supervision, folder, settings.to, reporter, workers)
             write_text(folder / SUMMARY_FILE, summary.model_dump_json(indent=1) + "\n")
