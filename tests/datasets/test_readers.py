@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clips.worlds import encounter, scenario
+from tests.clips.catalogs import encounter, scenario
 from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.nexar import read_nexar

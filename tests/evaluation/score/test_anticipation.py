@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 from typer.testing import CliRunner
 
-from tests.clips.worlds import event, video
+from tests.clips.catalogs import event, video
 from tests.evaluation.builders import (
     FakeEngine,
     make_clip,
