@@ -10,12 +10,13 @@ from tests.clocks import numbers_shown
 from vlm_autodrive.artifacts import read_clips, write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips, inspect_clips
-from vlm_autodrive.clips.contact_sheet import class_colour, contact_sheet, read_stills
+from vlm_autodrive.clips.contact_sheet import contact_sheet, read_stills
 from vlm_autodrive.clips.inspecting import choose_clips
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.palette import BAD, class_colour
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
-RED = class_colour(DEFAULT_TAXONOMY, "collision")
+RED = class_colour(DEFAULT_TAXONOMY.event_names, "collision")
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_the_event_is_marked_in_the_colour_of_its_class(clip_set):
     assert hit.size == calm.size
     assert shows(hit, RED) > 5000  # the badge, a frame's border and a mark on the line of time
     assert shows(calm, RED) == 0
-    assert shows(calm, class_colour(DEFAULT_TAXONOMY, "normal")) > 1500
+    assert shows(calm, class_colour(DEFAULT_TAXONOMY.event_names, "normal")) > 1500
     ahead = clip_of(clip_set, "hit").model_copy(update={"event_time_s": 4.5})
     assert not any(still.is_event for still in read_stills(ahead, 8))
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_shown_says_why(clip_set, tmp_path):
     broken = clip_of(clip_set, "calm").model_copy(update={"path": str(tmp_path / "gone.mp4")})
     gone = contact_sheet(broken, DEFAULT_TAXONOMY)
     assert lost.height == gone.height < 150
-    assert shows(gone, RED) > 100
+    assert shows(gone, BAD) > 100
 
 
 def test_a_picture_and_a_page(clip_set, tmp_path):

@@ -6,18 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from vlm_autodrive.palette import ALERT, BAD, FAINT, INK, LINE, PAPER, Colour, class_colour
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
-
-Colour = tuple[int, int, int]
-
-_PAPER: Colour = (255, 255, 255)
-_INK: Colour = (28, 32, 38)
-_FAINT: Colour = (104, 112, 122)
-_RULE: Colour = (214, 219, 225)
-_WARNING: Colour = (196, 132, 0)
-_NORMAL: Colour = (30, 122, 72)
-_EVENTS: tuple[Colour, ...] = ((200, 40, 48), (214, 110, 8), (126, 70, 170), (10, 132, 146), (150, 96, 60))
 
 _COLUMNS = 4
 _FRAME_WIDTH = 264
@@ -93,18 +84,18 @@ def contact_sheet(clip: Clip, taxonomy: Taxonomy, count: int = 8) -> Image.Image
     frame_height = max((s.picture.height for s in stills), default=0)
     rows = -(-len(stills) // _COLUMNS)
     body = rows * (frame_height + _CAPTION + _GAP) + 64 if stills else 44
-    sheet = Image.new("RGB", (_WIDTH, 86 + body), _PAPER)
+    sheet = Image.new("RGB", (_WIDTH, 86 + body), PAPER)
     pen = ImageDraw.Draw(sheet)
-    colour = class_colour(taxonomy, clip.event_class)
+    colour = class_colour(taxonomy.event_names, clip.event_class)
     _draw_head(pen, clip, taxonomy, colour)
     if problem:
-        pen.text((_MARGIN, 88), f"Not usable: {problem}", fill=_EVENTS[0], font=_font(16))
+        pen.text((_MARGIN, 88), f"Not usable: {problem}", fill=BAD, font=_font(16))
     for number, still in enumerate(stills):
         row, column = divmod(number, _COLUMNS)
         left = _MARGIN + column * (_FRAME_WIDTH + _GAP)
         top = 82 + row * (frame_height + _CAPTION + _GAP)
         sheet.paste(still.picture, (left, top))
-        caption, ink = f"{still.time_s:.2f} s", _FAINT
+        caption, ink = f"{still.time_s:.2f} s", FAINT
         if still.is_event:
             box = (left - 4, top - 4, left + _FRAME_WIDTH + 3, top + still.picture.height + 3)
             pen.rectangle(box, outline=colour, width=4)
@@ -112,23 +103,16 @@ def contact_sheet(clip: Clip, taxonomy: Taxonomy, count: int = 8) -> Image.Image
         pen.text((left, top + frame_height + 5), caption, fill=ink, font=_font(15))
     if stills:
         _draw_time(pen, clip, stills, colour, 86 + body - 52)
-    pen.line((0, sheet.height - 1, sheet.width, sheet.height - 1), fill=_RULE)
+    pen.line((0, sheet.height - 1, sheet.width, sheet.height - 1), fill=LINE)
     return sheet
-
-
-def class_colour(taxonomy: Taxonomy, name: str | None) -> Colour:
-    """The colour of a class: one for each kind of event, green where there is none, grey for an unknown kind."""
-    if name is None:
-        return _FAINT
-    return _EVENTS[taxonomy.event_names.index(name) % len(_EVENTS)] if name in taxonomy.event_names else _NORMAL
 
 
 def _draw_head(pen: ImageDraw.ImageDraw, clip: Clip, taxonomy: Taxonomy, colour: Colour) -> None:
     label = taxonomy.by_name(clip.event_class).label if clip.event_class is not None else "unknown kind"
     width = round(pen.textlength(label, font=_font(18)))
     pen.rounded_rectangle((_MARGIN, 14, _MARGIN + width + 24, 44), radius=8, fill=colour)
-    pen.text((_MARGIN + 12, 18), label, fill=_PAPER, font=_font(18))
-    pen.text((_MARGIN + width + 38, 17), clip.clip_id, fill=_INK, font=_font(20))
+    pen.text((_MARGIN + 12, 18), label, fill=PAPER, font=_font(18))
+    pen.text((_MARGIN + width + 38, 17), clip.clip_id, fill=INK, font=_font(20))
     said = [clip.split, f"{clip.start_s:.2f} to {clip.end_s:.2f} s of {Path(clip.path).name}", f"drive {clip.group_id}"]
     if clip.event_time_s is not None:
         after_s = clip.event_time_s - clip.duration_s
@@ -136,7 +120,7 @@ def _draw_head(pen: ImageDraw.ImageDraw, clip: Clip, taxonomy: Taxonomy, colour:
         said.append(place + {True: ", own vehicle", False: ", others", None: ""}[clip.ego_involved])
     if clip.alert_time_s is not None:
         said.append(f"warning at {clip.alert_time_s:.2f} s")
-    pen.text((_MARGIN, 52), _fitted(pen, "   ·   ".join(said)), fill=_FAINT, font=_font(15))
+    pen.text((_MARGIN, 52), _fitted(pen, "   ·   ".join(said)), fill=FAINT, font=_font(15))
 
 
 def _draw_time(pen: ImageDraw.ImageDraw, clip: Clip, stills: list[Still], colour: Colour, top: int) -> None:
@@ -146,11 +130,11 @@ def _draw_time(pen: ImageDraw.ImageDraw, clip: Clip, stills: list[Still], colour
     def column(time_s: float) -> int:
         return left + round(min(max(time_s / clip.duration_s, 0.0), 1.0) * (right - left))
 
-    pen.line((left, top + 8, right, top + 8), fill=_RULE, width=4)
+    pen.line((left, top + 8, right, top + 8), fill=LINE, width=4)
     for still in stills:
         x = column(still.time_s)
-        pen.ellipse((x - 4, top + 4, x + 4, top + 12), fill=_FAINT)
-    marks = [(clip.alert_time_s, "warning", _WARNING), (clip.event_time_s, "event", colour)]
+        pen.ellipse((x - 4, top + 4, x + 4, top + 12), fill=FAINT)
+    marks = [(clip.alert_time_s, "warning", ALERT), (clip.event_time_s, "event", colour)]
     labels_end = left + 40
     for time_s, name, ink in marks:
         if time_s is not None and time_s <= clip.duration_s:
@@ -160,9 +144,9 @@ def _draw_time(pen: ImageDraw.ImageDraw, clip: Clip, stills: list[Still], colour
             at = min(max(x - width // 2, labels_end + 8), right - width - 60)
             pen.text((at, top + 22), name, fill=ink, font=_font(14))
             labels_end = at + width
-    pen.text((left - 4, top + 22), "0 s", fill=_FAINT, font=_font(14))
+    pen.text((left - 4, top + 22), "0 s", fill=FAINT, font=_font(14))
     end = f"{clip.duration_s:.2f} s"
-    pen.text((right + 4 - round(pen.textlength(end, font=_font(14))), top + 22), end, fill=_FAINT, font=_font(14))
+    pen.text((right + 4 - round(pen.textlength(end, font=_font(14))), top + 22), end, fill=FAINT, font=_font(14))
 
 
 def _fitted(pen: ImageDraw.ImageDraw, text: str) -> str:

@@ -7,19 +7,7 @@ from functools import cache
 
 from PIL import ImageDraw, ImageFont
 
-from vlm_autodrive.records import Taxonomy
-
-Colour = tuple[int, int, int]
-
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (28, 32, 38)
-FAINT: Colour = (104, 112, 122)
-GRID: Colour = (228, 231, 235)
-ANY: Colour = (44, 92, 168)
-THRESHOLD: Colour = (128, 134, 142)
-TRUE: Colour = (30, 122, 72)
-WARNING: Colour = (166, 60, 20)
-_CLASSES: tuple[Colour, ...] = ((200, 40, 48), (222, 132, 12), (126, 70, 170), (10, 132, 146), (150, 96, 60))
+from vlm_autodrive.palette import FAINT, INK, LINE, PAPER, Colour
 
 _TICKS_S = (0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _LABEL_SIZE = 15
@@ -52,11 +40,6 @@ def clock(seconds: float, tenths: bool = False) -> str:
     minutes, left = divmod(rest, 60)
     text = f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
     return f"{text}.{tenth}" if tenths else text
-
-
-def class_colour(taxonomy: Taxonomy, name: str) -> Colour:
-    """The colour of an event class."""
-    return _CLASSES[taxonomy.event_names.index(name) % len(_CLASSES)]
 
 
 def blend(colour: Colour, share: float) -> Colour:
@@ -140,7 +123,7 @@ def dashed(draw: ImageDraw.ImageDraw, x: int, rows: tuple[int, int], colour: Col
 
 def hatch(draw: ImageDraw.ImageDraw, left: int, right: int, rows: tuple[int, int]) -> None:
     """Grey where nothing is known."""
-    draw.rectangle((left, rows[0], right, rows[1]), fill=(236, 236, 236))
+    draw.rectangle((left, rows[0], right, rows[1]), fill=LINE)
 
 
 def curve(

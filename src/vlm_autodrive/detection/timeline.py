@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from vlm_autodrive.detection import canvas
 from vlm_autodrive.detection.canvas import Axis
 from vlm_autodrive.detection.merging import event_probability
+from vlm_autodrive.palette import ANY_EVENT, BAD, EDGE, FAINT, GOOD, INK, LINE, PAPER, class_colour
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 from vlm_autodrive.video import VideoError, read_pictures
 
@@ -72,44 +73,44 @@ def draw_timeline(
     found_top = strip_top + strip + _GAP
     known_top = found_top + found_lanes * _LANE + (_GAP if known_lanes else 0)
     curve_top = known_top + known_lanes * _LANE + _GAP
-    image = Image.new("RGB", (_WIDTH, curve_top + _CURVE_HEIGHT + 52), canvas.PAPER)
+    image = Image.new("RGB", (_WIDTH, curve_top + _CURVE_HEIGHT + 52), PAPER)
     draw = ImageDraw.Draw(image)
     _draw_head(draw, detections, taxonomy)
     _draw_strip(image, pictures, axis, strip_top, strip)
     _draw_spans(draw, detections, taxonomy, axis, (found_top, curve_top + _CURVE_HEIGHT))
     canvas.row_name(draw, _LEFT, found_top + 3, "found")
     for event, (x, lane) in zip(detections.events, found, strict=True):
-        colour = canvas.class_colour(taxonomy, event.event_class)
+        colour = class_colour(taxonomy.event_names, event.event_class)
         label = f"{taxonomy.by_name(event.event_class).label} {clock(event.time_s, True)}"
         canvas.flag(draw, axis.x(event.time_s), x, found_top + lane * _LANE, label, colour)
     if not detections.events:
-        canvas.text(draw, (_LEFT, found_top + 3), "no event", canvas.FAINT)
+        canvas.text(draw, (_LEFT, found_top + 3), "no event", FAINT)
     if truth is not None:
         canvas.row_name(draw, _LEFT, known_top + 3, "true")
         for true, (_, lane) in zip(truth, known, strict=True):
             rows = (known_top + lane * _LANE, curve_top + _CURVE_HEIGHT)
-            canvas.dashed(draw, axis.x(true.time_s or 0.0), rows, canvas.TRUE)
+            canvas.dashed(draw, axis.x(true.time_s or 0.0), rows, GOOD)
         for true, (x, lane) in zip(truth, known, strict=True):
             label = _true_label(true, taxonomy)
-            canvas.flag(draw, axis.x(true.time_s or 0.0), x, known_top + lane * _LANE, label, canvas.TRUE)
+            canvas.flag(draw, axis.x(true.time_s or 0.0), x, known_top + lane * _LANE, label, GOOD)
         if not truth:
-            canvas.text(draw, (_LEFT, known_top + 3), "no event", canvas.FAINT)
+            canvas.text(draw, (_LEFT, known_top + 3), "no event", FAINT)
     _draw_curves(draw, detections, taxonomy, axis, curve_top)
     return image
 
 
 def _draw_head(draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy) -> None:
-    canvas.text(draw, (24, 14), canvas.shorten(draw, Path(detections.video).name, 900, 22), canvas.INK, 22)
+    canvas.text(draw, (24, 14), canvas.shorten(draw, Path(detections.video).name, 900, 22), INK, 22)
     scanned = f"{clock(detections.duration_s or 0.0)} of video · {detections.model}"
-    canvas.text(draw, (24, 46), canvas.shorten(draw, scanned, 900, 15), canvas.FAINT, 15)
+    canvas.text(draw, (24, 46), canvas.shorten(draw, scanned, 900, 15), FAINT, 15)
     if detections.reason:
         words = canvas.shorten(draw, "Not all of it could be read: " + detections.reason, 1000, 14)
-        canvas.text(draw, (24, 64), words, canvas.WARNING, 14)
+        canvas.text(draw, (24, 64), words, BAD, 14)
     first = taxonomy.classes[0]
     entries = [
-        ("any event", canvas.ANY),
-        (first.label, canvas.class_colour(taxonomy, first.name)),
-        (f"threshold {detections.threshold:.3g}", canvas.THRESHOLD),
+        ("any event", ANY_EVENT),
+        (first.label, class_colour(taxonomy.event_names, first.name)),
+        (f"threshold {detections.threshold:.3g}", EDGE),
     ]
     canvas.legend(draw, _WIDTH - _RIGHT, 20, entries)
 
@@ -125,33 +126,33 @@ def _draw_spans(
     draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy, axis: Axis, rows: tuple[int, int]
 ) -> None:
     for event in detections.events:
-        colour = canvas.class_colour(taxonomy, event.event_class)
+        colour = class_colour(taxonomy.event_names, event.event_class)
         box = (axis.x(event.start_s), rows[0], axis.x(event.end_s), rows[1])
         draw.rectangle(box, fill=canvas.blend(colour, 0.14))
     for event in detections.events:
         x = axis.x(event.time_s)
-        draw.line((x, rows[0], x, rows[1]), fill=canvas.class_colour(taxonomy, event.event_class), width=2)
+        draw.line((x, rows[0], x, rows[1]), fill=class_colour(taxonomy.event_names, event.event_class), width=2)
 
 
 def _draw_curves(
     draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy, axis: Axis, top: int
 ) -> None:
     bottom = top + _CURVE_HEIGHT
-    canvas.text(draw, (24, top - 8), "probability", canvas.FAINT, 14)
+    canvas.text(draw, (24, top - 8), "probability", FAINT, 14)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = bottom - round(share * _CURVE_HEIGHT)
-        draw.line((axis.left, y, axis.right, y), fill=canvas.GRID)
-        canvas.text(draw, (axis.left - 10, y - 8), f"{share:g}", canvas.FAINT, 14, anchor="ra")
+        draw.line((axis.left, y, axis.right, y), fill=LINE)
+        canvas.text(draw, (axis.left - 10, y - 8), f"{share:g}", FAINT, 14, anchor="ra")
     for window in detections.windows:
         if window.probabilities is None:
             middle = (window.start_s + window.end_s) / 2
             canvas.hatch(draw, axis.x(middle) - 3, axis.x(middle) + 3, (top, bottom))
     y = bottom - round(detections.threshold * _CURVE_HEIGHT)
-    draw.line((axis.left, y, axis.right, y), fill=canvas.THRESHOLD, width=2)
+    draw.line((axis.left, y, axis.right, y), fill=EDGE, width=2)
     first = taxonomy.classes[0].name
     severe = [None if w.probabilities is None else w.probabilities[first] for w in detections.windows]
     any_event = [event_probability(window, taxonomy) for window in detections.windows]
-    for values, colour in ((any_event, canvas.ANY), (severe, canvas.class_colour(taxonomy, first))):
+    for values, colour in ((any_event, ANY_EVENT), (severe, class_colour(taxonomy.event_names, first))):
         canvas.curve(draw, axis, [(w.start_s, w.end_s) for w in detections.windows], values, (top, bottom), colour)
     canvas.time_axis(draw, axis, bottom)
 

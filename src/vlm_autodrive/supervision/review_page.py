@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from vlm_autodrive.engines import parse_reasoning
-from vlm_autodrive.pages import page_templates
+from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REASONS, Clip, ReviewSample, SFTSample, Taxonomy
 from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size

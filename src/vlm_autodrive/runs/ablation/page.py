@@ -7,8 +7,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate
-from vlm_autodrive.pages import page_templates
 from vlm_autodrive.runs.ablation.scores import Ablation, AblationRow, reference_of
 
 HTML_FILE = "ablation.html"
