@@ -87,17 +87,17 @@ def stages(monkeypatch):
         def stage(source, out, settings, reporter, *, overwrite, **rest):
             return write(kind, {"source": source}, out, settings, overwrite)
 
-        monkeypatch.setattr(f"vlm_autodrive.{target}", stage)
+        monkeypatch.setattr(f"vlm_autodrive.runs.stages.{target}", stage)
 
     def evaluate(clips, model, out, settings, reporter, *, overwrite):
         inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
         return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
 
-    put("clips.build_clips", "clips")
-    put("supervision.supervise", "supervision")
-    put("training.train", "checkpoint")
+    put("build_clips", "clips")
+    put("supervise", "supervision")
+    put("train", "checkpoint")
     monkeypatch.setattr(
-        "vlm_autodrive.evaluation.write_report",
+        "vlm_autodrive.runs.stages.write_report",
         lambda comparison, out, settings, reporter, *, long_videos, overwrite: write(
             "report",
             {"comparison": comparison} | ({} if long_videos is None else {"long_videos": long_videos}),
@@ -107,27 +107,27 @@ def stages(monkeypatch):
         ),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.simulation.simulate",
+        "vlm_autodrive.runs.stages.simulate",
         lambda out, settings, reporter, *, overwrite: write("simulated", {}, out, settings, overwrite),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.datasets.import_dataset",
+        "vlm_autodrive.runs.stages.import_dataset",
         lambda format_, path, out, settings, reporter, *, overwrite: write(
             "catalog", {"source": path}, out, settings, overwrite
         ),
     )
     monkeypatch.setattr(
-        "vlm_autodrive.evaluation.compare",
+        "vlm_autodrive.runs.stages.compare",
         lambda predictions, out, settings, reporter, *, validation, ahead, overwrite: write(
             "comparison", {**predictions, **_renamed(validation), **_renamed(ahead)}, out, settings, overwrite
         ),
     )
-    monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate", evaluate)
-    monkeypatch.setattr("vlm_autodrive.runs.pipeline.evaluate_baseline", evaluate)
+    monkeypatch.setattr("vlm_autodrive.runs.stages.evaluate", evaluate)
+    monkeypatch.setattr("vlm_autodrive.runs.stages.evaluate_baseline", evaluate)
     monkeypatch.setattr(
-        "vlm_autodrive.runs.pipeline.search_long_videos",
-        lambda checkpoint, simulated, out, section, reporter: write(
-            "long_videos", {"checkpoint": checkpoint, "simulated": simulated}, out, section, True
+        "vlm_autodrive.runs.stages.search_long_videos",
+        lambda checkpoint, simulated, out, section, reporter, *, overwrite: write(
+            "long_videos", {"checkpoint": checkpoint, "simulated": simulated}, out, section, overwrite
         ),
     )
     return begun
@@ -234,7 +234,7 @@ def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp
         raise UserError("it does not fit.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("vlm_autodrive.training.train", fail)
+        patched.setattr("vlm_autodrive.runs.stages.train", fail)
         with pytest.raises(UserError, match="it does not fit"):
             run_recipe(load_recipe("smoke"), tmp_path)
     assert not (tmp_path / "predictions").exists()

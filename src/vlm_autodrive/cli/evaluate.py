@@ -51,7 +51,7 @@ def evaluate(
         evaluate_baseline,
         summary,
     )
-    from vlm_autodrive.runs import asked_as_trained, load_recipe
+    from vlm_autodrive.runs import load_recipe, with_training_frames
 
     reporter = make_reporter()
     if model in BASELINES and endpoint is None:
@@ -65,7 +65,7 @@ def evaluate(
             raise UserError(f"there is no model {model}; did you mean {near[0]}?")
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         if recipe is not None:
-            chosen = asked_as_trained(chosen, load_recipe(recipe).train)
+            chosen = with_training_frames(chosen, load_recipe(recipe).train)
         made = evaluate(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
     reporter.say(summary(read_predictions(made)))
     print(made)

@@ -25,12 +25,12 @@ def run(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
-    from vlm_autodrive.cli.tables import print_outcome
+    from vlm_autodrive.cli.tables import print_run_result
     from vlm_autodrive.runs import load_recipe, run_recipe
 
     loaded = load_recipe(recipe, settings or ())
-    outcome = run_recipe(loaded, run_dir or loaded.default_run_dir, make_reporter())
+    result = run_recipe(loaded, run_dir or loaded.default_run_dir, make_reporter())
     if as_json:
-        print_json(outcome.model_dump(mode="json"))
+        print_json(result.model_dump(mode="json"))
     else:
-        print_outcome(outcome)
+        print_run_result(result)

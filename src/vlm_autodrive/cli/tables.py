@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from vlm_autodrive.evaluation import Diagnostic, ModelScores
     from vlm_autodrive.metrics import LongVideoSearch
     from vlm_autodrive.records import Taxonomy, VideoDetections
-    from vlm_autodrive.runs import Outcome
+    from vlm_autodrive.runs import RunResult
 
 _WIDE = 120
 
@@ -34,23 +34,23 @@ def print_comparison(folder: Path) -> None:
     _print_scores(figures.models, taxonomy)
 
 
-def print_outcome(outcome: "Outcome") -> None:
+def print_run_result(result: "RunResult") -> None:
     """Print what a run came to: headline, scores, long videos searched, and where the report is."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import read_report
 
-    report = read_report(outcome.report_json)
+    report = read_report(result.report_json)
     _print_head(report.headline, report.diagnostics)
-    _print_scores(report.models, read_taxonomy(outcome.run_dir / "comparison"))
+    _print_scores(report.models, read_taxonomy(result.run_dir / "comparison"))
     console = _console()
-    for note in outcome.notes:
+    for note in result.notes:
         console.print(note, markup=False)
     if report.long_videos is not None:
         console.print(_long_videos_line(report.long_videos), markup=False, soft_wrap=True)
-    if not outcome.made:
+    if not result.made:
         console.print("Nothing was to be done: every stage is up to date.")
-    console.print(f"Report: {outcome.report_html}", markup=False, soft_wrap=True)
-    console.print(f"Figures: {outcome.report_json}", markup=False, soft_wrap=True)
+    console.print(f"Report: {result.report_html}", markup=False, soft_wrap=True)
+    console.print(f"Figures: {result.report_json}", markup=False, soft_wrap=True)
 
 
 def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:

@@ -15,7 +15,7 @@ from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LONG_VIDEOS_FILE, LongVideoSearch
-from vlm_autodrive.progress import Reporter
+from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 
 MANIFEST = Path("long_videos") / "manifest.csv"
@@ -28,7 +28,13 @@ Truths = dict[str, tuple[Event, ...]]
 
 
 def search_long_videos(
-    checkpoint: Path, simulated: Path | None, out: Path, section: DetectRunSettings, reporter: Reporter
+    checkpoint: Path,
+    simulated: Path | None,
+    out: Path,
+    section: DetectRunSettings,
+    reporter: Reporter = SILENT,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Search long videos with a checkpoint; score what is found where the truth is known.
 
@@ -39,9 +45,10 @@ def search_long_videos(
             the first videos, beside the truth where it is known.
         section: Which videos, and how.
         reporter: Is told of the progress.
+        overwrite: Replace what was found with other settings or another checkpoint, rather than refuse.
 
     Raises:
-        UserError: If there is nothing to search.
+        UserError: If there is nothing to search, or ``out`` holds something else and ``overwrite`` is false.
     """
     inputs = {"checkpoint": checkpoint}
     truths: Truths = {}
@@ -54,7 +61,7 @@ def search_long_videos(
         videos = [Path(video) for video in truths]
     else:
         raise UserError("there are no long videos to search; name some in detect.videos, or set simulate.long_videos.")
-    with writing_artifact(out, "long videos", inputs, section, overwrite=True) as folder:
+    with writing_artifact(out, "long videos", inputs, section, overwrite=overwrite) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
             write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")

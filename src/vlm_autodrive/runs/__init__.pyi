@@ -1,8 +1,16 @@
 from .ablation.page import GAINED, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
 from .ablation.running import Preview, ablate, preview
 from .ablation.scores import Ablation
-from .pipeline import Outcome, run_recipe
-from .recipe import SECTIONS, asked_as_trained, full_recipe, load_recipe, recipe_section, recipe_text, shipped_recipes
+from .pipeline import RunResult, run_recipe
+from .recipe import (
+    SECTIONS,
+    full_recipe,
+    load_recipe,
+    recipe_section,
+    recipe_text,
+    shipped_recipes,
+    with_training_frames,
+)
 
 __all__ = [
     "GAINED",
@@ -11,10 +19,9 @@ __all__ = [
     "MARKDOWN_FILE",
     "SECTIONS",
     "Ablation",
-    "Outcome",
     "Preview",
+    "RunResult",
     "ablate",
-    "asked_as_trained",
     "failure_lines",
     "full_recipe",
     "load_recipe",
@@ -24,4 +31,5 @@ __all__ = [
     "run_recipe",
     "shipped_recipes",
     "table_of",
+    "with_training_frames",
 ]

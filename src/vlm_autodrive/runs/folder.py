@@ -6,10 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter, Task, format_seconds
+
+if TYPE_CHECKING:
+    from vlm_autodrive.runs.stages import Stage  # and not at run time, since it imports every stage
+
+
+FRAME_CACHE = Path(".cache") / "frames"
+"""Decoded frames, from the folder of a run: training and all evaluations share them."""
 
 
 class RunFolder:
@@ -20,15 +28,30 @@ class RunFolder:
         self.reporter = reporter
         self.made: list[str] = []
 
-    def stage(self, name: str, place: str, do: Callable[[Path, Reporter], Path]) -> Path:
-        """Do a stage if it is out of date, and say which of the two it was."""
-        out = self.folder / place
+    def do(self, stage: "Stage") -> Path:
+        """Do a stage of a recipe if it is out of date, and say which of the two it was."""
+        return self.do_as(stage.name, stage.folder, stage)
+
+    def do_as(self, name: str, folder: str, stage: Callable[[Path, Reporter], Path]) -> Path:
+        """Do a stage under another name and in another folder than its own.
+
+        Args:
+            name: How progress calls it.
+            folder: Its folder, from that of the run.
+            stage: Writes one artefact into the folder that it is given, or leaves it if it is up to date.
+
+        Raises:
+            UserError: If something lies there that was not made by a run; it is never replaced.
+        """
+        out = self.folder / folder
         if out.exists() and not (out / PROVENANCE).is_file():
             raise UserError(f"{out} was not made by a run; move it away, or choose another folder for the run.")
         out.parent.mkdir(parents=True, exist_ok=True)
+        # A stage that makes its folder anew writes a new provenance file, with the time in it; one that is up to date
+        # leaves the old one. So the file tells the two apart without asking the stage.
         before = _stamp(out)
         begun = time.monotonic()
-        made = do(out, _Headed(self.reporter, name))
+        made = stage(out, _Headed(self.reporter, name))
         if _stamp(made) == before:
             self.reporter.say(f"{name}: up to date")
         else:
@@ -39,8 +62,14 @@ class RunFolder:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock that goes when this process does, however it ends, and that its children do not inherit."""
+    """Hold the lock of a folder: two runs in it would replace each other's half-made artefacts.
+
+    Raises:
+        UserError: If another process holds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    # A POSIX record lock (lockf, not flock) goes when this process ends, even by SIGKILL, so no stale lock keeps the
+    # run from being resumed; and child processes do not inherit it, so a decoder that outlives the run holds nothing.
     with (folder / ".lock").open("a") as stream:
         try:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

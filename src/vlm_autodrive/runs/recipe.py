@@ -168,18 +168,19 @@ def recipe_section(recipe: str, section: str) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if key not in left_out}
 
 
-def asked_as_trained(asked: EvaluateSettings, train: TrainSettings) -> EvaluateSettings:
-    """Evaluation with the frames of the training, but for what it says of frames itself.
+def with_training_frames(evaluation: EvaluateSettings, training: TrainSettings) -> EvaluateSettings:
+    """Evaluation settings with the frame sampling of the training, except where they set it themselves.
 
-    A model that nobody has trained here has no frames of its own; it is to be shown what the trained one is shown. A
-    served model is asked with the frames of its endpoint's settings, and so left alone.
+    A base model has no sampling of its own; compared with the fine-tuned one it must see the same frames, or the
+    difference between the two would be partly one of input. A served model is left alone: its endpoint's settings say
+    how frames are sampled.
     """
-    if train.sampling is None or asked.endpoint.base_url:
-        return asked
-    changes = {} if asked.sampling is None else asked.sampling.model_dump(exclude_unset=True)
-    values = {**train.sampling.model_dump(), **changes}
+    if training.sampling is None or evaluation.endpoint.base_url:
+        return evaluation
+    changes = {} if evaluation.sampling is None else evaluation.sampling.model_dump(exclude_unset=True)
+    values = {**training.sampling.model_dump(), **changes}
     sampling = parse_settings(SamplingSettings, values, "evaluate.sampling, laid over train.sampling")
-    return asked.model_copy(update={"sampling": sampling})
+    return evaluation.model_copy(update={"sampling": sampling})
 
 
 def _mapping(recipe: str, above: tuple[str, ...] = ()) -> dict[str, Any]:

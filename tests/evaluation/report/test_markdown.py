@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.cli.tables import print_comparison, print_outcome
+from vlm_autodrive.cli.tables import print_comparison, print_run_result
 from vlm_autodrive.evaluation import ReportSettings, headline, read_comparison, with_interval, write_report
 from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.runs import Outcome
+from vlm_autodrive.runs import RunResult
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
     made = write_report(comparison, tmp_path / "report", ReportSettings(title="Mine"))
     shutil.copytree(comparison, tmp_path / "comparison")
     html, figures = made / "report.html", made / "report.json"
-    run = Outcome(
+    run = RunResult(
         run_dir=tmp_path,
         made=(),
         notes=("A note.",),
@@ -70,7 +70,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
         report_html=html,
         report_json=figures,
     )
-    print_outcome(run)
+    print_run_result(run)
     printed = capsys.readouterr().out
     places = [printed.index(part) for part in ("do not mean", "INVALID", "Collision recall", "A note.", str(html))]
     assert places == sorted(places)

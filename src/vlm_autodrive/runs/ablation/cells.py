@@ -32,7 +32,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "plans": (*_DATA, "supervise", TYPES_KEY, "train"),
     "checkpoints": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY),
     "predictions/cells": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY, "evaluate"),
-    "predictions/base": (*_DATA, "train.model", "evaluate"),
+    "predictions/base": (*_DATA, "train.model", "train.sampling", "evaluate"),
     "predictions/majority": _DATA,
     "predictions/camera_shake": _DATA,
 }
@@ -191,12 +191,13 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     """The recipe under a cell's changes."""
-    plain = recipe.model_dump(mode="json", by_alias=True)
+    # What the recipe leaves unset must stay unset: evaluate.sampling takes from train.sampling what it does not set.
+    plain = recipe.model_dump(mode="json", by_alias=True, exclude_unset=True)
     of_training = changes.get("train", {})
     if recipe.train.sampling is None and isinstance(of_training.get("sampling"), dict):
         # What is not changed is as the model's card says, and not as the settings' defaults do.
         card = read_card(of_training.get("model", recipe.train.model))
-        plain["train"]["sampling"] = card.sampling.model_dump(mode="json")
+        plain.setdefault("train", {})["sampling"] = card.sampling.model_dump(mode="json")
     return parse_settings(Recipe, merge_values(plain, changes), f"cell {_plain_name(changes)}")
 
 

@@ -1,17 +1,19 @@
 """The stages of an ablation's cells: each is made once for all cells that agree in what it hangs on."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import evaluate, evaluate_baseline
 from vlm_autodrive.models import resolve_model
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs.ablation.cells import Cell
 from vlm_autodrive.runs.ablation.scores import Budget
-from vlm_autodrive.runs.folder import RunFolder
+from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder
+from vlm_autodrive.runs.recipe import Recipe
+from vlm_autodrive.runs.stages import RecipeStages
+from vlm_autodrive.supervision import choose_types
+from vlm_autodrive.training import machine_of, plan
 
 _PLAN_FILE = "plan.json"
 _Stage = Callable[[Path, Reporter], Path]
@@ -41,40 +43,26 @@ class Stages:
         self._only_counting = only_counting
         self._gpus, self._gigabytes = gpus, gigabytes
         self._results: dict[str, Path | UserError] = {}
-        self._cache = run.folder / ".cache" / "frames"
+        self._cache = run.folder / FRAME_CACHE
 
     def clips(self, cell: Cell) -> Path:
-        """The clip set, from the drives that are simulated or read."""
-        from vlm_autodrive.clips import build_clips
-        from vlm_autodrive.datasets import import_dataset
-
-        recipe, read = cell.recipe, cell.recipe.import_
-        source = Path(read.path)
-        if recipe.simulate is not None:
-            from vlm_autodrive.simulation import simulate
-
-            wanted = recipe.simulate
-            source = self._once("simulated", cell, lambda out, say: simulate(out, wanted, say, overwrite=True))
-        catalog = self._once(
-            "catalog",
-            cell,
-            lambda out, say: import_dataset(read.format, source, out, read.settings(), say, overwrite=True),
-        )
-        return self._once("clips", cell, lambda out, say: build_clips(catalog, out, recipe.clips, say, overwrite=True))
+        """The clip set, from videos that are simulated or imported."""
+        rows, simulated = self._rows(cell), None
+        if cell.recipe.simulate is not None:
+            simulated = self._once("simulated", cell, rows.simulate(cell.recipe.simulate))
+        catalog = self._once("catalog", cell, rows.import_dataset(simulated))
+        return self._once("clips", cell, rows.build_clips(catalog))
 
     def supervision(self, cell: Cell) -> Path:
-        """What the cell is taught: all texts are written once, and the cell's types are chosen from them."""
-        from vlm_autodrive.supervision import choose_types, supervise
-
-        clips, settings = self.clips(cell), cell.recipe.supervise
-        within = ""
+        """The cell's SFT samples: all types are made once, and the cell's are chosen from them."""
+        rows, within = self._rows(cell), ""
         if self.is_estimated(cell):
             within = ".estimate/"
-            settings = settings.model_copy(update={"teacher": "rules", "reasoning": "two_steps"})
-        supervision = self._once(
-            "supervision", cell, lambda out, say: supervise(clips, out, settings, say, overwrite=True), within
-        )
-        if set(cell.types) == set(settings.types):
+            changes = {"teacher": "rules", "reasoning": "two_steps"}
+            changed = cell.recipe.supervise.model_copy(update=changes)
+            rows = self._rows(cell, cell.recipe.model_copy(update={"supervise": changed}))
+        supervision = self._once("supervision", cell, rows.supervise(self.clips(cell)), within)
+        if set(cell.types) == set(cell.recipe.supervise.types):
             return supervision
         return self._once(
             "chosen", cell, lambda out, _: choose_types(supervision, out, cell.types, overwrite=True), within
@@ -93,8 +81,6 @@ class Stages:
         Raises:
             UserError: If it does not fit.
         """
-        from vlm_autodrive.training import machine_of, plan
-
         supervision, settings = self.supervision(cell), cell.recipe.train
         estimated = self.is_estimated(cell)
         machine = machine_of(settings, self._gpus, self._gigabytes)
@@ -128,39 +114,29 @@ class Stages:
         return Budget.model_validate_json((made / _PLAN_FILE).read_text(encoding="utf-8"))
 
     def predictions(self, cell: Cell) -> Path:
-        """The trained cell's answers about the held-out clips."""
-        from vlm_autodrive.training import train
-
-        recipe, supervision = cell.recipe, self.supervision(cell)
-        checkpoint = self._once(
-            "checkpoints",
-            cell,
-            lambda out, say: train(supervision, out, recipe.train, say, frame_cache=self._cache, overwrite=True),
-        )
-        return self._asked("predictions/cells", cell, str(checkpoint))
+        """The fine-tuned cell's predictions for the held-out clips."""
+        rows = self._rows(cell)
+        checkpoint = self._once("checkpoints", cell, rows.train(self.supervision(cell)))
+        return self._once("predictions/cells", cell, rows.evaluate("cell", self.clips(cell), str(checkpoint)))
 
     def base(self, cell: Cell) -> Path:
-        """The answers of the model that the cell begins from."""
-        return self._asked("predictions/base", cell, cell.recipe.train.model)
+        """The predictions of the model that the cell begins from."""
+        model = cell.recipe.train.model
+        return self._once("predictions/base", cell, self._rows(cell).evaluate("base", self.clips(cell), model))
 
     def baseline(self, name: str, cell: Cell) -> Path:
-        """The answers of what needs no model."""
-        clips = self.clips(cell)
-        do = partial(evaluate_baseline, clips, name, settings=cell.recipe.baselines, overwrite=True)
-        return self._once(f"predictions/{name}", cell, lambda out, say: do(out=out, reporter=say))
+        """The predictions of what needs no model."""
+        return self._once(f"predictions/{name}", cell, self._rows(cell).evaluate_baseline(name, self.clips(cell)))
 
-    def _asked(self, stage: str, cell: Cell, model: str) -> Path:
-        clips = self.clips(cell)
-        asked = cell.recipe.evaluate
-        settings = asked.model_copy(update={"frame_cache": asked.frame_cache or str(self._cache)})
-        return self._once(stage, cell, lambda out, say: evaluate(clips, model, out, settings, say, overwrite=True))
+    def _rows(self, cell: Cell, recipe: Recipe | None = None) -> RecipeStages:
+        return RecipeStages(recipe or cell.recipe, self._cache)
 
     def _once(self, stage: str, cell: Cell, do: _Stage, within: str = "") -> Path:
         """Do a stage for the first cell that needs it; what failed fails for the others in the same words."""
         place = within + cell.place(stage)
         if place not in self._results:
             try:
-                self._results[place] = self._run.stage(place, place, do)
+                self._results[place] = self._run.do_as(place, place, do)
             except Exception as error:
                 self._results[place] = UserError(reason_of(error))  # and not the error, which holds on to its models
                 raise
