@@ -97,5 +97,5 @@ def reasoning_shape(codes: tuple[str, ...]) -> type[ReasoningAnswer]:
 
 
 def reasoning_text(answer: ReasoningAnswer) -> str:
-    """The text that the student is taught."""
+    """The target of a reasoning sample: its steps as the reasoning trace, then the answer block."""
     return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)

@@ -1,4 +1,4 @@
-"""What is known of a clip, looked up in one place, so that every text says the same and only what is true."""
+"""What is known of a clip, looked up in one place, so that all samples say the same, and only what is true."""
 
 import random
 from bisect import bisect_left
@@ -129,7 +129,7 @@ class Facts:
 
 
 def shows_its_event(clip: Clip) -> bool:
-    """Whether a text may speak of the clip's event: not if it was cut to end before it."""
+    """Whether a sample may speak of the clip's event: not if it was cut to end before it."""
     return clip.event_time_s is None or clip.event_time_s < clip.duration_s
 
 

@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.facts import Facts, known_by_rules, lacks_time, s
 RULES = "rules"
 RULES_VERSION = "1"
 NO_TIME = "reasoning needs the event's time, which is not known"
-NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is taught"
+NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is supervised"
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _PLAIN_SIDES = re.compile(
     r"\b(?:(?:on|from|to|towards) (?:the|its|our) (left|right)(?! of way)"
@@ -76,6 +76,8 @@ def make_sample(
         replies: Ids of the teacher's replies that it was made from.
         outcome: How the writing ended.
     """
+    # Training may flip the video left to right, and the target must then be true of the flipped one. A question that
+    # names a side would be about the other one then: it gets no mirrored target, which keeps its clip unflipped.
     mirrored: str | None = None
     if not _mentions_side(prompt.text):
         mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
@@ -101,7 +103,7 @@ def _mentions_side(text: str) -> bool:
 
 
 def mirror_text(text: str) -> str | None:
-    """What is true of the mirror image, for text by rules. None if it cannot be said by swapping words.
+    """What is true of the mirror image, for rule-based text. None if it cannot be said by swapping words.
 
     A lane counted from one side (``lane 2 of 4 from the left``) is true when counted from the other.
     """

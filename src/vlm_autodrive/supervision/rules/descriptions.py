@@ -46,7 +46,7 @@ def description_sample(facts: Facts, seed: int) -> SFTSample:
 
 
 def prose(description: Description) -> str:
-    """The text that the student is taught: one sentence for each thing, in order of time.
+    """The target of a description sample: one sentence for each thing, in order of time.
 
     What the happenings tell already is not said again: the road users, a response in the same words, and an
     event at whose moment something is said to happen.

@@ -1,6 +1,6 @@
-"""Reasoning: who is there, the closest moment, how it came to that, the risk, verdict. Short and always of one shape.
+"""Reasoning traces: who is there, the closest moment, how it came to that, the risk, verdict; always of one shape.
 
-A trace must not lean on what the model cannot see. Taught exact gaps and speeds, a model learns to read
+A trace must not lean on what the model cannot see. Trained on exact gaps and speeds, a model learns to read
 contact off those numbers, and then off its own wrong ones. So distances and speeds are rough, and the
 closest moment stands first, where contact or not is said from the video alone.
 """

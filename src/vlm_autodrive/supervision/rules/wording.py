@@ -6,6 +6,8 @@ from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 
 NO_EVENT = "There is no such event."
 NO_ROAD_USER = "There is none to watch."
+# The eye tells a near distance finely and a far one hardly at all. What is stated more finely than it can be seen is
+# learnt by guessing, and the guess is then reasoned from.
 _DISTANCE_STEPS_M = (1, 2, 5, 10, 20)
 _CLOSING_STEPS_MPS = ((0.5, "not closing"), (4.0, "closing slowly"), (10.0, "closing"))
 _NOTICED_MPS2 = 0.5

@@ -39,7 +39,7 @@ def choose(rng: random.Random, true: str, others: Sequence[str], wanted: int = 3
 
 def check(rng: random.Random, true: str, others: Sequence[str]) -> VqaDraft:
     """A yes/no question about a claim that is true or false by a toss."""
-    # Drawn with equal chance and not evenly among all claims: else "no" would nearly always be right, unseen.
+    # By a toss and not evenly among all claims: else "no" would nearly always be right, whatever the video shows.
     if rng.random() < 0.5:
         return VqaDraft("yes", {"value": true})
     return VqaDraft("no", {"value": rng.choice([other for other in others if other != true])})

@@ -55,8 +55,8 @@ def conditions(facts: Facts) -> VqaDraft | None:
 
 def not_there(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Which of some things the video does not show: one that is not there among those that are."""
-    kinds = ((facts.light, LIGHTS), (facts.weather, WEATHERS), (facts.scene, SCENES))
-    known = [(true, words) for true, words in kinds if true]
+    tables = ((facts.light, LIGHTS), (facts.weather, WEATHERS), (facts.scene, SCENES))
+    known = [(true, words) for true, words in tables if true]
     if len(known) < 2:
         return None
     true, words = rng.choice(known)

@@ -160,23 +160,24 @@ def vqa_samples(
     # Who hears "when is the event?" only of events learns the class from the question. So these topics stand by the
     # draw alone, which does not know the class, and are not moved up to fill a place where another has no answer.
     fixed = [topic for topic in order[:wanted] if topic.same_rate and not _thinned(facts, topic, seed, known)]
-    items: dict[str, SFTSample] = {}
+    samples: dict[str, SFTSample] = {}
     numbers: dict[str, int] = {}
     for topic in [*fixed, *(topic for topic in order if not topic.same_rate)]:
-        if len(items) == wanted:
+        if len(samples) == wanted:
             break
         number = numbers.get(topic.name, 0)
         numbers[topic.name] = number + 1
-        item = _ask(facts, topic, rng_for(seed, clip_id, f"{topic.name}{number}"), times, number)
-        if item is not None:
-            items.setdefault(item.prompt.text, item)
-    return list(items.values())
+        sample = _ask(facts, topic, rng_for(seed, clip_id, f"{topic.name}{number}"), times, number)
+        if sample is not None:
+            samples.setdefault(sample.prompt.text, sample)
+    return list(samples.values())
 
 
 def _thinned(facts: Facts, topic: Topic, seed: int, known: KnownShares) -> bool:
     """Whether a clip without an event is not asked, as some clips with one are not."""
     if not topic.known or facts.label.is_event:
         return False
+    # One draw for all topics that need the same: an event's time is known for all of them or for none.
     share = known.time if topic.known == "time" else known.involvement
     return rng_for(seed, facts.clip.clip_id, f"thin {topic.known}").random() >= share
 
