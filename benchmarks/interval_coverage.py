@@ -18,15 +18,12 @@ from docs_table import write_table
 from numpy.typing import NDArray
 
 from vlm_autodrive.metrics import (
+    Bootstrap,
     Estimate,
     at_temperature,
     calibration_estimates,
     classification,
-    cluster_bootstrap,
-    cluster_sums,
-    paired_difference,
     ranking,
-    share,
 )
 from vlm_autodrive.metrics.calibration import calibration_error, equal_mass_bins
 
@@ -96,20 +93,19 @@ def truth(mix: tuple[float, ...], clips: int = 1_000_000, seed: int = 7) -> dict
 
 def figures(sample: Sample, resamples: int) -> Iterator[tuple[str, Estimate]]:
     """The figures of a test set, with the intervals that a report gives them."""
-    n, drives = len(sample.truths), sample.drives
+    bootstrap = Bootstrap(sample.drives, resamples)
     probabilities = sample.probabilities[0]
     said, positive = probabilities.argmax(axis=1), sample.truths == 0
-    first, second = (cluster_sums(_tables(sample, model), drives) for model in (0, 1))
-    yield "accuracy", share(said == sample.truths, drives, resamples)
-    found = [drive for drive, is_one in zip(drives, positive, strict=True) if is_one]
-    yield "recall of Collision", share(said[positive] == 0, found, resamples)
-    yield "macro-F1", cluster_bootstrap(first, classification.macro_f1, n, resamples=resamples)
-    yield "AP of Collision", ranking(probabilities[:, 0], positive, drives, resamples=resamples).average_precision
-    yield "ECE", calibration_estimates(probabilities, sample.truths, drives, resamples=resamples).ece
+    first, second = (_tables(sample, model) for model in (0, 1))
+    yield "accuracy", bootstrap.proportion(said == sample.truths)
+    yield "recall of Collision", bootstrap.select(positive).proportion(said[positive] == 0)
+    yield "macro-F1", bootstrap.estimate(first, classification.macro_f1)
+    yield "AP of Collision", ranking(probabilities[:, 0], positive, bootstrap).average_precision
+    yield "ECE", calibration_estimates(probabilities, sample.truths, bootstrap).ece
     cooled = at_temperature(probabilities, _COOLED)
-    yield "ECE, calibrated", calibration_estimates(cooled, sample.truths, drives, resamples=resamples).ece
+    yield "ECE, calibrated", calibration_estimates(cooled, sample.truths, bootstrap).ece
     for name, statistic in (("accuracy", classification.accuracy), ("macro-F1", classification.macro_f1)):
-        yield f"difference of {name}", paired_difference(first, second, statistic, n, resamples=resamples)
+        yield f"difference of {name}", bootstrap.difference(first, second, statistic)
 
 
 def coverage(

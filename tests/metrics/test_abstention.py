@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics import percentile_bounds, risk_coverage
-from vlm_autodrive.metrics.intervals import resampled_counts
+from vlm_autodrive.metrics import Bootstrap, percentile_bounds, risk_coverage
 
 
 def slow_area(confidence, right, drawn=None):
@@ -22,7 +21,7 @@ def slow_area(confidence, right, drawn=None):
 
 def test_by_hand():
     confidence, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, True])
-    curve, area = risk_coverage(confidence, right, range(4), resamples=200)
+    curve, area = risk_coverage(confidence, right, Bootstrap(range(4), resamples=200))
     assert curve.x == (0.25, 0.5, 0.75, 1.0)
     assert curve.y == pytest.approx((0, 1 / 2, 1 / 3, 1 / 4))
     assert curve.thresholds == (0.9, 0.8, 0.7, 0.6)
@@ -32,11 +31,11 @@ def test_by_hand():
 def test_ties_come_in_random_order():
     rng = np.random.default_rng(0)
     right = np.array([True, False, True, False, True])
-    area = risk_coverage(np.full(5, 0.5), right, range(5), resamples=200)[1].value
+    area = risk_coverage(np.full(5, 0.5), right, Bootstrap(range(5), resamples=200))[1].value
     assert area == pytest.approx(0.4, abs=1e-12)  # the share wrong, at every coverage
     confidence = np.array([0.9, 0.9, 0.9, 0.2, 0.2])
     orders = [slow_area(confidence + 1e-9 * rng.random(5), right) for _ in range(4000)]
-    exact = risk_coverage(confidence, right, range(5), resamples=200)[1].value
+    exact = risk_coverage(confidence, right, Bootstrap(range(5), resamples=200))[1].value
     assert exact == pytest.approx(np.mean(orders), abs=4 * np.std(orders) / 4000**0.5)
 
 
@@ -45,7 +44,7 @@ def test_ties_come_in_random_order():
 )
 def test_wild_input_against_the_slow_way(rows):
     confidence, right = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-    _, area = risk_coverage(confidence, right, [r[2] for r in rows], resamples=200)
+    _, area = risk_coverage(confidence, right, Bootstrap([r[2] for r in rows], resamples=200))
     assert area.value == pytest.approx(slow_area(confidence, right), abs=1e-9)
     assert area.low is None or area.low <= area.high
 
@@ -54,8 +53,8 @@ def test_the_interval_is_that_of_the_slow_way_on_the_same_draws():
     rng = np.random.default_rng(2)
     confidence, groups = rng.random(90).round(1), np.arange(90) // 2
     right = rng.random(90) < 0.4 + 0.5 * confidence
-    _, area = risk_coverage(confidence, right, groups.tolist(), resamples=100, seed=3)
-    weights = np.concatenate(list(resampled_counts(45, 100, 3))).astype(int)[:, groups]
+    _, area = risk_coverage(confidence, right, Bootstrap(groups.tolist(), resamples=100, seed=3))
+    weights = np.concatenate(list(Bootstrap(range(45), 100, 3).draws())).astype(int)[:, groups]
     drawn = np.array([slow_area(confidence, right, np.repeat(np.arange(90), row)) for row in weights])
     assert (area.low, area.high) == pytest.approx(percentile_bounds(drawn, clusters=45), abs=1e-9)
 

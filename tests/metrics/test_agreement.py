@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.metrics import krippendorff_alpha_estimate
-from vlm_autodrive.metrics.krippendorff import krippendorff_alpha
+from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate
+from vlm_autodrive.metrics.agreement import krippendorff_alpha
 
 
 def oracle(units):
@@ -52,20 +52,20 @@ def test_the_interval_covers_the_value_and_is_wider_in_clusters():
     rng = np.random.default_rng(1)
     truth = np.repeat(rng.integers(1, 6, 40), 5)
     units = [(float(grade), float(np.clip(grade + rng.integers(-1, 2), 1, 5))) for grade in truth]
-    apart = krippendorff_alpha_estimate(units, range(200))
-    together = krippendorff_alpha_estimate(units, np.repeat(np.arange(40), 5).tolist())
+    apart = krippendorff_alpha_estimate(units, Bootstrap(range(200)))
+    together = krippendorff_alpha_estimate(units, Bootstrap(np.repeat(np.arange(40), 5).tolist()))
     assert apart.value == together.value == pytest.approx(krippendorff_alpha(units))
     assert together.low < apart.low < apart.value < apart.high < together.high
     assert apart.n == 200
-    assert krippendorff_alpha_estimate(units, range(200)) == apart  # seeded
+    assert krippendorff_alpha_estimate(units, Bootstrap(range(200))) == apart  # seeded
 
 
 def test_things_graded_once_say_nothing():
-    figure = krippendorff_alpha_estimate([(1,), (2, 3), (4, 4), (5,)], [0, 1, 2, 3])
+    figure = krippendorff_alpha_estimate([(1,), (2, 3), (4, 4), (5,)], Bootstrap([0, 1, 2, 3]))
     assert figure.n == 2
     assert figure.value == pytest.approx(krippendorff_alpha([(2, 3), (4, 4)]))
-    assert krippendorff_alpha_estimate([(1,)], [0]).value is None
-    assert krippendorff_alpha_estimate([(2, 2), (2, 2)], [0, 1]).value is None
+    assert krippendorff_alpha_estimate([(1,)], Bootstrap([0])).value is None
+    assert krippendorff_alpha_estimate([(2, 2), (2, 2)], Bootstrap([0, 1])).value is None
 
 
 @pytest.mark.parametrize("differing", [1, 2, 6])
@@ -74,7 +74,7 @@ def test_units_on_which_graders_agree_bear_on_the_interval(differing):
     rng = np.random.default_rng(2)
     units = [(float(grade), float(grade)) for grade in rng.integers(1, 6, 60)]
     units[:differing] = [(grade, grade % 5 + 1) for grade, _ in units[:differing]]
-    figure = krippendorff_alpha_estimate(units, range(60))
+    figure = krippendorff_alpha_estimate(units, Bootstrap(range(60)))
     rows = np.random.default_rng(3).integers(60, size=(500, 60))
     by_hand = np.percentile([krippendorff_alpha([units[i] for i in row]) for row in rows], [2.5, 97.5])
     assert (figure.low, figure.high) == pytest.approx(tuple(by_hand), abs=0.03)

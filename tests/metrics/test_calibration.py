@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 from statsmodels.stats.proportion import proportion_confint
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from vlm_autodrive.metrics import at_temperature, calibration_estimates, fit_temperature, temperature_warning
+from vlm_autodrive.metrics import Bootstrap, at_temperature, calibration_estimates, fit_temperature, temperature_warning
 from vlm_autodrive.metrics.calibration import FLOOR, bins_for, calibration_error, equal_mass_bins
 
 # ECE(bins, equal_intervals=False).measure(...) of netcal 1.4.0 on case(0, n), by n and bins. It is not installed with
@@ -49,7 +49,7 @@ def test_error_over_bins_of_equal_width_against_torchmetrics():
 @pytest.mark.parametrize("seed", range(3))
 def test_brier_and_log_loss_against_scikit_learn(seed):
     probabilities, truths = case(seed)
-    figures = calibration_estimates(probabilities, truths, range(400), resamples=200)
+    figures = calibration_estimates(probabilities, truths, Bootstrap(range(400), resamples=200))
     brier = sk.brier_score_loss(truths, probabilities, labels=[0, 1, 2], scale_by_half=False)
     assert figures.brier.value == pytest.approx(brier, abs=1e-9)
     assert figures.nll.value == pytest.approx(sk.log_loss(truths, probabilities, labels=[0, 1, 2]), abs=1e-9)
@@ -60,7 +60,7 @@ def test_brier_and_log_loss_against_scikit_learn(seed):
 def test_reliability_bins_by_hand():
     probabilities = np.array([[0.6, 0.4]] * 20 + [[0.9, 0.1]] * 20)
     truths = np.array([0] * 10 + [1] * 10 + [0] * 19 + [1])
-    figures = calibration_estimates(probabilities, truths, range(40), resamples=200)
+    figures = calibration_estimates(probabilities, truths, Bootstrap(range(40), resamples=200))
     assert [(b.n, b.right.value) for b in figures.bins] == [(20, 0.5), (20, 0.95)]
     assert [b.confidence for b in figures.bins] == pytest.approx([0.6, 0.9])
     assert figures.ece.value == pytest.approx((0.1 + 0.05) / 2)
@@ -76,7 +76,7 @@ def test_equal_confidences_share_a_bin():
 
 
 def test_a_certain_error_costs_the_floor():
-    figures = calibration_estimates(np.array([[1.0, 0.0]]), np.array([1]), [0], resamples=200)
+    figures = calibration_estimates(np.array([[1.0, 0.0]]), np.array([1]), Bootstrap([0], resamples=200))
     assert figures.nll.value == pytest.approx(-np.log(FLOOR))
     assert figures.brier.value == 2
     assert figures.nll.low is None
@@ -87,12 +87,12 @@ def test_a_calibrated_model_is_not_charged_with_chance():
     reached = 0
     for seed in range(100):
         probabilities, truths = case(seed, n=150, sharpness=1.0)
-        ece = calibration_estimates(probabilities, truths, range(150), resamples=300).ece
+        ece = calibration_estimates(probabilities, truths, Bootstrap(range(150), resamples=300)).ece
         assert ece.value > 0
         reached += ece.low == 0
     assert reached >= 90
     probabilities, truths = case(0, n=400, sharpness=4.0)
-    assert calibration_estimates(probabilities, truths, range(400), resamples=300).ece.low > 0.05
+    assert calibration_estimates(probabilities, truths, Bootstrap(range(400), resamples=300)).ece.low > 0.05
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
@@ -121,7 +121,7 @@ def test_a_temperature_that_nothing_fixes_is_told():
 
 def test_no_error_at_all_is_no_certainty():
     always_right = np.array([[1.0, 0.0]] * 60)
-    ece = calibration_estimates(always_right, np.zeros(60, dtype=int), range(60)).ece
+    ece = calibration_estimates(always_right, np.zeros(60, dtype=int), Bootstrap(range(60))).ece
     assert (ece.value, ece.low, ece.high) == (0.0, None, None)
 
 
@@ -143,7 +143,7 @@ def test_scaling_keeps_order_and_sum():
 )
 def test_wild_probabilities(rows):
     probabilities, truths = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-    figures = calibration_estimates(probabilities, truths, [r[2] for r in rows], resamples=200)
+    figures = calibration_estimates(probabilities, truths, Bootstrap([r[2] for r in rows], resamples=200))
     assert sum(b.n for b in figures.bins) == len(rows)
     assert 0 <= figures.ece.value <= 1
     for figure in (figures.ece, figures.brier, figures.nll):
@@ -153,9 +153,9 @@ def test_wild_probabilities(rows):
 def test_clips_of_one_drive_make_the_bins_less_sure():
     """Four copies of every clip are no more evidence than one: the reliability plot must not say so."""
     probabilities, truths = case(2, 200)
-    once = calibration_estimates(probabilities, truths, range(200)).bins
+    once = calibration_estimates(probabilities, truths, Bootstrap(range(200))).bins
     copies = np.repeat(np.arange(200), 4)
-    fourfold = calibration_estimates(probabilities[copies], truths[copies], copies.tolist()).bins
+    fourfold = calibration_estimates(probabilities[copies], truths[copies], Bootstrap(copies.tolist())).bins
     assert {one.right.method for one in once} == {"wilson"}
     width, of_copies = (np.mean([one.right.high - one.right.low for one in bins]) for bins in (once, fourfold))
     assert of_copies == pytest.approx(width, rel=0.2)

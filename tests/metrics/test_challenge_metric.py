@@ -8,8 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 from statsmodels.stats.proportion import proportion_confint
 
-from vlm_autodrive.metrics import anticipation, percentile_bounds
-from vlm_autodrive.metrics.intervals import resampled_counts
+from vlm_autodrive.metrics import Bootstrap, anticipation, percentile_bounds
 
 LEADS_S = (0.5, 1.0, 1.5)
 
@@ -38,7 +37,7 @@ def test_the_challenge_on_its_real_table(fixtures_dir):
                     clusters.append(number)
     assert [sum(p for p, g in zip(positives, groups, strict=True) if g == lead) for lead in LEADS_S] == [703, 561, 353]
     expected = directly(scores, positives, groups)
-    figures = anticipation(scores, positives, groups, clusters, resamples=300)
+    figures = anticipation(scores, positives, groups, Bootstrap(clusters, 300))
     assert figures.mean_average_precision.value == pytest.approx(expected, abs=1e-9)
     assert figures.mean_average_precision.n == len(scores)
     assert 0.5 < figures.mean_average_precision.low < expected < figures.mean_average_precision.high < 0.9
@@ -54,7 +53,7 @@ def test_the_challenge_on_its_real_table(fixtures_dir):
 def test_the_challenge_by_hand():
     scores, positives = [0.9, 0.8, 0.7, 0.3, 0.2], [True, False, True, True, False]
     first, second = (1 + 2 / 3) / 2, 1.0  # precision at each event found: 1/1 and 2/3; then 1/1
-    figures = anticipation(scores, positives, [0.5] * 3 + [1.0] * 2, range(5))
+    figures = anticipation(scores, positives, [0.5] * 3 + [1.0] * 2, Bootstrap(range(5)))
     assert figures.average_precision["0.5"].value == pytest.approx(first)
     assert figures.average_precision["1"].value == second
     assert figures.mean_average_precision.value == pytest.approx((first + second) / 2)
@@ -65,8 +64,8 @@ def test_the_interval_is_that_of_a_bootstrap_done_by_hand():
     clusters = np.repeat(np.arange(40), 3)
     positives = np.repeat(rng.random(40) < 0.5, 3)
     scores, leads = positives * 0.4 + rng.random(120), np.tile(LEADS_S, 40)
-    figure = anticipation(scores, positives, leads, clusters, resamples=400, seed=3).mean_average_precision
-    (draws,) = resampled_counts(40, 400, 3)
+    figure = anticipation(scores, positives, leads, Bootstrap(clusters, 400, 3)).mean_average_precision
+    (draws,) = Bootstrap(range(40), 400, 3).draws()
     by_hand = []
     for draw in draws.astype(int):
         rows = np.repeat(np.arange(120), draw[clusters])
@@ -78,20 +77,20 @@ def test_the_interval_is_that_of_a_bootstrap_done_by_hand():
 
 def test_a_perfect_ranking_does_not_claim_certainty():
     scores, positives = [0.9, 0.8, 0.2, 0.1], [True, True, False, False]
-    figure = anticipation(scores, positives, [0.5] * 4, range(4)).mean_average_precision
+    figure = anticipation(scores, positives, [0.5] * 4, Bootstrap(range(4))).mean_average_precision
     assert (figure.value, figure.high, figure.method) == (1.0, 1.0, "wilson over clusters, as all agree")
     assert figure.low == pytest.approx(proportion_confint(2, 2, method="wilson")[0])  # two videos hold an event
 
 
 def test_an_event_of_a_single_video_has_no_interval():
     scores, positives = [0.9, 0.1, 0.5, 0.4], [False, True, False, True]
-    figure = anticipation(scores, positives, [0.5] * 4, [0, 1, 2, 1]).average_precision["0.5"]
+    figure = anticipation(scores, positives, [0.5] * 4, Bootstrap([0, 1, 2, 1])).average_precision["0.5"]
     assert figure.value == pytest.approx((1 / 3 + 2 / 4) / 2)
     assert (figure.low, figure.high, figure.method) == (None, None, "no interval from a single cluster")
 
 
 def test_a_time_ahead_without_events_has_no_figure():
-    figures = anticipation([0.9, 0.1, 0.5], [True, False, False], [0.5, 0.5, 1.0], range(3), left_out=2)
+    figures = anticipation([0.9, 0.1, 0.5], [True, False, False], [0.5, 0.5, 1.0], Bootstrap(range(3)), left_out=2)
     assert figures.average_precision["0.5"].value == 1.0
     assert figures.average_precision["1"].value is figures.mean_average_precision.value is None
     assert (figures.clips["1"], figures.chance["1"], figures.left_out) == ((0, 1), 0.0, 2)

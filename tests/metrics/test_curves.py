@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from vlm_autodrive.metrics import percentile_bounds, ranking
+from vlm_autodrive.metrics import Bootstrap, percentile_bounds, ranking
 from vlm_autodrive.metrics.curves import thinned
-from vlm_autodrive.metrics.intervals import resampled_counts
 
 CLOSE = 1e-9
 
@@ -24,7 +23,7 @@ def case(seed, n=300, decimals=None, share=0.2):
 @pytest.mark.parametrize("seed", range(3))
 def test_against_scikit_learn(seed, decimals):
     scores, positive = case(seed, decimals=decimals)
-    ours = ranking(scores, positive, range(300), resamples=200)
+    ours = ranking(scores, positive, Bootstrap(range(300), resamples=200))
     assert ours.average_precision.value == pytest.approx(sk.average_precision_score(positive, scores), abs=CLOSE)
     assert ours.auroc.value == pytest.approx(sk.roc_auc_score(positive, scores), abs=CLOSE)
     precision, recall, _ = sk.precision_recall_curve(positive, scores)
@@ -38,7 +37,7 @@ def test_against_scikit_learn(seed, decimals):
 
 def test_against_torchmetrics():
     scores, positive = case(5, decimals=2)
-    ours = ranking(scores, positive, range(300), resamples=200)
+    ours = ranking(scores, positive, Bootstrap(range(300), resamples=200))
     tensors = torch.tensor(scores), torch.tensor(positive.astype(int))
     theirs = float(torch_metrics.classification.binary_average_precision(*tensors))
     assert ours.average_precision.value == pytest.approx(theirs, abs=1e-6)  # it computes in single precision
@@ -48,7 +47,7 @@ def test_against_torchmetrics():
 def test_by_hand():
     scores = np.array([0.9, 0.8, 0.8, 0.4, 0.1])
     positive = np.array([True, True, False, False, True])
-    ours = ranking(scores, positive, range(5), resamples=200)
+    ours = ranking(scores, positive, Bootstrap(range(5), resamples=200))
     assert ours.average_precision.value == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
     assert ours.auroc.value == pytest.approx((2 + 1.5 + 0) / 6)
     assert ours.recall_at_precision.value == pytest.approx(1 / 3)
@@ -64,8 +63,8 @@ def test_by_hand():
 def test_intervals_are_those_of_scikit_learn_on_the_same_draws(per_cluster):
     scores, positive = case(1, n=120, decimals=1, share=0.3)
     groups = np.arange(120) // per_cluster
-    ours = ranking(scores, positive, groups.tolist(), resamples=70, seed=5)
-    weights = np.concatenate(list(resampled_counts(120 // per_cluster, 70, 5)))[:, groups]
+    ours = ranking(scores, positive, Bootstrap(groups.tolist(), resamples=70, seed=5))
+    weights = np.concatenate(list(Bootstrap(range(120 // per_cluster), 70, 5).draws()))[:, groups]
     held = len(set(groups[positive]))
     for figure, score, clusters in (
         (ours.average_precision, sk.average_precision_score, held),
@@ -77,7 +76,7 @@ def test_intervals_are_those_of_scikit_learn_on_the_same_draws(per_cluster):
 
 def test_a_perfect_ranking_is_no_certainty():
     positive = np.arange(40) < 10
-    ours = ranking(positive.astype(float), positive, range(40), resamples=300)
+    ours = ranking(positive.astype(float), positive, Bootstrap(range(40), resamples=300))
     assert ours.average_precision.value == ours.auroc.value == 1
     assert ours.average_precision.low < 0.75
     assert "wilson" in ours.average_precision.method
@@ -85,14 +84,14 @@ def test_a_perfect_ranking_is_no_certainty():
 
 def test_one_class_only_leaves_figures_undefined():
     scores = np.array([0.2, 0.7])
-    nothing = ranking(scores, np.array([False, False]), range(2), resamples=200)
+    nothing = ranking(scores, np.array([False, False]), Bootstrap(range(2), resamples=200))
     assert nothing.average_precision.value is None
     assert nothing.auroc.value is None
-    everything = ranking(scores, np.array([True, True]), range(2), resamples=200)
+    everything = ranking(scores, np.array([True, True]), Bootstrap(range(2), resamples=200))
     assert everything.average_precision.value == 1
     assert everything.auroc.value is None
     assert everything.recall_at_false_positive_rate.value is None
-    alone = ranking(np.array([0.3]), np.array([True]), [7], resamples=200)
+    alone = ranking(np.array([0.3]), np.array([True]), Bootstrap([7], resamples=200))
     assert alone.average_precision.value == 1
 
 
@@ -111,7 +110,7 @@ def test_what_is_no_number_is_refused(scores):
 )
 def test_wild_rankings(rows):
     scores, positive = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-    ours = ranking(scores, positive, [r[2] for r in rows], resamples=200)
+    ours = ranking(scores, positive, Bootstrap([r[2] for r in rows], resamples=200))
     if positive.any():
         assert ours.average_precision.value == pytest.approx(sk.average_precision_score(positive, scores), abs=CLOSE)
     if positive.any() and not positive.all():
@@ -123,7 +122,7 @@ def test_wild_rankings(rows):
 
 def test_curves_are_thinned_for_drawing_without_losing_their_ends():
     scores, positive = case(2, n=5000)
-    ours = ranking(scores, positive, range(5000), resamples=200)
+    ours = ranking(scores, positive, Bootstrap(range(5000), resamples=200))
     for curve in (ours.precision_recall, ours.roc):
         assert 100 < len(curve.x) == len(curve.y) == len(curve.thresholds) <= 201
     assert (ours.roc.x[0], ours.roc.y[0], ours.roc.x[-1], ours.roc.y[-1]) == (0, 0, 1, 1)

@@ -5,14 +5,13 @@ from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from vlm_autodrive.metrics import (
+    Bootstrap,
     McNemar,
     classification,
     clips_to_settle,
-    cluster_sums,
     design_effect,
     holm,
     mcnemar,
-    paired_difference,
 )
 
 NAMES = ("collision", "near_collision", "normal")
@@ -59,15 +58,15 @@ def test_so_many_clips_reach_the_power():
 def test_the_design_effect_of_clusters():
     rng = np.random.default_rng(1)
     each = rng.choice([-1, 0, 1], 200)
-    assert design_effect(each.tolist(), range(200)) == pytest.approx(1)
+    assert design_effect(each.tolist(), Bootstrap(range(200))) == pytest.approx(1)
     alike = np.repeat(each, 4)
-    assert design_effect(alike.tolist(), [i // 4 for i in range(800)]) == pytest.approx(4, rel=0.01)
-    assert design_effect([1, -1] * 100, [i // 2 for i in range(200)]) == 1  # evening out earns nothing
-    assert design_effect([1], [0]) == 1
+    assert design_effect(alike.tolist(), Bootstrap([i // 4 for i in range(800)])) == pytest.approx(4, rel=0.01)
+    assert design_effect([1, -1] * 100, Bootstrap([i // 2 for i in range(200)])) == 1  # evening out earns nothing
+    assert design_effect([1], Bootstrap([0])) == 1
 
 
-def tables(truths, answers, clusters):
-    return cluster_sums(classification.one_hot_confusion(truths, answers, NAMES), clusters)
+def tables(truths, answers):
+    return classification.one_hot_confusion(truths, answers, NAMES)
 
 
 def test_the_difference_is_second_minus_first_and_paired():
@@ -75,12 +74,12 @@ def test_the_difference_is_second_minus_first_and_paired():
     truths = rng.choice(NAMES, 300).tolist()
     base = [t if rng.random() < 0.5 else "normal" for t in truths]
     tuned = [t if b == t or rng.random() < 0.4 else b for t, b in zip(truths, base, strict=True)]  # never worse
-    clusters = [i // 3 for i in range(300)]
-    first, second = tables(truths, base, clusters), tables(truths, tuned, clusters)
-    figure = paired_difference(first, second, classification.accuracy, 300)
+    bootstrap = Bootstrap([i // 3 for i in range(300)])
+    first, second = tables(truths, base), tables(truths, tuned)
+    figure = bootstrap.difference(first, second, classification.accuracy)
     assert figure.value == pytest.approx(classification.accuracy(second.sum(0)) - classification.accuracy(first.sum(0)))
     assert 0 < figure.low < figure.value < figure.high
-    same = paired_difference(first, first, classification.macro_f1, 300)
+    same = bootstrap.difference(first, first, classification.macro_f1)
     assert (same.low, same.value, same.high) == (None, 0, None)
 
 
@@ -91,8 +90,9 @@ def test_pairing_narrows_the_interval():
     tuned = list(base)
     for index in range(0, 200, 20):
         tuned[index] = truths[index]
-    first, second = tables(truths, base, range(200)), tables(truths, tuned, range(200))
+    first, second = tables(truths, base), tables(truths, tuned)
     order = rng.permutation(200)
-    paired = paired_difference(first, second, classification.accuracy, 200)
-    unpaired = paired_difference(first, second[order], classification.accuracy, 200)
+    bootstrap = Bootstrap(range(200))
+    paired = bootstrap.difference(first, second, classification.accuracy)
+    unpaired = bootstrap.difference(first, second[order], classification.accuracy)
     assert paired.high - paired.low < 0.6 * (unpaired.high - unpaired.low)

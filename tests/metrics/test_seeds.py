@@ -5,15 +5,15 @@ import pytest
 from scipy import stats
 
 from vlm_autodrive.metrics import (
+    Bootstrap,
     Ratio,
     classification,
-    cluster_bootstrap,
     difference_over_seeds,
     over_seeds,
-    paired_difference,
 )
 
-SHARE = Ratio(0, 1)
+PROPORTION = Ratio(0, 1)
+FORTY = Bootstrap(range(40))
 
 
 def counts_of(right):
@@ -32,31 +32,37 @@ def drawn_counts(rng, seeds, clusters, spread):
 
 def test_one_seed_is_the_cluster_bootstrap():
     counts, _ = drawn_counts(np.random.default_rng(1), 1, 40, 0.2)
-    ours, plain = over_seeds(counts, SHARE, 80), cluster_bootstrap(counts[0], SHARE, 80)
+    ours, plain = over_seeds(counts, PROPORTION, FORTY), FORTY.estimate(counts[0], PROPORTION)
     assert (ours.value, ours.low, ours.high, ours.method) == (plain.value, plain.low, plain.high, plain.method)
     other, _ = drawn_counts(np.random.default_rng(2), 1, 40, 0.2)
-    ours, plain = difference_over_seeds(counts, other, SHARE, 80), paired_difference(counts[0], other[0], SHARE, 80)
+    ours, plain = (
+        difference_over_seeds(counts, other, PROPORTION, FORTY),
+        FORTY.difference(counts[0], other[0], PROPORTION),
+    )
     assert (ours.value, ours.low, ours.high, ours.method) == (plain.value, plain.low, plain.high, plain.method)
 
 
 def test_seeds_that_agree_add_nothing():
     counts, _ = drawn_counts(np.random.default_rng(1), 1, 40, 0.2)
-    thrice = over_seeds(np.repeat(counts, 3, axis=0), SHARE, 80)
-    once = over_seeds(counts, SHARE, 80)
+    thrice = over_seeds(np.repeat(counts, 3, axis=0), PROPORTION, FORTY)
+    once = over_seeds(counts, PROPORTION, FORTY)
     assert (thrice.value, thrice.low, thrice.high) == pytest.approx((once.value, once.low, once.high), abs=1e-12)
 
 
 def test_where_clips_cannot_vary_it_is_students_interval_of_the_seeds():
     """All clusters alike: hits of 1, 1, 1 and 2 in two trials are shares of 0.5 and 1, with a variance of 1/16."""
     half = 3.182446305284263 * np.sqrt((1 / 16) / 4)  # t of 3 degrees of freedom
-    figure = over_seeds(counts_of([[1] * 9, [1] * 9, [1] * 9, [2] * 9]), SHARE, 18)
+    nine = Bootstrap(range(9))
+    figure = over_seeds(counts_of([[1] * 9, [1] * 9, [1] * 9, [2] * 9]), PROPORTION, nine)
     assert (figure.value, figure.low, figure.high) == pytest.approx((5 / 8, 5 / 8 - half, 1.0))
-    change = difference_over_seeds(counts_of([[1] * 9] * 4), counts_of([[1] * 9] * 3 + [[2] * 9]), SHARE, 18)
+    change = difference_over_seeds(
+        counts_of([[1] * 9] * 4), counts_of([[1] * 9] * 3 + [[2] * 9]), PROPORTION, Bootstrap(range(9))
+    )
     assert (change.value, change.low, change.high) == pytest.approx((1 / 8, 1 / 8 - half, 1 / 8 + half))
 
 
 def test_where_all_agree_the_clusters_still_leave_doubt():
-    figure = over_seeds(counts_of([[2] * 20, [2] * 20]), SHARE, 40)
+    figure = over_seeds(counts_of([[2] * 20, [2] * 20]), PROPORTION, Bootstrap(range(20)))
     assert (figure.value, figure.high) == (1.0, 1.0)
     assert figure.low == pytest.approx(0.8388748419471, abs=1e-9)  # Wilson: 20 of 20
 
@@ -64,13 +70,13 @@ def test_where_all_agree_the_clusters_still_leave_doubt():
 def test_tables_of_classes_and_what_is_undefined():
     names = ("a", "b")
     table = classification.one_hot_confusion(["a", "b", "a", "b"], ["a", "b", "b", None], names)
-    figure = over_seeds(np.stack([table, table]), classification.accuracy, 4)
+    figure = over_seeds(np.stack([table, table]), classification.accuracy, Bootstrap(range(4)))
     assert (figure.value, figure.n) == (0.5, 4)
-    assert over_seeds(np.zeros((2, 0, 2)), SHARE, 0).value is None
-    assert over_seeds(np.zeros((0, 3, 2)), SHARE, 0).value is None
-    assert over_seeds(np.zeros((2, 3, 2)), SHARE, 0).value is None
+    assert over_seeds(np.zeros((2, 0, 2)), PROPORTION, Bootstrap([])).value is None
+    assert over_seeds(np.zeros((0, 3, 2)), PROPORTION, Bootstrap(range(3))).value is None
+    assert over_seeds(np.zeros((2, 3, 2)), PROPORTION, Bootstrap(range(3))).value is None
     with pytest.raises(ValueError, match="differ in shape"):
-        difference_over_seeds(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), SHARE, 3)
+        difference_over_seeds(np.zeros((1, 3, 2)), np.zeros((2, 3, 2)), PROPORTION, Bootstrap(range(3)))
 
 
 @pytest.mark.parametrize("clusters", [8, 15])
@@ -82,7 +88,7 @@ def test_both_variances_are_unbiased_and_have_their_degrees_of_freedom():
     """Five drives of 8 to 12 hits at most in 20 trials, for two seeds that differ by 0.02 throughout."""
     hits = np.array([8.0, 9.0, 10.0, 11.0, 12.0])
     counts = np.stack([np.stack([hits + more, np.full(5, 20.0)], axis=-1) for more in (0.0, 0.4)])
-    figure = difference_over_seeds(counts * [0, 1], counts, SHARE, 100, resamples=20000)
+    figure = difference_over_seeds(counts * [0, 1], counts, PROPORTION, Bootstrap(range(5), 20000))
     of_seeds, of_clips = 0.02**2 / 2 / 2, (hits / 20).var(ddof=1) / 5
     freedom = (of_seeds + of_clips) ** 2 / (of_seeds**2 / 1 + of_clips**2 / 4)
     half = stats.t.ppf(0.975, freedom) * np.sqrt(of_seeds + of_clips)
@@ -91,7 +97,7 @@ def test_both_variances_are_unbiased_and_have_their_degrees_of_freedom():
 
 
 def test_a_single_cluster_has_no_interval():
-    figure = over_seeds(counts_of([[1], [2]]), SHARE, 2)
+    figure = over_seeds(counts_of([[1], [2]]), PROPORTION, Bootstrap([0]))
     assert (figure.low, figure.method) == (None, "no interval from a single cluster")
 
 
@@ -100,7 +106,7 @@ def coverage(seeds, clusters, spread, repeats=300):
     hits = 0
     for _ in range(repeats):
         counts, truth = drawn_counts(rng, seeds, clusters, spread)
-        figure = over_seeds(counts, SHARE, 2 * clusters, resamples=400)
+        figure = over_seeds(counts, PROPORTION, Bootstrap(range(clusters), 400))
         hits += figure.low <= truth <= figure.high
     return hits / repeats
 

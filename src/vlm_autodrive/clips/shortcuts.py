@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.clips.audited import Audited, FileFacts
-from vlm_autodrive.metrics import Estimate, areas, percentile_bounds, undefined
+from vlm_autodrive.metrics import Bootstrap, Estimate, areas, percentile_bounds, undefined
 from vlm_autodrive.records import Record, Taxonomy
 
 MOST_AUC = 0.60
@@ -198,9 +198,7 @@ def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
 
 def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats:
     """The area under the ROC curve, first of all items and then of each resample of whole groups."""
-    value, drawn = areas(
-        scores, positive, truth.groups, int(truth.groups.max()) + 1, resamples=_RESAMPLES, seed=truth.seed
-    )
+    value, drawn = areas(scores, positive, Bootstrap(truth.groups.tolist(), _RESAMPLES, truth.seed))
     return np.concatenate([value[1:2], drawn[1]])
 
 

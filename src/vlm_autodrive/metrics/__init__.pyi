@@ -1,6 +1,8 @@
 from . import classification
 from .abstention import risk_coverage
+from .agreement import Agreement, agreement, krippendorff_alpha_estimate
 from .anticipation import AnticipationScores, anticipation
+from .bootstrap import Bootstrap, Ratio, Statistic, bootstrap_estimate, percentile_bounds
 from .calibration import (
     CalibrationScores,
     ReliabilityBin,
@@ -12,29 +14,12 @@ from .calibration import (
 from .classification import macro_f1
 from .curves import RankingScores, areas, ranking
 from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events
-from .intervals import (
-    Estimate,
-    Ratio,
-    Statistic,
-    bootstrap_estimate,
-    cluster_bootstrap,
-    cluster_sums,
-    few_clusters_warning,
-    mean,
-    percentile_bounds,
-    renumbered,
-    resampled_sums,
-    share,
-    undefined,
-    wilson,
-)
-from .krippendorff import krippendorff_alpha_estimate
+from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
-from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar, paired_difference, paired_differences
+from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar
 from .permutation import sign_flip_p_value, slice_p_value
 from .rouge import rouge_l
 from .seeds import difference_over_seeds, over_seeds
-from .stratified import Agreement, agreement, stratified_proportion
 from .temporal_iou import temporal_iou
 from .time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
 
@@ -45,6 +30,7 @@ __all__ = [
     "TOLERANCES_S",
     "Agreement",
     "AnticipationScores",
+    "Bootstrap",
     "CalibrationScores",
     "DetectionScore",
     "Estimate",
@@ -64,8 +50,6 @@ __all__ = [
     "calibration_estimates",
     "classification",
     "clips_to_settle",
-    "cluster_bootstrap",
-    "cluster_sums",
     "design_effect",
     "detection_scores",
     "difference_over_seeds",
@@ -77,18 +61,12 @@ __all__ = [
     "macro_f1",
     "match_events",
     "mcnemar",
-    "mean",
     "over_seeds",
-    "paired_difference",
-    "paired_differences",
     "percentile_bounds",
     "ranking",
     "read_long_videos",
-    "renumbered",
-    "resampled_sums",
     "risk_coverage",
     "rouge_l",
-    "share",
     "sign_flip_p_value",
     "slice_p_value",
     "stratified_proportion",

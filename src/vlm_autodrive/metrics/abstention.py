@@ -1,53 +1,43 @@
-"""What abstaining brings: the share of wrong answers among the clips that a model is most certain of.
+"""What abstaining brings: the proportion of wrong answers among the clips that a model is most certain of.
 
 Source: Geifman and El-Yaniv (2017), NeurIPS 4878-4887, for risk and coverage; Geifman, Uziel and El-Yaniv (2019),
 ICLR, for the area under the curve, the mean of the risks at coverages 1/n, 2/n, ... 1.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from vlm_autodrive.metrics.bootstrap import Bootstrap, bootstrap_estimate
 from vlm_autodrive.metrics.curves import Curve, thinned, weighted
-from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered
+from vlm_autodrive.metrics.intervals import Estimate
 
 Floats = NDArray[np.float64]
 
 
-def risk_coverage(
-    confidence: Floats,
-    right: NDArray[np.bool_],
-    clusters: Sequence[int],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> tuple[Curve, Estimate]:
+def risk_coverage(confidence: Floats, right: NDArray[np.bool_], bootstrap: Bootstrap) -> tuple[Curve, Estimate]:
     """The curve and the area under it; clips of equal confidence come in random order, and the mean over all is taken.
 
     Args:
         confidence: Of each clip; clips are answered from the highest down.
         right: Whether each answer is right.
-        clusters: The cluster of each clip.
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
+        bootstrap: Over these clips.
 
     Raises:
         ValueError: If there are no clips, or a confidence is not a number.
     """
     if len(confidence) == 0 or not np.isfinite(confidence).all():
         raise ValueError("risk and coverage need at least one clip, and every confidence must be a finite number")
-    groups = np.asarray(renumbered(clusters), dtype=np.intp)
+    groups = bootstrap.clusters
     levels = np.unique(confidence)[::-1]
     place = np.searchsorted(-levels, -confidence)
     answered = np.bincount(place, minlength=len(levels))
     wrong = np.bincount(place[~right], minlength=len(levels))
     run = _runs(answered, wrong)[place]
-    count, width = int(run.max()) + 1, int(groups.max()) + 1
+    count, width = int(run.max()) + 1, bootstrap.count
     rows, columns = np.concatenate([run, count + run[~right]]), np.concatenate([groups, groups[~right]])
     steps = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(2 * count, width))
-    whole, drawn = weighted(steps, _area, resamples=resamples, seed=seed)
+    whole, drawn = weighted(steps, _area, bootstrap)
     coverage, risk = np.cumsum(answered) / len(confidence), np.cumsum(wrong) / np.cumsum(answered)
     chosen = thinned(coverage, risk)
     curve = Curve(
@@ -69,7 +59,7 @@ def _runs(answered: NDArray[np.intp], wrong: NDArray[np.intp]) -> NDArray[np.int
 def _area(steps: Floats) -> Floats:
     """Mean risk over all coverages, for each resample.
 
-    After N clips with E wrong ones, a level of m clips of which the share r is wrong has, at its j-th clip, a mean
+    After N clips with E wrong ones, a level of m clips of which the proportion r is wrong has, at its j-th clip, a mean
     risk of (E + j r) / (N + j); the sum over j is r m + (E - r N) (H(N + m) - H(N)), H being the harmonic numbers.
 
     Args:
@@ -81,6 +71,6 @@ def _area(steps: Floats) -> Floats:
     before, wrong_before = after - clips, wrong_after - wrong
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, after[-1].max() + 1))])
     rise = harmonic[after.astype(np.intp)] - harmonic[before.astype(np.intp)]
-    share = np.divide(wrong, clips, out=np.zeros_like(wrong), where=clips > 0)
-    area = (wrong + (wrong_before - share * before) * rise).sum(axis=0)
+    rate = np.divide(wrong, clips, out=np.zeros_like(wrong), where=clips > 0)
+    area = (wrong + (wrong_before - rate * before) * rise).sum(axis=0)
     return np.asarray(area / after[-1], dtype=np.float64)

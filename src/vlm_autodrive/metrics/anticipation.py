@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_autodrive.metrics.bootstrap import Bootstrap, bootstrap_estimate
 from vlm_autodrive.metrics.curves import areas
-from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Record
 
 Floats = NDArray[np.float64]
@@ -62,11 +63,9 @@ def anticipation(
     scores: Sequence[float],
     positives: Sequence[bool],
     leads_s: Sequence[float],
-    clusters: Sequence[int],
+    bootstrap: Bootstrap,
     *,
     left_out: int = 0,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> AnticipationScores:
     """Average precision for each time ahead and their mean, with intervals of the cluster bootstrap.
 
@@ -74,28 +73,24 @@ def anticipation(
         scores: The probability of an event in each clip.
         positives: Whether the clip leads up to an event.
         leads_s: The time ahead that each clip belongs to, in seconds.
-        clusters: The cluster of each clip: a video's windows at several times ahead are no independent evidence.
+        bootstrap: Over these clips: a video's windows at several times ahead are one cluster, no independent evidence.
         left_out: Clips that could not be cut, for the reader.
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
     """
     groups = {lead_s: np.flatnonzero(np.asarray(leads_s) == lead_s) for lead_s in sorted(set(leads_s))}
     given, wanted = np.asarray(scores, dtype=np.float64), np.asarray(positives, dtype=bool)
-    numbers = np.asarray(renumbered(clusters), dtype=np.intp)
-    count = int(numbers.max()) + 1
-    found = [areas(given[g], wanted[g], numbers[g], count, resamples=resamples, seed=seed) for g in groups.values()]
+    found = [areas(given[g], wanted[g], bootstrap, g) for g in groups.values()]
     values, drawn = [value[0] for value, _ in found], [rows[0] for _, rows in found]
 
-    def figure(value: float, resampled: Floats, indices: NDArray[np.intp]) -> Estimate:
-        with_event = len(set(numbers[indices][wanted[indices]].tolist()))
+    def estimate(value: float, resampled: Floats, indices: NDArray[np.intp]) -> Estimate:
+        with_event = len(np.unique(bootstrap.clusters[indices][wanted[indices]]))
         return bootstrap_estimate(value, resampled, with_event, len(indices))
 
     return AnticipationScores(
         average_precision={
-            f"{lead_s:g}": figure(value, rows, g)
+            f"{lead_s:g}": estimate(value, rows, g)
             for (lead_s, g), value, rows in zip(groups.items(), values, drawn, strict=True)
         },
-        mean_average_precision=figure(float(np.mean(values)), np.mean(drawn, axis=0), np.arange(len(given))),
+        mean_average_precision=estimate(float(np.mean(values)), np.mean(drawn, axis=0), np.arange(len(given))),
         clips={f"{lead_s:g}": (int(wanted[g].sum()), int((~wanted[g]).sum())) for lead_s, g in groups.items()},
         chance={f"{lead_s:g}": float(wanted[g].mean()) for lead_s, g in groups.items()},
         left_out=left_out,

@@ -5,25 +5,13 @@ Naeini, Cooper and Hauskrecht (2015), AAAI 2901-2907, define over bins of equal 
 Review 78:1-3, in its form for several classes; Guo et al. (2017), ICML 1321-1330, for the temperature.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from vlm_autodrive.metrics.bootstrap import NO_SPREAD, Bootstrap, percentile_bounds
 from vlm_autodrive.metrics.curves import Curve
-from vlm_autodrive.metrics.intervals import (
-    NO_SPREAD,
-    RESAMPLES,
-    Estimate,
-    cluster_sums,
-    mean,
-    percentile_bounds,
-    renumbered,
-    resampled_sums,
-    share,
-    undefined,
-)
+from vlm_autodrive.metrics.intervals import Estimate, undefined
 from vlm_autodrive.records import Record
 
 FLOOR = 1e-9
@@ -99,36 +87,28 @@ class CalibrationScores(Record):
 
 
 def calibration_estimates(
-    probabilities: Floats,
-    truths: NDArray[np.intp],
-    clusters: Sequence[int],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    probabilities: Floats, truths: NDArray[np.intp], bootstrap: Bootstrap
 ) -> CalibrationEstimates:
-    """The figures of some probabilities.
+    """Calibration error, Brier score and log loss of some probabilities.
 
     Args:
         probabilities: One row for each clip, one column for each class; rows sum to 1.
         truths: The column of each clip's true class.
-        clusters: The cluster of each clip.
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
+        bootstrap: Over these clips.
     """
-    groups = renumbered(clusters)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truths
     place = equal_mass_bins(confidence, bins_for(len(confidence)))
     true_probability = probabilities[np.arange(len(truths)), truths]
     distance = ((probabilities - np.eye(probabilities.shape[1])[truths]) ** 2).sum(axis=1)
     return CalibrationEstimates(
-        ece=_ece_figure(confidence, right, place, groups, resamples, seed),
-        brier=mean(distance, groups, resamples, seed),
-        nll=mean(-np.log(np.maximum(true_probability, FLOOR)), groups, resamples, seed),
+        ece=_ece_estimate(confidence, right, place, bootstrap),
+        brier=bootstrap.mean(distance),
+        nll=bootstrap.mean(-np.log(np.maximum(true_probability, FLOOR))),
         bins=tuple(
             ReliabilityBin(
                 n=int(inside.sum()),
                 confidence=float(confidence[inside].mean()),
-                right=share(right[inside], np.asarray(groups)[inside].tolist(), resamples, seed),
+                right=bootstrap.select(inside).proportion(right[inside]),
             )
             for inside in (place == number for number in np.unique(place))
         ),
@@ -152,13 +132,8 @@ def calibration_error(confidence: Floats, right: NDArray[np.bool_], place: NDArr
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def _ece_figure(
-    confidence: Floats,
-    right: NDArray[np.bool_],
-    place: NDArray[np.intp],
-    groups: Sequence[int],
-    resamples: int,
-    seed: int,
+def _ece_estimate(
+    confidence: Floats, right: NDArray[np.bool_], place: NDArray[np.intp], bootstrap: Bootstrap
 ) -> Estimate:
     """The error with an interval that holds for calibrated models too; the bins stay put.
 
@@ -168,22 +143,22 @@ def _ece_figure(
     end. The upper end is the percentile of the resampled errors. Both ends err to the wide side.
     """
     value = calibration_error(confidence, right, place)
-    clusters = max(groups) + 1
+    clusters, n = bootstrap.count, len(place)
     if clusters < 2:
-        return undefined(len(groups), "no interval from a single cluster").model_copy(update={"value": value})
-    rows = np.zeros((len(groups), int(place.max()) + 2))
-    rows[np.arange(len(groups)), place] = right - confidence
+        return undefined(n, "no interval from a single cluster").model_copy(update={"value": value})
+    rows = np.zeros((n, int(place.max()) + 2))
+    rows[np.arange(n), place] = right - confidence
     rows[:, -1] = 1
-    per_cluster = cluster_sums(rows, groups)
-    totals = resampled_sums(per_cluster, resamples, seed)
+    sums = bootstrap.sums(rows)
+    totals = bootstrap.resampled(sums)
     gaps = totals[:, :-1] / totals[:, -1:]
-    by_chance = np.abs(gaps - per_cluster[:, :-1].sum(axis=0) / len(groups)).sum(axis=1)
+    by_chance = np.abs(gaps - sums[:, :-1].sum(axis=0) / n).sum(axis=1)
     _, high = percentile_bounds(np.abs(gaps).sum(axis=1), clusters=clusters)
     _, most = percentile_bounds(by_chance, clusters=clusters)
     low, high = max(0.0, value - most), max(value, high)
     if low == high:
-        return undefined(len(groups), NO_SPREAD).model_copy(update={"value": value})
-    return Estimate(value=value, low=low, high=high, n=len(groups), method=_ECE_METHOD)
+        return undefined(n, NO_SPREAD).model_copy(update={"value": value})
+    return Estimate(value=value, low=low, high=high, n=n, method=_ECE_METHOD)
 
 
 def fit_temperature(probabilities: Floats, truths: NDArray[np.intp]) -> float:

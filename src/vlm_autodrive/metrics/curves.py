@@ -9,13 +9,14 @@ For the intervals clips are sorted once. All figures change at scores of positiv
 two such scores are summed up for all resamples at once, by one sparse matrix product.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, bootstrap_estimate, renumbered, resampled_counts
+from vlm_autodrive.metrics.bootstrap import Bootstrap, bootstrap_estimate
+from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Record
 
 PRECISION = 0.9
@@ -63,36 +64,24 @@ class RankingScores(Record):
     roc: Curve
 
 
-def ranking(
-    scores: Floats,
-    positive: NDArray[np.bool_],
-    clusters: Sequence[int],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> RankingScores:
-    """All figures of a ranking, with intervals of the cluster bootstrap.
+def ranking(scores: Floats, positive: NDArray[np.bool_], bootstrap: Bootstrap) -> RankingScores:
+    """All estimates of a ranking, with intervals of the cluster bootstrap.
 
     Average precision and the recalls are undefined without positive clips, the ROC area also without negative ones.
 
     Args:
         scores: One for each clip; higher is more likely positive.
         positive: Whether each clip is.
-        clusters: The cluster of each clip.
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
+        bootstrap: Over these clips.
 
     Raises:
         ValueError: If there are no clips, or a score is not a number.
     """
     if len(scores) == 0 or not np.isfinite(scores).all():
         raise ValueError("a ranking needs at least one score, and every score must be a finite number")
-    groups = np.asarray(renumbered(clusters), dtype=np.intp)
-    (found, area, at_precision, at_rate), drawn = areas(
-        scores, positive, groups, int(groups.max()) + 1, resamples=resamples, seed=seed
-    )
+    (found, area, at_precision, at_rate), drawn = areas(scores, positive, bootstrap)
     positives, n = int(positive.sum()), len(scores)
-    with_positive, with_negative = len(set(groups[positive])), len(set(groups[~positive]))
+    with_positive, with_negative = (len(np.unique(bootstrap.clusters[chosen])) for chosen in (positive, ~positive))
     both = min(with_positive, with_negative)
     precision_recall, roc = _curves(scores, positive)
     return RankingScores(
@@ -107,49 +96,40 @@ def ranking(
 
 
 def areas(
-    scores: Floats,
-    positive: NDArray[np.bool_],
-    groups: NDArray[np.intp],
-    clusters: int,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    scores: Floats, positive: NDArray[np.bool_], bootstrap: Bootstrap, records: NDArray[np.intp] | None = None
 ) -> tuple[Floats, Floats]:
     """Average precision, ROC area and the two recalls, of the clips and of each resample; NaN where undefined.
 
     Args:
         scores: One for each clip; higher is more likely positive.
         positive: Whether each clip is.
-        groups: The cluster of each clip.
-        clusters: How many clusters are drawn from, also such that hold none of these clips.
-        resamples: Draws of the bootstrap; the same for all that are drawn from as many clusters with one seed.
-        seed: Its seed.
+        bootstrap: Over these clips, or over more: all its clusters are drawn, also such that hold none of these.
+        records: Which of the bootstrap's records the clips are; by default all, in order.
 
     Returns:
-        The four figures, and as many rows of their resamples.
+        The four values, and as many rows of their resamples.
     """
-    whole, drawn = weighted(_steps(scores, positive, groups, clusters), _areas, resamples=resamples, seed=seed)
+    groups = bootstrap.clusters if records is None else bootstrap.clusters[records]
+    whole, drawn = weighted(_steps(scores, positive, groups, bootstrap.count), _areas, bootstrap)
     return whole[:, 0], drawn
 
 
 def weighted(
-    steps: sparse.csr_array, figures: Callable[[Floats], Floats], *, resamples: int, seed: int
+    steps: sparse.csr_array, statistics: Callable[[Floats], Floats], bootstrap: Bootstrap
 ) -> tuple[Floats, Floats]:
-    """Figures of a curve with every cluster once, and with the clusters of each resample; resamples come last.
+    """Statistics of a curve with every cluster once, and with the clusters of each resample; resamples come last.
 
     Args:
         steps: Turns weights of clusters into weights of the steps of a curve, shape [steps, clusters].
-        figures: Maps weights of steps, shape [steps, resamples], to figures of shape [..., resamples].
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
+        statistics: Maps weights of steps, shape [steps, resamples], to values of shape [..., resamples].
+        bootstrap: Over the clusters.
     """
-    clusters = steps.shape[1]
     drawn = [
-        figures(steps @ counts[begin : begin + _BLOCK].T)
-        for counts in resampled_counts(clusters, resamples, seed)
+        statistics(steps @ counts[begin : begin + _BLOCK].T)
+        for counts in bootstrap.draws()
         for begin in range(0, len(counts), _BLOCK)
     ]
-    return figures(steps @ np.ones((clusters, 1))), np.concatenate(drawn, axis=-1)
+    return statistics(steps @ np.ones((bootstrap.count, 1))), np.concatenate(drawn, axis=-1)
 
 
 def _steps(scores: Floats, positive: NDArray[np.bool_], groups: NDArray[np.intp], clusters: int) -> sparse.csr_array:

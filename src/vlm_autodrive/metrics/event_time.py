@@ -12,18 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.metrics.intervals import (
-    RESAMPLES,
-    Estimate,
-    Ratio,
-    cluster_bootstrap,
-    few_clusters_warning,
-    mean,
-    poisson_rate,
-    renumbered,
-    share,
-    wilson,
-)
+from vlm_autodrive.metrics.bootstrap import Bootstrap, Ratio
+from vlm_autodrive.metrics.intervals import Estimate, few_clusters_warning, poisson_rate, wilson
 from vlm_autodrive.records import Record
 
 TOLERANCES_S = (0.5, 1.0, 2.0)
@@ -97,39 +87,33 @@ class DetectionScores(Record):
 def event_time_scores(
     cited_s: Sequence[float | None],
     true_s: Sequence[float],
-    clusters: Sequence[int] | None = None,
-    *,
+    bootstrap: Bootstrap,
     tolerances_s: Sequence[float] = TOLERANCES_S,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> EventTimeScores:
     """Score cited moments against true ones.
 
     Args:
         cited_s: The time given for each clip; None for none.
         true_s: The true time of each clip.
-        clusters: The cluster of each clip, for the intervals; by default each clip is its own.
+        bootstrap: Over these clips.
         tolerances_s: Distances within which a cited time is a hit.
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
     """
-    groups = renumbered(clusters if clusters is not None else range(len(true_s)))
     errors = np.array([np.nan if c is None else abs(c - t) for c, t in zip(cited_s, true_s, strict=True)])
     constant = float(np.median(true_s)) if len(true_s) else None
     constant_errors = np.abs(np.asarray(true_s, dtype=np.float64) - (constant or 0.0))
 
     def within(distances: NDArray[np.float64]) -> dict[str, Estimate]:
-        return {f"{t:g}": share(distances <= t + _ROUNDING_S, groups, resamples, seed) for t in tolerances_s}
+        return {f"{t:g}": bootstrap.proportion(distances <= t + _ROUNDING_S) for t in tolerances_s}
 
     given = ~np.isnan(errors)
     return EventTimeScores(
         n=len(errors),
         cited=int(given.sum()),
         within=within(errors),
-        mean_error_s=mean(errors[given], [g for g, has in zip(groups, given, strict=True) if has], resamples, seed),
+        mean_error_s=bootstrap.select(given).mean(errors[given]),
         constant_s=constant,
         constant_within=within(constant_errors),
-        constant_error_s=mean(constant_errors, groups, resamples, seed),
+        constant_error_s=bootstrap.mean(constant_errors),
     )
 
 
@@ -165,9 +149,6 @@ def detection_scores(
     true: Mapping[str, Sequence[float]],
     hours: Mapping[str, float],
     tolerance_s: float,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> DetectionScores:
     """Score detection over several videos.
 
@@ -176,8 +157,6 @@ def detection_scores(
         true: Times of its true events, likewise.
         hours: Hours looked at in each video; this says which videos there are.
         tolerance_s: Largest distance of a match.
-        resamples: Draws of the bootstrap over videos.
-        seed: Its seed.
     """
     unknown = (set(detected) | set(true)) - set(hours)
     if unknown:
@@ -196,7 +175,7 @@ def detection_scores(
     recall = (
         wilson(int(hits), int(events))
         if independent
-        else cluster_bootstrap(with_events, Ratio(0, 1), int(events), resamples=resamples, seed=seed)
+        else Bootstrap(range(len(with_events))).estimate(with_events, Ratio(0, 1), events)
     )
     return DetectionScores(
         events=int(events),
@@ -205,8 +184,8 @@ def detection_scores(
         false_alarms=int(alarms),
         hours=total_hours,
         false_alarms_per_hour=poisson_rate(int(alarms), total_hours),
-        false_alarms_per_hour_by_video=cluster_bootstrap(
-            table, Ratio(2, 3), int(alarms), proportion=False, resamples=resamples, seed=seed
+        false_alarms_per_hour_by_video=Bootstrap(range(len(table))).estimate(
+            table, Ratio(2, 3), alarms, proportion=False
         ),
         mean_error_s=float(np.mean(errors)) if errors else None,
         warning=few_clusters_warning(len(table)),

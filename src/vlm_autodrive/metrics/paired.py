@@ -6,23 +6,12 @@ Survey Sampling, for the design effect; Miller (2024), arXiv:2411.00640, for why
 must be compared in pairs. ``permutation`` has the test for clips that are not independent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from vlm_autodrive.metrics.intervals import (
-    RESAMPLES,
-    Estimate,
-    Statistic,
-    bearing_clusters,
-    bootstrap_estimate,
-    cluster_sums,
-    renumbered,
-    resampled_sums,
-    undefined,
-)
+from vlm_autodrive.metrics.bootstrap import Bootstrap
 from vlm_autodrive.records import Record
 
 LEVEL = 0.05
@@ -72,18 +61,18 @@ def clips_to_settle(test: McNemar, n: int, design_effect: float = 1.0) -> int | 
     return int(np.ceil(design_effect * (root / difference) ** 2))
 
 
-def design_effect(differences: Sequence[int], clusters: Sequence[int]) -> float:
+def design_effect(differences: Sequence[int], bootstrap: Bootstrap) -> float:
     """How many times larger the variance of a mean difference is, for its clusters, than for independent clips.
 
     Never below 1: clusters whose clips happen to even out are no reason to ask for fewer.
 
     Args:
         differences: Of each clip, whether the second model is right minus whether the first is.
-        clusters: The cluster of each clip.
+        bootstrap: Over these clips; its clusters are what counts here.
     """
     apart = np.asarray(differences, dtype=np.float64)
     apart = apart - apart.mean()
-    together = cluster_sums(apart, renumbered(clusters))
+    together = bootstrap.sums(apart)
     n, count = len(apart), len(together)
     if count < 2 or not apart.any():
         return 1.0
@@ -98,55 +87,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, p_values[index] * (len(p_values) - rank)))
         adjusted[index] = running
     return adjusted
-
-
-def paired_difference(
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
-    statistic: Statistic,
-    n: int,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """One of :func:`paired_differences`."""
-    return paired_differences(first, second, {"": statistic}, n, resamples=resamples, seed=seed)[""]
-
-
-def paired_differences(
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
-    statistics: Mapping[str, Statistic],
-    n: int,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Estimate]:
-    """Each statistic of the second minus that of the first, resampling the same clusters for both.
-
-    Args:
-        first: Counts of the first model by cluster, shape [clusters, ...].
-        second: Counts of the second model, cluster for cluster.
-        statistics: Each maps totals of shape [batch, ...] to [batch].
-        n: How many records the figures rest on.
-        resamples: Draws.
-        seed: Seed of the draws, the same for both models.
-    """
-    method = "paired cluster bootstrap"
-    if first.shape != second.shape:
-        raise ValueError(f"the models' counts differ in shape: {first.shape} and {second.shape}")
-    if len(first) == 0:
-        return {name: undefined(n, method) for name in statistics}
-    drawn = resampled_sums(first, resamples, seed), resampled_sums(second, resamples, seed)
-    whole = first.sum(axis=0)[None], second.sum(axis=0)[None]
-    return {
-        name: bootstrap_estimate(
-            float((statistic(whole[1]) - statistic(whole[0]))[0]),
-            statistic(drawn[1]) - statistic(drawn[0]),
-            min(bearing_clusters(first, statistic), bearing_clusters(second, statistic)),
-            n,
-            proportion=False,
-            method=method,
-        )
-        for name, statistic in statistics.items()
-    }

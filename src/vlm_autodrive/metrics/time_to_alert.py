@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.metrics.intervals import RESAMPLES, Estimate, cluster_bootstrap, cluster_sums, renumbered, share
+from vlm_autodrive.metrics.bootstrap import Bootstrap
+from vlm_autodrive.metrics.intervals import Estimate
 
 HORIZON_S = 5.0
 _ROUNDING_S = 1e-9
@@ -38,9 +39,6 @@ def time_to_alert(
     true: Mapping[str, Sequence[float]],
     threshold: float,
     horizon_s: float = HORIZON_S,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> TimeToAlert | None:
     """How long before the true events an alarm is given; None if there are no events.
 
@@ -49,8 +47,6 @@ def time_to_alert(
         true: The times of its events, in seconds, in any order; a video may be missing.
         threshold: The probability from which a window alarms.
         horizon_s: How far before an event an alarm may lie to count.
-        resamples: Draws of the bootstrap over videos.
-        seed: Its seed.
     """
     ahead: list[list[tuple[float, float]]] = []
     videos: list[int] = []
@@ -65,13 +61,14 @@ def time_to_alert(
     leads, chances = _padded(ahead)
     alerts = _first_alerts(leads, chances, threshold)
     warned = ~np.isnan(alerts)
+    bootstrap = Bootstrap(videos)
     thresholds = sorted({chance for each in ahead for _, chance in each})
     return TimeToAlert(
         threshold=threshold,
         horizon_s=horizon_s,
         events=len(ahead),
-        warned=share(warned, videos, resamples, seed),
-        median_s=_median(alerts[warned], [v for v, has in zip(videos, warned, strict=True) if has], resamples, seed),
+        warned=bootstrap.proportion(warned),
+        median_s=_median(alerts[warned], bootstrap.select(warned)),
         mean_s=_mean_over(thresholds, leads, chances),
         mean_of_always_alarming_s=_mean_over([1.0], leads, np.ones_like(chances)),
     )
@@ -115,10 +112,10 @@ def _mean_over(thresholds: Sequence[float], leads: Floats, chances: Floats) -> f
     return float(np.mean(means)) if means else None
 
 
-def _median(values: Floats, videos: Sequence[int], resamples: int, seed: int) -> Estimate:
+def _median(values: Floats, bootstrap: Bootstrap) -> Estimate:
     """The median with the interval of the bootstrap over videos."""
     distinct, places = np.unique(values, return_inverse=True)
-    counts = cluster_sums(np.eye(len(distinct))[places], renumbered(videos))
+    counts = np.eye(len(distinct))[places]  # a median is no sum, but the counts of each value are
 
     def median(totals: Floats) -> Floats:
         below = np.cumsum(totals, axis=1)
@@ -127,4 +124,4 @@ def _median(values: Floats, videos: Sequence[int], resamples: int, seed: int) ->
         low, high = ((below >= rank).argmax(axis=1) for rank in (np.floor((n + 1) / 2), np.ceil((n + 1) / 2)))
         return np.asarray((distinct[low] + distinct[high]) / 2, dtype=np.float64)
 
-    return cluster_bootstrap(counts, median, len(values), proportion=False, resamples=resamples, seed=seed)
+    return bootstrap.estimate(counts, median, proportion=False)

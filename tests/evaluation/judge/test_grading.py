@@ -8,17 +8,18 @@ from starlette.responses import Response
 from typer.testing import CliRunner
 
 from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
+from tests.evaluation.score.scored import scored
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
 from vlm_autodrive.artifacts import read_judgement_records
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, estimate_judging, judge, read_evaluation_samples
+from vlm_autodrive.evaluation import JudgeSettings, estimate_judging, judge, read_evaluation_samples
 from vlm_autodrive.evaluation.judge.prompt import RUBRIC
 from vlm_autodrive.evaluation.judge.ratings import read_judgements
 from vlm_autodrive.evaluation.score.traces import judge_scores
-from vlm_autodrive.metrics.krippendorff import krippendorff_alpha
+from vlm_autodrive.metrics.agreement import krippendorff_alpha
 from vlm_autodrive.records import Outcome
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -189,7 +190,7 @@ def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
     found = read_judgements(out, predictions)
     assert found.human_ratings == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
     cases = read_evaluation_samples({"tuned": predictions}, judgements={"tuned": out})
-    scores = judge_scores(cases, "tuned", CompareSettings())
+    scores = scored(judge_scores, cases, model="tuned")
     assert (scores.judge, scores.judged, scores.human_ratings) == ("judge-model", 11, 3)
     expected = [grade_of(n) for n in range(12) if n != 6]
     assert scores.mean.value == pytest.approx(sum(expected) / 11)
@@ -203,8 +204,8 @@ def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
     cases = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
-    assert judge_scores(cases, "tuned", CompareSettings()).agreement is None
-    assert judge_scores(cases, "base", CompareSettings()) is None
+    assert scored(judge_scores, cases, model="tuned").agreement is None
+    assert scored(judge_scores, cases, model="base") is None
 
 
 def test_judgements_of_other_traces_are_refused(predictions, tmp_path):

@@ -52,7 +52,7 @@ def long_videos_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "0
     """What detection leaves: four videos of half an hour, three of five events found, two false alarms."""
     true = {"2": [10.0, 60.0], "3": [30.0, 90.0], "4": [50.0], "5": []}
     found = {"2": [10.5, 61.0], "3": [30.1, 200.0], "4": [300.0]}
-    scores = detection_scores(found, true, dict.fromkeys(true, 0.5), 1.5, resamples=200)
+    scores = detection_scores(found, true, dict.fromkeys(true, 0.5), 1.5)
     score = DetectionScore(
         model="m",
         threshold=threshold,
@@ -202,7 +202,7 @@ def test_long_videos_without_truth_are_shown_without_scores(comparison, tmp_path
 
 
 def test_nothing_found_and_nothing_true_is_no_error(comparison, tmp_path):
-    empty = detection_scores({}, {"2": []}, {"2": 0.5}, 1.5, resamples=200)
+    empty = detection_scores({}, {"2": []}, {"2": 0.5}, 1.5)
     score = DetectionScore(
         model="m",
         threshold=0.5,

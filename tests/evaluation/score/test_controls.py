@@ -5,13 +5,13 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction, make_verdict, write_prediction_set
+from tests.evaluation.score.scored import scored
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import CompareSettings, read_evaluation_samples
+from vlm_autodrive.evaluation import read_evaluation_samples
 from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores
 from vlm_autodrive.evaluation.score.prompt_sensitivity import prompt_scores
 from vlm_autodrive.evaluation.score.slices import triplet_scores
 
-SETTINGS = CompareSettings()
 COLLISION, NEAR, NORMAL = NAMES
 
 
@@ -32,7 +32,7 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
         make_prediction(c, t, prompt_variants={"short": make_verdict(b), "expert": make_verdict(s)})
         for c, t, b, s in zip(clips, truths, blunt, silent, strict=True)
     ]
-    scores = prompt_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    scores = scored(prompt_scores, cases_of(tmp_path, clips, predictions))
     assert list(scores) == ["main", "short", "expert"]
     assert (scores["main"].accuracy.value, scores["main"].macro_f1.value) == (1.0, 1.0)
     assert scores["main"].unparseable.value == 0
@@ -48,9 +48,9 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
 def test_one_wording_has_no_spread_and_no_control_no_score(tmp_path):
     clips = [make_clip("a", NORMAL)]
     cases = cases_of(tmp_path, clips, [make_prediction(clips[0], NORMAL)])
-    assert prompt_scores(cases, "m", SETTINGS) == {}
-    assert control_scores(cases, "m", SETTINGS) == {}
-    assert faithfulness_scores(cases, "m", SETTINGS) is None
+    assert scored(prompt_scores, cases) == {}
+    assert scored(control_scores, cases) == {}
+    assert scored(faithfulness_scores, cases) is None
 
 
 def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
@@ -69,7 +69,7 @@ def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
         )
         for i, (clip, answer) in enumerate(zip(clips, said, strict=True))
     ]
-    scores = control_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    scores = scored(control_scores, cases_of(tmp_path, clips, predictions))
     assert list(scores) == ["black", "shuffled"]  # not what events alone can be given
     before = f1_score(truths, said, average="macro")
     black = scores["black"]
@@ -87,7 +87,7 @@ def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
     clips = [make_clip(f"c{i:02d}", truth) for i, truth in enumerate(truths)]
     controls = {name: make_verdict(COLLISION) for name in ("black", "no_video")}
     predictions = [make_prediction(clip, COLLISION, controls=controls) for clip in clips]
-    for scores in control_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS).values():
+    for scores in scored(control_scores, cases_of(tmp_path, clips, predictions)).values():
         lost = scores.macro_f1_lost
         assert (lost.value, lost.low, lost.high) == (0, None, None)  # no certainty
         assert scores.same_answer.value == 1
@@ -108,7 +108,7 @@ def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
         predictions.append(make_prediction(clip, truth, probabilities=probabilities(shown), controls=controls))
         if given and truth == COLLISION:
             rows.append((shown, near, elsewhere))
-    scores = faithfulness_scores(cases_of(tmp_path, clips, predictions), "m", SETTINGS)
+    scores = scored(faithfulness_scores, cases_of(tmp_path, clips, predictions))
     shown, near, elsewhere = np.array(rows).mean(axis=0)
     assert scores.clips == len(rows) == 10
     assert scores.before.value == pytest.approx(shown)
@@ -123,7 +123,7 @@ def test_without_probabilities_no_fall_can_be_told(tmp_path):
     clip = make_clip("a", COLLISION)
     controls = {name: make_verdict(NORMAL) for name in ("event_hidden", "elsewhere_hidden")}
     cases = cases_of(tmp_path, [clip], [make_prediction(clip, COLLISION, controls=controls)])
-    scores = faithfulness_scores(cases, "m", SETTINGS)
+    scores = scored(faithfulness_scores, cases)
     assert (scores.clips, scores.difference.value) == (0, None)
 
 
@@ -134,10 +134,10 @@ def test_votes_that_name_no_class_are_shared_out_on_controls_and_triplets_too(tm
     controls = {"event_hidden": make_verdict(COLLISION, half), "elsewhere_hidden": make_verdict(COLLISION, full)}
     predictions = [make_prediction(c, COLLISION, probabilities=half, controls=controls) for c in clips]
     cases = cases_of(tmp_path, clips, predictions)
-    scores = faithfulness_scores(cases, "m", SETTINGS)
+    scores = scored(faithfulness_scores, cases)
     assert (scores.before.value, scores.fall_at_event.value) == (1.0, 0.0)
     assert scores.fall_elsewhere.value == pytest.approx(0.4)
-    assert triplet_scores(cases, "m", SETTINGS).first_class_probability[NORMAL].value == 1.0
+    assert scored(triplet_scores, cases).first_class_probability[NORMAL].value == 1.0
 
 
 @pytest.mark.parametrize("where", ["shown", "hidden"])
@@ -150,4 +150,4 @@ def test_probabilities_that_leave_out_a_class_are_refused(tmp_path, where):
         clips[0], COLLISION, probabilities=torn if where == "shown" else probabilities(0.6), controls=controls
     )
     with pytest.raises(UserError, match="the probabilities in m's prediction for a leave out collision"):
-        faithfulness_scores(cases_of(tmp_path, clips, [said]), "m", SETTINGS)
+        scored(faithfulness_scores, cases_of(tmp_path, clips, [said]))

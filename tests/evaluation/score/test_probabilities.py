@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction, write_prediction_set
+from tests.evaluation.score.scored import scored
 from vlm_autodrive.artifacts import PROVENANCE
 from vlm_autodrive.artifacts.files import TAXONOMY_FILE
 from vlm_autodrive.errors import UserError
@@ -52,7 +53,7 @@ def cases_of(clips, predictions, validation=()):
 
 def test_every_class_and_any_event_against_scikit_learn():
     clips, probabilities, truths = world()
-    scores = ranking_scores(cases_of(clips, map(spoken, clips, probabilities)), "m", SETTINGS)
+    scores = scored(ranking_scores, cases_of(clips, map(spoken, clips, probabilities)))
     assert list(scores) == [*NAMES, ANY_EVENT]
     for k, name in enumerate(NAMES):
         theirs = sk.average_precision_score(truths == k, probabilities[:, k])
@@ -67,16 +68,16 @@ def test_a_failed_clip_takes_the_worst_place():
     failed = np.arange(120) % 4 == 0
     rows = [None if lost else row for lost, row in zip(failed, probabilities, strict=True)]
     cases = cases_of(clips, map(spoken, clips, rows))
-    scores = ranking_scores(cases, "m", SETTINGS)
+    scores = scored(ranking_scores, cases)
     positive = truths == 0
     placed = np.where(failed, np.where(positive, -1.0, 2.0), probabilities[:, 0])
     assert scores["collision"].average_precision.value == pytest.approx(
         sk.average_precision_score(positive, placed), abs=1e-9
     )
     assert scores["collision"].positives == positive.sum()
-    whole = ranking_scores(cases_of(clips, map(spoken, clips, probabilities)), "m", SETTINGS)
+    whole = scored(ranking_scores, cases_of(clips, map(spoken, clips, probabilities)))
     kept = [(c, r) for c, r, lost in zip(clips, rows, failed, strict=True) if not lost]
-    left_out = ranking_scores(cases_of([c for c, _ in kept], [spoken(c, r) for c, r in kept]), "m", SETTINGS)
+    left_out = scored(ranking_scores, cases_of([c for c, _ in kept], [spoken(c, r) for c, r in kept]))
     for name in scores:
         assert scores[name].auroc.value < min(whole[name].auroc.value, left_out[name].auroc.value)
 
@@ -84,7 +85,7 @@ def test_a_failed_clip_takes_the_worst_place():
 def test_calibration_leaves_failed_clips_out_and_abstention_does_not():
     clips, probabilities, truths = world()
     rows = [None if i < 20 else row for i, row in enumerate(probabilities)]
-    scores = calibration_scores(cases_of(clips, map(spoken, clips, rows)), "m", SETTINGS)
+    scores = scored(calibration_scores, cases_of(clips, map(spoken, clips, rows)))
     assert (scores.n, scores.without, scores.source) == (100, 20, "code_logprobs")
     assert scores.plain.nll.value == pytest.approx(
         sk.log_loss(truths[20:], probabilities[20:], labels=[0, 1, 2]), abs=1e-9
@@ -101,7 +102,7 @@ def test_the_temperature_comes_from_validation_alone():
     held_out, theirs, their_truths = world(n=400, seed=1, prefix="v")
     validation = [(c, spoken(c, row)) for c, row in zip(held_out, theirs, strict=True)]
     validation[0] = (held_out[0], spoken(held_out[0], None))
-    scores = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), validation), "m", SETTINGS)
+    scores = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), validation))
     assert scores.validation_clips == 399
     assert scores.temperature == pytest.approx(fit_temperature(theirs[1:], their_truths[1:]), abs=1e-9)
     assert scores.temperature == pytest.approx(2, rel=0.2)
@@ -109,10 +110,10 @@ def test_the_temperature_comes_from_validation_alone():
     assert scores.scaled.nll.value == pytest.approx(sk.log_loss(truths, cooled, labels=[0, 1, 2]), abs=1e-9)
     assert scores.scaled.nll.value < scores.plain.nll.value
     assert scores.warning == ""
-    few = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), validation[:31]), "m", SETTINGS)
+    few = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), validation[:31]))
     assert "only 30 validation clips" in few.warning
     silent = [(clip, spoken(clip, None)) for clip in held_out]
-    none = calibration_scores(cases_of(clips, map(spoken, clips, probabilities), silent), "m", SETTINGS)
+    none = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), silent))
     assert (none.temperature, none.scaled, none.validation_clips) == (None, None, 0)
     assert "No validation clip has probabilities" in none.warning
 
@@ -120,13 +121,13 @@ def test_the_temperature_comes_from_validation_alone():
 def test_a_model_without_probabilities_has_none_of_it():
     clips, _, _ = world(n=10)
     cases = cases_of(clips, [make_prediction(clip, "normal") for clip in clips])
-    assert ranking_scores(cases, "m", SETTINGS) == {}
-    assert calibration_scores(cases, "m", SETTINGS) is None
+    assert scored(ranking_scores, cases) == {}
+    assert scored(calibration_scores, cases) is None
 
 
 def test_a_class_that_does_not_occur_has_no_curve():
     clips = [make_clip("a", "collision"), make_clip("b", "normal")]
-    scores = ranking_scores(cases_of(clips, [spoken(c, (0.6, 0.3, 0.1)) for c in clips]), "m", SETTINGS)
+    scores = scored(ranking_scores, cases_of(clips, [spoken(c, (0.6, 0.3, 0.1)) for c in clips]))
     assert list(scores) == ["collision", "normal", ANY_EVENT]
     assert scores["collision"].auroc.value == 0.5
 
@@ -139,11 +140,11 @@ def test_kinds_of_probability_are_never_mixed():
     ]
     for figures in (ranking_scores, calibration_scores):
         with pytest.raises(UserError, match=r"several kinds \(code_logprobs, votes\)"):
-            figures(cases_of(clips, said), "m", SETTINGS)
+            scored(figures, cases_of(clips, said))
     same = [spoken(c, row) for c, row in zip(clips, probabilities, strict=True)]
     held_out = make_clip("v", "normal")
     with pytest.raises(UserError, match="several kinds"):
-        calibration_scores(cases_of(clips, same, [(held_out, spoken(held_out, (0, 0, 1), "votes"))]), "m", SETTINGS)
+        scored(calibration_scores, cases_of(clips, same, [(held_out, spoken(held_out, (0, 0, 1), "votes"))]))
 
 
 @pytest.mark.parametrize(
@@ -152,17 +153,17 @@ def test_kinds_of_probability_are_never_mixed():
 def test_numbers_that_are_no_probabilities_are_refused(wrong):
     clip = make_clip("odd")
     with pytest.raises(UserError, match="m's prediction for odd"):
-        ranking_scores(cases_of([clip], [spoken(clip, wrong)]), "m", SETTINGS)
+        scored(ranking_scores, cases_of([clip], [spoken(clip, wrong)]))
     with pytest.raises(UserError, match="leave out near_collision"):
         said = make_prediction(clip, "normal", probabilities={"collision": 0.5, "normal": 0.5})
-        ranking_scores(cases_of([clip], [said]), "m", SETTINGS)
+        scored(ranking_scores, cases_of([clip], [said]))
 
 
 def test_votes_that_name_no_class_are_shared_out():
     clips = [make_clip("a", "collision"), make_clip("b", "normal"), make_clip("c", "normal")]
     rows = [(0.6, 0.2, 0.0), (0.0, 0.0, 0.5), (0.0, 0.0, 0.0)]  # a fifth, half and all of the votes were unreadable
-    scores = calibration_scores(
-        cases_of(clips, [spoken(c, r, "votes") for c, r in zip(clips, rows, strict=True)]), "m", SETTINGS
+    scores = scored(
+        calibration_scores, cases_of(clips, [spoken(c, r, "votes") for c, r in zip(clips, rows, strict=True)])
     )
     assert (scores.n, scores.without, scores.source) == (2, 1, "votes")
     assert scores.plain.bins[0].confidence == pytest.approx((0.75 + 1) / 2)
@@ -175,7 +176,7 @@ def test_all_of_it_stands_in_a_comparison_from_disk(tmp_path):
     fitted = write_prediction_set(tmp_path / "v", held_out, list(map(spoken, held_out, theirs)))
     out = compare({"m": tested}, tmp_path / "out", SETTINGS, validation={"m": fitted})
     scores = read_comparison(out).models["m"]
-    assert scores.ranking == ranking_scores(read_evaluation_samples({"m": tested}), "m", SETTINGS)
+    assert scores.ranking == scored(ranking_scores, read_evaluation_samples({"m": tested}))
     assert scores.calibration.temperature is not None
     assert scores.event.recall.value == pytest.approx(
         ((probabilities.argmax(axis=1) != 2) & (truths != 2)).sum() / (truths != 2).sum()

@@ -5,13 +5,12 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
-from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples
+from tests.evaluation.score.scored import scored
+from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.score.binary_task import event_scores
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.evaluation.score.slices import slice_scores, slice_tests
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
-
-SETTINGS = CompareSettings(resamples=200)
 
 
 def cases_of(clips, answers, taxonomy=DEFAULT_TAXONOMY):
@@ -23,7 +22,7 @@ def test_two_classes_against_scikit_learn():
     rng = np.random.default_rng(0)
     clips = [make_clip(f"{i}", NAMES[rng.integers(3)]) for i in range(200)]
     answers = [str(rng.choice([c.event_class, *NAMES])) for c in clips]
-    scores = event_scores(cases_of(clips, answers), "m", SETTINGS)
+    scores = scored(event_scores, cases_of(clips, answers))
     truth, said = [c.event_class != "normal" for c in clips], [a != "normal" for a in answers]
     precision, recall, f1, _ = sk.precision_recall_fscore_support(truth, said, average="binary")
     assert scores.accuracy.value == pytest.approx(sk.accuracy_score(truth, said), abs=1e-9)
@@ -38,7 +37,7 @@ def test_two_classes_against_scikit_learn():
 
 def test_a_wrong_kind_of_event_is_an_event_and_silence_is_none():
     clips = [make_clip(f"{i}", name) for i, name in enumerate(["collision", "near_collision", "normal", "normal"])]
-    scores = event_scores(cases_of(clips, ["near_collision", None, None, "normal"]), "m", SETTINGS)
+    scores = scored(event_scores, cases_of(clips, ["near_collision", None, None, "normal"]))
     assert scores.accuracy.value == 0.5
     assert scores.recall.value == 0.5
     assert scores.precision.value == 1
@@ -47,7 +46,7 @@ def test_a_wrong_kind_of_event_is_an_event_and_silence_is_none():
 
 def test_two_classes_of_a_taxonomy_that_has_two():
     clips = [make_clip("a", "event"), make_clip("b", "normal")]
-    scores = event_scores(cases_of(clips, ["event", "event"], BINARY_TAXONOMY), "m", SETTINGS)
+    scores = scored(event_scores, cases_of(clips, ["event", "event"], BINARY_TAXONOMY))
     assert (scores.recall.value, scores.false_positive_rate.value) == (1, 1)
 
 
@@ -63,7 +62,7 @@ def test_slices_by_ego_source_and_length():
         for i in range(60)
     ]
     answers = [c.event_class if i < 24 else None for i, c in enumerate(clips)]
-    found = slice_scores(cases_of(clips, answers), "m", SETTINGS)
+    found = scored(slice_scores, cases_of(clips, answers), 5)
     assert list(found) == ["ego", "source", "length"]
     assert {k: f.n for k, f in found["ego"].items()} == {"involved": 20, "not involved": 20}
     assert {k: (f.value, f.n) for k, f in found["source"].items()} == {"DoTA": (0, 36), "Nexar": (1, 24)}
@@ -87,7 +86,7 @@ def night_world(hard):
 
 
 def test_a_slice_where_the_model_is_worse_is_found():
-    tests = slice_tests(night_world(0.5), "m", SETTINGS)
+    tests = scored(slice_tests, night_world(0.5), 5)
     weathers = [("weather", f"w{i}") for i in range(4)]
     assert [(t.field, t.value) for t in tests] == [("light", "day"), ("light", "night"), *weathers]
     night = tests[1]
@@ -101,18 +100,18 @@ def test_a_slice_where_the_model_is_worse_is_found():
 
 
 def test_no_slice_is_found_where_all_are_alike():
-    tests = slice_tests(night_world(0.0), "m", SETTINGS)
+    tests = scored(slice_tests, night_world(0.0), 5)
     assert {t.p_holm for t in tests} == {1.0}
 
 
 def test_a_field_with_one_value_has_no_rest_to_test_against():
     clips = [make_clip(f"{i}", metadata={"light": "day"}) for i in range(20)]
-    assert slice_tests(cases_of(clips, ["normal"] * 20), "m", SETTINGS) == ()
+    assert scored(slice_tests, cases_of(clips, ["normal"] * 20), 5) == ()
 
 
 def test_the_rest_of_a_slice_is_what_has_the_field_too():
     """Clips of unknown light are all wrong; they must not make the day look better than the night."""
     clips = [make_clip(f"{i}", metadata={"light": "day" if i % 2 else "night"}) for i in range(40)]
     clips += [make_clip(f"unknown-{i}") for i in range(40)]
-    tests = slice_tests(cases_of(clips, ["normal"] * 40 + ["collision"] * 40), "m", SETTINGS)
+    tests = scored(slice_tests, cases_of(clips, ["normal"] * 40 + ["collision"] * 40), 5)
     assert [(t.value, t.difference.value, t.p_value) for t in tests] == [("day", 0.0, 1.0), ("night", 0.0, 1.0)]

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, agreement, answers_on
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics import mean
+from vlm_autodrive.metrics import Bootstrap
 from vlm_autodrive.records import Clip
 
 _FOLDS = 5
@@ -84,10 +84,11 @@ def _beyond_truth(cases: EvaluationSamples, model: str, names: "_Names") -> str:
     told = names.tell(answers, _FOLLOWS)
     if told is None:
         return ""
-    rows = list(zip(told, cases.truths, answers, cases.clusters, strict=True))
-    ahead = mean(
-        np.array([float(name == answer) - float(truth == answer) for name, truth, answer, _ in rows if answer]),
-        [cluster for _, _, answer, cluster in rows if answer],
+    rows = list(zip(told, cases.truths, answers, strict=True))
+    ahead = (
+        Bootstrap(cases.clusters)
+        .select(np.array([bool(answer) for answer in answers]))
+        .mean(np.array([float(name == answer) - float(truth == answer) for name, truth, answer in rows if answer]))
     )
     least = ahead.value if ahead.low is None else ahead.low  # without spread there is no interval
     if least is None or least <= 0:

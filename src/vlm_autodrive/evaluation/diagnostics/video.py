@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics import classification, cluster_bootstrap, cluster_sums, paired_difference, renumbered
+from vlm_autodrive.metrics import Bootstrap, classification
 
 WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}
 """The controls that leave nothing to see, in words."""
@@ -101,7 +101,7 @@ class _Tried:
         answers, truths = cases.answers(model), cases.truths
         self.answers = [answers[i] for i in self.places]
         self._truths = [truths[i] for i in self.places]
-        self._clusters = renumbered([cases.clusters[i] for i in self.places])
+        self._bootstrap = Bootstrap(cases.clusters, _RESAMPLES).select(np.array(self.places, dtype=np.intp))
         self._names = cases.taxonomy.names
         self.own, self.kept = self._score(self.answers), self._score(self.changed)
         self.luck, self._most_luck = _luck(self._truths, self.changed, self._names)
@@ -118,8 +118,7 @@ class _Tried:
         """Whether what is kept lies above luck, with its whole interval."""
         if len(self.places) < _FEWEST or self.kept <= self._most_luck:
             return False
-        table = self._table(self.changed)
-        low = cluster_bootstrap(table, classification.macro_f1, len(self.places), resamples=_RESAMPLES).low
+        low = self._bootstrap.estimate(self._tables(self.changed), classification.macro_f1).low
         return low is not None and low > self._most_luck
 
     @property
@@ -130,8 +129,8 @@ class _Tried:
     @property
     def may_lose_nothing(self) -> bool:
         """Whether the interval of the loss, paired clip for clip, reaches 0."""
-        tables = self._table(self.changed), self._table(self.answers)
-        lost = paired_difference(*tables, classification.macro_f1, len(self.places), resamples=_RESAMPLES)
+        tables = self._tables(self.changed), self._tables(self.answers)
+        lost = self._bootstrap.difference(*tables, classification.macro_f1)
         return lost.value == 0 if lost.low is None else lost.low <= 0
 
     def _score(self, answers: Answers) -> float:
@@ -140,8 +139,8 @@ class _Tried:
         table = classification.confusion(self._truths, answers, self._names)
         return float(np.nan_to_num(classification.macro_f1(table)))
 
-    def _table(self, answers: Answers) -> NDArray[np.float64]:
-        return cluster_sums(classification.one_hot_confusion(self._truths, answers, self._names), self._clusters)
+    def _tables(self, answers: Answers) -> NDArray[np.float64]:
+        return classification.one_hot_confusion(self._truths, answers, self._names)
 
 
 def _luck(truths: Sequence[str], answers: Answers, names: Sequence[str]) -> tuple[float, float]:

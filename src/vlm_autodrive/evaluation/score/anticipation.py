@@ -9,15 +9,14 @@ import numpy as np
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples, clusters_of
-from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import AnticipationScores, anticipation
+from vlm_autodrive.metrics import AnticipationScores, Bootstrap, anticipation
 from vlm_autodrive.records import ANTICIPATION, Clip, Prediction
 
 _TOLERANCE_S = 1e-6
 _WORST_OF_EVENT, _WORST_OF_NONE = -1.0, 2.0
 
 
-def anticipation_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> AnticipationScores | None:
+def anticipation_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> AnticipationScores | None:
     """Average precision by seconds before the event; None if the model saw no causal windows.
 
     They are the windows given beside the clips, or else those of the clips that are causal themselves. One without
@@ -41,10 +40,8 @@ def anticipation_scores(cases: EvaluationSamples, model: str, settings: CompareS
         scores.tolist(),
         positives,
         [_lead_s(clip) for clip, _ in marked],
-        clusters_of([clip for clip, _ in marked]),
+        Bootstrap(clusters_of([clip for clip, _ in marked]), bootstrap.resamples, bootstrap.seed),
         left_out=len(asked) - len(marked),
-        resamples=settings.resamples,
-        seed=settings.seed,
     )
 
 

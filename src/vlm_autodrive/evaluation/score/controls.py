@@ -1,30 +1,21 @@
 """What is left of a score on footage that was tampered with, and whether the answer comes from the event."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, CompareSettings, Control
-from vlm_autodrive.metrics import (
-    Estimate,
-    classification,
-    cluster_bootstrap,
-    cluster_sums,
-    mean,
-    paired_difference,
-    share,
-)
+from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control
+from vlm_autodrive.metrics import Bootstrap, classification
 
 
-def control_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, ControlScores]:
+def control_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, ControlScores]:
     """The figures on each control that every clip can be given; empty if none were asked for."""
     asked = [c for c in OF_EVERY_CLIP if any(c in prediction.controls for prediction in cases.predictions[model])]
-    return {control: _scores(cases, model, control, settings) for control in asked}
+    return {control: _scores(cases, model, control, bootstrap) for control in asked}
 
 
-def faithfulness_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> FaithfulnessScores | None:
+def faithfulness_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> FaithfulnessScores | None:
     """How the probability falls where the frames of the event are hidden; None if it was not asked for.
 
     The clips are those of the first class that were given both controls, so that the two falls are those of the
@@ -38,34 +29,28 @@ def faithfulness_scores(cases: EvaluationSamples, model: str, settings: CompareS
     for _, given in said:
         asked &= given
     before, at_event, elsewhere = (probabilities[asked, 0] for probabilities, _ in said)
-    clusters = [cluster for cluster, counts in zip(cases.clusters, asked, strict=True) if counts]
-
-    def average(values: NDArray[np.float64]) -> Estimate:
-        return mean(values, clusters, settings.resamples, settings.seed)
-
+    chosen = bootstrap.select(asked)
     return FaithfulnessScores(
         clips=len(before),
-        before=average(before),
-        fall_at_event=average(before - at_event),
-        fall_elsewhere=average(before - elsewhere),
-        difference=average(elsewhere - at_event),
+        before=chosen.mean(before),
+        fall_at_event=chosen.mean(before - at_event),
+        fall_elsewhere=chosen.mean(before - elsewhere),
+        difference=chosen.mean(elsewhere - at_event),
     )
 
 
-def _scores(cases: EvaluationSamples, model: str, control: Control, settings: CompareSettings) -> ControlScores:
-    truths, answers, n = cases.truths, cases.answers(model), len(cases.clips)
+def _scores(cases: EvaluationSamples, model: str, control: Control, bootstrap: Bootstrap) -> ControlScores:
+    truths, answers = cases.truths, cases.answers(model)
     said = [prediction.controls.get(control) for prediction in cases.predictions[model]]
     left = [None if verdict is None else verdict.event_class for verdict in said]
     true_footage, tampered = (
-        cluster_sums(classification.one_hot_confusion(truths, given, cases.taxonomy.names), cases.clusters)
-        for given in (answers, left)
+        classification.one_hot_confusion(truths, given, cases.taxonomy.names) for given in (answers, left)
     )
-    macro_f1, draws, seed = classification.macro_f1, settings.resamples, settings.seed
     right = np.array([answer == truth for answer, truth in zip(left, truths, strict=True)])
     same = np.array([a is not None and a == b for a, b in zip(answers, left, strict=True)])
     return ControlScores(
-        accuracy=share(right, cases.clusters, draws, seed),
-        macro_f1=cluster_bootstrap(tampered, macro_f1, n, resamples=draws, seed=seed),
-        macro_f1_lost=paired_difference(tampered, true_footage, macro_f1, n, resamples=draws, seed=seed),
-        same_answer=share(same, cases.clusters, draws, seed),
+        accuracy=bootstrap.proportion(right),
+        macro_f1=bootstrap.estimate(tampered, classification.macro_f1),
+        macro_f1_lost=bootstrap.difference(tampered, true_footage, classification.macro_f1),
+        same_answer=bootstrap.proportion(same),
     )

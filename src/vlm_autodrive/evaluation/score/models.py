@@ -18,19 +18,15 @@ from vlm_autodrive.evaluation.score.traces import event_shown, trace_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
     LEVEL,
+    Bootstrap,
     Estimate,
     EventTimeScores,
     classification,
     clips_to_settle,
-    cluster_bootstrap,
-    cluster_sums,
     design_effect,
     event_time_scores,
     mcnemar,
-    paired_differences,
-    share,
     sign_flip_p_value,
-    wilson,
 )
 from vlm_autodrive.records import Outcome, Prediction
 
@@ -38,53 +34,46 @@ Floats = NDArray[np.float64]
 
 
 def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> ModelScores:
-    """All figures of one model."""
+    """All estimates of one model."""
+    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
     names = cases.taxonomy.names
     predictions = cases.predictions[model]
-    table = classification.confusion(cases.truths, cases.answers(model), names)
-    per_cluster = _per_cluster(cases, model)
-    independent = len(per_cluster) == len(cases.clips)
-
-    def figure(statistic: Callable[[Floats], Floats], n: float) -> Estimate:
-        return cluster_bootstrap(per_cluster, statistic, int(n), resamples=settings.resamples, seed=settings.seed)
-
-    def proportion(statistic: Callable[[Floats], Floats], hits: float, n: float) -> Estimate:
-        return wilson(int(hits), int(n)) if independent else figure(statistic, n)
-
-    support, said = table.sum(axis=1), table.sum(axis=0)
+    tables = _tables(cases, model)
+    truths, answers = np.array(cases.truths, dtype=object), np.array(cases.answers(model), dtype=object)
+    right = answers == truths
     per_class = {
         name: ClassScores(
-            precision=proportion(_column(classification.precision, k), table[k, k], said[k]),
-            recall=proportion(_column(classification.recall, k), table[k, k], support[k]),
-            f1=figure(_column(classification.f1, k), support[k]),
+            precision=bootstrap.proportion(right, among=answers == name),
+            recall=bootstrap.proportion(right, among=truths == name),
+            f1=bootstrap.estimate(tables, _column(classification.f1, k), (truths == name).sum()),
         )
         for k, name in enumerate(names)
     }
     return ModelScores(
         name=predictions[0].model,
         n=len(cases.clips),
-        accuracy=proportion(classification.accuracy, np.trace(table), table.sum()),
-        balanced_accuracy=figure(classification.balanced_accuracy, table.sum()),
-        macro_f1=figure(classification.macro_f1, table.sum()),
+        accuracy=bootstrap.proportion(right),
+        balanced_accuracy=bootstrap.estimate(tables, classification.balanced_accuracy),
+        macro_f1=bootstrap.estimate(tables, classification.macro_f1),
         per_class=per_class,
-        confusion=tuple(tuple(int(count) for count in row) for row in table),
+        confusion=tuple(tuple(int(count) for count in row) for row in tables.sum(axis=0)),
         outcomes=dict(Counter(p.verdict.outcome.value for p in predictions)),
         reasoning_outcomes=dict(Counter(p.reasoning.outcome.value for p in predictions if p.reasoning is not None)),
-        agreement=_agreement(cases, model, settings),
-        event_time=_event_time(cases, model, settings),
-        triplets=triplet_scores(cases, model, settings),
-        hard_negatives=hard_negative_scores(cases, model, settings),
-        slices=slice_scores(cases, model, settings),
+        agreement=_agreement(cases, model, bootstrap),
+        event_time=_event_time(cases, model, bootstrap),
+        triplets=triplet_scores(cases, model, bootstrap),
+        hard_negatives=hard_negative_scores(cases, model, bootstrap),
+        slices=slice_scores(cases, model, bootstrap, settings.smallest_slice),
         latency_s=_latency_s(predictions),
-        event=event_scores(cases, model, settings),
-        ranking=ranking_scores(cases, model, settings),
-        calibration=calibration_scores(cases, model, settings),
-        prompt_variants=prompt_scores(cases, model, settings),
-        controls=control_scores(cases, model, settings),
-        anticipation=anticipation_scores(cases, model, settings),
-        faithfulness=faithfulness_scores(cases, model, settings),
-        traces=trace_scores(cases, model, settings),
-        slice_tests=slice_tests(cases, model, settings),
+        event=event_scores(cases, model, bootstrap),
+        ranking=ranking_scores(cases, model, bootstrap),
+        calibration=calibration_scores(cases, model, bootstrap),
+        prompt_variants=prompt_scores(cases, model, bootstrap),
+        controls=control_scores(cases, model, bootstrap),
+        anticipation=anticipation_scores(cases, model, bootstrap),
+        faithfulness=faithfulness_scores(cases, model, bootstrap),
+        traces=trace_scores(cases, model, bootstrap),
+        slice_tests=slice_tests(cases, model, bootstrap, settings.smallest_slice),
     )
 
 
@@ -95,7 +84,7 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
         for model in (first, second)
     }
     names = cases.taxonomy.names
-    counts = _per_cluster(cases, first), _per_cluster(cases, second)
+    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
     wanted = {
         "accuracy": classification.accuracy,
         "balanced_accuracy": classification.balanced_accuracy,
@@ -103,12 +92,10 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
         **{f"recall of {name}": _column(classification.recall, k) for k, name in enumerate(names)},
         **{f"F1 of {name}": _column(classification.f1, k) for k, name in enumerate(names)},
     }
-    differences = paired_differences(
-        *counts, wanted, len(cases.clips), resamples=settings.resamples, seed=settings.seed
-    )
+    differences = bootstrap.differences(_tables(cases, first), _tables(cases, second), wanted)
     test = mcnemar(right[first], right[second])
     gains = [int(after) - int(before) for before, after in zip(right[first], right[second], strict=True)]
-    by_cluster = cluster_sums(np.array(gains), cases.clusters)
+    by_cluster = bootstrap.sums(np.array(gains))
     permutation_p = None
     if len(by_cluster) < len(gains):
         permutation_p = sign_flip_p_value([int(gain) for gain in by_cluster])
@@ -127,9 +114,7 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
         gained=tuple(clip.clip_id for clip, before, after in flips if after and not before),
         lost=tuple(clip.clip_id for clip, before, after in flips if before and not after),
         permutation_p=permutation_p,
-        clips_needed=(
-            None if p_value <= LEVEL else clips_to_settle(test, len(gains), design_effect(gains, cases.clusters))
-        ),
+        clips_needed=(None if p_value <= LEVEL else clips_to_settle(test, len(gains), design_effect(gains, bootstrap))),
     )
 
 
@@ -139,36 +124,33 @@ def _latency_s(predictions: Sequence[Prediction]) -> float:
     return float(np.median(taken)) if taken else 0.0
 
 
-def _per_cluster(cases: EvaluationSamples, model: str) -> Floats:
-    tables = classification.one_hot_confusion(cases.truths, cases.answers(model), cases.taxonomy.names)
-    return cluster_sums(tables, cases.clusters)
+def _tables(cases: EvaluationSamples, model: str) -> Floats:
+    return classification.one_hot_confusion(cases.truths, cases.answers(model), cases.taxonomy.names)
 
 
 def _column(statistic: Callable[[Floats], Floats], k: int) -> Callable[[Floats], Floats]:
     return lambda totals: statistic(totals)[..., k]
 
 
-def _agreement(cases: EvaluationSamples, model: str, settings: CompareSettings) -> Estimate | None:
+def _agreement(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> Estimate | None:
     """How often trace and direct verdict name the same class, where both name one."""
     predictions = cases.predictions[model]
     if all(p.reasoning is None for p in predictions):
         return None
-    both = [
-        (p.reasoning.event_class == p.verdict.event_class, cluster)
-        for p, cluster in zip(predictions, cases.clusters, strict=True)
-        if p.reasoning is not None and p.reasoning.event_class is not None and p.verdict.event_class is not None
-    ]
-    hits = np.array([hit for hit, _ in both], dtype=bool)
-    return share(hits, [cluster for _, cluster in both], settings.resamples, settings.seed)
+    by_trace = [None if p.reasoning is None else p.reasoning.event_class for p in predictions]
+    by_verdict = cases.answers(model)
+    both = np.array([one is not None and other is not None for one, other in zip(by_trace, by_verdict, strict=True)])
+    same = np.array([one == other for one, other in zip(by_trace, by_verdict, strict=True)])
+    return bootstrap.select(both).proportion(same[both])
 
 
-def _event_time(cases: EvaluationSamples, model: str, settings: CompareSettings) -> EventTimeScores | None:
+def _event_time(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventTimeScores | None:
     """The moments cited for events whose class the direct verdict has right."""
     if all(p.reasoning is None for p in cases.predictions[model]):
         return None
     rows = [
-        (p.reasoning.event_time_s, clip.event_time_s, cluster)
-        for clip, p, cluster in zip(cases.clips, cases.predictions[model], cases.clusters, strict=True)
+        (p.reasoning.event_time_s, clip.event_time_s, place)
+        for place, (clip, p) in enumerate(zip(cases.clips, cases.predictions[model], strict=True))
         if clip.event_class in cases.taxonomy.event_names
         and clip.event_time_s is not None
         and event_shown(clip)
@@ -178,7 +160,5 @@ def _event_time(cases: EvaluationSamples, model: str, settings: CompareSettings)
     return event_time_scores(
         [cited for cited, _, _ in rows],
         [true for _, true, _ in rows],
-        [cluster for _, _, cluster in rows],
-        resamples=settings.resamples,
-        seed=settings.seed,
+        bootstrap.select(np.array([place for _, _, place in rows], dtype=np.intp)),
     )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
+    Bootstrap,
     CalibrationScores,
     RankingScores,
     at_temperature,
@@ -31,7 +31,7 @@ _SLACK = 1e-3
 Floats = NDArray[np.float64]
 
 
-def ranking_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, RankingScores]:
+def ranking_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, RankingScores]:
     """How well probabilities rank, for each class and any event; empty without probabilities.
 
     Raises:
@@ -48,16 +48,14 @@ def ranking_scores(cases: EvaluationSamples, model: str, settings: CompareSettin
         name: ranking(
             np.where(given, scores, np.where(positive, _BELOW_ALL, _ABOVE_ALL)),
             positive,
-            cases.clusters,
-            resamples=settings.resamples,
-            seed=settings.seed,
+            bootstrap,
         )
         for name, (scores, positive) in wanted.items()
         if positive.any()
     }
 
 
-def calibration_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> CalibrationScores | None:
+def calibration_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> CalibrationScores | None:
     """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities.
 
     Raises:
@@ -70,8 +68,7 @@ def calibration_scores(cases: EvaluationSamples, model: str, settings: CompareSe
         return None
     source = _source([p.verdict for p in (*predictions, *(said for _, said in validation))], model)
     truths = _truths(cases.truths, cases.taxonomy)
-    clusters = [cluster for cluster, has in zip(cases.clusters, given, strict=True) if has]
-    how = {"resamples": settings.resamples, "seed": settings.seed}
+    calibrating = bootstrap.select(given)
 
     fitted_on, fit_given = probabilities_of([prediction for _, prediction in validation], cases.taxonomy, model)
     fit_truths = _truths([str(clip.event_class) for clip, _ in validation], cases.taxonomy)
@@ -80,14 +77,14 @@ def calibration_scores(cases: EvaluationSamples, model: str, settings: CompareSe
     if count:
         temperature = fit_temperature(fitted_on[fit_given], fit_truths[fit_given])
         cooled = at_temperature(probabilities[given], temperature)
-        scaled = calibration_estimates(cooled, truths[given], clusters, **how)
+        scaled = calibration_estimates(cooled, truths[given], calibrating)
     confidence = np.where(given, probabilities.max(axis=1), _BELOW_ALL)
-    curve, area = risk_coverage(confidence, given & (probabilities.argmax(axis=1) == truths), cases.clusters, **how)
+    curve, area = risk_coverage(confidence, given & (probabilities.argmax(axis=1) == truths), bootstrap)
     return CalibrationScores(
         n=int(given.sum()),
         without=int((~given).sum()),
         source=source,
-        plain=calibration_estimates(probabilities[given], truths[given], clusters, **how),
+        plain=calibration_estimates(probabilities[given], truths[given], calibrating),
         temperature=temperature,
         validation_clips=count,
         scaled=scaled,

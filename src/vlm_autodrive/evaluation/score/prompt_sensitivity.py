@@ -6,12 +6,11 @@ import numpy as np
 
 from vlm_autodrive.evaluation.score.records import PromptScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import Estimate, Statistic, classification, cluster_bootstrap, cluster_sums, share
+from vlm_autodrive.metrics import Bootstrap, classification
 from vlm_autodrive.models import MAIN
 
 
-def prompt_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, PromptScores]:
+def prompt_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, PromptScores]:
     """The figures under each prompt, ``main`` first; empty where only one was asked."""
     predictions = cases.predictions[model]
     others = list(dict.fromkeys(name for prediction in predictions for name in prediction.prompt_variants))
@@ -21,24 +20,17 @@ def prompt_scores(cases: EvaluationSamples, model: str, settings: CompareSetting
     for name in others:
         said = [prediction.prompt_variants.get(name) for prediction in predictions]
         answers[name] = [None if verdict is None else verdict.event_class for verdict in said]
-    return {name: _scores(cases, given, settings) for name, given in answers.items()}
+    return {name: _scores(cases, given, bootstrap) for name, given in answers.items()}
 
 
-def _scores(cases: EvaluationSamples, answers: Sequence[str | None], settings: CompareSettings) -> PromptScores:
+def _scores(cases: EvaluationSamples, answers: Sequence[str | None], bootstrap: Bootstrap) -> PromptScores:
     tables = classification.one_hot_confusion(cases.truths, answers, cases.taxonomy.names)
-    per_cluster = cluster_sums(tables, cases.clusters)
-
-    def figure(statistic: Statistic, n: int) -> Estimate:
-        return cluster_bootstrap(per_cluster, statistic, n, resamples=settings.resamples, seed=settings.seed)
-
-    def proportion(hits: list[bool]) -> Estimate:
-        return share(np.array(hits), cases.clusters, settings.resamples, settings.seed)
-
+    right = np.array([answer == truth for answer, truth in zip(answers, cases.truths, strict=True)])
     return PromptScores(
-        accuracy=proportion([answer == truth for answer, truth in zip(answers, cases.truths, strict=True)]),
-        macro_f1=figure(classification.macro_f1, len(answers)),
-        first_class_f1=figure(
-            lambda totals: classification.f1(totals)[..., 0], cases.truths.count(cases.taxonomy.names[0])
+        accuracy=bootstrap.proportion(right),
+        macro_f1=bootstrap.estimate(tables, classification.macro_f1),
+        first_class_f1=bootstrap.estimate(
+            tables, lambda totals: classification.f1(totals)[..., 0], cases.truths.count(cases.taxonomy.names[0])
         ),
-        unparseable=proportion([answer is None for answer in answers]),
+        unparseable=bootstrap.proportion(np.array([answer is None for answer in answers])),
     )

@@ -10,18 +10,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import CompareSettings
-from vlm_autodrive.metrics import (
-    Estimate,
-    Ratio,
-    bootstrap_estimate,
-    cluster_sums,
-    holm,
-    mean,
-    resampled_sums,
-    share,
-    slice_p_value,
-)
+from vlm_autodrive.metrics import Bootstrap, Estimate, Ratio, bootstrap_estimate, holm, slice_p_value
 from vlm_autodrive.records import Clip
 
 _COLUMNS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}
@@ -29,7 +18,7 @@ _FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
 
-def triplet_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> TripletScores | None:
+def triplet_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TripletScores | None:
     """How matched triplets are told apart; None if no triplet is complete, with each class once."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, clip in enumerate(cases.clips):
@@ -41,28 +30,25 @@ def triplet_scores(cases: EvaluationSamples, model: str, settings: CompareSettin
     if not complete:
         return None
     all_right = np.array([all(answers[i] == truths[i] for i in indices) for indices in complete])
-    clusters = [cases.clusters[indices[0]] for indices in complete]
+    of_triplets = bootstrap.select(np.array([indices[0] for indices in complete], dtype=np.intp))
     rows, has = probabilities_of(cases.predictions[model], cases.taxonomy, model)
     of_first_class = [float(row[0]) if known else None for row, known in zip(rows, has, strict=True)]
     triplets = [{truths[i]: of_first_class[i] for i in indices} for indices in complete]
     given = any(p is not None for triplet in triplets for p in triplet.values())
 
     def mean_of(values: Sequence[float | None]) -> Estimate:
-        known = [(value, cluster) for value, cluster in zip(values, clusters, strict=True) if value is not None]
-        return mean(np.array([value for value, _ in known]), [c for _, c in known], settings.resamples, settings.seed)
+        known = np.array([value is not None for value in values])
+        return of_triplets.select(known).mean(np.array([value for value in values if value is not None]))
 
     return TripletScores(
-        told_apart=share(all_right, clusters, settings.resamples, settings.seed),
+        told_apart=of_triplets.proportion(all_right),
         first_class_probability={
             name: mean_of([triplet[name] for triplet in triplets])
             for name in cases.taxonomy.names
             if any(triplet[name] is not None for triplet in triplets)
         },
-        in_order=share(
-            np.array([_falls([triplet[name] for name in cases.taxonomy.names]) for triplet in triplets], dtype=bool),
-            clusters,
-            settings.resamples,
-            settings.seed,
+        in_order=of_triplets.proportion(
+            np.array([_falls([triplet[name] for name in cases.taxonomy.names]) for triplet in triplets])
         )
         if given
         else None,
@@ -84,7 +70,7 @@ def _falls(probabilities: Sequence[float | None]) -> bool:
     return all((_fall(one, next_one) or 0.0) > 0 for one, next_one in pairwise(probabilities))
 
 
-def hard_negative_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> HardNegativeScores | None:
+def hard_negative_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> HardNegativeScores | None:
     """False alarms on normal clips that were made to look like an event; None if there are none."""
     normal = [i for i, clip in enumerate(cases.clips) if clip.event_class == cases.taxonomy.normal.name]
     hard = [i for i in normal if is_hard_negative(cases.clips[i])]
@@ -94,7 +80,7 @@ def hard_negative_scores(cases: EvaluationSamples, model: str, settings: Compare
 
     def false_positives(indices: list[int]) -> Estimate:
         hits = np.array([answers[i] in cases.taxonomy.event_names for i in indices], dtype=bool)
-        return share(hits, [cases.clusters[i] for i in indices], settings.resamples, settings.seed)
+        return bootstrap.select(np.array(indices, dtype=np.intp)).proportion(hits)
 
     return HardNegativeScores(
         count=len(hard),
@@ -104,45 +90,47 @@ def hard_negative_scores(cases: EvaluationSamples, model: str, settings: Compare
     )
 
 
-def slice_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> dict[str, dict[str, Estimate]]:
+def slice_scores(
+    cases: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int
+) -> dict[str, dict[str, Estimate]]:
     """Accuracy by each field and each of its values that has enough clips."""
     right = _right(cases, model)
     by_field: dict[str, dict[str, Estimate]] = {}
-    for field, value, indices in _slices(cases, settings):
-        clusters = [cases.clusters[i] for i in indices]
-        by_field.setdefault(field, {})[value] = share(right[indices], clusters, settings.resamples, settings.seed)
+    for field, value, indices in _slices(cases, smallest):
+        of_slice = bootstrap.select(np.array(indices, dtype=np.intp))
+        by_field.setdefault(field, {})[value] = of_slice.proportion(right[indices])
     return by_field
 
 
-def slice_tests(cases: EvaluationSamples, model: str, settings: CompareSettings) -> tuple[SliceTest, ...]:
+def slice_tests(cases: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int) -> tuple[SliceTest, ...]:
     """Every slice against the rest, adjusted for their number."""
-    right, clusters = _right(cases, model), cases.clusters
+    right = _right(cases, model)
     having = {field: np.array([bool(slice_value(clip, field)) for clip in cases.clips]) for field in _FIELDS}
     tested: list[tuple[str, str]] = []
     columns = []
-    for field, value, indices in _slices(cases, settings):
+    for field, value, indices in _slices(cases, smallest):
         inside = np.zeros(len(right), dtype=bool)
         inside[indices] = True
         outside = having[field] & ~inside
-        if outside.sum() >= settings.smallest_slice:
+        if outside.sum() >= smallest:
             tested.append((field, value))
             columns.append(np.column_stack([inside & right, inside, outside & right, outside]))
     if not tested:
         return ()
-    per_cluster = cluster_sums(np.stack(columns, axis=1).astype(np.float64), clusters)
-    totals = resampled_sums(per_cluster, settings.resamples, settings.seed)
-    figures, p_values = [], []
+    per_cluster = bootstrap.sums(np.stack(columns, axis=1))
+    totals = bootstrap.resampled(per_cluster)
+    differences, p_values = [], []
     for k in range(len(tested)):
         table = per_cluster[:, k]
         difference = float(_difference(table.sum(axis=0)[None])[0])
         bearing = int(min((table[:, 1] > 0).sum(), (table[:, 3] > 0).sum()))
         n, drawn = int(table[:, 1].sum()), _difference(totals[:, k])
-        figures.append(bootstrap_estimate(difference, drawn, bearing, n, proportion=False))
+        differences.append(bootstrap_estimate(difference, drawn, bearing, n, proportion=False))
         counts = table[table[:, [1, 3]].any(axis=1)].astype(np.int64)
-        p_values.append(slice_p_value(counts[:, :2], counts[:, 2:], seed=settings.seed))
+        p_values.append(slice_p_value(counts[:, :2], counts[:, 2:], seed=bootstrap.seed))
     return tuple(
-        SliceTest(field=field, value=value, difference=figure, p_value=p, p_holm=adjusted)
-        for (field, value), figure, p, adjusted in zip(tested, figures, p_values, holm(p_values), strict=True)
+        SliceTest(field=field, value=value, difference=estimate, p_value=p, p_holm=adjusted)
+        for (field, value), estimate, p, adjusted in zip(tested, differences, p_values, holm(p_values), strict=True)
     )
 
 
@@ -182,7 +170,7 @@ def _family(clip: Clip) -> str:
     return min(inside, key=lambda encounter: abs(encounter.time_s - event_time_s)).family
 
 
-def _slices(cases: EvaluationSamples, settings: CompareSettings) -> Iterator[tuple[str, str, list[int]]]:
+def _slices(cases: EvaluationSamples, smallest: int) -> Iterator[tuple[str, str, list[int]]]:
     """Each field, each of its values that has enough clips, and the places of these clips."""
     lengths = list(_LENGTHS_S.values())
     for field in _FIELDS:
@@ -192,7 +180,7 @@ def _slices(cases: EvaluationSamples, settings: CompareSettings) -> Iterator[tup
         members.pop("", None)
         order: Callable[[str], int | str] = lengths.index if field == "length" else str
         for value in sorted(members, key=order):
-            if len(members[value]) >= settings.smallest_slice:
+            if len(members[value]) >= smallest:
                 yield field, value, members[value]
 
 

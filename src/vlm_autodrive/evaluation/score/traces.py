@@ -7,18 +7,13 @@ import numpy as np
 
 from vlm_autodrive.evaluation.score.records import JudgeScores, TraceScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
     TOLERANCES_S,
+    Bootstrap,
     Estimate,
     Ratio,
-    cluster_bootstrap,
-    cluster_sums,
     krippendorff_alpha_estimate,
-    mean,
-    renumbered,
     rouge_l,
-    share,
     temporal_iou,
 )
 from vlm_autodrive.records import Clip, Reasoning
@@ -28,14 +23,14 @@ _ROUNDING_S = 1e-9
 Trace = tuple[Clip, int, Reasoning]
 
 
-def trace_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> TraceScores | None:
+def trace_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TraceScores | None:
     """Figures of the traces; None if none were asked for.
 
     A trace that failed stays in every denominator: it cites nothing and resembles nothing.
     """
     traces = [
-        (clip, cluster, prediction.reasoning)
-        for clip, cluster, prediction in zip(cases.clips, cases.clusters, cases.predictions[model], strict=True)
+        (clip, place, prediction.reasoning)
+        for place, (clip, prediction) in enumerate(zip(cases.clips, cases.predictions[model], strict=True))
         if prediction.reasoning is not None
     ]
     if not traces:
@@ -44,44 +39,41 @@ def trace_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
     from_alert = [trace for trace in shown if trace[0].alert_time_s is not None]
     referred = [trace for trace in traces if trace[0].clip_id in cases.references]
 
-    def mean_of(some: Sequence[Trace], figure: Callable[[Clip, Reasoning], float]) -> Estimate | None:
+    def mean_of(some: Sequence[Trace], score: Callable[[Clip, Reasoning], float]) -> Estimate | None:
         if not some:
             return None
-        rows = np.array([(figure(clip, reasoning), 1.0) for clip, _, reasoning in some])
-        sums = cluster_sums(rows, renumbered([cluster for _, cluster, _ in some]))
-        return cluster_bootstrap(sums, Ratio(0, 1), len(some), resamples=settings.resamples, seed=settings.seed)
+        rows = np.array([(score(clip, reasoning), 1.0) for clip, _, reasoning in some])
+        return _of(some, bootstrap).estimate(rows, Ratio(0, 1))
 
     return TraceScores(
-        cites_event=_cites_event(shown, settings),
+        cites_event=_cites_event(shown, bootstrap),
         temporal_iou=mean_of(from_alert, _overlap),
         rouge_l=mean_of(referred, lambda clip, reasoning: rouge_l(reasoning.trace, cases.references[clip.clip_id])),
         references=len(referred),
-        judge=judge_scores(cases, model, settings),
+        judge=judge_scores(cases, model, bootstrap),
     )
 
 
-def judge_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> JudgeScores | None:
+def judge_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> JudgeScores | None:
     """The grades of a model's traces on the labelled clips; None if no judge was asked."""
     found = cases.judgements.get(model)
     if found is None:
         return None
-    judged = [
-        (clip.clip_id, n) for clip, n in zip(cases.clips, cases.clusters, strict=True) if clip.clip_id in found.grades
-    ]
+    judged = [(clip.clip_id, place) for place, clip in enumerate(cases.clips) if clip.clip_id in found.grades]
     grades = [found.grades[clip_id] for clip_id, _ in judged]
-    both = [(clip_id, n) for clip_id, n in judged if clip_id in found.human_ratings]
+    both = [(clip_id, place) for clip_id, place in judged if clip_id in found.human_ratings]
     units = [(float(found.grades[clip_id]), found.human_ratings[clip_id]) for clip_id, _ in both]
     counts = Counter(grades)
-    resamples, seed = settings.resamples, settings.seed
+    of_judged, of_both = (
+        bootstrap.select(np.array([place for _, place in each], dtype=np.intp)) for each in (judged, both)
+    )
     return JudgeScores(
         judge=found.judge,
         judged=len(judged),
-        mean=mean(np.array(grades, dtype=np.float64), [n for _, n in judged], resamples, seed),
+        mean=of_judged.mean(np.array(grades, dtype=np.float64)),
         grades={str(grade): counts[grade] for grade in range(1, 6)},
         human_ratings=len(both),
-        agreement=krippendorff_alpha_estimate(units, [n for _, n in both], resamples, seed)
-        if found.human_ratings
-        else None,
+        agreement=krippendorff_alpha_estimate(units, of_both) if found.human_ratings else None,
     )
 
 
@@ -90,7 +82,7 @@ def event_shown(clip: Clip) -> bool:
     return clip.event_time_s is not None and 0 <= clip.event_time_s <= clip.duration_s
 
 
-def _cites_event(shown: Sequence[Trace], settings: CompareSettings) -> dict[str, Estimate]:
+def _cites_event(shown: Sequence[Trace], bootstrap: Bootstrap) -> dict[str, Estimate]:
     """The share of traces that cite a moment within each tolerance of the event."""
     nearest = np.array(
         [
@@ -98,11 +90,12 @@ def _cites_event(shown: Sequence[Trace], settings: CompareSettings) -> dict[str,
             for clip, _, reasoning in shown
         ]
     )
-    clusters = [cluster for _, cluster, _ in shown]
-    return {
-        f"{tolerance_s:g}": share(nearest <= tolerance_s + _ROUNDING_S, clusters, settings.resamples, settings.seed)
-        for tolerance_s in TOLERANCES_S
-    }
+    of_shown = _of(shown, bootstrap)
+    return {f"{limit_s:g}": of_shown.proportion(nearest <= limit_s + _ROUNDING_S) for limit_s in TOLERANCES_S}
+
+
+def _of(traces: Sequence[Trace], bootstrap: Bootstrap) -> Bootstrap:
+    return bootstrap.select(np.array([place for _, place, _ in traces], dtype=np.intp))
 
 
 def _overlap(clip: Clip, reasoning: Reasoning) -> float:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples, read_evaluation_samples
 from vlm_autodrive.metrics import (
+    Bootstrap,
     Estimate,
     Statistic,
     classification,
-    cluster_sums,
     difference_over_seeds,
     few_clusters_warning,
     over_seeds,
@@ -223,22 +223,22 @@ def notes_on(rows: Sequence[AblationRow], always_taught: bool, simulated: float)
 
 
 def _counts(cases: EvaluationSamples, name: str) -> NDArray[np.float64]:
-    tables = classification.one_hot_confusion(cases.truths, cases.answers(name), cases.taxonomy.names)
-    return cluster_sums(tables, cases.clusters)
+    return classification.one_hot_confusion(cases.truths, cases.answers(name), cases.taxonomy.names)
 
 
 def _scores(
     cases: EvaluationSamples, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings
 ) -> CellScores:
-    tables = np.stack(list(counts.values()))  # [seeds, clusters, K, K + 1]
+    tables = np.stack(list(counts.values()))  # [seeds, clips, K, K + 1]
+    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
 
     def figure(statistic: Statistic) -> Estimate:
-        return over_seeds(tables, statistic, len(cases.clips), resamples=settings.resamples, seed=settings.seed)
+        return over_seeds(tables, statistic, bootstrap)
 
     by_seed = classification.macro_f1(tables.sum(axis=1))
     return CellScores(
         n=len(cases.clips),
-        clusters=tables.shape[1],
+        clusters=bootstrap.count,
         accuracy=figure(classification.accuracy),
         macro_f1=figure(classification.macro_f1),
         f1={name: figure(_of_class(k)) for k, name in enumerate(cases.taxonomy.names)},
@@ -257,11 +257,10 @@ def _gains(
     seeds = [seed for seed in ours if seed in theirs]
     if cases.clips != others.clips or not seeds:
         return {}
+    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
     before, after = (np.stack([counts[seed] for seed in seeds]) for counts in (ours, theirs))
     return {
-        field: difference_over_seeds(
-            before, after, statistic, len(cases.clips), resamples=settings.resamples, seed=settings.seed
-        )
+        field: difference_over_seeds(before, after, statistic, bootstrap)
         for field, statistic in (
             ("accuracy_gained", classification.accuracy),
             ("macro_f1_gained", classification.macro_f1),

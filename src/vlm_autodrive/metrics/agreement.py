@@ -1,7 +1,7 @@
-"""How far several graders agree: Krippendorff's alpha for grades that have an order.
+"""Agreement beyond chance: Cohen's kappa of two raters' labels, Krippendorff's alpha of grades that have an order.
 
-Source: Krippendorff (2011), Computing Krippendorff's alpha-reliability, sections D and E (any number of graders,
-grades may be missing, ordinal differences).
+Sources: Cohen (1960), Educational and Psychological Measurement 20:37-46; Krippendorff (2011), Computing
+Krippendorff's alpha-reliability, sections D and E (any number of graders, grades may be missing, ordinal differences).
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,45 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.metrics.intervals import (
-    RESAMPLES,
-    Estimate,
-    bootstrap_estimate,
-    cluster_sums,
-    renumbered,
-    resampled_sums,
-    undefined,
-)
+from vlm_autodrive.metrics.bootstrap import METHOD, Bootstrap, bootstrap_estimate
+from vlm_autodrive.metrics.intervals import Estimate, undefined, wilson
+from vlm_autodrive.records import Record
 
 Floats = NDArray[np.float64]
+
+
+class Agreement(Record):
+    """How far two reviewers agree.
+
+    Attributes:
+        first: One reviewer.
+        second: The other.
+        alike: The share of the items that both judged on which they say the same.
+        kappa: Agreement beyond chance: 1 is full, 0 is what chance gives; None if there is nothing to tell apart.
+    """
+
+    first: str
+    second: str
+    alike: Estimate
+    kappa: float | None
+
+
+def agreement(first: str, second: str, pairs: Sequence[tuple[bool, bool]]) -> Agreement:
+    """How far two reviewers agree on the items that both judged.
+
+    Args:
+        first: One reviewer's name.
+        second: The other's.
+        pairs: What they said of each of these items.
+    """
+    n = len(pairs)
+    alike = sum(one == other for one, other in pairs)
+    kappa = None
+    if n:
+        yes_first, yes_second = sum(one for one, _ in pairs) / n, sum(other for _, other in pairs) / n
+        by_chance = yes_first * yes_second + (1 - yes_first) * (1 - yes_second)
+        kappa = None if by_chance == 1 else (alike / n - by_chance) / (1 - by_chance)
+    return Agreement(first=first, second=second, alike=wilson(alike, n), kappa=kappa)
 
 
 def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float:
@@ -34,25 +62,22 @@ def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float:
     return float(_alpha(_coincidences(units).sum(axis=0)[None])[0])
 
 
-def krippendorff_alpha_estimate(
-    units: Sequence[Sequence[float]], clusters: Sequence[int], resamples: int = RESAMPLES, seed: int = 0
-) -> Estimate:
+def krippendorff_alpha_estimate(units: Sequence[Sequence[float]], bootstrap: Bootstrap) -> Estimate:
     """The same with the interval of the cluster bootstrap.
 
     Args:
         units: The grades of each thing.
-        clusters: The cluster of each.
-        resamples: Draws of whole clusters.
-        seed: Of the draws.
+        bootstrap: Over these things.
     """
     counted = [index for index, grades in enumerate(units) if len(grades) > 1]
     if not counted:
-        return undefined(0, "cluster bootstrap")
+        return undefined(0, METHOD)
     pairs = _coincidences([units[index] for index in counted])
-    per_cluster = cluster_sums(pairs, renumbered([clusters[index] for index in counted]))
-    value, drawn = float(_alpha(per_cluster.sum(axis=0)[None])[0]), _alpha(resampled_sums(per_cluster, resamples, seed))
+    counting = bootstrap.select(np.array(counted))
+    sums = counting.sums(pairs)
+    value, drawn = float(_alpha(sums.sum(axis=0)[None])[0]), _alpha(counting.resampled(sums))
     # All clusters bear on it, also those whose graders agree and that so have no alpha of their own.
-    return bootstrap_estimate(value, drawn, len(per_cluster), len(counted), proportion=False)
+    return bootstrap_estimate(value, drawn, counting.count, len(counted), proportion=False)
 
 
 def _coincidences(units: Sequence[Sequence[float]]) -> Floats:
