@@ -18,7 +18,7 @@ from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.detection import DetectRunSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
-from vlm_autodrive.runs.ablation.settings import AblateSettings
+from vlm_autodrive.runs.ablation_settings import AblateSettings
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides, parse_settings, parse_yaml
 from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.supervision import SuperviseSettings

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import read_card
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
-from vlm_autodrive.runs.ablation.settings import AblateSettings, GridSettings, TypesChoice
+from vlm_autodrive.runs.ablation_settings import AblateSettings, GridSettings, TypesChoice
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.settings import merge_values, parse_settings
 
