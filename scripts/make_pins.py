@@ -24,12 +24,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.detection.flashes import FlashEngine, write_drive
 from tests.evaluation.builders import make_clip, make_prediction, write_clip_set, write_prediction_set
+from tests.evaluation.synthetic import grade_by_number, judge_settings, make_comparison
 from tests.fake_endpoint import Asked, completion, serve
 from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
 from tests.supervision.worlds import random_clip, real_clip
@@ -44,18 +44,15 @@ from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.detection import DetectSettings, detect
 from vlm_autodrive.detection.detecting import detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
-from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, JudgeSettings, compare, evaluate, judge
+from vlm_autodrive.evaluation import EvaluateSettings, evaluate, judge
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.records import (
-    ANTICIPATION,
     DEFAULT_TAXONOMY,
     Clip,
     DatasetQuestion,
     Event,
-    Prediction,
     Scenario,
     SFTSample,
-    Verdict,
     Video,
     write_jsonl,
 )
@@ -270,136 +267,8 @@ def _rest(item: SFTSample) -> list[Any]:
 
 def comparison(work: Path) -> Any:
     """What ``compare`` writes of four models, with every part that it can have."""
-    rng = np.random.default_rng(_SEED)
-    clips = _tested()
-    skill = {"base": 0.3, "tuned": 2.6, "camera_shake": 1.2, "majority": 0.0}
-    said = {name: _answers(clips, name, skill[name], rng, further=name in ("base", "tuned")) for name in skill}
-    folders = {name: write_prediction_set(work / name, clips, said[name]) for name in skill}
-    beside = [make_clip(f"v{n}", NAMES[n % 3], split="validation") for n in range(36)]
-    coming = _coming()
-    validation, ahead = (
-        {
-            name: write_prediction_set(work / f"{kind}-{name}", some, _answers(some, name, skill[name], rng))
-            for name in ("base", "tuned")
-        }
-        for kind, some in (("validation", beside), ("ahead", coming))
-    )
-    made = compare(
-        folders,
-        work / "comparison",
-        CompareSettings(resamples=200),
-        validation=validation,
-        ahead=ahead,
-        references=_references(work / "references", clips),
-        judgements={"tuned": _judged(folders["tuned"], clips, work)},
-    )
+    made = make_comparison(work, seed=_SEED)
     return json.loads((made / COMPARISON_FILE).read_text(encoding="utf-8"))
-
-
-def _tested() -> list[Clip]:
-    """Matched triplets with metadata, of which some are hard negatives, and one clip without a label."""
-    clips = [
-        make_clip(
-            f"c{n:02d}",
-            NAMES[n % 3],
-            triplet_id=f"t{n // 3}",
-            group_id=f"g{n // 6}",
-            alert_time_s=0.4 if n % 3 < 2 else None,
-            ego_involved=n % 5 > 0 if n % 3 < 2 else None,
-            metadata={
-                "light_conditions": ("Bright", "Dark")[n % 2],
-                "weather": ("Clear", "Rain", "Snow")[n // 3 % 3],
-                "hard_negative": str(n % 9 == 2).lower(),
-            },
-        )
-        for n in range(48)
-    ]
-    return [*clips, make_clip("unlabelled", None)]
-
-
-def _coming() -> list[Clip]:
-    """Windows that end before an event, for three times ahead; one of them cannot be used."""
-    clips = []
-    for n in range(36):
-        lead_s, is_event = ("0.5", "1", "1.5")[n % 3], n // 3 % 2 == 0
-        changes = {
-            "metadata": {ANTICIPATION: lead_s},
-            "event_time_s": 2.0 + float(lead_s) if is_event else None,
-            "group_id": f"a{n // 3}",
-            "problem": "the warning comes later" if n == 6 else "",
-        }
-        clips.append(make_clip(f"a{n:02d}", NAMES[n // 6 % 2] if is_event else "normal", **changes))
-    return clips
-
-
-def _answers(
-    clips: Sequence[Clip], model: str, skill: float, rng: np.random.Generator, further: bool = False
-) -> list[Prediction]:
-    """Answers drawn by a model's skill: verdict and trace, and ``further`` those on other wordings and on controls."""
-    source = "code_logprobs" if model in ("base", "tuned") else "fitted"
-
-    def verdict(clip: Clip, by: float) -> Verdict:
-        scores = rng.normal(size=3)
-        scores[NAMES.index(clip.event_class or "normal")] += by
-        scores[2] += 4.0 if model == "majority" else 0.0
-        shares = np.exp(scores) / np.exp(scores).sum()
-        chances = {name: round(float(share), 6) for name, share in zip(NAMES, shares, strict=True)}
-        chances["normal"] = round(1.0 - chances["collision"] - chances["near_collision"], 6)
-        named = max(chances, key=lambda name: chances[name])
-        if model == "tuned" and rng.random() < 0.06:
-            return make_prediction(clip, None).verdict
-        found = make_prediction(clip, named, probabilities=chances).verdict
-        return found.model_copy(update={"probability_source": source})
-
-    said = []
-    for number, clip in enumerate(clips):
-        first = verdict(clip, skill)
-        time_s = None if first.event_class in (None, "normal") else round(float(rng.uniform(0.2, 1.8)), 1)
-        traced = (first.event_class or "normal") if further else None
-        made = make_prediction(clip, first.event_class, traced=traced, time_s=time_s)
-        changes: dict[str, Any] = {"verdict": first}
-        if further and made.reasoning is not None:
-            cited = (time_s or 0.5, round(float(rng.uniform(0.2, 1.8)), 1))
-            trace = f"A car is near [t={cited[0]:.1f}]. Then <{number}> follows [t={cited[1]:.1f}]."
-            changes["reasoning"] = made.reasoning.model_copy(update={"trace": trace, "cited_times_s": cited})
-            wordings = ("short", "checklist", "expert", "reversed")
-            changes["prompt_variants"] = {name: verdict(clip, 0.8 * skill) for name in wordings}
-            hidden = ("event_hidden", "elsewhere_hidden") if clip.event_time_s is not None else ()
-            rest = {"elsewhere_hidden": 0.9 * skill, "event_hidden": 0.3 * skill}
-            controls = ("black", "shuffled", "no_video", *hidden)
-            changes["controls"] = {name: verdict(clip, rest.get(name, 0.1 * skill)) for name in controls}
-        said.append(made.model_copy(update=changes))
-    return said
-
-
-def _references(folder: Path, clips: Sequence[Clip]) -> Path:
-    """A supervision set that holds a trace of every second clip."""
-    labelled = [clip for clip in clips if clip.event_class is not None]
-    with writing_artifact(folder, "supervision", {}, Settings()) as partial:
-        assert partial is not None
-        write_jsonl(partial / SAMPLES_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
-        write_clips(partial, folder, DEFAULT_TAXONOMY, labelled)
-    return folder
-
-
-def _judged(predictions: Path, clips: Sequence[Clip], work: Path) -> Path:
-    """What a scripted judge and two people think of a model's traces."""
-    human_ratings = work / "ratings.csv"
-    rows = [f"{clip.clip_id},{1 + (3 * n) % 5},{'AB'[n % 2]}" for n, clip in enumerate(clips[:24])]
-    human_ratings.write_text("\n".join(["clip_id,grade,person", *rows]) + "\n", encoding="utf-8")
-    with serve(_grade) as endpoint:
-        return judge(predictions, work / "judgements", _judge_settings(endpoint.url, work), human_ratings=human_ratings)
-
-
-def _judge_settings(url: str, work: Path) -> JudgeSettings:
-    return JudgeSettings(base_url=url, model="judge-model", cache=str(work / "judge-cache"))
-
-
-def _grade(asked: Asked) -> Response:
-    """A grade by the number that the trace names."""
-    number = re.search(r"<(\d+)>", asked.text.encode().decode("unicode_escape"))
-    grade = 1 + (3 * int(number[1]) + int(number[1]) // 5) % 5 if number else 3
-    return completion(json.dumps({"why": "It fits.", "grade": grade}))
 
 
 # Losses ---------------------------------------------------------------------------------------------------------------
@@ -503,8 +372,8 @@ def _to_judge(work: Path) -> list[list[str]]:
     clips = [make_clip(f"j{n}", NAMES[n % 3], metadata={"weather": "rain"}) for n in range(3)]
     said = [make_prediction(clip, clip.event_class, traced=clip.event_class, time_s=1.0) for clip in clips]
     folder = write_prediction_set(work / "to-judge", clips, said)
-    with serve(_grade) as endpoint, _recorded() as sent:
-        judge(folder, work / "judged", _judge_settings(endpoint.url, work))
+    with serve(grade_by_number) as endpoint, _recorded() as sent:
+        judge(folder, work / "judged", judge_settings(endpoint.url, work))
     return sorted(sent)
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.evaluation.builders import NAMES
-from tests.evaluation.report.whole_comparison import make_whole_comparison
+from tests.evaluation.builders import NAMES, write_video
+from tests.evaluation.synthetic import make_comparison
 from vlm_autodrive.artifacts import read_clips
 from vlm_autodrive.evaluation import ReportSettings, read_comparison, write_report
 from vlm_autodrive.evaluation.comparing import predictions_file
@@ -16,7 +16,9 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Prediction, read_jsonl
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    return make_whole_comparison(tmp_path_factory.mktemp("lists"), count=90, resamples=200)
+    folder = tmp_path_factory.mktemp("lists")
+    videos = [write_video(folder / f"{i}.mp4", seed=i) for i in range(3)]
+    return make_comparison(folder, count=90, videos=videos)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.browser import Browser
-from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
+from tests.evaluation.builders import write_video
+from tests.evaluation.synthetic import make_comparison
 from vlm_autodrive.evaluation import ReportSettings, write_report
 
 CONTRAST = """
@@ -51,7 +52,8 @@ SHOWN_LISTS = "[...document.querySelectorAll('.cliplist')].filter((one) => one.c
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    made = make_whole_comparison(folder, diagnostics=(INVALID, WARNING), resamples=200)
+    videos = [write_video(folder / f"{i}.mp4", seed=i) for i in range(3)]
+    made = make_comparison(folder, count=120, videos=videos, blind=True)
     return write_report(made, folder / "report", ReportSettings(clips_listed=5)) / "report.html"
 
 

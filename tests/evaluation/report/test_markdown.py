@@ -6,7 +6,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from tests.evaluation.report.whole_comparison import INVALID, WARNING, make_whole_comparison
+from tests.evaluation.synthetic import CONTROLS, make_comparison
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.tables import print_comparison, print_run_result
 from vlm_autodrive.evaluation import ReportSettings, headline, read_comparison, with_interval, write_report
@@ -17,7 +17,8 @@ from vlm_autodrive.runs import RunResult
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    return make_whole_comparison(tmp_path_factory.mktemp("md"), count=60, diagnostics=(INVALID, WARNING), resamples=200)
+    controls = [control for control in CONTROLS if control != "no_video"]
+    return make_comparison(tmp_path_factory.mktemp("md"), count=60, controls=controls, blind=True)
 
 
 def test_the_command_prints_what_it_wrote(comparison, tmp_path):
@@ -32,9 +33,12 @@ def test_the_command_prints_what_it_wrote(comparison, tmp_path):
 def test_findings_come_before_the_figures_and_the_worst_first(comparison):
     figures = read_comparison(comparison)
     text = markdown("T", headline(figures, DEFAULT_TAXONOMY), (), figures, DEFAULT_TAXONOMY)
-    places = [
-        text.index(part) for part in ("> [!CAUTION]", "black video", "> [!WARNING]", "3 of the test", "| accuracy")
-    ]
+    invalid, warning = (
+        next(d.text for d in figures.diagnostics if d.severity == severity) for severity in ("invalid", "warning")
+    )
+    assert "does not look at the video" in invalid
+    parts = ("> [!CAUTION]", invalid, "> [!WARNING]", warning, "| accuracy")
+    places = [text.index(part) for part in parts]
     assert places == sorted(places)
 
 
@@ -84,10 +88,10 @@ def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, ca
         printed.index(part)
         for part in (
             "do not mean what they seem",
-            "INVALID: It keeps",
-            "WARNING: 3 of",
+            "INVALID: tuned does not look",
+            "WARNING: ",
             "Held-out clips: 60",
-            "accuracy",
+            "balanced accuracy",
         )
     ]
     assert places == sorted(places)
