@@ -20,7 +20,7 @@ VERBS = [
     "audit",
     "inspect",
     "supervise",
-    "supervise audit",
+    "supervise review",
     "export",
     "models",
     "plan",
@@ -70,10 +70,10 @@ def test_each_verb_explains_itself(verb):
     ("words", "verb"),
     [
         (["supervise", "runs/clips"], "supervise"),
-        (["supervise", "--out", "audit", "clips"], "supervise"),
-        (["supervise", "./audit"], "supervise"),
-        (["supervise", "audit", "set"], "supervise audit"),
-        (["supervise", "audit"], "supervise audit"),
+        (["supervise", "--out", "review", "clips"], "supervise"),
+        (["supervise", "./review"], "supervise"),
+        (["supervise", "review", "set"], "supervise review"),
+        (["supervise", "review"], "supervise review"),
         (["audit", "supervise"], "audit"),
     ],
 )
@@ -86,8 +86,8 @@ def test_a_verb_of_two_words_stands_beside_that_of_the_first(words, verb):
     assert [*name.split(), *rest] == words
 
 
-def test_supervise_points_to_its_audit():
-    assert "autodrive supervise audit" in " ".join(CliRunner().invoke(app, ["supervise", "--help"]).stdout.split())
+def test_supervise_points_to_its_review():
+    assert "autodrive supervise review" in " ".join(CliRunner().invoke(app, ["supervise", "--help"]).stdout.split())
 
 
 def test_the_version():

@@ -67,7 +67,7 @@ def test_done_again_with_other_limits_nothing_is_asked_again(tmp_path):
         again = served_settings(endpoint.url, tmp_path / "cache", limits={"rejected": 0.9})
         second = supervise(clips, tmp_path / "b", again)
         assert len(endpoint.asked) == asked
-    for name in ("items.jsonl", REPLIES_FILE):
+    for name in ("samples.jsonl", REPLIES_FILE):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     uses = [json.loads((out / SUMMARY_FILE).read_text())["use"] for out in (first, second)]
     assert [(use["tries"], use["from_cache"], use["of_job"]["requests"]) for use in uses] == [(36, 0, 36), (0, 36, 36)]
@@ -248,7 +248,7 @@ def test_killed_at_any_moment_the_stage_goes_on_and_pays_once(tmp_path):
         assert one_pass <= len(endpoint.asked) <= one_pass + 8 * kills
         assert all(asked.headers["authorization"] == f"Bearer {KEY}" for asked in endpoint.asked)
     assert kills == 6
-    for name in ("items.jsonl", REPLIES_FILE):
+    for name in ("samples.jsonl", REPLIES_FILE):
         assert (tmp_path / "b" / name).read_text() == (untouched / name).read_text()
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert KEY.encode() not in kept

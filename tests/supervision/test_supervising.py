@@ -74,10 +74,10 @@ def test_each_kind_stands_alone(mixed, tmp_path, kind):
 def test_the_same_is_made_again_byte_by_byte_and_nothing_is_made_twice(mixed, tmp_path):
     first = supervise(mixed, tmp_path / "a", SuperviseSettings())
     second = supervise(mixed, tmp_path / "b", SuperviseSettings())
-    assert (first / "items.jsonl").read_bytes() == (second / "items.jsonl").read_bytes()
-    stamp = (first / "items.jsonl").stat().st_mtime_ns
+    assert (first / "samples.jsonl").read_bytes() == (second / "samples.jsonl").read_bytes()
+    stamp = (first / "samples.jsonl").stat().st_mtime_ns
     supervise(mixed, first, SuperviseSettings())
-    assert (first / "items.jsonl").stat().st_mtime_ns == stamp
+    assert (first / "samples.jsonl").stat().st_mtime_ns == stamp
     with pytest.raises(UserError, match="overwrite"):
         supervise(mixed, first, SuperviseSettings(seed=2))
 

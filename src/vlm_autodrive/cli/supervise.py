@@ -8,8 +8,8 @@ import typer
 from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
 
 SEE_ALSO = (
-    "Afterwards: autodrive supervise audit SUPERVISION --out DIR draws a sample for people to judge; "
-    "its own --help tells more. A clip set that is called audit is given as ./audit."
+    "Afterwards: autodrive supervise review SUPERVISION --out DIR draws a sample for people to judge; "
+    "its own --help tells more. A clip set that is called review is given as ./review."
 )
 
 

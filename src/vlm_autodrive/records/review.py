@@ -1,4 +1,4 @@
-"""A person's audit of a supervision set: the sample that was drawn, and the verdicts on it."""
+"""Human review of a supervision set: the SFT samples that were drawn, and the decisions on them."""
 
 from typing import Literal
 
@@ -18,11 +18,11 @@ REASONS: dict[Reason, str] = {
     "wording": "Badly worded",
     "other": "Something else",
 }
-"""Why a person may reject an item, in the words of the page."""
+"""Why a person may reject a sample, in the words of the page."""
 
 
 class ReviewStratum(Record):
-    """Items that are alike in kind, class, teacher and what the checks said of them.
+    """Samples that are alike in type, class, teacher and what the checks said of them.
 
     Attributes:
         type: Their supervision type.
@@ -30,7 +30,7 @@ class ReviewStratum(Record):
         teacher: Who wrote them.
         accepted: Whether they passed the checks, and so are taught.
         size: How many the supervision set has.
-        drawn: How many of them are in the sample; at least 1.
+        drawn: How many of them were drawn; at least 1.
     """
 
     type: SupervisionType
@@ -42,12 +42,12 @@ class ReviewStratum(Record):
 
 
 class ReviewedSample(Record):
-    """One item of the sample.
+    """One SFT sample that was drawn for review.
 
     Attributes:
-        sample_id: The item.
-        stratum: Its place in the sample's strata, from 0 on.
-        weight: How many items of the supervision set it stands for.
+        sample_id: The sample.
+        stratum: Its place in the strata of the review, from 0 on.
+        weight: How many samples of the supervision set it stands for.
     """
 
     sample_id: str
@@ -59,23 +59,23 @@ class ReviewSample(Record):
     """What was drawn for people to judge.
 
     Attributes:
-        review_id: Hash of the drawn items with all their words: verdicts on other words are of another audit.
-        strata: The strata, those of the whole supervision set or of the kinds asked for.
-        items: The items, in the order of the page; every stratum comes once before any comes again.
+        review_id: Hash of the drawn samples with all their words: decisions on other words are of another review.
+        strata: The strata, those of the whole supervision set or of the types asked for.
+        samples: The samples, in the order of the page; every stratum comes once before any comes again.
     """
 
     review_id: str
     strata: tuple[ReviewStratum, ...]
-    items: tuple[ReviewedSample, ...]
+    samples: tuple[ReviewedSample, ...]
 
 
 class ReviewDecision(Record):
-    """What one person said of one item.
+    """What one person said of one sample.
 
     Attributes:
-        review_id: The audit.
-        sample_id: The item.
-        verdict: Whether the person would have it taught.
+        review_id: The review.
+        sample_id: The sample.
+        decision: Whether the person would have it taught.
         reason: Why not, a key of :data:`REASONS`; empty if none was chosen.
         note: In the person's own words; may be empty.
         reviewer: The person's name or initials.
@@ -84,7 +84,7 @@ class ReviewDecision(Record):
 
     review_id: str
     sample_id: str
-    verdict: Literal["accept", "reject"]
+    decision: Literal["accept", "reject"]
     reason: Reason = ""
     note: str = ""
     reviewer: str = Field(min_length=1)

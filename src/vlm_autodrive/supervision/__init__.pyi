@@ -1,7 +1,7 @@
 from .choosing import choose_types
 from .estimate import estimate_lines, estimate_supervision
 from .export.exporting import ExportSettings, ExportSummary, export_supervision
-from .review_decisions import AcceptanceRate, ReviewResult, read_sample, take_verdicts
+from .review_decisions import AcceptanceRate, ReviewResult, read_review, take_decisions
 from .review_sampling import ReviewSettings, start_review
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
 from .settings import SuperviseSettings
@@ -23,9 +23,9 @@ __all__ = [
     "estimate_lines",
     "estimate_supervision",
     "export_supervision",
-    "read_sample",
+    "read_review",
     "samples_for_clip",
     "start_review",
     "supervise",
-    "take_verdicts",
+    "take_decisions",
 ]

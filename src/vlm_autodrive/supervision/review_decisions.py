@@ -1,4 +1,4 @@
-"""What people said in an audit: their saved verdicts taken into its folder, and the rates that follow."""
+"""What people decided in a review: their saved decisions taken into its folder, and the rates that follow."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,18 +9,18 @@ from vlm_autodrive.artifacts import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import Agreement, Estimate, agreement, stratified_proportion
 from vlm_autodrive.records import Record, ReviewDecision, ReviewSample, ReviewStratum, read_jsonl, write_jsonl
-from vlm_autodrive.supervision.review_sampling import PAGE_FILE, SAMPLE_FILE, VERDICTS_FILE
+from vlm_autodrive.supervision.review_sampling import DECISIONS_FILE, PAGE_FILE, SAMPLE_FILE
 
-RESULT_FILE = "audit.json"
+RESULT_FILE = "review.json"
 
 _FEW = 30
 
 Latest = Mapping[tuple[str, str], ReviewDecision]
-"""The last verdict of each reviewer on each item, by reviewer and item id."""
+"""The last decision of each reviewer on each sample, by reviewer and sample id."""
 
 
 class AcceptanceRate(Record):
-    """How many of some items people would have taught.
+    """How many of some samples people would have taught.
 
     Attributes:
         rate: The share with its interval, each stratum counted by its size; ``n`` is how many were judged.
@@ -37,16 +37,16 @@ class AcceptanceRate(Record):
 
 
 class ReviewResult(Record):
-    """What an audit came to so far; the content of ``audit.json``.
+    """What a review came to so far; the content of ``review.json``.
 
     Attributes:
-        review_id: The audit.
-        drawn: How many items were drawn.
+        review_id: The review.
+        drawn: How many samples were drawn.
         judged: How many of them somebody judged.
-        reviewers: How many verdicts stand, by reviewer.
-        accepted: The items that passed the checks, and so are taught.
-        accepted_by: The same by ``kind``, ``class`` and ``teacher``.
-        rejected: The items that the checks rejected: the share that people would have taught all the same.
+        reviewers: How many decisions stand, by reviewer.
+        accepted: The samples that passed the checks, and so are taught.
+        accepted_by: The same by ``type``, ``class`` and ``teacher``.
+        rejected: The samples that the checks rejected: the share that people would have taught all the same.
         reasons: How often each reason for rejecting was chosen.
         agreement: How far each two reviewers agree.
         warnings: What to bear in mind.
@@ -64,79 +64,81 @@ class ReviewResult(Record):
     warnings: tuple[str, ...]
 
 
-def read_sample(supervision: Path, audit: Path) -> ReviewSample:
-    """The sample of an audit of this supervision set.
+def read_review(supervision: Path, folder: Path) -> ReviewSample:
+    """What was drawn in a review of this supervision set.
 
     Raises:
-        UserError: If there is none at ``audit``, or it is of another supervision set.
+        UserError: If there is none at ``folder``, or it is of another supervision set.
     """
-    input_key(audit, "audit")
-    if read_provenance(audit).inputs["supervision"].key != input_key(supervision, "supervision"):
-        raise UserError(f"{audit} is an audit of another supervision set than {supervision}; name that one.")
-    return ReviewSample.model_validate_json((audit / SAMPLE_FILE).read_text(encoding="utf-8"))
+    input_key(folder, "review")
+    if read_provenance(folder).inputs["supervision"].key != input_key(supervision, "supervision"):
+        raise UserError(f"{folder} is a review of another supervision set than {supervision}; name that one.")
+    return ReviewSample.model_validate_json((folder / SAMPLE_FILE).read_text(encoding="utf-8"))
 
 
-def take_verdicts(supervision: Path, audit: Path, files: Sequence[Path]) -> ReviewResult:
-    """Take saved verdicts into an audit's folder, and work out its rates anew.
+def take_decisions(supervision: Path, folder: Path, files: Sequence[Path]) -> ReviewResult:
+    """Take saved decisions into a review's folder, and work out its rates anew.
 
-    All files are read before anything is written. ``verdicts.jsonl`` keeps every verdict ever taken; where a
-    reviewer judged an item again, the newer one counts.
+    All files are read before anything is written. ``decisions.jsonl`` keeps every decision ever taken; where a
+    reviewer judged a sample again, the newer one counts.
 
     Args:
         supervision: The supervision set.
-        audit: The audit's folder.
+        folder: The review's folder.
         files: What people saved from its page.
 
     Raises:
-        UserError: If a file holds no verdicts, or those of another audit or of items that are not in this one.
+        UserError: If a file holds no decisions, or those of another review or of samples that are not in this one.
     """
-    sample = read_sample(supervision, audit)
-    stored = audit / VERDICTS_FILE
+    review = read_review(supervision, folder)
+    stored = folder / DECISIONS_FILE
     every = read_jsonl(stored, ReviewDecision) if stored.exists() else []
     for file in files:
-        every += _read_saved(file, sample, audit)
-    kept = sorted(dict.fromkeys(every), key=lambda verdict: verdict.time)
-    result = work_out(sample, {(verdict.reviewer, verdict.sample_id): verdict for verdict in kept})
+        every += _read_saved(file, review, folder)
+    kept = sorted(dict.fromkeys(every), key=lambda decision: decision.time)
+    result = work_out(review, {(decision.reviewer, decision.sample_id): decision for decision in kept})
     write_jsonl(stored, kept)
-    write_text(audit / RESULT_FILE, result.model_dump_json(indent=1) + "\n")
+    write_text(folder / RESULT_FILE, result.model_dump_json(indent=1) + "\n")
     return result
 
 
-def _read_saved(file: Path, sample: ReviewSample, audit: Path) -> list[ReviewDecision]:
+def _read_saved(file: Path, review: ReviewSample, folder: Path) -> list[ReviewDecision]:
     if not file.is_file():
-        raise UserError(f"{file} is no file; give what was saved from {audit / PAGE_FILE}.")
-    verdicts = read_jsonl(file, ReviewDecision)
-    if not verdicts:
-        raise UserError(f"{file} holds no verdicts; give what was saved from {audit / PAGE_FILE}.")
-    known = {audited.sample_id for audited in sample.items}
-    for verdict in verdicts:
-        if verdict.review_id != sample.review_id:
+        raise UserError(f"{file} is no file; give what was saved from {folder / PAGE_FILE}.")
+    decisions = read_jsonl(file, ReviewDecision)
+    if not decisions:
+        raise UserError(f"{file} holds no decisions; give what was saved from {folder / PAGE_FILE}.")
+    known = {reviewed.sample_id for reviewed in review.samples}
+    for decision in decisions:
+        if decision.review_id != review.review_id:
             raise UserError(
-                f"{file} is of the audit {verdict.review_id}, but {audit} is the audit {sample.review_id}; "
+                f"{file} is of the review {decision.review_id}, but {folder} is the review {review.review_id}; "
                 "give it with the folder that its page lies in."
             )
-        if verdict.sample_id not in known:
-            raise UserError(f"{file} judges {verdict.sample_id}, which is not in {audit}; save it anew from the page.")
-    return verdicts
+        if decision.sample_id not in known:
+            raise UserError(
+                f"{file} judges {decision.sample_id}, which is not in {folder}; save it anew from the page."
+            )
+    return decisions
 
 
-def work_out(sample: ReviewSample, latest: Latest) -> ReviewResult:
-    """The rates that follow from verdicts. Where several people judged an item, it counts by the share who took it.
+def work_out(review: ReviewSample, latest: Latest) -> ReviewResult:
+    """The rates that follow from decisions. Where several people judged a sample, it counts by the share who took it.
 
     Args:
-        sample: What was drawn.
-        latest: The last verdict of each reviewer on each item.
+        review: What was drawn.
+        latest: The last decision of each reviewer on each sample.
     """
     said: dict[str, dict[str, bool]] = {}
-    for (reviewer, sample_id), verdict in latest.items():
-        said.setdefault(sample_id, {})[reviewer] = verdict.verdict == "accept"
-    scores: list[list[float]] = [[] for _ in sample.strata]
-    for audited in sample.items:
-        if taken := list(said.get(audited.sample_id, {}).values()):
-            scores[audited.stratum].append(sum(taken) / len(taken))
+    for (reviewer, sample_id), decision in latest.items():
+        said.setdefault(sample_id, {})[reviewer] = decision.decision == "accept"
+    scores: list[list[float]] = [[] for _ in review.strata]
+    for reviewed in review.samples:
+        if taken := list(said.get(reviewed.sample_id, {}).values()):
+            scores[reviewed.stratum].append(sum(taken) / len(taken))
 
     def rate(belongs: Callable[[ReviewStratum], bool]) -> AcceptanceRate:
-        rows = [(stratum, row) for stratum, row in zip(sample.strata, scores, strict=True) if belongs(stratum)]
+        rows = [(stratum, row) for stratum, row in zip(review.strata, scores, strict=True) if belongs(stratum)]
         return AcceptanceRate(
             rate=stratified_proportion([stratum.size for stratum, _ in rows], [row for _, row in rows]),
             drawn=sum(stratum.drawn for stratum, _ in rows),
@@ -145,14 +147,14 @@ def work_out(sample: ReviewSample, latest: Latest) -> ReviewResult:
         )
 
     def rates_by(group: Callable[[ReviewStratum], str]) -> dict[str, AcceptanceRate]:
-        names = dict.fromkeys(group(stratum) for stratum in sample.strata if stratum.accepted)
+        names = dict.fromkeys(group(stratum) for stratum in review.strata if stratum.accepted)
         return {name: rate(lambda s, name=name: s.accepted and group(s) == name) for name in names}  # type: ignore[misc]
 
     reviewers = Counter(reviewer for reviewer, _ in latest)
     accepted = rate(lambda stratum: stratum.accepted)
     return ReviewResult(
-        review_id=sample.review_id,
-        drawn=len(sample.items),
+        review_id=review.review_id,
+        drawn=len(review.samples),
         judged=len(said),
         reviewers=dict(sorted(reviewers.items())),
         accepted=accepted,
@@ -162,7 +164,7 @@ def work_out(sample: ReviewSample, latest: Latest) -> ReviewResult:
             "teacher": rates_by(lambda stratum: stratum.teacher),
         },
         rejected=rate(lambda stratum: not stratum.accepted),
-        reasons=dict(Counter(v.reason for v in latest.values() if v.verdict == "reject" and v.reason).most_common()),
+        reasons=dict(Counter(v.reason for v in latest.values() if v.decision == "reject" and v.reason).most_common()),
         agreement=tuple(
             agreement(a, b, [(by[a], by[b]) for by in said.values() if a in by and b in by])
             for a, b in combinations(sorted(reviewers), 2)
@@ -176,11 +178,11 @@ def _warnings(accepted: AcceptanceRate) -> tuple[str, ...]:
     judged = accepted.rate.n
     if judged < _FEW:
         warnings.append(
-            f"only {judged} accepted items are judged: below {_FEW} the interval is wide, and says little yet"
+            f"only {judged} accepted samples are judged: below {_FEW} the interval is wide, and says little yet"
         )
     if accepted.out_of_reach:
         warnings.append(
-            f"{accepted.out_of_reach} of {accepted.size} accepted items lie in strata of which none is judged yet; "
+            f"{accepted.out_of_reach} of {accepted.size} accepted samples lie in strata of which none is judged yet; "
             "the rates say nothing about them"
         )
     return tuple(warnings)

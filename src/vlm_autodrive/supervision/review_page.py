@@ -1,4 +1,4 @@
-"""The page of an audit: each item with its checks, its clip's frames, and the moments that its words cite."""
+"""The page of a review: each sample with its checks, its clip's frames, and the moments that its words cite."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ _CITATION = re.compile(
 
 
 @dataclass(frozen=True)
-class Words:
+class TextPiece:
     """A piece of a text.
 
     Attributes:
@@ -49,8 +49,8 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One frame of an item's clip: its picture as a data address, its true clip time, and what marks it."""
+class ReviewFrame:
+    """One frame of a sample's clip: its picture as a data address, its true clip time, and what marks it."""
 
     picture: str
     time_s: float
@@ -59,11 +59,11 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Page:
-    """What the page shows of one item.
+class ReviewPage:
+    """What the page shows of one sample.
 
     Attributes:
-        item: The item.
+        sample: The sample.
         clip: Its clip.
         label: The clip's class, in words.
         prompt: The question, cut at the moments that it cites.
@@ -73,20 +73,20 @@ class Page:
         problem: Why not.
     """
 
-    item: SFTSample
+    sample: SFTSample
     clip: Clip
     label: str
-    prompt: tuple[Words, ...]
-    target: tuple[Words, ...]
+    prompt: tuple[TextPiece, ...]
+    target: tuple[TextPiece, ...]
     meaning: str
-    frames: tuple[Shown, ...]
+    frames: tuple[ReviewFrame, ...]
     problem: str
 
 
 def render_page(
     title: str,
-    sample: ReviewSample,
-    items: Sequence[SFTSample],
+    review: ReviewSample,
+    samples: Sequence[SFTSample],
     clips: Mapping[str, Clip],
     taxonomy: Taxonomy,
     reporter: Reporter,
@@ -98,18 +98,18 @@ def render_page(
 
     Args:
         title: The page's title.
-        sample: What was drawn.
-        items: The drawn items, in the order of the sample.
+        review: What was drawn.
+        samples: The drawn SFT samples, in the order of the draw.
         clips: The clips, by id.
         taxonomy: The classes.
         reporter: Told of the progress.
     """
     environment = page_templates("vlm_autodrive.supervision")
-    program = Path(__file__).with_name("templates").joinpath("audit.js").read_text(encoding="utf-8")
-    return environment.get_template("audit.html.j2").render(
+    program = Path(__file__).with_name("templates").joinpath("review.js").read_text(encoding="utf-8")
+    return environment.get_template("review.html.j2").render(
         title=title,
-        sample=sample,
-        pages=make_pages(items, clips, taxonomy, reporter),
+        review=review,
+        pages=make_pages(samples, clips, taxonomy, reporter),
         reasons=REASONS,
         program=program,
         program_hash=base64.b64encode(hashlib.sha256(program.encode()).digest()).decode(),
@@ -117,13 +117,13 @@ def render_page(
 
 
 def make_pages(
-    items: Sequence[SFTSample], clips: Mapping[str, Clip], taxonomy: Taxonomy, reporter: Reporter
-) -> list[Page]:
-    """What the page shows of each item, in the order of ``items``; each clip is read once."""
+    samples: Sequence[SFTSample], clips: Mapping[str, Clip], taxonomy: Taxonomy, reporter: Reporter
+) -> list[ReviewPage]:
+    """What the page shows of each sample, in the order of ``samples``; each clip is read once."""
     by_clip: defaultdict[str, list[SFTSample]] = defaultdict(list)
-    for item in items:
-        by_clip[item.clip_id].append(item)
-    pages: dict[str, Page] = {}
+    for sample in samples:
+        by_clip[sample.clip_id].append(sample)
+    pages: dict[str, ReviewPage] = {}
     with reporter.task("Reading frames", len(by_clip)) as task:
         for clip_id, of_clip in by_clip.items():
             clip = clips[clip_id]
@@ -133,10 +133,10 @@ def make_pages(
                     frames = _read(clip)
                 except VideoError as error:
                     problem = error.reason
-            for item in of_clip:
-                pages[item.sample_id] = _page(item, clip, frames, problem, taxonomy)
+            for sample in of_clip:
+                pages[sample.sample_id] = _page(sample, clip, frames, problem, taxonomy)
             task.advance()
-    return [pages[item.sample_id] for item in items]
+    return [pages[sample.sample_id] for sample in samples]
 
 
 def cited_moments(text: str) -> list[tuple[str, float | None]]:
@@ -160,11 +160,11 @@ def _read(clip: Clip) -> Frames:
     return read_frames(path, clip.start_s, clip.end_s, sampling)
 
 
-def _page(item: SFTSample, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> Page:
-    texts = [cited_moments(item.prompt.text), cited_moments(item.target)]
+def _page(sample: SFTSample, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> ReviewPage:
+    texts = [cited_moments(sample.prompt.text), cited_moments(sample.target)]
     cited: dict[float, int] = {}
     numbers: dict[int, int] = {}
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[ReviewFrame, ...] = ()
     if frames is not None:
         times_s = frames.times_s
         moments = {time_s for pieces in texts for _, time_s in pieces if time_s is not None}
@@ -175,19 +175,20 @@ def _page(item: SFTSample, clip: Clip, frames: Frames | None, problem: str, taxo
         chosen = sorted(spread | set(cited.values()) | events)
         numbers = {index: number for number, index in enumerate(chosen)}
         shown = tuple(
-            Shown(_picture(frames, index), times_s[index], index in events, index in cited.values()) for index in chosen
+            ReviewFrame(_picture(frames, index), times_s[index], index in events, index in cited.values())
+            for index in chosen
         )
     prompt, target = (
-        tuple(Words(text, time_s, numbers[cited[time_s]] if time_s in cited else None) for text, time_s in pieces)
+        tuple(TextPiece(text, time_s, numbers[cited[time_s]] if time_s in cited else None) for text, time_s in pieces)
         for pieces in texts
     )
-    return Page(
-        item=item,
+    return ReviewPage(
+        sample=sample,
         clip=clip,
         label="unknown kind" if clip.event_class is None else taxonomy.by_name(clip.event_class).label,
         prompt=prompt,
         target=target,
-        meaning=_meaning(item, clip, taxonomy),
+        meaning=_meaning(sample, clip, taxonomy),
         frames=shown,
         problem=problem,
     )
@@ -203,11 +204,11 @@ def _picture(frames: Frames, index: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _meaning(item: SFTSample, clip: Clip, taxonomy: Taxonomy) -> str:
-    """The class that a verdict or a reasoning comes to; other kinds use letters for other things."""
-    if item.type not in ("verdict", "reasoning"):
+def _meaning(sample: SFTSample, clip: Clip, taxonomy: Taxonomy) -> str:
+    """The class that a verdict or a reasoning comes to; other types use letters for other things."""
+    if sample.type not in ("verdict", "reasoning"):
         return ""
-    read = parse_reasoning(item.target, taxonomy, clip.duration_s)
+    read = parse_reasoning(sample.target, taxonomy, clip.duration_s)
     if read.event_class is None:
         return f"no class: {read.reason}"
     named = taxonomy.by_name(read.event_class)

@@ -1,4 +1,4 @@
-"""An audit of a supervision set: a stratified random sample of its items, on a page for people to judge."""
+"""Human review of a supervision set: a stratified random draw of its SFT samples, on a page for people to judge."""
 
 import hashlib
 import math
@@ -24,23 +24,23 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.review_page import render_page
 from vlm_autodrive.supervision.samples import rng_for
 
-PAGE_FILE = "audit.html"
+PAGE_FILE = "review.html"
 SAMPLE_FILE = "sample.json"
-VERDICTS_FILE = "verdicts.jsonl"
+DECISIONS_FILE = "decisions.jsonl"
 
 Stratum = tuple[SupervisionType, str, str, bool]
 
 
 class ReviewSettings(Settings):
-    """What is drawn for an audit.
+    """What is drawn for a review.
 
     Attributes:
-        items: How many items.
-        types: Of which kinds.
+        samples: How many samples.
+        types: Of which types.
         seed: Of the draw.
     """
 
-    items: int = Field(100, ge=1)
+    samples: int = Field(100, ge=1)
     types: tuple[SupervisionType, ...] = SUPERVISION_TYPES
     seed: int = 0
 
@@ -58,73 +58,73 @@ def start_review(
     Args:
         supervision: A supervision set.
         out: The folder to write: the page, and the sample with its weights.
-        settings: How many items, of which kinds.
+        settings: How many samples, of which types.
         reporter: Told of the progress.
-        overwrite: Replace another audit at ``out``, unless it holds verdicts.
+        overwrite: Replace another review at ``out``, unless it holds decisions.
 
     Returns:
         The page.
 
     Raises:
-        UserError: If there are fewer items to draw than strata, or verdicts would be lost.
+        UserError: If there are fewer samples to draw than strata, or decisions would be lost.
     """
     input_key(supervision, "supervision")
-    if overwrite and (out / VERDICTS_FILE).exists():
-        raise UserError(f"{out} holds verdicts, which would be lost; give another --out.")
-    with writing_artifact(out, "audit", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
+    if overwrite and (out / DECISIONS_FILE).exists():
+        raise UserError(f"{out} holds decisions, which would be lost; give another --out.")
+    with writing_artifact(out, "review", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            items, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
-            sample = draw_sample(items, clips, settings)
-            by_id = {item.sample_id: item for item in items}
-            drawn = [by_id[audited.sample_id] for audited in sample.items]
+            samples, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
+            review = draw_samples(samples, clips, settings)
+            by_id = {sample.sample_id: sample for sample in samples}
+            drawn = [by_id[reviewed.sample_id] for reviewed in review.samples]
             page = render_page(
-                f"Audit of {supervision.absolute().name}", sample, drawn, clips, read_taxonomy(supervision), reporter
+                f"Review of {supervision.absolute().name}", review, drawn, clips, read_taxonomy(supervision), reporter
             )
-            write_text(folder / SAMPLE_FILE, sample.model_dump_json(indent=1) + "\n")
+            write_text(folder / SAMPLE_FILE, review.model_dump_json(indent=1) + "\n")
             write_text(folder / PAGE_FILE, page)
             reporter.say(
-                f"{len(drawn)} of {sum(stratum.size for stratum in sample.strata)} items are on the page, "
-                f"from {len(sample.strata)} strata."
+                f"{len(drawn)} of {sum(stratum.size for stratum in review.strata)} samples are on the page, "
+                f"from {len(review.strata)} strata."
             )
     return out / PAGE_FILE
 
 
-def draw_sample(items: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewSample:
-    """Draw items from each stratum: kind, class, teacher, and whether the checks accepted them.
+def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewSample:
+    """Draw samples from each stratum: type, class, teacher, and whether the checks accepted them.
 
-    Each stratum gives one item at least, and beyond that as the square root of its size: between an even share,
+    Each stratum gives one sample at least, and beyond that as the square root of its size: between an even share,
     which would suit each stratum's own figure, and a proportional one, which would suit the figure of the whole.
 
     Args:
-        items: The items of a supervision set.
+        samples: The samples of a supervision set.
         clips: Its clips, by id.
-        settings: How many items, of which kinds, and the seed.
+        settings: How many samples, of which types, and the seed.
 
     Raises:
-        UserError: If there are no such items, or fewer are to be drawn than there are strata.
+        UserError: If there are no such samples, or fewer are to be drawn than there are strata.
     """
     strata: defaultdict[Stratum, list[SFTSample]] = defaultdict(list)
-    for item in items:
-        if item.type in settings.types:
-            label = clips[item.clip_id].event_class or ""
-            strata[item.type, label, item.teacher, not item.accepted].append(item)
+    for sample in samples:
+        if sample.type in settings.types:
+            label = clips[sample.clip_id].event_class or ""
+            strata[sample.type, label, sample.teacher, not sample.accepted].append(sample)
     if not strata:
-        raise UserError(f"the supervision set has no items of the kinds {', '.join(settings.types)}; ask for others.")
-    if settings.items < len(strata):
+        raise UserError(f"the supervision set has no samples of the types {', '.join(settings.types)}; ask for others.")
+    if settings.samples < len(strata):
         raise UserError(
-            f"{settings.items} items are fewer than the {len(strata)} strata (kind, class, teacher, and whether "
-            f"accepted), of which each is to be seen; take --items {len(strata)} or more."
+            f"{settings.samples} samples are fewer than the {len(strata)} strata (type, class, teacher, and whether "
+            f"accepted), of which each is to be seen; take --samples {len(strata)} or more."
         )
     names = sorted(strata, key=lambda name: (SUPERVISION_TYPES.index(name[0]), name))
-    rng = rng_for(settings.seed, "", "audit")
+    rng = rng_for(settings.seed, "", "review")
     for name in names:
         rng.shuffle(strata[name])
-    places = _places([len(strata[name]) for name in names], settings.items, [rng.random() for _ in names])
+    places = _places([len(strata[name]) for name in names], settings.samples, [rng.random() for _ in names])
     turns = {place: iter(strata[names[place]]) for place in set(places)}
     drawn = [next(turns[place]) for place in places]
     counts = [places.count(place) for place in range(len(names))]
     return ReviewSample(
-        review_id=_audit_id(drawn),
+        review_id=_review_id(drawn),
         strata=tuple(
             ReviewStratum(
                 type=name[0],
@@ -136,9 +136,9 @@ def draw_sample(items: Sequence[SFTSample], clips: dict[str, Clip], settings: Re
             )
             for name, count in zip(names, counts, strict=True)
         ),
-        items=tuple(
-            ReviewedSample(sample_id=item.sample_id, stratum=place, weight=len(strata[names[place]]) / counts[place])
-            for item, place in zip(drawn, places, strict=True)
+        samples=tuple(
+            ReviewedSample(sample_id=sample.sample_id, stratum=place, weight=len(strata[names[place]]) / counts[place])
+            for sample, place in zip(drawn, places, strict=True)
         ),
     )
 
@@ -159,8 +159,8 @@ def _places(sizes: Sequence[int], wanted: int, ties: Sequence[float]) -> list[in
     return places
 
 
-def _audit_id(drawn: Sequence[SFTSample]) -> str:
+def _review_id(drawn: Sequence[SFTSample]) -> str:
     digest = hashlib.sha256()
-    for item in drawn:
-        digest.update(item.model_dump_json().encode() + b"\n")
+    for sample in drawn:
+        digest.update(sample.model_dump_json().encode() + b"\n")
     return digest.hexdigest()[:12]

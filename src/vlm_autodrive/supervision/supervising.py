@@ -55,7 +55,7 @@ def supervise(
     """Make the supervision of a clip set.
 
     Only clips of the splits train and validation get items: test clips are for evaluation, and no
-    teacher ever sees them. Rejected items stay in ``items.jsonl`` with the reason, all that a model wrote
+    teacher ever sees them. Rejected items stay in ``samples.jsonl`` with the reason, all that a model wrote
     stands in ``replies.jsonl``, and ``summary.json`` counts the items, and the clips without any.
 
     Clips are read, supervised and written one after the other, so that memory does not grow with their number.

@@ -1,12 +1,12 @@
-"""The page of an audit in a real browser: judged by keys, saved, read back; nothing in a text gets to run."""
+"""The page of a review in a real browser: judged by keys, saved, read back; nothing in a text gets to run."""
 
 import json
 
 import pytest
-from audit_world import supervision_set
+from review_world import supervision_set
 
 from tests.browser import Browser
-from vlm_autodrive.supervision import ReviewSettings, read_sample, start_review, take_verdicts
+from vlm_autodrive.supervision import ReviewSettings, read_review, start_review, take_decisions
 
 COUNT = "document.querySelector('#count').textContent"
 AT = "[...document.querySelectorAll('article')].findIndex((article) => !article.hidden)"
@@ -20,7 +20,7 @@ def supervision(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(supervision):
-    return start_review(supervision, supervision.parent / "audit", ReviewSettings(items=30))
+    return start_review(supervision, supervision.parent / "review", ReviewSettings(samples=30))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def begin(browser, page, name="Ada B."):
 
 
 def go_to(browser, condition):
-    """Turn to the first item whose article fulfils a condition of JavaScript; ``a`` is the article."""
+    """Turn to the first sample whose article fulfils a condition of JavaScript; ``a`` is the article."""
     at = browser.run(f"[...document.querySelectorAll('article')].findIndex((a) => {condition})")
     assert at >= 0
     browser.run(f"document.querySelectorAll('.go')[{at}].click()")
@@ -64,20 +64,20 @@ def test_judged_by_keys_saved_and_read_back(browser, page, supervision):
     assert browser.run(AT) == 1
     assert browser.run(COUNT) == "3 of 30 judged"
     browser.press("s")
-    sample = read_sample(supervision, page.parent)
-    name = f"verdicts-{sample.review_id}-Ada-B.jsonl"
+    review = read_review(supervision, page.parent)
+    name = f"decisions-{review.review_id}-Ada-B.jsonl"
     lines = [json.loads(line) for line in browser.downloaded(name).split("\n")[:-1]]
-    assert [(line["sample_id"], line["verdict"], line["reason"], line["note"]) for line in lines] == [
-        (sample.items[0].sample_id, "accept", "", ""),
-        (sample.items[1].sample_id, "reject", "", ""),
-        (sample.items[2].sample_id, "reject", "time", 'late "by" a <second>'),
+    assert [(line["sample_id"], line["decision"], line["reason"], line["note"]) for line in lines] == [
+        (review.samples[0].sample_id, "accept", "", ""),
+        (review.samples[1].sample_id, "reject", "", ""),
+        (review.samples[2].sample_id, "reject", "time", 'late "by" a <second>'),
     ]
     assert browser.run(COUNT) == "3 of 30 judged, saved"
-    result = take_verdicts(supervision, page.parent, [browser.downloads / name])
+    result = take_decisions(supervision, page.parent, [browser.downloads / name])
     assert (result.judged, result.reviewers, result.reasons) == (3, {"Ada B.": 3}, {"time": 1})
 
 
-def test_verdicts_outlive_a_reload_and_each_reviewer_has_their_own(browser, page):
+def test_decisions_outlive_a_reload_and_each_reviewer_has_their_own(browser, page):
     begin(browser, page, "Ada")
     browser.press("a", "r", "3", "n")
     browser.type("not saved yet")
@@ -123,7 +123,7 @@ def test_a_cited_moment_lights_its_frame_and_back(browser, page):
 def test_hostile_texts_are_shown_and_nothing_else(browser, page):
     begin(browser, page)
     go_to(browser, "a.querySelector('.target').textContent.includes(\"document.title = 'owned'\")")
-    assert browser.run("document.title") == "Audit of supervision"
+    assert browser.run("document.title") == "Review of supervision"
     assert (
         browser.run("document.querySelectorAll('article script, article b:not(.line b), article img[onerror]').length")
         == 0

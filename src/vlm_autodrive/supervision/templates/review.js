@@ -1,26 +1,26 @@
 "use strict";
-// Everything shown is in the markup already; this only turns pages and keeps verdicts. It writes text and
-// attributes, never markup, since item ids and notes may hold anything.
+// Everything shown is in the markup already; this only turns pages and keeps decisions. It writes text and
+// attributes, never markup, since sample ids and notes may hold anything.
 (() => {
-  const audit = document.body.dataset.audit;
-  const articles = [...document.querySelectorAll("article.item")];
-  const ids = articles.map((article) => article.dataset.item);
+  const review = document.body.dataset.review;
+  const articles = [...document.querySelectorAll("article.sample")];
+  const ids = articles.map((article) => article.dataset.sample);
   const goes = [...document.querySelectorAll(".go")];
   const reasons = [...document.querySelectorAll(".reason")];
   const find = (id) => document.getElementById(id);
   const [reviewer, note, warning] = [find("reviewer"), find("note"), find("warning")];
-  const blank = () => ({ verdict: "", reason: "", note: "", time: "" });
+  const blank = () => ({ decision: "", reason: "", note: "", time: "" });
 
-  let said = new Map(); // item id -> {verdict, reason, note, time}
+  let said = new Map(); // sample id -> {decision, reason, note, time}
   let steps = []; // for undo: where, and what was said there before
   let at = 0;
   let saved = true;
   let kept = true; // whether the browser keeps what is said
 
   const name = () => reviewer.value.trim();
-  const key = (of) => `autodrive audit ${audit} ${of}`;
+  const key = (of) => `autodrive review ${review} ${of}`;
   const current = () => said.get(ids[at]) ?? blank();
-  const judged = () => ids.filter((id) => said.get(id)?.verdict);
+  const judged = () => ids.filter((id) => said.get(id)?.decision);
 
   function keep() {
     try {
@@ -28,7 +28,7 @@
       localStorage.setItem(key("by " + name()), JSON.stringify({ saved, said: [...said] }));
     } catch {
       kept = false;
-      warn("This browser keeps nothing for this page: save the verdicts before you close it.");
+      warn("This browser keeps nothing for this page: save the decisions before you close it.");
     }
   }
 
@@ -43,7 +43,7 @@
         saved = found.saved;
       }
     } catch {
-      warn("What this browser kept of earlier verdicts cannot be read; judge anew, or go on from a saved file.");
+      warn("What this browser kept of earlier decisions cannot be read; judge anew, or go on from a saved file.");
     }
   }
 
@@ -65,12 +65,12 @@
   }
 
   function draw() {
-    const { verdict, reason, note: words } = current();
+    const { decision, reason, note: words } = current();
     const done = judged().length;
-    find("accept").setAttribute("aria-pressed", verdict === "accept");
-    find("reject").setAttribute("aria-pressed", verdict === "reject");
+    find("accept").setAttribute("aria-pressed", decision === "accept");
+    find("reject").setAttribute("aria-pressed", decision === "reject");
     reasons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.reason === reason));
-    find("more").hidden = verdict !== "reject";
+    find("more").hidden = decision !== "reject";
     if (note.value !== words) note.value = words;
     note.readOnly = !name();
     find("before").disabled = at === 0;
@@ -81,9 +81,9 @@
     find("progress").value = done;
     find("count").textContent = `${done} of ${ids.length} judged${done && saved ? ", saved" : ""}`;
     goes.forEach((button, number) => {
-      const word = { accept: "accepted", reject: "rejected" }[said.get(ids[number])?.verdict] ?? "not judged";
+      const word = { accept: "accepted", reject: "rejected" }[said.get(ids[number])?.decision] ?? "not judged";
       button.className = "go " + word.replace(" ", "-");
-      button.setAttribute("aria-label", `Item ${number + 1}, ${word}`);
+      button.setAttribute("aria-label", `Sample ${number + 1}, ${word}`);
       if (number === at) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     });
@@ -99,25 +99,25 @@
 
   function named() {
     if (name()) return true;
-    warn("Say first who you are: verdicts are kept under your name.");
+    warn("Say first who you are: decisions are kept under your name.");
     reviewer.focus();
     return false;
   }
 
-  function judge(verdict) {
+  function judge(decision) {
     if (!named()) return;
     steps.push({ index: at, before: said.get(ids[at]) });
-    put(verdict === "accept" ? { verdict, reason: "" } : { verdict });
-    if (verdict === "reject") {
-      tell(`Item ${at + 1} rejected. Choose a reason by its number, or go on with the right arrow.`);
+    put(decision === "accept" ? { decision, reason: "" } : { decision });
+    if (decision === "reject") {
+      tell(`Sample ${at + 1} rejected. Choose a reason by its number, or go on with the right arrow.`);
       return;
     }
     const was = at;
-    const open = (index) => !said.get(ids[index])?.verdict;
+    const open = (index) => !said.get(ids[index])?.decision;
     const order = [...ids.keys()].map((step) => (at + 1 + step) % ids.length);
     const next = order.find(open);
     if (next !== undefined) show(next);
-    tell(`Item ${was + 1} accepted. ` + (next === undefined ? "All are judged: save the verdicts." : `Item ${at + 1}.`));
+    tell(`Sample ${was + 1} accepted. ` + (next === undefined ? "All are judged: save the decisions." : `Sample ${at + 1}.`));
   }
 
   function choose(reason) {
@@ -134,33 +134,33 @@
     saved = false;
     keep();
     show(step.index);
-    tell(`Undone: item ${step.index + 1} is ${current().verdict ? current().verdict + "ed" : "not judged"}.`);
+    tell(`Undone: sample ${step.index + 1} is ${current().decision ? current().decision + "ed" : "not judged"}.`);
   }
 
   function move(by) {
     const index = at + by;
     if (index >= 0 && index < ids.length) {
       show(index);
-      tell(`Item ${index + 1}.`);
+      tell(`Sample ${index + 1}.`);
     }
   }
 
   function save() {
     if (!named() || !judged().length) return;
     const lines = judged().map((id) => {
-      const { verdict, reason, note: words, time } = said.get(id);
-      const line = { review_id: audit, sample_id: id, verdict, reason, note: words.trim(), reviewer: name(), time };
+      const { decision, reason, note: words, time } = said.get(id);
+      const line = { review_id: review, sample_id: id, decision, reason, note: words.trim(), reviewer: name(), time };
       return JSON.stringify(line) + "\n";
     });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
-    link.download = `verdicts-${audit}-${name().match(/[\p{L}\p{N}]+/gu)?.join("-") ?? "unnamed"}.jsonl`;
+    link.download = `decisions-${review}-${name().match(/[\p{L}\p{N}]+/gu)?.join("-") ?? "unnamed"}.jsonl`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     saved = true;
     keep();
     draw();
-    tell(`${lines.length} verdicts are saved in ${link.download}.`);
+    tell(`${lines.length} decisions are saved in ${link.download}.`);
   }
 
   function light(article, number, lit) {
@@ -221,7 +221,7 @@
     const writing = event.target.matches("input, textarea");
     if (event.key === "Escape" || (event.key === "Enter" && event.target === reviewer)) event.target.blur();
     if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const reason = current().verdict === "reject" && /^[1-9]$/.test(event.key) ? reasons[event.key - 1] : undefined;
+    const reason = current().decision === "reject" && /^[1-9]$/.test(event.key) ? reasons[event.key - 1] : undefined;
     const act = reason ? () => choose(reason.dataset.reason) : Object.hasOwn(keys, event.key) ? keys[event.key] : null;
     if (!act) return;
     event.preventDefault();
@@ -238,7 +238,7 @@
   }
   find("judge").hidden = false;
   load();
-  const open = ids.findIndex((id) => !said.get(id)?.verdict);
+  const open = ids.findIndex((id) => !said.get(id)?.decision);
   show(Math.max(open, 0), false);
   window.addEventListener("resize", draw);
 })();

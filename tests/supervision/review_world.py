@@ -1,4 +1,4 @@
-"""A supervision set on real videos for the tests of the audit: several teachers, rejected items, hostile texts."""
+"""A supervision set on real videos for the tests of the review: several teachers, rejected samples, hostile texts."""
 
 from worlds import random_clip
 
@@ -40,30 +40,30 @@ def supervision_set(folder, *, per_class=3):
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     settings = SuperviseSettings(types=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
     out = supervise(folder / "clips", folder / "supervision", settings)
-    write_jsonl(out / "items.jsonl", (changed(item, number) for number, item in enumerate(read_samples(out))))
+    write_jsonl(out / "samples.jsonl", (changed(sample, number) for number, sample in enumerate(read_samples(out))))
     return out
 
 
-def changed(item, number):
-    if item.type != "caption":
-        return item
+def changed(sample, number):
+    if sample.type != "caption":
+        return sample
     passed = Check(name="length", passed=True)
-    by_model = item.model_copy(update={"teacher": MODEL, "teacher_inputs": ("label", "frames"), "checks": (passed,)})
+    by_model = sample.model_copy(update={"teacher": MODEL, "teacher_inputs": ("label", "frames"), "checks": (passed,)})
     if number % 2:
         return by_model
     failed = Check(name="consistency", passed=False, message="says <i>rain</i>")
     return by_model.model_copy(update={"target": ATTACK, "checks": (passed, failed)})
 
 
-def many_items(sizes):
-    """Items without videos, so many of each kind, teacher and whether accepted; clips of two classes in turn."""
+def many_samples(sizes):
+    """Samples without videos, so many of each type, teacher and whether accepted; clips of two classes in turn."""
     clips = {clip.clip_id: clip for clip in (random_clip(0, "collision"), random_clip(1, "normal"))}
-    items = [
+    samples = [
         SFTSample(
             sample_id=f"{number}/{index}",
             clip_id=list(clips)[number % 2],
-            type=kind,
-            topic=kind,
+            type=type_,
+            topic=type_,
             prompt=StudentPrompt(text="?", version="1"),
             target=f"{index}",
             mirror_target=None,
@@ -71,7 +71,7 @@ def many_items(sizes):
             teacher_prompt_version="1",
             checks=() if accepted else (Check(name="length", passed=False),),
         )
-        for number, (kind, teacher, accepted, size) in enumerate(sizes)
+        for number, (type_, teacher, accepted, size) in enumerate(sizes)
         for index in range(size)
     ]
-    return items, clips
+    return samples, clips
