@@ -3,7 +3,7 @@
 import av
 import numpy as np
 
-from vlm_autodrive.engines import Answer
+from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import SamplingSettings
 
@@ -43,7 +43,7 @@ class FlashEngine:
         self.probabilities = probabilities
         self.refuse = set(refuse)
 
-    def answer(self, clips, questions):
+    def generate(self, clips, requests):
         results = []
         for clip in clips:
             white = [t for t, p in zip(clip.times_s, clip.pixels, strict=True) if p.mean() > 200]
@@ -52,7 +52,7 @@ class FlashEngine:
                 for t, p in zip(clip.times_s, clip.pixels, strict=True)
                 if p[..., 2].mean() > 150 and p[..., 0].mean() < 100
             ]
-            results.append([self._one(question, white, blue) for question in questions])
+            results.append([self._one(request, white, blue) for request in requests])
         return results
 
     def _one(self, question, white, blue):
@@ -61,12 +61,12 @@ class FlashEngine:
             time = (white or blue or [0])[0]
             code = "A" if white else "B" if blue else "C"
             text = f"<think>\nflash [t={time:.1f}]\n</think>\n\n<answer>\n{code}\nt={time:.1f}\n</answer>"
-            return Answer(Outcome.OK, text)
+            return InferenceResponse(Outcome.OK, text)
         self.clips_seen += 1
         if self.fail_after is not None and self.clips_seen > self.fail_after:
             raise KeyboardInterrupt
         if self.clips_seen in self.refuse:
-            return Answer(Outcome.ERROR, "", reason="the endpoint is down")
+            return InferenceResponse(Outcome.ERROR, "", reason="the endpoint is down")
         chances = (0.9, 0.06, 0.04) if white else (0.05, 0.85, 0.1) if blue else (0.02, 0.03, 0.95)
         text = "ABC"[int(np.argmax(chances))]
-        return Answer(Outcome.OK, text, chances if self.probabilities else None)
+        return InferenceResponse(Outcome.OK, text, chances if self.probabilities else None)

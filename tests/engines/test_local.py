@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.tiny_models import MODELS, load_tiny, random_pixels
-from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.engines.local import _next_token
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, load_model
 from vlm_autodrive.records import Outcome
@@ -22,8 +22,8 @@ def clips(model_type: str) -> list[Frames]:
 @pytest.mark.parametrize("model_type", MODELS)
 def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
     loaded, encoder = load_tiny(model_type)
-    question = Question("What happens?", codes=("A", "B", "C"))
-    answers = LocalEngine(loaded).answer(clips(model_type), [question, question])
+    question = InferenceRequest("What happens?", codes=("A", "B", "C"))
+    answers = LocalEngine(loaded).generate(clips(model_type), [question, question])
     codes = encoder.code_ids(question.codes)
     for clip, (answer, again) in zip(clips(model_type), answers, strict=True):
         prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
@@ -42,8 +42,8 @@ def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
 @pytest.mark.parametrize("model_type", MODELS)
 def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_type):
     loaded, encoder = load_tiny(model_type)
-    verdict, text = Question("What happens?", codes=("A", "B")), Question("Describe.", max_new_tokens=6)
-    answers = LocalEngine(loaded).answer(clips(model_type), [verdict, text])
+    verdict, text = InferenceRequest("What happens?", codes=("A", "B")), InferenceRequest("Describe.", max_new_tokens=6)
+    answers = LocalEngine(loaded).generate(clips(model_type), [verdict, text])
     for clip, (_, answer) in zip(clips(model_type), answers, strict=True):
         prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
         written: list[int] = []
@@ -65,16 +65,16 @@ def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_typ
 def test_a_seed_gives_a_clip_the_same_sampled_text_whatever_stands_beside_it(model_type):
     loaded, _ = load_tiny(model_type)
     engine, shown = LocalEngine(loaded), clips(model_type)
-    hot = [Question("Describe.", max_new_tokens=6, temperature=1.5, seed=seed) for seed in (1, 2, 1)]
-    together = engine.answer(shown, hot)
+    hot = [InferenceRequest("Describe.", max_new_tokens=6, temperature=1.5, seed=seed) for seed in (1, 2, 1)]
+    together = engine.generate(shown, hot)
     for clip, (first, other, again) in zip(shown, together, strict=True):
         assert first == again
         assert first.text != other.text
-        ((alone,),) = engine.answer([clip], hot[:1])
+        ((alone,),) = engine.generate([clip], hot[:1])
         assert alone == first
-    cold = Question("Describe.", max_new_tokens=6, temperature=1e-4, seed=3)
-    greedy = Question("Describe.", max_new_tokens=6)
-    assert all(drawn == likeliest for drawn, likeliest in engine.answer(shown, [cold, greedy]))
+    cold = InferenceRequest("Describe.", max_new_tokens=6, temperature=1e-4, seed=3)
+    greedy = InferenceRequest("Describe.", max_new_tokens=6)
+    assert all(drawn == likeliest for drawn, likeliest in engine.generate(shown, [cold, greedy]))
 
 
 def test_tokens_are_drawn_as_often_as_their_share_says():
@@ -106,10 +106,10 @@ def test_without_video_the_model_reads_the_stock_conversation_in_words(model_typ
     else:
         loaded, encoder = load_tiny(model_type)
         seen = clips(model_type)[1]
-    verdict = Question("What happens?\nAnswer with A or B only.", codes=("A", "B"))
-    text = Question("Describe.", max_new_tokens=3)
+    verdict = InferenceRequest("What happens?\nAnswer with A or B only.", codes=("A", "B"))
+    text = InferenceRequest("Describe.", max_new_tokens=3)
     blind = Frames(seen.pixels[:0], ())
-    (alone, written), (beside, _), (with_video, _) = LocalEngine(loaded).answer([blind, blind, seen], [verdict, text])
+    (alone, written), (beside, _), (with_video, _) = LocalEngine(loaded).generate([blind, blind, seen], [verdict, text])
     whole = stock_conversation(loaded, verdict.prompt)
     prefix = encoder.prefix((), *seen.pixels.shape[1:3])
     assert [*prefix.input_ids.tolist(), *encoder.question(verdict.prompt, after_video=False)] == whole
@@ -134,8 +134,10 @@ def test_the_video_is_encoded_once_for_all_questions(model_type):
     language_model = loaded.model.get_submodule(loaded.family.language_model)
     language_model.register_forward_hook(lambda *given: prefills.append(given[2].last_hidden_state.shape[1]))
     shown = [clips(model_type)[0]] * 3
-    verdicts = [Question(f"What happens, in {words}?", codes=("A", "B")) for words in ("short", "full", "a word")]
-    answers = LocalEngine(loaded).answer(shown, [*verdicts, Question("Describe.", max_new_tokens=4)])
+    verdicts = [
+        InferenceRequest(f"What happens, in {words}?", codes=("A", "B")) for words in ("short", "full", "a word")
+    ]
+    answers = LocalEngine(loaded).generate(shown, [*verdicts, InferenceRequest("Describe.", max_new_tokens=4)])
     assert all(len(row) == 4 for row in answers)
     assert len(towers) == 1
     longest = max(prefills)
@@ -145,8 +147,8 @@ def test_the_video_is_encoded_once_for_all_questions(model_type):
 
 def test_a_batch_too_large_for_the_memory_is_asked_in_parts():
     loaded, _ = load_tiny("qwen2_5_vl")
-    question = Question("What happens?", codes=("A", "B"))
-    whole = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    question = InferenceRequest("What happens?", codes=("A", "B"))
+    whole = LocalEngine(loaded).generate(clips("qwen2_5_vl"), [question])
     room = 1
 
     def fill(module, arguments, named):
@@ -154,10 +156,10 @@ def test_a_batch_too_large_for_the_memory_is_asked_in_parts():
             raise torch.OutOfMemoryError("no room")
 
     loaded.model.model.register_forward_pre_hook(fill, with_kwargs=True)
-    parts = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    parts = LocalEngine(loaded).generate(clips("qwen2_5_vl"), [question])
     for (one,), (other,) in zip(whole, parts, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     room = 0
-    failed = LocalEngine(loaded).answer(clips("qwen2_5_vl"), [question])
+    failed = LocalEngine(loaded).generate(clips("qwen2_5_vl"), [question])
     assert {answer.outcome for (answer,) in failed} == {Outcome.ERROR}
     assert "out of memory" in failed[0][0].reason

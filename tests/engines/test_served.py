@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
-from vlm_autodrive.engines import Question, ServedModelSettings
+from vlm_autodrive.engines import InferenceRequest, ServedModelSettings
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.served import open_served_engine, served_key
 from vlm_autodrive.errors import UserError
@@ -21,8 +21,8 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames
 
-VERDICT = Question("Which?", codes=("A", "B", "C"))
-TRACE = Question("Why?", max_new_tokens=99)
+VERDICT = InferenceRequest("Which?", codes=("A", "B", "C"))
+TRACE = InferenceRequest("Why?", max_new_tokens=99)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def frames(number=0, count=2):
 def ask(url, folder, clips, questions, job="job", reporter=None, **settings):
     chosen = ServedModelSettings(base_url=url, cache=str(folder / "account"), **settings)
     with open_served_engine(chosen, "some/model", job, reporter or SilentReporter()) as engine:
-        return engine.answer(clips, questions), engine.use()
+        return engine.generate(clips, questions), engine.use()
 
 
 def with_logprobs(code="B", shares=(0.2, 0.5, 0.1)):
@@ -234,15 +234,15 @@ def test_an_endpoint_that_dies_half_way_gives_errors_with_a_reason_and_is_asked_
     with serve(mortal) as endpoint:
         settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), attempts=2)
         with open_served_engine(settings, "m", "job") as engine:
-            first = engine.answer([frames(n) for n in range(3)], [VERDICT])
+            first = engine.generate([frames(n) for n in range(3)], [VERDICT])
             assert all(row[0].outcome is Outcome.OK for row in first)
             dead.set()
             if death == "gone":
                 endpoint.stop()
-            batches = [engine.answer([frames(n) for n in range(4)], [VERDICT, TRACE]) for _ in range(5)]
+            batches = [engine.generate([frames(n) for n in range(4)], [VERDICT, TRACE]) for _ in range(5)]
             tries = engine.use().tries
             assert tries <= 3 + 2 * 8 + 16  # those that were under way when it was given up
-            engine.answer([frames()], [VERDICT])
+            engine.generate([frames()], [VERDICT])
             assert engine.use().tries == tries
     answers = [answer for batch in batches for row in batch for answer in row]
     assert {answer.outcome for answer in answers} == {Outcome.ERROR}

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from tests.serving import transformers_serve
-from vlm_autodrive.engines import Question, ServedModelSettings, load_engine
+from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, load_engine
 from vlm_autodrive.engines.served import open_served_engine
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, load_model, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.video import Frames
 
-VERDICT = Question(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes)
-TRACE = Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=40)
+VERDICT = InferenceRequest(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes)
+TRACE = InferenceRequest(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=40)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def ask(server, folder, clips, questions, **settings):
     url, model = server
     chosen = ServedModelSettings(base_url=url, cache=str(folder / "account"), **settings)
     with open_served_engine(chosen, model, "job") as engine:
-        return engine.answer(clips, questions)
+        return engine.generate(clips, questions)
 
 
 def grey(count):
@@ -57,7 +57,7 @@ def test_words_alone_are_answered_as_by_the_model_in_this_process(tmp_path, serv
 @pytest.mark.slow
 def test_votes_are_for_what_the_model_in_this_process_finds_all_but_sure(tmp_path, server):
     ((verdict,),) = ask(server, tmp_path, [grey(0)], [VERDICT], votes=3)
-    local = load_engine(TINY_BASE).answer([grey(8)], [VERDICT])[0][0]
+    local = load_engine(TINY_BASE).generate([grey(8)], [VERDICT])[0][0]
     assert max(local.probabilities) > 0.999
     assert verdict.probabilities == pytest.approx(local.probabilities, abs=0.001)
     assert verdict.probability_source == "votes"

@@ -16,7 +16,7 @@ from PIL import Image
 from starlette.responses import JSONResponse
 
 from tests.fake_endpoint import serve
-from vlm_autodrive.engines import Question, ServedModelSettings, load_engine
+from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, load_engine
 from vlm_autodrive.engines.endpoint.pictures import as_images
 from vlm_autodrive.engines.served import open_served_engine
 from vlm_autodrive.models import TINY_BASE, reasoning_prompt, verdict_prompt
@@ -24,9 +24,9 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.video import Frames
 
 QUESTIONS = [
-    Question(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes),
-    Question("What happens?", codes=DEFAULT_TAXONOMY.codes),
-    Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=24),
+    InferenceRequest(verdict_prompt(DEFAULT_TAXONOMY).text, codes=DEFAULT_TAXONOMY.codes),
+    InferenceRequest("What happens?", codes=DEFAULT_TAXONOMY.codes),
+    InferenceRequest(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=24),
 ]
 
 
@@ -43,9 +43,9 @@ def endpoint_of(engine):
         times = [float(found) for part in shown for found in re.findall(r"t=([\d.]+)", part.get("text", ""))]
         pixels = np.stack([pixels_of(part["image_url"]["url"]) for part in shown if part["type"] == "image_url"])
         codes = tuple(asked.body.get("structured_outputs", {}).get("choice", ()))
-        wanted = Question(question["text"], codes, max_new_tokens=asked.body["max_tokens"])
+        wanted = InferenceRequest(question["text"], codes, max_new_tokens=asked.body["max_tokens"])
         with one_at_a_time:
-            found = engine.answer([Frames(pixels, tuple(times))], [wanted])[0][0]
+            found = engine.generate([Frames(pixels, tuple(times))], [wanted])[0][0]
         choice = {"message": {"content": found.text}, "finish_reason": "stop" if found.reason == "" else "length"}
         if codes:
             top = [
@@ -69,11 +69,11 @@ def test_a_served_model_answers_as_in_this_process(tmp_path):
         Frames(rng.integers(0, 255, (8, height, width, 3), dtype=np.uint8) // (1 + n) + 20 * n, times) for n in range(3)
     ]
     sent = [Frames(np.stack([pixels_of(url) for url in as_images(clip)]), clip.times_s) for clip in clips]
-    expected = engine.answer(sent, QUESTIONS)
+    expected = engine.generate(sent, QUESTIONS)
     with serve(endpoint_of(engine)) as endpoint:
         settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "account"))
         with open_served_engine(settings, "tiny", "job") as served:
-            answers = served.answer(clips, QUESTIONS)
+            answers = served.generate(clips, QUESTIONS)
     for found, wanted in zip(answers, expected, strict=True):
         for one, other in zip(found, wanted, strict=True):
             assert (one.outcome, one.text, one.reason) == (other.outcome, other.text, other.reason)

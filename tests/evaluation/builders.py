@@ -4,7 +4,7 @@ import av
 import numpy as np
 
 from vlm_autodrive.artifacts import write_clips, writing_artifact
-from vlm_autodrive.engines import Answer
+from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
@@ -118,15 +118,15 @@ class FakeEngine:
         self.code_of, self.die_after = code_of, die_after
         self.asked: list[int] = []
 
-    def answer(self, clips, questions):
+    def generate(self, clips, requests):
         if self.die_after is not None and sum(self.asked) >= self.die_after:
             raise KeyboardInterrupt
         self.asked.append(len(clips))
-        return [[self._one(frames, question) for question in questions] for frames in clips]
+        return [[self._one(frames, request) for request in requests] for frames in clips]
 
     def _one(self, frames, question):
         code = self.code_of(frames) if frames.times_s else DEFAULT_TAXONOMY.codes[-1]
         if question.codes:
             probabilities = tuple(0.8 if c == code else 0.1 for c in question.codes)
-            return Answer(Outcome.OK, code, probabilities, probability_source="code_logprobs")
-        return Answer(Outcome.OK, format_reasoning("Seen [t=0.5].", code, None if code == "C" else 1.0))
+            return InferenceResponse(Outcome.OK, code, probabilities, probability_source="code_logprobs")
+        return InferenceResponse(Outcome.OK, format_reasoning("Seen [t=0.5].", code, None if code == "C" else 1.0))

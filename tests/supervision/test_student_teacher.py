@@ -9,7 +9,7 @@ from worlds import random_clip
 
 from tests.clocks import write_clock
 from tests.tiny_models import load_tiny
-from vlm_autodrive.engines import Answer, LocalEngine
+from vlm_autodrive.engines import InferenceResponse, LocalEngine
 from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
@@ -48,12 +48,12 @@ class ScriptedEngine:
     sampling = SamplingSettings(fps=2, max_frames=4, height=84, width=168)
 
     def __init__(self, *answers):
-        self._answers = [Answer(Outcome.OK, a) if isinstance(a, str) else a for a in answers]
+        self._answers = [InferenceResponse(Outcome.OK, a) if isinstance(a, str) else a for a in answers]
         self.asked = []
 
-    def answer(self, clips, questions):
-        (clip,), (question,) = clips, questions
-        self.asked.append((clip.times_s, question))
+    def generate(self, clips, requests):
+        (clip,), (request,) = clips, requests
+        self.asked.append((clip.times_s, request))
         return [[self._answers[len(self.asked) - 1]]]
 
 
@@ -83,7 +83,7 @@ def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
 
 
 def test_if_none_is_right_one_rejected_item_says_why(facts):
-    engine = ScriptedEngine("hm", Answer(Outcome.TRUNCATED, "<think>", reason="no end"), trace("C", None))
+    engine = ScriptedEngine("hm", InferenceResponse(Outcome.TRUNCATED, "<think>", reason="no end"), trace("C", None))
     settings = settings_for()
     result = chain(Student(engine, settings.student, settings.seed), facts, settings)
     (item,) = result.samples
@@ -112,7 +112,7 @@ def test_if_none_is_right_one_rejected_item_says_why(facts):
 def test_a_trace_is_right_in_verdict_and_time_and_whole(text, event_class, outcome, wrong):
     time_s = None if event_class == "normal" else 2.0
     clip = random_clip(1, event_class).model_copy(update={"event_time_s": time_s})
-    judgement = judged(Answer(Outcome.OK, text), facts_of(clip, DEFAULT_TAXONOMY), tolerance_s=0.5)
+    judgement = judged(InferenceResponse(Outcome.OK, text), facts_of(clip, DEFAULT_TAXONOMY), tolerance_s=0.5)
     assert (judgement[0], judgement[2]) == (outcome, wrong)
     if not wrong:
         assert judgement[1] == trace(DEFAULT_TAXONOMY.by_name(event_class).code, time_s)

@@ -8,7 +8,7 @@ import torch
 from tests.tiny_models import HYBRID, MODELS, load_tiny, saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.artifacts import read_clips, read_samples
-from vlm_autodrive.engines import Question, load_engine
+from vlm_autodrive.engines import InferenceRequest, load_engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, load_model
 from vlm_autodrive.progress import SilentReporter
@@ -94,7 +94,7 @@ def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type
     engine = load_engine(str(packed))
     clip = read_clips(supervision)[0]
     frames = FrameCache(tmp_path / ".frames", engine.sampling).get(clip)
-    [[verdict]] = engine.answer([frames], [Question("Which?", DEFAULT_TAXONOMY.codes)])
+    [[verdict]] = engine.generate([frames], [InferenceRequest("Which?", DEFAULT_TAXONOMY.codes)])
     assert sum(verdict.probabilities) == pytest.approx(1.0)
 
 

@@ -15,7 +15,7 @@ from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
 from vlm_autodrive.artifacts import read_clips, read_samples, write_taxonomy
-from vlm_autodrive.engines import Question, load_engine
+from vlm_autodrive.engines import InferenceRequest, load_engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, load_model, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
@@ -67,10 +67,10 @@ def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_typ
     cache = FrameCache(tmp_path / ".frames", engine.sampling)
     clips = read_clips(supervision)
     questions = [
-        Question(verdict_prompt(DEFAULT_TAXONOMY).text, DEFAULT_TAXONOMY.codes),
-        Question(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=120),
+        InferenceRequest(verdict_prompt(DEFAULT_TAXONOMY).text, DEFAULT_TAXONOMY.codes),
+        InferenceRequest(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=120),
     ]
-    answers = engine.answer([cache.get(clip) for clip in clips], questions)
+    answers = engine.generate([cache.get(clip) for clip in clips], questions)
     expected = {item.sample_id: item.target for item in read_samples(supervision)}
     for clip, (verdict, reasoning) in zip(clips, answers, strict=True):
         assert verdict.text == expected[f"{clip.clip_id}-verdict"]

@@ -11,7 +11,7 @@ from tests.tiny_models import FAMILIES, load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
 from tests.training.supervision_set import make_clips, make_items, make_supervision
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, write_clips
-from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import macro_f1
 from vlm_autodrive.metrics.classification import confusion
@@ -57,8 +57,9 @@ def scores(out):
 
 
 def engine_score(loaded, clips, cache):
-    answers = LocalEngine(loaded).answer(
-        [cache.get(clip) for clip in clips], [Question(verdict_prompt(DEFAULT_TAXONOMY).text, DEFAULT_TAXONOMY.codes)]
+    answers = LocalEngine(loaded).generate(
+        [cache.get(clip) for clip in clips],
+        [InferenceRequest(verdict_prompt(DEFAULT_TAXONOMY).text, DEFAULT_TAXONOMY.codes)],
     )
     said = [DEFAULT_TAXONOMY.by_code(answer.text).name for [answer] in answers]
     return float(macro_f1(confusion([clip.event_class for clip in clips], said, DEFAULT_TAXONOMY.names)))

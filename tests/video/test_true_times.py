@@ -12,7 +12,7 @@ import torch
 
 from tests.clocks import numbers_shown
 from tests.tiny_models import MODELS, load_tiny
-from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.records import Clip, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.batching import Layout, build_batches
@@ -68,7 +68,7 @@ def given_in_inference(model_type, clip, sampled):
         with_kwargs=True,
     )
     try:
-        LocalEngine(loaded).answer([frames], [Question("Which?", max_new_tokens=1)])
+        LocalEngine(loaded).generate([frames], [InferenceRequest("Which?", max_new_tokens=1)])
     finally:
         hook.remove()
     (call,) = calls

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlm_autodrive.detection.merging import Stretch, find_stretches
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.engines import Answer, Engine, Question, parse_class, reasoning_of
+from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, reasoning_of
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
 from vlm_autodrive.video import Frames, VideoError, read_windows
@@ -77,8 +77,8 @@ class Scan:
     def _judge(self, batch: Sequence[tuple[int, Frames | VideoError]]) -> None:
         fresh = [(place, result) for place, result in batch if place >= len(self.scores)]
         clips = [result for _, result in fresh if isinstance(result, Frames)]
-        question = Question(prompt=verdict_prompt(self._taxonomy).text, codes=self._taxonomy.codes)
-        answers = iter(self._engine.answer(clips, [question]) if clips else [])
+        question = InferenceRequest(prompt=verdict_prompt(self._taxonomy).text, codes=self._taxonomy.codes)
+        answers = iter(self._engine.generate(clips, [question]) if clips else [])
         scores = []
         for place, result in fresh:
             if isinstance(result, Frames):
@@ -97,12 +97,12 @@ class Scan:
         """Ask for the reasoning about every event that no further window can change."""
         peaks = [s.peak for s in self._stretches() if s.confirmed and self._is_closed(s)]
         asked = [peak for peak in peaks if peak in self._kept and peak not in self.traces]
-        question = Question(
+        question = InferenceRequest(
             prompt=reasoning_prompt(self._taxonomy).text, max_new_tokens=self._settings.reasoning_tokens
         )
         for start in range(0, len(asked), self._settings.batch_windows):
             some = asked[start : start + self._settings.batch_windows]
-            answers = self._engine.answer([self._kept[peak] for peak in some], [question])
+            answers = self._engine.generate([self._kept[peak] for peak in some], [question])
             found = [
                 Trace(window=peak, reasoning=reasoning_of(answer, self._taxonomy, self._length_s(peak)))
                 for peak, (answer,) in zip(some, answers, strict=True)
@@ -134,7 +134,7 @@ class Scan:
         return end_s - start_s
 
 
-def _score(window: Window, answer: Answer, taxonomy: Taxonomy) -> WindowScore:
+def _score(window: Window, answer: InferenceResponse, taxonomy: Taxonomy) -> WindowScore:
     if answer.outcome not in (Outcome.OK, Outcome.REPAIRED):
         return _unscored(window, answer.outcome, NOT_JUDGED + (answer.reason or answer.outcome.value))
     chances, reason = answer.probabilities, ""

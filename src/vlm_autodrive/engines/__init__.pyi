@@ -12,12 +12,11 @@ from .endpoint.settings import Called, EndpointSettings
 from .endpoint.tokens import Cost, most_cost, picture_tokens, text_tokens
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model
-from .protocol import Answer, Engine, Question
+from .protocol import Engine, InferenceRequest, InferenceResponse
 from .served_settings import ServedModelSettings
 
 __all__ = [
     "SHIPPED_MODEL",
-    "Answer",
     "Asked",
     "Called",
     "Client",
@@ -26,8 +25,9 @@ __all__ = [
     "Database",
     "EndpointSettings",
     "Engine",
+    "InferenceRequest",
+    "InferenceResponse",
     "LocalEngine",
-    "Question",
     "ReplyCache",
     "ServedModelSettings",
     "Use",

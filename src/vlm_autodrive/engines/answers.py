@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from vlm_autodrive.engines.class_grammar import read_answer
-from vlm_autodrive.engines.protocol import Answer
+from vlm_autodrive.engines.protocol import InferenceResponse
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
 KEYS = ("answer", "verdict", "class", "label", "category", "prediction")
@@ -109,7 +109,7 @@ def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Re
     )
 
 
-def reasoning_of(answer: Answer, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
+def reasoning_of(answer: InferenceResponse, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
     """An engine's answer to the reasoning prompt, taken apart, or the record of why there is none.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from transformers import DynamicCache
 
-from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
 from vlm_autodrive.models import Encoder, LoadedModel, Prefix, forward_positions, load_model, model_key
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -16,7 +16,7 @@ __all__ = ["LocalEngine", "load_engine", "model_key"]
 
 
 def load_engine(model: str, device: torch.device | None = None) -> "LocalEngine":
-    """Load ``tiny-base``, a checkpoint folder or a hub model to answer questions with.
+    """Load ``tiny-base``, a checkpoint folder or a hub model for inference.
 
     Raises:
         UserError: If it cannot be loaded.
@@ -25,7 +25,7 @@ def load_engine(model: str, device: torch.device | None = None) -> "LocalEngine"
 
 
 class LocalEngine:
-    """Answers by reading each clip's frames once, for all its questions.
+    """Inference with a local model that encodes each clip's frames once, for all its requests.
 
     Frames, tokens and positions come from the same encoder as in training, so that the model sees
     just what it was trained on.
@@ -46,9 +46,9 @@ class LocalEngine:
         return self._loaded.card.sampling
 
     @torch.inference_mode()
-    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
-        """Answer every question about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`."""
-        answers: list[list[Answer]] = [[] for _ in clips]
+    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+        """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`."""
+        responses: list[list[InferenceResponse]] = [[] for _ in clips]
         groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
         prefixes = []
         for index, frames in enumerate(clips):
@@ -56,29 +56,39 @@ class LocalEngine:
             prefixes.append(prefix)
             groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
         for group in groups.values():
-            for answers_to_question in self._answer_group(clips, prefixes, group, questions):
-                for index, answer in zip(group, answers_to_question, strict=True):
-                    answers[index].append(answer)
-        return answers
+            for responses_to_request in self._generate_group(clips, prefixes, group, requests):
+                for index, response in zip(group, responses_to_request, strict=True):
+                    responses[index].append(response)
+        return responses
 
-    def _answer_group(
-        self, clips: Sequence[Frames], prefixes: Sequence[Prefix], group: Sequence[int], questions: Sequence[Question]
-    ) -> list[list[Answer]]:
-        """Answers to each question, of clips whose prefixes have one length; in halves where memory is too small."""
+    def _generate_group(
+        self,
+        clips: Sequence[Frames],
+        prefixes: Sequence[Prefix],
+        group: Sequence[int],
+        requests: Sequence[InferenceRequest],
+    ) -> list[list[InferenceResponse]]:
+        """Responses to each request, of clips whose prefixes have one length; in halves where memory is too small."""
         try:
-            return self._answer_together(clips, prefixes, group, questions)
+            return self._generate_batch(clips, prefixes, group, requests)
         except torch.OutOfMemoryError:
             pass  # what it held is free behind this block only
         if len(group) == 1:
-            failed = Answer(Outcome.ERROR, "", reason="out of memory with this clip alone; give the model fewer frames")
-            return [[failed] for _ in questions]
+            failed = InferenceResponse(
+                Outcome.ERROR, "", reason="out of memory with this clip alone; give the model fewer frames"
+            )
+            return [[failed] for _ in requests]
         middle = len(group) // 2
-        halves = [self._answer_group(clips, prefixes, half, questions) for half in (group[:middle], group[middle:])]
+        halves = [self._generate_group(clips, prefixes, half, requests) for half in (group[:middle], group[middle:])]
         return [first + second for first, second in zip(*halves, strict=True)]
 
-    def _answer_together(
-        self, clips: Sequence[Frames], prefixes: Sequence[Prefix], group: Sequence[int], questions: Sequence[Question]
-    ) -> list[list[Answer]]:
+    def _generate_batch(
+        self,
+        clips: Sequence[Frames],
+        prefixes: Sequence[Prefix],
+        group: Sequence[int],
+        requests: Sequence[InferenceRequest],
+    ) -> list[list[InferenceResponse]]:
         device, model = self._loaded.device, self._loaded.model
         cache = DynamicCache(config=model.config)
         first = prefixes[group[0]]
@@ -95,42 +105,44 @@ class LocalEngine:
             past_key_values=cache,
             use_cache=True,
         )
-        answers = []
-        for question in questions:
+        responses = []
+        for request in requests:
             begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
             begins = begins.expand(len(positions), -1)
             # A linear layer's state holds what it has read and cannot be shortened.
             used = copy.deepcopy(cache) if any(cache.is_linear) else cache
-            tokens = torch.tensor(self._encoder.question(question.prompt, after_video=seen), device=device)
-            answers.append(self._ask(used, question, tokens, begins))
+            tokens = torch.tensor(self._encoder.question(request.prompt, after_video=seen), device=device)
+            responses.append(self._ask(used, request, tokens, begins))
             if used is cache:
                 _shorten(cache, len(first.input_ids))
-        return answers
+        return responses
 
     def _ask(
-        self, cache: DynamicCache, question: Question, tokens: torch.Tensor, positions: torch.Tensor
-    ) -> list[Answer]:
+        self, cache: DynamicCache, request: InferenceRequest, tokens: torch.Tensor, positions: torch.Tensor
+    ) -> list[InferenceResponse]:
         logits = self._step(cache, tokens.expand(positions.shape[1], -1), positions)
-        if question.codes:
-            codes = self._encoder.code_ids(question.codes)
+        if request.codes:
+            codes = self._encoder.code_ids(request.codes)
             probabilities = logits[:, codes].float().softmax(dim=-1).tolist()
             return [
-                Answer(Outcome.OK, question.codes[row.index(max(row))], tuple(row), probability_source="code_logprobs")
+                InferenceResponse(
+                    Outcome.OK, request.codes[row.index(max(row))], tuple(row), probability_source="code_logprobs"
+                )
                 for row in probabilities
             ]
-        return self._generate(cache, logits, positions + len(tokens), question)
+        return self._decode(cache, logits, positions + len(tokens), request)
 
-    def _generate(
-        self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, question: Question
-    ) -> list[Answer]:
+    def _decode(
+        self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, request: InferenceRequest
+    ) -> list[InferenceResponse]:
         """Decoding of all clips side by side."""
-        end, most = self._encoder.end_of_turn_id, question.max_new_tokens
-        chance = torch.Generator().manual_seed(question.seed)
+        end, most = self._encoder.end_of_turn_id, request.max_new_tokens
+        chance = torch.Generator().manual_seed(request.seed)
         clips = positions.shape[1]
         written: list[list[int]] = [[] for _ in range(clips)]
         ended = torch.zeros(clips, dtype=torch.bool, device=positions.device)
         for step in range(most):
-            token = _next_token(logits, question.temperature, chance)
+            token = _next_token(logits, request.temperature, chance)
             ended |= token == end
             if bool(ended.all()):
                 break
@@ -140,9 +152,9 @@ class LocalEngine:
             if step + 1 < most:
                 logits = self._step(cache, token[:, None], positions + step)
         return [
-            Answer(Outcome.OK, self._encoder.decode(row))
+            InferenceResponse(Outcome.OK, self._encoder.decode(row))
             if done
-            else Answer(Outcome.TRUNCATED, self._encoder.decode(row), reason=f"no end within {most} tokens")
+            else InferenceResponse(Outcome.TRUNCATED, self._encoder.decode(row), reason=f"no end within {most} tokens")
             for row, done in zip(written, ended.tolist(), strict=True)
         ]
 
@@ -169,7 +181,7 @@ def _next_token(logits: torch.Tensor, temperature: float, chance: torch.Generato
 
 
 def _shorten(cache: DynamicCache, tokens: int) -> None:
-    """Forget everything behind the first ``tokens``, so that the next question sees the prefix alone."""
+    """Forget everything behind the first ``tokens``, so that the next request sees the prefix alone."""
     surplus = cache.get_seq_length() - tokens
     if surplus:
         cache.crop(-surplus)

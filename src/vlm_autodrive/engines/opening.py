@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
-from vlm_autodrive.engines.protocol import Answer, Engine, Question
+from vlm_autodrive.engines.protocol import Engine, InferenceRequest, InferenceResponse
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -101,6 +101,6 @@ class LazyLocalEngine:
         """How the model wants its frames; needs no weights either."""
         return self._card.sampling
 
-    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
-        """Answer every question about every clip."""
-        return self._engine.answer(clips, questions)
+    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+        """Respond to every request about every clip."""
+        return self._engine.generate(clips, requests)

@@ -1,4 +1,4 @@
-"""The one protocol that evaluation and detection ask their questions through."""
+"""The protocol of inference engines, through which evaluation, detection and rejection sampling generate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from vlm_autodrive.video import Frames, SamplingSettings
 
 
 @dataclass(frozen=True)
-class Question:
-    """One question about a clip.
+class InferenceRequest:
+    """One prompt for a model, to be put behind the frames of a clip.
 
     Attributes:
-        prompt: What the model is asked after it has seen the frames.
-        codes: If given, a direct verdict: the answer is one of these single-token codes, and its
+        prompt: The user text that follows the frames.
+        codes: If given, a direct verdict: the response is one of these single-token codes, and its
             probability is the softmax over the codes' log-probabilities. If empty, text is generated.
-        max_new_tokens: Most tokens to generate; a text that reaches it is ``truncated``.
+        max_new_tokens: Most tokens to generate; a response that reaches it is ``truncated``.
         temperature: Of sampling; 0 for the likeliest token at each place.
         seed: Of sampling. The same seed gives a clip the same text, whatever clips stand beside it.
     """
@@ -29,13 +29,13 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one question about one clip.
+class InferenceResponse:
+    """The response to one request about one clip.
 
     Attributes:
         outcome: How it ended.
         text: What the model wrote; for a direct verdict the likeliest code.
-        probabilities: One for each of the question's codes; None if the engine has none.
+        probabilities: One for each of the request's codes; None if the engine has none.
         reason: Why it failed; empty if it did not.
         probability_source: Where the probabilities come from; None if there are none.
     """
@@ -48,7 +48,7 @@ class Answer:
 
 
 class Engine(Protocol):
-    """Something that answers questions about clips."""
+    """A model that generates responses to requests about clips."""
 
     @property
     def name(self) -> str:
@@ -58,10 +58,10 @@ class Engine(Protocol):
     def sampling(self) -> SamplingSettings:
         """How this model wants its frames: the way it was trained with."""
 
-    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
-        """Answer every question about every clip; ``result[i][j]`` is clip i, question j.
+    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+        """Respond to every request about every clip; ``result[i][j]`` is clip i, request j.
 
-        Each clip's frames are encoded once for all its questions. A clip without any frame is asked
-        about in words alone, with no video in the conversation. A failure is an answer with its
-        outcome and reason, never an exception that takes the other clips with it.
+        Each clip's frames are encoded once for all its requests. A clip without any frame gives a
+        conversation without video. A failure is a response with its outcome and reason, never an
+        exception that takes the other clips with it.
         """

@@ -16,7 +16,7 @@ from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
 from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.tokens import most_cost, picture_tokens
-from vlm_autodrive.engines.protocol import Answer, Question
+from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
 from vlm_autodrive.engines.served_settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
@@ -42,7 +42,7 @@ _HINTS = (
 def open_served_engine(
     settings: ServedModelSettings, model: str, job: str, reporter: Reporter = SILENT
 ) -> Iterator["ServedEngine"]:
-    """Open the engine of a served model for as long as the block lasts. Nothing is sent before the first question.
+    """Open the engine of a served model for as long as the block lasts. Nothing is sent before the first request.
 
     Args:
         settings: The endpoint.
@@ -86,7 +86,7 @@ def served_key(settings: ServedModelSettings, model: str) -> str:
 
 
 class ServedEngine:
-    """Answers by asking an endpoint; made by :func:`open_served_engine`."""
+    """Inference by requests to an endpoint; made by :func:`open_served_engine`."""
 
     def __init__(
         self, settings: ServedModelSettings, model: str, client: Client, wait: _Wait[Any], reporter: Reporter
@@ -117,25 +117,27 @@ class ServedEngine:
         found: Use = self._wait(used())
         return found
 
-    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
-        """Answer every question about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
+    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+        """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
 
         Raises:
             UserError: If no request could succeed from the first on, or the budget is spent.
         """
-        answers: list[list[Answer]] = self._wait(self._answer(clips, questions))
-        return answers
+        responses: list[list[InferenceResponse]] = self._wait(self._respond(clips, requests))
+        return responses
 
-    async def _answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
+    async def _respond(
+        self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]
+    ) -> list[list[InferenceResponse]]:
         results = await asyncio.gather(
-            *(self._answer_clip(frames, questions) for frames in clips), return_exceptions=True
+            *(self._respond_to_clip(frames, requests) for frames in clips), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return [result for result in results if not isinstance(result, BaseException)]
 
-    async def _answer_clip(self, frames: Frames, questions: Sequence[Question]) -> list[Answer]:
+    async def _respond_to_clip(self, frames: Frames, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
         parts: list[dict[str, Any]] = []
         if len(frames.times_s) and not self._client.has_stopped:
             as_one_video = self._settings.frames_as == "video"
@@ -143,64 +145,66 @@ class ServedEngine:
                 shown, frames, as_one_video=as_one_video, say_times=self._settings.say_times
             )
         tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
-        return list(await asyncio.gather(*(self._answer_one(parts, tokens, question) for question in questions)))
+        return list(await asyncio.gather(*(self._respond_to_one(parts, tokens, request) for request in requests)))
 
-    async def _answer_one(self, parts: list[dict[str, Any]], tokens: int, question: Question) -> Answer:
-        if question.codes and self._settings.votes:
-            return await self._voted(parts, tokens, question)
-        written = await self._ask(parts, tokens, question, question.temperature, question.seed)
-        answer = _answer_of(written, question)
-        if not question.codes or answer.outcome is not Outcome.OK:
-            return answer
-        probabilities = code_probabilities(written.places, written.text, question.codes)
+    async def _respond_to_one(
+        self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest
+    ) -> InferenceResponse:
+        if request.codes and self._settings.votes:
+            return await self._vote(parts, tokens, request)
+        written = await self._ask(parts, tokens, request, request.temperature, request.seed)
+        response = _response_of(written, request)
+        if not request.codes or response.outcome is not Outcome.OK:
+            return response
+        probabilities = code_probabilities(written.places, written.text, request.codes)
         if probabilities is None:
-            return answer
+            return response
         text = written.text
-        if is_bare(text, question.codes):  # all ways to write a code together may make another one the likeliest
-            text = question.codes[probabilities.index(max(probabilities))]
-        return Answer(Outcome.OK, text, probabilities, probability_source="code_logprobs")
+        if is_bare(text, request.codes):  # all ways to write a code together may make another one the likeliest
+            text = request.codes[probabilities.index(max(probabilities))]
+        return InferenceResponse(Outcome.OK, text, probabilities, probability_source="code_logprobs")
 
-    async def _voted(self, parts: list[dict[str, Any]], tokens: int, question: Question) -> Answer:
-        seeds = range(question.seed, question.seed + self._settings.votes)
-        votes = await asyncio.gather(*(self._ask(parts, tokens, question, _VOTE_TEMPERATURE, seed) for seed in seeds))
+    async def _vote(self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest) -> InferenceResponse:
+        seeds = range(request.seed, request.seed + self._settings.votes)
+        votes = await asyncio.gather(*(self._ask(parts, tokens, request, _VOTE_TEMPERATURE, seed) for seed in seeds))
         good = [vote for vote in votes if vote.outcome is Outcome.OK]
         if 2 * len(good) <= len(votes):
-            return _answer_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), question)
-        shares = vote_shares([vote.text for vote in good], question.codes)
+            return _response_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), request)
+        shares = vote_shares([vote.text for vote in good], request.codes)
         if shares is None:
-            return Answer(Outcome.OK, good[0].text)  # left to whoever reads answers in words
+            return InferenceResponse(Outcome.OK, good[0].text)  # left to whoever reads answers in words
         # Of codes named equally often the one named first counts: the order of the classes must not decide.
-        named = (code_in(vote.text, question.codes) for vote in good)
-        text = next(code for code in named if code and shares[question.codes.index(code)] == max(shares))
-        return Answer(Outcome.OK, text, shares, probability_source="votes")
+        named = (code_in(vote.text, request.codes) for vote in good)
+        text = next(code for code in named if code and shares[request.codes.index(code)] == max(shares))
+        return InferenceResponse(Outcome.OK, text, shares, probability_source="votes")
 
     async def _ask(
-        self, parts: list[dict[str, Any]], tokens: int, question: Question, temperature: float, seed: int
+        self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest, temperature: float, seed: int
     ) -> Completion:
-        constrained = bool(question.codes) and self._constrained
-        written = await self._client.ask(self._asked(parts, tokens, question, temperature, seed, constrained))
+        constrained = bool(request.codes) and self._constrained
+        written = await self._client.ask(self._asked(parts, tokens, request, temperature, seed, constrained))
         if not constrained or written.outcome is not Outcome.ERROR or _CHOICE not in written.reason:
             return written
         if self._constrained:
             self._reporter.say(f"{self._model} is not held to the codes: its endpoint takes no {_CHOICE}.")
             self._constrained = False
-        return await self._client.ask(self._asked(parts, tokens, question, temperature, seed, False))
+        return await self._client.ask(self._asked(parts, tokens, request, temperature, seed, False))
 
     def _asked(
         self,
         parts: list[dict[str, Any]],
         tokens: int,
-        question: Question,
+        request: InferenceRequest,
         temperature: float,
         seed: int,
         constrained: bool,
     ) -> Asked:
-        settings, bound = self._settings, _most_tokens(question)
+        settings, bound = self._settings, _most_tokens(request)
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [
                 {"role": "system", "content": SYSTEM_PROMPT},
-                {"role": "user", "content": question.prompt},
+                {"role": "user", "content": request.prompt},
             ],
             settings.token_limit: bound,
             "temperature": temperature,
@@ -208,8 +212,8 @@ class ServedEngine:
         if temperature > 0:
             body["seed"] = seed
         if constrained:
-            body[_CHOICE] = {"choice": list(question.codes)}
-        if question.codes and settings.top_logprobs and not settings.votes:
+            body[_CHOICE] = {"choice": list(request.codes)}
+        if request.codes and settings.top_logprobs and not settings.votes:
             body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
         body |= settings.extra
         most = most_cost(body_of(body), tokens, bound)
@@ -217,22 +221,22 @@ class ServedEngine:
             return Asked(body_of(body), most)
 
         def with_pictures() -> bytes:
-            content = [*parts, text_part(question.prompt)]
+            content = [*parts, text_part(request.prompt)]
             system, _ = body["messages"]
             return body_of(body | {"messages": [system, {"role": "user", "content": content}]})
 
         return Asked(b"", most, with_pictures=with_pictures)
 
 
-def _answer_of(written: Completion, question: Question) -> Answer:
+def _response_of(written: Completion, request: InferenceRequest) -> InferenceResponse:
     """What was written, with the thoughts that a server tells apart put back where the prompt wants them."""
     text, reason = written.text, written.reason
-    if written.thoughts and not question.codes:
+    if written.thoughts and not request.codes:
         text = f"<think>\n{written.thoughts.strip()}\n</think>\n\n{text}"
     if written.outcome is Outcome.TRUNCATED:
-        reason = f"no end within {_most_tokens(question)} tokens"
-    return Answer(written.outcome, text, reason=reason)
+        reason = f"no end within {_most_tokens(request)} tokens"
+    return InferenceResponse(written.outcome, text, reason=reason)
 
 
-def _most_tokens(question: Question) -> int:
-    return _VERDICT_TOKENS if question.codes else question.max_new_tokens
+def _most_tokens(request: InferenceRequest) -> int:
+    return _VERDICT_TOKENS if request.codes else request.max_new_tokens

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_taxonomy, write_text, writing_artifact
-from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import ADAPTER_FOLDER, CARD_FILE, load_model, read_card, verdict_prompt, write_card
 from vlm_autodrive.progress import SILENT, Reporter
@@ -190,10 +190,10 @@ def _with_adapter(checkpoint: Path, folder: Path) -> LocalEngine:
 
 def _verdicts(engine: LocalEngine, checkpoint: Path, clips: list[Clip], frames: FrameCache) -> list[tuple[float, ...]]:
     taxonomy = read_taxonomy(checkpoint)
-    question = Question(verdict_prompt(taxonomy).text, taxonomy.codes)
+    question = InferenceRequest(verdict_prompt(taxonomy).text, taxonomy.codes)
     found = []
     for clip in clips:
-        [[answer]] = engine.answer([frames.get(clip)], [question])
+        [[answer]] = engine.generate([frames.get(clip)], [question])
         if answer.probabilities is None:
             raise UserError(f"the export could not be compared with the checkpoint: {answer.reason}.")
         found.append(answer.probabilities)

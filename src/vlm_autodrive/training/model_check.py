@@ -10,7 +10,7 @@ import av
 import numpy as np
 import torch
 
-from vlm_autodrive.engines import LocalEngine, Question
+from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
     Encoder,
@@ -196,7 +196,7 @@ def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSet
         calls: list[dict[str, Any]] = []
         hook = loaded.model.model.register_forward_pre_hook(lambda _, __, given: calls.append(given), with_kwargs=True)
         try:
-            LocalEngine(loaded).answer([asked], [Question("Which?", max_new_tokens=1)])
+            LocalEngine(loaded).generate([asked], [InferenceRequest("Which?", max_new_tokens=1)])
         finally:
             hook.remove()
     given = calls[0]

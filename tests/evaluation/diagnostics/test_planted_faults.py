@@ -23,7 +23,7 @@ from tests.evaluation.builders import (
 from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import PREDICTIONS_FILE, read_clips, read_predictions, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import CLIPS_FILE
-from vlm_autodrive.engines import Answer
+from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import (
@@ -195,7 +195,7 @@ class Writing(FakeEngine):
     def _one(self, frames, question):
         self.count += 1
         texts = UNREADABLE if self.count % 5 == 0 else NAIVE[seen(frames)]
-        return Answer(Outcome.OK, texts[self.count % 3])
+        return InferenceResponse(Outcome.OK, texts[self.count % 3])
 
 
 def test_answers_that_defeat_naive_parsers(tmp_path, clips):
@@ -211,7 +211,11 @@ def test_cut_off_answers(tmp_path, clips):
     class Cut(FakeEngine):
         def _one(self, frames, question):
             code = seen(frames)
-            return Answer(Outcome.TRUNCATED, "It", reason="too long") if code == "B" else Answer(Outcome.OK, code)
+            return (
+                InferenceResponse(Outcome.TRUNCATED, "It", reason="too long")
+                if code == "B"
+                else InferenceResponse(Outcome.OK, code)
+            )
 
     diagnostic = only(reported(tmp_path, tuned=asked(tmp_path, clips, Cut(None))))
     assert (diagnostic.kind, diagnostic.severity) == ("truncated_answers", "warning")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set
 from vlm_autodrive.artifacts import input_key, read_clips, read_predictions, read_provenance
-from vlm_autodrive.engines import Answer
+from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, summary
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine, write_predictions
@@ -106,10 +106,10 @@ class Answering(FakeEngine):
 @pytest.mark.parametrize(
     ("answer", "outcome", "name"),
     [
-        (Answer(Outcome.OK, "This is a near-collision."), Outcome.OK, "near_collision"),
-        (Answer(Outcome.OK, "Perhaps."), Outcome.UNPARSEABLE, None),
-        (Answer(Outcome.TRUNCATED, "A", reason="too long"), Outcome.TRUNCATED, None),
-        (Answer(Outcome.ERROR, "", reason="engine died"), Outcome.ERROR, None),
+        (InferenceResponse(Outcome.OK, "This is a near-collision."), Outcome.OK, "near_collision"),
+        (InferenceResponse(Outcome.OK, "Perhaps."), Outcome.UNPARSEABLE, None),
+        (InferenceResponse(Outcome.TRUNCATED, "A", reason="too long"), Outcome.TRUNCATED, None),
+        (InferenceResponse(Outcome.ERROR, "", reason="engine died"), Outcome.ERROR, None),
     ],
 )
 def test_free_and_failed_answers(clip_set, answer, outcome, name):
@@ -123,29 +123,29 @@ def test_free_and_failed_answers(clip_set, answer, outcome, name):
 
 def test_an_engine_that_drops_a_clip_is_not_joined_by_position(clip_set):
     class Dropping(FakeEngine):
-        def answer(self, clips, questions):
-            return super().answer(clips, questions)[1:]
+        def generate(self, clips, requests):
+            return super().generate(clips, requests)[1:]
 
-    with pytest.raises(RuntimeError, match="2 questions about 4 clips and gave 6 answers for 3 clips"):
+    with pytest.raises(RuntimeError, match="2 requests about 4 clips and gave 6 responses for 3 clips"):
         run(clip_set, Dropping(code_of))
 
 
-def test_an_engine_that_drops_a_question_is_not_believed(clip_set):
+def test_an_engine_that_drops_a_request_is_not_believed(clip_set):
     class Forgetful(FakeEngine):
-        def answer(self, clips, questions):
-            return super().answer(clips, questions[:1])
+        def generate(self, clips, requests):
+            return super().generate(clips, requests[:1])
 
-    with pytest.raises(RuntimeError, match="gave 4 answers"):
+    with pytest.raises(RuntimeError, match="gave 4 responses"):
         run(clip_set, Forgetful(code_of))
 
 
 class Fragile(FakeEngine):
     """Breaks down on clips of one brightness, with all that stand beside them."""
 
-    def answer(self, clips, questions):
+    def generate(self, clips, requests):
         if any(code_of(frames) == "B" for frames in clips):
             raise IndexError("list index out of range")
-        return super().answer(clips, questions)
+        return super().generate(clips, requests)
 
 
 @pytest.mark.parametrize("eval_batch_size", [1, 2, 16])
@@ -164,7 +164,7 @@ def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, eval_batch
 
 def test_an_engine_that_never_works_is_let_fail(clip_set):
     class Broken(FakeEngine):
-        def answer(self, clips, questions):
+        def generate(self, clips, requests):
             raise IndexError("no weights")
 
     with pytest.raises(IndexError, match="no weights"):
@@ -208,9 +208,9 @@ def test_whatever_changes_a_prediction_makes_it_anew(clip_set):
 
 def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(clip_set):
     class Seeing(FakeEngine):
-        def answer(self, clips, questions):
+        def generate(self, clips, requests):
             self.shapes = {frames.pixels.shape for frames in clips}
-            return super().answer(clips, questions)
+            return super().generate(clips, requests)
 
     engine = Seeing(code_of)
     out = run(clip_set, engine, sampling={"fps": 1})
@@ -266,7 +266,7 @@ def test_a_retry_that_is_interrupted_loses_nothing(clip_set):
 
 
 def test_the_summary_counts_every_outcome(clip_set):
-    answers = [Answer(Outcome.OK, "Perhaps."), Answer(Outcome.OK, "A")]
+    answers = [InferenceResponse(Outcome.OK, "Perhaps."), InferenceResponse(Outcome.OK, "A")]
 
     class Alternating(FakeEngine):
         def _one(self, frames, question):

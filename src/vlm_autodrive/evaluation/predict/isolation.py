@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vlm_autodrive.engines import Answer, Engine, Question
+from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames
@@ -13,47 +13,49 @@ class ErrorIsolatingEngine:
 
     Args:
         engine: The engine. By its protocol it raises nothing for a clip's sake, but libraries below it may.
-        works: Whether it has answered before. If every clip of its first batch raises, the fault is not the
+        works: Whether it has responded before. If every clip of its first batch raises, the fault is not the
             clips', and the exception is let through: such an engine is not evaluated.
     """
 
     def __init__(self, engine: Engine, *, works: bool) -> None:
         self._engine, self._works = engine, works
 
-    def answer(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]]:
-        """Every clip's answers, as :meth:`vlm_autodrive.engines.protocol.Engine.answer` gives them.
+    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+        """Every clip's responses, as :meth:`vlm_autodrive.engines.protocol.Engine.generate` gives them.
 
         Raises:
             UserError: If the engine cannot be used with these settings.
-            RuntimeError: If it gives not exactly one answer to each question about each clip.
+            RuntimeError: If it gives not exactly one response to each request about each clip.
         """
         if not clips:
             return []
-        answers = self._try(clips, questions)
-        if isinstance(answers, Exception):
-            alone = [self._try([clip], questions) for clip in clips] if len(clips) > 1 else [answers]
+        responses = self._try(clips, requests)
+        if isinstance(responses, Exception):
+            alone = [self._try([clip], requests) for clip in clips] if len(clips) > 1 else [responses]
             if not self._works and all(isinstance(result, Exception) for result in alone):
-                raise answers
-            answers = [_failed(r, questions) if isinstance(r, Exception) else r[0] for r in alone]
+                raise responses
+            responses = [_failed(r, requests) if isinstance(r, Exception) else r[0] for r in alone]
         self._works = True
-        return answers
+        return responses
 
-    def _try(self, clips: Sequence[Frames], questions: Sequence[Question]) -> list[list[Answer]] | Exception:
+    def _try(
+        self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]
+    ) -> list[list[InferenceResponse]] | Exception:
         try:
-            answers = self._engine.answer(clips, questions)
+            responses = self._engine.generate(clips, requests)
         except UserError:
             raise
         except Exception as error:
             return error
-        if len(answers) != len(clips) or any(len(row) != len(questions) for row in answers):
+        if len(responses) != len(clips) or any(len(row) != len(requests) for row in responses):
             raise RuntimeError(
-                f"{self._engine.name} was asked {len(questions)} questions about {len(clips)} clips and gave "
-                f"{sum(map(len, answers))} answers for {len(answers)} clips; they cannot be joined by guessing"
+                f"{self._engine.name} was given {len(requests)} requests about {len(clips)} clips and gave "
+                f"{sum(map(len, responses))} responses for {len(responses)} clips; they cannot be joined by guessing"
             )
-        return answers
+        return responses
 
 
-def _failed(error: Exception, questions: Sequence[Question]) -> list[Answer]:
+def _failed(error: Exception, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
     said = str(error).strip().splitlines()
     reason = f"the engine broke down on this clip ({type(error).__name__}{': ' + said[0] if said else ''})"
-    return [Answer(Outcome.ERROR, "", reason=reason) for _ in questions]
+    return [InferenceResponse(Outcome.ERROR, "", reason=reason) for _ in requests]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.engines import Answer, Question, parse_class, reasoning_of
+from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, reasoning_of
 from vlm_autodrive.evaluation.predict.controls import apply_control, no_video
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
@@ -22,16 +22,16 @@ class RequestSet:
         reasoning: The request for the reasoning trace; None without reasoning.
     """
 
-    verdicts: Mapping[str, Question]
-    reasoning: Question | None
+    verdicts: Mapping[str, InferenceRequest]
+    reasoning: InferenceRequest | None
 
     @property
-    def main(self) -> Question:
+    def main(self) -> InferenceRequest:
         """The prompt on which all figures rest, and the only one that controls are given."""
         return self.verdicts[MAIN]
 
     @property
-    def all(self) -> list[Question]:
+    def all(self) -> list[InferenceRequest]:
         """The verdicts, then the reasoning."""
         return [*self.verdicts.values(), *([] if self.reasoning is None else [self.reasoning])]
 
@@ -47,9 +47,9 @@ def build_requests(taxonomy: Taxonomy, settings: EvaluateSettings) -> RequestSet
     verdicts = {MAIN: verdict_prompt(taxonomy)}
     for variant in settings.prompt_variants:
         verdicts[variant] = variant_verdict_prompt(variant, taxonomy)
-    reasoning = Question(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
+    reasoning = InferenceRequest(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
     return RequestSet(
-        {name: Question(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
+        {name: InferenceRequest(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
         reasoning if settings.reasoning else None,
     )
 
@@ -91,14 +91,14 @@ class ClipPredictor:
         frames, problems = self._read(clips)
         shown = list(frames.values())
         begun = time.monotonic()
-        answers = dict(zip(frames, self._engine.answer(shown, self._requests.all), strict=True))
+        answers = dict(zip(frames, self._engine.generate(shown, self._requests.all), strict=True))
         # Controls are left out of the latency: no deployment would run them.
         latency_s = (time.monotonic() - begun) / max(1, len(shown))
         controls = self._controls([clip for clip in clips if clip.clip_id in frames], frames)
         predictions = []
         for clip in clips:
             if clip.clip_id in problems:
-                failed = Answer(Outcome.ERROR, "", reason=problems[clip.clip_id])
+                failed = InferenceResponse(Outcome.ERROR, "", reason=problems[clip.clip_id])
                 # The controls fail too: a clip without one would drop out of the control's denominator alone, and the
                 # loss against the true footage would be over other clips. Only those that need an event stay away.
                 missed = self._verdict(self._requests.main, failed)
@@ -136,7 +136,7 @@ class ClipPredictor:
                 changed = apply_control(control, clip, frames[clip.clip_id], self._settings.hide_s, self._settings.seed)
                 if changed is not None:
                     shown[clip.clip_id] = changed
-            answers = self._engine.answer(list(shown.values()), [self._requests.main])
+            answers = self._engine.generate(list(shown.values()), [self._requests.main])
             for clip_id, (answer,) in zip(shown, answers, strict=True):
                 found[clip_id][control] = self._verdict(self._requests.main, answer)
         return found
@@ -144,14 +144,14 @@ class ClipPredictor:
     def _verdict_without_video(self, frames: Frames) -> Verdict:
         """The answer to the prompt alone, which is the same for all clips and so requested once."""
         if self._without_video is None:
-            ((answer,),) = self._engine.answer([no_video(frames)], [self._requests.main])
+            ((answer,),) = self._engine.generate([no_video(frames)], [self._requests.main])
             self._without_video = self._verdict(self._requests.main, answer)
         return self._without_video
 
     def _prediction(
         self,
         clip: Clip,
-        answers: Sequence[Answer],
+        answers: Sequence[InferenceResponse],
         controls: Mapping[Control, Verdict],
         times_s: tuple[float, ...],
         latency_s: float,
@@ -172,7 +172,7 @@ class ClipPredictor:
             controls=dict(controls),
         )
 
-    def _verdict(self, question: Question, answer: Answer) -> Verdict:
+    def _verdict(self, question: InferenceRequest, answer: InferenceResponse) -> Verdict:
         outcome, named, reason = answer.outcome, None, answer.reason
         probabilities = None
         if outcome is Outcome.OK:
@@ -190,6 +190,6 @@ class ClipPredictor:
             probability_source=None if probabilities is None else answer.probability_source,
         )
 
-    def _reasoning(self, question: Question, answer: Answer, duration_s: float) -> Reasoning:
+    def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:
         read = reasoning_of(answer, self._taxonomy, duration_s)
         return read.model_copy(update={"prompt": question.prompt})

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.engines import Answer, Engine, Question, parse_reasoning
+from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_reasoning
 from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.facts import Facts
@@ -88,29 +88,29 @@ class Student:
         reason = f"none of {len(replies)} traces came out right; of the last, {replies[-1].reason}"
         return Sampled(replies[-1].outcome, replies[-1].text, reason, tuple(replies))
 
-    def _answer(self, frames: Frames, facts: Facts, number: int, request_id: str) -> Answer:
+    def _answer(self, frames: Frames, facts: Facts, number: int, request_id: str) -> InferenceResponse:
         """As the student answered in an earlier run, or answers now."""
         kept = self._kept.get(request_id) if self._kept else None
         if kept is not None:
-            return Answer(kept.outcome, kept.text, reason=kept.reason)
+            return InferenceResponse(kept.outcome, kept.text, reason=kept.reason)
         answer = self._ask(frames, facts, number)
         if self._kept:
             raw = TeacherReply(request_id=request_id, outcome=answer.outcome, text=answer.text, reason=answer.reason)
             self._kept.keep(raw)
         return answer
 
-    def _ask(self, frames: Frames, facts: Facts, number: int) -> Answer:
-        question = Question(
+    def _ask(self, frames: Frames, facts: Facts, number: int) -> InferenceResponse:
+        question = InferenceRequest(
             prompt=reasoning_prompt(facts.taxonomy).text,
             max_new_tokens=self._settings.max_tokens,
             temperature=self._settings.temperature,
             seed=random.Random(f"{self._seed}:{facts.clip.clip_id}:sample {number}").getrandbits(63),
         )
         with self._one_at_a_time:
-            return self._engine.answer([frames], [question])[0][0]
+            return self._engine.generate([frames], [question])[0][0]
 
 
-def judged(answer: Answer, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
+def judged(answer: InferenceResponse, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
     """Outcome of a trace, the target made of it, and why it is not right; empty if it is.
 
     A right trace ends in the label's class, and gives the event's time nearly. Its thoughts are taught as they are,
