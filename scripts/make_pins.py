@@ -58,8 +58,10 @@ from vlm_autodrive.records import (
 )
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation import SimulateSettings
+from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.long_videos import draw_long_video
-from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
+from vlm_autodrive.simulation.trajectories import SimulatedVideo
+from vlm_autodrive.simulation.triplets import draw_single, draw_triplet
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.logs import LOG_FILE
@@ -143,7 +145,7 @@ def supervision_real(work: Path, fixtures: Path = FIXTURES) -> dict[str, Any]:
 
 def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
     """A catalog of triplets, further Normal videos and long drives."""
-    takes: list[tuple[str, str, Take, float]] = []
+    takes: list[tuple[str, str, SimulatedVideo, float]] = []
     for index in range(13):
         takes += [(f"t{index}-{n}", f"t{index}", t, _VIDEO_S) for n, t in enumerate(draw_triplet(_SEED, index, 6.0))]
     for index in range(10):

@@ -90,12 +90,12 @@ def test_interrupted_run_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     out, real, done = tmp_path / "data", dataset._film, []
 
-    def failing(path: Path, take: object, settings: SimulateSettings) -> None:
+    def failing(path: Path, video: object, settings: SimulateSettings) -> None:
         if len(done) == 4:
             path.with_name(f"{path.name}.partial").write_bytes(b"half a video")
             raise KeyboardInterrupt
         done.append(path)
-        real(path, take, settings)
+        real(path, video, settings)
 
     monkeypatch.setattr(dataset, "_film", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -103,9 +103,9 @@ def test_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     assert not out.exists()
     filmed: list[Path] = []
 
-    def counting(path: Path, take: object, settings: SimulateSettings) -> None:
+    def counting(path: Path, video: object, settings: SimulateSettings) -> None:
         filmed.append(path)
-        real(path, take, settings)
+        real(path, video, settings)
 
     monkeypatch.setattr(dataset, "_film", counting)
     next(iter(tmp_path.rglob("*.mp4"))).unlink()

@@ -9,7 +9,8 @@ from vlm_autodrive.artifacts import read_clips, read_samples, write_clips, writi
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.simulation.triplets import draw_triplet, scenario_of
+from vlm_autodrive.simulation.ground_truth import scenario_of
+from vlm_autodrive.simulation.triplets import draw_triplet
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 
 CLASS_WORDS = ("collision", "collide", "near-miss", "near miss", "crash", "accident", "normal", "negative", "positive")

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from vlm_autodrive.simulation.camera import shaken
-from vlm_autodrive.simulation.triplets import Take
+from vlm_autodrive.simulation.trajectories import SimulatedVideo
+from vlm_autodrive.simulation.video_scene import shaken
 
 STEP_S = 0.02
 OUTLINES = {"ego": (4.5, 1.85), "car": (4.4, 1.8), "van": (5.2, 2.0), "truck": (8.0, 2.4), "pedestrian": (0.5, 0.7),
@@ -30,7 +30,7 @@ class Film:
         calm: The Normal ending of the same encounter, which a cause is measured against; None without one.
     """
 
-    take: Take
+    take: SimulatedVideo
     start_s: float
     duration_s: float
     calm: "Film | None" = field(default=None, repr=False)
@@ -43,7 +43,7 @@ class Film:
     def meeting(self):
         """The encounter that is decided within the clip, else one whose road user comes into sight; None without."""
         longer = 0.25 / STEP_S  # than from one record of the motion to the next
-        seen = [m for m in self.take.timeline.meetings if (self._sight_of(m) & self.shown).sum() > longer]
+        seen = [m for m in self.take.trajectories.encounters if (self._sight_of(m) & self.shown).sum() > longer]
         inside = [m for m in seen if 0 <= m.event_s - self.start_s < self.duration_s]
         return next(iter([*inside, *seen]), None)
 
@@ -54,7 +54,7 @@ class Film:
 
     @property
     def kind(self):
-        return self.meeting.ending.setup.actor if self.meeting else None
+        return self.meeting.outcome.setup.actor if self.meeting else None
 
     @property
     def color(self):
@@ -63,7 +63,7 @@ class Film:
     @cached_property
     def time(self):
         """Every step of the drive, from before the clip to after it."""
-        return np.arange(len(self.take.timeline.ego.s)) * STEP_S - self.start_s
+        return np.arange(len(self.take.trajectories.ego.s)) * STEP_S - self.start_s
 
     @cached_property
     def shown(self):
@@ -74,7 +74,7 @@ class Film:
 
     @property
     def ego(self):
-        return self.take.timeline.ego
+        return self.take.trajectories.ego
 
     @property
     def actor(self):
@@ -114,9 +114,9 @@ class Film:
     @cached_property
     def clearance(self):
         """The smallest free distance to any vehicle of the traffic in the clip."""
-        time = self.time + self.start_s + self.take.timeline.start_s
+        time = self.time + self.start_s + self.take.trajectories.start_s
         smallest = np.inf
-        for vehicle in self.take.timeline.traffic:
+        for vehicle in self.take.trajectories.traffic:
             pose = vehicle.pose(time)
             near = self.shown & (np.abs(pose.s - self.ego.s) < 16)
             if near.any():
@@ -142,7 +142,7 @@ class Film:
     @cached_property
     def whole(self):
         """Ego vehicle and other road user from the hazard on, and when in clip time that is."""
-        motion = self.meeting.ending.motion
+        motion = self.meeting.outcome.motion
         count = len(motion.ego.s)
         touched = np.flatnonzero(free_distance(motion.ego, "ego", motion.actor, self.kind) <= 1e-9)
         gap_at = self.closest_s - (self.meeting.onset_s - self.start_s)
@@ -211,11 +211,11 @@ class Film:
     @cached_property
     def shaking(self):
         """How far bumps, and how far blows, throw the picture: degrees and centimetres, at every step."""
-        timeline = self.take.timeline
+        timeline = self.take.trajectories
         blows = [
             m.event_s
-            for m in timeline.meetings
-            if (free_distance(timeline.ego, "ego", m.actor, m.ending.setup.actor) <= 0).any()
+            for m in timeline.encounters
+            if (free_distance(timeline.ego, "ego", m.actor, m.outcome.setup.actor) <= 0).any()
         ]
         bumps = [x.time_s for x in timeline.distractions if x.kind == "speed_bump"]
 
@@ -242,12 +242,12 @@ class Film:
     def vehicle_ahead(self, time_s, half_width_m):
         """Free distance along the road to the nearest vehicle ahead in our lane; None if there is none in sight."""
         when = np.array([time_s + self.start_s])
-        others = [(v.pose(when + self.take.timeline.start_s), v.kind) for v in self.take.timeline.traffic]
+        others = [(v.pose(when + self.take.trajectories.start_s), v.kind) for v in self.take.trajectories.traffic]
         found = []
         for pose, kind in others:
             found.append((float(pose.s[0]), float(pose.d[0]), float(pose.heading[0]), kind))
-        for meeting in self.take.timeline.meetings:
-            kind, path = meeting.ending.setup.actor, meeting.actor
+        for meeting in self.take.trajectories.encounters:
+            kind, path = meeting.outcome.setup.actor, meeting.actor
             if kind not in PEOPLE and self.at(meeting.present, time_s) > 0.5:
                 found.append((self.at(path.s, time_s), self.at(path.d, time_s), self.at(path.heading, time_s), kind))
         s, d = self.at(self.ego.s, time_s), self.at(self.ego.d, time_s)
@@ -260,8 +260,8 @@ class Film:
 
     def someone_passes(self, time_s):
         """Whether a vehicle is level with the ego vehicle then, closer than a lane's width beside it."""
-        when = np.array([time_s + self.start_s + self.take.timeline.start_s])
-        for vehicle in self.take.timeline.traffic:
+        when = np.array([time_s + self.start_s + self.take.trajectories.start_s])
+        for vehicle in self.take.trajectories.traffic:
             pose = vehicle.pose(when)
             beside = abs(float(pose.d[0]) - self.at(self.ego.d, time_s))
             clear = beside - (OUTLINES["ego"][1] + OUTLINES[vehicle.kind][1]) / 2

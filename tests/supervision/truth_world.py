@@ -7,8 +7,10 @@ from truth_films import Film
 from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.records import Clip, Scenario
 from vlm_autodrive.simulation import SimulateSettings
+from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.long_videos import draw_long_video
-from vlm_autodrive.simulation.triplets import Take, draw_single, draw_triplet, scenario_of
+from vlm_autodrive.simulation.trajectories import SimulatedVideo
+from vlm_autodrive.simulation.triplets import draw_single, draw_triplet
 
 VIDEO_S, WINDOW_S = 6.0, 4.8
 SEED = 2041
@@ -37,7 +39,7 @@ def windows_of_drives(drives: int, apart_s: float) -> list[tuple[Film, Clip]]:
     pairs = []
     for index in range(drives):
         take = draw_long_video(settings, index, train_only=True)
-        events = [m.event_s for m in take.timeline.meetings if m.ending.event_class != "normal"]
+        events = [m.event_s for m in take.trajectories.encounters if m.outcome.event_class != "normal"]
         starts = [s for event in events for s in (event + 0.51, event - WINDOW_S - 0.51)]
         starts += [s * apart_s for s in range(int((settings.long_video_duration_s - WINDOW_S) / apart_s))]
         for number, start_s in enumerate(starts):
@@ -48,15 +50,15 @@ def windows_of_drives(drives: int, apart_s: float) -> list[tuple[Film, Clip]]:
     return pairs
 
 
-def window_start(take: Take, name: str) -> float:
+def window_start(take: SimulatedVideo, name: str) -> float:
     """Where a clip begins: its event, if it has one, at least half a second inside it."""
     low_s, high_s = 0.0, VIDEO_S - WINDOW_S
-    for meeting in take.timeline.meetings:
+    for meeting in take.trajectories.encounters:
         low_s, high_s = max(low_s, meeting.event_s - WINDOW_S + 0.5), min(high_s, meeting.event_s - 0.5)
     return round(random.Random(name).uniform(low_s, high_s), 6)
 
 
-def short(take: Take, name: str) -> Scenario:
+def short(take: SimulatedVideo, name: str) -> Scenario:
     """The truth record of a short video."""
     return scenario_of(take, f"{name}_{take.event_class}", SEED, name, VIDEO_S)
 

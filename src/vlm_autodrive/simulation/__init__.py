@@ -1,4 +1,4 @@
-"""Simulated dashcam drives, whose endings are decided by physics, written out as an ordinary data set."""
+"""Simulated dashcam drives, whose outcomes are decided by physics, written out as an ordinary data set."""
 
 import lazy_loader
 

@@ -109,10 +109,10 @@ def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int])
     if kind in _LONG_FOLDERS:
         from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
 
-        take = draw_long_video(settings, index, train_only=kind == TRAIN_ONLY)
+        video = draw_long_video(settings, index, train_only=kind == TRAIN_ONLY)
         path = _long_path(folder, job)
-        scenarios = [long_video_scenario(take, path.stem, settings)]
-        _film(path, take, settings)
+        scenarios = [long_video_scenario(video, path.stem, settings)]
+        _film(path, video, settings)
     else:
         scenarios = _short_videos(folder, settings, kind, index)
     text = "".join(scenario.model_dump_json() + "\n" for scenario in scenarios)
@@ -121,25 +121,25 @@ def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int])
 
 
 def _short_videos(folder: Path, settings: SimulateSettings, kind: str, index: int) -> list[Scenario]:
-    from vlm_autodrive.simulation.triplets import draw_single, draw_triplet, scenario_of
+    from vlm_autodrive.simulation.ground_truth import scenario_of
+    from vlm_autodrive.simulation.triplets import draw_single, draw_triplet
 
     draw = draw_triplet if kind == "triplet" else draw_single
     scenarios = []
-    for name, take in zip(
+    for name, video in zip(
         _names(settings, kind, index), draw(settings.seed, index, settings.video_duration_s), strict=True
     ):
         triplet_id = f"t{index:05d}" if kind == "triplet" else None
-        scenarios.append(scenario_of(take, name, settings.seed, triplet_id, settings.video_duration_s))
-        path = folder / "train" / ("negative" if take.event_class == "normal" else "positive") / f"{name}.mp4"
+        scenarios.append(scenario_of(video, name, settings.seed, triplet_id, settings.video_duration_s))
+        path = folder / "train" / ("negative" if video.event_class == "normal" else "positive") / f"{name}.mp4"
         if not path.exists():
-            _film(path, take, settings)
+            _film(path, video, settings)
     return scenarios
 
 
-def _film(path: Path, take: Any, settings: SimulateSettings) -> None:
-    from vlm_autodrive.simulation.encode import encode
-    from vlm_autodrive.simulation.renderer import Renderer
-    from vlm_autodrive.simulation.takes import shot_of
+def _film(path: Path, video: Any, settings: SimulateSettings) -> None:
+    from vlm_autodrive.simulation.renderer import Renderer, write_video
+    from vlm_autodrive.simulation.video_scene import scene_of
 
     global _renderer
     size = (settings.width, settings.height)
@@ -147,8 +147,8 @@ def _film(path: Path, take: Any, settings: SimulateSettings) -> None:
         if _renderer is not None:
             _renderer.close()
         _renderer = Renderer(*size)
-    shot = shot_of(take.timeline, take.look, settings.fps, take.noise_seed)
-    encode(_renderer.render(shot), path, *size, settings.fps)
+    scene = scene_of(video.trajectories, video.look, settings.fps, video.noise_seed)
+    write_video(_renderer.render(scene), path, *size, settings.fps)
 
 
 def _names(settings: SimulateSettings, kind: str, index: int) -> list[str]:

@@ -13,7 +13,7 @@ _EGO_MASS = 1.6
 
 @dataclass(frozen=True)
 class Motion:
-    """One ending of an encounter, from the onset on, one column of a rollout.
+    """One outcome of an encounter, from the onset on, one column of a rollout.
 
     Attributes:
         ego: The recording vehicle.
@@ -47,7 +47,7 @@ def motion_of(setup: Setup, rollout: Rollout, column: int, contact: int | None) 
     mass = _MASS[setup.actor]
     common = (_EGO_MASS * before + mass * along) / (_EGO_MASS + mass)
     if setup.family == "oncoming_drift":
-        common = max(common, 0.12 * before)  # a head-on meeting stops the ego vehicle, but does not throw it back
+        common = max(common, 0.12 * before)  # a head-on encounter stops the ego vehicle, but does not throw it back
     braking = max(0.9 * setup.brake_limit, 5.0)
     ego_v = _slide(0.93 * before if thrown else 0.92 * common, braking, time)
     turn = {"oncoming_drift": -0.2, "crossing_vehicle": -0.14 * setup.side, "cut_in": -0.07 * (setup.side or 1)}

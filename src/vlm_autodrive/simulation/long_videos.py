@@ -3,15 +3,20 @@
 import numpy as np
 
 from vlm_autodrive.records import Distraction, Distractor, Family, Scenario
-from vlm_autodrive.simulation.causes import cause_of
-from vlm_autodrive.simulation.drawing import COLORS, Look, draw_look, draw_setup, draw_speed
-from vlm_autodrive.simulation.endings import Ending, solve
+from vlm_autodrive.simulation.ground_truth import scenario_of
+from vlm_autodrive.simulation.outcomes import EncounterOutcome, cause_of, solve
 from vlm_autodrive.simulation.physics import DT, EGO_BODY, Array, Body, Path
+from vlm_autodrive.simulation.random_encounters import COLORS, Look, draw_look, draw_setup, draw_speed
 from vlm_autodrive.simulation.scenery import CHUNK_M
 from vlm_autodrive.simulation.settings import SimulateSettings
-from vlm_autodrive.simulation.takes import Dip, Meeting, Timeline, approach
 from vlm_autodrive.simulation.traffic import Vehicle, close_pass, draw_traffic, harmless
-from vlm_autodrive.simulation.triplets import Take, scenario_of
+from vlm_autodrive.simulation.trajectories import (
+    BrakingDip,
+    EncounterTrajectory,
+    SimulatedVideo,
+    VideoTrajectories,
+    approach,
+)
 
 _FAMILIES: tuple[Family, ...] = ("lead_brake", "crossing_vehicle", "pedestrian_crossing", "cyclist_crossing")
 _LEAST_APART_S = 20.0
@@ -22,7 +27,7 @@ _TRAFFIC_EVERY_S = 20.0
 _KINDS: tuple[Distractor, ...] = ("speed_bump", "brake_for_nothing", "calm_close_pass")
 
 
-def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool = False) -> Take:
+def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool = False) -> SimulatedVideo:
     """Draw one long video: its events, and between them benign encounters and distractions."""
     rng = np.random.default_rng([settings.seed, 4 if train_only else 3, index])
     look = draw_look(rng, "oncoming_drift" if index % 2 else "pedestrian_crossing")
@@ -34,7 +39,7 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
     speed = draw_speed(rng, look.scene, "pedestrian_crossing")
     slots = _slots(rng, settings)
     parts: list[tuple[Path, Array]] = []
-    meetings: list[tuple[Ending, int]] = []
+    encounters: list[tuple[EncounterOutcome, int]] = []
     distractions: list[Distraction] = []
     step, v, latest = 0, speed, -round(_LEAST_APART_S / DT)
     junction: float | None = None
@@ -44,29 +49,29 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
             kind: Distractor = wanted
             if moment > step * DT + 4.0:
                 step, v = _go_on(parts, step, v, speed, round(moment / DT), None)
-                dip = Dip(0.0) if kind == "brake_for_nothing" else None
+                dip = BrakingDip(0.0) if kind == "brake_for_nothing" else None
                 distractions.append(Distraction(kind=kind, time_s=round(moment, 2)))
                 step, v = _go_on(parts, step, v, speed, step + round(2.4 / DT), dip)
             continue
-        ending = _encounter(rng, families, look, speed, wanted)
-        onset = max(round(moment / DT) - ending.event_step, step + round(_APPROACH_S / DT))
+        outcome = _encounter(rng, families, look, speed, wanted)
+        onset = max(round(moment / DT) - outcome.event_step, step + round(_APPROACH_S / DT))
         if wanted != "normal":
-            onset = max(onset, latest + round(_LEAST_APART_S / DT) - ending.event_step)
+            onset = max(onset, latest + round(_LEAST_APART_S / DT) - outcome.event_step)
         step, v = _go_on(parts, step, v, speed, onset, None)
         if abs(v - speed) > 1e-9:  # not yet at cruising speed again
             step, v = _go_on(parts, step, v, speed, step + round((speed - v) / 1.5 / DT) + 2, None)
-        if ending.setup.family == "crossing_vehicle":  # side streets lie where two pieces of road allow one
-            line = _length(parts) + float(ending.motion.actor.s[0])
+        if outcome.setup.family == "crossing_vehicle":  # side streets lie where two pieces of road allow one
+            line = _length(parts) + float(outcome.motion.actor.s[0])
             junction = line if junction is None else junction
             step, v = _go_on(parts, step, v, speed, step + round((junction - line) % CHUNK_M / speed / DT), None)
         if wanted != "normal":
-            latest = step + ending.event_step
-        meetings.append((ending, step))
-        length = min(ending.event_step + round(_AFTER_S / DT), len(ending.motion.ego.s))
-        motion = ending.motion
+            latest = step + outcome.event_step
+        encounters.append((outcome, step))
+        length = min(outcome.event_step + round(_AFTER_S / DT), len(outcome.motion.ego.s))
+        motion = outcome.motion
         parts.append((Path(*(x[:length] for x in _arrays(motion.ego))), motion.acceleration[:length]))
         step, v = step + length, float(motion.ego.speed[length - 1])
-        if ending.event_class == "collision":
+        if outcome.event_class == "collision":
             still = round(_STANDSTILL_S / DT)
             zero = np.zeros(still)
             parts.append((Path(zero, zero, zero, zero), zero))
@@ -74,16 +79,16 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
     step, v = _go_on(parts, step, v, speed, max(total, step), None)
     ego, acceleration, starts = _joined(parts, total)
     placed = tuple(
-        _placed(ending, onset, starts[onset], ego, str(rng.choice(COLORS[:4]))) for ending, onset in meetings
+        _placed(outcome, onset, starts[onset], ego, str(rng.choice(COLORS[:4]))) for outcome, onset in encounters
     )
     traffic = _traffic(rng, look, ego, placed, distractions)
-    timeline = Timeline(0.0, ego, acceleration, placed, tuple(distractions), traffic)
-    return Take(timeline, look, settings.seed, int(rng.integers(2**31)), False, None, None)
+    trajectories = VideoTrajectories(0.0, ego, acceleration, placed, tuple(distractions), traffic)
+    return SimulatedVideo(trajectories, look, settings.seed, int(rng.integers(2**31)), False, None, None)
 
 
-def long_video_scenario(take: Take, video_id: str, settings: SimulateSettings) -> Scenario:
+def long_video_scenario(video: SimulatedVideo, video_id: str, settings: SimulateSettings) -> Scenario:
     """The ground truth record of a long video."""
-    return scenario_of(take, video_id, settings.seed, None, settings.long_video_duration_s)
+    return scenario_of(video, video_id, settings.seed, None, settings.long_video_duration_s)
 
 
 def _slots(rng: np.random.Generator, settings: SimulateSettings) -> list[tuple[float, str]]:
@@ -103,12 +108,14 @@ def _slots(rng: np.random.Generator, settings: SimulateSettings) -> list[tuple[f
     return sorted(slots)
 
 
-def _encounter(rng: np.random.Generator, families: list[Family], look: Look, speed: float, wanted: str) -> Ending:
+def _encounter(
+    rng: np.random.Generator, families: list[Family], look: Look, speed: float, wanted: str
+) -> EncounterOutcome:
     while True:
         family = families[int(rng.integers(len(families)))]
-        endings = solve(draw_setup(rng, family, look, speed), rng, (wanted,))
-        if endings is not None:
-            return endings[wanted]
+        outcomes = solve(draw_setup(rng, family, look, speed), rng, (wanted,))
+        if outcomes is not None:
+            return outcomes[wanted]
 
 
 def _length(parts: list[tuple[Path, Array]]) -> float:
@@ -120,7 +127,7 @@ def _arrays(path: Path) -> tuple[Array, ...]:
 
 
 def _go_on(
-    parts: list[tuple[Path, Array]], step: int, v: float, cruising: float, until: int, dip: Dip | None
+    parts: list[tuple[Path, Array]], step: int, v: float, cruising: float, until: int, dip: BrakingDip | None
 ) -> tuple[int, float]:
     """Ordinary driving up to a step, coming back to cruising speed."""
     count = until - step
@@ -158,14 +165,14 @@ def _joined(parts: list[tuple[Path, Array]], total: int) -> tuple[Path, Array, d
     return Path(s, d, heading, speed), acceleration, starts
 
 
-def _placed(ending: Ending, onset: int, start: float, ego: Path, color: str) -> Meeting:
+def _placed(outcome: EncounterOutcome, onset: int, start: float, ego: Path, color: str) -> EncounterTrajectory:
     """An encounter in its place in the drive; before and after it the actor is not there."""
     count = len(ego.s)
-    before = min(round(_APPROACH_S / DT) + ending.event_step, onset)
-    early = approach(ending, before)
-    motion = ending.motion
-    stay = ending.event_step + round(
-        (_AFTER_S + _STANDSTILL_S - 0.6 if ending.event_class == "collision" else 4.5) / DT
+    before = min(round(_APPROACH_S / DT) + outcome.event_step, onset)
+    early = approach(outcome, before)
+    motion = outcome.motion
+    stay = outcome.event_step + round(
+        (_AFTER_S + _STANDSTILL_S - 0.6 if outcome.event_class == "collision" else 4.5) / DT
     )
     stay = min(stay, len(motion.actor.s))
     first, last = onset - before, min(onset + stay, count)
@@ -181,19 +188,25 @@ def _placed(ending: Ending, onset: int, start: float, ego: Path, color: str) -> 
         whole[onset:last] = values[:kept]
     present = np.zeros(count, dtype=bool)
     present[first:last] = True
-    return Meeting(ending, color, onset * DT, Path(*arrays), extra[0], extra[1], present, cause_of(ending))
+    return EncounterTrajectory(
+        outcome, color, onset * DT, Path(*arrays), extra[0], extra[1], present, cause_of(outcome)
+    )
 
 
 def _traffic(
-    rng: np.random.Generator, look: Look, ego: Path, meetings: tuple[Meeting, ...], distractions: list[Distraction]
+    rng: np.random.Generator,
+    look: Look,
+    ego: Path,
+    encounters: tuple[EncounterTrajectory, ...],
+    distractions: list[Distraction],
 ) -> tuple[Vehicle, ...]:
     """Vehicles all along the drive, each drawn near a moment and kept if it never meets anybody."""
     coarse = np.arange(0, len(ego.s), 5)
     time = coarse * DT
     others: list[tuple[Path, Body]] = [(Path(*(x[coarse] for x in _arrays(ego))), EGO_BODY)]
-    for meeting in meetings:
-        actor = Path(*(np.where(meeting.present, x, -1e6)[coarse] for x in _arrays(meeting.actor)))
-        others.append((actor, meeting.ending.setup.body))
+    for encounter in encounters:
+        actor = Path(*(np.where(encounter.present, x, -1e6)[coarse] for x in _arrays(encounter.actor)))
+        others.append((actor, encounter.outcome.setup.body))
     kept: list[Vehicle] = []
     for moment in np.arange(0.0, time[-1], _TRAFFIC_EVERY_S):
         step = min(round(float(moment) / DT), len(ego.s) - 1)

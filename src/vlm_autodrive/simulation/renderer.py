@@ -1,7 +1,9 @@
 """Panda3D's software renderer: from the places of things to pictures, without display or GPU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from math import degrees
+from pathlib import Path
 from typing import Any
 
 import av
@@ -9,10 +11,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.simulation.drawing import Look
+from vlm_autodrive.simulation.random_encounters import Look
 from vlm_autodrive.simulation.scenery import CHUNK_M, VARIANTS, bend, chunk
 from vlm_autodrive.simulation.shapes import Mesh, road_user
-from vlm_autodrive.simulation.shot import Shot, Track
+from vlm_autodrive.simulation.video_scene import RoadUserTrack, VideoScene
 from vlm_autodrive.simulation.weather import TINT, Atmosphere, Picture, sky
 
 _AHEAD_M = 140.0
@@ -20,7 +22,7 @@ _BEHIND_M = 12.0
 _CAMERA_HEIGHT_M = 1.42
 _CAMERA_FORWARD_M = 0.35
 _FIELD_OF_VIEW = 68.0
-_MOST_SHOTS_PER_SCENE = 40
+_MOST_VIDEOS_PER_STAGE = 40
 
 
 class Renderer:
@@ -77,9 +79,9 @@ class Renderer:
         """Give the window back."""
         self._engine.remove_window(self._buffer)
 
-    def render(self, shot: Shot) -> Iterator[av.VideoFrame]:
+    def render(self, scene: VideoScene) -> Iterator[av.VideoFrame]:
         """The frames of a video, in order, as YUV 4:2:0."""
-        look, camera = shot.look, shot.camera
+        look, camera = scene.look, scene.camera
         stage = self._world.attach_new_node("stage")
         tint = TINT[look.light]
         if look.weather != "Clear" and look.light != "Dark":
@@ -89,14 +91,14 @@ class Renderer:
         # in another process, and surfaces that touch would come out differently.
         stage.set_bin("unsorted", 0)
         dome = self._dome(look)
-        actors = [self._place(stage, track, look) for track in shot.tracks]
-        atmosphere = Atmosphere(look, *self.size, shot.noise_seed)
+        actors = [self._place(stage, track, look) for track in scene.tracks]
+        atmosphere = Atmosphere(look, *self.size, scene.noise_seed)
         laid: dict[int, Any] = {}
         try:
             for frame in range(len(camera.s)):
                 here = float(camera.s[frame])
-                self._lay(stage, laid, here, shot)
-                for (body, brakes), track in zip(actors, shot.tracks, strict=True):
+                self._lay(stage, laid, here, scene)
+                for (body, brakes), track in zip(actors, scene.tracks, strict=True):
                     self._move(body, brakes, track, frame, here, look.curvature)
                 x, y = bend(_CAMERA_FORWARD_M, float(camera.d[frame] + camera.sway[frame]), look.curvature)
                 self._camera.set_pos_hpr(
@@ -141,27 +143,27 @@ class Renderer:
         node.reparent_to(self._world)
         return node
 
-    def _lay(self, stage: Any, laid: dict[int, Any], here: float, shot: Shot) -> None:
+    def _lay(self, stage: Any, laid: dict[int, Any], here: float, scene: VideoScene) -> None:
         """Keep the road laid from just behind the camera to where nothing can be seen any more."""
-        look = shot.look
-        offset = shot.junctions[0] if shot.junctions else 0.0
+        look = scene.look
+        offset = scene.junctions[0] if scene.junctions else 0.0
         first = round((here - offset - _BEHIND_M - CHUNK_M / 2) / CHUNK_M)
         last = round((here - offset + _AHEAD_M) / CHUNK_M)
         for index in [i for i in laid if i < first]:
             laid.pop(index).remove_node()
         for index in range(first, last + 1):
             if index not in laid:
-                laid[index] = self._chunk(look, self._kind(shot, index, offset)).copy_to(stage)
+                laid[index] = self._chunk(look, self._kind(scene, index, offset)).copy_to(stage)
             along = index * CHUNK_M + offset - here
             x, y = bend(along, 0.0, look.curvature)
             laid[index].set_pos_hpr(x, y, 0, -degrees(along * look.curvature), 0, 0)
 
-    def _kind(self, shot: Shot, index: int, offset: float) -> str:
+    def _kind(self, scene: VideoScene, index: int, offset: float) -> str:
         middle = index * CHUNK_M + offset
-        if any(abs(middle - place) < CHUNK_M / 2 for place in shot.junctions):
+        if any(abs(middle - place) < CHUNK_M / 2 for place in scene.junctions):
             return "junction"
-        number = (index * 7919 + shot.look.seed) * 2654435761 % 2**32
-        return "junction" if number % 23 == 0 and shot.look.scene != "Highway" else str((number >> 8) % VARIANTS)
+        number = (index * 7919 + scene.look.seed) * 2654435761 % 2**32
+        return "junction" if number % 23 == 0 and scene.look.scene != "Highway" else str((number >> 8) % VARIANTS)
 
     def _chunk(self, look: Look, kind: str) -> Any:
         key = (look.scene, look.lanes, look.ego_lane, look.curvature, kind, look.weather == "Snow")
@@ -169,7 +171,7 @@ class Renderer:
             self._chunks[key] = chunk(*key).node("chunk")
         return self._chunks[key]
 
-    def _place(self, stage: Any, track: Track, look: Look) -> tuple[Any, Any]:
+    def _place(self, stage: Any, track: RoadUserTrack, look: Look) -> tuple[Any, Any]:
         key = (track.kind, track.color)
         if key not in self._models:
             body, lights, brakes = (mesh.node("part") if mesh.corners else None for mesh in road_user(*key))
@@ -189,7 +191,7 @@ class Renderer:
             brake.set_color_scale_off()
         return root, brake
 
-    def _move(self, root: Any, brakes: Any, track: Track, frame: int, here: float, curvature: float) -> None:
+    def _move(self, root: Any, brakes: Any, track: RoadUserTrack, frame: int, here: float, curvature: float) -> None:
         along = float(track.s[frame]) - here
         if not track.present[frame] or not -14.0 < along < _AHEAD_M:
             root.hide()
@@ -216,3 +218,21 @@ def _plane(plane: Any) -> Picture:
     """A frame's plane as an array that writes through to it."""
     data = np.frombuffer(plane, np.uint8)
     return data.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def write_video(frames: Iterable[av.VideoFrame], path: Path, width: int, height: int, fps: int) -> None:
+    """Write an MP4. It gets its name only when it is whole."""
+    partial = path.with_name(f"{path.name}.partial")
+    with av.open(str(partial), "w", format="mp4") as container:
+        # One thread: with more, the bytes depend on their number.
+        stream = container.add_stream(
+            "libx264", rate=fps, options={"preset": "ultrafast", "crf": "23", "threads": "1", "g": "50"}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, fps)
+        stream.codec_context.thread_count = 1
+        for index, frame in enumerate(frames):
+            frame.pts, frame.time_base = index, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    partial.replace(path)

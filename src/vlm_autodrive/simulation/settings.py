@@ -12,7 +12,7 @@ class SimulateSettings(Settings):
 
     Attributes:
         seed: What everything is drawn from; the same seed gives the same bytes.
-        triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision ending.
+        triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision outcome.
         singles: Further Normal videos: plain driving, and benign encounters.
         long_videos: Long continuous videos to search, in ``long_videos/``.
         train_only_videos: Long videos to train on, in ``train_only/``; never the same as those to search.

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlm_autodrive.simulation.drawing import COLORS, Look
 from vlm_autodrive.simulation.families import LANE_M
 from vlm_autodrive.simulation.physics import BODIES, EGO_BODY, Array, Body, Path, box_gap
+from vlm_autodrive.simulation.random_encounters import COLORS, Look
 
 _CLEARANCE_M = 0.6
 _MOST = 10
@@ -78,7 +78,7 @@ def harmless(vehicle: Vehicle, time: Array, others: list[tuple[Path, Body]]) -> 
 def keep_harmless(
     vehicles: list[Vehicle], time: Array, others: list[tuple[Path, Body]], most: int = _MOST
 ) -> list[Vehicle]:
-    """Leave out whoever would meet the ego vehicle or the actor, whatever the ending."""
+    """Leave out whoever would meet the ego vehicle or the actor, whatever the outcome."""
     ego = others[0][0]
     kept: list[Vehicle] = []
     for vehicle in vehicles:

@@ -1,65 +1,43 @@
-"""Matched triplets, and further Normal videos: everything drawn before anybody knows the endings."""
-
-from dataclasses import dataclass
+"""Matched triplets, and further Normal videos: everything drawn before anybody knows the outcomes."""
 
 import numpy as np
 
-from vlm_autodrive.records import Distraction, Distractor, Family, Scenario
-from vlm_autodrive.simulation.drawing import FAMILIES, Look, draw_look, draw_setup, draw_speed
-from vlm_autodrive.simulation.endings import CLASSES, Ending, solve
+from vlm_autodrive.records import Distraction, Distractor, Family
 from vlm_autodrive.simulation.families import LANE_M
-from vlm_autodrive.simulation.physics import DT, EGO_BODY, NORMAL_GAP_M, Body, Path
-from vlm_autodrive.simulation.takes import (
-    Dip,
-    Timeline,
+from vlm_autodrive.simulation.outcomes import CLASSES, EncounterOutcome, solve
+from vlm_autodrive.simulation.physics import DT, EGO_BODY, Body, Path
+from vlm_autodrive.simulation.random_encounters import FAMILIES, Look, draw_look, draw_setup, draw_speed
+from vlm_autodrive.simulation.traffic import Vehicle, close_pass, draw_traffic, harmless, keep_harmless
+from vlm_autodrive.simulation.trajectories import (
+    BrakingDip,
+    SimulatedVideo,
+    VideoTrajectories,
     approach,
-    clip_timeline,
+    clip_trajectories,
     cruise,
     cut,
-    encounter_of,
     joined,
-    states_of,
 )
-from vlm_autodrive.simulation.traffic import Vehicle, close_pass, draw_traffic, harmless, keep_harmless
 
 EVENT_S = (1.6, 5.2)
 _DISTRACTION_RATE = 0.33
 _PLAIN_DISTRACTION_RATE = 0.6
-_HARD_GAP_FACTOR = 1.5
 _APART_S = 1.05
 _KINDS: tuple[Distractor, ...] = ("speed_bump", "brake_for_nothing", "calm_close_pass")
 
 
-@dataclass(frozen=True)
-class Take:
-    """One video to be made: its motion and look, and what the truth record needs besides."""
-
-    timeline: Timeline
-    look: Look
-    seed: int
-    noise_seed: int
-    triplet: bool
-    changed_parameter: str | None
-    changed_value: float | None
-
-    @property
-    def event_class(self) -> str:
-        """The class of the video."""
-        return next((m.ending.event_class for m in self.timeline.meetings), "normal")
-
-
-def draw_triplet(seed: int, index: int, duration_s: float) -> list[Take]:
-    """The three endings of one scenario: Normal, Near-Collision, Collision."""
+def draw_triplet(seed: int, index: int, duration_s: float) -> list[SimulatedVideo]:
+    """The three outcomes of one scenario: Normal, Near-Collision, Collision."""
     return _draw([seed, 1, index], duration_s, CLASSES)
 
 
-def draw_single(seed: int, index: int, duration_s: float) -> list[Take]:
+def draw_single(seed: int, index: int, duration_s: float) -> list[SimulatedVideo]:
     """One more Normal video: every second one plain driving, the others a benign encounter."""
     key = [seed, 2, index]
     return _draw_plain(key, duration_s) if index % 2 == 0 else _draw(key, duration_s, ("normal",))
 
 
-def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[Take]:
+def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[SimulatedVideo]:
     rng = np.random.default_rng(key)
     family = FAMILIES[int(rng.integers(len(FAMILIES)))]
     look = draw_look(rng, family)
@@ -70,23 +48,23 @@ def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[Ta
     noise_seed = int(rng.integers(2**31))
     while True:
         setup = draw_setup(rng, family, look, draw_speed(rng, look.scene, family))
-        endings = solve(setup, rng, wanted)
-        if endings is not None:
+        outcomes = solve(setup, rng, wanted)
+        if outcomes is not None:
             break
-    events = [e.event_step * DT for e in endings.values()]
+    events = [e.event_step * DT for e in outcomes.values()]
     event_s = round((EVENT_S[0] + place * (EVENT_S[1] - EVENT_S[0])) / DT) * DT
-    room = (max(events) - event_s + 0.25, min(events) - _APART_S)  # from the onset; the same in all endings
+    room = (max(events) - event_s + 0.25, min(events) - _APART_S)  # from the onset; the same in all outcomes
     dip, passing, bump = _distraction(rng, kind, room, look, setup.ego_speed)
-    traffic = _traffic(rng, look, list(endings.values()), event_s, duration_s)
+    traffic = _traffic(rng, look, list(outcomes.values()), event_s, duration_s)
     if passing is not None:
         time = np.arange(-event_s, 7.0, 0.1)
-        if harmless(passing, time, _paths(list(endings.values()), time)):
+        if harmless(passing, time, _paths(list(outcomes.values()), time)):
             traffic.append(passing)
         else:
             passing = None
-    takes = []
-    for name, ending in endings.items():
-        shift = event_s - ending.event_step * DT
+    videos = []
+    for name, outcome in outcomes.items():
+        shift = event_s - outcome.event_step * DT
         shown: tuple[Distraction, ...] = ()
         if dip is not None:
             shown = (Distraction(kind="brake_for_nothing", time_s=round(dip.start_s + shift, 2)),)
@@ -94,35 +72,35 @@ def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[Ta
             shown = (Distraction(kind="calm_close_pass", time_s=round(passing.time_s + shift, 2)),)
         elif bump is not None:
             shown = (Distraction(kind="speed_bump", time_s=round(bump + shift, 2)),)
-        timeline = clip_timeline(
-            ending, look.actor_color, event_s, duration_s, dip, shown, tuple(traffic), endings.get("normal")
+        trajectories = clip_trajectories(
+            outcome, look.actor_color, event_s, duration_s, dip, shown, tuple(traffic), outcomes.get("normal")
         )
-        matched = len(endings) == len(CLASSES)
-        takes.append(
-            Take(
-                timeline,
+        matched = len(outcomes) == len(CLASSES)
+        videos.append(
+            SimulatedVideo(
+                trajectories,
                 look,
                 key[-1],
                 noise_seed + CLASSES.index(name),
                 matched,
                 setup.changed if matched else None,
-                ending.value if matched else None,
+                outcome.value if matched else None,
             )
         )
-    return takes
+    return videos
 
 
 def _distraction(
     rng: np.random.Generator, kind: str | None, room: tuple[float, float], look: Look, speed: float
-) -> tuple[Dip | None, Vehicle | None, float | None]:
+) -> tuple[BrakingDip | None, Vehicle | None, float | None]:
     """Place a distraction between the first frame and a second before the event, before any reaction."""
     low, high = room
     if kind is None or high <= low:
         return None, None, None
     if kind == "brake_for_nothing":
-        latest = min(high, -0.1) - Dip(0.0).end_s
+        latest = min(high, -0.1) - BrakingDip(0.0).end_s
         if latest > low:
-            return Dip(float(rng.uniform(low, latest))), None, None
+            return BrakingDip(float(rng.uniform(low, latest))), None, None
         kind = "speed_bump"
     if kind == "calm_close_pass" and low < -0.05:
         time_s = float(rng.uniform(low, min(high, -0.02)))
@@ -131,26 +109,26 @@ def _distraction(
 
 
 def _traffic(
-    rng: np.random.Generator, look: Look, endings: list[Ending], event_s: float, duration_s: float
+    rng: np.random.Generator, look: Look, outcomes: list[EncounterOutcome], event_s: float, duration_s: float
 ) -> list[Vehicle]:
     time = np.arange(-event_s, duration_s, 0.1)
-    speed = endings[0].setup.ego_speed
+    speed = outcomes[0].setup.ego_speed
     drawn = draw_traffic(rng, look, speed, -60.0, 160.0)
-    if endings[0].setup.family == "lead_brake":
+    if outcomes[0].setup.family == "lead_brake":
         drawn = [v for v in drawn if abs(v.d) > LANE_M / 2]
-    return keep_harmless(drawn, time, _paths(endings, time))
+    return keep_harmless(drawn, time, _paths(outcomes, time))
 
 
-def _paths(endings: list[Ending], time: "np.typing.NDArray[np.float64]") -> list[tuple[Path, Body]]:
-    """Ego and actor of every ending at coarse times, from before the onset on."""
+def _paths(outcomes: list[EncounterOutcome], time: "np.typing.NDArray[np.float64]") -> list[tuple[Path, Body]]:
+    """Ego and actor of every outcome at coarse times, from before the onset on."""
     found: list[tuple[Path, Body]] = []
     before = max(1, round(-float(time[0]) / DT))
     steps = np.round(time / DT).astype(int) + before
-    for ending in endings:
-        road, _ = cruise(ending.setup.ego_speed, before * DT, None)
+    for outcome in outcomes:
+        road, _ = cruise(outcome.setup.ego_speed, before * DT, None)
         for path, body in (
-            (joined(road, ending.motion.ego), EGO_BODY),
-            (joined(approach(ending, before), ending.motion.actor), ending.setup.body),
+            (joined(road, outcome.motion.ego), EGO_BODY),
+            (joined(approach(outcome, before), outcome.motion.actor), outcome.setup.body),
         ):
             kept = steps[steps < len(path.s)]
             pad = len(steps) - len(kept)
@@ -159,7 +137,7 @@ def _paths(endings: list[Ending], time: "np.typing.NDArray[np.float64]") -> list
     return found
 
 
-def _draw_plain(key: list[int], duration_s: float) -> list[Take]:
+def _draw_plain(key: list[int], duration_s: float) -> list[SimulatedVideo]:
     rng = np.random.default_rng(key)
     family: Family = "plain_driving"
     look = draw_look(rng, family)
@@ -168,7 +146,7 @@ def _draw_plain(key: list[int], duration_s: float) -> list[Take]:
     count = round(duration_s / DT) + 1
     kind = _KINDS[int(rng.integers(3))] if rng.random() < _PLAIN_DISTRACTION_RATE else None
     moment = float(rng.uniform(0.3, duration_s - 2.6))
-    dip = Dip(moment) if kind == "brake_for_nothing" else None
+    dip = BrakingDip(moment) if kind == "brake_for_nothing" else None
     time = np.arange(count) * DT
     acceleration = dip.acceleration(time) if dip is not None else np.zeros(count)
     v = speed + np.concatenate([[0.0], np.cumsum(acceleration[:-1] * DT)])
@@ -180,29 +158,5 @@ def _draw_plain(key: list[int], duration_s: float) -> list[Take]:
     if kind == "calm_close_pass":
         traffic.append(close_pass(rng, look, moment, speed * moment, speed))
     shown = (Distraction(kind=kind, time_s=round(moment, 2)),) if kind is not None else ()
-    timeline = Timeline(0.0, ego, acceleration, (), shown, tuple(traffic))
-    return [Take(timeline, look, key[-1], noise_seed, False, None, None)]
-
-
-def scenario_of(take: Take, video_id: str, seed: int, triplet_id: str | None, duration_s: float) -> Scenario:
-    """The truth record of a video."""
-    timeline, look = take.timeline, take.look
-    encounters = tuple(encounter_of(meeting) for meeting in timeline.meetings)
-    close = any(e.minimum_gap_m <= _HARD_GAP_FACTOR * NORMAL_GAP_M[e.family] for e in encounters)
-    return Scenario(
-        video_id=video_id,
-        seed=seed,
-        triplet_id=triplet_id,
-        changed_parameter=take.changed_parameter,
-        changed_value=take.changed_value,
-        light_conditions=look.light,
-        weather=look.weather,
-        scene=look.scene,
-        lanes=look.lanes,
-        ego_lane=look.ego_lane,
-        duration_s=duration_s,
-        encounters=encounters,
-        distractions=timeline.distractions,
-        states=states_of(timeline, duration_s),
-        hard_negative=take.event_class == "normal" and (close or bool(timeline.distractions)),
-    )
+    trajectories = VideoTrajectories(0.0, ego, acceleration, (), shown, tuple(traffic))
+    return [SimulatedVideo(trajectories, look, key[-1], noise_seed, False, None, None)]

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.simulation.drawing import Look
+from vlm_autodrive.simulation.random_encounters import Look
 
 _BANK = 6
 _HORIZON = 0.44

@@ -22,7 +22,7 @@ _CLOTHES = ("red", "blue", "white", "yellow", "orange", "green")
 
 @dataclass(frozen=True)
 class Look:
-    """What the world looks like; shared by the three endings of a triplet.
+    """What the world looks like; shared by the three outcomes of a triplet.
 
     Attributes:
         seed: Of scenery, traffic and noise.
@@ -93,7 +93,7 @@ def draw_speed(rng: np.random.Generator, scene: str, family: Family) -> float:
 
 
 def draw_setup(rng: np.random.Generator, family: Family, look: Look, speed: float) -> Setup:
-    """Draw an encounter of the family; whether it has all three endings is for the solver to say."""
+    """Draw an encounter of the family; whether it has all three outcomes is for the solver to say."""
     limit = BRAKE_LIMIT_MPS2[look.weather]
     vehicle = str(rng.choice(["car", "van", "truck"], p=[0.6, 0.25, 0.15]))
     reaction = float(rng.uniform(0.6, 1.2))
@@ -134,9 +134,9 @@ def draw_setup(rng: np.random.Generator, family: Family, look: Look, speed: floa
         actor, pace, start = "pedestrian", float(rng.uniform(1.4, 2.1)), float(rng.uniform(3.4, 5.0))
     if not coin:
         reaction += 0.5  # with a quick driver, whoever is hit comes late and from the side, out of the picture
-    meeting = start / pace + float(rng.uniform(-0.25, 0.25))
+    arrival_s = start / pace + float(rng.uniform(-0.25, 0.25))
     return Setup(
         family, "reaction_time_s" if coin else "actor_start_s", speed, limit, margin, reaction,
         swerve_m=0.0, actor=actor, side=side, actor_speed=pace, start_m=start,
-        initial_gap_m=max(meeting, 1.2) * speed,
+        initial_gap_m=max(arrival_s, 1.2) * speed,
     )  # fmt: skip

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vlm_autodrive.simulation.drawing import FAMILIES, draw_look, draw_setup, draw_speed
-from vlm_autodrive.simulation.endings import CLASSES, Ending, solve
 from vlm_autodrive.simulation.families import roll_out
+from vlm_autodrive.simulation.outcomes import CLASSES, EncounterOutcome, solve
 from vlm_autodrive.simulation.physics import (
     DT,
     EGO_BODY,
@@ -19,7 +18,8 @@ from vlm_autodrive.simulation.physics import (
     classify,
     relative_speed,
 )
-from vlm_autodrive.simulation.takes import Dip, cruise
+from vlm_autodrive.simulation.random_encounters import FAMILIES, draw_look, draw_setup, draw_speed
+from vlm_autodrive.simulation.trajectories import BrakingDip, cruise
 
 
 def _box(s: float, d: float, heading: float = 0.0) -> Path:
@@ -54,61 +54,61 @@ def test_classes_by_hand() -> None:
     assert classify("lead_brake", 2.5, 0.0, 5.0, 0.0) is None
 
 
-def _solved(family: str, count: int) -> list[dict[str, Ending]]:
+def _solved(family: str, count: int) -> list[dict[str, EncounterOutcome]]:
     rng = np.random.default_rng(list(family.encode()))
     found = []
     for _ in range(80):
         look = draw_look(rng, family)
-        endings = solve(draw_setup(rng, family, look, draw_speed(rng, look.scene, family)), rng)
-        if endings is not None:
-            found.append(endings)
+        outcomes = solve(draw_setup(rng, family, look, draw_speed(rng, look.scene, family)), rng)
+        if outcomes is not None:
+            found.append(outcomes)
         if len(found) == count:
             return found
-    pytest.fail(f"{family}: only {len(found)} of 80 drawn encounters have all three endings")
+    pytest.fail(f"{family}: only {len(found)} of 80 drawn encounters have all three outcomes")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_three_endings_from_one_parameter(family: str) -> None:
-    for endings in _solved(family, 2):
-        assert tuple(endings) == CLASSES
-        setups = [dataclasses.asdict(e.setup) for e in endings.values()]
+    for outcomes in _solved(family, 2):
+        assert tuple(outcomes) == CLASSES
+        setups = [dataclasses.asdict(e.setup) for e in outcomes.values()]
         changed = setups[0]["changed"]
         assert len({s.pop(changed) for s in setups}) == 3
         assert setups[0] == setups[1] == setups[2]
-        for name, ending in endings.items():
-            _check_physics(family, name, ending)
+        for name, outcome in outcomes.items():
+            _check_physics(family, name, outcome)
 
 
-def _check_physics(family: str, name: str, ending: Ending) -> None:
+def _check_physics(family: str, name: str, outcome: EncounterOutcome) -> None:
     """Measure again, alone and at every step, what the solver chose from a coarse scan of many."""
-    alone = roll_out(ending.setup, np.array([ending.value]))
+    alone = roll_out(outcome.setup, np.array([outcome.value]))
     ego, actor = (Path(*(x[:, 0] for x in (p.s, p.d, p.heading, p.speed))) for p in (alone.ego, alone.actor))
-    gap = box_gap(ego, EGO_BODY, actor, ending.setup.body)
-    step = ending.event_step
+    gap = box_gap(ego, EGO_BODY, actor, outcome.setup.body)
+    step = outcome.event_step
     if name == "collision":
         assert gap[step] == 0.0
         assert gap[:step].min() > 0.0
         assert relative_speed(ego, actor)[step] >= 3.0
-        assert ending.impact_speed_mps == pytest.approx(relative_speed(ego, actor)[step])
-        assert ending.motion.ego.speed[-1] == 0.0  # it ends at a standstill
+        assert outcome.impact_speed_mps == pytest.approx(relative_speed(ego, actor)[step])
+        assert outcome.motion.ego.speed[-1] == 0.0  # it ends at a standstill
     else:
-        assert gap.min() == pytest.approx(ending.minimum_gap_m, abs=1e-6)
+        assert gap.min() == pytest.approx(outcome.minimum_gap_m, abs=1e-6)
         assert gap[step] <= 1.05 * gap.min() + 0.02 + 1e-9
-        assert ending.impact_speed_mps is None
+        assert outcome.impact_speed_mps is None
     peak = -alone.acceleration[: step + round(1.0 / DT)].min()
     if name == "near_collision":
         assert NEAR_GAP_M[0] <= gap.min() <= NEAR_GAP_M[1]
-        assert peak >= 4.8 or ending.shift_m >= 0.4
+        assert peak >= 4.8 or outcome.shift_m >= 0.4
     if name == "normal":
         assert gap.min() >= NORMAL_GAP_M[family]
         assert peak <= 4.2 + 1e-9
-    assert np.abs(np.diff(ending.motion.ego.s)).max() < 30 * DT  # nobody jumps, not at the impact either
-    assert np.abs(np.diff(ending.motion.actor.s)).max() < 30 * DT
+    assert np.abs(np.diff(outcome.motion.ego.s)).max() < 30 * DT  # nobody jumps, not at the impact either
+    assert np.abs(np.diff(outcome.motion.actor.s)).max() < 30 * DT
 
 
 def test_braking_for_nothing_ends_where_it_began() -> None:
     plain, _ = cruise(12.0, 5.0, None)
-    dipped, acceleration = cruise(12.0, 5.0, Dip(-4.0))
+    dipped, acceleration = cruise(12.0, 5.0, BrakingDip(-4.0))
     assert acceleration.min() < -5.0
     assert dipped.speed.min() < 9.0
     assert dipped.speed[0] == pytest.approx(12.0, abs=0.15)

@@ -1,4 +1,4 @@
-"""Diagnostic the values of one parameter that let the same encounter end in each of the three classes."""
+"""Solving for the values of one parameter with which the same encounter ends in each of the three classes."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from vlm_autodrive.simulation.impact import Motion, motion_of
 from vlm_autodrive.simulation.physics import (
     DT,
     EGO_BODY,
+    EVASIVE_DECELERATION_MPS2,
     NEAR_GAP_M,
     NORMAL_GAP_M,
     Array,
@@ -19,6 +20,14 @@ from vlm_autodrive.simulation.physics import (
     relative_speed,
 )
 
+_ACTOR_NAMES = {
+    "lead_brake": "the vehicle ahead",
+    "cut_in": "the vehicle that cut in",
+    "crossing_vehicle": "the crossing vehicle",
+    "oncoming_drift": "the oncoming vehicle",
+    "pedestrian_crossing": "the pedestrian",
+    "cyclist_crossing": "the cyclist",
+}
 CLASSES = ("normal", "near_collision", "collision")
 _GRID = 96
 _STRIDE = 3  # of the scan; what it chooses is measured at every step
@@ -33,7 +42,7 @@ _LATEST_EVENT_S = 4.3  # a slower encounter is hardly one
 
 
 @dataclass(frozen=True)
-class Ending:
+class EncounterOutcome:
     """One way in which an encounter ended. Steps count from the onset, ``DT`` seconds each."""
 
     setup: Setup
@@ -49,7 +58,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class OutcomeGrid:
     """What came of each value of the changed parameter."""
 
     event_step: Array
@@ -72,7 +81,7 @@ def parameter_grid(setup: Setup, rng: np.random.Generator, count: int = _GRID) -
     return result
 
 
-def outcomes(setup: Setup, rollout: Rollout, stride: int = 1) -> Outcomes:
+def measure_outcomes(setup: Setup, rollout: Rollout, stride: int = 1) -> OutcomeGrid:
     """Measure each column of a rollout: smallest gap or contact, speeds, braking, steering."""
     ego, actor = (Path(*(x[::stride] for x in (p.s, p.d, p.heading, p.speed))) for p in (rollout.ego, rollout.actor))
     acceleration = rollout.acceleration[::stride]
@@ -85,20 +94,22 @@ def outcomes(setup: Setup, rollout: Rollout, stride: int = 1) -> Outcomes:
     columns = np.arange(gap.shape[1])
     impact = relative_speed(ego, actor)[event, columns]
     steps = np.arange(gap.shape[0])[:, None]
-    # What the driver does long after the meeting belongs to another story.
+    # What the driver does long after the encounter belongs to another story.
     during = steps <= np.where(hit, event, event + round(1.0 / DT / stride))
     peak = -np.where(during, acceleration, 0.0).min(axis=0)
     shift = np.where(during, np.abs(ego.d), 0.0).max(axis=0)
     ahead = (actor.s - ego.s)[event, columns]
     lateral = np.abs(actor.d - ego.d)[event, columns]
-    return Outcomes(event * stride, np.where(hit, 0.0, smallest), impact, peak, shift, ahead, lateral)
+    return OutcomeGrid(event * stride, np.where(hit, 0.0, smallest), impact, peak, shift, ahead, lateral)
 
 
-def solve(setup: Setup, rng: np.random.Generator, wanted: tuple[str, ...] = CLASSES) -> dict[str, Ending] | None:
+def solve(
+    setup: Setup, rng: np.random.Generator, wanted: tuple[str, ...] = CLASSES
+) -> dict[str, EncounterOutcome] | None:
     """Find a value of the changed parameter for each wanted class, or None if this encounter has none."""
     values = parameter_grid(setup, rng)
     rollout = roll_out(setup, values)
-    found = outcomes(setup, rollout, _STRIDE)
+    found = measure_outcomes(setup, rollout, _STRIDE)
     classes = np.array(
         [
             classify(setup.family, found.gap[i], found.impact[i], found.peak[i], found.shift[i]) or ""
@@ -123,10 +134,10 @@ def solve(setup: Setup, rng: np.random.Generator, wanted: tuple[str, ...] = CLAS
             return None
         measure = found.impact if name == "collision" else found.gap
         column = int(np.where(usable, np.abs(measure - aims[name]), np.inf).argmin())
-        ending = _ending(setup, float(values[column]), _column(rollout, column))
-        if ending is None or ending.event_class != name:
+        outcome = _outcome(setup, float(values[column]), _column(rollout, column))
+        if outcome is None or outcome.event_class != name:
             return None
-        result[name] = ending
+        result[name] = outcome
     return result
 
 
@@ -139,7 +150,7 @@ def _gaps(ego: Path, actor: Path, setup: Setup) -> Array:
     return gap
 
 
-def _visible(setup: Setup, found: Outcomes) -> NDArray[np.bool_]:
+def _visible(setup: Setup, found: OutcomeGrid) -> NDArray[np.bool_]:
     """Whether the decisive moment happens in front of the camera."""
     hit = found.gap <= 0.0
     ahead = 1.8 if setup.family in CROSSING else 1.4
@@ -154,9 +165,9 @@ def _column(rollout: Rollout, column: int) -> Rollout:
     return Rollout(ego, actor, rollout.acceleration[:, [column]])
 
 
-def _ending(setup: Setup, value: float, rollout: Rollout) -> Ending | None:
+def _outcome(setup: Setup, value: float, rollout: Rollout) -> EncounterOutcome | None:
     """Measure one column at every step."""
-    found = outcomes(setup, rollout)
+    found = measure_outcomes(setup, rollout)
     gap, impact, peak, shift = (float(x[0]) for x in (found.gap, found.impact, found.peak, found.shift))
     name = classify(setup.family, gap, impact, peak, shift)
     if name is None:
@@ -167,7 +178,7 @@ def _ending(setup: Setup, value: float, rollout: Rollout) -> Ending | None:
     before = slice(first, step + 1)
     parts = [Path(p.s[before], p.d[before], p.heading[before], p.speed[before]) for p in (rollout.ego, rollout.actor)]
     closing = -np.gradient(box_gap(parts[0], EGO_BODY, parts[1], setup.body)[:, 0], DT)
-    return Ending(
+    return EncounterOutcome(
         setup=setup.with_value(value),
         event_class=name,
         value=value,
@@ -179,3 +190,45 @@ def _ending(setup: Setup, value: float, rollout: Rollout) -> Ending | None:
         shift_m=shift,
         motion=motion_of(setup, rollout, 0, step if hit else None),
     )
+
+
+def cause_of(outcome: EncounterOutcome, benign: EncounterOutcome | None = None) -> str:
+    """The cause of an outcome.
+
+    Args:
+        outcome: The outcome.
+        benign: The Normal outcome of the same encounter, to measure against.
+    """
+    name = _ACTOR_NAMES[outcome.setup.family]
+    difference = abs(outcome.value - benign.value) if benign is not None else 0.0
+    by = f"{difference:.1f} s " if difference >= 0.1 else ""
+    changed, kind = outcome.setup.changed, outcome.event_class
+    if changed == "reaction_time_s":
+        return {
+            "normal": "the driver reacted in time",
+            "near_collision": f"the driver reacted {by}late and only just avoided {name}",
+            "collision": f"the driver reacted {by}too late for {name}",
+        }[kind]
+    if changed == "initial_gap_m":
+        return {
+            "normal": f"the gap to {name} was large enough",
+            "near_collision": f"the gap to {name} was so short that {_escape(outcome)}",
+            "collision": f"the gap to {name} was too short to stop in",
+        }[kind]
+    if changed == "drift_m":
+        return {
+            "normal": "the oncoming vehicle strayed only a little from its lane",
+            "near_collision": "the oncoming vehicle strayed so far that it passed with hardly any room",
+            "collision": "the oncoming vehicle strayed too far into the lane",
+        }[kind]
+    return {
+        "normal": f"{name} started early enough to be seen and avoided calmly",
+        "near_collision": f"{name} started {by}later, close ahead, and was only just avoided",
+        "collision": f"{name} started {by}later, too close ahead for the driver to stop",
+    }[kind]
+
+
+def _escape(outcome: EncounterOutcome) -> str:
+    """What saved a driver who had too short a gap; with some steering aside, gentle braking is enough."""
+    hard = outcome.peak_deceleration_mps2 >= EVASIVE_DECELERATION_MPS2
+    return "only hard braking avoided contact" if hard else "contact was only just avoided"
