@@ -1,12 +1,13 @@
-"""Krippendorff's alpha against the package of that name, and against tables worked out by hand."""
+"""Cohen's kappa by hand; Krippendorff's alpha against the package of that name and tables worked out by hand."""
 
 import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
-from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate
+from vlm_autodrive.metrics import Bootstrap, agreement, cohen_kappa, krippendorff_alpha_estimate
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
 
 
@@ -79,3 +80,27 @@ def test_units_on_which_graders_agree_bear_on_the_interval(differing):
     by_hand = np.percentile([krippendorff_alpha([units[i] for i in row]) for row in rows], [2.5, 97.5])
     assert (figure.low, figure.high) == pytest.approx(tuple(by_hand), abs=0.03)
     assert figure.method == "cluster bootstrap"
+
+
+def test_kappa_by_hand():
+    # 6 of 10 alike; by chance (5 * 4 + 5 * 6) / 100 = 0.5
+    first = ["a"] * 5 + ["b"] * 5
+    second = ["a", "a", "b", "b", "b", "a", "a", "b", "b", "b"]
+    assert cohen_kappa(first, second) == pytest.approx((0.5 - 0.5) / 0.5)
+    assert cohen_kappa(first, ["a"] * 4 + ["b"] * 6) == pytest.approx((0.9 - 0.5) / 0.5)
+    assert cohen_kappa(first, ["a"] * 10) == 0
+    assert cohen_kappa(["b", "a"], ["b", "a"]) == 1
+
+
+def test_kappa_against_scikit_learn():
+    rng = np.random.default_rng(3)
+    first = rng.random(60) < 0.7
+    second = first ^ (rng.random(60) < 0.2)
+    found = agreement("a", "b", list(zip(first.tolist(), second.tolist(), strict=True)))
+    assert found.cohen_kappa == pytest.approx(cohen_kappa_score(first, second))
+    assert found.alike.value == pytest.approx(np.mean(first == second))
+
+
+def test_agreement_without_anything_to_tell_apart_has_no_kappa():
+    assert agreement("a", "b", [(True, True)] * 4).cohen_kappa is None
+    assert agreement("a", "b", []).alike.value is None

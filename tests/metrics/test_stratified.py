@@ -1,10 +1,9 @@
-"""Shares from stratified samples are unbiased and their intervals honest; agreement is Cohen's."""
+"""Shares from stratified samples are unbiased and their intervals honest."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
 
-from vlm_autodrive.metrics import agreement, stratified_proportion, wilson
+from vlm_autodrive.metrics import stratified_proportion, wilson
 from vlm_autodrive.metrics.intervals import wilson_bounds
 
 
@@ -54,17 +53,3 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(shares):
     assert held > 0.93
     values = [figure.value for figure in figures]
     assert abs(np.mean(values) - truth) < 4 * np.std(values) / len(values) ** 0.5
-
-
-def test_kappa_against_scikit_learn():
-    rng = np.random.default_rng(3)
-    first = rng.random(60) < 0.7
-    second = first ^ (rng.random(60) < 0.2)
-    found = agreement("a", "b", list(zip(first.tolist(), second.tolist(), strict=True)))
-    assert found.kappa == pytest.approx(cohen_kappa_score(first, second))
-    assert found.alike.value == pytest.approx(np.mean(first == second))
-
-
-def test_agreement_without_anything_to_tell_apart_has_no_kappa():
-    assert agreement("a", "b", [(True, True)] * 4).kappa is None
-    assert agreement("a", "b", []).alike.value is None

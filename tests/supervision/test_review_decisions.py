@@ -104,7 +104,7 @@ def test_two_reviewers_agree_or_not_and_a_sample_counts_by_who_took_it(supervisi
     result = take_decisions(supervision, folder, [ada, bob])
     [pair] = result.agreement
     assert (pair.first, pair.second, pair.alike.n, pair.alike.value) == ("Ada", "Bob", 10, 0.9)
-    assert pair.kappa == pytest.approx((0.9 - 0.74) / 0.26)
+    assert pair.cohen_kappa == pytest.approx((0.9 - 0.74) / 0.26)
     assert result.judged == 20
     place = review.samples[4].stratum
     alone = work_out(

@@ -84,7 +84,7 @@ def _print_result(result: "ReviewResult") -> None:
         if pair.alike.value is None:
             print(f"{pair.first} and {pair.second} judged no sample in common.")
             continue
-        kappa = "" if pair.kappa is None else f", kappa {pair.kappa:.2f}"
+        kappa = "" if pair.cohen_kappa is None else f", kappa {pair.cohen_kappa:.2f}"
         print(f"{pair.first} and {pair.second} agree on {pair.alike.value:.0%} of {pair.alike.n} samples{kappa}.")
     for warning in result.warnings:
         print(f"Note: {warning}.")

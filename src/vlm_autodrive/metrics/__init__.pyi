@@ -1,6 +1,6 @@
 from . import classification
 from .abstention import risk_coverage
-from .agreement import Agreement, agreement, krippendorff_alpha_estimate
+from .agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha_estimate
 from .anticipation import AnticipationScores, anticipation
 from .bootstrap import Bootstrap, Ratio, Statistic, bootstrap_estimate, percentile_bounds
 from .calibration import (
@@ -50,6 +50,7 @@ __all__ = [
     "calibration_estimates",
     "classification",
     "clips_to_settle",
+    "cohen_kappa",
     "design_effect",
     "detection_scores",
     "difference_over_seeds",

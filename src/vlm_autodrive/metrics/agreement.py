@@ -4,7 +4,7 @@ Sources: Cohen (1960), Educational and Psychological Measurement 20:37-46; Kripp
 Krippendorff's alpha-reliability, sections D and E (any number of graders, grades may be missing, ordinal differences).
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,37 +17,46 @@ Floats = NDArray[np.float64]
 
 
 class Agreement(Record):
-    """How far two reviewers agree.
+    """How far two reviewers agree on the records that both reviewed.
 
     Attributes:
         first: One reviewer.
         second: The other.
-        alike: The share of the items that both judged on which they say the same.
-        kappa: Agreement beyond chance: 1 is full, 0 is what chance gives; None if there is nothing to tell apart.
+        alike: The proportion of these records of which they say the same.
+        cohen_kappa: Agreement beyond chance; None if there is nothing to tell apart.
     """
 
     first: str
     second: str
     alike: Estimate
-    kappa: float | None
+    cohen_kappa: float | None
 
 
 def agreement(first: str, second: str, pairs: Sequence[tuple[bool, bool]]) -> Agreement:
-    """How far two reviewers agree on the items that both judged.
+    """How far two reviewers agree.
 
     Args:
         first: One reviewer's name.
         second: The other's.
-        pairs: What they said of each of these items.
+        pairs: What they said of each record that both reviewed.
     """
-    n = len(pairs)
     alike = sum(one == other for one, other in pairs)
-    kappa = None
-    if n:
-        yes_first, yes_second = sum(one for one, _ in pairs) / n, sum(other for _, other in pairs) / n
-        by_chance = yes_first * yes_second + (1 - yes_first) * (1 - yes_second)
-        kappa = None if by_chance == 1 else (alike / n - by_chance) / (1 - by_chance)
-    return Agreement(first=first, second=second, alike=wilson(alike, n), kappa=kappa)
+    kappa = cohen_kappa([one for one, _ in pairs], [other for _, other in pairs])
+    return Agreement(first=first, second=second, alike=wilson(alike, len(pairs)), cohen_kappa=kappa)
+
+
+def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Cohen's kappa of two raters' labels: 1 is full agreement, 0 is what chance gives.
+
+    Returns:
+        None where there is nothing to tell apart: fewer than two different labels.
+    """
+    from sklearn.metrics import cohen_kappa_score
+
+    numbers = {label: number for number, label in enumerate(dict.fromkeys([*first, *second]))}
+    if len(numbers) < 2:
+        return None
+    return float(cohen_kappa_score([numbers[label] for label in first], [numbers[label] for label in second]))
 
 
 def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float:

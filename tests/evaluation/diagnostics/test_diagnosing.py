@@ -8,7 +8,6 @@ import pytest
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
-from vlm_autodrive.evaluation.diagnostics.video import agreement
 from vlm_autodrive.evaluation.predict.leaks import find_overlaps, same_footage
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
@@ -99,16 +98,6 @@ def test_a_control_that_failed_is_no_proof_of_sight(lost):
     assert (found.severity, found.kind) == ("warning", "failed_controls")
     assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text
     assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")
-
-
-def test_kappa_by_hand():
-    # 6 of 10 alike; by chance (5 * 4 + 5 * 6) / 100 = 0.5
-    first = ["a"] * 5 + ["b"] * 5
-    second = ["a", "a", "b", "b", "b", "a", "a", "b", "b", "b"]
-    assert agreement(first, second) == pytest.approx((0.5 - 0.5) / 0.5)
-    assert agreement(first, ["a"] * 4 + ["b"] * 6) == pytest.approx((0.9 - 0.5) / 0.5)
-    assert agreement(first, ["a"] * 10) == 0
-    assert agreement(["b", "a"], ["b", "a"]) == 1
 
 
 def test_ids_of_another_catalog_mean_nothing():

@@ -196,7 +196,7 @@ def test_a_temperature_is_not_fitted_on_another_models_answers(tmp_path, other):
         for folder, key in ((tested, "before"), (fitted, "after")):
             path = folder / PROVENANCE
             known = json.loads(path.read_text())
-            path.write_text(json.dumps(known | {"settings": {"model_key": key}}))
+            path.write_text(json.dumps(known | {"facts": {"model_key": key}}))
     if other == "classes":
         last = DEFAULT_TAXONOMY.normal.model_copy(update={"definition": "something else"})
         classes = Taxonomy(classes=(*DEFAULT_TAXONOMY.classes[:-1], last))

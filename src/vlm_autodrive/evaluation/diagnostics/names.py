@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, agreement, answers_on
+from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, answers_on
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics import Bootstrap
+from vlm_autodrive.metrics import Bootstrap, cohen_kappa
 from vlm_autodrive.records import Clip
 
 _FOLDS = 5
@@ -132,12 +132,12 @@ class _Names:
         runs, folds = self._runs[answered], self._folds[answered]
         labels = np.array([values.index(str(wanted[place])) for place in answered], dtype=np.intp)
         told = _held_out(runs, labels, folds, len(values))
-        reached = _kappa(told, labels)
+        reached = cohen_kappa(told.tolist(), labels.tolist()) or 0.0
         if reached < least:
             return None
         for deal in _deals(self._clusters[answered]):
             dealt = labels[deal]
-            if _kappa(_held_out(runs, dealt, folds, len(values)), dealt) >= reached:
+            if (cohen_kappa(_held_out(runs, dealt, folds, len(values)).tolist(), dealt.tolist()) or 0.0) >= reached:
                 return None
         result: list[str | None] = [None] * len(wanted)
         for place, number in zip(answered.tolist(), told.tolist(), strict=True):
@@ -168,7 +168,3 @@ def _deals(clusters: Labels) -> Iterator[Labels]:
         dealt = np.empty(len(clusters), dtype=np.intp)
         dealt[order] = np.lexsort((chance.random(len(clusters)), turns))
         yield dealt
-
-
-def _kappa(first: Labels, second: Labels) -> float:
-    return agreement(first.tolist(), second.tolist())

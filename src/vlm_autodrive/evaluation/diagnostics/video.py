@@ -1,6 +1,5 @@
 """A model that does not look: what it keeps of its score where there is nothing to see, or nothing in its order."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation.score.records import Diagnostic
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
-from vlm_autodrive.metrics import Bootstrap, classification
+from vlm_autodrive.metrics import Bootstrap, classification, cohen_kappa
 
 WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}
 """The controls that leave nothing to see, in words."""
@@ -40,7 +39,7 @@ def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
         earned = tried.is_earned
         if earned and (tried.loses_little or tried.may_lose_nothing):
             ignoring.append(keeps)
-        elif len(tried.both) >= _FEWEST and agreement(*zip(*tried.both, strict=True)) >= _SAME:
+        elif len(tried.both) >= _FEWEST and (cohen_kappa(*zip(*tried.both, strict=True)) or 0.0) >= _SAME:
             same = np.mean([true == changed for true, changed in tried.both])
             ignoring.append(f"the same answer on {words} for {same:.0%} of the clips")
         elif earned:
@@ -77,20 +76,6 @@ def answers_on(cases: EvaluationSamples, model: str, control: str) -> tuple[list
     """The places of the clips that a control was tried on, and the answers there."""
     places = [i for i, p in enumerate(cases.predictions[model]) if control in p.controls]
     return places, [cases.predictions[model][i].controls[control].event_class for i in places]
-
-
-def agreement(first: Answers, second: Answers) -> float:
-    """Cohen's kappa of two rows of answers; 0 where one of them is always the same.
-
-    Source: Cohen (1960), Educational and Psychological Measurement 20:37-46.
-    """
-    count = len(first)
-    one, other = Counter(first), Counter(second)
-    by_chance = sum(one[answer] * other[answer] for answer in one) / count**2 if count else 1.0
-    if len(one) < 2 or len(other) < 2:
-        return 0.0
-    same = sum(a == b for a, b in zip(first, second, strict=True)) / count
-    return (same - by_chance) / (1 - by_chance)
 
 
 class _Tried:
