@@ -116,6 +116,7 @@ def _following(setup: Setup, values: Array) -> Rollout:
     still_to_go = np.maximum(speed[:, 0] ** 2 - slowest**2, 0.0) / (2 * max(setup.actor_brake, 0.5))
 
     def answer(step: int, s: Array, v: Array) -> Array:
+        # v² / 2d is the constant deceleration that uses up the distance d; a braking actor still rolls still_to_go.
         free = actor_s[step] - s - reach - setup.margin_m
         other = speed[step, 0]
         if braking[step]:
@@ -196,6 +197,7 @@ def _drive(setup: Setup, reaction: Array, answer: Callable[[int, Array, Array], 
     all_s, all_v, all_a = (np.empty((_STEPS, count)) for _ in range(3))
     for step in range(_STEPS):
         all_s[step], all_v[step], all_a[step] = s, v, a
+        # A foot needs time to press the pedal: the jerk limit is what makes the camera dive before it stands.
         wanted = np.where(step * DT >= reaction, np.maximum(answer(step, s, v), -setup.brake_limit), 0.0)
         a = a + np.clip(wanted - a, -_JERK_MPS3 * DT, _JERK_MPS3 * DT)
         s = s + v * DT

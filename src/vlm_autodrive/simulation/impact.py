@@ -7,7 +7,7 @@ import numpy as np
 from vlm_autodrive.simulation.families import Rollout, Setup
 from vlm_autodrive.simulation.physics import DT, Array, Path, smoothstep
 
-_MASS = {"car": 1.4, "van": 2.2, "truck": 6.0, "pedestrian": 0.08, "cyclist": 0.1}
+_MASS = {"car": 1.4, "van": 2.2, "truck": 6.0, "pedestrian": 0.08, "cyclist": 0.1}  # tonnes
 _EGO_MASS = 1.6
 
 
@@ -45,6 +45,8 @@ def motion_of(setup: Setup, rollout: Rollout, column: int, contact: int | None) 
     across = float(actor.speed[contact] * np.sin(actor.heading[contact]))
     thrown = setup.actor in ("pedestrian", "cyclist")
     mass = _MASS[setup.actor]
+    # Impulse model: the speed along the road that both have after a perfectly inelastic collision, by conservation of
+    # momentum. A little of it is lost below (0.92); who is hit goes a little faster than common, and so comes free.
     common = (_EGO_MASS * before + mass * along) / (_EGO_MASS + mass)
     if setup.family == "oncoming_drift":
         common = max(common, 0.12 * before)  # a head-on encounter stops the ego vehicle, but does not throw it back
@@ -58,6 +60,7 @@ def motion_of(setup: Setup, rollout: Rollout, column: int, contact: int | None) 
     ego.speed[after] = ego_v
     acceleration[after] = np.gradient(ego_v, DT)
 
+    # People are so light that they hardly slow a car; they are thrown ahead of it and up, and fall by 9.81 m/s².
     if thrown:
         along_v = _slide(1.25 * before + 1.5, braking * 0.8, time)
         across_v = across * 0.5 * np.exp(-time / 0.5)

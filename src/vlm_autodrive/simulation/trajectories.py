@@ -105,6 +105,7 @@ def cruise(speed: float, before_s: float, dip: BrakingDip | None) -> tuple[Path,
     steps = round(before_s / DT)
     time = (np.arange(steps + 1) - steps) * DT
     acceleration = dip.acceleration(time) if dip is not None else np.zeros_like(time)
+    # Integrated backwards from the onset, so that place and speed are exact there, whatever comes before.
     v = speed - (acceleration[::-1].cumsum()[::-1] * DT)
     s = -(v[::-1].cumsum()[::-1] - v[-1]) * DT
     zero = np.zeros(steps)

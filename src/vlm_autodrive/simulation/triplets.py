@@ -41,6 +41,8 @@ def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[Si
     rng = np.random.default_rng(key)
     family = FAMILIES[int(rng.integers(len(FAMILIES)))]
     look = draw_look(rng, family)
+    # The event's place in the video is drawn before anything is solved, and is the same for all outcomes: neither it
+    # nor the look, the traffic or the distraction can tell the class.
     place = float(rng.random())
     kind = _KINDS[int(rng.integers(3))] if rng.random() < _DISTRACTION_RATE else None
     if kind == "brake_for_nothing":
@@ -81,7 +83,7 @@ def _draw(key: list[int], duration_s: float, wanted: tuple[str, ...]) -> list[Si
                 trajectories,
                 look,
                 key[-1],
-                noise_seed + CLASSES.index(name),
+                noise_seed + CLASSES.index(name),  # three cameras: equal noise would make equal frames byte for byte
                 matched,
                 setup.changed if matched else None,
                 outcome.value if matched else None,

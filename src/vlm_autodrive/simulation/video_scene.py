@@ -132,6 +132,7 @@ def shaken(
     lift = 0.012 * rumble[1]
     sway = np.zeros_like(pitch)
     for moment in bumps:
+        # The rear axle goes over the bump one wheelbase (2.7 m) after the front axle, and shakes the camera less.
         for delay, size in ((0.0, 1.0), (min(2.7 / max(float(np.interp(moment, time, speed)), 3.0), 0.6), 0.6)):
             t = time - moment - delay
             wave = np.where(t >= 0.0, np.exp(-np.maximum(t, 0.0) / 0.22) * np.sin(2 * np.pi * 2.6 * t), 0.0)
@@ -152,6 +153,7 @@ def shaken(
 
 def smoothed(values: Array, seconds: float) -> Array:
     """A first-order lag, as of a car's springs."""
+    # Backward Euler of a first-order low-pass filter: y += (x - y) dt / (tau + dt).
     alpha = DT / (seconds + DT)
     result = np.empty_like(values)
     state = float(values[0])
