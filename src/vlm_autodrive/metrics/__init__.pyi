@@ -14,6 +14,7 @@ from .calibration import (
 from .classification import macro_f1
 from .curves import RankingScores, areas, ranking
 from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events
+from .groups import connected_groups
 from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
 from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar
@@ -51,6 +52,7 @@ __all__ = [
     "classification",
     "clips_to_settle",
     "cohen_kappa",
+    "connected_groups",
     "design_effect",
     "detection_scores",
     "difference_over_seeds",

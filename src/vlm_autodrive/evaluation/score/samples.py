@@ -16,6 +16,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks
 from vlm_autodrive.evaluation.score.references import read_references
+from vlm_autodrive.metrics import connected_groups
 from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
 
 
@@ -255,19 +256,12 @@ def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxono
 
 def clusters_of(clips: Sequence[Clip]) -> list[int]:
     """Number the independent groups of clips: those that share a group or a triplet belong together."""
-    parent: dict[str, str] = {}
-
-    def root(node: str) -> str:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            node = parent[node]
-        return node
-
-    for clip in clips:
-        if clip.triplet_id is not None:
-            parent[root(f"triplet {clip.triplet_id}")] = root(f"group {clip.group_id}")
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(root(f"group {clip.group_id}"), len(numbers)) for clip in clips]
+    return connected_groups(
+        [
+            [f"group {clip.group_id}", *([] if clip.triplet_id is None else [f"triplet {clip.triplet_id}"])]
+            for clip in clips
+        ]
+    )
 
 
 def _refuse_other_clips(first: str, clips: Sequence[Clip], name: str, others: Sequence[Clip]) -> None:
