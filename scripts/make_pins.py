@@ -42,7 +42,7 @@ from vlm_autodrive.clips.building import cut_clips
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.detection import DetectSettings, detect
-from vlm_autodrive.detection.detecting import detect_with_engine
+from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
 from vlm_autodrive.evaluation import EvaluateSettings, evaluate, judge
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE

@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 
 from tests.detection.flashes import FlashEngine, write_drive
 from vlm_autodrive.detection import DetectSettings, calibrate_threshold, read_threshold, score_folder, with_threshold
-from vlm_autodrive.detection.detecting import detect_with_engine
-from vlm_autodrive.detection.merging import merge_windows
-from vlm_autodrive.detection.scanning import CERTAIN
+from vlm_autodrive.detection.detector import detect_with_engine
+from vlm_autodrive.detection.events import merge_windows
+from vlm_autodrive.detection.scan import CERTAIN, plan_windows
 from vlm_autodrive.detection.scoring import score_detections
 from vlm_autodrive.detection.thresholds import fit_threshold
-from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
 
@@ -171,8 +170,8 @@ def test_thresholds_that_cannot_be_chosen_are_refused():
 
 
 def test_a_fixed_low_threshold_gives_way():
-    assert with_threshold(DetectSettings(low_threshold=0.4), 0.2).goes_on_from == 0.2
-    assert with_threshold(DetectSettings(), 0.2).goes_on_from == pytest.approx(0.12)
+    assert with_threshold(DetectSettings(low_threshold=0.4), 0.2).effective_low_threshold == 0.2
+    assert with_threshold(DetectSettings(), 0.2).effective_low_threshold == pytest.approx(0.12)
 
 
 def test_from_videos_to_a_threshold_and_a_score(tmp_path):

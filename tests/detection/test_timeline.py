@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlm_autodrive.detection.canvas import Axis, clock, label_width, place_labels
+from vlm_autodrive.detection.scan import plan_windows
 from vlm_autodrive.detection.timeline import draw_timeline
-from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Event, Outcome, VideoDetections, WindowScore
 
 

@@ -1,5 +1,4 @@
-from . import detecting, long_videos
-from .detecting import detect
+from .detector import detect
 from .long_videos import search_long_videos
 from .scoring import score_folder
 from .settings import DetectRunSettings, DetectSettings
@@ -11,8 +10,6 @@ __all__ = [
     "DetectSettings",
     "calibrate_threshold",
     "detect",
-    "detecting",
-    "long_videos",
     "read_threshold",
     "score_folder",
     "search_long_videos",

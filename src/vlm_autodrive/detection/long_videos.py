@@ -1,4 +1,4 @@
-"""The last stage of a run: the tuned model searches long videos, at a threshold fixed on other ones before."""
+"""The search stage of a run: the fine-tuned model searches long videos, at a threshold fixed on other ones before."""
 
 import glob
 import json
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import read_taxonomy, write_text, writing_artifact
-from vlm_autodrive.detection.detecting import detect
+from vlm_autodrive.detection.detector import detect
+from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
 from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
 from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
 from vlm_autodrive.detection.timeline import write_timeline
-from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LONG_VIDEOS_FILE, LongVideoSearch
 from vlm_autodrive.progress import SILENT, Reporter
@@ -24,7 +24,7 @@ _TUNING = "tuning"
 _TIMELINES = "timelines"
 _SHOWN = 2
 
-Truths = dict[str, tuple[Event, ...]]
+GroundTruth = dict[str, tuple[Event, ...]]
 
 
 def search_long_videos(
@@ -36,13 +36,13 @@ def search_long_videos(
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Search long videos with a checkpoint; score what is found where the truth is known.
+    """Search long videos with a checkpoint; score what is found where there is ground truth.
 
     Args:
-        checkpoint: The tuned model.
+        checkpoint: The fine-tuned model.
         simulated: The simulated data set with its long videos; None to search ``section.videos`` only.
         out: Gets a folder for each video below ``found``, ``long_videos.json``, and for the report the timelines of
-            the first videos, beside the truth where it is known.
+            the first videos, beside the ground truth where there is one.
         section: Which videos, and how.
         reporter: Is told of the progress.
         overwrite: Replace what was found with other settings or another checkpoint, rather than refuse.
@@ -51,13 +51,13 @@ def search_long_videos(
         UserError: If there is nothing to search, or ``out`` holds something else and ``overwrite`` is false.
     """
     inputs = {"checkpoint": checkpoint}
-    truths: Truths = {}
+    truths: GroundTruth = {}
     if section.videos:
         videos = _matching(section.videos)
         inputs |= {f"video {number}": video for number, video in enumerate(videos)}
     elif simulated is not None:
         inputs["simulated"] = simulated
-        truths = read_truth(simulated / MANIFEST, read_taxonomy(checkpoint))
+        truths = read_ground_truth(simulated / MANIFEST, read_taxonomy(checkpoint))
         videos = [Path(video) for video in truths]
     else:
         raise UserError("there are no long videos to search; name some in detect.videos, or set simulate.long_videos.")
@@ -71,7 +71,7 @@ def search_long_videos(
 def _search(
     checkpoint: Path,
     videos: Sequence[Path],
-    truths: Truths,
+    truths: GroundTruth,
     folder: Path,
     section: DetectRunSettings,
     reporter: Reporter,
@@ -91,11 +91,11 @@ def _search(
         found = detect(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
         settings, fixed = _fix_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
     found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
-    wanted: Truths | None = None
+    wanted: GroundTruth | None = None
     score = None
     if truths:
         total = json.loads((folder / _FOUND / SUMMARY_FILE).read_text(encoding="utf-8"))["total"]
-        wanted = truth_of(found, _some(truths, rest))
+        wanted = match_ground_truth(found, _some(truths, rest))
         score = score_detections(
             found, wanted, times_real_time=total.get("times_real_time"), taxonomy=read_taxonomy(checkpoint)
         )
@@ -112,7 +112,7 @@ def _search(
 
 
 def _draw_timelines(
-    found: Sequence[VideoDetections], truths: Truths | None, folder: Path, taxonomy: Taxonomy
+    found: Sequence[VideoDetections], truths: GroundTruth | None, folder: Path, taxonomy: Taxonomy
 ) -> tuple[str, ...]:
     """Draw the first videos that could be read: so nobody picks those that look well."""
     (folder / _TIMELINES).mkdir(exist_ok=True)
@@ -126,7 +126,7 @@ def _draw_timelines(
 
 def _fix_threshold(
     found: Sequence[VideoDetections],
-    truths: Truths,
+    truths: GroundTruth,
     checkpoint: Path,
     section: DetectRunSettings,
     settings: DetectSettings,
@@ -134,7 +134,7 @@ def _fix_threshold(
 ) -> tuple[DetectSettings, bool]:
     try:
         threshold = fit_threshold(
-            found, truth_of(found, truths), section.false_alarms_per_hour, settings, read_taxonomy(checkpoint)
+            found, match_ground_truth(found, truths), section.false_alarms_per_hour, settings, read_taxonomy(checkpoint)
         )
     except UserError as error:
         reporter.say(f"The threshold stays at {settings.threshold:g}: {error}")
@@ -143,7 +143,7 @@ def _fix_threshold(
     return with_threshold(settings, threshold), True
 
 
-def _some(truths: Truths, videos: Sequence[Path]) -> Truths:
+def _some(truths: GroundTruth, videos: Sequence[Path]) -> GroundTruth:
     return {str(video): truths[str(video)] for video in videos}
 
 

@@ -1,4 +1,4 @@
-"""How well events were found in long videos whose true events are known."""
+"""Scores of detection against the ground truth of long videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.detection.merging import event_probability
+from vlm_autodrive.detection.events import event_probability
+from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.timeline import write_timeline
-from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import (
     HORIZON_S,
@@ -35,7 +35,7 @@ def score_detections(
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     horizon_s: float = HORIZON_S,
 ) -> DetectionScore:
-    """Score detections against true events. An event of any class counts as found if its time is right.
+    """Score detections against the ground truth. An event of any class counts as found if its time is right.
 
     Args:
         detections: What was found, one for each video; those of videos without an entry in ``truths`` are left out.
@@ -85,20 +85,20 @@ def score_folder(
     tolerance_s: float = TOLERANCE_S,
     horizon_s: float = HORIZON_S,
 ) -> DetectionScore:
-    """Score a folder of detections against a manifest of true events.
+    """Score a folder of detections against a CSV file of ground truth.
 
     Writes ``score.json``, and for each video a timeline that shows the true events beside those found.
 
     Args:
         detections_folder: What ``autodrive detect`` wrote.
-        truth_file: The true events; see :func:`vlm_autodrive.detection.truth.read_truth`.
+        truth_file: The true events; see :func:`vlm_autodrive.detection.ground_truth.read_ground_truth`.
         out: The folder to write to.
         taxonomy: The classes.
         tolerance_s: How far a detected event may lie from the true one.
         horizon_s: How far before an event an alarm may lie to be a warning of it.
     """
     detections = read_detections(detections_folder)
-    truths = truth_of(detections, read_truth(truth_file, taxonomy))
+    truths = match_ground_truth(detections, read_ground_truth(truth_file, taxonomy))
     score = score_detections(detections, truths, tolerance_s, taxonomy=taxonomy, horizon_s=horizon_s)
     pictures = out / TIMELINES
     pictures.mkdir(parents=True, exist_ok=True)

@@ -9,21 +9,21 @@ from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class DetectSettings(Settings):
-    """How long video is cut into windows, and how windows become events.
+    """How long video is cut into windows, and how scored windows become events.
 
     Attributes:
         window_s: Length of each window in seconds; best the length of the clips the model was trained on.
         stride_s: Seconds from one window's start to the next; an event is seen by window_s / stride_s windows.
-        threshold: The probability of any event from which a window counts.
-        low_threshold: Hysteresis: a stretch with a window that counts goes on for as long as its windows reach
-            this; if None, 0.6 of the threshold.
-        minimum_windows: A stretch with fewer windows that count is no event.
-        merge_gap_s: Two stretches are one event if the last window of the one and the first of the other lie no
-            further apart than this, from middle to middle.
-        reasoning: Ask the model for its reasoning too, in the peak window of each event found and nowhere else.
-        reasoning_tokens: The most tokens it may write there.
-        batch_windows: Windows that the engine is given at once; their frames are all that is held in memory.
-        endpoint: Where the model is served, if it is not in this process.
+        threshold: Threshold on the probability of any event in a window.
+        low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it, with windows
+            at or above the threshold among them; if None, 0.6 of the threshold.
+        minimum_windows: Fewest windows at or above the threshold that make a span an event.
+        merge_gap_s: Two spans are one event if the last window of the one and the first of the other are at most
+            this many seconds apart, from middle to middle.
+        reasoning: Whether to generate a reasoning trace for the peak window of each event, and for no other window.
+        reasoning_tokens: Most new tokens of such a trace.
+        batch_windows: Windows in one batch of the engine; their frames are all that is held in memory.
+        endpoint: The endpoint of a served model; without base_url the model runs in this process.
     """
 
     window_s: float = Field(4.8, gt=0)
@@ -46,19 +46,19 @@ class DetectSettings(Settings):
         return self
 
     @property
-    def goes_on_from(self) -> float:
-        """The probability from which a stretch goes on."""
+    def effective_low_threshold(self) -> float:
+        """The low threshold of the hysteresis in use."""
         return 0.6 * self.threshold if self.low_threshold is None else self.low_threshold
 
 
 class DetectRunSettings(DetectSettings):
-    """What long video is searched, and how.
+    """Which long videos a run searches, and how.
 
     Attributes:
-        videos: Files or patterns of your own; empty for the simulated ones.
-        tuning_videos: The first of the simulated videos, on which the threshold is fixed beforehand; they
-            are left out of the scores. With 0 the threshold of the settings is taken as it stands.
-        false_alarms_per_hour: The most false alarms that the threshold fixed on them may allow.
+        videos: Video files or glob patterns; empty for the simulated long videos.
+        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is fixed beforehand;
+            they are left out of the scores. With 0, threshold is used as it stands.
+        false_alarms_per_hour: Most false alarms per hour on those videos at the threshold that is fixed on them.
     """
 
     videos: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Choosing the threshold on videos whose true events are known, by false alarms per hour."""
+"""The threshold, chosen on videos with ground truth by false alarms per hour."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.detection.merging import event_probability, merge_windows
+from vlm_autodrive.detection.events import event_probability, merge_windows
+from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import read_detections
-from vlm_autodrive.detection.scanning import CERTAIN
+from vlm_autodrive.detection.scan import CERTAIN
 from vlm_autodrive.detection.scoring import TOLERANCE_S, score_detections, times_of
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.detection.truth import read_truth, truth_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import Estimate, match_events
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Record, Taxonomy, VideoDetections
@@ -34,8 +34,8 @@ class FittedThreshold(Record):
         videos: How many videos those were.
         hours: Their length.
         events: Their true events.
-        recall: Share of them found, with its interval. On these videos: expect a little less on others.
-        false_alarms_per_hour: With its interval. On these videos: expect a little more on others.
+        recall: Proportion of them found, with its confidence interval. On these videos: expect a little less on others.
+        false_alarms_per_hour: With its confidence interval. On these videos: expect a little more on others.
         warning: What to mind in reading the intervals; empty if nothing.
     """
 
@@ -61,9 +61,9 @@ def fit_threshold(
 ) -> float:
     """The threshold with the best recall at no more than so many false alarms per hour.
 
-    The stored scores of the windows are merged anew at many thresholds; the model is not asked. Thresholds lie
+    The stored scores of the windows are merged anew at many thresholds; the model does not run again. Thresholds lie
     midway between scores that occur, and of several that do equally well the one nearest to the middle between the
-    lowest and the highest is taken, so that the choice hangs on no single window. (Not the middle one of their
+    lowest and the highest is taken, so that the choice depends on no single window. (Not the middle one of their
     number: most windows of a quiet video score next to nothing, and a threshold down there floods another video.)
     Every higher threshold must keep to the cap too: far down, nearly all windows merge into a few long events, which
     are few false alarms by accident. The times that a reasoning trace refined are not used.
@@ -132,7 +132,7 @@ def calibrate_threshold(
 
     Args:
         detections_folder: What ``autodrive detect`` wrote.
-        truth_file: The true events; see :func:`vlm_autodrive.detection.truth.read_truth`.
+        truth_file: The true events; see :func:`vlm_autodrive.detection.ground_truth.read_ground_truth`.
         out: The folder for ``threshold.json``.
         max_false_alarms_per_hour: The cap.
         settings: How windows are merged.
@@ -143,7 +143,7 @@ def calibrate_threshold(
         UserError: As :func:`fit_threshold` does.
     """
     detections = read_detections(detections_folder)
-    truths = truth_of(detections, read_truth(truth_file, taxonomy))
+    truths = match_ground_truth(detections, read_ground_truth(truth_file, taxonomy))
     threshold = fit_threshold(detections, truths, max_false_alarms_per_hour, settings, taxonomy, tolerance_s)
     tried = with_threshold(settings, threshold)
     merged = [

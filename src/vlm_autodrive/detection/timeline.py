@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from vlm_autodrive.detection import canvas
 from vlm_autodrive.detection.canvas import Axis
-from vlm_autodrive.detection.merging import event_probability
+from vlm_autodrive.detection.events import event_probability
 from vlm_autodrive.palette import ANY_EVENT, BAD, EDGE, FAINT, GOOD, INK, LINE, PAPER, class_colour
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 from vlm_autodrive.video import VideoError, read_pictures

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import artifact_key, input_key, is_current, read_taxonomy, writing_artifact
-from vlm_autodrive.detection.merging import agreed_span, event_of, find_stretches, refine_time
+from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, refine_time
 from vlm_autodrive.detection.results import (
     KIND,
     TIMELINE_FILE,
@@ -16,10 +16,9 @@ from vlm_autodrive.detection.results import (
     write_events_file,
     write_summary,
 )
-from vlm_autodrive.detection.scanning import NOT_JUDGED, Scan
+from vlm_autodrive.detection.scan import NOT_JUDGED, Scan, plan_windows
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.timeline import clock, write_timeline
-from vlm_autodrive.detection.windows import plan_windows
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import prompts, read_card
@@ -46,8 +45,8 @@ def detect(
 ) -> list[VideoDetections]:
     """Find the events in videos of any length with a model called by its name.
 
-    The classes are those that the model was trained for. An endpoint does not tell them: a served model is asked for
-    the default three, unless its name there is a checkpoint's folder here.
+    The classes are those that the model was trained for. An endpoint does not tell them: a served model gets the
+    default three, unless its name there is a checkpoint's folder here.
 
     Args:
         videos: Video files; a file named twice is done once.
@@ -171,7 +170,7 @@ def _detect_one(
         model=engine.name,
         outcome=Outcome.ERROR if problem else Outcome.OK,
         reason=problem,
-        duration_s=_judged_seconds(scan.scores),
+        duration_s=_scored_seconds(scan.scores),
         threshold=settings.threshold,
         events=tuple(_events(scan, settings, taxonomy)),
         windows=tuple(scan.scores),
@@ -184,14 +183,14 @@ def _detect_one(
 
 def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[DetectedEvent]:
     events = []
-    for stretch in find_stretches(scan.scores, settings, taxonomy):
-        if not stretch.confirmed:
+    for span in find_event_spans(scan.scores, settings, taxonomy):
+        if not span.confirmed:
             continue
-        event = event_of(scan.scores, stretch, taxonomy)
-        if stretch.peak in scan.traces:
-            span = agreed_span(scan.scores, stretch, taxonomy)
-            asked_from_s = scan.scores[stretch.peak].start_s
-            event = refine_time(event, scan.traces[stretch.peak], asked_from_s, span, settings.stride_s)
+        event = event_from_span(scan.scores, span, taxonomy)
+        if span.peak in scan.reasoning:
+            interval = consensus_interval(scan.scores, span, taxonomy)
+            window_start_s = scan.scores[span.peak].start_s
+            event = refine_time(event, scan.reasoning[span.peak], window_start_s, interval, settings.stride_s)
         events.append(event)
     return sorted(events, key=lambda event: event.time_s)
 
@@ -207,7 +206,7 @@ def _length(video: Path) -> tuple[float, str]:
             return 0.0, error.reason
 
 
-def _judged_seconds(scores: Sequence[WindowScore]) -> float | None:
+def _scored_seconds(scores: Sequence[WindowScore]) -> float | None:
     """Seconds of video that lie in a window with a score; None if there are none."""
     total, up_to = 0.0, 0.0
     for score in scores:

@@ -1,8 +1,8 @@
-"""From scored windows to events: hysteresis, gaps, class and time.
+"""Events from scored windows: hysteresis, gaps, class and time.
 
-Windows overlap, so one event lights up several of them. Each window's probability of any event is the sum over the
-event classes. A *stretch* is a run of windows at or above the low threshold; it is an event if enough of its windows
-reach the threshold. See :class:`DetectSettings` for the thresholds and gaps.
+Windows overlap, so one event raises the score of several of them. Each window's probability of any event is the sum
+over the event classes. An *event span* is a run of windows at or above the low threshold of the hysteresis; it is an
+event if enough of its windows reach the threshold. See :class:`DetectSettings` for the thresholds and gaps.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _PLATEAU = 0.9
 
 
 @dataclass(frozen=True)
-class Stretch:
+class EventSpan:
     """A run of windows that belong together, by their places in the list of windows.
 
     Attributes:
@@ -40,69 +40,71 @@ def event_probability(window: WindowScore, taxonomy: Taxonomy) -> float | None:
     return min(1.0, sum(window.probabilities[name] for name in taxonomy.event_names))
 
 
-def find_stretches(windows: Sequence[WindowScore], settings: DetectSettings, taxonomy: Taxonomy) -> list[Stretch]:
-    """The stretches of a video's windows, confirmed or not, in order.
+def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, taxonomy: Taxonomy) -> list[EventSpan]:
+    """The event spans of a video's windows, confirmed or not, in order.
 
-    A window that could not be scored neither carries a stretch on nor ends it: the windows on its two sides belong
+    A window that could not be scored neither carries a span on nor ends it: the windows on its two sides belong
     together if they are no further apart than ``merge_gap_s``, from middle to middle.
     """
+    # Hysteresis: with one threshold, an event whose score dips below it for a window would count as two, the second a
+    # false alarm. The low threshold carries a span on; the high one alone decides whether it is an event.
     chances = [event_probability(window, taxonomy) for window in windows]
-    high = [i for i, chance in enumerate(chances) if chance is not None and chance >= settings.goes_on_from]
+    high = [i for i, chance in enumerate(chances) if chance is not None and chance >= settings.effective_low_threshold]
     runs: list[list[int]] = []
     for index in high:
-        if runs and _joined(windows, runs[-1][-1], index, settings.merge_gap_s):
+        if runs and _is_one_span(windows, runs[-1][-1], index, settings.merge_gap_s):
             runs[-1].append(index)
         else:
             runs.append([index])
-    stretches = []
+    spans = []
     for run in runs:
         scores = [chances[index] or 0.0 for index in run]
         counting = sum(score >= settings.threshold for score in scores)
         peak = run[int(np.argmax(scores))]
-        stretches.append(Stretch(run[0], run[-1], peak, counting >= settings.minimum_windows))
-    return stretches
+        spans.append(EventSpan(run[0], run[-1], peak, counting >= settings.minimum_windows))
+    return spans
 
 
 def merge_windows(windows: Sequence[WindowScore], settings: DetectSettings, taxonomy: Taxonomy) -> list[DetectedEvent]:
     """The events in a video's windows, in order of time.
 
-    The class is the likelier event class in the peak window. The time is the middle of :func:`agreed_span`. It is
-    as sharp as the stride, no sharper; :func:`refine_time` sharpens it by the reasoning's own time.
+    The class is the likelier event class in the peak window. The time is the middle of :func:`consensus_interval`. It
+    is as sharp as the stride, no sharper; :func:`refine_time` sharpens it by the time that its reasoning names.
 
     Args:
         windows: All windows of one video, in order of time; those that could not be scored stay in.
         settings: Thresholds and gaps.
         taxonomy: The classes.
     """
-    stretches = find_stretches(windows, settings, taxonomy)
-    events = [event_of(windows, stretch, taxonomy) for stretch in stretches if stretch.confirmed]
+    spans = find_event_spans(windows, settings, taxonomy)
+    events = [event_from_span(windows, span, taxonomy) for span in spans if span.confirmed]
     return sorted(events, key=lambda event: event.time_s)
 
 
-def event_of(windows: Sequence[WindowScore], stretch: Stretch, taxonomy: Taxonomy) -> DetectedEvent:
-    """The event that a stretch of windows shows."""
-    begin, end = agreed_span(windows, stretch, taxonomy)
-    peak = windows[stretch.peak]
+def event_from_span(windows: Sequence[WindowScore], span: EventSpan, taxonomy: Taxonomy) -> DetectedEvent:
+    """The event that an event span shows."""
+    begin, end = consensus_interval(windows, span, taxonomy)
+    peak = windows[span.peak]
     probabilities = peak.probabilities or {}
     return DetectedEvent(
         event_class=max(taxonomy.event_names, key=lambda name: probabilities[name]),
         time_s=(begin + end) / 2,
-        start_s=windows[stretch.first].start_s,
-        end_s=windows[stretch.last].end_s,
+        start_s=windows[span.first].start_s,
+        end_s=windows[span.last].end_s,
         probability=event_probability(peak, taxonomy) or 0.0,
         probabilities=probabilities,
     )
 
 
-def agreed_span(windows: Sequence[WindowScore], stretch: Stretch, taxonomy: Taxonomy) -> tuple[float, float]:
-    """The span of time that the windows of a stretch agree on.
+def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy: Taxonomy) -> tuple[float, float]:
+    """The interval of time that the windows of an event span agree on.
 
     The score of a moment is the mean probability of all scored windows that hold it, so that windows which saw
-    nothing speak too. The span is the moments around the best one that score within a tenth of it: where every
+    nothing speak too. The interval is the moments around the best one that score within a tenth of it: where every
     window that holds the event says so, it is their intersection, one stride long.
     """
-    begin, end = windows[stretch.first].start_s, windows[stretch.last].end_s
-    first, last = stretch.first, stretch.last
+    begin, end = windows[span.first].start_s, windows[span.last].end_s
+    first, last = span.first, span.last
     while first > 0 and windows[first - 1].end_s > begin:
         first -= 1
     while last < len(windows) - 1 and windows[last + 1].start_s < end:
@@ -126,27 +128,29 @@ def agreed_span(windows: Sequence[WindowScore], stretch: Stretch, taxonomy: Taxo
 
 
 def refine_time(
-    event: DetectedEvent, reasoning: Reasoning, asked_from_s: float, span: tuple[float, float], slack_s: float
+    event: DetectedEvent, reasoning: Reasoning, window_start_s: float, interval: tuple[float, float], slack_s: float
 ) -> DetectedEvent:
-    """The event with its reasoning, and with the reasoning's own time if the windows allow it.
+    """The event with its reasoning, and with the time that its reasoning names if the windows allow it.
 
     Args:
         event: The event, as the windows show it.
         reasoning: What the model wrote about the peak window.
-        asked_from_s: Start of that window, from which the reasoning counts its seconds.
-        span: The span that the windows agree on.
+        window_start_s: Start of that window, from which the reasoning counts its seconds.
+        interval: The interval that the windows agree on.
         slack_s: How far outside of that span the reasoning's time may lie; beyond it the windows are believed.
     """
     time_s = event.time_s
+    # A trace may name a time that the video does not bear out. The scores of overlapping windows are the stronger
+    # evidence of when something happened, but no sharper than a stride: so the trace only decides within that.
     if reasoning.event_time_s is not None:
-        told = asked_from_s + reasoning.event_time_s
-        if span[0] - slack_s <= told <= span[1] + slack_s and event.start_s <= told <= event.end_s:
-            time_s = told
+        told_s = window_start_s + reasoning.event_time_s
+        if interval[0] - slack_s <= told_s <= interval[1] + slack_s and event.start_s <= told_s <= event.end_s:
+            time_s = told_s
     return event.model_copy(update={"time_s": time_s, "reasoning": reasoning.trace or reasoning.raw_text})
 
 
-def _joined(windows: Sequence[WindowScore], one: int, other: int, merge_gap_s: float) -> bool:
+def _is_one_span(windows: Sequence[WindowScore], one: int, other: int, merge_gap_s: float) -> bool:
     if other == one + 1:
-        return True
+        return True  # neighbours, whatever the gap setting: windows may lie further apart than it
     middles = [(windows[i].start_s + windows[i].end_s) / 2 for i in (one, other)]
     return middles[1] - middles[0] <= merge_gap_s + 1e-6

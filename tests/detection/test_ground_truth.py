@@ -1,6 +1,6 @@
 import pytest
 
-from vlm_autodrive.detection.truth import read_truth, truth_of
+from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, VideoDetections
 
@@ -19,7 +19,7 @@ def scanned(video):
 
 def test_events_and_quiet_videos(tmp_path):
     text = 'video,class,event_time_s,note\na.mp4,Near-Miss,12.5,\na.mp4,crash,3,"two\nlines"\nb/00042.mp4,none,,\n'
-    truth = read_truth(written(tmp_path, text, "utf-8-sig"))
+    truth = read_ground_truth(written(tmp_path, text, "utf-8-sig"))
     first, quiet = str(tmp_path / "a.mp4"), str(tmp_path / "b/00042.mp4")
     assert [(e.event_class, e.time_s) for e in truth[first]] == [("collision", 3), ("near_collision", 12.5)]
     assert truth[quiet] == ()
@@ -44,23 +44,23 @@ def test_events_and_quiet_videos(tmp_path):
 def test_what_cannot_be_taken_is_refused_with_its_place(tmp_path, row, said):
     text = f"video,class,event_time_s,ego_involved\nfirst.mp4,crash,2,yes\n{row}\n"
     with pytest.raises(UserError, match=said):
-        read_truth(written(tmp_path, text))
+        read_ground_truth(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("text", ["", "video,class\na,crash\n", "video,class,event_time_s\n"])
 def test_files_without_columns_or_rows_are_refused(tmp_path, text):
     with pytest.raises(UserError):
-        read_truth(written(tmp_path, text))
+        read_ground_truth(written(tmp_path, text))
     with pytest.raises(UserError, match="does not exist"):
-        read_truth(tmp_path / "absent.csv")
+        read_ground_truth(tmp_path / "absent.csv")
 
 
 def test_videos_are_recognised_by_path_or_by_an_unambiguous_name(tmp_path):
     detections = [scanned(tmp_path / "a" / "x.mp4"), scanned(tmp_path / "b" / "x.mp4"), scanned("y.mp4")]
-    by_path = truth_of(detections, {str(tmp_path / "a" / ".." / "b" / "x.mp4"): ()})
+    by_path = match_ground_truth(detections, {str(tmp_path / "a" / ".." / "b" / "x.mp4"): ()})
     assert by_path == {str(tmp_path / "b" / "x.mp4"): ()}
-    assert truth_of(detections, {"/elsewhere/y.mp4": ()}) == {"y.mp4": ()}
+    assert match_ground_truth(detections, {"/elsewhere/y.mp4": ()}) == {"y.mp4": ()}
     with pytest.raises(UserError, match="several"):
-        truth_of(detections, {"/elsewhere/x.mp4": ()})
+        match_ground_truth(detections, {"/elsewhere/x.mp4": ()})
     with pytest.raises(UserError, match="was not scanned"):
-        truth_of(detections, {"z.mp4": ()})
+        match_ground_truth(detections, {"z.mp4": ()})

@@ -1,3 +1,5 @@
+"""Events of whole videos: every phase of the stride, resumed scans, unreadable videos, and the window's length."""
+
 import csv
 import json
 
@@ -6,8 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.detection.flashes import FlashEngine, write_drive
-from vlm_autodrive.detection import DetectSettings
-from vlm_autodrive.detection.detecting import detect_with_engine
+from vlm_autodrive.detection import DetectSettings, detect, detector
+from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections
@@ -197,3 +199,11 @@ def test_real_clips(tmp_path, real_videos):
     assert [r.video for r in results] == [str(v) for v in videos]
     assert {r.video: r.reason for r in results if r.outcome != "ok"} == {}
     assert len(list((tmp_path / "out").glob("*/timeline.png"))) == len(videos)
+
+
+@pytest.mark.parametrize(("window_s", "warned"), [(4.8, False), (5.0, False), (10.0, True), (2.0, True)])
+def test_windows_unlike_the_clips_of_training_are_warned_of(monkeypatch, tmp_path, window_s, warned):
+    monkeypatch.setattr(detector, "detect_with_engine", lambda *given, **named: [])
+    heard = Heard()
+    detect([], "tiny-base", tmp_path, DetectSettings(window_s=window_s, stride_s=1), heard)  # trained on clips of 4.8 s
+    assert any("window_s=4.8" in line for line in heard.said) == warned

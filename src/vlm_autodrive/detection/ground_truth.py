@@ -1,4 +1,4 @@
-"""True events of long videos, read from a manifest to score detections by."""
+"""The ground truth of long videos: their events, read from a CSV file."""
 
 import csv
 import math
@@ -12,8 +12,8 @@ _NEEDED = ("video", "class", "event_time_s")
 _EGO = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def read_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, tuple[Event, ...]]:
-    """Read the true events of long videos from a CSV file.
+def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, tuple[Event, ...]]:
+    """Read the ground truth of long videos from a CSV file.
 
     It needs the columns ``video``, ``class`` and ``event_time_s``, may have ``ego_involved``, and may have others,
     which are not read. A video has one row for each event, or one row of the class without event.
@@ -58,19 +58,19 @@ def read_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, t
     return {video: tuple(sorted(found, key=lambda event: event.time_s or 0.0)) for video, found in events.items()}
 
 
-def truth_of(
+def match_ground_truth(
     detections: Sequence[VideoDetections], truth: Mapping[str, Sequence[Event]]
 ) -> dict[str, tuple[Event, ...]]:
-    """The true events of each video that was scanned, by the name that its detections bear.
+    """The ground truth of each video that was scanned, by the name that its detections bear.
 
     A video is recognised by its path, or else by its file name, if only one scanned video has that name.
 
     Args:
-        detections: What was found; videos that the truth does not name are left out.
-        truth: True events by path.
+        detections: What was found; videos that the ground truth does not name are left out.
+        truth: Ground truth by path.
 
     Raises:
-        UserError: If a video of the truth was not scanned, or its name fits several that were.
+        UserError: If a video of the ground truth was not scanned, or its name fits several that were.
     """
     by_path = {str(Path(each.video).resolve()): each.video for each in detections}
     by_name: dict[str, list[str]] = {}
@@ -93,17 +93,17 @@ def _event(row: Mapping[str, str | None], where: str, video: str, number: int, t
     if event_class is None:
         known = ", ".join(c.name for c in taxonomy.classes)
         raise UserError(f"{where}, column class: {spelling!r} is no class; the classes are {known}.")
-    told = (row["event_time_s"] or "").strip()
+    given = (row["event_time_s"] or "").strip()
     if not event_class.is_event:
-        if told:
-            raise UserError(f"{where}, column event_time_s: {told!r}, but the class is without event; leave it empty.")
+        if given:
+            raise UserError(f"{where}, column event_time_s: {given!r}, but the class is without event; leave it empty.")
         return None
     try:
-        time_s = float(told)
+        time_s = float(given)
     except ValueError:
         time_s = math.nan
     if not (math.isfinite(time_s) and time_s >= 0):
-        raise UserError(f"{where}, column event_time_s: {told!r} is no time; give seconds after the first frame.")
+        raise UserError(f"{where}, column event_time_s: {given!r} is no time; give seconds after the first frame.")
     ego = (row.get("ego_involved") or "").strip().casefold()
     if ego not in _EGO:
         raise UserError(f"{where}, column ego_involved: {ego!r}; give true or false, or leave it empty.")

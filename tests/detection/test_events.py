@@ -5,8 +5,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vlm_autodrive.detection import DetectSettings
-from vlm_autodrive.detection.merging import agreed_span, find_stretches, merge_windows, refine_time
-from vlm_autodrive.detection.windows import plan_windows
+from vlm_autodrive.detection.events import consensus_interval, find_event_spans, merge_windows, refine_time
+from vlm_autodrive.detection.scan import plan_windows
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Reasoning, WindowScore
 
 SETTINGS = DetectSettings()
@@ -64,8 +64,8 @@ def test_merging_any_scores(values, threshold, gap, minimum):
         assert event.probability == max(sum_events(w) for w in inside)
     if minimum == 1:
         assert all(any(e.start_s <= w.start_s and w.end_s <= e.end_s for e in events) for w in counting)
-    stretches = find_stretches(windows, chosen, DEFAULT_TAXONOMY)
-    assert all(a.last < b.first for a, b in itertools.pairwise(stretches))
+    spans = find_event_spans(windows, chosen, DEFAULT_TAXONOMY)
+    assert all(a.last < b.first for a, b in itertools.pairwise(spans))
 
 
 @settings(deadline=None)
@@ -110,13 +110,13 @@ def test_an_unreadable_hole_does_not_join_what_lies_far_apart():
 @pytest.mark.parametrize(("told", "taken"), [(2.5, True), (0.1, False), (None, False)])
 def test_the_reasonings_time_is_taken_where_the_windows_allow_it(told, taken):
     windows = oracle(40, [20.5])
-    (stretch,) = find_stretches(windows, SETTINGS, DEFAULT_TAXONOMY)
+    (span,) = find_event_spans(windows, SETTINGS, DEFAULT_TAXONOMY)
     (event,) = merge_windows(windows, SETTINGS, DEFAULT_TAXONOMY)
-    span = agreed_span(windows, stretch, DEFAULT_TAXONOMY)
-    start = windows[stretch.peak + 1].start_s
+    interval = consensus_interval(windows, span, DEFAULT_TAXONOMY)
+    start = windows[span.peak + 1].start_s
     reasoning = Reasoning(
         outcome=Outcome.OK, event_class="collision", trace="hm", cited_times_s=(), event_time_s=told, raw_text="hm"
     )
-    refined = refine_time(event, reasoning, start, span, SETTINGS.stride_s)
+    refined = refine_time(event, reasoning, start, interval, SETTINGS.stride_s)
     assert refined.reasoning == "hm"
     assert refined.time_s == pytest.approx(start + told if taken else event.time_s)

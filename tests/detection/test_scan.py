@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlm_autodrive.detection import DetectSettings
-from vlm_autodrive.detection.windows import plan_windows
+from vlm_autodrive.detection.scan import plan_windows
 
 durations = st.floats(0.04, 300)
 lengths = st.floats(0.5, 20)

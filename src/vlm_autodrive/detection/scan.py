@@ -1,0 +1,182 @@
+"""The scan of one video: every window is scored once, every event is reasoned about once, in one pass.
+
+What is known is appended to the working folder batch by batch, so that a killed scan goes on where it was.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vlm_autodrive.detection.events import EventSpan, find_event_spans
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, reasoning_of
+from vlm_autodrive.models import reasoning_prompt, verdict_prompt
+from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
+from vlm_autodrive.video import Frames, VideoError, read_windows
+
+NOT_READ = "not read: "
+NOT_JUDGED = "not judged: "
+CERTAIN = "the model gives no probabilities; the class that it names counts as certain"
+
+_WINDOWS_FILE = "windows.jsonl"
+_REASONING_FILE = "reasoning.jsonl"
+
+Window = tuple[float, float]
+
+
+def plan_windows(duration_s: float, window_s: float, stride_s: float) -> list[tuple[float, float]]:
+    """Windows over a whole video: one every stride, the last flush with the end.
+
+    Every moment lies in a window. An event lies at least (window_s - stride_s) / 2 inside some window, or as far
+    inside as the video's own ends allow. A video no longer than one window gives one window of the whole.
+
+    Args:
+        duration_s: Length of the video.
+        window_s: Length of a window.
+        stride_s: Seconds from one window's start to the next; at most ``window_s``.
+
+    Returns:
+        Start and end of each window, in rising order; empty for a video without length.
+    """
+    if duration_s <= 0:
+        return []
+    if duration_s <= window_s:
+        return [(0.0, duration_s)]
+    last_start = duration_s - window_s
+    regular = [index * stride_s for index in range(math.ceil(last_start / stride_s - 1e-9))]
+    return [(round(start, 6), round(start + window_s, 6)) for start in regular] + [(last_start, duration_s)]
+
+
+class WindowReasoning(Record):
+    """The reasoning trace of one window, by the window's place in the plan."""
+
+    window: int
+    reasoning: Reasoning
+
+
+class Scan:
+    """The scan of one video.
+
+    Attributes:
+        scores: The windows scored so far, from the first on without a gap.
+        reasoning: The reasoning trace of the peak window of each event, by the window's place.
+    """
+
+    def __init__(
+        self, plan: Sequence[Window], engine: Engine, settings: DetectSettings, taxonomy: Taxonomy, folder: Path
+    ) -> None:
+        """Set out on ``plan``, or go on where a killed scan in the same ``folder`` was."""
+        self._plan, self._engine, self._settings, self._taxonomy = plan, engine, settings, taxonomy
+        self._windows_path, self._reasoning_path = folder / _WINDOWS_FILE, folder / _REASONING_FILE
+        self.scores = read_partial_jsonl(self._windows_path, WindowScore)
+        self.reasoning = {
+            each.window: each.reasoning for each in read_partial_jsonl(self._reasoning_path, WindowReasoning)
+        }
+        self._kept: dict[int, Frames] = {}
+
+    def run(self, path: Path, seen: Callable[[float], None]) -> None:
+        """Read the video once and score what has not been scored yet.
+
+        Args:
+            path: The video.
+            seen: Told after each batch up to which second the video is done.
+        """
+        places = {window: place for place, window in enumerate(self._plan)}
+        # A killed scan has kept the scores of a span's peak but not its frames: they are read again, before the windows
+        # that are yet to be scored, since the video is read forwards only.
+        again = [span.peak for span in self._event_spans() if self._needs_frames(span)]
+        todo = [self._plan[place] for place in [*again, *range(len(self.scores), len(self._plan))]]
+        batch: list[tuple[int, Frames | VideoError]] = []
+        for window, frames in read_windows(path, todo, self._engine.sampling) if todo else ():
+            batch.append((places[window], frames))
+            if len(batch) == self._settings.batch_windows:
+                self._score(batch)
+                batch = []
+                seen(self.scores[-1].end_s)
+        if batch:
+            self._score(batch)
+            seen(self.scores[-1].end_s)
+
+    def forget(self) -> None:
+        """Remove the working files, once their content is kept elsewhere."""
+        self._windows_path.unlink(missing_ok=True)
+        self._reasoning_path.unlink(missing_ok=True)
+
+    def _score(self, batch: Sequence[tuple[int, Frames | VideoError]]) -> None:
+        fresh = [(place, result) for place, result in batch if place >= len(self.scores)]
+        clips = [result for _, result in fresh if isinstance(result, Frames)]
+        request = InferenceRequest(prompt=verdict_prompt(self._taxonomy).text, codes=self._taxonomy.codes)
+        responses = iter(self._engine.generate(clips, [request]) if clips else [])
+        scores = []
+        for place, result in fresh:
+            if isinstance(result, Frames):
+                scores.append(_window_score(self._plan[place], next(responses)[0], self._taxonomy))
+            else:
+                scores.append(_unscored(self._plan[place], Outcome.ERROR, NOT_READ + result.reason))
+        append_jsonl(self._windows_path, scores)
+        self.scores.extend(scores)
+        # An hour of frames does not fit into memory: only the peaks that may yet be reasoned about keep theirs.
+        self._kept |= {place: result for place, result in batch if isinstance(result, Frames)}
+        if self._settings.reasoning:
+            self._add_reasoning()
+        wanted = {span.peak for span in self._event_spans() if self._needs_frames(span)}
+        self._kept = {place: frames for place, frames in self._kept.items() if place in wanted}
+
+    def _add_reasoning(self) -> None:
+        """Generate the reasoning about every event that no further window can change: its peak is final."""
+        peaks = [s.peak for s in self._event_spans() if s.confirmed and self._is_closed(s)]
+        pending = [peak for peak in peaks if peak in self._kept and peak not in self.reasoning]
+        request = InferenceRequest(
+            prompt=reasoning_prompt(self._taxonomy).text, max_new_tokens=self._settings.reasoning_tokens
+        )
+        for start in range(0, len(pending), self._settings.batch_windows):
+            some = pending[start : start + self._settings.batch_windows]
+            responses = self._engine.generate([self._kept[peak] for peak in some], [request])
+            found = [
+                WindowReasoning(window=peak, reasoning=reasoning_of(response, self._taxonomy, self._length_s(peak)))
+                for peak, (response,) in zip(some, responses, strict=True)
+            ]
+            append_jsonl(self._reasoning_path, found)
+            self.reasoning.update((each.window, each.reasoning) for each in found)
+
+    def _event_spans(self) -> list[EventSpan]:
+        return find_event_spans(self.scores, self._settings, self._taxonomy)
+
+    def _is_closed(self, span: EventSpan) -> bool:
+        """Whether no further window can lengthen this span."""
+        if len(self.scores) == len(self._plan):
+            return True
+        distance = self._middle(len(self.scores)) - self._middle(span.last)
+        return span.last + 1 < len(self.scores) and distance > self._settings.merge_gap_s + 1e-6
+
+    def _needs_frames(self, span: EventSpan) -> bool:
+        """Whether the frames of its peak may still be reasoned about."""
+        if not self._settings.reasoning or span.peak in self.reasoning:
+            return False
+        return span.confirmed or not self._is_closed(span)
+
+    def _middle(self, place: int) -> float:
+        return sum(self._plan[place]) / 2
+
+    def _length_s(self, place: int) -> float:
+        start_s, end_s = self._plan[place]
+        return end_s - start_s
+
+
+def _window_score(window: Window, response: InferenceResponse, taxonomy: Taxonomy) -> WindowScore:
+    if response.outcome not in (Outcome.OK, Outcome.REPAIRED):
+        return _unscored(window, response.outcome, NOT_JUDGED + (response.reason or response.outcome.value))
+    chances, reason = response.probabilities, ""
+    if chances is None:
+        outcome, named = parse_class(response.text, taxonomy)
+        if named is None:
+            return _unscored(window, outcome, f"{NOT_JUDGED}the answer {response.text[:40]!r} names no single class")
+        chances, reason = tuple(float(name == named) for name in taxonomy.names), CERTAIN
+    probabilities = dict(zip(taxonomy.names, chances, strict=True))
+    return WindowScore(
+        start_s=window[0], end_s=window[1], outcome=response.outcome, probabilities=probabilities, reason=reason
+    )
+
+
+def _unscored(window: Window, outcome: Outcome, reason: str) -> WindowScore:
+    return WindowScore(start_s=window[0], end_s=window[1], outcome=outcome, probabilities=None, reason=reason)
