@@ -30,8 +30,8 @@ def compared(tmp_path, clips_per_drive):
 @pytest.mark.parametrize("clips_per_drive", [1, 6])
 def test_the_papers_accuracies(tmp_path, clips_per_drive):
     lines, models = compared(tmp_path, clips_per_drive)
-    assert "70 of 198 = 35.35 %" in lines["right answers"]
-    assert "153 of 198 = 77.27 %" in lines["right answers"]
+    assert "70 of 198 = 35.35 %" in lines["correct"]
+    assert "153 of 198 = 77.27 %" in lines["correct"]
     for name, right in (("base", BEFORE), ("tuned", AFTER)):
         accuracy = models[name].accuracy
         assert (accuracy.value, accuracy.n) == (pytest.approx(right / CLIPS, abs=1e-12), CLIPS)

@@ -73,12 +73,12 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> 
     table.add_column("")
     for name in models:
         table.add_column(name, justify="right")
-    table.add_row("right answers", *(right_answers(scores) for scores in models.values()))
+    table.add_row("correct", *(right_answers(scores) for scores in models.values()))
     for label, cells in main_rows(models, taxonomy):
         table.add_row(label, *(with_interval(cell) for cell in cells))
     console = _console()
     console.print(table, markup=False)
-    console.print("In brackets: 95 % intervals.", style="dim")
+    console.print("In brackets: 95 % confidence intervals.", style="dim")
 
 
 def _long_videos_line(search: "LongVideoSearch") -> str:

@@ -41,17 +41,17 @@ def test_a_curve_passes_through_its_points():
 
 def test_reliability_shows_each_bin_with_its_interval():
     bins = tuple(ReliabilityBin(n=20, confidence=c, right=wilson(k, 20)) for c, k in ((0.4, 5), (0.8, 17)))
-    drawn = reliability_svg("x", [Points("as it is", "after", bins)])
+    drawn = reliability_svg("x", [Points("uncalibrated", "after", bins)])
     whiskers = numbers(r'class="spread after" x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)"', drawn)
     assert [x1 for x1, *_ in whiskers] == sorted(x1 for x1, *_ in whiskers)
     assert all(x1 == x2 and low > high for x1, low, x2, high in whiskers)
-    assert "as it should be" in drawn
+    assert "perfect calibration" in drawn
 
 
 def test_a_cell_that_holds_clips_leads_to_them_and_an_empty_one_nowhere():
     drawn = confusion_svg("x", ["Hit", "Miss"], [(3, 0, 1), (0, 2, 0)], lambda i, j: f"cell-{i}-{j}")
     assert re.findall(r'href="#([^"]+)"', drawn) == ["cell-0-0", "cell-0-2", "cell-1-1"]
-    assert "Hit answered No answer: 1 of 4" in drawn
+    assert "Hit predicted as No answer: 1 of 4" in drawn
     assert re.findall(r">(\d+%)<", drawn) == ["75%", "25%", "100%"]
 
 

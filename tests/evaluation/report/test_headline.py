@@ -37,10 +37,10 @@ def test_a_difference_beyond_chance_is_said_to_be_one(tmp_path):
     before = figures.models["base"].per_class["collision"].recall
     said = headline(figures, DEFAULT_TAXONOMY)
     assert said.startswith(
-        f"After training, the model finds 0.90 [{after.low:.2f}, {after.high:.2f}] of the Collision clips, "
-        f"where before it found 0.00 [{before.low:.2f}, {before.high:.2f}]"
+        f"The fine-tuned model detects 0.90 [{after.low:.2f}, {after.high:.2f}] of the Collision clips "
+        f"(base model: 0.00 [{before.low:.2f}, {before.high:.2f}])"
     )
-    assert "of all clips, 36 are newly right and 2 newly wrong, a difference beyond chance (p < 0.0001)." in said
+    assert "of all clips, 36 are newly correct and 2 newly wrong, a significant difference (p < 0.0001)." in said
     assert said.count(".") - said.count("0.") == 1, "one sentence"
 
 
@@ -49,41 +49,41 @@ def test_where_clips_hang_together_the_test_by_groups_decides(tmp_path):
     pair = main_pair(with_pair(figures, permutation_p=0.21, clips_needed=1480))
     assert p_of(pair) == 0.21
     said = headline(with_pair(figures, permutation_p=0.21, clips_needed=1480), DEFAULT_TAXONOMY)
-    assert "so that whether it got better is undecided (p = 0.21) and would take about 1,480 such clips" in said
-    assert "beyond chance" not in said
+    assert "no significant difference (p = 0.21): about 1,480 such clips would be needed to show one" in said
+    assert "a significant" not in said
 
 
 def test_a_model_that_got_worse_is_said_to_have(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i >= 6, "tuned": lambda i: i % 3 == 2})
-    assert "2 are newly right and 36 newly wrong, which is WORSE beyond chance" in headline(figures, DEFAULT_TAXONOMY)
+    assert "2 are newly correct and 36 newly wrong, significantly WORSE" in headline(figures, DEFAULT_TAXONOMY)
 
 
 def test_no_difference_at_all_is_undecided(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: i % 2})
     said = headline(with_pair(figures, clips_needed=None, permutation_p=None), DEFAULT_TAXONOMY)
-    assert "0 are newly right and 0 newly wrong, so that whether it got better is undecided (p = 1)." in said
+    assert "0 are newly correct and 0 newly wrong, no significant difference (p = 1)." in said
 
 
 def test_figures_that_mean_something_else_are_called_so_first(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True})
     warned = headline(figures.model_copy(update={"diagnostics": (WARNING,)}), DEFAULT_TAXONOMY)
     refused = headline(figures.model_copy(update={"diagnostics": (WARNING, INVALID)}), DEFAULT_TAXONOMY)
-    assert warned.startswith("After training, the model finds 1.00")
-    assert refused.startswith("These figures do not mean what they seem to: taken at face value, after training, ")
+    assert warned.startswith("The fine-tuned model detects 1.00")
+    assert refused.startswith("These results are invalid: taken at face value, the fine-tuned model ")
 
 
 def test_false_alarms_stand_beside_what_is_found(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: False, "tuned": lambda i: i % 2}, wrong="collision")
     text = headline(figures, DEFAULT_TAXONOMY)
-    assert ", and takes 0.50 of the Normal ones for an event (before: 1.00); of all clips" in text
+    assert " at a false positive rate of 0.50 on Normal clips (base model: 1.00); of all clips" in text
 
 
 def test_other_models_go_by_their_names_and_one_by_itself(tmp_path):
     figures, _ = compared(tmp_path / "two", {"old": lambda i: i % 2, "new": lambda i: True})
-    assert headline(figures, DEFAULT_TAXONOMY).startswith("“new” finds 1.00")
-    assert ", where “old” found 0.50" in headline(figures, DEFAULT_TAXONOMY)
+    assert headline(figures, DEFAULT_TAXONOMY).startswith("“new” detects 1.00")
+    assert " (“old”: 0.50" in headline(figures, DEFAULT_TAXONOMY)
     alone, _ = compared(tmp_path / "one", {"new": lambda i: True})
-    assert headline(alone, DEFAULT_TAXONOMY).endswith("; it is compared with no other.")
+    assert headline(alone, DEFAULT_TAXONOMY).endswith("; there is no other model to compare it with.")
 
 
 @pytest.mark.parametrize("name", ["new", "tuned", "base"])
@@ -94,17 +94,17 @@ def test_a_model_among_baselines_stands_alone(tmp_path, name):
         for called, scores in figures.models.items()
     }
     said = headline(figures.model_copy(update={"models": models}), DEFAULT_TAXONOMY)
-    assert said.startswith("The model finds 1.00")
-    assert said.endswith("; it is compared with no other.")
+    assert said.startswith("The model detects 1.00")
+    assert said.endswith("; there is no other model to compare it with.")
 
 
 def test_without_a_clip_of_the_first_class_accuracy_is_told(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[1:])
     said = headline(figures, DEFAULT_TAXONOMY)
-    assert "the model answers 1.00 [0.94, 1.00] of the clips rightly, where before it answered 0.50 [" in said
+    assert "model classifies 1.00 [0.94, 1.00] of the clips correctly (base model: 0.50 [" in said
 
 
-@pytest.mark.parametrize(("count", "wanted"), [(12, "These figures mean nothing: 12 clips"), (60, "There are only 20")])
+@pytest.mark.parametrize(("count", "wanted"), [(12, "These results mean nothing: 12 clips"), (60, "There are only 20")])
 def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
     figures, clips = compared(tmp_path, {"base": lambda i: True}, count=count)
     assert any(note.startswith(wanted) for note in data_notes(clips, figures))
@@ -113,5 +113,5 @@ def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
 def test_without_normal_clips_nothing_is_said_of_false_alarms(tmp_path):
     figures, _ = compared(tmp_path, {"base": lambda i: i % 2, "tuned": lambda i: True}, names=NAMES[:2])
     said = headline(figures, DEFAULT_TAXONOMY)
-    assert "for an event" not in said
+    assert "false positive rate" not in said
     assert "–" not in said

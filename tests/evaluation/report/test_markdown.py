@@ -27,7 +27,7 @@ def test_the_command_prints_what_it_wrote(comparison, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert result.stdout.strip() == (out / "report.md").read_text().strip()
     assert {path.name for path in out.iterdir()} == {"report.html", "report.json", "report.md", "provenance.json"}
-    assert result.stdout.startswith("## Mine\n\n**These figures do not mean what they seem to")
+    assert result.stdout.startswith("## Mine\n\n**These results are invalid")
 
 
 def test_findings_come_before_the_figures_and_the_worst_first(comparison):
@@ -45,12 +45,12 @@ def test_findings_come_before_the_figures_and_the_worst_first(comparison):
 def test_every_row_has_a_cell_for_each_model(comparison):
     figures = read_comparison(comparison)
     text = markdown("T", "V", (), figures, DEFAULT_TAXONOMY)
-    table = text[text.index("| |") : text.index("After against Before")].strip().splitlines()
+    table = text[text.index("| |") : text.index("Fine-tuned against Base")].strip().splitlines()
     assert {line.count("|") for line in table} == {len(figures.models) + 2}
     cells = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE))
     assert cells["macro-F1"] == with_interval(figures.models["base"].macro_f1)
     assert cells["calibration error (ECE)"] == with_interval(figures.models["base"].calibration.plain.ece)
-    assert "| No video | not asked | | |" in text
+    assert "| No video | not run | | |" in text
     assert "`autodrive evaluate CLIPS --model MODEL --out DIR 'controls=[no_video]'`" in text
 
 
@@ -76,9 +76,9 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
     )
     print_run_result(run)
     printed = capsys.readouterr().out
-    places = [printed.index(part) for part in ("do not mean", "INVALID", "Collision recall", "A note.", str(html))]
+    places = [printed.index(part) for part in ("are invalid", "INVALID", "Collision recall", "A note.", str(html))]
     assert places == sorted(places)
-    assert "| right answers |" in (made / "report.md").read_text()
+    assert "| correct |" in (made / "report.md").read_text()
 
 
 def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, capsys):
@@ -87,7 +87,7 @@ def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, ca
     places = [
         printed.index(part)
         for part in (
-            "do not mean what they seem",
+            "These results are invalid",
             "INVALID: tuned does not look",
             "WARNING: ",
             "Held-out clips: 60",

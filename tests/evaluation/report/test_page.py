@@ -138,7 +138,7 @@ def test_the_search_of_long_videos_is_shown(comparison, tmp_path):
     assert (scores["found"], scores["events"], scores["false_alarms"], scores["hours"]) == (3, 5, 2, 2.0)
     assert data["long_videos"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
     assert "timelines" not in data["long_videos"]
-    assert "How long before it is the alarm given?" not in section
+    assert "Time to alert" not in section
     shown = dict(
         re.findall(r'<div class="label">([^<]*)</div><div class="change now">([^<]*)</div>', section),
     )
@@ -151,7 +151,7 @@ def test_the_search_of_long_videos_is_shown(comparison, tmp_path):
     recall, rate = scores["recall"], scores["false_alarms_per_hour"]
     assert f"3 of 5 events found; {recall['low']:.2f} – {recall['high']:.2f}" in section
     assert f"2 in 2.00 h; {rate['low']:.1f} – {rate['high']:.1f}" in section
-    assert "fixed beforehand on 2 other videos (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
+    assert "calibrated beforehand on 2 other videos (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
     assert "1 of the videos could not be read" in section
     assert "Only 4 independent videos" in section
 
@@ -184,13 +184,13 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
         "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm in the 10 s before they happened"
         in section
     )
-    assert "comes to 3.2 s; a detector that always alarms gets 9.8 s" in section
+    assert "in the literature, is 3.2 s; a detector that always alarms gets 9.8 s" in section
 
 
 def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
     page, _ = report_of(comparison, long_videos_of(tmp_path / "long_videos", fixed_on=()))
-    assert "it was not fixed on other videos" in long_videos_section(page)
-    assert "fixed beforehand" not in page
+    assert "it was not calibrated on other videos" in long_videos_section(page)
+    assert "calibrated beforehand" not in page
 
 
 def test_long_videos_without_truth_are_shown_without_scores(comparison, tmp_path):

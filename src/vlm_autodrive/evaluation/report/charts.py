@@ -133,7 +133,7 @@ _STRONG = 0.6
 def confusion_svg(
     title: str, labels: Sequence[str], table: Sequence[Sequence[int]], anchor: Callable[[int, int], str]
 ) -> Markup:
-    """A confusion table: truth down, answer across, each cell shaded by its share of the row.
+    """A confusion matrix: truth down, answer across, each cell shaded by its share of the row.
 
     Args:
         title: Whose it is, for those who cannot see it.
@@ -143,7 +143,7 @@ def confusion_svg(
     """
     columns = [*labels, "No answer"]
     width = (WIDTH - _LEFT) / len(columns)
-    parts = [text(_LEFT, 11, "Answered", "axis faint"), text(0, 44, "Truth", "axis faint")]
+    parts = [text(_LEFT, 11, "Predicted", "axis faint"), text(0, 44, "Ground truth", "axis faint")]
     for j, label in enumerate(columns):
         words = _lines(label)
         for index, word in enumerate(words):
@@ -159,7 +159,7 @@ def confusion_svg(
             answer = columns[j]
             if count:
                 cell = Markup('<a href="#{}"><title>{}: {} of {}; show them</title>{}</a>').format(
-                    anchor(i, j), f"{label} answered {answer}", count, sum(row), cell
+                    anchor(i, j), f"{label} predicted as {answer}", count, sum(row), cell
                 )
             parts.append(cell)
     return svg(_TOP + _CELL_H * len(labels) + 2, title, parts, role="group")

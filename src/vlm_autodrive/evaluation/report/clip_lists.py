@@ -1,4 +1,4 @@
-"""The clips behind the figures: lists to which the cells of the confusion tables and the flips lead."""
+"""The clips behind the figures: lists to which the cells of the confusion matrices and the flips lead."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def flip_anchor(pair: int, gained: bool) -> str:
 def confusion_lists(
     clips: Sequence[Clip], predictions: ByModel, taxonomy: Taxonomy, comparison: Path, most: int
 ) -> dict[str, list[ClipList]]:
-    """For each model, the clips of every cell of its confusion table that holds any.
+    """For each model, the clips of every cell of its confusion matrix that holds any.
 
     Args:
         clips: All clips.
@@ -88,7 +88,7 @@ def confusion_lists(
         found[model] = [
             _list(
                 cell_anchor(number, i, j),
-                f"{title_of(model)}: {labels[i]} answered {[*labels, 'with no class'][j]}",
+                f"{title_of(model)}: {labels[i]} predicted {[*labels, 'no class'][j]}",
                 {model: said},
                 cells[i, j],
                 taxonomy,
@@ -111,7 +111,7 @@ def flip_lists(
         for gained, ids in ((True, pair.gained), (False, pair.lost)):
             if ids:
                 right, wrong = (pair.second, pair.first) if gained else (pair.first, pair.second)
-                title = f"Right by {title_of(right)} alone, wrong by {title_of(wrong)}"
+                title = f"Correct by {title_of(right)} alone, wrong by {title_of(wrong)}"
                 flipped = [by_id[clip_id] for clip_id in ids]
                 found.append(_list(flip_anchor(number, gained), title, said, flipped, taxonomy, comparison, most))
     return found

@@ -80,7 +80,7 @@ def reliability_svg(title: str, points: Sequence[Points]) -> Markup:
         title: What is drawn, for those who cannot see it.
         points: The bins, drawn in turn.
     """
-    axes = Axes("Confidence", "Share right", reference=(0.0, 1.0), reference_label="as it should be")
+    axes = Axes("Confidence", "Accuracy", reference=(0.0, 1.0), reference_label="perfect calibration")
     parts = _frame(axes)
     for drawn in points:
         for one in drawn.bins:
@@ -181,7 +181,7 @@ def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Seq
         scores = figures.models[name].calibration
         if scores is None:
             continue
-        points = [Points(f"as it is: ECE {with_interval(scores.plain.ece)}", styles[name], scores.plain.bins)]
+        points = [Points(f"uncalibrated: ECE {with_interval(scores.plain.ece)}", styles[name], scores.plain.bins)]
         if scores.scaled is not None:
             label = f"temperature {scores.temperature:.2g}: ECE {with_interval(scores.scaled.ece)}"
             points.append(Points(label, "third", scores.scaled.bins))
@@ -190,7 +190,7 @@ def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Seq
     risks = {name: model.calibration for name, model in figures.models.items() if model.calibration is not None}
     if risks:
         top = max((y for scores in risks.values() for y in scores.risk_coverage.y), default=1.0)
-        axes = Axes("Share of clips answered, the surest first", "Share of them wrong", top=_ceiling(top))
+        axes = Axes("Coverage (most confident first)", "Risk (error rate)", top=_ceiling(top))
         lines = [
             Line(
                 f"{short(name, _NAME)}: area {figure(scores.aurc)}",
@@ -200,7 +200,7 @@ def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Seq
             )
             for name, scores in risks.items()
         ]
-        charts.append(("Wrong answers, if the unsure are left to people", curves_svg("Risk-coverage", axes, lines)))
+        charts.append(("Risk-coverage", curves_svg("Risk-coverage", axes, lines)))
     return charts
 
 
@@ -218,7 +218,7 @@ def _precision_recall(
     ]
     title = f"{label}: precision over recall"
     return title, curves_svg(
-        title, Axes("Recall", "Precision", reference=(chance, chance), reference_label="chance"), lines
+        title, Axes("Recall", "Precision", reference=(chance, chance), reference_label="chance level"), lines
     )
 
 
@@ -228,7 +228,7 @@ def _roc(label: str, ranked: Mapping[str, RankingScores], styles: Mapping[str, s
         for name, scores in ranked.items()
     ]
     title = f"{label}: ROC"
-    axes = Axes("False positive rate", "True positive rate", reference=(0.0, 1.0), reference_label="chance")
+    axes = Axes("False positive rate", "True positive rate", reference=(0.0, 1.0), reference_label="chance level")
     return title, curves_svg(title, axes, lines)
 
 

@@ -2,7 +2,7 @@
 
 from vlm_autodrive.metrics import Estimate
 
-_TITLES = {"base": "Before", "tuned": "After", "camera_shake": "Camera shake", "majority": "Commonest class"}
+_TITLES = {"base": "Base", "tuned": "Fine-tuned", "camera_shake": "Camera shake", "majority": "Majority class"}
 
 
 def title_of(name: str) -> str:

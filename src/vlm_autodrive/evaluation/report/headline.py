@@ -1,4 +1,4 @@
-"""What a comparison comes to: the one sentence at the head of every report, and what the data says of itself."""
+"""The headline of a report: the comparison in one sentence, what the data is, and the outcomes of predictions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ def p_of(pair: PairScores) -> float:
 def headline(figures: Comparison, taxonomy: Taxonomy) -> str:
     """The whole comparison in one sentence, which begins with a warning where its figures cannot be trusted.
 
-    How much is found of the first class (collision) says nothing by itself, since a model that always alarms finds
-    all; so the false alarms stand beside it, and the test is that of all clips.
+    The recall of the first class (collision) says nothing by itself, since a model that always alarms has a recall of
+    1; so the false positive rate stands beside it, and the test is over all clips.
 
     Args:
         figures: The comparison.
@@ -49,7 +49,7 @@ def headline(figures: Comparison, taxonomy: Taxonomy) -> str:
     """
     said = _comparing(figures, taxonomy)
     if any(diagnostic.severity == "invalid" for diagnostic in figures.diagnostics):
-        return f"These figures do not mean what they seem to: taken at face value, {said[0].lower()}{said[1:]}"
+        return f"These results are invalid: taken at face value, {said[0].lower()}{said[1:]}"
     return said
 
 
@@ -57,52 +57,51 @@ def _comparing(figures: Comparison, taxonomy: Taxonomy) -> str:
     before, after = before_and_after(figures)
     pair = main_pair(figures)
     if pair is None or before is None or after is None:
-        return f"The model {_found(figures, str(before), None, taxonomy)}; it is compared with no other."
-    who = "After training, the model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"
+        return f"The model {_found(figures, str(before), None, taxonomy)}; there is no other model to compare it with."
+    who = "The fine-tuned model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"
     return f"{who} {_found(figures, after, before, taxonomy)}; {_tested(pair, after)}."
 
 
 def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxonomy) -> str:
-    """What a model finds of the first class and how often it alarms for nothing, beside the model before it."""
+    """A model's recall of the first class and its false positive rate, with those of the model before it."""
     scores, first = figures.models[model], taxonomy.classes[0]
     earlier = None if before is None else figures.models[before]
-    where = "" if before is None else f", where {'before it' if before == 'base' else f'“{title_of(before)}”'}"
+    named = "base model" if before == "base" else f"“{title_of(str(before))}”"
     if not figures.class_counts.get(first.name):
-        said = f"answers {with_interval(scores.accuracy)} of the clips rightly"
-        return said if earlier is None else f"{said}{where} answered {with_interval(earlier.accuracy)}"
-    said = f"finds {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
+        said = f"classifies {with_interval(scores.accuracy)} of the clips correctly"
+        return said if earlier is None else f"{said} ({named}: {with_interval(earlier.accuracy)})"
+    said = f"detects {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
     if earlier is not None:
-        said += f"{where} found {with_interval(earlier.per_class[first.name].recall)}"
+        said += f" ({named}: {with_interval(earlier.per_class[first.name].recall)})"
     if scores.event is None or scores.event.false_positive_rate.value is None:
-        return said  # there is no clip without event to take for one
-    said += f"{',' if earlier else ''} and takes {figure(scores.event.false_positive_rate)} of the"
-    said += f" {taxonomy.normal.label} ones for an event"
+        return said  # without a clip that shows no event there are no false positives
+    said += f" at a false positive rate of {figure(scores.event.false_positive_rate)} on {taxonomy.normal.label} clips"
     if earlier is None or earlier.event is None:
         return said
-    return f"{said} (before: {figure(earlier.event.false_positive_rate)})"
+    return f"{said} ({named}: {figure(earlier.event.false_positive_rate)})"
 
 
 def _tested(pair: PairScores, after: str) -> str:
-    """Whether the difference over all clips is beyond chance."""
+    """Whether the difference over all clips is significant."""
     better, worse = len(pair.gained), len(pair.lost)
     if pair.second != after:
         better, worse = worse, better
     p = p_of(pair)
-    counts = f"of all clips, {better} are newly right and {worse} newly wrong"
+    counts = f"of all clips, {better} are newly correct and {worse} newly wrong"
     if p < _LEVEL and better != worse:
-        return f"{counts}, {'a difference' if better > worse else 'which is WORSE'} beyond chance ({p_equals(p)})"
-    undecided = f"{counts}, so that whether it got better is undecided ({p_equals(p)})"
+        return f"{counts}, {'a significant difference' if better > worse else 'significantly WORSE'} ({p_equals(p)})"
+    undecided = f"{counts}, no significant difference ({p_equals(p)})"
     if pair.clips_needed is None:
         return undecided
-    return f"{undecided} and would take about {pair.clips_needed:,} such clips to settle"
+    return f"{undecided}: about {pair.clips_needed:,} such clips would be needed to show one"
 
 
 def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
-    """What the data is, said by the data itself."""
+    """Notes on the test clips: simulated or real, and classes with few clips or none."""
     simulated = sum(1 for clip in clips if clip.scenario is not None)
     notes = []
     if simulated == len(clips):
-        notes.append(f"All {len(clips)} test clips are simulated. The figures say nothing about real footage.")
+        notes.append(f"All {len(clips)} test clips are simulated. The results say nothing about real footage.")
     elif simulated:
         notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
     else:
@@ -111,11 +110,11 @@ def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
     scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
     missing = [name for name, count in counts.items() if not count]
     if figures.n < _FEW_CLIPS:
-        notes.append(f"These figures mean nothing: {figures.n} clips are too few to judge a model by.")
+        notes.append(f"These results mean nothing: {figures.n} clips are too few to evaluate a model on.")
     elif scarce:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
     if missing:
-        notes.append(f"There is no {' and no '.join(missing)} among them, so the macro-F1 has nothing to go by there.")
+        notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
     return [*notes, *figures.warnings]
 
 

@@ -34,13 +34,13 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
         found = [_escaped(f.text) for f in figures.diagnostics if f.severity == severity]
         if found:
             parts.append("\n".join([f"> [!{alert}]", *(f"> - {text}" for text in found)]))
-    parts.append(f"{figures.n} held-out clips: {counts}. In brackets: 95 % intervals.")
+    parts.append(f"{figures.n} held-out clips: {counts}. In brackets: 95 % confidence intervals.")
     if notes:
         parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
     parts.append(_main_table(figures, taxonomy))
     pair = main_pair(figures)
     if pair is not None:
-        needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} such clips would settle it."
+        needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} clips would show a difference."
         parts.append(
             f"{title_of(pair.second)} against {title_of(pair.first)}, clip for clip: {len(pair.gained)} gained, "
             f"{len(pair.lost)} lost ({p_equals(p_of(pair))}); accuracy {signed(pair.accuracy)} "
@@ -53,7 +53,7 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
     parts.append(f"### Controls of {_escaped(title_of(shown))}\n\n{_controls(rows)}")
     missing = how_to_ask(figures, [shown])
     if missing:
-        parts.append("To ask for what is missing: " + "; ".join(f"`{command}`" for command in missing))
+        parts.append("To add the missing controls, run: " + "; ".join(f"`{command}`" for command in missing))
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,7 +62,7 @@ def _main_table(figures: Comparison, taxonomy: Taxonomy) -> str:
         f"| | {' | '.join(_escaped(title_of(name)) for name in figures.models)} |",
         f"|---|{'---:|' * len(figures.models)}",
     ]
-    lines.append(f"| right answers | {' | '.join(right_answers(scores) for scores in figures.models.values())} |")
+    lines.append(f"| correct | {' | '.join(right_answers(scores) for scores in figures.models.values())} |")
     for label, cells in main_rows(figures.models, taxonomy):
         lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
     return "\n".join(lines)
@@ -72,7 +72,7 @@ def _controls(rows: Sequence[ControlRow]) -> str:
     lines = ["| | accuracy | macro-F1 | macro-F1 lost |", "|---|---:|---:|---:|"]
     for row in rows:
         if row.accuracy is None:
-            lines.append(f"| {_escaped(row.label)} | not asked | | |")
+            lines.append(f"| {_escaped(row.label)} | not run | | |")
         else:
             lost = "" if row.lost is None else f"{signed(row.lost)} ({signed_interval(row.lost)})"
             lines.append(

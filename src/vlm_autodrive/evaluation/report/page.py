@@ -36,10 +36,10 @@ class ReportPage:
         after: The one called after.
         figures: All figures.
         taxonomy: The classes.
-        cells: The clips behind the confusion tables, by model.
+        cells: The clips behind the confusion matrices, by model.
         flips: The clips that one model of a pair has right.
         errors: The errors worth watching.
-        examples: Examples that nobody chose.
+        examples: Random examples.
         long_videos: The search of long videos; None if none were searched.
         timelines: Pictures of some of them.
     """
@@ -94,7 +94,7 @@ def render(page: ReportPage) -> str:
         main={name: models[name] for name in page.main},
         bars=_bars(page, styles),
         confusions={
-            name: confusion_svg(f"Confusion table of {formats.title_of(name)}", labels, m.confusion, _cells_of(number))
+            name: confusion_svg(f"Confusion matrix of {formats.title_of(name)}", labels, m.confusion, _cells_of(number))
             for number, (name, m) in enumerate(models.items())
         },
         outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in models.values())],
@@ -136,7 +136,7 @@ def _bars(page: ReportPage, styles: Mapping[str, str]) -> list[Chart]:
         group(f"{first.label} recall", lambda m: m.per_class[first.name].recall),
     ]
     if all(models[name].event is not None for name in page.main):
-        overall += [group("Any event found", _event_recall), group("False alarms", _false_alarms)]
+        overall += [group("Any event recall", _event_recall), group("False alarms", _false_alarms)]
     charts = [
         ("The main figures", bars_svg("Before and after", overall)),
         ("F1 by class", bars_svg("F1 by class", [group(c.label, _f1_of(c.name)) for c in page.taxonomy.classes])),

@@ -47,24 +47,24 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | No
         named["mean AP ahead of the event"] = ahead.mean_average_precision
     return named | {
         "any event: recall": None if event is None else event.recall,
-        f"{taxonomy.normal.label} taken for an event": None if event is None else event.false_positive_rate,
+        f"{taxonomy.normal.label}: false positive rate": None if event is None else event.false_positive_rate,
         "any event: average precision": None if ranked is None else ranked.average_precision,
         "calibration error (ECE)": None if calibration is None else calibration.plain.ece,
-        "triplets told apart": None if triplets is None else triplets.told_apart,
-        "triplets in order": None if triplets is None else triplets.in_order,
-        "hard negatives taken for events": None if hard is None else hard.false_positives,
+        "triplets: all three correct": None if triplets is None else triplets.told_apart,
+        "triplets: in order": None if triplets is None else triplets.in_order,
+        "hard negatives: false positive rate": None if hard is None else hard.false_positives,
         "reasoning agrees with verdict": scores.agreement,
     }
 
 
 _BASELINES = {
-    "majority": "it always says the commonest class of the training clips",
-    "camera_shake": "it sees only how the picture moves, not what is in it",
+    "majority": "always predicts the most frequent class of the training clips",
+    "camera_shake": "logistic regression on camera motion alone",
 }
 _CONTROLS = {
-    "black": ("Black video", "every frame is black"),
-    "shuffled": ("Shuffled frames", "the frames are in another order"),
-    "no_video": ("No video", "the question alone is asked"),
+    "black": ("Black video", "every frame black"),
+    "shuffled": ("Shuffled frames", "the frames in another order"),
+    "no_video": ("No video", "the prompt without any frame"),
 }
 _HIDDEN = "event_hidden, elsewhere_hidden"
 
@@ -106,7 +106,7 @@ def baseline_rows(figures: Comparison) -> list[ControlRow]:
 def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
     """A model on its true footage, and on each control of it, whether or not it was asked for."""
     scores = figures.models[model]
-    rows = [ControlRow("True footage", "nothing is taken away", scores.accuracy, scores.macro_f1)]
+    rows = [ControlRow("Original video", "no ablation", scores.accuracy, scores.macro_f1)]
     for name in [*_CONTROLS, *(name for name in scores.controls if name not in _CONTROLS)]:
         label, what = _CONTROLS.get(name, (plain(name).capitalize(), ""))
         control = scores.controls.get(name)
