@@ -4,9 +4,9 @@ import random
 from collections import Counter
 
 import pytest
-from truth_claims import check_is_known, holds, outcome_of
+from truth_claims import holds, outcome_of
 from truth_films import Film
-from truth_parser import Statement, UnknownSentence, parse
+from truth_sentences import Statement, UnknownSentence, parse
 from truth_world import films_and_clips, windows_of_drives
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY
@@ -29,9 +29,6 @@ def said():
 
 
 def false_claims(said) -> list:
-    for *_, statement in said:
-        for claim in statement.claims:
-            check_is_known(claim)
     return [
         (clip_id, kind, topic, statement.text[-200:], claim)
         for film, clip_id, kind, topic, statement in said
@@ -102,7 +99,12 @@ def test_statements_about_an_event_are_false_of_another_scenario(said):
     [
         ("caption", "", "It rains cats and dogs."),
         ("caption", "", "Rain and a tunnel. No event."),
+        ("description", "", "At 2.0 s a red car ahead starts to fly."),
+        ("description", "", "Cause: the driver slept."),
         ("vqa", "How fast is the moon?", "3 m/s"),
+        ("vqa", "How fast is the ego vehicle at t=1.0?", "fast"),
+        ("vqa", "What are the conditions?", "."),
+        ("vqa", "Had the ego driver not braked for it, would the road user to watch stay out of reach?", "maybe"),
         ("vqa", "What is the weather? Choose: rain, snow.", "clear weather"),
         ("reasoning", "A: Collision (x)", "<think>\nLooks bad.\n</think>\n\n<answer>\nA\n</answer>"),
     ],
@@ -128,7 +130,7 @@ def test_a_lie_is_found_out(said):
                 assert not holds(film, (name, values[0] + 2))
             elif name == "speed at":
                 assert not holds(film, (name, values[0], values[1] + 2))
-            elif name == "gap" and values[1] != "under 1 m":
+            elif name == "gap" and values[1][0].isdigit():
                 assert not holds(film, (name, values[0], f"{int(values[1].split()[0]) + 8} m"))
             elif name == "cause" and values[2] is not None:
                 if film.response_s is not None or values[2] > 0.4:
