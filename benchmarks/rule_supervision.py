@@ -22,7 +22,7 @@ from docs_table import write_table
 from machine import processor_name
 
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips
-from vlm_autodrive.clips.truth import scenario_in_window
+from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
 from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet

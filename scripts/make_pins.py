@@ -38,7 +38,7 @@ from tests.training.supervision_set import make_items
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
 from vlm_autodrive.clips import ClipSettings, build_clips
-from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.detection import DetectSettings, detect

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.anticipation import check_causal
-from vlm_autodrive.clips.binary_task import as_binary, binary_taxonomy
-from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.clips_stage import as_binary, binary_taxonomy, cut_clips
 from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.video import SamplingSettings, read_frames

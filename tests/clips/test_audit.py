@@ -12,7 +12,7 @@ from tests.clips.catalogs import event, video
 from vlm_autodrive.artifacts import read_clips, write_catalog, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, audit, build_clips
-from vlm_autodrive.clips.audited import Audited, FileFacts
+from vlm_autodrive.clips.audit_samples import AuditSample, FileFacts
 from vlm_autodrive.clips.duplicates import hash_frames, look_alikes
 from vlm_autodrive.clips.shortcuts import find_shortcuts
 from vlm_autodrive.errors import UserError
@@ -52,7 +52,7 @@ def footage(path, name, positive, **more):
 
 def item(name, label="normal", group=None, **facts):
     file = {"duration_s": 6.0, "fps": 30.0, "bits_per_s": 1e6, "bytes": 10**6, "codec": "h264"} | facts
-    return Audited(
+    return AuditSample(
         name=name, path=f"/d/{name}.mp4", start_s=0, end_s=6, is_event=label != "normal", label=label,
         event_place=None, split="train", drive=group or name, group=group or name, source="x", source_id=None,
         problem="", file=FileFacts(width=1280, height=720, **file),
@@ -72,10 +72,10 @@ def test_a_fact_that_tells_the_class_leaks_and_the_others_do_not():
         for n, label in enumerate(labels)
     ]
     found = by_fact(items)
-    assert (found["codec"].verdict, found["all"].verdict) == ("leaks", "leaks")
+    assert (found["codec"].result, found["all"].result) == ("leaks", "leaks")
     assert found["codec"].classes.value == pytest.approx((1 + 0.75 + 0.75) / 3, abs=0.05)
     assert "Collision mpeg4 100 %" in found["codec"].words
-    assert {found[fact].verdict for fact in ("duration", "fps", "picture size", "source", "position")} == {"clean"}
+    assert {found[fact].result for fact in ("duration", "fps", "picture size", "source", "position")} == {"clean"}
     assert found["fps"].event.value == found["fps"].event.high == 0.5
     assert 0.4 < found["bitrate"].event.value < 0.6
 
@@ -86,7 +86,7 @@ def test_three_classes_are_looked_at_even_if_event_against_none_is_not_told():
     assert found.classes.low > 0.95
     blurred = [item(f"v{n:04}", ("collision", "near_collision")[n % 2], fps=20.0 + 10 * (n % 2)) for n in range(60)]
     found = by_fact(blurred)["fps"]
-    assert (found.event.value, found.verdict) == (None, "leaks")
+    assert (found.event.value, found.result) == (None, "leaks")
 
 
 def test_folds_keep_groups_whole():
@@ -107,13 +107,13 @@ def test_what_is_alike_within_each_triplet_tells_nothing():
             items.append(item(f"{len(items):05}", label, f"t{number}", duration_s=length_s, fps=fps))
     found = by_fact(items)
     for fact in ("duration", "fps"):
-        assert found[fact].verdict == "clean"
+        assert found[fact].result == "clean"
         assert max(found[fact].event.high, found[fact].classes.high) <= 0.6
 
 
 def test_too_few_drives_are_not_told():
     found = by_fact([item("a", "collision"), item("b"), item("c")])
-    assert {shortcut.verdict for shortcut in found.values()} == {"not told"}
+    assert {shortcut.result for shortcut in found.values()} == {"not told"}
 
 
 def test_hashes_survive_another_encoding_and_leave_blank_frames_out(tmp_path):
@@ -154,7 +154,7 @@ def test_files_that_give_the_class_away_are_told_in_words(tmp_path):
     assert "no frame of one drive looks like a frame of another" in result.stdout
     clips = build_clips(made, tmp_path / "clips", ClipSettings(window_s=2, split_by="count"))
     found = audit(clips, frames=False)
-    assert {s.fact for s in found.shortcuts if s.verdict == "leaks"} >= {"codec", "fps"}
+    assert {s.fact for s in found.shortcuts if s.result == "leaks"} >= {"codec", "fps"}
     assert (found.kind, found.count, found.look_alikes, found.leaks_across_splits) == ("clips", 24, None, False)
 
 
@@ -174,7 +174,7 @@ def test_footage_again_under_another_name_is_a_leak_across_splits(tmp_path):
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert [{pair["first"], pair["second"]} for pair in told["look_alikes"]] == [{"again-w0", "0-w0"}]
-    assert told["shared"] == []
+    assert told["split_leaks"] == []
 
 
 def test_a_drive_or_footage_in_two_splits_is_a_leak(tmp_path):
@@ -194,7 +194,7 @@ def test_a_drive_or_footage_in_two_splits_is_a_leak(tmp_path):
     with writing_artifact(leaky, "clips", {"catalog": made}, ANY) as folder:
         write_clips(folder, leaky, DEFAULT_TAXONOMY, clips)
     found = audit(leaky, frames=False)
-    told = {(s.kind, s.key): s.splits for s in found.shared}
+    told = {(s.kind, s.key): s.splits for s in found.split_leaks}
     assert told == {("drive", "one"): ("test", "train"), ("footage", "nexar:00001"): ("train", "validation")}
     result = CliRunner().invoke(app, ["audit", str(leaky), "--skip-frames"])
     assert result.exit_code == 1

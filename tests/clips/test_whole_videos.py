@@ -3,7 +3,7 @@
 import pytest
 
 from vlm_autodrive.clips import ClipSettings
-from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
 
 

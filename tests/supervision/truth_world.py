@@ -4,7 +4,7 @@ import random
 
 from truth_films import Film
 
-from vlm_autodrive.clips.truth import scenario_in_window
+from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.records import Clip, Scenario
 from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.ground_truth import scenario_of

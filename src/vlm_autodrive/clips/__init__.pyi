@@ -1,8 +1,8 @@
 from .audit import audit
-from .building import build_clips
-from .frozen import TEST_IDS_FILE
-from .inspecting import inspect_clips
+from .clips_stage import build_clips
+from .inspection import inspect_clips
 from .settings import ClipSettings
+from .splits import TEST_IDS_FILE
 
 __all__ = [
     "TEST_IDS_FILE",

@@ -1,11 +1,12 @@
 """The audit: what crosses from one split to another, and what gives the class away without a look at a picture."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.clips.audited import Audited, read_audited, with_file_facts
+from vlm_autodrive.clips.audit_samples import AuditSample, read_audit_set, with_file_facts
 from vlm_autodrive.clips.duplicates import Hashes, LookAlike, look_alikes, window_hashes
 from vlm_autodrive.clips.shortcuts import MOST_AUC, Shortcut, find_shortcuts
 from vlm_autodrive.metrics import Estimate, few_clusters_warning
@@ -14,10 +15,10 @@ from vlm_autodrive.records import Record
 from vlm_autodrive.video import VideoError, Window
 
 _SHOWN = 5
-_NARROW = 0.1  # if half of the events lie within this share of the length, their place is as good as fixed
+_NARROW = 0.1  # if half of the events lie within this fraction of the length, their place is as good as fixed
 
 
-class Shared(Record):
+class SplitLeak(Record):
     """Something that two splits share.
 
     Attributes:
@@ -43,7 +44,7 @@ class Audit(Record):
         of_unknown_kind: How many others do not tell whether an event is in them.
         groups: How many independent groups the others come from.
         splits: How many there are in each split.
-        shared: What two splits share.
+        split_leaks: What two splits share.
         look_alikes: Clips of different splits (or, without splits, of different drives) with frames that
             look the same; None if frames were not looked at.
         event_places: Quartiles of where events are, as shares of the window's or video's length.
@@ -57,7 +58,7 @@ class Audit(Record):
     of_unknown_kind: int
     groups: int
     splits: dict[str, int]
-    shared: tuple[Shared, ...]
+    split_leaks: tuple[SplitLeak, ...]
     look_alikes: tuple[LookAlike, ...] | None
     event_places: tuple[float, float, float] | None
     shortcuts: tuple[Shortcut, ...]
@@ -66,7 +67,7 @@ class Audit(Record):
     @property
     def leaks_across_splits(self) -> bool:
         """Whether something of one split is found in another."""
-        return bool(self.shared) or any(pair.first_split != pair.second_split for pair in self.look_alikes or ())
+        return bool(self.split_leaks) or any(pair.first_split != pair.second_split for pair in self.look_alikes or ())
 
     def lines(self) -> list[str]:
         """The findings in words."""
@@ -85,27 +86,27 @@ def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, see
     Raises:
         UserError: If ``folder`` is neither.
     """
-    found = read_audited(folder)
-    items = with_file_facts(found.items, reporter)
-    usable = [item for item in items if not item.problem]
-    told = [item for item in usable if item.is_event is not None]
+    found = read_audit_set(folder)
+    samples = with_file_facts(found.samples, reporter)
+    usable = [sample for sample in samples if not sample.problem]
+    told = [sample for sample in usable if sample.is_event is not None]
     pairs, unread = _compare_frames(usable, reporter) if frames else (None, 0)
     whole_videos = found.kind == "catalog"
     shortcuts = find_shortcuts(told, found.taxonomy, whole_videos=whole_videos, seed=seed)
-    groups = len({item.group for item in told})
+    groups = len({sample.group for sample in told})
     remarks = [*found.remarks, few_clusters_warning(groups)]
     if unread:
         remarks.append(f"{unread} could not be read to their end; their frames are not compared.")
-    places = [item.event_place for item in usable if item.event_place is not None]
+    places = [sample.event_place for sample in usable if sample.event_place is not None]
     quartiles = [round(float(q), 4) for q in np.percentile(places, [25, 50, 75])] if places else None
     return Audit(
         kind=found.kind,
-        count=len(items),
-        unusable=len(items) - len(usable),
+        count=len(samples),
+        unusable=len(samples) - len(usable),
         of_unknown_kind=len(usable) - len(told),
         groups=groups,
-        splits={split: sum(item.split == split for item in items) for split in dict.fromkeys(i.split for i in items)},
-        shared=tuple(find_shared(items)),
+        splits=dict(Counter(sample.split for sample in samples)),
+        split_leaks=tuple(find_split_leaks(samples)),
         look_alikes=None if pairs is None else tuple(pairs),
         event_places=None if quartiles is None else (quartiles[0], quartiles[1], quartiles[2]),
         shortcuts=tuple(shortcuts),
@@ -113,48 +114,48 @@ def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, see
     )
 
 
-def find_shared(items: Sequence[Audited]) -> list[Shared]:
+def find_split_leaks(samples: Sequence[AuditSample]) -> list[SplitLeak]:
     """The drives, footage, files and groups that more than one split has."""
     keys: dict[tuple[str, str], list[str]] = {}
-    for item in items:
-        if item.split:
-            for kind, key in (("drive", item.drive), ("footage", item.source_id), ("file", item.path)):
+    for sample in samples:
+        if sample.split:
+            for kind, key in (("drive", sample.drive), ("footage", sample.source_id), ("file", sample.path)):
                 if key:
-                    keys.setdefault((kind, key), []).append(item.split)
-            keys.setdefault(("group", item.group), []).append(item.split)
+                    keys.setdefault((kind, key), []).append(sample.split)
+            keys.setdefault(("group", sample.group), []).append(sample.split)
     crossing = [
-        Shared(kind=kind, key=Path(key).name if kind == "file" else key, splits=tuple(sorted(set(s))), count=len(s))
+        SplitLeak(kind=kind, key=Path(key).name if kind == "file" else key, splits=tuple(sorted(set(s))), count=len(s))
         for (kind, key), s in keys.items()
         if len(set(s)) > 1
     ]
-    direct = any(shared.kind != "group" for shared in crossing)
-    return [shared for shared in crossing if shared.kind != "group" or not direct]
+    direct = any(leak.kind != "group" for leak in crossing)
+    return [leak for leak in crossing if leak.kind != "group" or not direct]
 
 
-def _compare_frames(items: Sequence[Audited], reporter: Reporter) -> tuple[list[LookAlike], int]:
+def _compare_frames(samples: Sequence[AuditSample], reporter: Reporter) -> tuple[list[LookAlike], int]:
     """Pairs with frames that look the same, and how many could not be read."""
-    has_splits = any(item.split for item in items)
-    by_path: dict[str, list[Audited]] = {}
-    for item in items:
-        by_path.setdefault(item.path, []).append(item)
+    has_splits = any(sample.split for sample in samples)
+    by_path: dict[str, list[AuditSample]] = {}
+    for sample in samples:
+        by_path.setdefault(sample.path, []).append(sample)
     hashes: dict[str, Hashes] = {}
     unread = 0
     with reporter.task("comparing frames", len(by_path)) as task:
         for path, members in by_path.items():
-            found = dict(window_hashes(Path(path), list(dict.fromkeys(_window(item) for item in members))))
-            for item in members:
-                result = found[_window(item)]
+            found = dict(window_hashes(Path(path), list(dict.fromkeys(_window(sample) for sample in members))))
+            for sample in members:
+                result = found[_window(sample)]
                 if isinstance(result, VideoError):
                     unread += 1
                 else:
-                    hashes[item.name] = result
+                    hashes[sample.name] = result
             task.advance()
-    parts = {item.name: item.split if has_splits else item.group for item in items}
-    return look_alikes(hashes, parts, {item.name: item.split for item in items}), unread
+    parts = {sample.name: sample.split if has_splits else sample.group for sample in samples}
+    return look_alikes(hashes, parts, {sample.name: sample.split for sample in samples}), unread
 
 
-def _window(item: Audited) -> Window:
-    return item.start_s, item.end_s if item.end_s or item.file is None else item.file.duration_s
+def _window(sample: AuditSample) -> Window:
+    return sample.start_s, sample.end_s if sample.end_s or sample.file is None else sample.file.duration_s
 
 
 def _head(found: Audit) -> Iterable[str]:
@@ -172,12 +173,12 @@ def _crossing(found: Audit) -> Iterable[str]:
     yield "Across splits"
     if set(found.splits) == {""}:
         yield "  no splits yet: `autodrive clips` makes them."
-    elif not found.shared:
+    elif not found.split_leaks:
         yield "  no drive, footage or file is in two splits."
-    for shared in found.shared[:_SHOWN]:
-        yield f"  LEAK: {shared.kind} {shared.key} is in {' and '.join(shared.splits)} ({shared.count} in all)."
-    if len(found.shared) > _SHOWN:
-        yield f"  LEAK: and {len(found.shared) - _SHOWN} more; --json lists them all."
+    for leak in found.split_leaks[:_SHOWN]:
+        yield f"  LEAK: {leak.kind} {leak.key} is in {' and '.join(leak.splits)} ({leak.count} in all)."
+    if len(found.split_leaks) > _SHOWN:
+        yield f"  LEAK: and {len(found.split_leaks) - _SHOWN} more; --json lists them all."
     if found.look_alikes is None:
         yield "  frames were not compared."
         return
@@ -202,14 +203,14 @@ def _given_away(found: Audit) -> Iterable[str]:
     yield f"Shortcuts: area under the ROC curve without a look at any picture (0.5: guessing; {MOST_AUC:.2f}: too much)"
     several = any(s.classes is not None for s in found.shortcuts)
     title = "each class against the rest" if several else ""
-    yield f"  {'fact':<14}{'event against none':<22}{title:<30}verdict"
+    yield f"  {'fact':<14}{'event against none':<22}{title:<30}result"
     for s in found.shortcuts:
         classes = _interval(s.classes) if s.classes is not None else ""
-        yield f"  {s.fact:<14}{_interval(s.event):<22}{classes:<30}{s.verdict}"
-    leaking = [s for s in found.shortcuts if s.verdict == "leaks" and s.fact != "all"]
+        yield f"  {s.fact:<14}{_interval(s.event):<22}{classes:<30}{s.result}"
+    leaking = [s for s in found.shortcuts if s.result == "leaks" and s.fact != "all"]
     for s in leaking:
         yield f"  SHORTCUT: {s.fact} gives the class away: {s.words}."
-    if not leaking and any(s.verdict == "leaks" for s in found.shortcuts):
+    if not leaking and any(s.result == "leaks" for s in found.shortcuts):
         yield "  SHORTCUT: no fact alone gives the class away, but all together do."
     if leaking:
         yield (
@@ -217,7 +218,7 @@ def _given_away(found: Audit) -> Iterable[str]:
             "re-encode it alike, and cut it to one length; scores on this set as it is mean little."
         )
     for s in found.shortcuts:
-        if s.verdict == "unclear":
+        if s.result == "unclear":
             seen = f": {s.words}" if s.words else ""
             yield f"  Not cleared: {s.fact}, whose interval reaches above {MOST_AUC:.2f}{seen}."
     if found.event_places is not None:

@@ -9,7 +9,7 @@ from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class SplitFractions(Settings):
-    """Which share of the groups each split gets; together 1."""
+    """Which fraction of the groups each split gets; together 1."""
 
     train: float = Field(0.7, ge=0, le=1)
     validation: float = Field(0.1, ge=0, le=1)
@@ -23,7 +23,7 @@ class SplitFractions(Settings):
 
 
 class ClipSettings(Settings):
-    """How windows are cut and shared out.
+    """How windows are cut and split.
 
     Attributes:
         window_s: Length of a clip; a shorter video gives one clip of its whole length.
@@ -36,16 +36,16 @@ class ClipSettings(Settings):
             before its end; a Normal window keeps this far away from events.
         anticipation_s: Cut windows that end so long before the event, one for each time, and show nothing
             later, such as [0.5, 1.0, 1.5]; empty for windows that show the event.
-        split: The share of each split.
+        split: The fraction of each split.
         split_by: With hash a group's split follows from its name alone and never changes when videos are
-            added, and each class comes near the shares as far as numbers are large; with count each class
-            is cut to the shares, and a video added moves the groups that stand at a cut.
+            added, and each class comes near the fractions as far as numbers are large; with count each class
+            is cut to the fractions, and a video added moves the groups that stand at a cut.
         respect_split: Follow the data set's own splits. A split that it does not have is taken out of its
             training part.
         frozen_test: A file of video ids, as the clips stage writes it (test_ids.txt), that are the test split
             and stay so; None to share the test split out anew.
         unknown_events: What becomes of events of unknown kind: their videos give no usable clip (leave_out),
-            the stage refuses (error), or all events become one class, for the task of two (binary).
+            the stage refuses (error), or all events become one class, for the binary task (binary).
         ego_only: Leave out events that are known not to involve the recording vehicle.
         seed: Of every random choice.
     """

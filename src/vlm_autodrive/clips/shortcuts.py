@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.clips.audited import Audited, FileFacts
+from vlm_autodrive.clips.audit_samples import AuditSample, FileFacts
 from vlm_autodrive.metrics import Bootstrap, Estimate, areas, percentile_bounds, undefined
 from vlm_autodrive.records import Record, Taxonomy
 
@@ -22,12 +22,12 @@ MOST_AUC = 0.60
 """A fact whose interval reaches above this is not cleared; one that lies above it as a whole leaks."""
 
 Floats = NDArray[np.float64]
-Verdict = Literal["leaks", "unclear", "clean", "not told"]
+ShortcutResult = Literal["leaks", "unclear", "clean", "not told"]
 
 _FOLDS = 5
 _RESAMPLES = 1000
 _DRAWS = 10  # of the folds, whose chances are averaged, since one draw is luck
-_LEAST_LEAF = 1 / 50  # of all items
+_LEAST_LEAF = 1 / 50  # of all samples
 _MOST_VALUES = 40  # of a text, so many of its commonest values are told apart
 _METHOD = "grouped cross-validation, bootstrap by group"
 
@@ -39,7 +39,7 @@ class Shortcut(Record):
         fact: What it is, such as ``codec``; ``all`` for all together.
         event: Area under the curve of event against none.
         classes: The mean of the areas of each class against the rest; None if there are but two.
-        verdict: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
+        result: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
             in between, ``not told`` where the groups are too few to say.
         words: What is to be seen in it, in words.
     """
@@ -47,7 +47,7 @@ class Shortcut(Record):
     fact: str
     event: Estimate
     classes: Estimate | None
-    verdict: Verdict
+    result: ShortcutResult
     words: str
 
 
@@ -55,28 +55,28 @@ Value = float | str
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShortcutInput:
     """All that is looked at: where a clip or video lies in its file, and what the file tells."""
 
-    item: Audited
+    sample: AuditSample
     file: FileFacts
 
 
-def _position(seen: Seen) -> tuple[Value, ...]:
-    item, length_s = seen.item, seen.file.duration_s
-    return item.start_s, length_s - item.end_s, (item.start_s + item.end_s) / 2 / length_s
+def _position(seen: ShortcutInput) -> tuple[Value, ...]:
+    sample, length_s = seen.sample, seen.file.duration_s
+    return sample.start_s, length_s - sample.end_s, (sample.start_s + sample.end_s) / 2 / length_s
 
 
-def _file_name(seen: Seen) -> tuple[Value, ...]:
+def _file_name(seen: ShortcutInput) -> tuple[Value, ...]:
     """Its first word, itself with each number as 0, its last number and its length; folders do not count."""
-    stem = seen.item.path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].casefold()
+    stem = seen.sample.path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].casefold()
     digits = "".join(re.findall(r"\d+", stem)[-1:])
     word = "".join(re.findall(r"[a-z]+", stem)[:1])
     return word, re.sub(r"\d+", "0", stem), float(digits[:12] or -1), float(len(stem))
 
 
-FACTS: dict[str, Callable[[Seen], tuple[Value, ...]]] = {
-    "duration": lambda seen: (seen.file.duration_s, seen.item.end_s - seen.item.start_s),
+FACTS: dict[str, Callable[[ShortcutInput], tuple[Value, ...]]] = {
+    "duration": lambda seen: (seen.file.duration_s, seen.sample.end_s - seen.sample.start_s),
     "fps": lambda seen: (seen.file.fps,),
     "bitrate": lambda seen: (seen.file.bits_per_s,),
     "codec": lambda seen: (seen.file.codec,),
@@ -84,22 +84,28 @@ FACTS: dict[str, Callable[[Seen], tuple[Value, ...]]] = {
     "file size": lambda seen: (float(seen.file.bytes),),
     "position": _position,
     "file name": _file_name,
-    "source": lambda seen: (seen.item.source, (seen.item.source_id or "").partition(":")[0]),
+    "source": lambda seen: (seen.sample.source, (seen.sample.source_id or "").partition(":")[0]),
 }
 """What is looked at: for each kind of fact its values, numbers or texts."""
 
 
-def find_shortcuts(items: Sequence[Audited], taxonomy: Taxonomy, *, whole_videos: bool, seed: int) -> list[Shortcut]:
+def find_shortcuts(
+    samples: Sequence[AuditSample], taxonomy: Taxonomy, *, whole_videos: bool, seed: int
+) -> list[Shortcut]:
     """Try each kind of fact, and all together.
 
     Args:
-        items: Clips or videos of known kind, with the facts of their files.
+        samples: Clips or videos of known kind, with the facts of their files.
         taxonomy: The classes.
         whole_videos: Whether they are whole videos, whose position says nothing.
         seed: Of folds, trees and bootstrap.
     """
-    told = [Seen(item, item.file) for item in items if item.is_event is not None and item.file is not None]
-    truth = _Truth([seen.item for seen in told], taxonomy, seed)
+    told = [
+        ShortcutInput(sample, sample.file)
+        for sample in samples
+        if sample.is_event is not None and sample.file is not None
+    ]
+    truth = _Truth([seen.sample for seen in told], taxonomy, seed)
     tables: dict[str, Floats] = {}
     found = []
     for fact, values_of in FACTS.items():
@@ -116,15 +122,15 @@ def find_shortcuts(items: Sequence[Audited], taxonomy: Taxonomy, *, whole_videos
 class _Truth:
     """The classes as numbers, the class without event last; the groups; and folds and resamples of them."""
 
-    def __init__(self, items: Sequence[Audited], taxonomy: Taxonomy, seed: int) -> None:
-        known = all(item.label is not None for item in items)
-        labels = [item.label if known else str(item.is_event) for item in items]
+    def __init__(self, samples: Sequence[AuditSample], taxonomy: Taxonomy, seed: int) -> None:
+        known = all(sample.label is not None for sample in samples)
+        labels = [sample.label if known else str(sample.is_event) for sample in samples]
         present = [n for n in (taxonomy.names if known else ("True", "False")) if n in labels]
         self.names = [taxonomy.by_name(n).label if known else {"True": "event", "False": "none"}[n] for n in present]
         self.classes = np.array([present.index(str(label)) for label in labels], dtype=np.intp)
-        self.event = np.array([bool(item.is_event) for item in items], dtype=bool)
+        self.event = np.array([bool(sample.is_event) for sample in samples], dtype=bool)
         numbers: dict[str, int] = {}
-        self.groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in items], dtype=np.intp)
+        self.groups = np.array([numbers.setdefault(sample.group, len(numbers)) for sample in samples], dtype=np.intp)
         self.can_be_told = len(present) > 1 and self.fewest_groups > 1
         self.seed = seed
         self.folds = self._folds(seed) if self.can_be_told else []
@@ -136,7 +142,7 @@ class _Truth:
         return min(counts, default=0)
 
     def _folds(self, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """The items to learn from and those held out, of other groups; each item is held out in every draw.
+        """The samples to learn from and those held out, of other groups; each sample is held out in every draw.
 
         The groups of each stratum (the first class found in a group) are dealt to the folds in turn.
         """
@@ -160,7 +166,7 @@ def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shor
     if not truth.can_be_told:
         figure = undefined(count, _METHOD)
         few = "fewer than two drives with some class: it cannot be told"
-        return Shortcut(fact=fact, event=figure, classes=None, verdict="not told", words=few)
+        return Shortcut(fact=fact, event=figure, classes=None, result="not told", words=few)
     if (table == table[0]).all():
         words = f"the same for all: {words}"
         chances = np.full((count, len(truth.names)), 1 / len(truth.names))
@@ -173,10 +179,10 @@ def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shor
     if len(truth.names) > 2 or not has_both:
         each = [_auroc(chances[:, k], truth.classes == k, truth) for k in range(len(truth.names))]
         classes = _figure(each, count)
-    return Shortcut(fact=fact, event=event, classes=classes, verdict=_verdict(event, classes), words=words)
+    return Shortcut(fact=fact, event=event, classes=classes, result=_result(event, classes), words=words)
 
 
-def _verdict(*figures: Estimate | None) -> Verdict:
+def _result(*figures: Estimate | None) -> ShortcutResult:
     bounds = [(f.low, f.high) for f in figures if f is not None and f.low is not None and f.high is not None]
     if any(low > MOST_AUC for low, _ in bounds):
         return "leaks"
@@ -184,7 +190,7 @@ def _verdict(*figures: Estimate | None) -> Verdict:
 
 
 def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
-    """The chance of each class for each item, from trees that saw nothing of its group."""
+    """The chance of each class for each sample, from trees that saw nothing of its group."""
     from sklearn.tree import DecisionTreeClassifier
 
     chances = np.zeros((len(table), len(truth.names)))
@@ -197,7 +203,7 @@ def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
 
 
 def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats:
-    """The area under the ROC curve, first of all items and then of each resample of whole groups."""
+    """The area under the ROC curve, first of all samples and then of each resample of whole groups."""
     value, drawn = areas(scores, positive, Bootstrap(truth.groups.tolist(), _RESAMPLES, truth.seed))
     return np.concatenate([value[1:2], drawn[1]])
 

@@ -1,22 +1,26 @@
-"""Sharing videos out to train, validation and test: whole groups, by a seeded hash of their names.
+"""Splitting videos into train, validation and test: whole groups, by a seeded hash of their names.
 
-By ``hash``, the hash alone decides: it is a number from 0 to 1, and the shares cut that stretch. Whatever
-is added later, nothing that is there moves. Each class gets its shares up to chance, so small sets can
-come out uneven. By ``count``, the groups of each stratum (the most severe class of a group) stand in the
-order of their hashes, and the shares, rounded by the largest remainder, cut that row: as near to the shares
-as whole groups allow, but a video added later moves the few groups that stand at a cut.
+By ``hash``, a group's hash alone decides: it is a number from 0 to 1, and the fractions of the splits divide that
+range. Whatever is added later, no group changes its split. Each class gets its fractions up to chance, so small
+sets can come out uneven. By ``count``, the groups of each stratum (the most severe class of a group) are sorted by
+their hashes, and that list is cut by the fractions, rounded by the largest remainder: as near to the fractions as
+whole groups allow, but a video added later moves the few groups that stand at a cut.
 
-A frozen test split is given by its videos, and stays as it is either way.
+A frozen test split is a file of video ids, one a line, and stays as it is either way.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import get_args
 
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import TRAIN_ONLY, Split, Video
+from vlm_autodrive.records import TRAIN_ONLY, Clip, Split, Video
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
@@ -67,7 +71,7 @@ def assign_splits(
             result |= {group: _drawn(draw(settings.seed, "split", group), shares) for group in row}
         else:
             if frozen:
-                shares["test"] = 0.0
+                shares["test"] = 0.0  # it is complete already
             row.sort(key=lambda group: (draw(settings.seed, "split", group), group))
             result |= _cut(row, shares)
     if frozen:  # what the hash would add to the frozen split is trained on; what the data set put there is not
@@ -76,7 +80,8 @@ def assign_splits(
 
 
 def _drawn(place: float, shares: Mapping[Split, float]) -> Split:
-    """The split at a place from 0 to 1, the test split coming first: if its share grows, it keeps what it has."""
+    """The split at a place from 0 to 1."""
+    # The test split comes first, so that it keeps what it has if its fraction grows.
     end = 0.0
     for split in reversed(SPLITS):
         end += shares[split] / sum(shares.values())
@@ -115,3 +120,59 @@ def _split_named(text: str) -> Split:
         f"the data set names a split {text!r}, which is none of train, validation and test; "
         "put it right there, or set respect_split: false."
     )
+
+
+TEST_IDS_FILE = "test_ids.txt"
+_DIGEST = re.compile(r"^# sha256 ([0-9a-f]{64})$")
+_SHOWN = 3
+
+
+def write_test_ids(folder: Path, clips: Iterable[Clip]) -> None:
+    """Write the ids of the videos of the test split, with a hash by which a change is noticed."""
+    ids = sorted({clip.video_id for clip in clips if clip.split == "test"})
+    head = [f"# The test split: {len(ids)} videos. Give it again with frozen_test=FILE.", f"# sha256 {_digest(ids)}"]
+    write_text(folder / TEST_IDS_FILE, "\n".join([*head, *ids]) + "\n")
+
+
+def read_test_ids(path: Path, known: Iterable[str]) -> frozenset[str]:
+    """The videos of a frozen test split.
+
+    Args:
+        path: One id a line; lines that begin with ``#`` are remarks. A list of your own needs no hash.
+        known: The ids of the catalog.
+
+    Raises:
+        UserError: If the file is missing or empty, an id stands twice or is not in the catalog, or the list
+            is no longer the one that its hash was made of.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError):
+        raise UserError(f"frozen_test: {path} is no text file that can be read; give the ids, one a line.") from None
+    ids = [line for line in lines if line and not line.startswith("#")]
+    if not ids:
+        raise UserError(f"frozen_test: {path} holds no id; write one a line, or leave the setting out.")
+    twice = sorted({i for i in ids if ids.count(i) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise UserError(f"frozen_test: {path} names {_some(twice)} twice; take the further lines out.")
+    digests = [found[1] for line in lines if (found := _DIGEST.match(line))]
+    if digests and digests != [_digest(sorted(ids))]:
+        raise UserError(
+            f"frozen_test: {path} was changed since it was written, so the test split would be another; "
+            "put the file back, or delete its line with sha256 if the change is meant."
+        )
+    missing = sorted(set(ids) - set(known))
+    if missing:
+        raise UserError(
+            f"frozen_test: {path} names {len(missing)} videos that the catalog lacks ({_some(missing)}); "
+            "import them too, since figures on a part of a test split cannot be compared."
+        )
+    return frozenset(ids)
+
+
+def _digest(ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_SHOWN]) + (" …" if len(ids) > _SHOWN else "")

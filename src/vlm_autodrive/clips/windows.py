@@ -1,17 +1,19 @@
-"""Where windows are placed: by seeded draws, so that a window's position says nothing of its class."""
+"""Where windows are placed, by seeded draws that tell nothing of the class, and what of the ground truth is in one."""
 
 import hashlib
 import math
 from collections.abc import Sequence
 
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.records import Event, Taxonomy
+from vlm_autodrive.records import Distraction, Encounter, Event, Scenario, Taxonomy
 
 Window = tuple[float, float]
 
 
 def draw(*parts: object) -> float:
     """A number in [0, 1) that depends on nothing but ``parts``, on any machine."""
+    # A hash rather than a generator: adding a video must not move the windows of the others, and the number must be
+    # the same for every version of numpy.
     digest = hashlib.sha256("|".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:6], "big") / (1 << 48)
 
@@ -45,6 +47,8 @@ def place_window(
         window_s: Length of the window; a shorter video gives all of itself.
         margin_s: How far inside it the reference lies.
     """
+    # The siblings of a triplet differ in their outcome alone. With one start for all of them, where the window lies in
+    # the video cannot tell which it is.
     stretches = [allowed_starts(r, d, window_s, margin_s) for r, d in zip(references_s, durations_s, strict=True)]
     low_s = max(low for low, _ in stretches)
     high_s = min(high for _, high in stretches)
@@ -57,7 +61,7 @@ def place_window(
 def window_like(model: Window, model_duration_s: float, duration_s: float) -> Window:
     """The window that stands in a video of one length where ``model`` stands in a video of another.
 
-    It is as long as the model, as far as the video is, and ends at the same share of the whole.
+    It is as long as the model, as far as the video is, and ends at the same fraction of the whole.
     """
     end_s = round(model[1] / model_duration_s * duration_s, 6)
     return max(0.0, round(end_s - (model[1] - model[0]), 6)), end_s
@@ -117,3 +121,48 @@ def _free_stretches(duration_s: float, blocked: Sequence[Window]) -> list[Window
     if at_s < duration_s:
         free.append((at_s, duration_s))
     return free
+
+
+_SHAKES_S = 1.5  # how long a speed bump is felt, both axles and the springs
+
+
+def scenario_in_window(scenario: Scenario, start_s: float, end_s: float) -> Scenario:
+    """What of a scenario happens inside a window, with all times counted from its start.
+
+    Encounters belong to the window that shows their contact or closest approach. A hazard that began
+    before the window has a negative onset. A warning before the window is None. A speed bump just before it
+    stays, at a negative time: the picture still shakes.
+    """
+
+    def inside(time_s: float) -> bool:
+        return start_s <= time_s < end_s
+
+    def felt(distraction: Distraction) -> bool:
+        bump = distraction.kind == "speed_bump"
+        return start_s - (_SHAKES_S if bump else 0.0) <= distraction.time_s < end_s
+
+    def moved(time_s: float) -> float:
+        return round(time_s - start_s, 6)
+
+    def move(encounter: Encounter) -> Encounter:
+        alert_s = encounter.alert_time_s
+        return encounter.model_copy(
+            update={
+                "time_s": moved(encounter.time_s),
+                "onset_s": moved(encounter.onset_s),
+                "alert_time_s": moved(alert_s) if alert_s is not None and inside(alert_s) else None,
+            }
+        )
+
+    return scenario.model_copy(
+        update={
+            "duration_s": round(end_s - start_s, 6),
+            "encounters": tuple(move(e) for e in scenario.encounters if inside(e.time_s)),
+            "distractions": tuple(
+                d.model_copy(update={"time_s": moved(d.time_s)}) for d in scenario.distractions if felt(d)
+            ),
+            "states": tuple(
+                s.model_copy(update={"time_s": moved(s.time_s)}) for s in scenario.states if inside(s.time_s)
+            ),
+        }
+    )

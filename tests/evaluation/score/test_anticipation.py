@@ -17,7 +17,7 @@ from tests.evaluation.builders import (
 from vlm_autodrive.artifacts import read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings
-from vlm_autodrive.clips.building import cut_clips
+from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare, read_comparison
 from vlm_autodrive.evaluation.predict.running import evaluate_with_engine

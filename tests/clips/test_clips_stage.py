@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.clips.catalogs import encounter, event, scenario, triplet, video
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_catalog, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
-from vlm_autodrive.clips.building import cut_clips
-from vlm_autodrive.clips.truth import scenario_in_window
+from vlm_autodrive.clips.clips_stage import cut_clips
+from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue
 
@@ -201,7 +201,7 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     clips = read_clips(out)
     assert clips == cut(videos, events, scenarios)
     assert any("train: 3 clips (Collision 1, Near-Collision 1, Normal 1)" in line for line in listener.lines)
-    assert "test has no clip at all: its share of 0.2 is too small for so few drives." in listener.lines
+    assert "test has no clip at all: its fraction of 0.2 is too small for so few drives." in listener.lines
     assert any(line.startswith("1 videos give no usable clip: an event is said") for line in listener.lines)
     with pytest.raises(UserError, match="clips; give a folder of catalog"):
         build_clips(out, tmp_path / "again", TEN)

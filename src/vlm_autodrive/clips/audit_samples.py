@@ -1,4 +1,4 @@
-"""What an audit looks at: each clip of a clip set, or each video of a catalog, with the facts of its file."""
+"""The samples of an audit: each clip of a clip set, or each video of a catalog, with the facts of its file."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditSample:
     """One clip, or one video of a catalog.
 
     Attributes:
@@ -38,7 +38,7 @@ class Audited:
         end_s: Its end; 0 if unknown.
         is_event: Whether an event is in it; None if that is unknown.
         label: Its class; None if unknown, or for an event of unknown kind.
-        event_place: Where the event is, as a share of the video's length; None without event or its time.
+        event_place: Where the event is, as a fraction of the video's length; None without event or its time.
         split: Where it belongs; empty if the set says nothing of splits.
         drive: Its drive, as the data set has it.
         group: What it hangs together with, over drives, footage and triplets.
@@ -65,23 +65,23 @@ class Audited:
 
 
 @dataclass(frozen=True)
-class AuditedSet:
+class AuditSet:
     """A whole clip set or catalog.
 
     Attributes:
         kind: ``clips`` or ``catalog``.
         taxonomy: Its classes.
-        items: Its clips or videos.
+        samples: Its clips or videos.
         remarks: What could not be looked at, and why.
     """
 
     kind: str
     taxonomy: Taxonomy
-    items: list[Audited]
+    samples: list[AuditSample]
     remarks: tuple[str, ...]
 
 
-def read_audited(folder: Path) -> AuditedSet:
+def read_audit_set(folder: Path) -> AuditSet:
     """Read what is to be audited; nothing is said of the files yet.
 
     Args:
@@ -94,31 +94,31 @@ def read_audited(folder: Path) -> AuditedSet:
     if kind == "catalog":
         videos = read_videos(folder)
         taxonomy = read_taxonomy(folder)
-        return AuditedSet("catalog", taxonomy, _of_catalog(videos, read_events(folder), taxonomy), ())
+        return AuditSet("catalog", taxonomy, _of_catalog(videos, read_events(folder), taxonomy), ())
     if kind not in ("clips", "supervision"):
         raise UserError(f"{folder} holds {kind}, but a catalog or clips are needed here.")
     catalog = _catalog_of(folder)
     known = {video.video_id: video for video in read_videos(catalog)} if catalog is not None else {}
     remark = "its catalog is not where it was: data sets and shared footage are not looked at."
-    items = _of_clips(read_clips(folder), known, read_taxonomy(folder))
-    return AuditedSet("clips", read_taxonomy(folder), items, () if known else (remark,))
+    samples = _of_clips(read_clips(folder), known, read_taxonomy(folder))
+    return AuditSet("clips", read_taxonomy(folder), samples, () if known else (remark,))
 
 
-def with_file_facts(items: Sequence[Audited], reporter: Reporter) -> list[Audited]:
+def with_file_facts(samples: Sequence[AuditSample], reporter: Reporter) -> list[AuditSample]:
     """The same with the facts of their files, each file being read once; a file that cannot be read is a problem."""
     facts: dict[str, FileFacts | str] = {}
-    paths = list(dict.fromkeys(item.path for item in items if not item.problem))
+    paths = list(dict.fromkeys(sample.path for sample in samples if not sample.problem))
     with reporter.task("reading files", len(paths)) as task:
         for path in paths:
             facts[path] = _facts(Path(path))
             task.advance()
     result = []
-    for item in items:
-        found = facts.get(item.path, "")
-        if item.problem or isinstance(found, FileFacts):
-            result.append(replace(item, file=found if isinstance(found, FileFacts) else None))
+    for sample in samples:
+        found = facts.get(sample.path, "")
+        if sample.problem or isinstance(found, FileFacts):
+            result.append(replace(sample, file=found if isinstance(found, FileFacts) else None))
         else:
-            result.append(replace(item, problem=found))
+            result.append(replace(sample, problem=found))
     return result
 
 
@@ -154,18 +154,18 @@ def _catalog_of(folder: Path) -> Path | None:
         return None
 
 
-def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxonomy) -> list[Audited]:
+def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxonomy) -> list[AuditSample]:
     events_of: dict[str, list[Event]] = {}
     for event in events:
         events_of.setdefault(event.video_id, []).append(event)
     groups = joined_groups(videos)
-    items = []
+    samples = []
     for video in videos:
         worst = worst_event(events_of.get(video.video_id, ()), taxonomy)
         is_event = True if worst is not None else video.positive
         time_s = worst.time_s if worst is not None else None
-        items.append(
-            Audited(
+        samples.append(
+            AuditSample(
                 name=video.video_id,
                 path=video.path,
                 start_s=0.0,
@@ -181,17 +181,17 @@ def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxo
                 problem=video.problem,
             )
         )
-    return items
+    return samples
 
 
-def _of_clips(clips: Sequence[Clip], videos: Mapping[str, Video], taxonomy: Taxonomy) -> list[Audited]:
+def _of_clips(clips: Sequence[Clip], videos: Mapping[str, Video], taxonomy: Taxonomy) -> list[AuditSample]:
     groups = joined_groups(list(videos.values()))
-    items = []
+    samples = []
     for clip in clips:
         video = videos.get(clip.video_id)
         is_event = None if clip.event_class is None else taxonomy.by_name(clip.event_class).is_event
-        items.append(
-            Audited(
+        samples.append(
+            AuditSample(
                 name=clip.clip_id,
                 path=clip.path,
                 start_s=clip.start_s,
@@ -207,4 +207,4 @@ def _of_clips(clips: Sequence[Clip], videos: Mapping[str, Video], taxonomy: Taxo
                 problem=clip.problem,
             )
         )
-    return items
+    return samples

@@ -11,7 +11,7 @@ from vlm_autodrive.artifacts import read_clips, write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips, inspect_clips
 from vlm_autodrive.clips.contact_sheet import contact_sheet, read_stills
-from vlm_autodrive.clips.inspecting import choose_clips
+from vlm_autodrive.clips.inspection import choose_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.palette import BAD, class_colour
 from vlm_autodrive.records import DEFAULT_TAXONOMY

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vlm_autodrive.clips.anticipation import causal_window, check_causal, too_short, window_before
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.truth import scenario_in_window
 from vlm_autodrive.clips.windows import (
     Window,
     draw,
     events_inside,
     place_normal_windows,
     place_window,
+    scenario_in_window,
     window_like,
     worst_event,
 )

@@ -1,4 +1,4 @@
-"""Looking at clips: which ones, and all their contact sheets in one picture or one page."""
+"""Inspection of clips: which to show, and their contact sheets in one picture or one page."""
 
 import base64
 import html
@@ -22,7 +22,7 @@ _HIGHEST = 30_000  # pixels of one picture; more is for a page
 
 
 @dataclass(frozen=True)
-class Inspected:
+class ClipInspection:
     """What was made to look at.
 
     Attributes:
@@ -45,7 +45,7 @@ def inspect_clips(
     most: int = 12,
     frames: int = 8,
     seed: int = 0,
-) -> Inspected:
+) -> ClipInspection:
     """Make contact sheets of clips.
 
     Args:
@@ -75,7 +75,7 @@ def inspect_clips(
         _write_picture(out, sheets)
     else:
         write_text(out, _page(folder, chosen, sheets, len(clips)))
-    return Inspected(out, len(chosen), len(clips))
+    return ClipInspection(out, len(chosen), len(clips))
 
 
 def choose_clips(clips: Sequence[Clip], clip_ids: Sequence[str], most: int, seed: int, folder: Path) -> list[Clip]:

@@ -1,5 +1,6 @@
 """The stage that turns a catalog into clips: every video gives at least one record."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,16 +14,23 @@ from vlm_autodrive.artifacts import (
     write_clips,
     writing_artifact,
 )
-from vlm_autodrive.clips.binary_task import as_binary
-from vlm_autodrive.clips.cutting import Cutter
-from vlm_autodrive.clips.frozen import read_test_ids, write_test_ids
+from vlm_autodrive.clips.cutter import Cutter
 from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.splits import assign_splits
-from vlm_autodrive.clips.summary import say_summary
+from vlm_autodrive.clips.splits import SPLITS, assign_splits, read_test_ids, write_test_ids
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Clip, Event, Scenario, Taxonomy, Video
+from vlm_autodrive.records import (
+    BINARY_TAXONOMY,
+    DEFAULT_TAXONOMY,
+    Clip,
+    Encounter,
+    Event,
+    EventClass,
+    Scenario,
+    Taxonomy,
+    Video,
+)
 
 
 def build_clips(
@@ -103,3 +111,83 @@ def cut_clips(
             video = video.model_copy(update={"problem": video.problem or "it would add to the frozen test split"})
         clips += cutter.clips_of(video, split)
     return clips
+
+
+def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+    """A taxonomy with all its events in one class; the same one if it has but one already."""
+    events = [c for c in taxonomy.classes if c.is_event]
+    if len(events) == 1:
+        return taxonomy
+    if taxonomy == DEFAULT_TAXONOMY:
+        return BINARY_TAXONOMY
+    definition = ", or ".join(c.definition for c in events)
+    event = EventClass(name="event", label="Event", code=events[0].code, definition=definition, takes_unknown=True)
+    return Taxonomy(classes=(event, taxonomy.normal))
+
+
+def as_binary(
+    taxonomy: Taxonomy, events: Sequence[Event], scenarios: Mapping[str, Scenario]
+) -> tuple[Taxonomy, list[Event], dict[str, Scenario]]:
+    """Taxonomy, events and scenarios with one class for all events, those of unknown kind among them."""
+    two = binary_taxonomy(taxonomy)
+    (event_name,) = two.event_names
+    normal = taxonomy.normal.name
+
+    def rename(encounter: Encounter) -> Encounter:
+        name = two.normal.name if encounter.event_class == normal else event_name
+        return encounter.model_copy(update={"event_class": name})
+
+    return (
+        two,
+        [event.model_copy(update={"event_class": event_name}) for event in events],
+        {
+            video_id: scenario.model_copy(update={"encounters": tuple(map(rename, scenario.encounters))})
+            for video_id, scenario in scenarios.items()
+        },
+    )
+
+
+_FEW_GROUPS = 200
+
+
+def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSettings, reporter: Reporter) -> None:
+    """Tell the counts of a clip set, its unusable clips by reason, and splits that lack a class."""
+    usable = [clip for clip in clips if not clip.problem]
+    counts = Counter((clip.split, clip.event_class) for clip in usable)
+    uneven = settings.split_by == "hash" and len({clip.group_id for clip in usable}) < _FEW_GROUPS
+    evenly = " With split_by=count so few are shared out more evenly." if uneven else ""
+    for split in SPLITS:
+        listed = ", ".join(f"{c.label} {counts[split, c.name]}" for c in taxonomy.classes)
+        reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
+        missing = [c.label for c in taxonomy.classes if not counts[split, c.name]]
+        share: float = getattr(settings.split, split)
+        if len(missing) == len(taxonomy.classes) and share:
+            reporter.say(
+                f"{split} has no clip at all: its fraction of {share:g} is too small for so few drives.{evenly}"
+            )
+        elif missing and share:
+            reporter.say(f"{split} has no clip of {', '.join(missing)}: figures for it will say little.{evenly}")
+    reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
+    for reason, count in reasons.most_common():
+        refused = "windows are refused" if settings.anticipation_s else "videos give no usable clip"
+        reporter.say(f"{count} {refused}: {reason}")
+    if settings.anticipation_s:
+        untold = sum(clip.event_time_s is not None and clip.alert_time_s is None for clip in usable)
+        reporter.say(
+            f"Each clip of an event ends {_listed(settings.anticipation_s)} s before it, and shows nothing later. "
+            f"In {untold} of them the moment of warning lies before the window, or is not known."
+        )
+    unsure = sum(clip.event_time_s is not None and clip.ego_involved is None for clip in usable)
+    if settings.ego_only and unsure:
+        reporter.say(
+            f"{unsure} clips of events are kept though it is unknown whether the recording vehicle is involved."
+        )
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return " or ".join(f"{number:g}" for number in numbers)
+
+
+def _general(problem: str) -> str:
+    """A reason without its figures, so that like cases are counted together."""
+    return " ".join("…" if any(c.isdigit() for c in word) else word for word in problem.split())
