@@ -103,7 +103,11 @@ async def ask(port: int, cache: Path, facts: Facts) -> Run:
     """Ask for END_S seconds, as many at once as may be."""
     moments: list[float] = []
     settings = ServedTeacherSettings(
-        base_url=f"http://127.0.0.1:{port}/v1", model="m", max_connections=MOST_AT_ONCE, attempts=30, cache=str(cache)
+        base_url=f"http://127.0.0.1:{port}/v1",
+        model="m",
+        max_connections=MOST_AT_ONCE,
+        max_attempts=30,
+        cache=str(cache),
     )
 
     async def worker(teacher: ServedTeacher, number: int) -> None:

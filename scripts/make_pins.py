@@ -30,7 +30,7 @@ from starlette.responses import JSONResponse, Response
 from tests.detection.flashes import FlashEngine, write_drive
 from tests.evaluation.builders import make_clip, make_prediction, write_clip_set, write_prediction_set
 from tests.evaluation.synthetic import grade_by_number, judge_settings, make_comparison
-from tests.fake_endpoint import Asked, completion, serve
+from tests.fake_endpoint import ReceivedRequest, completion, serve
 from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
@@ -362,7 +362,7 @@ def _to_teacher(work: Path) -> list[list[str]]:
     return sorted(sent)
 
 
-def _teach(asked: Asked) -> Response:
+def _teach(asked: ReceivedRequest) -> Response:
     """What a good teacher answers; one that was told no label names the last class."""
     if wanted_of(asked) == "reasoning" and "class" not in data_of(asked):
         steps = ["A grey lorry is ahead.", "[t=1.0] It goes slower.", "The risk is small.", "There is no contact."]
@@ -403,7 +403,7 @@ def _to_model(work: Path) -> list[list[str]]:
     return sorted(sent)
 
 
-def _sure(asked: Asked) -> Response:
+def _sure(asked: ReceivedRequest) -> Response:
     """A near-collision, with log-probabilities where a code is asked for."""
     if "<think>" in asked.text:
         return completion("<think>\n[t=0.5] A car.\n</think>\n\n<answer>\nB\nt=0.5\n</answer>")

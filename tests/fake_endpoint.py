@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-Answer = Callable[["Asked"], Response | Awaitable[Response]]
+Answer = Callable[["ReceivedRequest"], Response | Awaitable[Response]]
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """One request as it arrived; ``number`` counts those with the same messages."""
 
     body: dict
@@ -38,7 +38,7 @@ class Endpoint:
 
     answer: Answer
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
     open_now: int = 0
     max_connections: int = 0
     stop: Callable[[], None] = lambda: None
@@ -64,7 +64,7 @@ def serve(answer: Answer):
         key = json.dumps(body["messages"], sort_keys=True)
         with lock:
             counts[key] = counts.get(key, 0) + 1
-            asked = Asked(body, dict(request.headers), counts[key], time.monotonic())
+            asked = ReceivedRequest(body, dict(request.headers), counts[key], time.monotonic())
             endpoint.asked.append(asked)
             endpoint.open_now += 1
             endpoint.max_connections = max(endpoint.max_connections, endpoint.open_now)

@@ -26,7 +26,7 @@ def verdict(shares):
 
 def run(video, out, url, *more):
     words = ["detect", str(video), "--endpoint", url, "--out", str(out), "--json", "reasoning=false", "window_s=2"]
-    words += ["stride_s=1", "batch_windows=1", "endpoint.attempts=1", f"endpoint.cache={out.with_name('account')}"]
+    words += ["stride_s=1", "batch_windows=1", "endpoint.max_attempts=1", f"endpoint.cache={out.with_name('account')}"]
     return CliRunner().invoke(app, [*words, "endpoint.sampling={fps: 1, max_frames: 2, height: 32, width: 48}", *more])
 
 
@@ -40,7 +40,7 @@ def test_a_served_model_finds_an_event_and_a_failed_window_is_told_and_asked_aga
     with serve(watching) as endpoint:
         result = run(video, tmp_path / "out", endpoint.url, "--model", "big")
         assert result.exit_code == 0, result.stderr
-        assert "big is asked at" in result.stderr
+        assert "Requests to big go to" in result.stderr
         (found,) = json.loads(result.stdout)
         (event,) = found["events"]
         assert (event["event_class"], found["model"]) == ("collision", "big")

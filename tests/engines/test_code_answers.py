@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from vlm_autodrive.engines.code_answers import code_in, code_probabilities, is_bare, vote_shares
-from vlm_autodrive.engines.endpoint.completion import Place
+from vlm_autodrive.engines.answers.codes import code_in, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.endpoint.completion import TokenLogprobs
 
 CODES = ("A", "B", "C")
 
@@ -41,7 +41,7 @@ def test_a_bare_code(text, bare):
 
 
 def place(written, **listed):
-    return Place(written, {token.replace("_", " "): math.log(share) for token, share in listed.items()})
+    return TokenLogprobs(written, {token.replace("_", " "): math.log(share) for token, share in listed.items()})
 
 
 def test_probabilities_are_the_codes_shares_of_what_the_codes_have_together():
@@ -57,7 +57,7 @@ def test_ways_to_write_a_code_are_added_up():
 def test_a_mask_that_adds_one_number_to_all_changes_nothing():
     raw = {"A": -1.0, "B": -2.5, "C": -4.0, "It": -0.9}
     masked = {"A": -0.2, "B": -1.7, "C": -3.2, "It": -9999.0}
-    before, after = (code_probabilities([Place("A", listed)], "A", CODES) for listed in (raw, masked))
+    before, after = (code_probabilities([TokenLogprobs("A", listed)], "A", CODES) for listed in (raw, masked))
     assert before == pytest.approx(after)
 
 
@@ -77,11 +77,11 @@ def test_the_place_is_that_of_the_code():
     ("places", "text"),
     [
         ([], "A"),
-        ([Place("A", {})], "A"),
+        ([TokenLogprobs("A", {})], "A"),
         ([place("A", A=0.9), place(" car", _car=0.9)], "A car"),
         ([place("A", A=0.9), place(" or", _or=0.9), place(" B", _B=0.9)], "A or B"),
         ([place("Normal", Normal=0.9)], "Normal"),
-        ([Place("A", {"A": -math.inf, "B": -math.inf, "C": -math.inf})], "A"),
+        ([TokenLogprobs("A", {"A": -math.inf, "B": -math.inf, "C": -math.inf})], "A"),
     ],
 )
 def test_there_are_none_where_none_can_be_told(places, text):

@@ -207,7 +207,7 @@ def test_a_slow_answer_is_an_error_and_others_are_not_held_up(tmp_path):
         return answered(asked)
 
     with serve(slow) as endpoint:
-        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT, TRACE], timeout_s=1.0, attempts=1)
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT, TRACE], timeout_s=1.0, max_attempts=1)
     assert answers[0][0].outcome is Outcome.OK
     assert "no answer within endpoint.timeout_s = 1" in answers[0][1].reason
 
@@ -232,7 +232,7 @@ def test_an_endpoint_that_dies_half_way_gives_errors_with_a_reason_and_is_asked_
         return Response("out of memory", death) if dead.is_set() else answered(asked)
 
     with serve(mortal) as endpoint:
-        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), attempts=2)
+        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), max_attempts=2)
         with open_served_engine(settings, "m", "job") as engine:
             first = engine.generate([frames(n) for n in range(3)], [VERDICT])
             assert all(row[0].outcome is Outcome.OK for row in first)
@@ -250,7 +250,7 @@ def test_an_endpoint_that_dies_half_way_gives_errors_with_a_reason_and_is_asked_
     last = answers[-1].reason
     why = {"gone": "it cannot be reached", 500: r"HTTP 500 \(out of memory\)", 404: "no such model or path"}[death]
     assert re.search(why, last)
-    assert (death == 404) != ("is asked no more: 8 requests failed in a row" in last)
+    assert (death == 404) != ("gets no more requests: 8 requests failed in a row" in last)
 
 
 def test_a_spent_budget_ends_the_run_also_half_way(tmp_path):
@@ -288,4 +288,4 @@ def test_the_key_tells_apart_what_changes_answers_and_nothing_else():
     base = ServedModelSettings(base_url="http://127.0.0.1:1/v1")
     keys = {served_key(base.model_copy(update=change), "m") for change in ({}, {"votes": 3}, {"extra": {"a": 1}})}
     assert len(keys | {served_key(base, "other")}) == 4
-    assert served_key(base.model_copy(update={"timeout_s": 1.0, "attempts": 9}), "m") in keys
+    assert served_key(base.model_copy(update={"timeout_s": 1.0, "max_attempts": 9}), "m") in keys

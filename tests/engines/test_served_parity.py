@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 
 from tests.fake_endpoint import serve
 from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, load_engine
-from vlm_autodrive.engines.endpoint.pictures import as_images
+from vlm_autodrive.engines.endpoint.chat import as_images
 from vlm_autodrive.engines.served import open_served_engine
 from vlm_autodrive.models import TINY_BASE, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY

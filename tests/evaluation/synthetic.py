@@ -10,7 +10,7 @@ import numpy as np
 from starlette.responses import Response
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction, write_prediction_set
-from tests.fake_endpoint import Asked, completion, serve
+from tests.fake_endpoint import ReceivedRequest, completion, serve
 from tests.training.supervision_set import make_items
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, compare, judge
@@ -176,7 +176,7 @@ def judge_settings(url: str, work: Path) -> JudgeSettings:
     return JudgeSettings(base_url=url, model="judge-model", cache=str(work / "judge-cache"))
 
 
-def grade_by_number(asked: Asked) -> Response:
+def grade_by_number(asked: ReceivedRequest) -> Response:
     """A grade by the number that the trace names."""
     number = re.search(r"<(\d+)>", asked.text.encode().decode("unicode_escape"))
     grade = 1 + (3 * int(number[1]) + int(number[1]) // 5) % 5 if number else 3

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from starlette.responses import Response
 
-from tests.fake_endpoint import Asked, completion
+from tests.fake_endpoint import ReceivedRequest, completion
 from vlm_autodrive.artifacts import write_clips, writing_artifact
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
@@ -16,25 +16,25 @@ _SLOT = re.compile(r"^(\d+)\. (.+): ((?:a|an) (?:yes-no|question|open|multiple).
 _CODES = {c.label: c.code for c in DEFAULT_TAXONOMY.classes}
 
 
-def data_of(asked: Asked) -> dict:
+def data_of(asked: ReceivedRequest) -> dict:
     """The facts that the prompt holds."""
     return json.loads(asked.text.split("<data>\n")[1].split("\n</data>")[0])
 
 
-def wanted_of(asked: Asked) -> str:
+def wanted_of(asked: ReceivedRequest) -> str:
     """What is asked for, by the words of the prompt."""
     if "Write one question with its answer" in asked.text:
         return "questions"
     return "reasoning" if "The verdicts are" in asked.text else "description"
 
 
-def honest(asked: Asked) -> Response:
+def honest(asked: ReceivedRequest) -> Response:
     """What a good teacher answers."""
     answers = {"description": described, "questions": questioned, "reasoning": reasoned}
     return completion(json.dumps(answers[wanted_of(asked)](asked)))
 
 
-def described(asked: Asked) -> dict:
+def described(asked: ReceivedRequest) -> dict:
     data = data_of(asked)
     time_s = data.get("event_time_s")
     event = {"event": None, "cause": None}
@@ -50,7 +50,7 @@ def described(asked: Asked) -> dict:
     }
 
 
-def questioned(asked: Asked) -> dict:
+def questioned(asked: ReceivedRequest) -> dict:
     written = []
     for number, about, kind in _SLOT.findall(asked.text):
         question = {"number": int(number), "question": f"What can be said of {about}?", "answer": "it goes slower"}
@@ -65,7 +65,7 @@ def questioned(asked: Asked) -> dict:
     return {"questions": written}
 
 
-def reasoned(asked: Asked) -> dict:
+def reasoned(asked: ReceivedRequest) -> dict:
     data = data_of(asked)
     time_s = data.get("event_time_s")
     contact = data["class"] == "Collision"

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from worlds import real_clip
 
-from vlm_autodrive.engines import Use
+from vlm_autodrive.engines import EndpointUsage
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TeacherPrompt, append_jsonl
@@ -37,7 +37,7 @@ def served(url: str, cache: Path, **settings) -> ServedTeacherSettings:
 
 def ask(
     settings: ServedTeacherSettings, requests: Sequence[TeacherRequest], job: str = "job", reporter: Reporter = SILENT
-) -> tuple[list[TeacherReply | UserError], Use]:
+) -> tuple[list[TeacherReply | UserError], EndpointUsage]:
     """Ask for all, as many at once as the teacher wants; what stops the run stands in its request's place."""
 
     async def run():

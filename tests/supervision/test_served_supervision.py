@@ -97,7 +97,7 @@ def test_whatever_the_endpoint_does_each_wanted_text_is_one_record(tmp_path, fau
         return answer(asked) if data_of(asked).get("class") == "Collision" else honest(asked)
 
     with serve(sometimes) as endpoint:
-        settings = served_settings(endpoint.url, tmp_path / "cache", served={"attempts": 2, "max_backoff_s": 0.1})
+        settings = served_settings(endpoint.url, tmp_path / "cache", served={"max_attempts": 2, "max_backoff_s": 0.1})
         out = supervise(folder, tmp_path / "out", settings)
     items = [item for item in read_samples(out) if item.teacher == "big-teacher"]
     assert len(items) == wanted_ids(clips)
@@ -154,7 +154,7 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"served": {"timeout_s": 9, "attempts": 2, "max_connections": 3, "max_backoff_s": 1, "json_schema": False}},
+        {"served": {"timeout_s": 9, "max_attempts": 2, "max_connections": 3, "max_backoff_s": 1, "json_schema": False}},
         {"served": {"max_tokens": 900, "temperature": None, "token_limit": "max_completion_tokens"}},
         {"served": {"budget": {"requests": 7}, "price": {"prompt_per_million": 2}}, "limits": {"rejected": 1.0}},
     ],
@@ -169,7 +169,7 @@ def test_what_our_messages_say_to_change_goes_on_with_the_same_account(tmp_path,
 def test_an_endpoint_of_which_nothing_is_taken_is_told_of_however_small_the_set(tmp_path):
     clips = clips_of(tmp_path / "clips", 1)
     with serve(lambda asked: JSONResponse({"error": "overloaded"}, status_code=500)) as endpoint:
-        settings = served_settings(endpoint.url, tmp_path / "cache", served={"attempts": 1})
+        settings = served_settings(endpoint.url, tmp_path / "cache", served={"max_attempts": 1})
         with pytest.raises(UserError, match="3 of 3 items of the kind description by big-teacher were rejected"):
             supervise(clips, tmp_path / "out", settings)
 

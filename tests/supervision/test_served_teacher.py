@@ -114,7 +114,7 @@ LASTING = [
     (lambda: completion(None), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion(" \n"), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion([]), Outcome.UNPARSEABLE, 1, "empty"),
-    (lambda: completion(None, reasoning_content="Hm."), Outcome.UNPARSEABLE, 1, "thoughts, but no answer"),
+    (lambda: completion(None, reasoning_content="Hm."), Outcome.UNPARSEABLE, 1, "reasoning, but no answer"),
     (lambda: completion('{"seen": "It was a', finish="length"), Outcome.TRUNCATED, 1, "served.max_tokens"),
     (lambda: completion("\n" * 4000, finish="length"), Outcome.TRUNCATED, 1, "served.max_tokens"),
     (lambda: completion("", finish="content_filter"), Outcome.REFUSED, 1, "refused"),
@@ -138,7 +138,7 @@ def test_a_fault_that_passes_is_tried_again(tmp_path, fault):
 
 @pytest.mark.parametrize(("fault", "outcome", "tries", "reason"), LASTING)
 def test_a_fault_that_lasts_is_one_reply_with_its_outcome(tmp_path, fault, outcome, tries, reason):
-    settings = {"attempts": 3, **patience(fault)}
+    settings = {"max_attempts": 3, **patience(fault)}
     wanted = [request(n) for n in range(3)]
     with serve(lambda asked: fault() if "<1>" in asked.text else good()) as endpoint:
         (before, bad, after), use = ask(served(endpoint.url, tmp_path / "c", **settings), wanted)
@@ -236,7 +236,7 @@ def test_a_key_that_the_server_repeats_is_hidden(tmp_path, monkeypatch, code):
     monkeypatch.setenv("TEACHER_KEY", "sk/very/secret")
     said = r'{"error": "your key sk\/very\/secret is odd"}'  # escaped as JSON allows
     with serve(lambda asked: Response(said, code)) as endpoint:
-        (reply,), _ = ask(served(endpoint.url, tmp_path / "c", api_key_env="TEACHER_KEY", attempts=2), [request(1)])
+        (reply,), _ = ask(served(endpoint.url, tmp_path / "c", api_key_env="TEACHER_KEY", max_attempts=2), [request(1)])
     assert "your key [the key] is odd" in reply.reason
     assert "secret" not in reply.reason
 
@@ -277,7 +277,7 @@ def test_a_cancelled_caller_loses_no_paid_reply(tmp_path):
 
 
 def test_an_endpoint_that_is_not_there_is_said_plainly(tmp_path):
-    replies, use = ask(served("http://127.0.0.1:9/v1", tmp_path / "c", attempts=2), [request(n) for n in range(3)])
+    replies, use = ask(served("http://127.0.0.1:9/v1", tmp_path / "c", max_attempts=2), [request(n) for n in range(3)])
     assert all("cannot be reached" in str(reply) and isinstance(reply, UserError) for reply in replies)
     assert use.of_job.prompt_tokens == 0
 
@@ -285,7 +285,7 @@ def test_an_endpoint_that_is_not_there_is_said_plainly(tmp_path):
 def test_a_port_that_speaks_no_tls_is_said_plainly(tmp_path):
     with serve(good) as endpoint:
         url = endpoint.url.replace("http", "https", 1)
-        (reply,), _ = ask(served(url, tmp_path / "c", attempts=2), [request(1)])
+        (reply,), _ = ask(served(url, tmp_path / "c", max_attempts=2), [request(1)])
     assert "cannot be reached" in str(reply)
 
 

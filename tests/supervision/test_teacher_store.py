@@ -87,7 +87,7 @@ def test_whatever_a_reply_depends_on_is_part_of_its_key(tmp_path, make_video):
         assert asked_after(endpoint, one()) == 1
         moved = tmp_path / "moved.mp4"
         moved.write_bytes(video.read_bytes())
-        for same in (one(), one(Footage(moved, 0.0, 4.0, SAMPLING)), one(timeout_s=9.0, attempts=2)):
+        for same in (one(), one(Footage(moved, 0.0, 4.0, SAMPLING)), one(timeout_s=9.0, max_attempts=2)):
             assert asked_after(endpoint, same) == 0
         for change in (
             one(None),

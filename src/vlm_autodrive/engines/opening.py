@@ -13,7 +13,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import Frames, SamplingSettings
 
 if TYPE_CHECKING:
-    from vlm_autodrive.engines.served_settings import ServedModelSettings
+    from vlm_autodrive.engines.endpoint.settings import ServedModelSettings
     from vlm_autodrive.models import ModelCard
 
 SHIPPED_MODEL = "tiny-base"
@@ -32,8 +32,8 @@ def open_model(
     Args:
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``endpoint``, if it has an address.
         endpoint: Where the model is served; its ``base_url`` is empty for a model of this process.
-        inputs: What the model is shown, by name: a served model's budget is spent on these inputs, however often
-            they are begun.
+        inputs: What the model is run on, by name: a served model has one budget for the same inputs, however often
+            a run is begun again.
         reporter: Told which frames are sent to an endpoint.
 
     Yields:
@@ -54,8 +54,8 @@ def open_model(
     budget_id = artifact_key("requests", keys, Settings(), {"model": key})
     sampling = endpoint.sampling
     reporter.say(
-        f"{model} is asked at {endpoint.base_url}, and is sent up to {sampling.max_frames} frames of "
-        f"{sampling.width} x {sampling.height} at a time."
+        f"Requests to {model} go to {endpoint.base_url}, each with up to {sampling.max_frames} frames of "
+        f"{sampling.width} x {sampling.height}."
     )
     with open_served_engine(endpoint, model, budget_id, reporter) as engine:
         yield engine, key

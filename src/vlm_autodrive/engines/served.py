@@ -11,13 +11,13 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
 from vlm_autodrive.artifacts import artifact_key
-from vlm_autodrive.engines.code_answers import code_in, code_probabilities, is_bare, vote_shares
-from vlm_autodrive.engines.endpoint.chat import body_of, shown, text_part
-from vlm_autodrive.engines.endpoint.client import Asked, Client, Use, open_client
+from vlm_autodrive.engines.answers.codes import code_in, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.endpoint.chat import body_of, frame_parts, text_part
+from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
-from vlm_autodrive.engines.endpoint.tokens import most_cost, picture_tokens
+from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
+from vlm_autodrive.engines.endpoint.tokens import max_usage, picture_tokens
 from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
-from vlm_autodrive.engines.served_settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
@@ -89,7 +89,7 @@ class ServedEngine:
     """Inference by requests to an endpoint; made by :func:`open_served_engine`."""
 
     def __init__(
-        self, settings: ServedModelSettings, model: str, client: Client, wait: _Wait[Any], reporter: Reporter
+        self, settings: ServedModelSettings, model: str, client: EndpointClient, wait: _Wait[Any], reporter: Reporter
     ) -> None:
         self._settings = settings
         self._model = model
@@ -108,13 +108,13 @@ class ServedEngine:
         """How it is shown frames: as the settings say, since an endpoint does not."""
         return self._settings.sampling
 
-    def use(self) -> Use:
+    def use(self) -> EndpointUsage:
         """What was used since it was opened."""
 
-        async def used() -> Use:  # where the database was opened
+        async def used() -> EndpointUsage:  # where the database was opened
             return self._client.use()
 
-        found: Use = self._wait(used())
+        found: EndpointUsage = self._wait(used())
         return found
 
     def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
@@ -142,7 +142,7 @@ class ServedEngine:
         if len(frames.times_s) and not self._client.has_stopped:
             as_one_video = self._settings.frames_as == "video"
             parts = await asyncio.to_thread(
-                shown, frames, as_one_video=as_one_video, say_times=self._settings.say_times
+                frame_parts, frames, as_one_video=as_one_video, say_times=self._settings.say_times
             )
         tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
         return list(await asyncio.gather(*(self._respond_to_one(parts, tokens, request) for request in requests)))
@@ -198,7 +198,7 @@ class ServedEngine:
         temperature: float,
         seed: int,
         constrained: bool,
-    ) -> Asked:
+    ) -> ChatRequest:
         settings, bound = self._settings, _most_tokens(request)
         body: dict[str, Any] = {
             "model": self._model,
@@ -216,23 +216,23 @@ class ServedEngine:
         if request.codes and settings.top_logprobs and not settings.votes:
             body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
         body |= settings.extra
-        most = most_cost(body_of(body), tokens, bound)
+        most = max_usage(body_of(body), tokens, bound)
         if not parts:
-            return Asked(body_of(body), most)
+            return ChatRequest(body_of(body), most)
 
-        def with_pictures() -> bytes:
+        def body_with_pictures() -> bytes:
             content = [*parts, text_part(request.prompt)]
             system, _ = body["messages"]
             return body_of(body | {"messages": [system, {"role": "user", "content": content}]})
 
-        return Asked(b"", most, with_pictures=with_pictures)
+        return ChatRequest(b"", most, body_with_pictures=body_with_pictures)
 
 
 def _response_of(written: Completion, request: InferenceRequest) -> InferenceResponse:
     """What was written, with the thoughts that a server tells apart put back where the prompt wants them."""
     text, reason = written.text, written.reason
-    if written.thoughts and not request.codes:
-        text = f"<think>\n{written.thoughts.strip()}\n</think>\n\n{text}"
+    if written.reasoning and not request.codes:
+        text = f"<think>\n{written.reasoning.strip()}\n</think>\n\n{text}"
     if written.outcome is Outcome.TRUNCATED:
         reason = f"no end within {_most_tokens(request)} tokens"
     return InferenceResponse(written.outcome, text, reason=reason)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import iterate_clips
 from vlm_autodrive.engines import (
-    Cost,
     ReplyCache,
+    TokenUsage,
     cache_path,
     endpoint_of,
     money_for,
@@ -110,7 +110,7 @@ class PricedTeacher:
             images=self._images,
             prompt_tokens=self._read,
             completion_tokens=self._written,
-            money=money_for(Cost(self._read, self._written), self._settings.price),
+            money=money_for(TokenUsage(self._read, self._written), self._settings.price),
         )
 
 

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vlm_autodrive.engines import Called, EndpointSettings
+from vlm_autodrive.engines import EndpointNames, EndpointSettings
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES
 
-TEACHER = Called(
+TEACHER = EndpointNames(
     who="the teacher",
     keys="served.",
     address="served.base_url",

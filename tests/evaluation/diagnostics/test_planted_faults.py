@@ -161,7 +161,7 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
         return Response("bad gateway", 502)
 
     with serve(mortal) as endpoint:
-        called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "attempts": 2}
+        called = {"base_url": endpoint.url, "cache": str(tmp_path / "account"), "max_attempts": 2}
         sampling = {"fps": 2, "max_frames": 4, "height": 48, "width": 64}
         chosen = {
             "endpoint": {**called, "sampling": sampling},

@@ -61,7 +61,7 @@ def fair(asked):
 
 
 def settings(url, tmp_path, **values):
-    return JudgeSettings(base_url=url, model="judge-model", cache=str(tmp_path / "cache"), attempts=2, **values)
+    return JudgeSettings(base_url=url, model="judge-model", cache=str(tmp_path / "cache"), max_attempts=2, **values)
 
 
 def test_each_prediction_has_one_judgement(predictions, tmp_path):

@@ -43,7 +43,7 @@ def sure(asked):
 
 
 def settings(url, tmp_path, **endpoint):
-    values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "attempts": 2, **endpoint}
+    values = {"base_url": url, "cache": str(tmp_path / "account"), "sampling": SAMPLING, "max_attempts": 2, **endpoint}
     return EvaluateSettings.model_validate(
         {"eval_batch_size": 2, "prompt_variants": [], "controls": [], "endpoint": values}
     )
@@ -95,7 +95,7 @@ def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set
     verdicts = [p.verdict for p in predictions]
     assert [v.outcome for v in verdicts if v.outcome is not Outcome.ERROR]
     assert verdicts[-1].outcome is Outcome.ERROR
-    assert "HTTP 502" in verdicts[-1].reason or "is asked no more" in verdicts[-1].reason
+    assert "HTTP 502" in verdicts[-1].reason or "gets no more requests" in verdicts[-1].reason
     assert all(v.reason for v in verdicts if v.outcome is Outcome.ERROR)
 
 
@@ -118,7 +118,7 @@ def test_the_command_line_names_an_endpoint(clip_set, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert {p.model for p in read_predictions(tmp_path / "out")} == {"majority"}  # there it is a model like any other
     gone = CliRunner().invoke(
-        app, [*words, "--endpoint", endpoint.url, "--out", str(tmp_path / "other"), "endpoint.attempts=1"]
+        app, [*words, "--endpoint", endpoint.url, "--out", str(tmp_path / "other"), "endpoint.max_attempts=1"]
     )
     assert gone.exit_code == 1
     assert "cannot be reached; start it, or correct --endpoint" in gone.stderr

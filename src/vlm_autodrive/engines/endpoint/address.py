@@ -9,7 +9,7 @@ from urllib.request import getproxies
 import httpx
 
 from vlm_autodrive.engines.endpoint.connections import StackedTransport
-from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
+from vlm_autodrive.engines.endpoint.settings import EndpointNames, EndpointSettings
 from vlm_autodrive.errors import UserError
 
 _SHORTEST_SECRET = 8  # shorter "keys", such as EMPTY, are words: hiding those would spoil texts
@@ -53,7 +53,7 @@ class Endpoint:
         return text.replace(self.key, _HIDDEN) if len(self.key) >= _SHORTEST_SECRET else text
 
 
-def endpoint_of(settings: EndpointSettings, called: Called) -> Endpoint:
+def endpoint_of(settings: EndpointSettings, names: EndpointNames) -> Endpoint:
     """The endpoint that settings name.
 
     Raises:
@@ -64,19 +64,19 @@ def endpoint_of(settings: EndpointSettings, called: Called) -> Endpoint:
     except httpx.InvalidURL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
-        raise UserError(f"{called.address} is no address; write it as http://127.0.0.1:8000/v1.")
+        raise UserError(f"{names.address} is no address; write it as http://127.0.0.1:8000/v1.")
     if url.userinfo or url.query:
         raise UserError(
-            f"{called.address} holds a user, a password or a query, which would be kept with the results; "
-            f"leave them out, and put a key into the environment variable that {called.keys}api_key_env names."
+            f"{names.address} holds a user, a password or a query, which would be kept with the results; "
+            f"leave them out, and put a key into the environment variable that {names.keys}api_key_env names."
         )
     is_local = _is_loopback(url.host)
     if not (settings.allow_remote or is_local):
         raise UserError(
-            f"{called.who} at {url.host} is not on this machine, and would be sent {called.sent}; "
-            f"set {called.keys}allow_remote: true if that is wanted."
+            f"{names.who} at {url.host} is not on this machine, and would be sent {names.sent}; "
+            f"set {names.keys}allow_remote: true if that is wanted."
         )
-    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env, called))
+    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env, names))
 
 
 def _is_loopback(host: str) -> bool:
@@ -86,12 +86,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _key(variable: str, called: Called) -> str:
+def _key(variable: str, names: EndpointNames) -> str:
     if not variable:
         return ""
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise UserError(f"the environment variable {variable} is not set; put {called.who}'s key there.")
+        raise UserError(f"the environment variable {variable} is not set; put {names.who}'s key there.")
     if not re.fullmatch(r"[!-~]+", key):  # it would fail as a header, in an exception that shows it
         raise UserError(f"the environment variable {variable} holds blanks or letters that no key has; correct it.")
     return key

@@ -5,14 +5,14 @@ known. A try whose process was killed stays at its most, since it may have been 
 """
 
 from vlm_autodrive.engines.endpoint.database import Database
-from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings, PriceSettings
-from vlm_autodrive.engines.endpoint.tokens import Cost
+from vlm_autodrive.engines.endpoint.settings import EndpointNames, EndpointSettings, PriceSettings
+from vlm_autodrive.engines.endpoint.tokens import TokenUsage
 from vlm_autodrive.records import Record
 
 _ROUNDING = 1e-9  # sums of money are not exact to the last bit
 
 
-class Spent(Record):
+class JobUsage(Record):
     """What was used.
 
     Attributes:
@@ -28,7 +28,7 @@ class Spent(Record):
     money: float
 
 
-def money_for(cost: Cost, price: PriceSettings) -> float:
+def money_for(cost: TokenUsage, price: PriceSettings) -> float:
     """What tokens cost."""
     read, written = cost
     return (read * price.prompt_per_million + written * price.completion_per_million) / 1e6
@@ -37,15 +37,15 @@ def money_for(cost: Cost, price: PriceSettings) -> float:
 class Ledger:
     """The account of one job."""
 
-    def __init__(self, database: Database, job: str, settings: EndpointSettings, called: Called) -> None:
+    def __init__(self, database: Database, job: str, settings: EndpointSettings, names: EndpointNames) -> None:
         """Go on with a job's account, or begin it."""
         self._database = database
         self._job = job
         self._settings = settings
-        self._called = called
+        self._names = names
         database.run("INSERT OR IGNORE INTO jobs (job) VALUES (:job)", {"job": job})
 
-    def reserve(self, most: Cost) -> bool:
+    def reserve(self, most: TokenUsage) -> bool:
         """Write down a try that is about to be sent; false if with it the budget could be passed."""
         budget = self._settings.budget
         changed = self._database.run(
@@ -66,7 +66,7 @@ class Ledger:
         )
         return changed == 1
 
-    def settle(self, most: Cost, used: Cost) -> None:
+    def settle(self, most: TokenUsage, used: TokenUsage) -> None:
         """Correct a reserved try to what it used."""
         price = self._settings.price
         self._database.run(
@@ -80,15 +80,15 @@ class Ledger:
             },
         )
 
-    def spent(self) -> Spent:
+    def spent(self) -> JobUsage:
         """What the job has used so far; tries under way count at their most."""
         row = self._database.row(
             "SELECT requests, prompt_tokens, completion_tokens, money FROM jobs WHERE job = :job", {"job": self._job}
         )
         assert row is not None
-        return Spent.model_validate(dict(zip(Spent.model_fields, row, strict=True)))
+        return JobUsage.model_validate(dict(zip(JobUsage.model_fields, row, strict=True)))
 
-    def why_spent(self, next_try: Cost) -> str:
+    def why_spent(self, next_try: TokenUsage) -> str:
         """Why a try could not be reserved, and which settings to raise."""
         spent, budget = self.spent(), self._settings.budget
         tokens = spent.prompt_tokens + spent.completion_tokens
@@ -101,7 +101,7 @@ class Ledger:
         passed = [name for name, most, used, more, _ in rows if most is not None and used + more > most]
         used_up = ", ".join(f"{used:{form}} of {most:{form}} {name}" for name, most, used, _, form in rows if most)
         bounds = passed or [name for name, most, *_ in rows if most is not None]  # another process may have settled
-        raised = " and ".join(f"{self._called.keys}budget.{name}" for name in bounds)
+        raised = " and ".join(f"{self._names.keys}budget.{name}" for name in bounds)
         return (
             f"the budget is spent: {used_up}, and one more request may take {sum(next_try)} tokens; all replies so far "
             f"are kept and are not paid for again, so raise {raised} and start again to go on."

@@ -10,7 +10,7 @@ from vlm_autodrive.engines.endpoint.settings import EndpointSettings
 from vlm_autodrive.records import Outcome
 
 _FORMAT = 1  # counted up when frames are sent otherwise than before
-_COLUMNS = ("outcome", "text", "thoughts", "reason", "prompt_tokens", "completion_tokens")
+_COLUMNS = ("outcome", "text", "reasoning", "reason", "prompt_tokens", "completion_tokens")
 
 
 def cache_path(settings: EndpointSettings) -> Path:
@@ -44,9 +44,9 @@ class ReplyCache:
         row = self._database.row(f"SELECT {', '.join(_COLUMNS)} FROM replies WHERE key = :key", {"key": key})
         if row is None:
             return None
-        outcome, text, thoughts, reason = (str(value) for value in row[:4])
+        outcome, text, reasoning, reason = (str(value) for value in row[:4])
         read, written = (value if isinstance(value, int) else 0 for value in row[4:])
-        return Completion(Outcome(outcome), text, thoughts, reason, read, written)
+        return Completion(Outcome(outcome), text, reasoning, reason, read, written)
 
     def keep(self, key: str, answer: Completion) -> None:
         """Keep a reply; an error is none."""
@@ -60,7 +60,7 @@ class ReplyCache:
                 "model": self._model,
                 "outcome": answer.outcome.value,
                 "text": answer.text,
-                "thoughts": answer.thoughts,
+                "reasoning": answer.reasoning,
                 "reason": answer.reason,
                 "prompt_tokens": answer.prompt_tokens or 0,
                 "completion_tokens": answer.completion_tokens or 0,

@@ -12,14 +12,14 @@ from weakref import WeakValueDictionary
 import httpx
 
 from vlm_autodrive.engines.endpoint.address import Endpoint, endpoint_of
-from vlm_autodrive.engines.endpoint.budget import Ledger, Spent, money_for
+from vlm_autodrive.engines.endpoint.budget import JobUsage, Ledger, money_for
 from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
 from vlm_autodrive.engines.endpoint.completion import Completion, error_text, failed, read_completion
 from vlm_autodrive.engines.endpoint.concurrency import AdaptiveLimit
 from vlm_autodrive.engines.endpoint.database import Database, open_database
 from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, is_busy, is_retried, wait_s
-from vlm_autodrive.engines.endpoint.settings import Called, EndpointSettings
-from vlm_autodrive.engines.endpoint.tokens import Cost
+from vlm_autodrive.engines.endpoint.settings import EndpointNames, EndpointSettings
+from vlm_autodrive.engines.endpoint.tokens import TokenUsage
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record
@@ -39,7 +39,7 @@ Hint = tuple[str, str]
 """A pattern in what an endpoint says when it refuses a request, and what to do then."""
 
 
-class Use(Record):
+class EndpointUsage(Record):
     """What this run took of an endpoint.
 
     Attributes:
@@ -60,35 +60,35 @@ class Use(Record):
     prompt_tokens: int
     completion_tokens: int
     money: float
-    of_job: Spent
+    of_job: JobUsage
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request.
+class ChatRequest:
+    """A request for a chat completion.
 
     Attributes:
-        words: The body without pictures, or whole if there are none.
-        most: The most that one try can take.
-        shown: What tells the pictures from others; empty for none.
-        with_pictures: Makes the body with its pictures, which takes time and is done only where it is sent.
+        text_body: The body without pictures, or whole if there are none.
+        max_usage: The most tokens that one try can take.
+        picture_key: What tells the pictures from others; empty for none.
+        body_with_pictures: Makes the body with its pictures, which takes time and is done only where it is sent.
     """
 
-    words: bytes
-    most: Cost
-    shown: str = ""
-    with_pictures: Callable[[], bytes] | None = None
+    text_body: bytes
+    max_usage: TokenUsage
+    picture_key: str = ""
+    body_with_pictures: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)
-class _Sent:
+class _PreparedRequest:
     key: str | None
     body: bytes
-    most: Cost
+    max_usage: TokenUsage
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _AttemptResult:
     """What came of one try: the answer, or a problem that may pass."""
 
     answer: Completion | None = None
@@ -99,19 +99,19 @@ class _Tried:
 @asynccontextmanager
 async def open_client(
     settings: EndpointSettings,
-    called: Called,
+    names: EndpointNames,
     job: str,
     reporter: Reporter,
     *,
     kept_for: str | None,
     hints: Sequence[Hint] = (),
     outlives: bool = False,
-) -> AsyncIterator["Client"]:
+) -> AsyncIterator["EndpointClient"]:
     """Open a client. Leaving waits for the requests in flight, since they are paid for, and keeps the replies.
 
     Args:
         settings: The endpoint.
-        called: How messages speak of it.
+        names: How messages speak of it.
         job: What the budget is for, the same over all runs and processes that are to share it.
         reporter: Told if kept replies are damaged, and if leaving takes time.
         kept_for: The model whose replies are kept, and given again where the same is asked; None to keep none.
@@ -122,25 +122,25 @@ async def open_client(
         UserError: If the endpoint is on another machine and that is not allowed, the key is missing, or replies
             cannot be kept.
     """
-    endpoint = endpoint_of(settings, called)
-    with open_database(cache_path(settings), f"{called.keys}cache", reporter) as database:
+    endpoint = endpoint_of(settings, names)
+    with open_database(cache_path(settings), f"{names.keys}cache", reporter) as database:
         cache = None if kept_for is None else ReplyCache(database, endpoint.url, kept_for)
-        ledger = Ledger(database, job, settings, called)
+        ledger = Ledger(database, job, settings, names)
         async with endpoint.client(settings.max_connections) as http:
-            client = Client(settings, called, endpoint, http, database, cache, ledger, hints, outlives=outlives)
+            client = EndpointClient(settings, names, endpoint, http, database, cache, ledger, hints, outlives=outlives)
             try:
                 yield client
             finally:
                 await client.finish(reporter)
 
 
-class Client:
+class EndpointClient:
     """Asks an endpoint; made by :func:`open_client`."""
 
     def __init__(
         self,
         settings: EndpointSettings,
-        called: Called,
+        names: EndpointNames,
         endpoint: Endpoint,
         http: httpx.AsyncClient,
         database: Database,
@@ -151,7 +151,7 @@ class Client:
         outlives: bool,
     ) -> None:
         self._settings = settings
-        self._called = called
+        self._names = names
         self._endpoint = endpoint
         self._http = http
         self._cache = cache
@@ -161,22 +161,22 @@ class Client:
         self.database = database
         self._limit = AdaptiveLimit(settings.max_connections)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._in_flight: set[asyncio.Task[_Tried]] = set()
+        self._in_flight: set[asyncio.Task[_AttemptResult]] = set()
         self._stopped = asyncio.Event()
         self._why_stopped, self._goes_on = "", False
         self._has_answered = False
         self._failed_in_a_row = 0
         self._tries = self._retries = self._refused = self._from_cache = 0
-        self._used = Cost(0, 0)
+        self._used = TokenUsage(0, 0)
 
     @property
     def has_stopped(self) -> bool:
         """Whether nothing more is asked."""
         return bool(self._why_stopped)
 
-    def use(self) -> Use:
+    def use(self) -> EndpointUsage:
         """What was used since the client was opened."""
-        return Use(
+        return EndpointUsage(
             tries=self._tries,
             retries=self._retries,
             refused=self._refused,
@@ -196,21 +196,21 @@ class Client:
         all_runs = f", {use.of_job.requests:,} requests over all runs" if use.of_job.requests > use.tries else ""
         return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}{all_runs}"
 
-    async def ask(self, asked: Asked) -> Completion:
+    async def ask(self, request: ChatRequest) -> Completion:
         """Answer one request, from the cache or by asking. What fails is an answer with its outcome and reason.
 
         Raises:
             UserError: If no request could succeed, such as for a wrong key, or the budget is spent.
         """
         if self._cache is None:
-            return await self._ask(None, asked)
-        key = self._cache.key(asked.words, asked.shown)
+            return await self._ask(None, request)
+        key = self._cache.key(request.text_body, request.picture_key)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same asked twice is paid once
             kept = self._cache.load(key)
             if kept is not None:
                 self._from_cache += 1
                 return kept
-            return await self._ask(key, asked)
+            return await self._ask(key, request)
 
     async def finish(self, reporter: Reporter) -> None:
         """Wait for what is in flight."""
@@ -218,39 +218,39 @@ class Client:
             reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
-    async def _ask(self, key: str | None, asked: Asked) -> Completion:
-        body = asked.words
-        if asked.with_pictures is not None and not self._why_stopped:
-            body = await asyncio.to_thread(asked.with_pictures)
-        sent = _Sent(key, body, asked.most)
+    async def _ask(self, key: str | None, request: ChatRequest) -> Completion:
+        body = request.text_body
+        if request.body_with_pictures is not None and not self._why_stopped:
+            body = await asyncio.to_thread(request.body_with_pictures)
+        sent = _PreparedRequest(key, body, request.max_usage)
         problem = ""
-        for tries in range(1, self._settings.attempts + 1):
+        for tries in range(1, self._settings.max_attempts + 1):
             tried = await self._try_when_possible(sent)
             if tried.answer is not None:
                 return tried.answer
             problem = tried.problem
-            if tries < self._settings.attempts:
+            if tries < self._settings.max_attempts:
                 longest_s = self._settings.max_backoff_s
                 await self._wait(wait_s(tries, longest_s) if tried.wait_s is None else tried.wait_s)
                 self._retries += 1
-        who, host = self._called.who, self._endpoint.host
+        who, host = self._names.who, self._endpoint.host
         self._failed_in_a_row += 1
         if problem == _UNREACHABLE and not (self._outlives and self._has_answered):
-            self._stop(f"{who} at {host} cannot be reached; start it, or correct {self._called.address}.")
+            self._stop(f"{who} at {host} cannot be reached; start it, or correct {self._names.address}.")
         if self._outlives and self._has_answered and self._failed_in_a_row >= _FAILED_IN_A_ROW:
             in_a_row = f"{self._failed_in_a_row} requests failed in a row, the last one:"
-            return self._stop(f"{who} at {host} is asked no more: {in_a_row} {problem}")
-        return failed(f"{who} failed {self._settings.attempts} times: {problem}")
+            return self._stop(f"{who} at {host} gets no more requests: {in_a_row} {problem}")
+        return failed(f"{who} failed {self._settings.max_attempts} times: {problem}")
 
-    async def _try_when_possible(self, sent: _Sent) -> _Tried:
+    async def _try_when_possible(self, sent: _PreparedRequest) -> _AttemptResult:
         """Try once, as soon as the endpoint bears it and the budget is sure to."""
         while True:
             entered_s = await self._limit.enter()
             if self._why_stopped:
                 self._limit.leave()
-                return _Tried(self._stop(self._why_stopped))
+                return _AttemptResult(self._stop(self._why_stopped))
             try:
-                reserved = self._ledger.reserve(sent.most)
+                reserved = self._ledger.reserve(sent.max_usage)
             except UserError:
                 self._limit.leave()
                 raise
@@ -258,7 +258,7 @@ class Client:
                 break
             self._limit.leave()
             if not self._in_flight:
-                self._end(self._ledger.why_spent(sent.most))
+                self._end(self._ledger.why_spent(sent.max_usage))
             # What is in flight may take less than was reserved for it.
             await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
         self._tries += 1
@@ -268,12 +268,12 @@ class Client:
         task.add_done_callback(self._landed)
         return await asyncio.shield(task)
 
-    def _landed(self, task: asyncio.Task[_Tried]) -> None:
+    def _landed(self, task: asyncio.Task[_AttemptResult]) -> None:
         self._in_flight.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, also where the caller was cancelled
 
-    async def _try(self, sent: _Sent, entered_s: float) -> _Tried:
+    async def _try(self, sent: _PreparedRequest, entered_s: float) -> _AttemptResult:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 response = await self._http.post(self._endpoint.url, content=sent.body)
@@ -294,54 +294,56 @@ class Client:
         else:
             self._limit.leave()
         if status == 200:
-            return _Tried(self._read(sent, response))
-        self._ledger.settle(sent.most, Cost(0, 0))
-        who, host, said = self._called.who, self._endpoint.host, self._said(response)
+            return _AttemptResult(self._read(sent, response))
+        self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
+        who, host, said = self._names.who, self._endpoint.host, self._said(response)
         used_up = b"insufficient_quota" in response.content
         if status in _STOPPING or response.is_redirect or used_up:
-            hint = _STOPPING.get(status, _ELSEWHERE).format_map(self._called._asdict())
+            hint = _STOPPING.get(status, _ELSEWHERE).format_map(self._names._asdict())
             hint = "the account is used up" if used_up else hint
-            return _Tried(self._stop(f"{who} at {host} says {status}: {hint}."))
+            return _AttemptResult(self._stop(f"{who} at {host} says {status}: {hint}."))
         if too_long:
             self._end(
                 f"{who} at {host} says {status} and wants no request for {asked_s:.0f} s; start again then, or raise "
-                f"{self._called.keys}max_backoff_s. All replies so far are kept."
+                f"{self._names.keys}max_backoff_s. All replies so far are kept."
             )
         problem = f"HTTP {status}" + (f" ({said})" if said else "")
         if is_retried(status):
-            return _Tried(problem=problem, wait_s=asked_s)
+            return _AttemptResult(problem=problem, wait_s=asked_s)
         hints = [hint for sign, hint in self._hints if re.search(sign, problem)]
-        return _Tried(failed("; ".join((f"{who} refuses the request: {problem}", *hints[:1]))))
+        return _AttemptResult(failed("; ".join((f"{who} refuses the request: {problem}", *hints[:1]))))
 
-    def _failed_try(self, sent: _Sent, error: httpx.RequestError | TimeoutError) -> _Tried:
+    def _failed_try(self, sent: _PreparedRequest, error: httpx.RequestError | TimeoutError) -> _AttemptResult:
         """After no answer: was it sent, then it may have been paid for, and stays in the ledger at its most."""
         if isinstance(error, httpx.ConnectError):
-            self._ledger.settle(sent.most, Cost(0, 0))
+            self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
             if _is_untrusted(error):
-                why = f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._called.address}."
-                return _Tried(self._stop(why))
-            return _Tried(problem=_UNREACHABLE)
-        self._count(sent.most)
+                why = f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._names.address}."
+                return _AttemptResult(self._stop(why))
+            return _AttemptResult(problem=_UNREACHABLE)
+        self._count(sent.max_usage)
         if isinstance(error, TimeoutError):
-            return _Tried(problem=f"no answer within {self._called.keys}timeout_s = {self._settings.timeout_s:g}")
-        return _Tried(problem=f"the connection broke ({type(error).__name__})")
+            return _AttemptResult(
+                problem=f"no answer within {self._names.keys}timeout_s = {self._settings.timeout_s:g}"
+            )
+        return _AttemptResult(problem=f"the connection broke ({type(error).__name__})")
 
-    def _read(self, sent: _Sent, response: httpx.Response) -> Completion:
+    def _read(self, sent: _PreparedRequest, response: httpx.Response) -> Completion:
         self._has_answered, self._failed_in_a_row = True, 0
-        answer = read_completion(response.content, self._called)
+        answer = read_completion(response.content, self._names)
         if answer is None:
-            self._count(sent.most)
+            self._count(sent.max_usage)
             said = self._said(response)
             return failed("what came back is no chat completion" + (f" ({said})" if said else ""))
         hide = self._endpoint.hide_key
-        answer = replace(answer, text=hide(answer.text), thoughts=hide(answer.thoughts))
+        answer = replace(answer, text=hide(answer.text), reasoning=hide(answer.reasoning))
         read, written = answer.prompt_tokens, answer.completion_tokens
-        used = Cost(
-            sent.most.prompt_tokens if read is None else read,
-            sent.most.completion_tokens if written is None else written,
+        used = TokenUsage(
+            sent.max_usage.prompt_tokens if read is None else read,
+            sent.max_usage.completion_tokens if written is None else written,
         )
         with self.database.together():
-            self._ledger.settle(sent.most, used)
+            self._ledger.settle(sent.max_usage, used)
             if self._cache is not None and sent.key is not None:
                 self._cache.keep(sent.key, answer)
         self._count(used)
@@ -351,8 +353,8 @@ class Client:
         said = self._endpoint.hide_key(error_text(response.content))
         return said if len(said) <= _LONGEST_QUOTE else said[: _LONGEST_QUOTE - 4] + " ..."
 
-    def _count(self, used: Cost) -> None:
-        self._used = Cost(
+    def _count(self, used: TokenUsage) -> None:
+        self._used = TokenUsage(
             self._used.prompt_tokens + used.prompt_tokens, self._used.completion_tokens + used.completion_tokens
         )
 

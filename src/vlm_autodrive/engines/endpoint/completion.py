@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_autodrive.engines.endpoint.settings import Called
+from vlm_autodrive.engines.endpoint.settings import EndpointNames
 from vlm_autodrive.records import Outcome
 
 _MOST_TOKENS = 10**9  # a larger count is no count
@@ -14,7 +14,7 @@ _MOST_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN an
 
 
 @dataclass(frozen=True)
-class Place:
+class TokenLogprobs:
     """One place of a text.
 
     Attributes:
@@ -33,7 +33,7 @@ class Completion:
     Attributes:
         outcome: ``ok``, ``truncated``, ``refused`` or ``unparseable``; ``error`` where nothing was answered.
         text: All that was written.
-        thoughts: What the server tells apart as thoughts.
+        thoughts: The chain of thought, where the server returns it apart from the text.
         reason: Why it is not ``ok``.
         prompt_tokens: As the endpoint counted them; None if it does not.
         completion_tokens: Likewise.
@@ -42,11 +42,11 @@ class Completion:
 
     outcome: Outcome
     text: str = ""
-    thoughts: str = ""
+    reasoning: str = ""
     reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[TokenLogprobs, ...] = ()
 
 
 def failed(reason: str) -> Completion:
@@ -54,7 +54,7 @@ def failed(reason: str) -> Completion:
     return Completion(Outcome.ERROR, reason=reason)
 
 
-def read_completion(content: bytes, called: Called) -> Completion | None:
+def read_completion(content: bytes, names: EndpointNames) -> Completion | None:
     """Read the body of an answer with status 200; None if it is no chat completion at all."""
     try:
         answer = json.loads(content)
@@ -68,9 +68,9 @@ def read_completion(content: bytes, called: Called) -> Completion | None:
     message = _mapping(choice.get("message"))
     text, refusal = _written(message.get("content"))
     refusal = _plain(message.get("refusal")) or refusal
-    thoughts = _plain(message.get("reasoning_content")) or _plain(message.get("reasoning"))
-    outcome, reason = _outcome(choice, text, refusal, thoughts, called)
-    return Completion(outcome, text or refusal, thoughts, reason, *tokens, _places(choice.get("logprobs")))
+    reasoning = _plain(message.get("reasoning_content")) or _plain(message.get("reasoning"))
+    outcome, reason = _outcome(choice, text, refusal, reasoning, names)
+    return Completion(outcome, text or refusal, reasoning, reason, *tokens, _places(choice.get("logprobs")))
 
 
 def error_text(content: bytes) -> str:
@@ -87,16 +87,18 @@ def error_text(content: bytes) -> str:
     return "" if said.lstrip().startswith("<") else " ".join(_plain(said).split())
 
 
-def _outcome(choice: dict[str, Any], text: str, refusal: str, thoughts: str, called: Called) -> tuple[Outcome, str]:
+def _outcome(
+    choice: dict[str, Any], text: str, refusal: str, reasoning: str, names: EndpointNames
+) -> tuple[Outcome, str]:
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
-        return Outcome.REFUSED, f"{called.who} refused to answer"
+        return Outcome.REFUSED, f"{names.who} refused to answer"
     if finish in ("length", "max_tokens"):
-        return Outcome.TRUNCATED, f"the answer reached {called.keys}max_tokens"
+        return Outcome.TRUNCATED, f"the answer reached {names.keys}max_tokens"
     if not choice:
         return Outcome.UNPARSEABLE, "the endpoint gave no answer to choose"
     if not text.strip():
-        return Outcome.UNPARSEABLE, "there are thoughts, but no answer" if thoughts else "the answer is empty"
+        return Outcome.UNPARSEABLE, "there is reasoning, but no answer" if reasoning else "the answer is empty"
     return Outcome.OK, ""
 
 
@@ -108,7 +110,7 @@ def _written(content: object) -> tuple[str, str]:
     return "".join(_plain(part.get("text")) for part in parts), "".join(_plain(part.get("refusal")) for part in parts)
 
 
-def _places(logprobs: object) -> tuple[Place, ...]:
+def _places(logprobs: object) -> tuple[TokenLogprobs, ...]:
     """Tokens with the same text, which a vocabulary may hold, are one here: their probabilities are added."""
     content = _mapping(logprobs).get("content")
     places = []
@@ -123,7 +125,7 @@ def _places(logprobs: object) -> tuple[Place, ...]:
             token, value = _plain(row.get("token")), row.get("logprob")
             if isinstance(value, int | float) and not isinstance(value, bool) and value <= _MOST_LOGPROB:
                 listed[token] = float(np.logaddexp(listed[token], value)) if token in listed else float(value)
-        places.append(Place(_plain(written.get("token")), listed))
+        places.append(TokenLogprobs(_plain(written.get("token")), listed))
     return tuple(places)
 
 

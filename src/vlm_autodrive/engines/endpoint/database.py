@@ -22,7 +22,7 @@ _BUSY_S = 60.0
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE IF NOT EXISTS replies (
-    key TEXT PRIMARY KEY, model TEXT NOT NULL, outcome TEXT NOT NULL, text TEXT NOT NULL, thoughts TEXT NOT NULL,
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, outcome TEXT NOT NULL, text TEXT NOT NULL, reasoning TEXT NOT NULL,
     reason TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (

@@ -15,7 +15,7 @@ _SQUARE, _TILE = 28, 512
 _TIME_TOKENS = 16  # the words and the time before a picture
 
 
-class Cost(NamedTuple):
+class TokenUsage(NamedTuple):
     """Tokens of one try."""
 
     prompt_tokens: int
@@ -34,7 +34,7 @@ def picture_tokens(count: int, height: int, width: int) -> int:
     return count * (max(squares, tiles) + _TIME_TOKENS)
 
 
-def most_cost(words: bytes, shown_tokens: int, max_tokens: int) -> Cost:
+def max_usage(words: bytes, shown_tokens: int, max_tokens: int) -> TokenUsage:
     """The most that one try can take: no token is shorter than a byte.
 
     Args:
@@ -42,4 +42,4 @@ def most_cost(words: bytes, shown_tokens: int, max_tokens: int) -> Cost:
         shown_tokens: Tokens of the pictures.
         max_tokens: Most tokens of the answer.
     """
-    return Cost(len(words) + shown_tokens, max_tokens)
+    return TokenUsage(len(words) + shown_tokens, max_tokens)

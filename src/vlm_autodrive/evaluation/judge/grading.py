@@ -15,18 +15,18 @@ from vlm_autodrive.artifacts import (
     writing_artifact,
 )
 from vlm_autodrive.engines import (
-    Asked,
-    Called,
-    Client,
+    ChatRequest,
     Completion,
-    Cost,
+    EndpointClient,
+    EndpointNames,
     ReplyCache,
+    TokenUsage,
     body_of,
     cache_path,
     endpoint_of,
     in_order,
+    max_usage,
     money_for,
-    most_cost,
     open_client,
     open_database,
     read_answer,
@@ -40,7 +40,7 @@ from vlm_autodrive.evaluation.settings import JudgeSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Judgement, Outcome, Prediction, Record, write_jsonl
 
-_JUDGE = Called(
+_JUDGE = EndpointNames(
     who="the judge",
     keys="",
     address="--endpoint (base_url)",
@@ -141,7 +141,7 @@ def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Repor
     with open_database(cache_path(settings), f"{_JUDGE.keys}cache", reporter) as database:
         cache = ReplyCache(database, url, settings.model)
         new = [body for body in bodies if cache.load(cache.key(body, "")) is None]
-    cost = Cost(sum(text_tokens(body) for body in new), len(new) * settings.max_tokens)
+    cost = TokenUsage(sum(text_tokens(body) for body in new), len(new) * settings.max_tokens)
     return JudgeEstimate(
         traces=len(bodies),
         without_trace=len(wanted) - len(bodies),
@@ -193,14 +193,14 @@ async def _judge(wanted: Sequence[_Wanted], settings: JudgeSettings, job: str, r
     return judgements
 
 
-async def _judged(client: Client, wanted: _Wanted, settings: JudgeSettings) -> Judgement:
+async def _judged(client: EndpointClient, wanted: _Wanted, settings: JudgeSettings) -> Judgement:
     prediction = wanted.prediction
     if not wanted.prompt:
         why = "no trace was asked for" if prediction.reasoning is None else prediction.reasoning.reason
         reason = "there is no trace to judge" + (f": {why}" if why else "")
         return _judgement(wanted, settings, Completion(Outcome.ERROR, reason=reason), None)
     body = _body(settings, wanted.prompt)
-    answer = await client.ask(Asked(body, most_cost(body, 0, settings.max_tokens)))
+    answer = await client.ask(ChatRequest(body, max_usage(body, 0, settings.max_tokens)))
     graded = read_answer(answer.text, Graded) if answer.outcome is Outcome.OK else None
     if isinstance(graded, str):
         unread = Completion(Outcome.UNPARSEABLE, answer.text, reason=graded)

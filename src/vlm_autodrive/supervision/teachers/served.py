@@ -11,16 +11,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from vlm_autodrive.engines import (
-    Asked,
-    Client,
+    ChatRequest,
     Completion,
     Database,
-    Use,
+    EndpointClient,
+    EndpointUsage,
     body_of,
-    most_cost,
+    frame_parts,
+    max_usage,
     open_client,
     picture_tokens,
-    shown,
     text_part,
 )
 from vlm_autodrive.progress import Reporter
@@ -39,7 +39,7 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
         frames: What is shown; None leaves the frames out, be there footage or not.
     """
     as_one_video = request.footage is not None and request.footage.as_video
-    parts = [] if frames is None else shown(frames, as_one_video=as_one_video)
+    parts = [] if frames is None else frame_parts(frames, as_one_video=as_one_video)
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": request.prompt.system},
         {"role": "user", "content": [*parts, text_part(request.prompt.text)] if parts else request.prompt.text},
@@ -66,7 +66,7 @@ def reply_of(request: TeacherRequest, answer: Completion) -> TeacherReply:
         request_id=request.request_id,
         outcome=answer.outcome,
         text=answer.text,
-        thoughts=answer.thoughts,
+        thoughts=answer.reasoning,
         reason=answer.reason,
         prompt_tokens=answer.prompt_tokens or 0,
         completion_tokens=answer.completion_tokens or 0,
@@ -171,7 +171,7 @@ async def open_served(settings: ServedTeacherSettings, job: str, reporter: Repor
 class ServedTeacher:
     """Asks an endpoint; made by :func:`open_served`."""
 
-    def __init__(self, settings: ServedTeacherSettings, client: Client) -> None:
+    def __init__(self, settings: ServedTeacherSettings, client: EndpointClient) -> None:
         self._settings = settings
         self._client = client
         self._footage = FootageIdentities(client.database)
@@ -186,7 +186,7 @@ class ServedTeacher:
         """The most that may ever be in flight; how many are is found out."""
         return self._settings.max_connections
 
-    def use(self) -> Use:
+    def use(self) -> EndpointUsage:
         """What was used since the teacher was opened."""
         return self._client.use()
 
@@ -202,11 +202,11 @@ class ServedTeacher:
         """
         footage = request.footage
         words = chat_body(self._settings, request)
-        most = most_cost(words, shown_tokens(footage), self._settings.max_tokens)
-        with_pictures = None if footage is None else partial(_with_frames, self._settings, request)
+        most = max_usage(words, shown_tokens(footage), self._settings.max_tokens)
+        body_with_pictures = None if footage is None else partial(_with_frames, self._settings, request)
         try:
             await self._footage.look_at(footage)
-            answer = await self._client.ask(Asked(words, most, self._footage.of(footage), with_pictures))
+            answer = await self._client.ask(ChatRequest(words, most, self._footage.of(footage), body_with_pictures))
         except VideoError as error:
             reason = f"its frames cannot be read: {error.reason}"
             return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=reason)

@@ -2,7 +2,7 @@
 import pytest
 
 from vlm_autodrive.engines import parse_class, parse_reasoning
-from vlm_autodrive.engines.answers import cited_times
+from vlm_autodrive.engines.answers.parsing import cited_times
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Outcome, Taxonomy
 

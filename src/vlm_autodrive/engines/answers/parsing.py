@@ -1,7 +1,7 @@
 """Reading what a model wrote: the class it names, the moments it cites, its reasoning trace.
 
 The schema comes first: a JSON object, alone, fenced or behind a few words, names the class under one of
-:data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.engines.class_grammar`.
+:data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.engines.answers.grammar`.
 
 Nothing is guessed. A block that is not closed, a block that comes twice, a broken object, two answers that
 contradict each other: the answer is unparseable, and so counted as wrong.
@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from vlm_autodrive.engines.class_grammar import read_answer
+from vlm_autodrive.engines.answers.grammar import parse_answer
 from vlm_autodrive.engines.protocol import InferenceResponse
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
@@ -51,9 +51,9 @@ def parse_class(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
     except _BadBlockError:
         return Outcome.UNPARSEABLE, None
     if inside is None:
-        return _read(outside, taxonomy)
-    outcome, named = _read(inside, taxonomy)
-    _, beside = _read(outside, taxonomy)
+        return _parse_text(outside, taxonomy)
+    outcome, named = _parse_text(inside, taxonomy)
+    _, beside = _parse_text(outside, taxonomy)
     if beside is not None and beside != named:
         return Outcome.UNPARSEABLE, None
     return outcome, named
@@ -139,20 +139,20 @@ def _failed(text: str, outcome: Outcome, reason: str, trace: str = "", cited: tu
     )
 
 
-def _read(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
+def _parse_text(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
     if _OBJECT.search(text):
         try:
             given, beside = _split_object(text)
         except ValueError:
             return Outcome.UNPARSEABLE, None
-        named = _read_object(given, taxonomy)
-        _, other = _read(beside, taxonomy)
+        named = _parse_object(given, taxonomy)
+        _, other = _parse_text(beside, taxonomy)
         if named is None or other not in (None, named):
             return Outcome.UNPARSEABLE, None
         return Outcome.OK, named
     plain = _CITED.sub(" ", text)
     plain = _TIME.sub("\n", plain).replace("’", "'").strip()
-    named = read_answer(plain, taxonomy).verdict(taxonomy)
+    named = parse_answer(plain, taxonomy).verdict(taxonomy)
     if named is not None:
         return Outcome.OK, named
     return (Outcome.REFUSED if _REFUSAL.match(plain) else Outcome.UNPARSEABLE), None
@@ -180,11 +180,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return plain
 
 
-def _read_object(given: dict[str, Any], taxonomy: Taxonomy) -> str | None:
+def _parse_object(given: dict[str, Any], taxonomy: Taxonomy) -> str | None:
     """The class under the keys that name one; None unless each names the same."""
     named = set()
     for value in (given[key] for key in KEYS if key in given):
-        named.add(read_answer(value, taxonomy).verdict(taxonomy) if isinstance(value, str) else None)
+        named.add(parse_answer(value, taxonomy).verdict(taxonomy) if isinstance(value, str) else None)
     return named.pop() if len(named) == 1 else None
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlm_autodrive.engines import parse_class, parse_reasoning
-from vlm_autodrive.engines.answer_words import FILLER
+from vlm_autodrive.engines.answers.words import FILLER
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 NAMES = ("A", "B", "C", "collision", "near-collision", "Near Collision", "normal", "none", "crash", "near miss")

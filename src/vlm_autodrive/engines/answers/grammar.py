@@ -13,7 +13,7 @@ no guessing: what the grammar does not cover is unparseable.
 import re
 from dataclasses import dataclass, field
 
-from vlm_autodrive.engines.answer_words import (
+from vlm_autodrive.engines.answers.words import (
     AND_THEN,
     AVOIDED,
     CALLED_FOR,
@@ -43,7 +43,7 @@ _MARK = re.compile(r"⟦(\d+)⟧")
 
 
 @dataclass
-class Reading:
+class ParsedAnswer:
     """What an answer says.
 
     Attributes:
@@ -78,21 +78,21 @@ class Reading:
         return next(iter(self.asserted))
 
 
-def read_answer(text: str, taxonomy: Taxonomy) -> Reading:
-    """Read an answer, without any think block, by the grammar above."""
+def parse_answer(text: str, taxonomy: Taxonomy) -> ParsedAnswer:
+    """Parse an answer, without any think block, by the grammar above."""
     plain = tidied(text)
     bare = plain.strip(" \t\r\n.()[]{}:'$,!").casefold()
     for event_class in taxonomy.classes:
         if bare == event_class.code.casefold():
-            return Reading(asserted={event_class.name}, declared={event_class.name})
+            return ParsedAnswer(asserted={event_class.name}, declared={event_class.name})
     marked = CALLED_FOR.sub("", NO_NEGATION.sub(" ", _mark_names(plain, taxonomy)))
-    reading = Reading()
+    parsed = ParsedAnswer()
     for sentence in _SENTENCE.split(marked):
         if sentence.rstrip().endswith("?"):
-            reading.doubtful = reading.doubtful or bool(_MARK.search(sentence))
+            parsed.doubtful = parsed.doubtful or bool(_MARK.search(sentence))
             continue
-        _read_sentence(sentence, taxonomy, reading)
-    return reading
+        _parse_sentence(sentence, taxonomy, parsed)
+    return parsed
 
 
 def _mark_names(text: str, taxonomy: Taxonomy) -> str:
@@ -112,20 +112,20 @@ def _flexible(spelling: str) -> str:
     return r"[\s_\-‐‑–]*".join(re.escape(word) for word in re.split(r"[\s_\-]+", spelling))
 
 
-def _read_sentence(sentence: str, taxonomy: Taxonomy, reading: Reading) -> None:
+def _parse_sentence(sentence: str, taxonomy: Taxonomy, parsed: ParsedAnswer) -> None:
     """Read the segments in turn, each in the light of the one before it and the sign between them."""
     before, begin, sign = "", 0, ""
     for end in [*_SEGMENT.finditer(sentence), None]:
         segment = sentence[begin:] if end is None else sentence[begin : end.start()]
         if sign.strip() == "," and NEGATOR.search(before) and _MARK.search(before) and _is_list_item(segment):
             if re.search(r"\b(?:or|nor)\b", sentence[begin:]):  # "no collision, near-collision or other event"
-                reading.denied |= _named(segment, taxonomy)
+                parsed.denied |= _named(segment, taxonomy)
                 segment = before
             else:
-                reading.doubtful = True
+                parsed.doubtful = True
         elif segment.strip():
             value_of = before if sign == ":" else ""
-            _read_segment(segment, taxonomy, reading, value_of)
+            _parse_segment(segment, taxonomy, parsed, value_of)
         before, sign = segment if segment.strip() else before, "" if end is None else end.group()
         begin = len(sentence) if end is None else end.end()
 
@@ -136,21 +136,21 @@ def _is_list_item(segment: str) -> bool:
     return bool(bare) or bool(re.match(r"\s*(?:a |an |any )?⟦\d+⟧\s+(?:or|nor)\b", segment))
 
 
-def _read_segment(segment: str, taxonomy: Taxonomy, reading: Reading, value_of: str = "") -> None:
+def _parse_segment(segment: str, taxonomy: Taxonomy, parsed: ParsedAnswer, value_of: str = "") -> None:
     """Read one segment.
 
     Args:
         segment: Its text.
         taxonomy: The classes.
-        reading: What has been read so far, to be added to.
+        parsed: What has been parsed so far, to be added to.
         value_of: What stands before it and a colon: in ``Damage: none`` the second says nothing of the clip.
     """
     if DOUBT_ALONE.match(segment):
-        reading.doubtful = reading.doubtful or bool(reading.asserted) or not re.search("no", segment, re.IGNORECASE)
+        parsed.doubtful = parsed.doubtful or bool(parsed.asserted) or not re.search("no", segment, re.IGNORECASE)
         return
     if UNDECIDED.search(segment):
-        reading.offered |= _named(segment, taxonomy)
-        reading.doubtful = reading.doubtful or bool(DECLARING.search(segment))
+        parsed.offered |= _named(segment, taxonomy)
+        parsed.doubtful = parsed.doubtful or bool(DECLARING.search(segment))
         return
     negation = NEGATOR.search(segment)
     affirmed, negated = (
@@ -158,13 +158,13 @@ def _read_segment(segment: str, taxonomy: Taxonomy, reading: Reading, value_of: 
     )
     following = NEXT_CLAUSE.search(negated)
     if following is not None:  # "it is not a collision and it is a near-collision"
-        _read_segment(segment[: negation.start() + following.start()] if negation else segment, taxonomy, reading)
-        _read_segment(negated[following.start() :], taxonomy, reading)
+        _parse_segment(segment[: negation.start() + following.start()] if negation else segment, taxonomy, parsed)
+        _parse_segment(negated[following.start() :], taxonomy, parsed)
         return
     if DOUBT.search(segment):
-        _offer(segment, taxonomy, reading)
+        _offer(segment, taxonomy, parsed)
         return
-    reading.denied |= _named(negated, taxonomy) | _codes_in(negated, taxonomy)
+    parsed.denied |= _named(negated, taxonomy) | _codes_in(negated, taxonomy)
     if AVOIDED.search(segment):
         return
     pieces = _PIECE.split(affirmed)
@@ -180,20 +180,20 @@ def _read_segment(segment: str, taxonomy: Taxonomy, reading: Reading, value_of: 
                 # "normal traffic, and then ..." does not say that all of it was normal, nor does "Weather: normal".
                 named.discard(taxonomy.normal.name)
             asserted = named | _codes_in(piece, taxonomy)
-            reading.asserted |= asserted
+            parsed.asserted |= asserted
             if declares and asserted:
-                reading.declared |= asserted
-                reading.doubtful = False
-                reading.offered = set()
+                parsed.declared |= asserted
+                parsed.doubtful = False
+                parsed.offered = set()
         else:
-            reading.remarked |= named & set(taxonomy.event_names)
+            parsed.remarked |= named & set(taxonomy.event_names)
 
 
-def _offer(segment: str, taxonomy: Taxonomy, reading: Reading) -> None:
+def _offer(segment: str, taxonomy: Taxonomy, parsed: ParsedAnswer) -> None:
     """A segment in doubt: what it would assert without its doubt is offered beside what is asserted."""
     for piece in _PIECE.split(DOUBT.sub(" ", segment)):
         if _is_assertion(piece, taxonomy):
-            reading.offered |= _named(piece, taxonomy) | _codes_in(piece, taxonomy)
+            parsed.offered |= _named(piece, taxonomy) | _codes_in(piece, taxonomy)
 
 
 def _named(text: str, taxonomy: Taxonomy) -> set[str]:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from vlm_autodrive.engines import parse_class, parse_reasoning
-from vlm_autodrive.engines.answers import KEYS
+from vlm_autodrive.engines.answers.parsing import KEYS
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 COLLISION = [

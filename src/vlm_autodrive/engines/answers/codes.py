@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlm_autodrive.engines.endpoint.completion import Place
+from vlm_autodrive.engines.endpoint.completion import TokenLogprobs
 
 
 def code_in(text: str, codes: Sequence[str]) -> str | None:
@@ -21,7 +21,7 @@ def is_bare(text: str, codes: Sequence[str]) -> bool:
     return re.fullmatch(rf"\W*({_either(codes)})\W*", text) is not None
 
 
-def code_probabilities(places: Sequence[Place], text: str, codes: Sequence[str]) -> tuple[float, ...] | None:
+def code_probabilities(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str]) -> tuple[float, ...] | None:
     """The softmax over the codes' log-probabilities at the place where the answer's code was written.
 
     Ways to write a code, such as with a blank before it, are added up. It makes no difference whether the endpoint took
