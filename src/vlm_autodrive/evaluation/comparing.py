@@ -7,9 +7,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import write_clips, write_text, writing_artifact
 from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
-from vlm_autodrive.evaluation.score.models import model_scores, pair_scores
-from vlm_autodrive.evaluation.score.records import Comparison
-from vlm_autodrive.evaluation.score.samples import read_evaluation_samples
+from vlm_autodrive.evaluation.score import Comparison, model_scores, pair_scores, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import few_clusters_warning, holm
 from vlm_autodrive.progress import SILENT, Reporter

@@ -4,8 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.score.records import Diagnostic
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP
 from vlm_autodrive.records import Outcome, Reasoning, Verdict
 

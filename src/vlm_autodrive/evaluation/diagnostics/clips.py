@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from vlm_autodrive.evaluation.predict.leaks import TrainTestOverlap
-from vlm_autodrive.evaluation.score.records import Diagnostic
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 
 _SHOWN = 3
 _WORDS = {

@@ -6,8 +6,7 @@ from vlm_autodrive.evaluation.diagnostics.answers import answer_faults
 from vlm_autodrive.evaluation.diagnostics.clips import clip_faults
 from vlm_autodrive.evaluation.diagnostics.names import name_faults
 from vlm_autodrive.evaluation.diagnostics.video import video_faults
-from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples, ModelScores
 
 _WORST_FIRST = (
     "ignores_video",

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, answers_on
-from vlm_autodrive.evaluation.score.records import Diagnostic
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, cohen_kappa
 from vlm_autodrive.records import Clip
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.score.records import Diagnostic
-from vlm_autodrive.evaluation.score.samples import EvaluationSamples
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, classification, cohen_kappa
 
 WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}

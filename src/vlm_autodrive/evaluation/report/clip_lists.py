@@ -7,7 +7,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import relative_to_artifact
 from vlm_autodrive.evaluation.report.examples import ByModel, answer_label
 from vlm_autodrive.evaluation.report.formats import title_of
-from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.records import Clip, Prediction, Taxonomy
 
 

@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from vlm_autodrive.evaluation.report.charts import WIDTH, line, marker, svg, text
 from vlm_autodrive.evaluation.report.formats import figure, short, with_interval
-from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
-from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison
 from vlm_autodrive.metrics import RankingScores, ReliabilityBin
 from vlm_autodrive.records import Taxonomy
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
-from vlm_autodrive.evaluation.score.records import Comparison, PairScores
+from vlm_autodrive.evaluation.score import Comparison, PairScores
 from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 

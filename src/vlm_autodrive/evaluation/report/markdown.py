@@ -12,7 +12,7 @@ from vlm_autodrive.evaluation.report.tables import (
     main_rows,
     right_answers,
 )
-from vlm_autodrive.evaluation.score.records import Comparison
+from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.records import Taxonomy
 
 _ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}

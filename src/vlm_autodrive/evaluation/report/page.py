@@ -14,8 +14,7 @@ from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_c
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
 from vlm_autodrive.evaluation.report.headline import main_pair, p_of
 from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, how_to_ask
-from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
-from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
+from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined
 from vlm_autodrive.records import Outcome, Taxonomy

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.evaluation.report.formats import plain, title_of
-from vlm_autodrive.evaluation.score.probabilities import ANY_EVENT
-from vlm_autodrive.evaluation.score.records import Comparison, ModelScores
+from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.records import Taxonomy
 

@@ -9,7 +9,7 @@ from vlm_autodrive.evaluation.report.examples import make_examples
 from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, headline
 from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.evaluation.report.page import ReportPage, render
-from vlm_autodrive.evaluation.score.records import Diagnostic, ModelScores, PairScores
+from vlm_autodrive.evaluation.score import Diagnostic, ModelScores, PairScores
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
