@@ -113,7 +113,7 @@ def test_what_is_alike_within_each_triplet_tells_nothing():
 
 def test_too_few_drives_are_not_told():
     found = by_fact([item("a", "collision"), item("b"), item("c")])
-    assert {shortcut.result for shortcut in found.values()} == {"not told"}
+    assert {shortcut.result for shortcut in found.values()} == {"too few groups"}
 
 
 def test_hashes_survive_another_encoding_and_leave_blank_frames_out(tmp_path):

@@ -178,7 +178,7 @@ def test_a_crash_of_the_decoder_is_that_videos_reason_and_nothing_else(tmp_path)
     summary = validate(
         catalog_of(tmp_path / "catalog", paths),
         tmp_path / "out",
-        ValidateSettings(silent_s=4.0),
+        ValidateSettings(stall_timeout_s=4.0),
         workers=2,
         check_with=functools.partial(GuardedChecker, worker=CRASHING),
     )

@@ -39,7 +39,8 @@ def validate(
     reason and nothing else. Give the new catalog to `clips`; videos that cannot be used become clips with that
     reason, and are never cut. The table shows these first, then what else is worth a note.
 
-    Settings: black_share and frozen_share (0.98; 1.01 lets all pass), memory_mb (2000), silent_s (60), whole_s (3600).
+    Settings: max_black_fraction and max_frozen_fraction (0.98; 1.01 lets all pass), memory_mb (2000),
+    stall_timeout_s (60), timeout_s (3600).
 
     Ends with status 0 even if some videos cannot be used; with 1 if none can, or, with --strict, if any cannot.
 

@@ -70,5 +70,5 @@ def check_causal(clip: Clip, lead_s: float) -> None:
     if clip.event_time_s is not None and clip.duration_s > clip.event_time_s - lead_s + _TOLERANCE_S:
         raise RuntimeError(
             f"clip {clip.clip_id} ends {clip.event_time_s - clip.duration_s:.3f} s before its event, "
-            f"but {lead_s:g} s were asked for"
+            f"but {lead_s:g} s are set"
         )

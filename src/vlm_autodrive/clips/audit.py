@@ -79,7 +79,7 @@ def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, see
 
     Args:
         folder: A catalog or a clip set.
-        reporter: Told the progress.
+        reporter: Gets the progress.
         frames: Whether to compare frames, which means decoding all that is used of the videos.
         seed: Of folds, trees and bootstrap.
 
@@ -89,11 +89,11 @@ def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, see
     found = read_audit_set(folder)
     samples = with_file_facts(found.samples, reporter)
     usable = [sample for sample in samples if not sample.problem]
-    told = [sample for sample in usable if sample.is_event is not None]
+    labelled = [sample for sample in usable if sample.is_event is not None]
     pairs, unread = _compare_frames(usable, reporter) if frames else (None, 0)
     whole_videos = found.kind == "catalog"
-    shortcuts = find_shortcuts(told, found.taxonomy, whole_videos=whole_videos, seed=seed)
-    groups = len({sample.group for sample in told})
+    shortcuts = find_shortcuts(labelled, found.taxonomy, whole_videos=whole_videos, seed=seed)
+    groups = len({sample.group for sample in labelled})
     remarks = [*found.remarks, few_clusters_warning(groups)]
     if unread:
         remarks.append(f"{unread} could not be read to their end; their frames are not compared.")
@@ -103,7 +103,7 @@ def audit(folder: Path, reporter: Reporter = SILENT, *, frames: bool = True, see
         kind=found.kind,
         count=len(samples),
         unusable=len(samples) - len(usable),
-        of_unknown_kind=len(usable) - len(told),
+        of_unknown_kind=len(usable) - len(labelled),
         groups=groups,
         splits=dict(Counter(sample.split for sample in samples)),
         split_leaks=tuple(find_split_leaks(samples)),

@@ -42,7 +42,7 @@ def build_clips(
         catalog: A catalog, as :func:`vlm_autodrive.datasets.import_dataset` writes it.
         out: Folder of the clip set.
         settings: How to cut.
-        reporter: Told the counts, and what was left out and why.
+        reporter: Gets the counts, and what was left out and why.
         overwrite: Replace another result in ``out``.
 
     Returns:

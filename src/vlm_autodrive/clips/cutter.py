@@ -81,14 +81,14 @@ class Cutter:
         return not self._settings.anticipation_s and duration_s <= self._settings.window_s
 
     def _whole(self, video: Video, split: Split) -> list[Clip]:
-        """One clip of a whole short video, in which an event is at a time that nobody has told."""
+        """One clip of a whole short video, in which an event is at an unknown time."""
         event = worst_event(self._counted(self._events[video.video_id]), self._taxonomy)
         if event is None or event.event_class is None:
             return []
         return [self._clip(video, split, 0, (0.0, video.duration_s or 0.0), event)]
 
     def _ahead(self, video: Video, split: Split) -> list[Clip]:
-        """Clips that end before the events, for each of the times that are asked for."""
+        """Clips that end before the events, for each time of ``anticipation_s``."""
         clips: list[Clip] = []
         for lead_s in self._settings.anticipation_s:
             for window, event, problem in self._windows_ahead(video, lead_s):

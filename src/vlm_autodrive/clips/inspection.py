@@ -51,7 +51,7 @@ def inspect_clips(
     Args:
         folder: A clip set, or a supervision set, which carries its clips with it.
         out: A picture (``.png``) or a page that needs no other file (``.html``). What is there is replaced.
-        reporter: Told the progress.
+        reporter: Gets the progress.
         clip_ids: The clips to show; empty for a draw with as many of each class as there are.
         most: How many to draw.
         frames: Frames of each clip.

@@ -22,7 +22,7 @@ MOST_AUC = 0.60
 """A fact whose interval reaches above this is not cleared; one that lies above it as a whole leaks."""
 
 Floats = NDArray[np.float64]
-ShortcutResult = Literal["leaks", "unclear", "clean", "not told"]
+ShortcutResult = Literal["leaks", "unclear", "clean", "too few groups"]
 
 _FOLDS = 5
 _RESAMPLES = 1000
@@ -40,7 +40,7 @@ class Shortcut(Record):
         event: Area under the curve of event against none.
         classes: The mean of the areas of each class against the rest; None if there are but two.
         result: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
-            in between, ``not told`` where the groups are too few to say.
+            in between, ``too few groups`` to say.
         words: What is to be seen in it, in words.
     """
 
@@ -165,8 +165,8 @@ def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shor
     count = len(truth.classes)
     if not truth.can_be_told:
         figure = undefined(count, _METHOD)
-        few = "fewer than two drives with some class: it cannot be told"
-        return Shortcut(fact=fact, event=figure, classes=None, result="not told", words=few)
+        few = "fewer than two drives with some class: no estimate"
+        return Shortcut(fact=fact, event=figure, classes=None, result="too few groups", words=few)
     if (table == table[0]).all():
         words = f"the same for all: {words}"
         chances = np.full((count, len(truth.names)), 1 / len(truth.names))

@@ -64,7 +64,7 @@ def _accident_time_s(file: Path, row: Row, builder: DatasetBuilder) -> float | N
     if info is None:
         return None  # the import says why of the video
     if info.frames != _FRAMES:
-        message = f"{info.frames} frames rather than {_FRAMES}, so the accident's frame 90 cannot be told in it"
+        message = f"{info.frames} frames rather than {_FRAMES}, so the accident's frame 90 is not known in it"
         builder.warn(row, "file", message)
         return None
     return round(info.duration_s * _ACCIDENT_FRAME / _FRAMES, 6)

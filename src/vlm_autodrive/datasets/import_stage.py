@@ -1,4 +1,4 @@
-"""The stage that imports data sets: reads their files, probes their videos, writes a catalog."""
+"""The import stage: reads the files of data sets, probes their videos, writes a catalog."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def import_dataset(
         path: The folder or file, or several.
         out: Folder of the catalog.
         settings: Classes, overlay, strictness.
-        reporter: Told progress, the class map with counts, and how much was wrong.
+        reporter: Gets the progress, the class map with counts, and how much was wrong.
         overwrite: Replace another result in ``out``.
 
     Returns:
@@ -124,7 +124,7 @@ def _data_sets(parts: Sequence[DatasetBuilder], whole: DatasetBuilder, licence: 
     made: dict[str, DataSet] = {}
     for part in parts:
         name = part.title
-        # That an event lies behind the end of its video is found late, and told to the whole alone.
+        # That an event lies behind the end of its video is found late, and is an issue of the whole alone.
         files = {str(row.file) for row in part.rows_of_events.values()}
         own = {(issue.file, issue.line) for issue in part.issues}
         out = sum(place in own or place[0] in files for place in rejected)

@@ -2,8 +2,8 @@
 
 The two workbooks have the same columns in another order: DADA's go start, accident, end; CAP's go start, end,
 accident. They are found by their headings. Frames are counted from 1. DADA's videos run at 30 frames a second;
-CAP's rates are mixed and not told, so a CAP time is known only once the video's own file is there. Where a file
-is there, a frame's time is its share of the file's length.
+CAP's rates are mixed and not given, so a CAP time is known only once the video's own file is there. Where a file
+is there, a frame's time is its fraction of the file's length.
 """
 
 from collections.abc import Iterable
@@ -187,7 +187,7 @@ def _seconds_per_frame(path: Path, total: int, rate: float | None, row: Row, bui
     if info is None:
         return 1 / rate if rate else None
     if abs(info.frames - total) > max(2, total // 50):
-        message = f"the file has {info.frames} frames, so it may be another cut; times are taken by share of its length"
+        message = f"the file has {info.frames} frames, so it may be another cut; times are fractions of its length"
         builder.warn(row, "total_frames", message)
     return info.duration_s / total
 

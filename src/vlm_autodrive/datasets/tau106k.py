@@ -135,7 +135,7 @@ def _share(value: str | float) -> float:
     except ValueError:
         share = math.nan
     if not 0.0 <= share <= 1.0:
-        raise CellError(f"{value!r} is no share of the video's length, from 0 to 1")
+        raise CellError(f"{value!r} is no fraction of the video's length, from 0 to 1")
     return share
 
 

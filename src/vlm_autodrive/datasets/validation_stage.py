@@ -37,19 +37,20 @@ class ValidateSettings(Settings):
 
     Attributes:
         strict: Refuse a video that is cut off or damaged, rather than use the part of it that decodes.
-        black_share: A video that is black for this share of its length is of no use; 1.01 lets all pass.
-        frozen_share: A video in which nothing changes for this share of its length is of no use; 1.01 lets all pass.
+        max_black_fraction: A video that is black for this fraction of its length is unusable; 1.01 lets all pass.
+        max_frozen_fraction: A video in which nothing changes for this fraction of its length is unusable; 1.01
+            lets all pass.
         memory_mb: Megabytes of memory that decoding one video may take.
-        silent_s: Seconds that the decoder may take without getting on.
-        whole_s: Seconds that checking one video may take in all.
+        stall_timeout_s: Seconds that the decoder may take without getting on.
+        timeout_s: Seconds that checking one video may take in all.
     """
 
     strict: bool = False
-    black_share: float = Field(0.98, gt=0)
-    frozen_share: float = Field(0.98, gt=0)
+    max_black_fraction: float = Field(0.98, gt=0)
+    max_frozen_fraction: float = Field(0.98, gt=0)
     memory_mb: int = Field(2000, ge=64)
-    silent_s: float = Field(60.0, gt=0)
-    whole_s: float = Field(3600.0, gt=0)
+    stall_timeout_s: float = Field(60.0, gt=0)
+    timeout_s: float = Field(3600.0, gt=0)
 
 
 def validate(
@@ -72,7 +73,7 @@ def validate(
         catalog: The catalog.
         out: Folder of the new catalog.
         settings: Limits, and what cannot be used.
-        reporter: Told of progress.
+        reporter: Gets the progress.
         workers: Videos that are decoded side by side, each in its own process; None for one on every core.
         overwrite: Replace another result in ``out``.
         check_with: What makes a checker from the limits.
@@ -88,7 +89,9 @@ def validate(
     facts = {"files": _fingerprint(videos)}  # other video files are another result
     with writing_artifact(out, "catalog", {"catalog": catalog}, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
-            limits = Limits(memory_mb=settings.memory_mb, silent_s=settings.silent_s, whole_s=settings.whole_s)
+            limits = Limits(
+                memory_mb=settings.memory_mb, stall_timeout_s=settings.stall_timeout_s, timeout_s=settings.timeout_s
+            )
             found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, VideoValidation)}
             todo = [video for video in videos if video.video_id not in found]
             with reporter.task("checking videos", len(videos), len(found)) as task:
@@ -152,8 +155,8 @@ def _write(
             found[video.video_id],
             last_event_s.get(video.video_id),
             strict=settings.strict,
-            black_share=settings.black_share,
-            frozen_share=settings.frozen_share,
+            max_black_fraction=settings.max_black_fraction,
+            max_frozen_fraction=settings.max_frozen_fraction,
         )
         for video in videos
     ]

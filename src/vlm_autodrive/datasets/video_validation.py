@@ -55,8 +55,8 @@ def assess(
     last_event_s: float | None,
     *,
     strict: bool,
-    black_share: float,
-    frozen_share: float,
+    max_black_fraction: float,
+    max_frozen_fraction: float,
 ) -> tuple[Video, VideoValidation]:
     """Decide on one video.
 
@@ -65,8 +65,8 @@ def assess(
         found: Its check, or the reason why there is none.
         last_event_s: Time of the latest event annotated in it, if any.
         strict: Whether a part that decodes is refused if the rest does not.
-        black_share: The proportion of black frames from which on it is unusable.
-        frozen_share: The proportion of frames without change from which on it is unusable.
+        max_black_fraction: The proportion of black frames from which on it is unusable.
+        max_frozen_fraction: The proportion of frames without change from which on it is unusable.
 
     Returns:
         The video and what was found, both with the decision.
@@ -86,9 +86,9 @@ def assess(
             problems.append(cut)
         elif cut and last_event_s is not None and last_event_s >= check.duration_s:
             problems.append(f"{cut}, before its event at {last_event_s:.1f} s")
-        if check.black_s >= black_share * check.duration_s:
+        if check.black_s >= max_black_fraction * check.duration_s:
             problems.append("all of it is black")
-        elif check.frames > 1 and check.frozen_s >= frozen_share * (check.duration_s - 1 / check.fps):
+        elif check.frames > 1 and check.frozen_s >= max_frozen_fraction * (check.duration_s - 1 / check.fps):
             problems.append("nothing in it ever changes")
     problem = "; ".join(problems)
     return video.model_copy(update={**update, "problem": problem}), found.model_copy(

@@ -76,7 +76,7 @@ def _read_entry(row: Row, value: object, root: Path, settings: ImportSettings, b
     )
     if not builder.add_video(video, row):
         return
-    questions = [q for topic, asked in value.items() if (q := _question(row, video, str(topic), asked, builder))]
+    questions = [q for topic, question in value.items() if (q := _question(row, video, str(topic), question, builder))]
     builder.questions += questions
     _add_event(video, row, questions, settings.taxonomy, builder)
 
@@ -91,8 +91,8 @@ def _add_event(
     builder.add_event(video.video_id, row, event_class, time_s=None, ego_involved=ego, spelling="accident")
 
 
-def _question(row: Row, video: Video, topic: str, asked: object, builder: DatasetBuilder) -> DatasetQuestion | None:
-    match asked:
+def _question(row: Row, video: Video, topic: str, value: object, builder: DatasetBuilder) -> DatasetQuestion | None:
+    match value:
         case {"question": str() as question, "options": str() as text, "GT": str() as letter}:
             options = split_options(text)
             number = _LETTERS.find(letter.strip()) if len(letter.strip()) == 1 else -1
@@ -111,13 +111,13 @@ def _question(row: Row, video: Video, topic: str, asked: object, builder: Datase
                     source=SOURCE,
                 )
     message = "no question with options 'A. …, B. …' and the letter of the right one; this question is left out"
-    cells = {**row.cells, topic: str(asked)[:80]}
+    cells = {**row.cells, topic: str(value)[:80]}
     builder.warn(Row(row.file, row.line, cells), topic, message)
     return None
 
 
 def split_options(text: str) -> tuple[str, ...]:
-    """The options of a text like ``A. a car, a van, B. a bus.`` without their letters; empty if they cannot be told.
+    """The options of a text like ``A. a car, a van, B. a bus.`` without their letters; empty if they are not clear.
 
     An option may hold commas and full stops, and the comma before the next letter may be missing, so the letters
     are looked for in their order. The same option may stand twice.

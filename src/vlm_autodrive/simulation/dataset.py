@@ -34,7 +34,7 @@ def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = SILENT,
     Args:
         out: The folder to make.
         settings: How much of what.
-        reporter: Is told about progress.
+        reporter: Gets the progress.
         overwrite: Replace a result that was made with other settings.
 
     Returns:

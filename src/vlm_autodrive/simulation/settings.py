@@ -1,4 +1,4 @@
-"""What the simulation is asked to make."""
+"""Settings of the simulation stage."""
 
 from typing import Annotated
 

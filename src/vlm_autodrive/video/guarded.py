@@ -34,13 +34,13 @@ class Limits:
 
     Attributes:
         memory_mb: Megabytes of address space beyond what the process has to begin with.
-        silent_s: Seconds without a sign of progress.
-        whole_s: Seconds in all.
+        stall_timeout_s: Seconds without a sign of progress.
+        timeout_s: Seconds in all.
     """
 
     memory_mb: int = 2000
-    silent_s: float = 60.0
-    whole_s: float = 3600.0
+    stall_timeout_s: float = 60.0
+    timeout_s: float = 3600.0
 
 
 class GuardedChecker:
@@ -79,15 +79,15 @@ class GuardedChecker:
             process.stdin.flush()
         except BrokenPipeError:
             return self._post_mortem(process)
-        ends_at = time.monotonic() + self._limits.whole_s
+        ends_at = time.monotonic() + self._limits.timeout_s
         while True:
-            silent_until = time.monotonic() + self._limits.silent_s
+            silent_until = time.monotonic() + self._limits.stall_timeout_s
             line = self._line(process, min(silent_until, ends_at))
             if line is None:
                 self.close()
                 if ends_at <= silent_until:
-                    return f"decoding it takes longer than {self._limits.whole_s:g} s"
-                return f"decoding it made no progress for {self._limits.silent_s:g} s"
+                    return f"decoding it takes longer than {self._limits.timeout_s:g} s"
+                return f"decoding it made no progress for {self._limits.stall_timeout_s:g} s"
             if not line:
                 return self._post_mortem(process)
             answer = json.loads(line)
