@@ -6,8 +6,8 @@ import pytest
 
 from tests.listening import Listens
 from vlm_autodrive.runs import load_recipe, run_recipe, stages
+from vlm_autodrive.runs.ablation.cell_stages import CellStages
 from vlm_autodrive.runs.ablation.cells import cells_of
-from vlm_autodrive.runs.ablation.stages import Stages
 from vlm_autodrive.runs.folder import RunFolder
 
 
@@ -44,7 +44,7 @@ def test_the_base_model_is_evaluated_alike_in_a_run_and_in_an_ablation(calls, tm
     with pytest.raises(Evaluated):
         run_recipe(recipe, tmp_path)
     with pytest.raises(Evaluated):
-        Stages(RunFolder(tmp_path, Listens())).base(cells_of(recipe)[0])
+        CellStages(RunFolder(tmp_path, Listens())).base(cells_of(recipe)[0])
     (_, model, settings, overwrite), in_ablation = calls
     assert in_ablation == (tmp_path / "clips", model, settings, overwrite)
     assert model == recipe.train.model

@@ -1,6 +1,6 @@
-from .ablation.page import GAINED, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
-from .ablation.running import Preview, ablate, preview
-from .ablation.scores import Ablation
+from .ablation.page import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
+from .ablation.runner import AblationPreview, ablate, preview
+from .ablation.scores import AblationResult
 from .pipeline import RunResult, run_recipe
 from .recipe import (
     SECTIONS,
@@ -13,13 +13,13 @@ from .recipe import (
 )
 
 __all__ = [
-    "GAINED",
+    "GAIN",
     "HTML_FILE",
     "JSON_FILE",
     "MARKDOWN_FILE",
     "SECTIONS",
-    "Ablation",
-    "Preview",
+    "AblationPreview",
+    "AblationResult",
     "RunResult",
     "ablate",
     "failure_lines",

@@ -12,7 +12,7 @@ TypesChoice = (
 )
 VARIED_SECTIONS = ("simulate", "import", "clips", "supervise", "train", "evaluate")
 _INSTEAD = {
-    "supervise.types": "types of the grid, which takes them from texts that are written once",
+    "supervise.types": "types of the grid, which takes them from samples that are made once",
     "train.seed": "ablate.seeds, over which the intervals are taken",
     "train.name": "nothing: cells are named by what is varied",
 }
@@ -22,7 +22,7 @@ class GridSettings(Settings):
     """One grid: every choice of types with every combination of the axes' values.
 
     Attributes:
-        types: The supervision types that are taught, beside those of ``always``: ``all`` that the recipe makes,
+        types: The supervision types to train on, beside those of ``always``: ``all`` that the recipe makes,
             ``none``, ``each_alone``, ``each_left_out``, or a list of types; empty for the recipe's own.
         axes: Dotted settings with the values that each takes, such as ``train.sampling.fps: [2, 4]``. A value may be
             a mapping of settings that change together: ``train.sampling: [{height: 140, width: 252}]``.
@@ -48,11 +48,11 @@ class AblateSettings(Settings):
 
     Attributes:
         grids: The grids, whose cells are put together; the first cell is what the others are compared with.
-        always: Kinds that every cell is taught. Without the verdict among them, a cell that leaves it out is asked for
-            a verdict that it never learnt to give, and the table says so.
-        seeds: Every cell is trained once with each; the intervals cover their spread.
-        unfit: What becomes of cells that the plan says do not fit: nothing is trained (refuse), or the others are
-            (leave_out), and these are rows with the reason.
+        always: Supervision types that every cell is trained on. Without verdict among them, a cell that leaves it out
+            is evaluated by a prompt that it was not trained on, and the table says so.
+        seeds: Every cell is trained once with each; the confidence intervals cover their spread.
+        unfit: What happens if the plan says that some cells do not fit: nothing is trained (refuse), or the others
+            are (leave_out), and these are rows with the reason.
     """
 
     grids: tuple[GridSettings, ...] = Field((), min_length=1)

@@ -103,7 +103,7 @@ def test_a_folders_name_is_never_too_long_and_still_its_own():
         ({"axes": {"report.title": ["a"]}}, {}, "report.title is no axis; an axis is a setting of simulate, import"),
         ({"axes": {"train.epochs": []}}, {}, "at least 1 item"),
         ({"types": ["each"]}, {}, "ablate.grids.0.types.0"),
-        ({"types": ["none"]}, {"always": []}, "types: none leaves nothing to teach"),
+        ({"types": ["none"]}, {"always": []}, "types: none leaves nothing to train on"),
         ({"types": ["all"]}, {"seeds": [1, 1]}, "seeds names a seed twice"),
         ({"types": [["vqa"]]}, {"settings": ["supervise.types=[verdict]"]}, "types names vqa, which supervise.types"),
         ({"types": ["all"]}, {"settings": ["supervise.types=[vqa]"]}, "ablate.always names verdict"),

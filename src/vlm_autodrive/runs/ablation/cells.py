@@ -1,7 +1,7 @@
 """The cells of an ablation: recipes that differ in what is varied, named by it.
 
 A cell's values of everything that is varied anywhere in the ablation are its name. All else is the same in all cells,
-so two cells share a stage exactly if they agree in the values of the settings that the stage hangs on, and the folder
+so two cells share a stage exactly if they agree in the values of the settings that the stage depends on, and the folder
 of that stage is named by these values.
 """
 
@@ -36,16 +36,16 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "predictions/majority": _DATA,
     "predictions/camera_shake": _DATA,
 }
-"""What each stage hangs on: sections of the recipe, or single settings."""
+"""What each stage depends on: sections of the recipe, or single settings."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class AblationCell:
     """One training and its evaluation.
 
     Attributes:
         recipe: All settings.
-        types: The types that are taught, in the order of all types.
+        types: The supervision types that it is trained on, in the order of all types.
         values: What is varied in the ablation, by its dotted key, as this cell has it.
         seed: Of the training.
     """
@@ -66,7 +66,7 @@ class Cell:
         return f"{self.name}, seed={self.seed}"
 
     def shared_by(self, stage: str) -> dict[str, str]:
-        """What the stage hangs on of what is varied: cells that agree in it share its result."""
+        """What the stage depends on of what is varied: cells that agree in it share its result."""
         wanted = DEPENDS_ON[stage]
         values = {**self.values, SEED_KEY: str(self.seed)}
         return {key: value for key, value in values.items() if any(_within(key, each) for each in wanted)}
@@ -81,7 +81,7 @@ class Cell:
         return f"{stage}, {name}" if name else stage
 
 
-def cells_of(recipe: Recipe) -> list[Cell]:
+def cells_of(recipe: Recipe) -> list[AblationCell]:
     """All cells of a recipe's ablation, in the order of its grids; the seeds of a cell follow each other.
 
     Raises:
@@ -107,10 +107,16 @@ def cells_of(recipe: Recipe) -> list[Cell]:
     if wrong:
         raise UserError(f"{len(wrong)} cells have settings that are wrong; " + " ".join(wrong))
     return [
-        Cell(changed.model_copy(update={"train": changed.train.model_copy(update={"seed": seed})}), types, values, seed)
+        AblationCell(
+            changed.model_copy(update={"train": changed.train.model_copy(update={"seed": seed})}), types, values, seed
+        )
         for changed, types, values in found.values()
         for seed in wanted.seeds
     ]
+
+
+def _with_seed(recipe: Recipe, seed: int) -> Recipe:
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -156,7 +162,7 @@ def _types_of(
     elif choice == "none":
         if not always:
             raise UserError(
-                "types: none leaves nothing to teach; name a supervision_type in ablate.always, or leave none out."
+                "types: none leaves nothing to train on; name a supervision type in ablate.always, or leave none out."
             )
         chosen = [[]]
     elif choice == "each_alone":

@@ -1,4 +1,4 @@
-"""The table and the plot of an ablation: ``ablation.json``, ``ablation.md`` and a page that needs no network."""
+"""The files of an ablation: ``ablation.json``, a table in ``ablation.md``, an HTML page with a plot and the table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from markupsafe import Markup
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate
-from vlm_autodrive.runs.ablation.scores import Ablation, AblationRow, reference_of
+from vlm_autodrive.runs.ablation.scores import AblationResult, AblationRow, reference_of
 
 HTML_FILE = "ablation.html"
 JSON_FILE = "ablation.json"
 MARKDOWN_FILE = "ablation.md"
-TAUGHT = "✓"
-GAINED = "gained"
+USED = "✓"
+GAIN = "gain"
 _MARGIN = 2.0  # per cent of the plot's width on each side, so that a dot at 0 or 1 is whole
 _STRIP_H = 20
 
@@ -46,15 +46,15 @@ class TableRow:
     cells: tuple[TableCell, ...]
 
 
-def write_ablation(ablation: Ablation, out: Path) -> None:
+def write_ablation(ablation: AblationResult, out: Path) -> None:
     """Write the three files; what is there of before is replaced."""
-    environment = page_templates("vlm_autodrive.evaluation.report")
+    environment = page_templates("vlm_autodrive.runs.ablation")
     headings, rows = table_of(ablation)
     page = environment.get_template("ablation.html.j2").render(
         ablation=ablation,
         headings=headings,
         rows=rows,
-        strips=[(row_label(row, ablation), row, _figure(row), _strip(row)) for row in ablation.rows],
+        strips=[(row_label(row, ablation), row, _macro_f1(row), _strip(row)) for row in ablation.rows],
         axis=_axis(),
         failures=failure_lines(ablation),
         reference=_reference_label(ablation),
@@ -64,7 +64,7 @@ def write_ablation(ablation: Ablation, out: Path) -> None:
     write_text(out / HTML_FILE, page)
 
 
-def table_of(ablation: Ablation) -> tuple[list[str], list[TableRow]]:
+def table_of(ablation: AblationResult) -> tuple[list[str], list[TableRow]]:
     """The headings behind the row's own name, and the rows."""
     labels = ablation.classes
     headings = [
@@ -74,13 +74,13 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[TableRow]]:
         "accuracy",
         "macro-F1",
         *(f"{label} F1" for label in labels.values()),
-        GAINED,
+        GAIN,
         "tokens",
     ]
     return headings, [TableRow(row_label(row, ablation), row.role, _cells(row, ablation)) for row in ablation.rows]
 
 
-def row_label(row: AblationRow, ablation: Ablation) -> str:
+def row_label(row: AblationRow, ablation: AblationResult) -> str:
     """A row's name in words, such as ``without vqa, max_frames 16``."""
     if row.role != "cell":
         return row.name
@@ -89,7 +89,7 @@ def row_label(row: AblationRow, ablation: Ablation) -> str:
     return ", ".join(parts) or row.name
 
 
-def failure_lines(ablation: Ablation) -> list[str]:
+def failure_lines(ablation: AblationResult) -> list[str]:
     """What failed, and why; one line each."""
     return [
         f"{row_label(row, ablation)}{'' if failure.seed is None else f', seed {failure.seed}'}: {failure.reason}"
@@ -98,61 +98,61 @@ def failure_lines(ablation: Ablation) -> list[str]:
     ]
 
 
-def _types_label(row: AblationRow, ablation: Ablation) -> str:
+def _types_label(row: AblationRow, ablation: AblationResult) -> str:
     cells = [set(each.types) for each in ablation.rows if each.role == "cell"]
     always = set.intersection(*cells)
     switched = [supervision_type for supervision_type in ablation.types if supervision_type not in always]
-    taught = [supervision_type for supervision_type in switched if supervision_type in row.types]
+    used = [supervision_type for supervision_type in switched if supervision_type in row.types]
     left_out = [supervision_type for supervision_type in switched if supervision_type not in row.types]
     if not left_out:
         return "all types"
     if len(left_out) == 1 and len(switched) > 2:
         return f"without {left_out[0]}"
-    return " + ".join([*sorted(always), *taught]) if taught else f"{' + '.join(sorted(always))} alone"
+    return " + ".join([*sorted(always), *used]) if used else f"{' + '.join(sorted(always))} alone"
 
 
-def _reference_label(ablation: Ablation) -> str:
+def _reference_label(ablation: AblationResult) -> str:
     name = reference_of(ablation.rows)
     return next((row_label(row, ablation) for row in ablation.rows if row.name == name), "")
 
 
-def _cells(row: AblationRow, ablation: Ablation) -> tuple[TableCell, ...]:
-    types = [TableCell(TAUGHT if supervision_type in row.types else "") for supervision_type in ablation.types]
+def _cells(row: AblationRow, ablation: AblationResult) -> tuple[TableCell, ...]:
+    types = [TableCell(USED if supervision_type in row.types else "") for supervision_type in ablation.types]
     varied = [TableCell(row.values.get(key, "")) for key in ablation.varied]
     state = "failed" if row.failures else "waiting" if row.waiting else "–"
     trained = len(row.seeds) + row.waiting + sum(failure.seed is not None for failure in row.failures)
     seeds = str(len(row.seeds)) if len(row.seeds) == trained else f"{len(row.seeds)} of {trained}"
     scores = row.scores
-    figures: list[Estimate | None] = [None] * (3 + len(ablation.classes))
+    estimates: list[Estimate | None] = [None] * (3 + len(ablation.classes))
     if scores is not None:
-        figures = [
+        estimates = [
             scores.accuracy,
             scores.macro_f1,
             *(scores.f1[name] for name in ablation.classes),
-            scores.macro_f1_gained,
+            scores.macro_f1_gain,
         ]
-    shown = [_cell(figure, signed=place == len(figures) - 1) for place, figure in enumerate(figures)]
+    shown = [_cell(estimate, signed=place == len(estimates) - 1) for place, estimate in enumerate(estimates)]
     if scores is None:
         shown[0] = TableCell(state)
     tokens = TableCell(f"{row.budget.tokens:,}" if row.budget is not None else "")
     return (*types, *varied, TableCell(seeds if row.role == "cell" else ""), *shown, tokens)
 
 
-def _cell(figure: Estimate | None, *, signed: bool) -> TableCell:
-    if figure is None or figure.value is None:
+def _cell(estimate: Estimate | None, *, signed: bool) -> TableCell:
+    if estimate is None or estimate.value is None:
         return TableCell("")
     how = "+.2f" if signed else ".2f"
     interval = ""
-    if figure.low is not None and figure.high is not None:
-        interval = f"{figure.low:{how}}, {figure.high:{how}}"
-    return TableCell(_minus(f"{figure.value:{how}}"), _minus(interval))
+    if estimate.low is not None and estimate.high is not None:
+        interval = f"{estimate.low:{how}}, {estimate.high:{how}}"
+    return TableCell(_minus(f"{estimate.value:{how}}"), _minus(interval))
 
 
 def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _markdown(ablation: Ablation, headings: Sequence[str], rows: Sequence[TableRow]) -> str:
+def _markdown(ablation: AblationResult, headings: Sequence[str], rows: Sequence[TableRow]) -> str:
     lines = [f"# Ablation: {ablation.name}", "", ablation.description, ""]
     lines += [*(f"- {note}" for note in ablation.notes), ""] if ablation.notes else []
     lines += ["|".join(["", "", *headings, ""]), "|" + "---|" * (len(headings) + 1)]
@@ -160,14 +160,15 @@ def _markdown(ablation: Ablation, headings: Sequence[str], rows: Sequence[TableR
         lines.append("|".join(["", row.label, *(str(cell) for cell in row.cells), ""]))
     lines += [
         "",
-        f"In brackets: 95 % intervals over clips and seeds. Gained: macro-F1 against {_reference_label(ablation)}.",
+        "In brackets: 95 % confidence intervals over clips and seeds. "
+        f"Gain: macro-F1 over that of {_reference_label(ablation)}.",
     ]
     failed = failure_lines(ablation)
     lines += ["", "Failed:", "", *(f"- {line}" for line in failed)] if failed else []
     return "\n".join(lines) + "\n"
 
 
-def _figure(row: AblationRow) -> str:
+def _macro_f1(row: AblationRow) -> str:
     if row.scores is None:
         return "failed" if row.failures else "waiting"
     return str(_cell(row.scores.macro_f1, signed=False)) or "not defined"
@@ -185,12 +186,12 @@ def _strip(row: AblationRow) -> Markup:
     ]
     middle = _STRIP_H / 2
     scores = row.scores
-    figure = None if scores is None else scores.macro_f1
-    if scores is not None and figure is not None and figure.value is not None:
-        if figure.low is not None and figure.high is not None:
+    estimate = None if scores is None else scores.macro_f1
+    if scores is not None and estimate is not None and estimate.value is not None:
+        if estimate.low is not None and estimate.high is not None:
             parts.append(
                 Markup('<line class="whisker" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(
-                    _at(figure.low), _at(figure.high), y=middle
+                    _at(estimate.low), _at(estimate.high), y=middle
                 )
             )
         if len(scores.macro_f1_by_seed) > 1:
@@ -199,8 +200,8 @@ def _strip(row: AblationRow) -> Markup:
                 for score in scores.macro_f1_by_seed
                 if score is not None
             ]
-        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="5"/>').format(_at(figure.value), middle))
-    return _svg(_STRIP_H, f"macro-F1 {_figure(row)}", parts)
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="5"/>').format(_at(estimate.value), middle))
+    return _svg(_STRIP_H, f"macro-F1 {_macro_f1(row)}", parts)
 
 
 def _axis() -> Markup:

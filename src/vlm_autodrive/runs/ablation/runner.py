@@ -1,4 +1,4 @@
-"""An ablation: prepare and count every cell, refuse what does not fit, then train and evaluate one after another."""
+"""The run of an ablation: count every cell, refuse what does not fit, then train and evaluate them one by one."""
 
 import gc
 import traceback
@@ -12,24 +12,24 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, Record
-from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, Cell, cells_of, short_names
+from vlm_autodrive.runs.ablation.cell_stages import CellStages, failure_reason
+from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, AblationCell, cells_of, short_names
 from vlm_autodrive.runs.ablation.page import write_ablation
 from vlm_autodrive.runs.ablation.scores import (
-    Ablation,
+    AblationResult,
     AblationRow,
-    Budget,
-    Failure,
+    CellFailure,
     Role,
     RowInput,
+    TrainingBudget,
     notes_on,
     score_rows,
 )
-from vlm_autodrive.runs.ablation.stages import Stages, reason_of
 from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
 from vlm_autodrive.runs.recipe import Recipe
 
 _BASE = "before training"
-_TITLES = {"majority": "commonest class", "camera_shake": "camera shake"}
+_TITLES = {"majority": "majority class", "camera_shake": "camera shake"}
 
 
 class SharedStage(Record):
@@ -46,7 +46,7 @@ class SharedStage(Record):
     there: int
 
 
-class Preview(Record):
+class AblationPreview(Record):
     """What an ablation would do.
 
     Attributes:
@@ -73,30 +73,32 @@ def preview(
     *,
     gpus: int | None = None,
     gigabytes: float | None = None,
-) -> Preview:
-    """Say what an ablation would do. Nothing is trained, and no model is asked for anything.
+) -> AblationPreview:
+    """Say what an ablation would do. Nothing is trained, and no model generates anything.
 
-    Counting needs the clips and the texts by rules, so these are made in ``out``, where the ablation takes them up.
-    Where a teacher that is a model has texts to write, those of the rules are counted instead.
+    Counting needs the clips and the rule-based samples, so these are made in ``out``, where the ablation takes them up.
+    Where the teacher is a model, rule-based samples are counted instead of those that it has yet to write.
 
     Args:
         recipe: As for :func:`ablate`.
         out: Likewise.
         reporter: Is told of the progress.
-        gpus: For how many GPUs it is counted whether cells fit; None for this machine.
-        gigabytes: Memory of each; None for this machine's.
+        gpus: Number of GPUs that cells must fit; None for this machine's.
+        gigabytes: Memory of each GPU; None for this machine's.
     """
     cells = cells_of(recipe)
     with alone_in(out):
         there = _shared(cells, out)
-        stages = Stages(RunFolder(out, reporter), only_counting=True, gpus=gpus, gigabytes=gigabytes)
+        stages = CellStages(RunFolder(out, reporter), only_counting=True, gpus=gpus, gigabytes=gigabytes)
         budgets, unfit = _count(stages, cells, out)
     rows = [
-        _cell_row(name, of_row, budgets, failures=(Failure(seed=None, reason=unfit[name]),) if name in unfit else ())
+        _cell_row(
+            name, of_row, budgets, failures=(CellFailure(seed=None, reason=unfit[name]),) if name in unfit else ()
+        )
         for name, of_row in _by_name(cells).items()
     ]
     trained = [budgets[cell.name] for cell in cells if cell.name in budgets]
-    return Preview(
+    return AblationPreview(
         name=recipe.name,
         rows=tuple(rows),
         trainings=len(trained),
@@ -106,7 +108,7 @@ def preview(
     )
 
 
-def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
+def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> AblationResult:
     """Train and evaluate every cell of a recipe's ablation, and write its table and plot.
 
     Killed anywhere, the same call goes on where it was. A cell that fails is a row with the reason; the same call
@@ -131,10 +133,11 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
     with alone_in(out):
         reporter.say(f"Ablation {recipe.name}, in {out}: {len(_by_name(cells))} cells, {len(cells)} trainings.")
         run = RunFolder(out, reporter)
-        stages = Stages(run)
+        stages = CellStages(run)
         budgets, unfit = _count(stages, cells, out)
         _refuse(recipe, unfit, len(_by_name(cells)))
         table = _Table(recipe, out, cells, budgets, unfit)
+        # References first, so that the table has something to compare with from the first cell on.
         table.add_references(stages)
         for number, cell in enumerate(_seed_by_seed(cells), 1):
             if cell.name in unfit:
@@ -148,14 +151,16 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> Ablation:
         return table.write()
 
 
-def _count(stages: Stages, cells: Sequence[Cell], out: Path) -> tuple[dict[str, Budget], dict[str, str]]:
+def _count(
+    stages: CellStages, cells: Sequence[AblationCell], out: Path
+) -> tuple[dict[str, TrainingBudget], dict[str, str]]:
     """The budget of every cell by its name, and why a cell cannot be trained."""
     budgets, unfit = {}, {}
     for name, of_row in _by_name(cells).items():
         try:
             budgets[name] = stages.budget(of_row[0])
         except Exception as error:
-            unfit[name] = _told(out, name, error)
+            unfit[name] = _noted_failure(out, name, error)
     return budgets, unfit
 
 
@@ -176,7 +181,12 @@ class _Table:
     """The rows of the table as they come in."""
 
     def __init__(
-        self, recipe: Recipe, out: Path, cells: Sequence[Cell], budgets: dict[str, Budget], unfit: dict[str, str]
+        self,
+        recipe: Recipe,
+        out: Path,
+        cells: Sequence[AblationCell],
+        budgets: dict[str, TrainingBudget],
+        unfit: dict[str, str],
     ) -> None:
         self._recipe, self._out, self._cells = recipe, out, cells
         self._budgets, self._unfit = budgets, unfit
@@ -184,13 +194,13 @@ class _Table:
         self._done: dict[tuple[str, int], Path] = {}
         self._failed: dict[tuple[str, int], str] = {}
 
-    def add_references(self, stages: Stages) -> None:
-        """Ask the base models, and the baselines, once for all cells that share them."""
+    def add_references(self, stages: CellStages) -> None:
+        """Evaluate the base models and the baselines, each once for all cells that share it."""
         self._refer("predictions/base", _BASE, "base", stages.base)
         for name in BASELINES:
             self._refer(f"predictions/{name}", _TITLES[name], "baseline", partial(stages.baseline, name))
 
-    def _refer(self, stage: str, title: str, role: Role, do: Callable[[Cell], Path]) -> None:
+    def _refer(self, stage: str, title: str, role: Role, do: Callable[[AblationCell], Path]) -> None:
         firsts = {cell.place(stage): cell for cell in reversed(self._cells) if cell.name not in self._unfit}
         for cell in reversed(firsts.values()):
             keys = cell.shared_by(stage)
@@ -201,19 +211,19 @@ class _Table:
             try:
                 self._references.append(RowInput(row, {None: do(cell)}))
             except Exception as error:
-                failed = Failure(seed=None, reason=_told(self._out, row.name, error))
+                failed = CellFailure(seed=None, reason=_noted_failure(self._out, row.name, error))
                 self._references.append(RowInput(row.model_copy(update={"failures": (failed,)}), {}))
 
-    def add(self, cell: Cell, do: Callable[[Cell], Path]) -> bool:
+    def add(self, cell: AblationCell, do: Callable[[AblationCell], Path]) -> bool:
         """Train and evaluate a cell, or note why it failed; whether it went well."""
         try:
             self._done[cell.name, cell.seed] = do(cell)
         except Exception as error:
-            self._failed[cell.name, cell.seed] = _told(self._out, cell.title, error)
+            self._failed[cell.name, cell.seed] = _noted_failure(self._out, cell.title, error)
             return False
         return True
 
-    def write(self) -> Ablation:
+    def write(self) -> AblationResult:
         """Score what is there and write table and plot."""
         wanted = self._recipe.ablate
         assert wanted is not None
@@ -222,8 +232,8 @@ class _Table:
         keys = list(self._cells[0].values)
         names = short_names(keys)
         notes = notes_on(rows, "verdict" in wanted.always, _simulated(inputs))
-        taught = [set(cell.types) for cell in self._cells]
-        ablation = Ablation(
+        type_sets = [set(cell.types) for cell in self._cells]
+        ablation = AblationResult(
             name=self._recipe.name,
             description=self._recipe.description,
             notes=(*self._recipe.report.notes, *notes),
@@ -231,7 +241,7 @@ class _Table:
             types=tuple(
                 supervision_type
                 for supervision_type in SUPERVISION_TYPES
-                if any(supervision_type in types for types in taught)
+                if any(supervision_type in types for types in type_sets)
             )
             if TYPES_KEY in keys
             else (),
@@ -241,22 +251,22 @@ class _Table:
         write_ablation(ablation, self._out)
         return ablation
 
-    def _input(self, name: str, of_row: Sequence[Cell]) -> RowInput:
+    def _input(self, name: str, of_row: Sequence[AblationCell]) -> RowInput:
         seeds = [cell.seed for cell in of_row]
         done: dict[int | None, Path] = {seed: self._done[name, seed] for seed in seeds if (name, seed) in self._done}
-        failures = [Failure(seed=s, reason=self._failed[name, s]) for s in seeds if (name, s) in self._failed]
+        failures = [CellFailure(seed=s, reason=self._failed[name, s]) for s in seeds if (name, s) in self._failed]
         waiting = len(seeds) - len(done) - len(failures)
         if name in self._unfit:
-            failures, waiting = [Failure(seed=None, reason=self._unfit[name])], 0
+            failures, waiting = [CellFailure(seed=None, reason=self._unfit[name])], 0
         return RowInput(_cell_row(name, of_row, self._budgets, waiting, tuple(failures)), done)
 
 
 def _cell_row(
     name: str,
-    of_row: Sequence[Cell],
-    budgets: dict[str, Budget],
+    of_row: Sequence[AblationCell],
+    budgets: dict[str, TrainingBudget],
     waiting: int = 0,
-    failures: tuple[Failure, ...] = (),
+    failures: tuple[CellFailure, ...] = (),
 ) -> AblationRow:
     cell = of_row[0]
     names = short_names(list(cell.values))
@@ -271,20 +281,20 @@ def _cell_row(
     )
 
 
-def _by_name(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    rows: dict[str, list[Cell]] = {}
+def _by_name(cells: Sequence[AblationCell]) -> dict[str, list[AblationCell]]:
+    rows: dict[str, list[AblationCell]] = {}
     for cell in cells:
         rows.setdefault(cell.name, []).append(cell)
     return rows
 
 
-def _seed_by_seed(cells: Sequence[Cell]) -> list[Cell]:
+def _seed_by_seed(cells: Sequence[AblationCell]) -> list[AblationCell]:
     """All cells with the first seed, then all with the next: so every row has figures early."""
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     return sorted(cells, key=lambda cell: seeds.index(cell.seed))
 
 
-def _shared(cells: Sequence[Cell], out: Path) -> tuple[SharedStage, ...]:
+def _shared(cells: Sequence[AblationCell], out: Path) -> tuple[SharedStage, ...]:
     stages = []
     for stage in DEPENDS_ON:
         if stage == "simulated" and all(cell.recipe.simulate is None for cell in cells):
@@ -299,25 +309,26 @@ def _shared(cells: Sequence[Cell], out: Path) -> tuple[SharedStage, ...]:
 
 
 def _simulated(inputs: Sequence[RowInput]) -> float:
-    """The share of simulated clips among all that anything was tested on."""
+    """The proportion of simulated clips among all held-out clips."""
     folders = [folder for each in inputs for folder in each.predictions.values()]
     clips = {clip.clip_id: clip for folder in folders for clip in read_clips(folder)}
     return sum(clip.scenario is not None for clip in clips.values()) / len(clips) if clips else 0.0
 
 
-def _told(out: Path, title: str, error: Exception) -> str:
-    """Why something failed; where it is not the user's mistake, its whole trace is kept in a file."""
+def _noted_failure(out: Path, title: str, error: Exception) -> str:
+    """Why something failed; where it is not the user's mistake, the whole traceback is kept in a file."""
     if not isinstance(error, UserError):
         path = out / "failures" / f"{quote(title, safe=' =,+')[:160]}.txt"
         path.parent.mkdir(exist_ok=True)
         write_text(path, "".join(traceback.format_exception(error)))
-    return reason_of(error)
+    return failure_reason(error)
 
 
 def _release_memory() -> None:
     """Give back what a cell's model held on a GPU, before the next one is loaded."""
     import torch
 
+    # The caching allocator keeps freed blocks in the sizes of the last model; the next one may not fit into them.
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()

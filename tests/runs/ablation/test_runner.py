@@ -41,7 +41,7 @@ def kinds_in(folder):
 def test_each_row_is_scored_from_its_predictions_over_both_seeds(finished):
     _, out, table = finished
     assert [each.name for each in table.rows] == [
-        "before training", "commonest class", "camera shake",
+        "before training", "majority class", "camera shake",
         "types=verdict+caption+description+vqa+reasoning", "types=verdict",
     ]  # fmt: skip
     for each in table.rows[3:]:
@@ -53,9 +53,9 @@ def test_each_row_is_scored_from_its_predictions_over_both_seeds(finished):
         assert [each.scores.f1[name].value for name in CLASSES] == pytest.approx(list(f1))
         assert each.scores.macro_f1.value == pytest.approx(f1.mean())
     first, second = table.rows[3:]
-    assert (first.scores.accuracy_gained, first.scores.macro_f1_gained) == (None, None)
+    assert (first.scores.accuracy_gain, first.scores.macro_f1_gain) == (None, None)
     gained = second.scores.macro_f1.value - first.scores.macro_f1.value
-    assert second.scores.macro_f1_gained.value == pytest.approx(gained)
+    assert second.scores.macro_f1_gain.value == pytest.approx(gained)
     assert row(table, "before training").scores.accuracy.value == pytest.approx(
         _by_sklearn(out / "predictions" / "base")[0]
     )
@@ -104,10 +104,10 @@ def test_the_page_and_the_markdown_say_what_the_record_says(finished):
     lines = [line.split("|")[1:-1] for line in markdown.splitlines() if line.startswith("|")]
     assert all(len(first) == len(second) for first, second in pairwise(lines))
     assert [line[0] for line in lines[2:]] == [
-        "before training", "commonest class", "camera shake", "all types", "verdict alone",
+        "before training", "majority class", "camera shake", "all types", "verdict alone",
     ]  # fmt: skip
-    taught = [line[lines[0].index("caption")] for line in lines[2:]]
-    assert taught == ["", "", "", "✓", ""]
+    used = [line[lines[0].index("caption")] for line in lines[2:]]
+    assert used == ["", "", "", "✓", ""]
     accuracy = row(table, "types=verdict").scores.accuracy
     assert f"{accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]" in lines[-1]
     for note in table.notes:
@@ -179,8 +179,8 @@ def test_a_preview_counts_and_trains_nothing(footage, tmp_path):
         "predictions/majority": (1, 0), "predictions/camera_shake": (1, 0),
     }  # fmt: skip
     full, verdict = (each["budget"] for each in seen["rows"])
-    assert (full["clips"], full["steps"], verdict["items"]) == (6, 2, 6)
-    assert full["tokens"] > verdict["tokens"] > 6 * verdict["row_tokens"] - 1
+    assert (full["clips"], full["steps"], verdict["samples"]) == (6, 2, 6)
+    assert full["tokens"] > verdict["tokens"] > 6 * verdict["sequence_tokens"] - 1
     assert seen["tokens"] == 2 * (full["tokens"] + verdict["tokens"])
 
 

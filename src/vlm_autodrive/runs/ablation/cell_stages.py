@@ -1,4 +1,4 @@
-"""The stages of an ablation's cells: each is made once for all cells that agree in what it hangs on."""
+"""The stages of an ablation's cells: each is made once for all cells that agree in what it depends on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,8 @@ from vlm_autodrive.artifacts import PROVENANCE, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import resolve_model
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.runs.ablation.cells import Cell
-from vlm_autodrive.runs.ablation.scores import Budget
+from vlm_autodrive.runs.ablation.cells import AblationCell
+from vlm_autodrive.runs.ablation.scores import TrainingBudget
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.runs.stages import RecipeStages
@@ -19,7 +19,7 @@ _PLAN_FILE = "plan.json"
 _Stage = Callable[[Path, Reporter], Path]
 
 
-class Stages:
+class CellStages:
     """What has been made in the folder of an ablation, and what could not be."""
 
     def __init__(
@@ -34,10 +34,10 @@ class Stages:
 
         Args:
             run: The folder.
-            gpus: How many GPUs it is counted for, as in :func:`~vlm_autodrive.training.plan.memory.machine_of`.
+            gpus: Number of GPUs to plan for, as in :func:`~vlm_autodrive.training.plan.memory.machine_of`.
             gigabytes: Memory of each, likewise.
-            only_counting: Nothing will be trained: where a model would have to write texts that are not there yet,
-                the rules' are counted instead.
+            only_counting: Nothing will be trained: where a model would have to write samples that are not there yet,
+                rule-based ones are counted instead.
         """
         self._run = run
         self._only_counting = only_counting
@@ -45,7 +45,7 @@ class Stages:
         self._results: dict[str, Path | UserError] = {}
         self._cache = run.folder / FRAME_CACHE
 
-    def clips(self, cell: Cell) -> Path:
+    def clips(self, cell: AblationCell) -> Path:
         """The clip set, from videos that are simulated or imported."""
         rows, simulated = self._rows(cell), None
         if cell.recipe.simulate is not None:
@@ -53,7 +53,7 @@ class Stages:
         catalog = self._once("catalog", cell, rows.import_dataset(simulated))
         return self._once("clips", cell, rows.build_clips(catalog))
 
-    def supervision(self, cell: Cell) -> Path:
+    def supervision(self, cell: AblationCell) -> Path:
         """The cell's SFT samples: all types are made once, and the cell's are chosen from them."""
         rows, within = self._rows(cell), ""
         if self.is_estimated(cell):
@@ -68,14 +68,14 @@ class Stages:
             "chosen", cell, lambda out, _: choose_types(supervision, out, cell.types, overwrite=True), within
         )
 
-    def is_estimated(self, cell: Cell) -> bool:
-        """Whether the rules' texts are counted instead of those that a model has yet to write."""
+    def is_estimated(self, cell: AblationCell) -> bool:
+        """Whether rule-based samples are counted instead of those that a model has yet to write."""
         settings = cell.recipe.supervise
         by_model = settings.teacher != "rules" or settings.reasoning == "student"
         there = (self._run.folder / cell.place("supervision") / PROVENANCE).is_file()
         return self._only_counting and by_model and not there
 
-    def budget(self, cell: Cell) -> Budget:
+    def budget(self, cell: AblationCell) -> TrainingBudget:
         """What a training of the cell takes.
 
         Raises:
@@ -98,12 +98,12 @@ class Stages:
                 if not planned.fits:
                     raise UserError(planned.refusal())
                 readable = [clip for clip in planned.clips if not clip.problem]
-                budget = Budget(
+                budget = TrainingBudget(
                     clips=len(readable),
-                    items=sum(clip.items for clip in readable),
+                    samples=sum(clip.items for clip in readable),
                     steps=planned.steps,
                     frames=max(clip.frames for clip in readable),
-                    row_tokens=max(clip.sequence_tokens for clip in readable),
+                    sequence_tokens=max(clip.sequence_tokens for clip in readable),
                     tokens=round(planned.tokens_shared * planned.steps / planned.steps_per_epoch),
                     exact=planned.exact and not estimated,
                 )
@@ -111,34 +111,35 @@ class Stages:
             return out
 
         made = self._once("plans", cell, count, ".estimate/" if estimated else "")
-        return Budget.model_validate_json((made / _PLAN_FILE).read_text(encoding="utf-8"))
+        return TrainingBudget.model_validate_json((made / _PLAN_FILE).read_text(encoding="utf-8"))
 
-    def predictions(self, cell: Cell) -> Path:
+    def predictions(self, cell: AblationCell) -> Path:
         """The fine-tuned cell's predictions for the held-out clips."""
         rows = self._rows(cell)
         checkpoint = self._once("checkpoints", cell, rows.train(self.supervision(cell)))
         return self._once("predictions/cells", cell, rows.evaluate("cell", self.clips(cell), str(checkpoint)))
 
-    def base(self, cell: Cell) -> Path:
+    def base(self, cell: AblationCell) -> Path:
         """The predictions of the model that the cell begins from."""
         model = cell.recipe.train.model
         return self._once("predictions/base", cell, self._rows(cell).evaluate("base", self.clips(cell), model))
 
-    def baseline(self, name: str, cell: Cell) -> Path:
+    def baseline(self, name: str, cell: AblationCell) -> Path:
         """The predictions of what needs no model."""
         return self._once(f"predictions/{name}", cell, self._rows(cell).evaluate_baseline(name, self.clips(cell)))
 
-    def _rows(self, cell: Cell, recipe: Recipe | None = None) -> RecipeStages:
+    def _rows(self, cell: AblationCell, recipe: Recipe | None = None) -> RecipeStages:
         return RecipeStages(recipe or cell.recipe, self._cache)
 
-    def _once(self, stage: str, cell: Cell, do: _Stage, within: str = "") -> Path:
-        """Do a stage for the first cell that needs it; what failed fails for the others in the same words."""
+    def _once(self, stage: str, cell: AblationCell, do: _Stage, within: str = "") -> Path:
+        """Do a stage for the first cell that needs it; if it fails, it fails for the others with the same message."""
         place = within + cell.place(stage)
         if place not in self._results:
             try:
                 self._results[place] = self._run.do_as(place, place, do)
             except Exception as error:
-                self._results[place] = UserError(reason_of(error))  # and not the error, which holds on to its models
+                # Not the error itself: its traceback would hold on to the models of the failed cell.
+                self._results[place] = UserError(failure_reason(error))
                 raise
         result = self._results[place]
         if isinstance(result, UserError):
@@ -146,7 +147,7 @@ class Stages:
         return result
 
 
-def reason_of(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """Why something failed, in one line."""
     if isinstance(error, UserError):
         return str(error)
