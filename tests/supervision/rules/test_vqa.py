@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from worlds import plain_clip, random_clip, real_clip
 
+from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import parse_settings

@@ -4,8 +4,8 @@ import hashlib
 import json
 
 import pytest
-from worlds import plain_clip, random_clip, real_clip
 
+from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 
 import pytest
-from worlds import plain_clip, random_clip, real_clip
 
+from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.prose import parse_target

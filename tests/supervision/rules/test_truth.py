@@ -4,11 +4,11 @@ import random
 from collections import Counter
 
 import pytest
-from truth_claims import holds, outcome_of
-from truth_films import Film
-from truth_sentences import Statement, UnknownSentence, parse
-from truth_world import films_and_clips, windows_of_drives
 
+from tests.supervision.rules.truth_claims import holds, outcome_of
+from tests.supervision.rules.truth_films import Film
+from tests.supervision.rules.truth_sentences import Statement, UnknownSentence, parse
+from tests.supervision.rules.truth_world import films_and_clips, windows_of_drives
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, samples_for_clip
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from worlds import random_clip
 
+from tests.supervision.worlds import random_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.samples import mirror_free_text, mirror_text

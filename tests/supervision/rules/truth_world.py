@@ -2,8 +2,7 @@
 
 import random
 
-from truth_films import Film
-
+from tests.supervision.rules.truth_films import Film
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.records import Clip, Scenario
 from vlm_autodrive.simulation import SimulateSettings

@@ -8,7 +8,8 @@ import math
 import re
 
 import numpy as np
-from truth_films import PEOPLE, STEP_S, Film
+
+from tests.supervision.rules.truth_films import PEOPLE, STEP_S, Film
 
 TIME_S = 0.05 + 0.05
 NUMBER = 0.5 + 0.15
