@@ -13,7 +13,7 @@ from vlm_autodrive.simulation.physics import (
     NEAR_GAP_M,
     NORMAL_GAP_M,
     Body,
-    Path,
+    Trajectory,
     box_gap,
     classify,
     relative_speed,
@@ -22,8 +22,8 @@ from vlm_autodrive.simulation.random_encounters import FAMILIES, draw_look, draw
 from vlm_autodrive.simulation.trajectories import BrakingDip, cruise
 
 
-def _box(s: float, d: float, heading: float = 0.0) -> Path:
-    return Path(*(np.array([x]) for x in (s, d, heading, 0.0)))
+def _box(s: float, d: float, heading: float = 0.0) -> Trajectory:
+    return Trajectory(*(np.array([x]) for x in (s, d, heading, 0.0)))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def _box(s: float, d: float, heading: float = 0.0) -> Path:
         (_box(2 + np.sqrt(2) + 0.5 * np.sqrt(2) + 0.4, 0.0, np.pi / 4), 0.4),  # a corner ahead
     ],
 )
-def test_gap_of_boxes_by_hand(other: Path, expected: float) -> None:
+def test_gap_of_boxes_by_hand(other: Trajectory, expected: float) -> None:
     body = Body(4.0, 2.0)
     assert box_gap(_box(0.0, 0.0), body, other, body)[0] == pytest.approx(expected, abs=1e-9)
     assert box_gap(other, body, _box(0.0, 0.0), body)[0] == pytest.approx(expected, abs=1e-9)
@@ -82,7 +82,7 @@ def test_three_endings_from_one_parameter(family: str) -> None:
 def _check_physics(family: str, name: str, outcome: EncounterOutcome) -> None:
     """Measure again, alone and at every step, what the solver chose from a coarse scan of many."""
     alone = roll_out(outcome.setup, np.array([outcome.value]))
-    ego, actor = (Path(*(x[:, 0] for x in (p.s, p.d, p.heading, p.speed))) for p in (alone.ego, alone.actor))
+    ego, actor = (Trajectory(*(x[:, 0] for x in (p.s, p.d, p.heading, p.speed))) for p in (alone.ego, alone.actor))
     gap = box_gap(ego, EGO_BODY, actor, outcome.setup.body)
     step = outcome.event_step
     if name == "collision":

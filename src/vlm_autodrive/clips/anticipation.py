@@ -48,6 +48,8 @@ def window_before(event: Event, others: Sequence[Event], lead_s: float, window_s
     """
     assert event.time_s is not None
     window = start_s, end_s = causal_window(event.time_s, lead_s, window_s)
+    # Before the warning nothing in the picture announces the event: a model that "anticipates" it there has learnt
+    # something else. An earlier event in the window would be taken for the one that it leads up to.
     alert_s = event.alert_time_s
     earlier = [e.time_s for e in others if e.time_s is not None and start_s <= e.time_s < event.time_s]
     problem = too_short(window, lead_s, window_s)

@@ -132,7 +132,7 @@ class Cutter:
 
     def _windows(self, video: Video, split: Split) -> list[Window]:
         s = self._settings
-        # More windows of one event are variety to learn from, but no new evidence.
+        # More windows of one event are variety to train on, but no new evidence to evaluate on.
         per_event, per_normal = (s.windows_per_event, s.windows_per_normal) if split == "train" else (1, 1)
         assert video.duration_s is not None
         key = video.triplet_id or video.video_id
@@ -142,6 +142,7 @@ class Cutter:
         count = per_event * len(references) if has_events else per_normal
         for number in range(count):
             place = number % len(references) if references else 0
+            # The jitter. It is drawn by the triplet's name, so that siblings get the same.
             share = draw(s.seed, key, "window", number)
             length_s = s.window_s
             if references:
@@ -153,7 +154,8 @@ class Cutter:
                 times_s = [references[place], *(t for t, _ in others)]
                 durations_s = [video.duration_s, *(d for _, d in others)]
             else:
-                # In real footage a Normal window has the length and place that some event's window has.
+                # A Normal video has no event to place a window around. Were its windows placed evenly, a window's place
+                # in its video would tell the class, so each takes the place that some event has in its video.
                 time_s, usual_s = self._usual_place(key, number, video.duration_s)
                 length_s = min(length_s, usual_s)
                 times_s, durations_s = [time_s / usual_s * video.duration_s], [video.duration_s]
@@ -190,6 +192,7 @@ class Cutter:
         assert video.duration_s is not None
         if video.duration_s <= 2 * s.window_s:
             return []
+        # Normal windows may show what comes after an event, but not the event, nor (for anticipation) its approach.
         blocked = []
         for event in self._events[video.video_id]:
             if event.time_s is not None:

@@ -120,6 +120,8 @@ class _Rows:
             return
         largest = np.bincount(self._parts).argmax()  # whatever looks like it is found from the other side
         looked_for = np.flatnonzero(self._sparse & (self._parts != largest))
+        # With bits as +1 and -1 an inner product is 256 minus twice the number of bits that differ, so one matrix
+        # product compares thousands of pairs.
         least = 256 - 2 * MOST_BITS
         for begin in range(0, len(self.names), _BLOCK):
             among = _signs(self._bits[begin : begin + _BLOCK])

@@ -55,6 +55,7 @@ def import_dataset(
         train_only.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in train_only.videos]
         parts.append(train_only)
     whole = merged(parts)
+    # The key of a raw data set covers its video files too: annotations can stay the same while files are replaced.
     files = look_at(whole.videos)
     known_keys = {}
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):

@@ -88,6 +88,7 @@ def assess(
             problems.append(f"{cut}, before its event at {last_event_s:.1f} s")
         if check.black_s >= max_black_fraction * check.duration_s:
             problems.append("all of it is black")
+        # Nothing can change before the second frame, so one frame's time is not counted.
         elif check.frames > 1 and check.frozen_s >= max_frozen_fraction * (check.duration_s - 1 / check.fps):
             problems.append("nothing in it ever changes")
     problem = "; ".join(problems)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlm_autodrive.records import Family
-from vlm_autodrive.simulation.physics import BODIES, DT, EGO_BODY, Array, Body, Path, heading_of, smoothstep
+from vlm_autodrive.simulation.physics import BODIES, DT, EGO_BODY, Array, Body, Trajectory, heading_of, smoothstep
 
 LANE_M = 3.6
 HORIZON_S = 9.6
@@ -76,8 +76,8 @@ class Setup:
 class Rollout:
     """Ego and actor from the onset on, as if nothing were hit; time first, parameter values second."""
 
-    ego: Path
-    actor: Path
+    ego: Trajectory
+    actor: Trajectory
     acceleration: Array
 
 
@@ -186,8 +186,8 @@ def _oncoming(setup: Setup, values: Array) -> Rollout:
     shift = setup.swerve_m * (smoothstep((time - reaction) / length) - calm)
     speed = np.full_like(actor_s, setup.actor_speed)
     heading = np.pi - heading_of(actor_d, speed)
-    ego = Path(ego_s, shift, heading_of(shift, ego_v), ego_v)
-    return Rollout(ego, Path(actor_s, actor_d, heading, speed), ego_a)
+    ego = Trajectory(ego_s, shift, heading_of(shift, ego_v), ego_v)
+    return Rollout(ego, Trajectory(actor_s, actor_d, heading, speed), ego_a)
 
 
 def _drive(setup: Setup, reaction: Array, answer: Callable[[int, Array, Array], Array]) -> tuple[Array, Array, Array]:
@@ -216,6 +216,6 @@ def _rollout(
     actor_v: Array,
     turn: float,
 ) -> Rollout:
-    ego = Path(ego_s, shift, heading_of(shift, ego_v), ego_v)
+    ego = Trajectory(ego_s, shift, heading_of(shift, ego_v), ego_v)
     heading = np.full_like(actor_s, turn) if turn else heading_of(actor_d, actor_v)
-    return Rollout(ego, Path(actor_s, actor_d, heading, actor_v), ego_a)
+    return Rollout(ego, Trajectory(actor_s, actor_d, heading, actor_v), ego_a)

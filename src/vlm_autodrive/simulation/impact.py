@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_autodrive.simulation.families import Rollout, Setup
-from vlm_autodrive.simulation.physics import DT, Array, Path, smoothstep
+from vlm_autodrive.simulation.physics import DT, Array, Trajectory, smoothstep
 
 _MASS = {"car": 1.4, "van": 2.2, "truck": 6.0, "pedestrian": 0.08, "cyclist": 0.1}  # tonnes
 _EGO_MASS = 1.6
@@ -23,8 +23,8 @@ class Motion:
         tilt: How far it has fallen over, in radians.
     """
 
-    ego: Path
-    actor: Path
+    ego: Trajectory
+    actor: Trajectory
     acceleration: Array
     height: Array
     tilt: Array
@@ -32,8 +32,8 @@ class Motion:
 
 def motion_of(setup: Setup, rollout: Rollout, column: int, contact: int | None) -> Motion:
     """One column of the rollout, with the laws of impact in force from step ``contact`` on."""
-    ego = Path(*(x[:, column].copy() for x in _parts(rollout.ego)))
-    actor = Path(*(x[:, column].copy() for x in _parts(rollout.actor)))
+    ego = Trajectory(*(x[:, column].copy() for x in _parts(rollout.ego)))
+    actor = Trajectory(*(x[:, column].copy() for x in _parts(rollout.actor)))
     acceleration = rollout.acceleration[:, column].copy()
     height, tilt = np.zeros_like(acceleration), np.zeros_like(acceleration)
     if contact is None:
@@ -86,7 +86,7 @@ def motion_of(setup: Setup, rollout: Rollout, column: int, contact: int | None) 
     return Motion(ego, actor, acceleration, height, tilt)
 
 
-def _parts(path: Path) -> tuple[Array, ...]:
+def _parts(path: Trajectory) -> tuple[Array, ...]:
     return path.s, path.d, path.heading, path.speed
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from vlm_autodrive.records import Distraction, Distractor, Family, Scenario
 from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.outcomes import EncounterOutcome, cause_of, solve
-from vlm_autodrive.simulation.physics import DT, EGO_BODY, Array, Body, Path
+from vlm_autodrive.simulation.physics import DT, EGO_BODY, Array, Body, Trajectory
 from vlm_autodrive.simulation.random_encounters import COLORS, Look, draw_look, draw_setup, draw_speed
 from vlm_autodrive.simulation.scenery import CHUNK_M
 from vlm_autodrive.simulation.settings import SimulateSettings
@@ -38,7 +38,7 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
         families.append("oncoming_drift")
     speed = draw_speed(rng, look.scene, "pedestrian_crossing")
     slots = _slots(rng, settings)
-    parts: list[tuple[Path, Array]] = []
+    parts: list[tuple[Trajectory, Array]] = []
     encounters: list[tuple[EncounterOutcome, int]] = []
     distractions: list[Distraction] = []
     step, v, latest = 0, speed, -round(_LEAST_APART_S / DT)
@@ -69,12 +69,12 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
         encounters.append((outcome, step))
         length = min(outcome.event_step + round(_AFTER_S / DT), len(outcome.motion.ego.s))
         motion = outcome.motion
-        parts.append((Path(*(x[:length] for x in _arrays(motion.ego))), motion.acceleration[:length]))
+        parts.append((Trajectory(*(x[:length] for x in _arrays(motion.ego))), motion.acceleration[:length]))
         step, v = step + length, float(motion.ego.speed[length - 1])
         if outcome.event_class == "collision":
             still = round(_STANDSTILL_S / DT)
             zero = np.zeros(still)
-            parts.append((Path(zero, zero, zero, zero), zero))
+            parts.append((Trajectory(zero, zero, zero, zero), zero))
             step, v = step + still, 0.0
     step, v = _go_on(parts, step, v, speed, max(total, step), None)
     ego, acceleration, starts = _joined(parts, total)
@@ -118,16 +118,16 @@ def _encounter(
             return outcomes[wanted]
 
 
-def _length(parts: list[tuple[Path, Array]]) -> float:
+def _length(parts: list[tuple[Trajectory, Array]]) -> float:
     return sum(float(p.s[-1] - p.s[0] + p.speed[-1] * DT) for p, _ in parts)
 
 
-def _arrays(path: Path) -> tuple[Array, ...]:
+def _arrays(path: Trajectory) -> tuple[Array, ...]:
     return path.s, path.d, path.heading, path.speed
 
 
 def _go_on(
-    parts: list[tuple[Path, Array]], step: int, v: float, cruising: float, until: int, dip: BrakingDip | None
+    parts: list[tuple[Trajectory, Array]], step: int, v: float, cruising: float, until: int, dip: BrakingDip | None
 ) -> tuple[int, float]:
     """Ordinary driving up to a step, coming back to cruising speed."""
     count = until - step
@@ -142,11 +142,11 @@ def _go_on(
         speed = np.clip(v + limit * (time + DT), min(v, cruising), max(v, cruising))
         acceleration = np.where(np.abs(speed - cruising) > 1e-6, limit, 0.0)
     zero = np.zeros(count)
-    parts.append((Path(np.concatenate([[0.0], np.cumsum(speed[:-1] * DT)]), zero, zero, speed), acceleration))
+    parts.append((Trajectory(np.concatenate([[0.0], np.cumsum(speed[:-1] * DT)]), zero, zero, speed), acceleration))
     return until, float(speed[-1])
 
 
-def _joined(parts: list[tuple[Path, Array]], total: int) -> tuple[Path, Array, dict[int, float]]:
+def _joined(parts: list[tuple[Trajectory, Array]], total: int) -> tuple[Trajectory, Array, dict[int, float]]:
     """All parts behind one another; also the place at which each begins, by its first step."""
     place, shift, step = 0.0, 0.0, 0
     found: list[tuple[Array, ...]] = []
@@ -162,10 +162,10 @@ def _joined(parts: list[tuple[Path, Array]], total: int) -> tuple[Path, Array, d
         shift = float(path.d[-1] + back[-1])
         step += count
     s, d, heading, speed, acceleration = (np.concatenate(x)[:total] for x in zip(*found, strict=True))
-    return Path(s, d, heading, speed), acceleration, starts
+    return Trajectory(s, d, heading, speed), acceleration, starts
 
 
-def _placed(outcome: EncounterOutcome, onset: int, start: float, ego: Path, color: str) -> EncounterTrajectory:
+def _placed(outcome: EncounterOutcome, onset: int, start: float, ego: Trajectory, color: str) -> EncounterTrajectory:
     """An encounter in its place in the drive; before and after it the actor is not there."""
     count = len(ego.s)
     before = min(round(_APPROACH_S / DT) + outcome.event_step, onset)
@@ -189,23 +189,23 @@ def _placed(outcome: EncounterOutcome, onset: int, start: float, ego: Path, colo
     present = np.zeros(count, dtype=bool)
     present[first:last] = True
     return EncounterTrajectory(
-        outcome, color, onset * DT, Path(*arrays), extra[0], extra[1], present, cause_of(outcome)
+        outcome, color, onset * DT, Trajectory(*arrays), extra[0], extra[1], present, cause_of(outcome)
     )
 
 
 def _traffic(
     rng: np.random.Generator,
     look: Look,
-    ego: Path,
+    ego: Trajectory,
     encounters: tuple[EncounterTrajectory, ...],
     distractions: list[Distraction],
 ) -> tuple[Vehicle, ...]:
     """Vehicles all along the drive, each drawn near a moment and kept if it never meets anybody."""
     coarse = np.arange(0, len(ego.s), 5)
     time = coarse * DT
-    others: list[tuple[Path, Body]] = [(Path(*(x[coarse] for x in _arrays(ego))), EGO_BODY)]
+    others: list[tuple[Trajectory, Body]] = [(Trajectory(*(x[coarse] for x in _arrays(ego))), EGO_BODY)]
     for encounter in encounters:
-        actor = Path(*(np.where(encounter.present, x, -1e6)[coarse] for x in _arrays(encounter.actor)))
+        actor = Trajectory(*(np.where(encounter.present, x, -1e6)[coarse] for x in _arrays(encounter.actor)))
         others.append((actor, encounter.outcome.setup.body))
     kept: list[Vehicle] = []
     for moment in np.arange(0.0, time[-1], _TRAFFIC_EVERY_S):

@@ -14,7 +14,7 @@ from vlm_autodrive.simulation.physics import (
     NEAR_GAP_M,
     NORMAL_GAP_M,
     Array,
-    Path,
+    Trajectory,
     box_gap,
     classify,
     relative_speed,
@@ -93,7 +93,9 @@ def parameter_grid(setup: Setup, rng: np.random.Generator, count: int = _GRID) -
 
 def measure_outcomes(setup: Setup, rollout: Rollout, stride: int = 1) -> OutcomeGrid:
     """Measure each column of a rollout: smallest gap or contact, speeds, braking, steering."""
-    ego, actor = (Path(*(x[::stride] for x in (p.s, p.d, p.heading, p.speed))) for p in (rollout.ego, rollout.actor))
+    ego, actor = (
+        Trajectory(*(x[::stride] for x in (p.s, p.d, p.heading, p.speed))) for p in (rollout.ego, rollout.actor)
+    )
     acceleration = rollout.acceleration[::stride]
     gap = _gaps(ego, actor, setup)
     contact = gap <= 0.0
@@ -155,11 +157,11 @@ def solve(
     return result
 
 
-def _gaps(ego: Path, actor: Path, setup: Setup) -> Array:
+def _gaps(ego: Trajectory, actor: Trajectory, setup: Setup) -> Array:
     """Gaps of all columns; far apart, the distance of the middles is near enough."""
     gap = np.hypot(actor.s - ego.s, actor.d - ego.d)
     near = (gap < 16.0) & (np.abs(actor.d - ego.d) < 12.0)
-    parts = [Path(p.s[near], p.d[near], p.heading[near], p.speed[near]) for p in (ego, actor)]
+    parts = [Trajectory(p.s[near], p.d[near], p.heading[near], p.speed[near]) for p in (ego, actor)]
     gap[near] = box_gap(parts[0], EGO_BODY, parts[1], setup.body)
     return gap
 
@@ -175,7 +177,9 @@ def _visible(setup: Setup, found: OutcomeGrid) -> NDArray[np.bool_]:
 
 
 def _column(rollout: Rollout, column: int) -> Rollout:
-    ego, actor = (Path(*(x[:, [column]] for x in (p.s, p.d, p.heading, p.speed))) for p in (rollout.ego, rollout.actor))
+    ego, actor = (
+        Trajectory(*(x[:, [column]] for x in (p.s, p.d, p.heading, p.speed))) for p in (rollout.ego, rollout.actor)
+    )
     return Rollout(ego, actor, rollout.acceleration[:, [column]])
 
 
@@ -190,7 +194,9 @@ def _outcome(setup: Setup, value: float, rollout: Rollout) -> EncounterOutcome |
     hit = name == "collision"
     first = max(0, step - round(2.0 / DT))
     before = slice(first, step + 1)
-    parts = [Path(p.s[before], p.d[before], p.heading[before], p.speed[before]) for p in (rollout.ego, rollout.actor)]
+    parts = [
+        Trajectory(p.s[before], p.d[before], p.heading[before], p.speed[before]) for p in (rollout.ego, rollout.actor)
+    ]
     closing = -np.gradient(box_gap(parts[0], EGO_BODY, parts[1], setup.body)[:, 0], DT)
     return EncounterOutcome(
         setup=setup.with_value(value),

@@ -45,7 +45,7 @@ BODIES = {
 
 
 @dataclass(frozen=True)
-class Path:
+class Trajectory:
     """Where a body is over time: along the road, across it (right positive), heading (right positive), speed."""
 
     s: Array
@@ -67,7 +67,7 @@ def heading_of(d: Array, speed: Array) -> Array:
     return result
 
 
-def box_gap(a: Path, a_body: Body, b: Path, b_body: Body) -> Array:
+def box_gap(a: Trajectory, a_body: Body, b: Trajectory, b_body: Body) -> Array:
     """The free distance between two oriented boxes, 0 where they overlap."""
     dx, dy = b.d - a.d, b.s - a.s
     # Where two convex boxes are apart, a corner of one of them is an end of the shortest line between them.
@@ -108,7 +108,7 @@ def _separated(dx: Array, dy: Array, h: Array, body: Body, other_h: Array, other
     return result
 
 
-def relative_speed(a: Path, b: Path) -> Array:
+def relative_speed(a: Trajectory, b: Trajectory) -> Array:
     """The size of the difference of two bodies' velocities."""
     across = a.speed * np.sin(a.heading) - b.speed * np.sin(b.heading)
     along = a.speed * np.cos(a.heading) - b.speed * np.cos(b.heading)

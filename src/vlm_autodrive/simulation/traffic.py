@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_autodrive.simulation.families import LANE_M
-from vlm_autodrive.simulation.physics import BODIES, EGO_BODY, Array, Body, Path, box_gap
+from vlm_autodrive.simulation.physics import BODIES, EGO_BODY, Array, Body, Trajectory, box_gap
 from vlm_autodrive.simulation.random_encounters import COLORS, Look
 
 _CLEARANCE_M = 0.6
@@ -23,11 +23,11 @@ class Vehicle:
     d: float
     speed: float
 
-    def pose(self, time: Array) -> Path:
+    def pose(self, time: Array) -> Trajectory:
         """Where it is at these times."""
         ones = np.ones_like(time)
         heading = (np.pi if self.speed < 0 else 0.0) * ones
-        return Path(self.s + self.speed * (time - self.time_s), self.d * ones, heading, abs(self.speed) * ones)
+        return Trajectory(self.s + self.speed * (time - self.time_s), self.d * ones, heading, abs(self.speed) * ones)
 
 
 def draw_traffic(
@@ -61,7 +61,7 @@ def _vehicle(rng: np.random.Generator, s: float, d: float, speed: float) -> Vehi
     return Vehicle(kind, str(rng.choice(COLORS)), s, 0.0, d, speed)
 
 
-def harmless(vehicle: Vehicle, time: Array, others: list[tuple[Path, Body]]) -> bool:
+def harmless(vehicle: Vehicle, time: Array, others: list[tuple[Trajectory, Body]]) -> bool:
     """Whether a vehicle keeps clear of all these paths."""
     pose = vehicle.pose(time)
     body = BODIES[vehicle.kind]
@@ -69,14 +69,14 @@ def harmless(vehicle: Vehicle, time: Array, others: list[tuple[Path, Body]]) -> 
         near = (np.abs(path.s - pose.s) < 14.0) & (np.abs(path.d - pose.d) < 8.0)
         if not near.any():
             continue
-        parts = [Path(p.s[near], p.d[near], p.heading[near], p.speed[near]) for p in (pose, path)]
+        parts = [Trajectory(p.s[near], p.d[near], p.heading[near], p.speed[near]) for p in (pose, path)]
         if float(box_gap(parts[0], body, parts[1], other).min()) < _CLEARANCE_M:
             return False
     return True
 
 
 def keep_harmless(
-    vehicles: list[Vehicle], time: Array, others: list[tuple[Path, Body]], most: int = _MOST
+    vehicles: list[Vehicle], time: Array, others: list[tuple[Trajectory, Body]], most: int = _MOST
 ) -> list[Vehicle]:
     """Leave out whoever would meet the ego vehicle or the actor, whatever the outcome."""
     ego = others[0][0]

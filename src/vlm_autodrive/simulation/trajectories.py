@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.records import Distraction
 from vlm_autodrive.simulation.outcomes import EncounterOutcome, cause_of
-from vlm_autodrive.simulation.physics import DT, Array, Path
+from vlm_autodrive.simulation.physics import DT, Array, Trajectory
 from vlm_autodrive.simulation.random_encounters import Look
 from vlm_autodrive.simulation.traffic import Vehicle
 
@@ -43,7 +43,7 @@ class EncounterTrajectory:
     outcome: EncounterOutcome
     color: str
     onset_s: float
-    actor: Path
+    actor: Trajectory
     height: Array
     tilt: Array
     present: NDArray[np.bool_]
@@ -69,7 +69,7 @@ class VideoTrajectories:
     """
 
     start_s: float
-    ego: Path
+    ego: Trajectory
     acceleration: Array
     encounters: tuple[EncounterTrajectory, ...]
     distractions: tuple[Distraction, ...]
@@ -100,7 +100,7 @@ class SimulatedVideo:
         return next((m.outcome.event_class for m in self.trajectories.encounters), "normal")
 
 
-def cruise(speed: float, before_s: float, dip: BrakingDip | None) -> tuple[Path, Array]:
+def cruise(speed: float, before_s: float, dip: BrakingDip | None) -> tuple[Trajectory, Array]:
     """The ego vehicle's approach: the steps before the onset, at which it is at place 0 with its cruising speed."""
     steps = round(before_s / DT)
     time = (np.arange(steps + 1) - steps) * DT
@@ -109,16 +109,16 @@ def cruise(speed: float, before_s: float, dip: BrakingDip | None) -> tuple[Path,
     v = speed - (acceleration[::-1].cumsum()[::-1] * DT)
     s = -(v[::-1].cumsum()[::-1] - v[-1]) * DT
     zero = np.zeros(steps)
-    return Path(s[:-1], zero, zero, v[:-1]), acceleration[:-1]
+    return Trajectory(s[:-1], zero, zero, v[:-1]), acceleration[:-1]
 
 
-def approach(outcome: EncounterOutcome, steps: int) -> Path:
+def approach(outcome: EncounterOutcome, steps: int) -> Trajectory:
     """Where the actor was in the steps before the onset."""
     actor, setup = outcome.motion.actor, outcome.setup
     time = (np.arange(steps) - steps) * DT
     speed = 0.0 if setup.family in ("pedestrian_crossing", "cyclist_crossing") else setup.actor_speed
     heading = float(actor.heading[0])
-    return Path(
+    return Trajectory(
         actor.s[0] + speed * np.cos(heading) * time,
         actor.d[0] + speed * np.sin(heading) * time,
         np.full(steps, heading),
@@ -126,16 +126,16 @@ def approach(outcome: EncounterOutcome, steps: int) -> Path:
     )
 
 
-def joined(*paths: Path) -> Path:
+def joined(*paths: Trajectory) -> Trajectory:
     """Paths one after the other."""
-    return Path(
+    return Trajectory(
         *(np.concatenate(parts) for parts in zip(*((p.s, p.d, p.heading, p.speed) for p in paths), strict=True))
     )
 
 
-def cut(path: Path, first: int, count: int) -> Path:
+def cut(path: Trajectory, first: int, count: int) -> Trajectory:
     """A stretch of a path."""
-    return Path(*(x[first : first + count] for x in (path.s, path.d, path.heading, path.speed)))
+    return Trajectory(*(x[first : first + count] for x in (path.s, path.d, path.heading, path.speed)))
 
 
 def clip_trajectories(

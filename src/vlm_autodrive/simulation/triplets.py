@@ -5,7 +5,7 @@ import numpy as np
 from vlm_autodrive.records import Distraction, Distractor, Family
 from vlm_autodrive.simulation.families import LANE_M
 from vlm_autodrive.simulation.outcomes import CLASSES, EncounterOutcome, solve
-from vlm_autodrive.simulation.physics import DT, EGO_BODY, Body, Path
+from vlm_autodrive.simulation.physics import DT, EGO_BODY, Body, Trajectory
 from vlm_autodrive.simulation.random_encounters import FAMILIES, Look, draw_look, draw_setup, draw_speed
 from vlm_autodrive.simulation.traffic import Vehicle, close_pass, draw_traffic, harmless, keep_harmless
 from vlm_autodrive.simulation.trajectories import (
@@ -121,9 +121,9 @@ def _traffic(
     return keep_harmless(drawn, time, _paths(outcomes, time))
 
 
-def _paths(outcomes: list[EncounterOutcome], time: "np.typing.NDArray[np.float64]") -> list[tuple[Path, Body]]:
+def _paths(outcomes: list[EncounterOutcome], time: "np.typing.NDArray[np.float64]") -> list[tuple[Trajectory, Body]]:
     """Ego and actor of every outcome at coarse times, from before the onset on."""
-    found: list[tuple[Path, Body]] = []
+    found: list[tuple[Trajectory, Body]] = []
     before = max(1, round(-float(time[0]) / DT))
     steps = np.round(time / DT).astype(int) + before
     for outcome in outcomes:
@@ -135,7 +135,7 @@ def _paths(outcomes: list[EncounterOutcome], time: "np.typing.NDArray[np.float64
             kept = steps[steps < len(path.s)]
             pad = len(steps) - len(kept)
             kept = np.concatenate([kept, np.full(pad, len(path.s) - 1)])
-            found.append((Path(path.s[kept], path.d[kept], path.heading[kept], path.speed[kept]), body))
+            found.append((Trajectory(path.s[kept], path.d[kept], path.heading[kept], path.speed[kept]), body))
     return found
 
 
@@ -153,9 +153,9 @@ def _draw_plain(key: list[int], duration_s: float) -> list[SimulatedVideo]:
     acceleration = dip.acceleration(time) if dip is not None else np.zeros(count)
     v = speed + np.concatenate([[0.0], np.cumsum(acceleration[:-1] * DT)])
     zero = np.zeros(count)
-    ego = Path(np.concatenate([[0.0], np.cumsum(v[:-1] * DT)]), zero, zero, v)
+    ego = Trajectory(np.concatenate([[0.0], np.cumsum(v[:-1] * DT)]), zero, zero, v)
     coarse = cut(ego, 0, count)
-    others = [(Path(*(x[::5] for x in (coarse.s, coarse.d, coarse.heading, coarse.speed))), EGO_BODY)]
+    others = [(Trajectory(*(x[::5] for x in (coarse.s, coarse.d, coarse.heading, coarse.speed))), EGO_BODY)]
     traffic = keep_harmless(draw_traffic(rng, look, speed, -40.0, 220.0), time[::5], others)
     if kind == "calm_close_pass":
         traffic.append(close_pass(rng, look, moment, speed * moment, speed))
