@@ -28,7 +28,7 @@ def compare(
     judgements: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Compare models that were asked about the same clips.
+    """Compare models on the same clips.
 
     Args:
         predictions: Each model's predictions, by the name it is to have here, such as ``base``.
@@ -42,9 +42,9 @@ def compare(
         overwrite: Replace another result at ``out``.
 
     Raises:
-        UserError: If the models were not asked about the same clips.
+        UserError: If the models were not evaluated on the same clips.
     """
-    cases = read_evaluation_samples(
+    samples = read_evaluation_samples(
         predictions, validation=validation, ahead=ahead, references=references, judgements=judgements
     )
     inputs = {
@@ -62,31 +62,31 @@ def compare(
         with reporter.task("Comparing", len(predictions) + len(pairs)) as task:
             models = {}
             for name in predictions:
-                models[name] = model_scores(cases, name, settings)
+                models[name] = model_scores(samples, name, settings)
                 task.advance()
             scored = []
             for first, second in pairs:
-                scored.append(pair_scores(cases, first, second, settings))
+                scored.append(pair_scores(samples, first, second, settings))
                 task.advance()
         adjusted = holm([pair.p_holm for pair in scored])
-        clusters = len(set(cases.clusters))
+        clusters = len(set(samples.clusters))
         warning = few_clusters_warning(clusters)
-        counts = Counter(cases.truths)
+        counts = Counter(samples.truths)
         comparison = Comparison(
-            classes=cases.taxonomy.names,
-            n=len(cases.clips),
-            unlabelled=cases.unlabelled,
-            class_counts={name: counts[name] for name in cases.taxonomy.names},
+            classes=samples.taxonomy.names,
+            n=len(samples.clips),
+            unlabelled=samples.unlabelled,
+            class_counts={name: counts[name] for name in samples.taxonomy.names},
             clusters=clusters,
             warnings=(warning,) if warning else (),
-            diagnostics=diagnose(cases, models),
+            diagnostics=diagnose(samples, models),
             models=models,
             pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
         )
         write_text(folder / COMPARISON_FILE, comparison.model_dump_json(indent=1) + "\n")
-        write_clips(folder, out, cases.taxonomy, cases.clips)
-        for name, said in cases.predictions.items():
-            write_jsonl(folder / predictions_file(name), said)
+        write_clips(folder, out, samples.taxonomy, samples.clips)
+        for name, kept in samples.predictions.items():
+            write_jsonl(folder / predictions_file(name), kept)
     return out
 
 

@@ -11,7 +11,7 @@ from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
 
 BASELINES = ("majority", "camera_shake")
-"""What is learnt without a model, by the name that its predictions bear."""
+"""Names of the baselines, which their predictions bear."""
 
 
 Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]
@@ -24,14 +24,14 @@ OF_EVERY_CLIP: tuple[Control, ...] = ("black", "shuffled", "no_video")
 
 
 class EvaluateSettings(Settings):
-    """How a model is asked about a clip set.
+    """How a model is evaluated on a clip set.
 
     Attributes:
-        split: The clips asked about.
-        reasoning: Whether to ask for the reasoning trace too.
+        split: The clips evaluated.
+        reasoning: Whether to generate the reasoning trace too.
         prompt_variants: Further wordings of the direct verdict, to measure the prompt sensitivity.
-        controls: Footage tampered with, about which the direct verdict is asked as well; an empty list leaves
-            the proof out that the video was looked at.
+        controls: Input ablations on which the direct verdict is requested too; without them nothing shows that
+            the model uses the video.
         hide_s: Frames at most so many seconds from the event are hidden by the control event_hidden.
         seed: Of the order of the control shuffled.
         sampling: Changes to how frames are taken; what is not named stays as the model was trained with, or at
@@ -64,7 +64,7 @@ class BaselineSettings(Settings):
         split: The clips predicted; they are always fitted on the ``train`` split.
         height: Pixels of the small grey frames that the camera-shake baseline looks at.
         width: Likewise.
-        windows_s: Lengths of the stretches over which motion is summed up.
+        windows_s: Lengths of the windows over which motion is summarised.
         regularisation: Inverse strength ``C`` of the logistic regression's penalty.
         training_clips: Most training clips that are measured, taken evenly; the regression needs no more.
         workers: Processes that decode clips; 0 decodes in this one.
@@ -99,7 +99,7 @@ class ReportSettings(Settings):
     Attributes:
         title: The page's heading.
         notes: Plain statements set at the head of the page: what the data is and what it cannot show.
-        errors_shown: Errors worth watching that are shown: those of which the model is surest.
+        errors_shown: Most confident errors shown.
         examples_per_class: Right and wrong clips shown for each class, of each at most this many.
         clips_listed: Clips named in each list to which a cell of a confusion table leads.
         frames_per_example: Frames in a film strip.
@@ -122,8 +122,7 @@ class JudgeSettings(EndpointSettings):
 
     Attributes:
         model: The model's name at the endpoint.
-        json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
-            refuses the request then.
+        json_schema: Whether to request answers that follow a JSON schema; false for an endpoint that refuses it.
         max_tokens: Most tokens of one answer.
         temperature: Of sampling; null leaves it to the endpoint, as some models want it.
     """

@@ -17,7 +17,7 @@ _WORDS = {
 def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
     """What the clips share with those learnt from, and with each other."""
     known = {clip.clip_id for clip in cases.clips}
-    shared = {tie: None for leaks in cases.leaks.values() for tie in leaks.shared}
+    shared = {tie: None for leaks in cases.leaks.values() for tie in leaks.split_overlaps}
     told = _told(list(shared), known)
     if told:
         count, words = told
@@ -30,7 +30,7 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
             "counted as understood here; split by whole drives, with `autodrive clips`, and train anew.",
         )
     for model, leaks in cases.leaks.items():
-        told = _told(leaks.learnt, known)
+        told = _told(leaks.training_overlaps, known)
         if told:
             count, words = told
             yield Diagnostic(
@@ -40,15 +40,17 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
                 text=f"{model} was trained on what it is tested on: {count} of the {len(cases.clips)} clips share "
                 f"footage with its supervision. {words} Its figures do not hold for clips that it has not seen.",
             )
-        if leaks.unknown:
+        if leaks.missing:
             yield Diagnostic(
                 severity="warning",
                 kind="training_unknown",
                 model=model,
-                text=f"What {model} was trained on is not there any more ({', '.join(leaks.unknown)}), so it could "
+                text=f"What {model} was trained on is not there any more ({', '.join(leaks.missing)}), so it could "
                 "not be checked whether these clips are among it.",
             )
-    twice = {pair: None for leaks in cases.leaks.values() for pair in leaks.twice if {pair.first, pair.second} <= known}
+    twice = {
+        pair: None for leaks in cases.leaks.values() for pair in leaks.duplicates if {pair.first, pair.second} <= known
+    }
     if twice:
         shown = "; ".join(f"{pair.first} and {pair.second}" for pair in list(twice)[:_SHOWN])
         differ = sum(not pair.same_class for pair in twice)

@@ -1,4 +1,4 @@
-"""Having a served model grade the reasoning traces of another: exactly one record for each prediction."""
+"""LLM judge: a served model grades the reasoning traces of another, exactly one record for each prediction."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -74,8 +74,8 @@ class JudgeEstimate(Record):
     money: float
 
 
-class _Wanted(Record):
-    """A prediction, and what the judge is asked about it; empty if it has no trace."""
+class _JudgeRequest(Record):
+    """A prediction, and the judge's prompt for it; empty if it has no trace."""
 
     prediction: Prediction
     prompt: str
@@ -103,7 +103,7 @@ def judge(
         overwrite: Replace another result at ``out``.
 
     Raises:
-        UserError: If the judge cannot be asked, the budget is spent, no prediction has a trace, or the table of
+        UserError: If the judge cannot be reached, the budget is spent, no prediction has a trace, or the table of
             human ratings is wrong.
     """
     facts = {"prompt_version": VERSION}
@@ -112,16 +112,16 @@ def judge(
     with writing_artifact(out, "judgements", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is None:
             return out
-        wanted = _wanted(predictions)
+        requests = _requests(predictions)
         grades = (
             []
             if human_ratings is None
-            else read_human_ratings_of(human_ratings, [w.prediction.clip_id for w in wanted])
+            else read_human_ratings_of(human_ratings, [request.prediction.clip_id for request in requests])
         )
         for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
             reporter.say(line)
         job = artifact_key("judging", {"predictions": input_key(predictions)}, settings, facts)
-        judgements = run_async(_judge(wanted, settings, job, reporter))
+        judgements = run_async(_judge(requests, settings, job, reporter))
         write_jsonl(folder / JUDGEMENTS_FILE, judgements)
         if human_ratings is not None:
             write_jsonl(folder / HUMAN_RATINGS_FILE, grades)
@@ -129,14 +129,14 @@ def judge(
 
 
 def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Reporter = SILENT) -> JudgeEstimate:
-    """What judging would take; nobody is asked.
+    """What judging would take; no request is sent.
 
     Raises:
-        UserError: If the endpoint may not be asked, or no prediction has a trace.
+        UserError: If the endpoint may not be used, or no prediction has a trace.
     """
     input_key(predictions, "predictions")
-    wanted = _wanted(predictions)
-    bodies = [_body(settings, each.prompt) for each in wanted if each.prompt]
+    requests = _requests(predictions)
+    bodies = [_body(settings, request.prompt) for request in requests if request.prompt]
     url = endpoint_of(settings, _JUDGE).url
     with open_database(cache_path(settings), f"{_JUDGE.keys}cache", reporter) as database:
         cache = ReplyCache(database, url, settings.model)
@@ -144,7 +144,7 @@ def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Repor
     cost = TokenUsage(sum(text_tokens(body) for body in new), len(new) * settings.max_tokens)
     return JudgeEstimate(
         traces=len(bodies),
-        without_trace=len(wanted) - len(bodies),
+        without_trace=len(requests) - len(bodies),
         in_cache=len(bodies) - len(new),
         prompt_tokens=cost.prompt_tokens,
         completion_tokens=cost.completion_tokens,
@@ -164,28 +164,30 @@ def estimate_lines(found: JudgeEstimate, settings: JudgeSettings) -> list[str]:
     ]
 
 
-def _wanted(predictions: Path) -> list[_Wanted]:
+def _requests(predictions: Path) -> list[_JudgeRequest]:
     taxonomy = read_taxonomy(predictions)
     clips = {clip.clip_id: clip for clip in read_clips(predictions)}
-    wanted = []
+    requests = []
     for prediction in read_predictions(predictions):
         trace = "" if prediction.reasoning is None else prediction.reasoning.trace.strip()
         prompt = judge_prompt(clips[prediction.clip_id], taxonomy, trace) if trace else ""
-        wanted.append(_Wanted(prediction=prediction, prompt=prompt))
-    if not any(each.prompt for each in wanted):
+        requests.append(_JudgeRequest(prediction=prediction, prompt=prompt))
+    if not any(request.prompt for request in requests):
         raise UserError(f"no prediction in {predictions} has a trace to judge; evaluate with reasoning=true.")
-    return wanted
+    return requests
 
 
-async def _judge(wanted: Sequence[_Wanted], settings: JudgeSettings, job: str, reporter: Reporter) -> list[Judgement]:
+async def _judge(
+    requests: Sequence[_JudgeRequest], settings: JudgeSettings, job: str, reporter: Reporter
+) -> list[Judgement]:
     judgements = []
     async with open_client(settings, _JUDGE, job, reporter, kept_for=settings.model, hints=_HINTS) as client:
 
-        async def one(each: _Wanted) -> Judgement:
-            return await _judged(client, each, settings)
+        async def one(request: _JudgeRequest) -> Judgement:
+            return await _judged(client, request, settings)
 
-        with reporter.task(f"Judging by {settings.model}", len(wanted)) as task:
-            async with aclosing(in_order(wanted, one, settings.max_connections)) as results:
+        with reporter.task(f"Judging by {settings.model}", len(requests)) as task:
+            async with aclosing(in_order(requests, one, settings.max_connections)) as results:
                 async for _, judgement in results:
                     judgements.append(judgement)
                     task.advance(1, client.used())
@@ -193,32 +195,32 @@ async def _judge(wanted: Sequence[_Wanted], settings: JudgeSettings, job: str, r
     return judgements
 
 
-async def _judged(client: EndpointClient, wanted: _Wanted, settings: JudgeSettings) -> Judgement:
-    prediction = wanted.prediction
-    if not wanted.prompt:
+async def _judged(client: EndpointClient, request: _JudgeRequest, settings: JudgeSettings) -> Judgement:
+    prediction = request.prediction
+    if not request.prompt:
         why = "no trace was asked for" if prediction.reasoning is None else prediction.reasoning.reason
         reason = "there is no trace to judge" + (f": {why}" if why else "")
-        return _judgement(wanted, settings, Completion(Outcome.ERROR, reason=reason), None)
-    body = _body(settings, wanted.prompt)
+        return _judgement(request, settings, Completion(Outcome.ERROR, reason=reason), None)
+    body = _body(settings, request.prompt)
     answer = await client.ask(ChatRequest(body, max_usage(body, 0, settings.max_tokens)))
     graded = read_answer(answer.text, Graded) if answer.outcome is Outcome.OK else None
     if isinstance(graded, str):
         unread = Completion(Outcome.UNPARSEABLE, answer.text, reason=graded)
-        return _judgement(wanted, settings, unread, None)
-    return _judgement(wanted, settings, answer, graded)
+        return _judgement(request, settings, unread, None)
+    return _judgement(request, settings, answer, graded)
 
 
-def _judgement(wanted: _Wanted, settings: JudgeSettings, answer: Completion, graded: Graded | None) -> Judgement:
+def _judgement(request: _JudgeRequest, settings: JudgeSettings, answer: Completion, graded: Graded | None) -> Judgement:
     return Judgement(
-        clip_id=wanted.prediction.clip_id,
-        model=wanted.prediction.model,
+        clip_id=request.prediction.clip_id,
+        model=request.prediction.model,
         judge=settings.model,
         outcome=answer.outcome,
         grade=None if graded is None else graded.grade,
         why="" if graded is None else graded.why,
         raw_text=answer.text,
         reason=answer.reason,
-        prompt=wanted.prompt,
+        prompt=request.prompt,
     )
 
 

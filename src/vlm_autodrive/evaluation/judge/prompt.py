@@ -1,4 +1,4 @@
-"""What a judge is asked: a trace, what is known of its clip, and the rubric that people grade by too."""
+"""The judge's prompt: a trace, the ground truth and metadata of its clip, and the rubric that people rate by too."""
 
 import json
 from typing import Any, Literal
@@ -33,11 +33,11 @@ class Graded(BaseModel):
 def judge_prompt(clip: Clip, taxonomy: Taxonomy, trace: str) -> str:
     """Ask for the grade of a trace.
 
-    A judge is told class, times, whether the recording vehicle is involved, and the metadata, but not who wrote the
-    trace. What it is not told, such as a vehicle's colour, it cannot check, and is told not to hold against a trace.
+    The prompt holds class, times, whether the ego vehicle is involved, and the metadata, but not who wrote the trace.
+    What is not in it, such as a vehicle's colour, the judge cannot check, and is instructed not to count either way.
     """
     return (
-        f"<known>\n{_data(known_of(clip, taxonomy))}\n</known>\n"
+        f"<known>\n{_data(judge_context(clip, taxonomy))}\n</known>\n"
         f"<trace>\n{_data(trace)}\n</trace>\n"
         "Times are seconds after the clip's beginning. Grade the trace. What it says beyond what is known, and what "
         "does not contradict it, is neither right nor wrong. A trace of a clip without an event is as good as one of a "
@@ -46,8 +46,8 @@ def judge_prompt(clip: Clip, taxonomy: Taxonomy, trace: str) -> str:
     )
 
 
-def known_of(clip: Clip, taxonomy: Taxonomy) -> dict[str, Any]:
-    """All that a judge is told of a clip."""
+def judge_context(clip: Clip, taxonomy: Taxonomy) -> dict[str, Any]:
+    """The context of a clip in the judge's prompt: its ground truth and metadata."""
     label = next((c for c in taxonomy.classes if c.name == clip.event_class), None)
     known = {
         "seconds": round(clip.duration_s, 1),

@@ -15,7 +15,7 @@ _COLUMNS = ("clip_id", "grade", "person")
 
 @dataclass(frozen=True)
 class Judgements:
-    """What a judge, and perhaps people, think of one model's traces.
+    """The grades of one model's traces by a judge, and perhaps by people.
 
     Attributes:
         judge: The model that judges.
@@ -60,7 +60,7 @@ def read_human_ratings_of(path: Path, clip_ids: Collection[str]) -> list[HumanRa
 
     Raises:
         UserError: If it cannot be read, names a clip that there is not, a grade other than 1 to 5, or the same
-            person's grade of a clip twice; the line is told.
+            person's grade of a clip twice; the message names the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

@@ -1,7 +1,7 @@
-"""Controls: footage tampered with, on which a model that looks at the video has to lose what it scores on the true one.
+"""Controls, that is input ablations: on them a model that uses the video has to lose its score on the original one.
 
-Each is a function of frames alone. What is asked about them is the direct verdict, word for word as on the true
-footage, so that nothing but the frames differs.
+Each is a function of frames alone. The request is the direct verdict, with the same prompt as on the original video, so
+that nothing but the frames differs.
 """
 
 import hashlib

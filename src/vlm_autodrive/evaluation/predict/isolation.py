@@ -56,6 +56,6 @@ class ErrorIsolatingEngine:
 
 
 def _failed(error: Exception, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
-    said = str(error).strip().splitlines()
-    reason = f"the engine broke down on this clip ({type(error).__name__}{': ' + said[0] if said else ''})"
+    lines = str(error).strip().splitlines()
+    reason = f"the engine broke down on this clip ({type(error).__name__}{': ' + lines[0] if lines else ''})"
     return [InferenceResponse(Outcome.ERROR, "", reason=reason) for _ in requests]

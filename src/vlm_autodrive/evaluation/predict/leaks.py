@@ -1,8 +1,8 @@
-"""What the clips asked about share with those a model learnt from, and with each other.
+"""Leaks between training and test: what the evaluated clips share with the training clips, and with each other.
 
-It is looked up while the whole clip set and the videos are at hand, and kept beside the predictions, since a
-comparison sees the clips of one split alone. Frames that merely look alike are the audit's business (``autodrive
-audit``), which takes minutes; this takes none.
+They are found while the whole clip set and the videos are at hand, and kept beside the predictions, since a comparison
+sees the clips of one split alone. Frames that merely look alike are found by ``autodrive audit``, which takes minutes;
+this takes none.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ _SAME_WINDOW = 0.5  # of the time that two windows cover together
 
 
 class TrainTestOverlap(Record):
-    """Something that clips asked about share with clips learnt from.
+    """A video, file, triplet or group that evaluated clips share with training clips.
 
     Attributes:
         kind: ``video`` (the same id or path), ``file`` (another id, the same bytes), ``group`` or ``triplet``.
         key: Which: an id, or a file's name.
         where: The split, or the set, that the others are of.
-        clips: Those asked about.
+        clips: Ids of the evaluated clips.
     """
 
     kind: _Kind
@@ -40,7 +40,7 @@ class TrainTestOverlap(Record):
 
 
 class SameFootage(Record):
-    """Two clips asked about that show the same seconds of the same video.
+    """Two evaluated clips that show the same seconds of the same video.
 
     Attributes:
         first: Id of the one.
@@ -57,65 +57,67 @@ class Leaks(Record):
     """The content of ``leaks.json``.
 
     Attributes:
-        shared: What the clips share with other splits of their own clip set.
-        twice: Clips with the same footage.
-        learnt: What they share with the clips that the model was trained on, in whatever clip set.
-        unknown: Artefacts behind the model that are not there any more, so that what it learnt from is not known.
+        split_overlaps: What the clips share with other splits of their own clip set.
+        duplicates: Clips with the same footage.
+        training_overlaps: What they share with the clips that the model was trained on, in whatever clip set.
+        missing: Artefacts behind the model that are gone, so that its training clips are not known.
     """
 
-    shared: tuple[TrainTestOverlap, ...] = ()
-    twice: tuple[SameFootage, ...] = ()
-    learnt: tuple[TrainTestOverlap, ...] = ()
-    unknown: tuple[str, ...] = ()
+    split_overlaps: tuple[TrainTestOverlap, ...] = ()
+    duplicates: tuple[SameFootage, ...] = ()
+    training_overlaps: tuple[TrainTestOverlap, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
-def write_leaks(folder: Path, clips: Path, asked: Sequence[Clip], model: Path | None = None) -> None:
+def write_leaks(folder: Path, clips: Path, evaluated: Sequence[Clip], model: Path | None = None) -> None:
     """Look for leaks and keep what is found beside the predictions.
 
     Args:
         folder: Where the predictions are written.
         clips: The clip set.
-        asked: The clips of it that are asked about, all of one split.
-        model: The checkpoint that is asked; None for a baseline, which learns from the clip set's own train split.
+        evaluated: The clips of it that are evaluated, all of one split.
+        model: The checkpoint; None for a baseline, which is fitted on the clip set's own train split.
     """
-    split = asked[0].split
+    split = evaluated[0].split
     others = [(clip, clip.split) for clip in iterate_clips(clips) if clip.split != split]
-    taught, unknown = ([], []) if model is None else _taught(model)
+    supervision_sets, missing = ([], []) if model is None else _supervision_sets(model)
     own, own_catalog = read_provenance(clips), _catalog_key(clips)
-    learnt: list[TrainTestOverlap] = []
-    for supervision in taught:
+    training_overlaps: list[TrainTestOverlap] = []
+    for supervision in supervision_sets:
         key, source = _clips_of(supervision)
         if key == own.key:
-            continue  # whatever is shared with it, is found among ``others``
+            continue  # it was cut from the evaluated clip set itself, whose other splits are in ``others``
         seen = [(clip, supervision.name) for clip in iterate_clips(supervision) if clip.split != "test"]
-        learnt += find_overlaps(asked, seen, files_alone=_catalog_key(source) != own_catalog or own_catalog is None)
+        # Video ids and groups mean the same within one catalog only; across catalogs just files can be compared.
+        files_alone = own_catalog is None or _catalog_key(source) != own_catalog
+        training_overlaps += find_overlaps(evaluated, seen, files_alone=files_alone)
     leaks = Leaks(
-        shared=tuple(find_overlaps(asked, others)),
-        twice=tuple(same_footage(asked)),
-        learnt=tuple(learnt),
-        unknown=tuple(unknown),
+        split_overlaps=tuple(find_overlaps(evaluated, others)),
+        duplicates=tuple(same_footage(evaluated)),
+        training_overlaps=tuple(training_overlaps),
+        missing=tuple(missing),
     )
     write_text(folder / LEAKS_FILE, leaks.model_dump_json(indent=1) + "\n")
 
 
 def read_leaks(predictions: Path) -> Leaks:
-    """What was found when the predictions were made; nothing for those of before it was looked for."""
+    """The leaks found when the predictions were made; none for predictions that were not written by a stage."""
     path = predictions / LEAKS_FILE
     return Leaks.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else Leaks()
 
 
 def find_overlaps(
-    asked: Sequence[Clip], others: Sequence[tuple[Clip, str]], *, files_alone: bool = False
+    evaluated: Sequence[Clip], others: Sequence[tuple[Clip, str]], *, files_alone: bool = False
 ) -> list[TrainTestOverlap]:
     """What clips share with others, of each clip the closest tie: video, file, triplet, group.
 
     Args:
-        asked: The clips asked about.
-        others: Further clips, with the split or set that each is of; those with a problem are never learnt from.
+        evaluated: The evaluated clips.
+        others: Further clips, with the split or set that each is of; those with a problem are never trained on.
         files_alone: Whether ids mean nothing, since the others are of another catalog.
     """
     usable = [(clip, where) for clip, where in others if not clip.problem]
-    same_bytes = _same_bytes({clip.path for clip in asked}, {clip.path for clip, _ in usable})
+    same_bytes = _same_bytes({clip.path for clip in evaluated}, {clip.path for clip, _ in usable})
 
     def ties(clip: Clip) -> list[tuple[_Kind, str]]:
         found: list[tuple[_Kind, str]] = [("video", clip.path)]
@@ -132,7 +134,7 @@ def find_overlaps(
         for tie in ties(clip):
             places[tie].add(where)
     shared: dict[tuple[_Kind, str, str], list[str]] = defaultdict(list)
-    for clip in asked:
+    for clip in evaluated:
         closest = next((tie for tie in ties(clip) if tie in places), None)
         if closest is not None:
             kind, key = closest
@@ -147,7 +149,7 @@ def find_overlaps(
 def same_footage(clips: Sequence[Clip]) -> list[SameFootage]:
     """Pairs of clips that mostly show the same seconds of one video, under whatever names.
 
-    Windows that end at several times before one event, as asked for with ``anticipation_s``, are meant so.
+    Windows that end at several times before one event, as cut with ``anticipation_s``, are meant so.
     """
     paths = {clip.path for clip in clips}
     same_bytes = _same_bytes(paths, paths)
@@ -180,7 +182,7 @@ def _same_bytes(some: set[str], others: set[str]) -> dict[str, str]:
         try:
             by_size[Path(path).stat().st_size].add(path)
         except OSError:
-            continue  # a video that is not there fails when it is asked about
+            continue  # a video that is not there fails when its clip is evaluated
     found = {}
     for size, paths in by_size.items():
         if size and len(paths) > 1 and paths & some and paths & others:
@@ -210,18 +212,18 @@ def _ends(path: str, size: int) -> str:
     return f"{size}-{digest.hexdigest()}"
 
 
-def _taught(model: Path) -> tuple[list[Path], list[str]]:
-    """The supervision sets behind a checkpoint and behind what it was trained from; and what is not there any more."""
+def _supervision_sets(model: Path) -> tuple[list[Path], list[str]]:
+    """The supervision sets behind a checkpoint and the checkpoints it was trained from; and the names of those gone."""
     if not (model / PROVENANCE).is_file():
         return [], []  # a model from elsewhere: nobody here knows what it has seen
     found, unknown = [], []
-    for name, teacher_inputs in read_provenance(model).inputs.items():
-        folder = Path(absolute_from_artifact(teacher_inputs.path, model))
+    for name, source in read_provenance(model).inputs.items():
+        folder = Path(absolute_from_artifact(source.path, model))
         if name != "supervision":
-            further, missing = _taught(folder)
+            further, missing = _supervision_sets(folder)
             found += further
             unknown += missing
-        elif (folder / PROVENANCE).is_file() and read_provenance(folder).key == teacher_inputs.key:
+        elif (folder / PROVENANCE).is_file() and read_provenance(folder).key == source.key:
             found.append(folder)
         else:
             unknown.append(folder.name)
@@ -238,7 +240,7 @@ def _clips_of(supervision: Path) -> tuple[str | None, Path]:
 
 
 def _catalog_key(clips: Path) -> str | None:
-    """The key of the catalog that clips were cut from; None if that cannot be told."""
+    """The key of the catalog that clips were cut from; None if unknown."""
     if not (clips / PROVENANCE).is_file():
         return None
     catalog = read_provenance(clips).inputs.get("catalog")

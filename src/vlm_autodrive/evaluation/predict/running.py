@@ -56,7 +56,7 @@ def evaluate(
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
         out: Where the predictions go.
         settings: Which clips, and which requests.
-        reporter: Is told of the progress.
+        reporter: Told of the progress.
         retry_errors: Run the clips again of which any request ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
@@ -99,7 +99,7 @@ def evaluate_with_engine(
         reporter: Hears of the progress.
         retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
             The others keep theirs to the byte.
-        checkpoint: Where the model lies, if it lies on this disk: what it was trained on must not be asked about.
+        checkpoint: Folder of the model, if it is on this disk: its training clips must not be evaluated.
         overwrite: Replace another result at ``out``.
 
     Returns:
@@ -188,9 +188,9 @@ def _times_retried(out: Path, clips: Path, settings: EvaluateSettings, facts: Ma
 
 
 def _has_error(prediction: Prediction) -> bool:
-    said = [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
+    verdicts = [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
     traced = prediction.reasoning
-    return any(verdict.outcome is Outcome.ERROR for verdict in said) or (
+    return any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or (
         traced is not None and traced.outcome is Outcome.ERROR
     )
 

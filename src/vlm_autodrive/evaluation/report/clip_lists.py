@@ -22,7 +22,7 @@ class ListedClip:
         start_s: Start of the window in it.
         end_s: End of the window.
         truth: Label of its class.
-        answers: What each model of the list said, in the list's order.
+        answers: Answer of each model of the list, in the list's order.
         probabilities: What the first of them gave each class; empty without probabilities.
     """
 
@@ -79,17 +79,17 @@ def confusion_lists(
     names = taxonomy.names
     labels = [c.label for c in taxonomy.classes]
     found: dict[str, list[ClipList]] = {}
-    for number, (model, said) in enumerate(predictions.items()):
+    for number, (model, predicted) in enumerate(predictions.items()):
         cells: dict[tuple[int, int], list[Clip]] = {}
         for clip in clips:
-            answer = said[clip.clip_id].verdict.event_class
+            answer = predicted[clip.clip_id].verdict.event_class
             column = len(names) if answer is None else names.index(answer)
             cells.setdefault((names.index(str(clip.event_class)), column), []).append(clip)
         found[model] = [
             _list(
                 cell_anchor(number, i, j),
                 f"{title_of(model)}: {labels[i]} predicted {[*labels, 'no class'][j]}",
-                {model: said},
+                {model: predicted},
                 cells[i, j],
                 taxonomy,
                 comparison,
@@ -107,26 +107,26 @@ def flip_lists(
     by_id = {clip.clip_id: clip for clip in clips}
     found = []
     for number, pair in enumerate(figures.pairs):
-        said = {pair.second: predictions[pair.second], pair.first: predictions[pair.first]}
+        predicted = {pair.second: predictions[pair.second], pair.first: predictions[pair.first]}
         for gained, ids in ((True, pair.gained), (False, pair.lost)):
             if ids:
                 right, wrong = (pair.second, pair.first) if gained else (pair.first, pair.second)
                 title = f"Correct by {title_of(right)} alone, wrong by {title_of(wrong)}"
                 flipped = [by_id[clip_id] for clip_id in ids]
-                found.append(_list(flip_anchor(number, gained), title, said, flipped, taxonomy, comparison, most))
+                found.append(_list(flip_anchor(number, gained), title, predicted, flipped, taxonomy, comparison, most))
     return found
 
 
 def _list(
     anchor: str,
     title: str,
-    said: Mapping[str, Mapping[str, Prediction]],
+    predicted: Mapping[str, Mapping[str, Prediction]],
     clips: Sequence[Clip],
     taxonomy: Taxonomy,
     comparison: Path,
     most: int,
 ) -> ClipList:
-    first = next(iter(said.values()))
+    first = next(iter(predicted.values()))
 
     def unsureness(clip: Clip) -> tuple[float, str]:
         verdict = first[clip.clip_id].verdict
@@ -136,23 +136,23 @@ def _list(
     return ClipList(
         anchor=anchor,
         title=title,
-        models=tuple(said),
+        models=tuple(predicted),
         total=len(clips),
         clips=tuple(
-            _listed(clip, [by_clip[clip.clip_id] for by_clip in said.values()], taxonomy, comparison)
+            _listed(clip, [by_clip[clip.clip_id] for by_clip in predicted.values()], taxonomy, comparison)
             for clip in sorted(clips, key=unsureness)[:most]
         ),
     )
 
 
-def _listed(clip: Clip, said: Sequence[Prediction], taxonomy: Taxonomy, comparison: Path) -> ListedClip:
-    probabilities = said[0].verdict.probabilities
+def _listed(clip: Clip, predicted: Sequence[Prediction], taxonomy: Taxonomy, comparison: Path) -> ListedClip:
+    probabilities = predicted[0].verdict.probabilities
     return ListedClip(
         clip_id=clip.clip_id,
         video=relative_to_artifact(clip.path, comparison.absolute()),
         start_s=clip.start_s,
         end_s=clip.end_s,
         truth=taxonomy.by_name(str(clip.event_class)).label,
-        answers=tuple(answer_label(p.verdict.event_class, p.verdict.outcome.value, taxonomy) for p in said),
+        answers=tuple(answer_label(p.verdict.event_class, p.verdict.outcome.value, taxonomy) for p in predicted),
         probabilities=() if probabilities is None else tuple(probabilities[name] for name in taxonomy.names),
     )

@@ -1,4 +1,4 @@
-"""Clips that the page shows as film strips: the errors worth watching, and some that nobody chose."""
+"""Clips that the page shows as film strips: the most confident errors, and random ones."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ class StripFrame:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What one model said of a clip.
+    """One model's answer to a clip.
 
     Attributes:
         model: The model's name in the comparison.
@@ -61,7 +61,7 @@ class Example:
         event_time_s: When its event is, in clip time; None without one.
         frames: The film strip; empty if it could not be read.
         problem: Why not.
-        answers: What each model said, the chosen one first.
+        answers: Answer of each model, the chosen one first.
         trace: The chosen model's reasoning, cut at its citations; the flag tells a citation.
         trace_answer: What the reasoning came to, with its time; empty without reasoning.
     """
@@ -106,7 +106,7 @@ def confident_errors(clips: Sequence[Clip], predictions: Mapping[str, Prediction
 def choose_examples(
     clips: Sequence[Clip], predictions: Mapping[str, Prediction], name: str, right: bool, most: int
 ) -> list[Clip]:
-    """Clips of one class that a model has right (or wrong), in an order that nobody chose.
+    """Clips of one class that a model has right (or wrong), in the order of a hash of their ids, which nobody chose.
 
     Args:
         clips: All clips.
@@ -131,7 +131,7 @@ def make_examples(
     settings: ReportSettings,
     reporter: Reporter,
 ) -> tuple[list[Example], list[ExampleGroup]]:
-    """The errors worth watching, and examples of each class, none of which is shown twice.
+    """The most confident errors, and examples of each class, none of which is shown twice.
 
     Args:
         clips: All clips.
@@ -155,8 +155,8 @@ def make_examples(
     with reporter.task("Film strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
 
         def make(clip: Clip) -> Example:
-            said = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
-            example = make_example(clip, said, first, taxonomy, settings)
+            predicted = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
+            example = make_example(clip, predicted, first, taxonomy, settings)
             task.advance()
             return example
 

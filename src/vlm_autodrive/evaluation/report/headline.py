@@ -18,9 +18,9 @@ def before_and_after(figures: Comparison) -> tuple[str | None, str | None]:
     A single model stands alone, and baselines are held against each other only where there is nothing else.
     """
     names = list(figures.models)
-    asked = [name for name in names if figures.models[name].name not in BASELINES] or names
-    reasoning = [name for name in asked if figures.models[name].reasoning_outcomes]
-    candidates = reasoning if len(reasoning) > 1 else asked
+    trained = [name for name in names if figures.models[name].name not in BASELINES] or names
+    reasoning = [name for name in trained if figures.models[name].reasoning_outcomes]
+    candidates = reasoning if len(reasoning) > 1 else trained
     before = "base" if "base" in names else candidates[0]
     others = [name for name in candidates if name != before]
     return before, "tuned" if "tuned" in others else next(iter(others), None)
@@ -47,10 +47,10 @@ def headline(figures: Comparison, taxonomy: Taxonomy) -> str:
         figures: The comparison.
         taxonomy: Its classes.
     """
-    said = _comparing(figures, taxonomy)
+    text = _comparing(figures, taxonomy)
     if any(diagnostic.severity == "invalid" for diagnostic in figures.diagnostics):
-        return f"These results are invalid: taken at face value, {said[0].lower()}{said[1:]}"
-    return said
+        return f"These results are invalid: taken at face value, {text[0].lower()}{text[1:]}"
+    return text
 
 
 def _comparing(figures: Comparison, taxonomy: Taxonomy) -> str:
@@ -68,17 +68,17 @@ def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxono
     earlier = None if before is None else figures.models[before]
     named = "base model" if before == "base" else f"“{title_of(str(before))}”"
     if not figures.class_counts.get(first.name):
-        said = f"classifies {with_interval(scores.accuracy)} of the clips correctly"
-        return said if earlier is None else f"{said} ({named}: {with_interval(earlier.accuracy)})"
-    said = f"detects {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
+        text = f"classifies {with_interval(scores.accuracy)} of the clips correctly"
+        return text if earlier is None else f"{text} ({named}: {with_interval(earlier.accuracy)})"
+    text = f"detects {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
     if earlier is not None:
-        said += f" ({named}: {with_interval(earlier.per_class[first.name].recall)})"
+        text += f" ({named}: {with_interval(earlier.per_class[first.name].recall)})"
     if scores.event is None or scores.event.false_positive_rate.value is None:
-        return said  # without a clip that shows no event there are no false positives
-    said += f" at a false positive rate of {figure(scores.event.false_positive_rate)} on {taxonomy.normal.label} clips"
+        return text  # without a clip that shows no event there are no false positives
+    text += f" at a false positive rate of {figure(scores.event.false_positive_rate)} on {taxonomy.normal.label} clips"
     if earlier is None or earlier.event is None:
-        return said
-    return f"{said} ({named}: {figure(earlier.event.false_positive_rate)})"
+        return text
+    return f"{text} ({named}: {figure(earlier.event.false_positive_rate)})"
 
 
 def _tested(pair: PairScores, after: str) -> str:
@@ -132,5 +132,5 @@ def summary(predictions: Sequence[Prediction]) -> str:
 
 def _outcomes(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(outcomes)
-    told = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
-    return f"{told} ({counts[Outcome.UNPARSEABLE] / len(outcomes):.1%} unparseable)"
+    listed = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    return f"{listed} ({counts[Outcome.UNPARSEABLE] / len(outcomes):.1%} unparseable)"

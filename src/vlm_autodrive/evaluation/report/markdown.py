@@ -8,8 +8,8 @@ from vlm_autodrive.evaluation.report.tables import (
     ControlRow,
     baseline_rows,
     control_rows,
-    how_to_ask,
     main_rows,
+    missing_commands,
     right_answers,
 )
 from vlm_autodrive.evaluation.score import Comparison
@@ -51,7 +51,7 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
     shown = str(after or before)
     rows = [*baseline_rows(figures), *control_rows(figures, shown)]
     parts.append(f"### Controls of {_escaped(title_of(shown))}\n\n{_controls(rows)}")
-    missing = how_to_ask(figures, [shown])
+    missing = missing_commands(figures, [shown])
     if missing:
         parts.append("To add the missing controls, run: " + "; ".join(f"`{command}`" for command in missing))
     return "\n\n".join(parts) + "\n"

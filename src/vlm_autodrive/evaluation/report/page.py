@@ -13,7 +13,7 @@ from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, fl
 from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
 from vlm_autodrive.evaluation.report.headline import main_pair, p_of
-from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, how_to_ask
+from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, missing_commands
 from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined
@@ -37,7 +37,7 @@ class ReportPage:
         taxonomy: The classes.
         cells: The clips behind the confusion matrices, by model.
         flips: The clips that one model of a pair has right.
-        errors: The errors worth watching.
+        errors: The most confident errors.
         examples: Random examples.
         long_videos: The search of long videos; None if none were searched.
         timelines: Pictures of some of them.
@@ -99,7 +99,7 @@ def render(page: ReportPage) -> str:
         outcomes=[o.value for o in Outcome if any(o.value in m.outcomes for m in models.values())],
         baselines=baseline_rows(page.figures),
         controls={name: control_rows(page.figures, name) for name in reversed(page.main)},
-        missing=how_to_ask(page.figures, page.main[::-1]),
+        missing=missing_commands(page.figures, page.main[::-1]),
         rankings=ranking_charts(page.figures, page.taxonomy, styles),
         calibrations=calibration_charts(page.figures, styles, page.main),
         ranked=[*((c.name, c.label) for c in page.taxonomy.classes), (ANY_EVENT, "Any event")],

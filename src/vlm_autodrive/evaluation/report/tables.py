@@ -75,7 +75,7 @@ class ControlRow:
     Attributes:
         label: The control.
         what: What it takes away.
-        accuracy: Its accuracy; None where it was not asked for.
+        accuracy: Its accuracy; None where the control was not run.
         macro_f1: Its macro-F1, likewise.
         lost: How much macro-F1 the model loses by it; None for a baseline.
         same_answer: Share of clips with the same answer as on the true footage.
@@ -103,7 +103,7 @@ def baseline_rows(figures: Comparison) -> list[ControlRow]:
 
 
 def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
-    """A model on its true footage, and on each control of it, whether or not it was asked for."""
+    """A model on the original video and on each control, whether or not the control was run."""
     scores = figures.models[model]
     rows = [ControlRow("Original video", "no ablation", scores.accuracy, scores.macro_f1)]
     for name in [*_CONTROLS, *(name for name in scores.controls if name not in _CONTROLS)]:
@@ -118,7 +118,7 @@ def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
     return rows
 
 
-def how_to_ask(figures: Comparison, models: Sequence[str]) -> list[str]:
+def missing_commands(figures: Comparison, models: Sequence[str]) -> list[str]:
     """The commands that would fill in what is missing of the models' controls; empty if nothing is.
 
     Args:

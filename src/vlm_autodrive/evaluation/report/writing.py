@@ -23,7 +23,7 @@ MARKDOWN_FILE = "report.md"
 class Report(Record):
     """The content of ``report.json``: what stands at the page's head, the comparison, and the search of long videos.
 
-    ``errors`` are the ids of the clips that the page shows as worth watching. ``long_videos`` is None if none were
+    ``errors`` are the ids of the clips shown as the most confident errors. ``long_videos`` is None if none were
     searched; its timelines are pictures on the page, and not named in the file.
     """
 
