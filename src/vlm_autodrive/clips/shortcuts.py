@@ -1,30 +1,42 @@
 """Shortcuts: can a classifier that never sees a picture tell the classes apart?
 
-Decision trees are given one kind of fact at a time, such as the codec, and then all of them. They are
-scored on folds that keep drives and triplets whole, by the area under the ROC curve: 0.5 is guessing, 1 is
-certainty. The interval is the bootstrap's over the same groups.
+Decision trees are given one kind of fact at a time, such as the codec, and then all of them; file names have a
+classifier of their own (naive Bayes on runs of characters). They are scored on folds that keep drives and triplets
+whole, by the area under the ROC curve: 0.5 is guessing, 1 is certainty. The interval is the bootstrap's over the same
+groups.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from vlm_autodrive.clips.audit_samples import AuditSample, FileFacts
-from vlm_autodrive.metrics import Bootstrap, Estimate, areas, percentile_bounds, undefined
+from vlm_autodrive.metrics import (
+    FOLDS,
+    Bootstrap,
+    Estimate,
+    areas,
+    held_out_by_name,
+    held_out_probabilities,
+    name_features,
+    percentile_bounds,
+    undefined,
+)
 from vlm_autodrive.records import Record, Taxonomy
 
 MOST_AUC = 0.60
 """A fact whose interval reaches above this is not cleared; one that lies above it as a whole leaks."""
 
 Floats = NDArray[np.float64]
+Features: TypeAlias = Floats | csr_matrix
 ShortcutResult = Literal["leaks", "unclear", "clean", "too few groups"]
 
-_FOLDS = 5
 _RESAMPLES = 1000
 _DRAWS = 10  # of the folds, whose chances are averaged, since one draw is luck
 _LEAST_LEAF = 1 / 50  # of all samples
@@ -36,7 +48,7 @@ class Shortcut(Record):
     """How well one kind of fact tells the class.
 
     Attributes:
-        fact: What it is, such as ``codec``; ``all`` for all together.
+        fact: What it is, such as ``codec``; ``all`` for all together but the file name.
         event: Area under the curve of event against none.
         classes: The mean of the areas of each class against the rest; None if there are but two.
         result: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
@@ -67,12 +79,9 @@ def _position(seen: ShortcutInput) -> tuple[Value, ...]:
     return sample.start_s, length_s - sample.end_s, (sample.start_s + sample.end_s) / 2 / length_s
 
 
-def _file_name(seen: ShortcutInput) -> tuple[Value, ...]:
-    """Its first word, itself with each number as 0, its last number and its length; folders do not count."""
-    stem = seen.sample.path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].casefold()
-    digits = "".join(re.findall(r"\d+", stem)[-1:])
-    word = "".join(re.findall(r"[a-z]+", stem)[:1])
-    return word, re.sub(r"\d+", "0", stem), float(digits[:12] or -1), float(len(stem))
+def _stem(sample: AuditSample) -> str:
+    """The file's name; folders do not count."""
+    return sample.path.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].casefold()
 
 
 FACTS: dict[str, Callable[[ShortcutInput], tuple[Value, ...]]] = {
@@ -83,10 +92,10 @@ FACTS: dict[str, Callable[[ShortcutInput], tuple[Value, ...]]] = {
     "picture size": lambda seen: (float(seen.file.width), float(seen.file.height)),
     "file size": lambda seen: (float(seen.file.bytes),),
     "position": _position,
-    "file name": _file_name,
+    "file name": lambda seen: ("".join(re.findall(r"[a-z]+", _stem(seen.sample))[:1]),),
     "source": lambda seen: (seen.sample.source, (seen.sample.source_id or "").partition(":")[0]),
 }
-"""What is looked at: for each kind of fact its values, numbers or texts."""
+"""What is looked at: for each kind of fact its values, numbers or texts; of a file name, the first word is shown."""
 
 
 def find_shortcuts(
@@ -98,7 +107,7 @@ def find_shortcuts(
         samples: Clips or videos of known kind, with the facts of their files.
         taxonomy: The classes.
         whole_videos: Whether they are whole videos, whose position says nothing.
-        seed: Of folds, trees and bootstrap.
+        seed: Of folds, classifiers and bootstrap.
     """
     told = [
         ShortcutInput(sample, sample.file)
@@ -106,21 +115,25 @@ def find_shortcuts(
         if sample.is_event is not None and sample.file is not None
     ]
     truth = _Truth([seen.sample for seen in told], taxonomy, seed)
-    tables: dict[str, Floats] = {}
+    tables: list[Floats] = []
     found = []
     for fact, values_of in FACTS.items():
         if whole_videos and fact == "position":
             continue
         values = [values_of(seen) for seen in told]
-        tables[fact] = _columns(values)
-        found.append(_try(fact, tables[fact], truth, _words(values, truth), seed))
+        if fact == "file name":
+            features: Features = name_features([_stem(seen.sample) for seen in told])
+        else:
+            features = _columns(values)
+            tables.append(features)
+        found.append(_try(fact, features, truth, _words(values, truth)))
     if told:
-        found.append(_try("all", np.concatenate(list(tables.values()), axis=1), truth, "", seed))
+        found.append(_try("all", np.concatenate(tables, axis=1), truth, ""))
     return found
 
 
 class _Truth:
-    """The classes as numbers, the class without event last; the groups; and folds and resamples of them."""
+    """The classes as numbers, the class without event last, and the groups."""
 
     def __init__(self, samples: Sequence[AuditSample], taxonomy: Taxonomy, seed: int) -> None:
         known = all(sample.label is not None for sample in samples)
@@ -133,7 +146,6 @@ class _Truth:
         self.groups = np.array([numbers.setdefault(sample.group, len(numbers)) for sample in samples], dtype=np.intp)
         self.can_be_told = len(present) > 1 and self.fewest_groups > 1
         self.seed = seed
-        self.folds = self._folds(seed) if self.can_be_told else []
 
     @property
     def fewest_groups(self) -> int:
@@ -141,37 +153,18 @@ class _Truth:
         counts = [len(set(self.groups[self.classes == number].tolist())) for number in range(len(self.names))]
         return min(counts, default=0)
 
-    def _folds(self, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """The samples to learn from and those held out, of other groups; each sample is held out in every draw.
 
-        The groups of each stratum (the first class found in a group) are dealt to the folds in turn.
-        """
-        groups = int(self.groups.max()) + 1
-        strata = np.full(groups, len(self.names))
-        np.minimum.at(strata, self.groups, self.classes)
-        count = min(_FOLDS, self.fewest_groups)
-        folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
-        for draw in range(_DRAWS):
-            order = np.random.default_rng((seed, draw)).permutation(groups)
-            order = order[np.argsort(strata[order], kind="stable")]
-            fold_of = np.empty(groups, dtype=np.intp)
-            fold_of[order] = np.arange(groups) % count
-            mine = fold_of[self.groups]
-            folds += [(np.flatnonzero(mine != fold), np.flatnonzero(mine == fold)) for fold in range(count)]
-        return folds
-
-
-def _try(fact: str, table: Floats, truth: _Truth, words: str, seed: int) -> Shortcut:
+def _try(fact: str, features: Features, truth: _Truth, words: str) -> Shortcut:
     count = len(truth.classes)
     if not truth.can_be_told:
         figure = undefined(count, _METHOD)
         few = "fewer than two drives with some class: no estimate"
         return Shortcut(fact=fact, event=figure, classes=None, result="too few groups", words=few)
-    if (table == table[0]).all():
+    if _all_alike(features):
         words = f"the same for all: {words}"
         chances = np.full((count, len(truth.names)), 1 / len(truth.names))
     else:
-        chances = _held_out_chances(table, truth, seed)
+        chances = _held_out_chances(features, truth)
     normal = len(truth.names) - 1
     has_both = bool(truth.event.any() and not truth.event.all())
     event = _figure([_auroc(1 - chances[:, normal], truth.event, truth)], count) if has_both else undefined(count)
@@ -189,17 +182,21 @@ def _result(*figures: Estimate | None) -> ShortcutResult:
     return "unclear" if any(high > MOST_AUC for _, high in bounds) else "clean"
 
 
-def _held_out_chances(table: Floats, truth: _Truth, seed: int) -> Floats:
-    """The chance of each class for each sample, from trees that saw nothing of its group."""
+def _all_alike(features: Features) -> bool:
+    if isinstance(features, np.ndarray):
+        return bool((features == features[0]).all())
+    return not features.shape[1]
+
+
+def _held_out_chances(features: Features, truth: _Truth) -> Floats:
+    """The chance of each class for each sample, from classifiers that saw nothing of its group."""
     from sklearn.tree import DecisionTreeClassifier
 
-    chances = np.zeros((len(table), len(truth.names)))
-    for learnt, held_out in truth.folds:
-        least = max(1, round(_LEAST_LEAF * len(learnt)))
-        tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=least, class_weight="balanced", random_state=seed)
-        tree.fit(table[learnt], truth.classes[learnt])
-        chances[np.ix_(held_out, tree.classes_)] += tree.predict_proba(table[held_out]) / _DRAWS
-    return np.round(chances, 9)
+    folds, seed = min(FOLDS, truth.fewest_groups), truth.seed
+    if not isinstance(features, np.ndarray):
+        return held_out_by_name(features, truth.classes, truth.groups, folds=folds, draws=_DRAWS, seed=seed)
+    tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=_LEAST_LEAF, class_weight="balanced", random_state=seed)
+    return held_out_probabilities(tree, features, truth.classes, truth.groups, folds=folds, draws=_DRAWS, seed=seed)
 
 
 def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats:

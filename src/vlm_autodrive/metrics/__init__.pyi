@@ -15,6 +15,7 @@ from .classification import macro_f1
 from .curves import RankingScores, areas, ranking
 from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events
 from .groups import connected_groups
+from .held_out import FOLDS, held_out_by_name, held_out_probabilities, name_features
 from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
 from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar
@@ -25,6 +26,7 @@ from .temporal_iou import temporal_iou
 from .time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
 
 __all__ = [
+    "FOLDS",
     "HORIZON_S",
     "LEVEL",
     "LONG_VIDEOS_FILE",
@@ -59,11 +61,14 @@ __all__ = [
     "event_time_scores",
     "few_clusters_warning",
     "fit_temperature",
+    "held_out_by_name",
+    "held_out_probabilities",
     "holm",
     "krippendorff_alpha_estimate",
     "macro_f1",
     "match_events",
     "mcnemar",
+    "name_features",
     "over_seeds",
     "percentile_bounds",
     "ranking",

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from vlm_autodrive.evaluation.diagnostics.video import WITHOUT_VIDEO, answers_on
 from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
-from vlm_autodrive.metrics import Bootstrap, cohen_kappa
+from vlm_autodrive.metrics import FOLDS, Bootstrap, cohen_kappa, held_out_by_name, name_features
 from vlm_autodrive.records import Clip
 
-_FOLDS = 5
 _DEALS = 40
 _FEWEST_CLIPS = 20
 _FEWEST_CLUSTERS = 10
@@ -107,16 +105,9 @@ class _Names:
     """The names of clips as runs of characters, in folds of whole clusters."""
 
     def __init__(self, clips: Sequence[Clip], clusters: Sequence[int]) -> None:
-        from sklearn.feature_extraction.text import CountVectorizer
-
         texts = [" ".join(dict.fromkeys((clip.clip_id, clip.video_id, Path(clip.path).stem))) for clip in clips]
-        runs = CountVectorizer(analyzer="char_wb", ngram_range=(1, 5), binary=True, min_df=2, dtype=np.float64)
-        try:
-            self._runs = csr_matrix(runs.fit_transform(texts))
-        except ValueError:  # no two names have a run in common
-            self._runs = csr_matrix((len(texts), 0), dtype=np.float64)
+        self._features = name_features(texts)
         self._clusters = np.asarray(clusters, dtype=np.intp)
-        self._folds = (np.random.default_rng(0).permutation(int(self._clusters.max()) + 1) % _FOLDS)[self._clusters]
 
     def tell(self, wanted: Sequence[str | None], least: float = _TELLS) -> list[str | None] | None:
         """What the names of other clusters say of each clip that has an answer, and None for the others.
@@ -126,36 +117,26 @@ class _Names:
         """
         answered = np.array([place for place, value in enumerate(wanted) if value is not None], dtype=np.intp)
         values = list(dict.fromkeys(value for value in wanted if value is not None))
-        if len(values) < 2 or len(answered) < _FEWEST_CLIPS or not self._runs.shape[1]:
+        if len(values) < 2 or len(answered) < _FEWEST_CLIPS or not self._features.shape[1]:
             return None
-        runs, folds = self._runs[answered], self._folds[answered]
+        features, clusters = self._features[answered], self._clusters[answered]
+        folds = min(FOLDS, len(np.unique(clusters)))
+        if folds < 2:
+            return None
         labels = np.array([values.index(str(wanted[place])) for place in answered], dtype=np.intp)
-        told = _held_out(runs, labels, folds, len(values))
+        told = held_out_by_name(features, labels, clusters, folds=folds).argmax(axis=1)
         reached = cohen_kappa(told.tolist(), labels.tolist()) or 0.0
         if reached < least:
             return None
-        for deal in _deals(self._clusters[answered]):
+        for deal in _deals(clusters):
             dealt = labels[deal]
-            if (cohen_kappa(_held_out(runs, dealt, folds, len(values)).tolist(), dealt.tolist()) or 0.0) >= reached:
+            by_luck = held_out_by_name(features, dealt, clusters, folds=folds).argmax(axis=1)
+            if (cohen_kappa(by_luck.tolist(), dealt.tolist()) or 0.0) >= reached:
                 return None
         result: list[str | None] = [None] * len(wanted)
         for place, number in zip(answered.tolist(), told.tolist(), strict=True):
             result[place] = values[number]
         return result
-
-
-def _held_out(runs: csr_matrix, labels: Labels, folds: Labels, count: int) -> Labels:
-    """The label of each name, by what the names of the other folds tell."""
-    told = np.empty_like(labels)
-    for fold in range(_FOLDS):
-        learnt, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        if not len(held_out):
-            continue
-        seen = np.eye(count)[labels[learnt]]
-        having = runs[learnt].T @ seen + 1.0  # [runs, labels], with Laplace's one more of each
-        weights = np.log(having / having.sum(axis=0))
-        told[held_out] = (runs[held_out] @ weights + np.log(seen.sum(axis=0) + 1.0)).argmax(axis=1)
-    return told
 
 
 def _deals(clusters: Labels) -> Iterator[Labels]:
