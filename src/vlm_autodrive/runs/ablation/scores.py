@@ -261,8 +261,8 @@ def _gains(
     return {
         field: difference_over_seeds(before, after, statistic, bootstrap)
         for field, statistic in (
-            ("accuracy_gained", classification.accuracy),
-            ("macro_f1_gained", classification.macro_f1),
+            ("accuracy_gain", classification.accuracy),
+            ("macro_f1_gain", classification.macro_f1),
         )
     }
 
