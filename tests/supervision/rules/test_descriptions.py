@@ -23,7 +23,7 @@ def by_rules(clip, settings=BOTH):
 
 
 def targets(clip):
-    return {item.type: item.target for item in by_rules(clip).samples}
+    return {sample.type: sample.target for sample in by_rules(clip).samples}
 
 
 def many_clips():
@@ -74,10 +74,10 @@ def test_the_words_of_many_clips_stay_since_the_figures_of_a_trained_demo_hang_o
     )
 
 
-def test_its_items_say_what_they_were_made_from_and_name_no_reply():
+def test_its_samples_say_what_they_were_made_from_and_name_no_reply():
     simulated, real = by_rules(random_clip(1, "collision")), by_rules(real_clip(1, "normal", None, weather="Rain"))
-    assert {item.teacher_inputs for item in simulated.samples} == {("label", "metadata", "scenario")}
-    assert {item.teacher_inputs for item in real.samples} == {("label", "metadata")}
+    assert {sample.teacher_inputs for sample in simulated.samples} == {("label", "metadata", "scenario")}
+    assert {sample.teacher_inputs for sample in real.samples} == {("label", "metadata")}
     for made in (simulated, real):
         assert [(i.type, i.teacher, i.replies, i.accepted) for i in made.samples] == [
             ("description", "rules", (), True),
@@ -87,7 +87,7 @@ def test_its_items_say_what_they_were_made_from_and_name_no_reply():
 
 def test_what_it_does_not_know_is_missing_and_not_rejected():
     untimed = by_rules(real_clip(1, "collision", None))
-    assert [item.type for item in untimed.samples] == ["description"]
+    assert [sample.type for sample in untimed.samples] == ["description"]
     assert untimed.missing == {"reasoning": NO_TIME}
     still = plain_clip(2, True)
     still = still.model_copy(update={"scenario": still.scenario.model_copy(update={"states": ()})})
@@ -98,11 +98,11 @@ def test_what_it_does_not_know_is_missing_and_not_rejected():
 
 
 @pytest.mark.parametrize("how", ["two_steps", "one_step"])
-@pytest.mark.parametrize("kind", ["description", "reasoning"])
-def test_each_kind_stands_alone_whichever_way_models_reason(kind, how):
+@pytest.mark.parametrize("type_", ["description", "reasoning"])
+def test_each_type_stands_alone_whichever_way_models_reason(type_, how):
     clip = random_clip(4, "near_collision")
-    alone = by_rules(clip, BOTH.model_copy(update={"types": (kind,), "reasoning": how}))
-    assert alone.samples == tuple(item for item in by_rules(clip).samples if item.type == kind)
+    alone = by_rules(clip, BOTH.model_copy(update={"types": (type_,), "reasoning": how}))
+    assert alone.samples == tuple(sample for sample in by_rules(clip).samples if sample.type == type_)
 
 
 FULL = Description(

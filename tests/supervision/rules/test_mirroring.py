@@ -11,11 +11,11 @@ from vlm_autodrive.supervision.samples import mirror_free_text, mirror_text
 
 SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 EVERYTHING = SuperviseSettings(vqa_per_clip=60)
-ITEMS = [
-    item
+SAMPLES = [
+    sample
     for number in range(60)
     for name in ("collision", "near_collision", "normal")
-    for item in samples_for_clip(
+    for sample in samples_for_clip(
         random_clip(number, name), DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60)
     ).samples
 ]
@@ -23,23 +23,23 @@ ITEMS = [
 
 def test_no_text_with_a_side_is_its_own_mirror_image():
     sided = 0
-    for item in ITEMS:
-        if SIDES.search(item.prompt.text):
-            assert item.mirror_target is None
-        elif SIDES.search(item.target):
-            assert item.mirror_target is not None
-            assert item.mirror_target != item.target
-            assert len(SIDES.findall(item.mirror_target)) == len(SIDES.findall(item.target))
+    for sample in SAMPLES:
+        if SIDES.search(sample.prompt.text):
+            assert sample.mirror_target is None
+        elif SIDES.search(sample.target):
+            assert sample.mirror_target is not None
+            assert sample.mirror_target != sample.target
+            assert len(SIDES.findall(sample.mirror_target)) == len(SIDES.findall(sample.target))
             sided += 1
         else:
-            assert item.mirror_target == item.target
+            assert sample.mirror_target == sample.target
     assert sided > 50
 
 
 def test_mirroring_twice_is_the_identity():
-    for item in ITEMS:
-        if item.mirror_target is not None:
-            assert mirror_text(item.mirror_target) == item.target
+    for sample in SAMPLES:
+        if sample.mirror_target is not None:
+            assert mirror_text(sample.mirror_target) == sample.target
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every number and every word in a text by rules is that of the record."""
+"""Every number and every word in a rule-based sample is that of the record."""
 
 import re
 from collections import Counter
@@ -17,73 +17,73 @@ ALL = SuperviseSettings(vqa_per_clip=60)
 
 
 def made(clip: Clip, settings: SuperviseSettings = ALL) -> dict[str, list[SFTSample]]:
-    items: dict[str, list[SFTSample]] = {}
-    for item in samples_for_clip(clip, DEFAULT_TAXONOMY, settings).samples:
-        items.setdefault(item.topic, []).append(item)
-    return items
+    samples: dict[str, list[SFTSample]] = {}
+    for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, settings).samples:
+        samples.setdefault(sample.topic, []).append(sample)
+    return samples
 
 
 def state_at(clip: Clip, time_s: float):
     return min(clip.scenario.states, key=lambda state: abs(state.time_s - time_s))
 
 
-def asked_time(item: SFTSample) -> float:
-    return float(re.search(r"t=(\d+\.\d)", item.prompt.text).group(1))
+def asked_time(sample: SFTSample) -> float:
+    return float(re.search(r"t=(\d+\.\d)", sample.prompt.text).group(1))
 
 
 @pytest.mark.parametrize("clip", [*WORLDS, plain_clip(1, True), plain_clip(2, False)], ids=lambda clip: clip.clip_id)
-def test_every_item_of_a_true_world_is_accepted(clip):
+def test_every_sample_of_a_true_world_is_accepted(clip):
     result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
     assert [(i.sample_id, i.target, i.checks) for i in result.samples if not i.accepted] == []
     assert result.missing == {}
-    assert len({item.sample_id for item in result.samples}) == len(result.samples)
+    assert len({sample.sample_id for sample in result.samples}) == len(result.samples)
 
 
 def test_numbers_in_answers_are_the_records():
     seen = Counter()
     for clip in WORLDS:
         encounter = clip.scenario.encounters[0]
-        items = made(clip)
-        for item in items.get("gap", []):
-            gap = state_at(clip, asked_time(item)).gap_m
-            assert item.target == ("none to watch" if gap is None else distance(gap))
+        samples = made(clip)
+        for sample in samples.get("gap", []):
+            gap = state_at(clip, asked_time(sample)).gap_m
+            assert sample.target == ("none to watch" if gap is None else distance(gap))
             seen["gap"] += 1
-        for item in items.get("closing_speed", []):
-            rate = state_at(clip, asked_time(item)).closing_speed_mps
-            assert item.target == ("none to watch" if rate is None else closing(rate))
-        for item in items.get("ego_speed", []):
-            said = int(item.target.removesuffix(" m/s"))
-            assert abs(said - state_at(clip, asked_time(item)).ego_speed_mps) <= 0.5
+        for sample in samples.get("closing_speed", []):
+            rate = state_at(clip, asked_time(sample)).closing_speed_mps
+            assert sample.target == ("none to watch" if rate is None else closing(rate))
+        for sample in samples.get("ego_speed", []):
+            said = int(sample.target.removesuffix(" m/s"))
+            assert abs(said - state_at(clip, asked_time(sample)).ego_speed_mps) <= 0.5
             seen["speed"] += 1
-        for item in items.get("gap_check", []):
-            threshold = float(re.search(r"nearer than (\d+) m", item.prompt.text).group(1))
-            assert (item.target == "yes") == (state_at(clip, asked_time(item)).gap_m < threshold)
+        for sample in samples.get("gap_check", []):
+            threshold = float(re.search(r"nearer than (\d+) m", sample.prompt.text).group(1))
+            assert (sample.target == "yes") == (state_at(clip, asked_time(sample)).gap_m < threshold)
             seen["gap_check"] += 1
-        for item in items.get("gap_trend", []):
-            first, second = (state_at(clip, float(t)).gap_m for t in re.findall(r"t=(\d+\.\d)", item.prompt.text))
-            assert (item.target == "yes") == (("shrink" in item.prompt.text) == (second < first))
+        for sample in samples.get("gap_trend", []):
+            first, second = (state_at(clip, float(t)).gap_m for t in re.findall(r"t=(\d+\.\d)", sample.prompt.text))
+            assert (sample.target == "yes") == (("shrink" in sample.prompt.text) == (second < first))
             seen["gap_trend"] += 1
-        assert items["closest_time"][0].target == f"t={encounter.time_s:.1f}"
-        assert items["closest_gap"][0].target == distance(encounter.minimum_gap_m)
-        assert items["actor"][0].target == encounter.actor
-        assert items["color"][0].target == encounter.actor_color
-        assert (items["actor_check"][0].target == "yes") == items["actor_check"][0].prompt.text.endswith(
+        assert samples["closest_time"][0].target == f"t={encounter.time_s:.1f}"
+        assert samples["closest_gap"][0].target == distance(encounter.minimum_gap_m)
+        assert samples["actor"][0].target == encounter.actor
+        assert samples["color"][0].target == encounter.actor_color
+        assert (samples["actor_check"][0].target == "yes") == samples["actor_check"][0].prompt.text.endswith(
             f" {encounter.actor}?"
         )
-        assert items["lanes"][0].target == str(clip.scenario.lanes)
+        assert samples["lanes"][0].target == str(clip.scenario.lanes)
     assert min(seen.values()) > 20
 
 
 def test_multiple_choice_offers_the_truth_among_shuffled_options():
     places = Counter()
     for clip in WORLDS:
-        for item in (i for items in made(clip).values() for i in items if "Choose: " in i.prompt.text):
-            options = item.prompt.text.split("Choose: ")[1].removesuffix(".").split(", ")
-            assert options.count(item.target) == 1
+        for sample in (i for samples in made(clip).values() for i in samples if "Choose: " in i.prompt.text):
+            options = sample.prompt.text.split("Choose: ")[1].removesuffix(".").split(", ")
+            assert options.count(sample.target) == 1
             assert "cannot be told" in options
             assert len(set(options)) == len(options)
-            if item.topic == "weather":
-                places[options.index(item.target)] += 1
+            if sample.topic == "weather":
+                places[options.index(sample.target)] += 1
     assert len(places) == 5
     assert max(places.values()) < 0.4 * len(WORLDS)
 
@@ -99,8 +99,8 @@ def said_metres(words: str) -> tuple[float, float]:
 @pytest.mark.parametrize("clip", WORLDS, ids=lambda clip: clip.clip_id)
 def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     encounter = clip.scenario.encounters[0]
-    (item,) = made(clip, SuperviseSettings(types=("reasoning",)))["reasoning"]
-    parsed = parse_target(item.target)
+    (sample,) = made(clip, SuperviseSettings(types=("reasoning",)))["reasoning"]
+    parsed = parse_target(sample.target)
     assert parsed is not None
     assert DEFAULT_TAXONOMY.by_code(parsed.code).name == clip.event_class
     assert parsed.event_time_s == (round(clip.event_time_s, 1) if clip.event_time_s is not None else None)
@@ -117,18 +117,18 @@ def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
     assert ("closest: contact" in parsed.thoughts) == (clip.event_class == "collision")
     assert ("no contact" in parsed.thoughts) == (clip.event_class != "collision")
     assert len(parsed.thoughts.splitlines()) <= 7
-    assert len(item.target.split()) <= 90
+    assert len(sample.target.split()) <= 90
 
 
 def test_description_is_in_order_of_time_and_names_the_outcome():
     for clip in WORLDS:
-        (item,) = made(clip, SuperviseSettings(types=("description",)))["description"]
-        times = [float(t) for t in re.findall(r"At (\d+\.\d) s", item.target)]
+        (sample,) = made(clip, SuperviseSettings(types=("description",)))["description"]
+        times = [float(t) for t in re.findall(r"At (\d+\.\d) s", sample.target)]
         assert times == sorted(times)
-        assert f"{clip.scenario.encounters[0].time_s:.1f}" in item.target
-        assert "[t=" not in item.target
-        assert ("there is contact" in item.target) == (clip.event_class == "collision")
-        assert (clip.scenario.encounters[0].cause in item.target) == (clip.event_class != "normal")
+        assert f"{clip.scenario.encounters[0].time_s:.1f}" in sample.target
+        assert "[t=" not in sample.target
+        assert ("there is contact" in sample.target) == (clip.event_class == "collision")
+        assert (clip.scenario.encounters[0].cause in sample.target) == (clip.event_class != "normal")
 
 
 ALLOWED = set(re.findall(r"\w+", "in on the dark darkness rain rainy weather a suburban road suburbs and")) | set(
@@ -178,18 +178,18 @@ def test_real_footage_with_metadata_is_asked_several_kinds_of_question():
             questions = [
                 i for i in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).samples if i.type == "vqa"
             ]
-            assert all(item.accepted for item in questions)
+            assert all(sample.accepted for sample in questions)
             assert len(questions) >= 8
-            assert len({item.topic for item in questions}) >= 7
+            assert len({sample.topic for sample in questions}) >= 7
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_with_the_default_settings_every_simulated_clip_gets_twelve_items_and_more(name):
+def test_with_the_default_settings_every_simulated_clip_gets_twelve_samples_and_more(name):
     clips = [random_clip(number, name) for number in range(60)]
     clips += [plain_clip(number, number % 2 == 0) for number in range(20)] if name == "normal" else []
     for clip in clips:
-        items = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).samples
-        assert sum(item.accepted and item.type != "verdict" for item in items) >= 12, clip.clip_id
+        samples = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings()).samples
+        assert sum(sample.accepted and sample.type != "verdict" for sample in samples) >= 12, clip.clip_id
 
 
 def test_real_footage_gets_no_invented_motion():
@@ -217,19 +217,19 @@ def test_a_window_without_the_outcome_says_nothing_of_it():
         }
     )
     result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert all(item.accepted for item in result.samples)
+    assert all(sample.accepted for sample in result.samples)
     cause = whole.scenario.encounters[0].cause
-    assert not any(cause in item.target or "closest: contact" in item.target for item in result.samples)
-    assert "response" not in {item.topic for item in result.samples}
+    assert not any(cause in sample.target or "closest: contact" in sample.target for sample in result.samples)
+    assert "response" not in {sample.topic for sample in result.samples}
 
 
 @pytest.mark.parametrize("kind", ["simulated", "real"])
-def test_a_clip_cut_to_end_before_its_event_is_taught_the_verdict_alone(kind):
+def test_a_clip_cut_to_end_before_its_event_is_supervised_by_the_verdict_alone(kind):
     whole = random_clip(5, "collision") if kind == "simulated" else real_clip(5, "collision", 8.4)
     ends = whole.start_s + whole.event_time_s - 0.5
     clip = whole.model_copy(update={"end_s": ends, "clip_id": "ahead"})
     result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert [(item.type, item.target, item.accepted) for item in result.samples] == [("verdict", "A", True)]
+    assert [(sample.type, sample.target, sample.accepted) for sample in result.samples] == [("verdict", "A", True)]
     assert set(result.missing) == set(ALL.types) - {"verdict"}
     assert all("after the end of the clip" in why for why in result.missing.values())
 
@@ -279,7 +279,7 @@ def test_of_two_encounters_the_one_of_the_event_is_spoken_of():
     scenario = event.scenario.model_copy(update={"encounters": (calm, hit)})
     clip = event.model_copy(update={"scenario": scenario, "event_time_s": 6.5, "alert_time_s": 6.0})
     result = samples_for_clip(clip, DEFAULT_TAXONOMY, ALL)
-    assert all(item.accepted for item in result.samples)
+    assert all(sample.accepted for sample in result.samples)
     by_topic = made(clip)
     assert by_topic["color"][0].target == "black"
     assert by_topic["closest_time"][0].target == "t=6.5"
@@ -287,4 +287,4 @@ def test_of_two_encounters_the_one_of_the_event_is_spoken_of():
     middle = (calm.time_s + hit.time_s) / 2
     about_states = [i for topic in ("gap", "closing_speed", "gap_check") for i in by_topic.get(topic, [])]
     assert about_states
-    assert all(asked_time(item) >= middle for item in about_states)
+    assert all(asked_time(sample) >= middle for sample in about_states)

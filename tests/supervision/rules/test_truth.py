@@ -21,10 +21,10 @@ def said():
     """Every statement about every film."""
     statements = []
     for film, clip in films_and_clips(triplets=150, singles=60):
-        for item in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
-            assert item.accepted, (item.sample_id, item.target, item.checks)
-            read = parse(item.type, item.prompt.text, item.target)
-            statements += [(film, clip.clip_id, item.type, item.topic, statement) for statement in read]
+        for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
+            assert sample.accepted, (sample.sample_id, sample.target, sample.checks)
+            read = parse(sample.type, sample.prompt.text, sample.target)
+            statements += [(film, clip.clip_id, sample.type, sample.topic, statement) for statement in read]
     return statements
 
 
@@ -49,9 +49,10 @@ def test_no_sentence_about_500_scenarios_is_false(said):
 def test_no_sentence_about_a_window_beside_an_event_is_false():
     said = []
     for film, clip in windows_of_drives(2, apart_s=9.0):
-        for item in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
+        for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, EVERYTHING).samples:
             said += [
-                (film, clip.clip_id, item.type, item.topic, s) for s in parse(item.type, item.prompt.text, item.target)
+                (film, clip.clip_id, sample.type, sample.topic, s)
+                for s in parse(sample.type, sample.prompt.text, sample.target)
             ]
     assert any(film.meeting is not None and not film.decided for film, *_ in said)
     assert false_claims(said) == []

@@ -25,9 +25,9 @@ def test_binary_answers_are_balanced():
     answers: dict[str, Counter] = {}
     for number in range(300):
         for name in CLASSES:
-            for item in asked(random_clip(number, name), 60):
-                if item.target in ("yes", "no"):
-                    answers.setdefault(item.topic, Counter())[item.target] += 1
+            for sample in asked(random_clip(number, name), 60):
+                if sample.target in ("yes", "no"):
+                    answers.setdefault(sample.topic, Counter())[sample.target] += 1
     assert set(answers) == {
         "light_check", "weather_check", "scene_check", "gap_check", "gap_trend", "actor_check", "contact", "bump",
         "person", "stop_check", "not_braking", "event_check", "event_before", "ego_involved",
@@ -44,7 +44,7 @@ def test_questions_that_presuppose_something_are_asked_of_all_classes_alike():
         clips = [random_clip(number, name) for number in range(count)]
         if name == "normal":  # plain driving, of which least can be asked, must not change the rate
             clips = [plain_clip(n, n % 2 == 0) if n % 3 == 0 else clip for n, clip in enumerate(clips)]
-        topics = Counter(item.topic for clip in clips for item in asked(clip))
+        topics = Counter(sample.topic for clip in clips for sample in asked(clip))
         rates[name] = {topic: topics[topic] / count for topic in SAME_RATE}
     for topic in SAME_RATE:
         values = [rates[name][topic] for name in CLASSES]
@@ -53,10 +53,10 @@ def test_questions_that_presuppose_something_are_asked_of_all_classes_alike():
 
 
 def test_a_normal_clip_is_told_that_there_is_no_event():
-    items = {item.topic: item for item in asked(random_clip(1, "normal"), 60)}
+    samples = {sample.topic: sample for sample in asked(random_clip(1, "normal"), 60)}
     for topic in ("event_time", "cause"):
-        assert items[topic].target == "There is no such event."
-    assert items["impact_speed"].target == "There is no impact."
+        assert samples[topic].target == "There is no such event."
+    assert samples["impact_speed"].target == "There is no impact."
 
 
 def test_unknown_event_times_do_not_make_the_question_a_sign_of_normal_clips():
@@ -66,7 +66,7 @@ def test_unknown_event_times_do_not_make_the_question_a_sign_of_normal_clips():
     assert known == KnownShares(time=0.25, involvement=0.0)
     rate = Counter()
     for clip in clips:
-        for topic in {item.topic for item in asked(clip, 60, known=known)}:
+        for topic in {sample.topic for sample in asked(clip, 60, known=known)}:
             rate[clip.event_class, topic] += 1
     for topic in ("event_time", "event_half", "event_third", "event_before"):
         assert rate["collision", topic] == 150
@@ -120,6 +120,6 @@ def test_every_topic_has_its_prompt_and_is_reached():
 def test_no_more_than_wanted_is_asked_and_no_question_twice():
     for number in range(30):
         for wanted in (0, 1, 5, 12):
-            items = asked(random_clip(number, "collision"), wanted)
-            assert len(items) <= wanted
-            assert len({item.prompt.text for item in items}) == len(items)
+            samples = asked(random_clip(number, "collision"), wanted)
+            assert len(samples) <= wanted
+            assert len({sample.prompt.text for sample in samples}) == len(samples)
