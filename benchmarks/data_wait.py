@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from steps import sampling_of
 
+from benchmarks.steps import sampling_of
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.models import Encoder, load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentPrompt, write_jsonl

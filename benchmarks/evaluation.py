@@ -1,6 +1,6 @@
 """How long the comparison of stored predictions takes with all its figures, and the report of them.
 
-    python benchmarks/evaluation.py
+    python -m benchmarks.evaluation
 
 The predictions are synthetic: drawn by a seeded generator, with probabilities and reasoning traces, for clips of three
 small videos that are written for it. Both stages run in a process of their own on one core, from the predictions on
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import av
 import numpy as np
-from docs_table import write_table
-from machine import processor_name
 
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.evaluation.predict.running import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
@@ -170,7 +170,7 @@ def main() -> None:
     print("\n".join(lines), flush=True)
     if not arguments.print_only:
         machine = f"Machine: one core of an {processor_name()}."
-        lines.append(f"\n{machine} `python benchmarks/evaluation.py` makes this table.")
+        lines.append(f"\n{machine} `python -m benchmarks.evaluation` makes this table.")
         write_table("evaluation", lines)
 
 

@@ -1,6 +1,6 @@
 """Does a tiny model of each family learn to tell collisions, from nothing but simulated clips?
 
-    python benchmarks/families.py --write
+    python -m benchmarks.families --write
 
 The whole way by the stages themselves: drives are simulated and cut into clips, a model with random weights is trained
 on the direct verdict, and before and after it is asked about held-out clips. The clips are easy on purpose, 1.2 s
@@ -17,10 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from docs_table import write_table
-from machine import processor_name
 from transformers import logging
 
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
+from tests.tiny_families import (
+    tiny_internvl,
+    tiny_processor,
+    tiny_qwen2_5_vl,
+    tiny_qwen3_5,
+    tiny_qwen3_vl,
+    train_tokenizer,
+)
 from vlm_autodrive.artifacts import read_clips, write_clips, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.settings import SplitFractions
@@ -29,7 +37,7 @@ from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare,
 from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.metrics import Estimate
-from vlm_autodrive.models import SYSTEM_PROMPT, ModelCard, tiny, verdict_prompt, write_card
+from vlm_autodrive.models import SYSTEM_PROMPT, ModelCard, verdict_prompt, write_card
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation import SimulateSettings, simulate
@@ -42,15 +50,13 @@ FRAMES, WINDOW_S, BEHIND_S = 4, 1.2, 0.2  # windows begin so long behind the eve
 VIDEO_S = 6.0
 PATCH = 14
 FAMILIES: dict[str, tuple[Callable[..., Any], tuple[int, int]]] = {
-    "qwen2_5_vl": (tiny.tiny_qwen2_5_vl, (4, 6)),
+    "qwen2_5_vl": (tiny_qwen2_5_vl, (4, 6)),
     "qwen3_vl": (
-        lambda tokenizer, **how: tiny.tiny_qwen3_vl(
-            tokenizer, hidden=96, layers=2, vision_hidden=64, vision_depth=2, **how
-        ),
+        lambda tokenizer, **how: tiny_qwen3_vl(tokenizer, hidden=96, layers=2, vision_hidden=64, vision_depth=2, **how),
         (4, 6),
     ),
-    "internvl": (tiny.tiny_internvl, (4, 4)),
-    "qwen3_5": (tiny.tiny_qwen3_5, (4, 6)),
+    "internvl": (tiny_internvl, (4, 4)),
+    "qwen3_5": (tiny_qwen3_5, (4, 6)),
 }
 """How each is built, and the rows and columns of patches in its frames."""
 
@@ -128,10 +134,10 @@ def build_model(family: str, folder: Path) -> int:
     """Save a model with random weights; how many."""
     build, (rows, columns) = FAMILIES[family]
     texts = [verdict_prompt(DEFAULT_TAXONOMY).text, SYSTEM_PROMPT, "Times of the frames: "]
-    tokenizer = tiny.train_tokenizer(texts * 20, 600, family)
+    tokenizer = train_tokenizer(texts * 20, 600, family)
     model = build(tokenizer, patch_size=PATCH)
     model.save_pretrained(folder)
-    tiny.tiny_processor(tokenizer, family, PATCH).save_pretrained(folder)
+    tiny_processor(tokenizer, family, PATCH).save_pretrained(folder)
     sampling = SamplingSettings(n_frames=FRAMES, max_frames=FRAMES, height=rows * PATCH, width=columns * PATCH)
     write_card(folder, ModelCard(name=f"tiny-{family}", sampling=sampling))
     return sum(p.numel() for p in model.parameters())
@@ -198,7 +204,7 @@ def main() -> None:
     lines.append(
         f"\n{learnt[0].gain.n} held-out clips, a third of them of each class; 95 % intervals by resampling triplets. "
         f"Machine: {torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch "
-        f"{torch.__version__}. `python benchmarks/families.py --write` makes this table."
+        f"{torch.__version__}. `python -m benchmarks.families --write` makes this table."
     )
     if arguments.write:
         write_table("families", lines)

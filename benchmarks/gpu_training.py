@@ -1,6 +1,6 @@
 """Speed, use of the GPU and memory of training steps at the size of a Qwen2.5-VL-3B and 7B with random weights.
 
-    python benchmarks/gpu_training.py --write
+    python -m benchmarks.gpu_training --write
 
 One clip with its items a step, laid in three ways: a row and a forward pass for every item (separate), items each with
 its own copy of the video in rows as long as allowed (packed), and all items behind one copy (shared). All compute the
@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from docs_table import write_table
-from flops import training_flops, work_of
-from machine import processor_name
-from steps import (
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+from benchmarks.docs_table import write_table
+from benchmarks.flops import training_flops, work_of
+from benchmarks.machine import processor_name
+from benchmarks.steps import (
     GRIDS,
     PATCH,
     TOKENIZER,
@@ -32,12 +34,10 @@ from steps import (
     separate_batches,
     shared_batches,
 )
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
-
+from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, default_device
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.attention import choose_attention, use_flex
@@ -249,7 +249,7 @@ def main() -> None:
     lines.append(
         f"\nMachine: {name}, torch {torch.__version__}, {datetime.date.today()}; operations a second by its maker: "
         f"{'unknown' if peak is None else f'{peak:g} x 10^12'}. Medians of {arguments.rounds} rounds. "
-        "`python benchmarks/gpu_training.py --write` makes this table."
+        "`python -m benchmarks.gpu_training --write` makes this table."
     )
     if arguments.write:
         write_table("gpu training", lines)

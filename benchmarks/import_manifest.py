@@ -1,6 +1,6 @@
 """How long the import of a large manifest takes, and how much memory.
 
-    python benchmarks/import_manifest.py --write
+    python -m benchmarks.import_manifest --write
 
 A manifest is made with a row for each of many videos, most of which are not there, some faults among the
 rows, and a number of real files that are probed. ``autodrive import`` runs in a process of its own; time and
@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from docs_table import write_table
 
+from benchmarks.docs_table import write_table
 from vlm_autodrive.artifacts import read_data_sets, read_videos
 from vlm_autodrive.artifacts.files import read_issues
 
@@ -139,7 +139,7 @@ def main() -> None:
     lines.append("")
     lines.append(
         f"Machine: {os.cpu_count()} cores ({platform.machine()}), 1-minute load {os.getloadavg()[0]:.1f} while it "
-        "ran. `python benchmarks/import_manifest.py --write` makes this table."
+        "ran. `python -m benchmarks.import_manifest --write` makes this table."
     )
     if arguments.write:
         write_table("import", lines)

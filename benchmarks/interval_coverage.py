@@ -1,6 +1,6 @@
 """How often the intervals that stand beside our figures hold the truth.
 
-    python benchmarks/interval_coverage.py
+    python -m benchmarks.interval_coverage
 
 Test sets are drawn from a world whose figures are known, each figure gets its interval as in a report, and the share
 of the intervals that hold the truth is counted. Drives differ in how hard they are, so the clips of a drive are right
@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from docs_table import write_table
 from numpy.typing import NDArray
 
+from benchmarks.docs_table import write_table
 from vlm_autodrive.metrics import (
     Bootstrap,
     Estimate,
@@ -154,7 +154,7 @@ def main() -> None:
                 print(lines[-1], flush=True)
     lines.append(
         f"\n{arguments.trials} test sets a row; the standard error of a share of 95 % is "
-        f"{100 * (0.95 * 0.05 / arguments.trials) ** 0.5:.1f} %. `python benchmarks/interval_coverage.py --write` "
+        f"{100 * (0.95 * 0.05 / arguments.trials) ** 0.5:.1f} %. `python -m benchmarks.interval_coverage --write` "
         "makes this table."
     )
     if arguments.write:

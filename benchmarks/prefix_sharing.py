@@ -1,6 +1,6 @@
 """How much faster a training step is with shared prefixes than with a row for every item.
 
-    python benchmarks/prefix_sharing.py
+    python -m benchmarks.prefix_sharing
 
 Both ways run in turns in one process, on the same weights, items and frames, and give the same loss;
 the table gives their ratio. It is written into docs/benchmarks.md between the marks.
@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from docs_table import write_table
-from machine import processor_name
 
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
+from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, Encoder, LoadedModel, ModelCard, Prefix, load_model
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
 from vlm_autodrive.video import SamplingSettings
 
@@ -117,7 +117,7 @@ def main() -> None:
         print(line, flush=True)
         lines.append(line)
     machine = f"{torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch {torch.__version__}"
-    lines.append(f"\nMachine: {machine}. `python benchmarks/prefix_sharing.py` makes this table.")
+    lines.append(f"\nMachine: {machine}. `python -m benchmarks.prefix_sharing` makes this table.")
     write_table("prefix sharing", lines)
 
 

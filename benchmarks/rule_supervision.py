@@ -1,6 +1,6 @@
 """How long supervision by rules takes, and how much memory it keeps.
 
-    python benchmarks/rule_supervision.py
+    python -m benchmarks.rule_supervision
 
 The clips are those of simulated scenarios, without pictures: no rule looks at a frame. The stage runs in a process
 of its own on one core, from the clip set on disk to the supervision set on disk. The table is written into
@@ -18,9 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from docs_table import write_table
-from machine import processor_name
-
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Scenario
@@ -118,7 +117,7 @@ def main() -> None:
     ]
     print("\n".join(lines), dict(kinds), flush=True)
     lines.append(
-        f"\nMachine: one core of an {processor_name()}. `python benchmarks/rule_supervision.py` makes this table."
+        f"\nMachine: one core of an {processor_name()}. `python -m benchmarks.rule_supervision` makes this table."
     )
     write_table("rule supervision", lines)
 

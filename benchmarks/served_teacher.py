@@ -1,6 +1,6 @@
 """How near a served teacher comes to what its endpoint bears, and how soon it is back after a burst of refusals.
 
-    python benchmarks/served_teacher.py --write
+    python -m benchmarks.served_teacher --write
 
 The endpoint runs in a process of its own. It takes 200 ms for an answer, has at most 64 requests in work, and
 answers 429 to any more; for a while in the middle it answers 429 to all. The client may have 256 in flight, so
@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from docs_table import write_table
-from machine import processor_name
 from pydantic import BaseModel
 
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, TeacherPrompt
 from vlm_autodrive.supervision.facts import Facts, facts_of
@@ -137,7 +137,7 @@ def back_after_s(moments_s: list[float], from_s: float) -> float:
 
 def measure(burst_s: float, retry_after: str, facts: Facts) -> str:
     """One row of the table."""
-    command = [sys.executable, __file__, "--serve", str(burst_s), retry_after]
+    command = [sys.executable, "-m", "benchmarks.served_teacher", "--serve", str(burst_s), retry_after]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
@@ -183,7 +183,7 @@ def main() -> None:
     lines.append("")
     lines.append(
         f"Machine: {os.cpu_count()} cores of an {processor_name()}, 1-minute load {os.getloadavg()[0]:.1f} when done. "
-        "`python benchmarks/served_teacher.py --write` makes this table."
+        "`python -m benchmarks.served_teacher --write` makes this table."
     )
     if arguments.write:
         write_table("served teacher", lines)

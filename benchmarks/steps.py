@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tests.tiny_families import train_tokenizer
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Prefix
-from vlm_autodrive.models.tiny import train_tokenizer
 from vlm_autodrive.training.attention import Attention
 from vlm_autodrive.training.batching import TrainBatch, fill_rows
 from vlm_autodrive.training.prefix_sharing import ItemTokens, SharedRow, join_rows, pad_rows, share_prefix

@@ -1,6 +1,6 @@
 """How much faster our training step is than the stock Trainer's, and how long it waits for data.
 
-    python benchmarks/training.py --write
+    python -m benchmarks.training --write
 
 Each cell of the table is one clip with its items. The stock ``Trainer`` takes a row for each item, with the item's
 own copy of the video, through the stock model; ours takes them as the loop does. Both begin with the same weights
@@ -21,11 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data_wait import Wait, measure_waits
-from docs_table import write_table
-from flops import stock_work, training_flops, work_of
-from machine import processor_name
-from steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, Example, make_example, shared_batches
 from transformers import (
     AutoModelForImageTextToText,
     PrinterCallback,
@@ -35,8 +30,13 @@ from transformers import (
     logging,
 )
 
+from benchmarks.data_wait import Wait, measure_waits
+from benchmarks.docs_table import write_table
+from benchmarks.flops import stock_work, training_flops, work_of
+from benchmarks.machine import processor_name
+from benchmarks.steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, Example, make_example, shared_batches
+from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.models import Encoder, LoadedModel, load_model
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.loop import make_gradients
@@ -230,7 +230,8 @@ def keep_memory() -> None:
     """Start again with an allocator that gives nothing back to the system."""
     if "MALLOC_MMAP_MAX_" not in os.environ:
         wanted = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 28)}
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})
+        command = [sys.executable, "-m", "benchmarks.training", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **wanted})
 
 
 def main() -> None:
@@ -261,7 +262,7 @@ def main() -> None:
     lines.append(
         f"\nMachine: {torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch "
         f"{torch.__version__}, 1-minute load {os.getloadavg()[0]:.1f} at the end, of which this program is two; "
-        f"medians of {arguments.rounds} rounds. `python benchmarks/training.py --write` makes these tables."
+        f"medians of {arguments.rounds} rounds. `python -m benchmarks.training --write` makes these tables."
     )
     if arguments.write:
         write_table("training", lines)

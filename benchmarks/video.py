@@ -1,7 +1,7 @@
 """How quickly a window of a video becomes model input, beside other loaders and beside decoding alone.
 
     pip install -e '.[bench]'
-    python benchmarks/video.py
+    python -m benchmarks.video
 
 All ways run in turns in one process on the same windows, to the same size of picture and through the
 same normalising. The table gives their ratios, and goes into docs/benchmarks.md between the marks.
@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-from docs_table import write_table
-from machine import processor_name
 from numpy.typing import NDArray
 
+from benchmarks.docs_table import write_table
+from benchmarks.machine import processor_name
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video import FrameCache, SamplingSettings, read_frames
 
@@ -119,7 +119,7 @@ class Loaders:
         from transformers.utils import logging
         from transformers.video_utils import load_video
 
-        from vlm_autodrive.models.patches import Patcher
+        from vlm_autodrive.models.qwen import Patcher
 
         logging.set_verbosity_error()
         torch.set_num_threads(os.cpu_count() or 1)
@@ -252,7 +252,7 @@ def lend_libraries() -> None:
         (folder / f"{name.rpartition('-')[0]}.so.{version.split('.')[0]}").symlink_to(library)
     paths = os.pathsep.join(filter(None, [str(folder), os.environ.get("LD_LIBRARY_PATH")]))
     environment = {**os.environ, "LD_LIBRARY_PATH": paths, "AUTODRIVE_LENT": "1"}
-    os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "benchmarks.video", *sys.argv[1:]], environment)
 
 
 def main() -> None:
@@ -311,7 +311,7 @@ def main() -> None:
         f"program is one or two: compare ratios, by CPU time where the machine is busy. "
         f"720p30 H.264 of {bits:.1f} Mbit/s, x264's own preset and key frames; "
         f"{arguments.rounds} rounds of {len(STARTS_S)} windows in turns, "
-        "medians. `python benchmarks/video.py` makes this table."
+        "medians. `python -m benchmarks.video` makes this table."
     )
     print("\n".join(lines))
     write_table("video", lines)

@@ -1,6 +1,6 @@
 """Make the shipped base checkpoint: a tiny Qwen3-VL that has seen Normal driving only.
 
-    python scripts/make_tiny_base.py --work runs/tiny-base
+    python -m scripts.make_tiny_base --work runs/tiny-base
 
 It is trained on simulated drives without any event, with seeds that no recipe uses: perception
 questions, captions, reasoning, and the verdict question, whose true answer there is always Normal.
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
+from tests.tiny_families import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, ModelCard, load_model, resolve_model, write_card
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.simulation import SimulateSettings, simulate
 from vlm_autodrive.supervision import SuperviseSettings, supervise
 from vlm_autodrive.training import TrainSettings, train

@@ -8,6 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tests.tiny_families import (
+    tiny_internvl,
+    tiny_processor,
+    tiny_qwen2_5_vl,
+    tiny_qwen3_5,
+    tiny_qwen3_vl,
+    train_tokenizer,
+)
 from vlm_autodrive.models import (
     SYSTEM_PROMPT,
     Encoder,
@@ -17,14 +25,6 @@ from vlm_autodrive.models import (
     reasoning_prompt,
     verdict_prompt,
     write_card,
-)
-from vlm_autodrive.models.tiny import (
-    tiny_internvl,
-    tiny_processor,
-    tiny_qwen2_5_vl,
-    tiny_qwen3_5,
-    tiny_qwen3_vl,
-    train_tokenizer,
 )
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.video import SamplingSettings

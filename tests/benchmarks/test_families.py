@@ -1,29 +1,20 @@
 """A tiny model of each family learns from simulated clips what it did not know: verdicts on clips that it never saw."""
 
-import importlib
-from pathlib import Path
-
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks import families
+
 TRIPLETS, EPOCHS = 200, 12
 
 
 @pytest.fixture(scope="module")
-def families():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield importlib.import_module("families")
-
-
-@pytest.fixture(scope="module")
-def data(families, tmp_path_factory):
+def data(tmp_path_factory):
     return families.make_data(tmp_path_factory.mktemp("simulated"), TRIPLETS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl", "internvl", "qwen3_5"])
-def test_a_family_learns_from_simulated_clips(families, data, tmp_path, family):
+def test_a_family_learns_from_simulated_clips(data, tmp_path, family):
     learnt = families.learn(family, data, tmp_path, EPOCHS)
     assert learnt.gain.n == 3 * TRIPLETS // 4
     assert learnt.gain.low > 0  # the interval of the paired difference

@@ -1,22 +1,14 @@
 """The coverage simulation runs, and the intervals hold the truth about as often as they say."""
 
-import importlib
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def simulation(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("interval_coverage")
+from benchmarks import interval_coverage as simulation
 
 
 @pytest.mark.parametrize(("sizes", "mix"), [((1,), "10/15/75 %"), ((1, 1, 2, 2, 3, 3, 4, 8), "balanced")])
-def test_intervals_hold_the_truth(simulation, sizes, mix):
+def test_intervals_hold_the_truth(sizes, mix):
     trials = 120
     held = simulation.coverage(100, simulation.MIXES[mix], sizes, trials, resamples=400)
     for name, (hits, count) in held.items():
@@ -24,7 +16,7 @@ def test_intervals_hold_the_truth(simulation, sizes, mix):
         assert hits / count > 0.95 - 4 * (0.95 * 0.05 / trials) ** 0.5, name  # four standard errors
 
 
-def test_the_table_is_written_between_the_marks(simulation, monkeypatch, tmp_path):
+def test_the_table_is_written_between_the_marks(monkeypatch, tmp_path):
     page = tmp_path / "statistics.md"
     page.write_text("before\n<!-- interval coverage: begin -->\nold\n<!-- interval coverage: end -->\nafter\n")
     monkeypatch.setattr(simulation, "DOCS", page)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import Qwen2VLVideoProcessor, Qwen3VLVideoProcessor
 
-from vlm_autodrive.models.patches import Patcher
+from vlm_autodrive.models.qwen import Patcher
 
 
 @pytest.mark.parametrize("processor", [Qwen2VLVideoProcessor(), Qwen3VLVideoProcessor()], ids=["qwen2_5", "qwen3"])

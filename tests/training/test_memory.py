@@ -10,14 +10,14 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.clocks import write_clock
+from tests.tiny_families import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_items, make_supervision
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Encoder, load_model, load_outline
-from vlm_autodrive.models.published import PUBLISHED
-from vlm_autodrive.models.tiny import tiny_processor, tiny_qwen3_vl, train_tokenizer
+from vlm_autodrive.models import Encoder, load_meta_model, load_model
+from vlm_autodrive.models.meta_model import PUBLISHED
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
 from vlm_autodrive.runs import load_recipe, shipped_recipes
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
@@ -63,17 +63,17 @@ def nexar(tmp_path_factory):
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
 def test_a_published_configuration_makes_as_many_weights_as_the_hub_says(published):
-    outline = load_outline(published.name)
-    assert sum(parameter.numel() for parameter in outline.model.parameters()) == published.weights
-    assert all(parameter.is_meta for parameter in outline.model.parameters())
+    meta_model = load_meta_model(published.name)
+    assert sum(parameter.numel() for parameter in meta_model.model.parameters()) == published.weights
+    assert all(parameter.is_meta for parameter in meta_model.model.parameters())
 
 
-def test_an_outline_encodes_as_the_loaded_model_does():
+def test_a_meta_model_encodes_as_the_loaded_model_does():
     times = (0.0, 0.3, 0.6, 0.9)
     for model_type in ("qwen3_vl", "qwen2_5_vl"):
         model = str(saved_tiny_model(model_type))
         sampling = load_model(model).card.sampling
-        one = Encoder(load_outline(model)).prefix(times, sampling.height, sampling.width)
+        one = Encoder(load_meta_model(model)).prefix(times, sampling.height, sampling.width)
         other = Encoder(load_model(model)).prefix(times, sampling.height, sampling.width)
         assert torch.equal(one.input_ids, other.input_ids) and torch.equal(one.position_ids, other.position_ids)
 

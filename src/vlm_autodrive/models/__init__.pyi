@@ -1,4 +1,4 @@
-from . import prompts, tiny
+from . import prompts
 from .cpu_speed import LONG
 from .encoding import Encoder
 from .families import Family
@@ -16,7 +16,7 @@ from .loading import (
     resolve_model,
     write_card,
 )
-from .outline import load_outline
+from .meta_model import find_published, load_meta_model
 from .prompts import (
     MAIN,
     SYSTEM_PROMPT,
@@ -26,7 +26,6 @@ from .prompts import (
     variant_verdict_prompt,
     verdict_prompt,
 )
-from .published import find_published
 from .random_weights import random_model, suits_a_check
 from .video_format import Prefix, forward_positions
 
@@ -47,8 +46,8 @@ __all__ = [
     "find_published",
     "format_reasoning",
     "forward_positions",
+    "load_meta_model",
     "load_model",
-    "load_outline",
     "model_key",
     "prompts",
     "quiet_renames",
@@ -57,7 +56,6 @@ __all__ = [
     "reasoning_prompt",
     "resolve_model",
     "suits_a_check",
-    "tiny",
     "variant_verdict_prompt",
     "verdict_prompt",
     "write_card",

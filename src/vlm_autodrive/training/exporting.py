@@ -135,9 +135,9 @@ def _write_merged(checkpoint: Path, folder: Path, settings: ExportModelSettings)
 
 def _own_dtype(config: object, base: str | None) -> torch.dtype:
     """The precision that weights were published in; loading has changed what the configuration of an adapter's says."""
-    from vlm_autodrive.models import load_outline
+    from vlm_autodrive.models import load_meta_model
 
-    kept = config if base is None else load_outline(base).model.config
+    kept = config if base is None else load_meta_model(base).model.config
     dtype = getattr(kept, "dtype", None)
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 

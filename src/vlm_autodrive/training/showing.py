@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Encoder, load_outline
+from vlm_autodrive.models import Encoder, load_meta_model
 from vlm_autodrive.training.batching import item_tokens
 from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
 from vlm_autodrive.training.settings import TrainSettings
@@ -18,7 +18,7 @@ def show_clip(supervision: Path, settings: TrainSettings, clip_id: str, *, frame
     Raises:
         UserError: If the clip has no accepted items in the train split, or the model's tokenizer is not at hand.
     """
-    loaded = load_outline(settings.model)
+    loaded = load_meta_model(settings.model)
     if loaded.processor is None:
         raise UserError(f"the tokenizer of {settings.model} is not on this machine; give a folder that holds it.")
     encoder = Encoder(loaded)

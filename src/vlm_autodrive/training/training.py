@@ -8,7 +8,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_outline, resolve_model
+from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_meta_model, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import Reached
@@ -104,13 +104,13 @@ def _plan_job(
     world: int,
 ) -> tuple[Job, FrameCache]:
     """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
-    outline = load_outline(settings.model, download=True)
-    cache = FrameCache(frame_cache, settings.sampling or outline.card.sampling)
+    meta_model = load_meta_model(settings.model, download=True)
+    cache = FrameCache(frame_cache, settings.sampling or meta_model.card.sampling)
     clips, items, taxonomy = read_clips(supervision), read_samples(supervision), read_taxonomy(supervision)
     if settings.eval_steps is not None or any(item.type == "verdict" for item in items):
-        Encoder(outline).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
+        Encoder(meta_model).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
     machine = this_machine(settings, world)
-    planned = plan(supervision, settings, reporter, loaded=outline, cache=cache, machine=machine)
+    planned = plan(supervision, settings, reporter, loaded=meta_model, cache=cache, machine=machine)
     if not planned.fits or planned.memory is None:
         raise UserError(planned.refusal())
     for line in planned.lines():

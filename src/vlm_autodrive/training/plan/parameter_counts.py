@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import torch
 
-from vlm_autodrive.models import LoadedModel, load_outline
+from vlm_autodrive.models import LoadedModel, load_meta_model
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training.modules import module_of, prepare_model
 from vlm_autodrive.training.settings import TrainSettings
@@ -49,11 +49,11 @@ def count_weights(settings: TrainSettings) -> Weights:
 @lru_cache(maxsize=16)
 def _count_weights(asked: str) -> Weights:
     settings = TrainSettings.model_validate_json(asked)
-    outline = load_outline(settings.model)
-    base = sum(parameter.numel() for parameter in outline.model.parameters())
-    layers = _layers(outline)
+    meta_model = load_meta_model(settings.model)
+    base = sum(parameter.numel() for parameter in meta_model.model.parameters())
+    layers = _layers(meta_model)
     with torch.device("meta"):
-        model = prepare_model(outline, settings, SILENT)
+        model = prepare_model(meta_model, settings, SILENT)
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     return Weights(
         base=base,
@@ -62,17 +62,17 @@ def _count_weights(asked: str) -> Weights:
         matrices=sum(p.numel() for name, p in trained if p.ndim == 2 and "embed" not in name and "lm_head" not in name),
         layer=max(layers.values()),
         rest=base - layers.total(),
-        trains_vision=any(module_of(name, outline.family) == "vision" for name, _ in trained),
+        trains_vision=any(module_of(name, meta_model.family) == "vision" for name, _ in trained),
     )
 
 
-def _layers(outline: LoadedModel) -> Counter[str]:
+def _layers(meta_model: LoadedModel) -> Counter[str]:
     """Weights of each layer that ``fully_shard`` gathers by itself."""
-    kinds = set(outline.model._no_split_modules)
+    kinds = set(meta_model.model._no_split_modules)
     return Counter(
         {
             name: sum(parameter.numel() for parameter in module.parameters())
-            for name, module in outline.model.named_modules()
+            for name, module in meta_model.model.named_modules()
             if type(module).__name__ in kinds
         }
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_autodrive.artifacts import read_clips, read_samples
-from vlm_autodrive.models import LoadedModel, load_outline
+from vlm_autodrive.models import LoadedModel, load_meta_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.counting import (
@@ -162,7 +162,7 @@ def plan(
     Raises:
         UserError: If the model's configuration cannot be read or does not go with the settings.
     """
-    loaded = loaded or load_outline(settings.model)
+    loaded = loaded or load_meta_model(settings.model)
     sampling = settings.sampling or loaded.card.sampling
     counts = counts_of(loaded, sampling, settings)
     cache = cache or FrameCache(frame_cache or supervision.parent / ".frames", sampling)

@@ -1,6 +1,6 @@
-"""The tiny models: the families' stock classes with few, random weights.
+"""Tiny models of each family, for tests and benchmarks: the stock classes with few, random weights.
 
-The Qwen3-VL one is the architecture of the shipped base checkpoint; all serve the tests.
+The Qwen3-VL one is the architecture of the shipped ``tiny-base``, which ``scripts/make_tiny_base.py`` makes.
 """
 
 from collections.abc import Iterable
