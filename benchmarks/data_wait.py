@@ -19,7 +19,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.logs import LOG_FILE, StepRecord
 
-VIDEO_TOKENS, ITEMS, ITEM_TOKENS = 520, 8, 50
+VIDEO_TOKENS, SAMPLES, SAMPLE_TOKENS = 520, 8, 50
 RATE, WINDOW_S = 30, 4
 
 
@@ -41,7 +41,7 @@ class Wait:
 
 
 def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> list[Wait]:
-    """Let ``autodrive train`` take two epochs, of one clip with 8 items a step, from an empty frame cache.
+    """Let ``autodrive train`` take two epochs, of one clip with 8 samples a step, from an empty frame cache.
 
     Args:
         model: A checkpoint folder.
@@ -50,7 +50,7 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
         height: Of the videos; they are 16:9.
     """
     settings = TrainSettings(
-        model=str(model), sampling=sampling_of(VIDEO_TOKENS), epochs=2, batch_size=1, samples_per_clip=ITEMS,
+        model=str(model), sampling=sampling_of(VIDEO_TOKENS), epochs=2, batch_size=1, samples_per_clip=SAMPLES,
         precision="fp32", save_steps=10**6,
     )  # fmt: skip
     encoder = Encoder(load_model(str(model), torch.device("cpu"), torch.float32))
@@ -62,7 +62,7 @@ def measure_waits(model: Path, work: Path, clips: int, height: int = 720) -> lis
         write_clips(folder, supervision, DEFAULT_TAXONOMY, taught)
         write_jsonl(
             folder / SAMPLES_FILE,
-            [_item(f"{c.clip_id}-{k}", c.clip_id, prompt, target) for c in taught for k in range(ITEMS)],
+            [_sample(f"{c.clip_id}-{k}", c.clip_id, prompt, target) for c in taught for k in range(SAMPLES)],
         )
     out = work / "run"
     told = [f"{key}={json.dumps(value)}" for key, value in settings.model_dump(mode="json", exclude_unset=True).items()]
@@ -91,7 +91,7 @@ def _text(encoder: Encoder, tokens: int) -> str:
     return text
 
 
-def _item(sample_id: str, clip_id: str, prompt: str, target: str) -> SFTSample:
+def _sample(sample_id: str, clip_id: str, prompt: str, target: str) -> SFTSample:
     return SFTSample(
         sample_id=sample_id, clip_id=clip_id, type="caption", topic="caption",
         prompt=StudentPrompt(text=prompt, version="1"), target=target, mirror_target=None, teacher="rules",

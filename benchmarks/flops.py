@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, reckoned from the model's shape and what its rows hold.
+"""Floating-point operations of a training step, counted from the model's shape and what its sequences hold.
 
 A product of matrices costs two operations for each weight and row, and twice that again for the gradients of its
 two factors. Attention is counted for the pairs of tokens that see each other and for no others, so a kernel that
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from vlm_autodrive.training.batching import TrainBatch
+from vlm_autodrive.training.packing import TrainBatch
 from vlm_autodrive.training.prefix_sharing import IGNORED
 
 _AND_BACKWARD = 3  # forward, gradient of the weights, gradient of the input
@@ -35,28 +35,27 @@ class Work:
 
 
 def work_of(batches: Sequence[TrainBatch]) -> Work:
-    """The work of forward passes that training laid."""
+    """The work of training's forward passes."""
     pairs = predictions = 0
     for batch in batches:
-        for segments, prefixes in zip(batch.shared.segments, batch.shared.prefixes, strict=True):
+        for segments, prefixes in zip(batch.packed.segments, batch.packed.prefixes, strict=True):
             sizes = torch.bincount(segments[segments >= 0])
             pairs += int((sizes * (sizes + 1) // 2).sum())
-            beside = segments != prefixes  # tokens of items, each of which sees its whole prefix too
+            beside = segments != prefixes  # tokens of samples, each of which sees its whole prefix too
             pairs += int(sizes[prefixes[beside]].sum())
-        rows = len(batch.shared.labels)
-        predictions += rows * int((batch.shared.labels != IGNORED).any(dim=0).sum())
+        predictions += len(batch.packed.labels) * int((batch.packed.labels != IGNORED).any(dim=0).sum())
     return Work(sum(batch.tokens for batch in batches), pairs, predictions, _grids(b.vision for b in batches))
 
 
-def stock_work(items: int, tokens: int, grid: tuple[int, int, int]) -> Work:
-    """The work of a stock step with a row for each item, and its video in every row; logits at every place.
+def stock_work(samples: int, tokens: int, grid: tuple[int, int, int]) -> Work:
+    """The work of a stock step with a sequence for each sample, and its video in every sequence; logits at every place.
 
     Args:
-        items: Items of the clip.
-        tokens: Tokens of a row.
+        samples: Items of the clip.
+        tokens: Tokens of a sequence.
         grid: The video's.
     """
-    return Work(items * tokens, items * tokens * (tokens + 1) // 2, items * tokens, (grid,) * items)
+    return Work(samples * tokens, samples * tokens * (tokens + 1) // 2, samples * tokens, (grid,) * samples)
 
 
 def _grids(visions: Iterable[dict[str, torch.Tensor]]) -> tuple[tuple[int, int, int], ...]:

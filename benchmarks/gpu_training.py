@@ -2,9 +2,10 @@
 
     python -m benchmarks.gpu_training --write
 
-One clip with its items a step, laid in three ways: a row and a forward pass for every item (separate), items each with
-its own copy of the video in rows as long as allowed (packed), and all items behind one copy (shared). All compute the
-same loss. bfloat16, gradient checkpointing, all weights trained, AdamW. The model's operations are counted without
+One clip with its samples per step, in three ways: a sequence and a forward pass for every sample (separate), samples
+each with a copy of the video, packed into sequences as long as allowed (packed), and all samples behind one copy
+(shared). All compute the same loss. bfloat16, gradient checkpointing, all weights trained, AdamW. The model's
+operations are counted without
 what checkpointing computes again and without masked pairs of tokens (``flops.py``), for each way what it has to
 compute. Without a GPU, a tiny shape shows that it runs, and no more.
 """
@@ -41,10 +42,10 @@ from vlm_autodrive.models.families import find_family
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training import TrainSettings
 from vlm_autodrive.training.attention import choose_attention, use_flex
-from vlm_autodrive.training.batching import TrainBatch
-from vlm_autodrive.training.loop import make_gradients
+from vlm_autodrive.training.loop import accumulate_gradients
 from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.optimizers import build_optimizers, optimizer_step
+from vlm_autodrive.training.packing import TrainBatch
 
 SETTINGS = TrainSettings(learning_rate=1e-6, lr_scheduler_type="constant", gradient_checkpointing=True)
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0}
@@ -76,8 +77,8 @@ class Cell:
     Attributes:
         shape: The model's.
         video_tokens: Tokens of the video.
-        items: Items of 50 tokens.
-        way: How they were laid.
+        samples: Items of 50 tokens.
+        way: How they were packed.
         step_s: Median seconds of a step; None if the GPU's memory did not suffice.
         tflops: Operations that a step needs, in 10^12.
         peak_gb: Most memory that was in use on the GPU; None without one.
@@ -85,7 +86,7 @@ class Cell:
 
     shape: str
     video_tokens: int
-    items: int
+    samples: int
     way: str
     step_s: float | None
     tflops: float
@@ -118,16 +119,16 @@ def build(shape: str, device: torch.device) -> LoadedModel:
     return LoadedModel(model.to(device), tiny_processor(TOKENIZER, "qwen2_5_vl", PATCH), family, card, device)
 
 
-def measure(loaded: LoadedModel, video_tokens: int, items: int, pack_to_tokens: int, rounds: int) -> list[Cell]:
+def measure(loaded: LoadedModel, video_tokens: int, samples: int, pack_to_tokens: int, rounds: int) -> list[Cell]:
     """Steps of all three ways in turns; the first of each is not counted."""
     encoder = Encoder(loaded)
-    example = make_example(encoder, video_tokens, items)
+    example = make_example(encoder, video_tokens, samples)
     model = prepare_model(loaded, SETTINGS, SILENT)
     optimizers = build_optimizers(model, loaded.family, SETTINGS)
     language = loaded.model.get_submodule(loaded.family.language_model)
     stock = language.config._attn_implementation
     attention = choose_attention("auto", loaded.device)
-    laid = {
+    batches = {
         "separate": separate_batches(encoder, example),
         "packed": packed_batches(encoder, example, attention, pack_to_tokens),
         "shared": shared_batches(encoder, example, attention),
@@ -143,7 +144,7 @@ def measure(loaded: LoadedModel, video_tokens: int, items: int, pack_to_tokens: 
             if way != "separate" and attention == "flex":
                 use_flex(language)
             try:
-                step_s, peaks[way] = _timed(model, laid[way], optimizers, loaded.device)
+                step_s, peaks[way] = _timed(model, batches[way], optimizers, loaded.device)
             except torch.OutOfMemoryError:
                 full.add(way)
                 _forget(optimizers)
@@ -153,8 +154,8 @@ def measure(loaded: LoadedModel, video_tokens: int, items: int, pack_to_tokens: 
     language.config._attn_implementation = stock
     return [
         Cell(
-            loaded.card.name, video_tokens, items, way, None if way in full else statistics.median(seconds[way]),
-            training_flops(loaded.model, work_of(laid[way])) / 1e12, peaks[way],
+            loaded.card.name, video_tokens, samples, way, None if way in full else statistics.median(seconds[way]),
+            training_flops(loaded.model, work_of(batches[way])) / 1e12, peaks[way],
         )
         for way in WAYS
     ]  # fmt: skip
@@ -169,7 +170,7 @@ def _timed(
         torch.cuda.reset_peak_memory_stats()
         torch.cuda.synchronize()
     begun = time.perf_counter()
-    make_gradients(model, batches, device, SETTINGS)
+    accumulate_gradients(model, batches, device, SETTINGS)
     optimizer_step(optimizers, 0, 1, SETTINGS)
     if on_gpu:
         torch.cuda.synchronize()
@@ -196,7 +197,7 @@ def table(cells: Sequence[Cell], peak: float | None) -> list[str]:
         peak: Operations a second that the GPU can do, in 10^12; None if unknown.
     """
     lines = [
-        "| model | video tokens | items | way | s a step | items/s | times as fast | 10^12 operations a step "
+        "| model | video tokens | samples | way | s a step | samples/s | times as fast | 10^12 operations a step "
         "| model FLOP utilisation | peak memory, GB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -204,7 +205,7 @@ def table(cells: Sequence[Cell], peak: float | None) -> list[str]:
     for cell in cells:
         if cell.way == WAYS[0]:
             separate_s = cell.step_s
-        head = f"| {cell.shape} | {cell.video_tokens} | {cell.items} | {cell.way} | "
+        head = f"| {cell.shape} | {cell.video_tokens} | {cell.samples} | {cell.way} | "
         if cell.step_s is None:
             lines.append(f"{head}out of memory | - | - | {cell.tflops:.3g} | - | - |")
             continue
@@ -212,7 +213,7 @@ def table(cells: Sequence[Cell], peak: float | None) -> list[str]:
         used = "-" if peak is None else f"{100 * cell.tflops / cell.step_s / peak:.0f} %"
         memory = "-" if cell.peak_gb is None else f"{cell.peak_gb:.1f}"
         lines.append(
-            f"{head}{cell.step_s:.3g} | {cell.items / cell.step_s:.3g} | {times} | {cell.tflops:.3g} | {used} "
+            f"{head}{cell.step_s:.3g} | {cell.samples / cell.step_s:.3g} | {times} | {cell.tflops:.3g} | {used} "
             f"| {memory} |"
         )
     return lines
@@ -227,8 +228,8 @@ def main() -> None:
     parser.add_argument(
         "--video-tokens", type=int, nargs="*", choices=list(GRIDS), default=[4096, 8192] if on_gpu else [128]
     )
-    parser.add_argument("--items", type=int, nargs="*", default=[8])
-    parser.add_argument("--pack-to-tokens", type=int, default=32768, help="The longest packed row.")
+    parser.add_argument("--samples", type=int, nargs="*", default=[8])
+    parser.add_argument("--pack-to-tokens", type=int, default=32768, help="The longest packed sequence.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peak-tflops", type=float, help="Of the GPU, dense bfloat16; for one that is not listed.")
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
@@ -239,8 +240,8 @@ def main() -> None:
     for shape in arguments.shapes:
         loaded = build(shape, device)
         for video_tokens in arguments.video_tokens:
-            for items in arguments.items:
-                cells += measure(loaded, video_tokens, items, arguments.pack_to_tokens, arguments.rounds)
+            for samples in arguments.samples:
+                cells += measure(loaded, video_tokens, samples, arguments.pack_to_tokens, arguments.rounds)
                 print("\n".join(table(cells, peak)[-3:]), flush=True)
         del loaded
         gc.collect()

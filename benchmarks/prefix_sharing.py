@@ -1,8 +1,8 @@
-"""How much faster a training step is with shared prefixes than with a row for every item.
+"""How much faster a training step is with shared prefixes than with a sequence for every sample.
 
     python -m benchmarks.prefix_sharing
 
-Both ways run in turns in one process, on the same weights, items and frames, and give the same loss;
+Both ways run in turns in one process, on the same weights, samples and frames, and give the same loss;
 the table gives their ratio. It is written into docs/benchmarks.md between the marks.
 """
 
@@ -20,12 +20,13 @@ from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl, tiny_qwen3_vl, 
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, Encoder, LoadedModel, ModelCard, Prefix, load_model
 from vlm_autodrive.models.cpu_speed import prefer_cpu_speed
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
+from vlm_autodrive.training.loss import weighted_loss
+from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, share_prefix
 from vlm_autodrive.video import SamplingSettings
 
 
-def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:
-    """A 6-layer model of the family, 520 video tokens, and 8 items of 50 tokens."""
+def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[SampleTokens]]:
+    """A 6-layer model of the family, 520 video tokens, and 8 samples of 50 tokens."""
     tokenizer = train_tokenizer([SYSTEM_PROMPT] * 50, vocabulary=400)
     patch = 14
     if model_type == "qwen3_vl":
@@ -39,17 +40,17 @@ def long_clip(model_type: str) -> tuple[LoadedModel, Encoder, Prefix, torch.Tens
     sampling = SamplingSettings(fps=4, max_frames=frames, height=rows * patch, width=columns * patch)
     card = ModelCard(name=model_type, sampling=sampling)
     loaded = LoadedModel(model.train(), processor, family, card, torch.device("cpu"))
-    items = [ItemTokens(list(range(10, 40)), list(range(50, 70))) for _ in range(8)]
-    return (*_encode(loaded, frames, sampling), items)
+    samples = [SampleTokens(list(range(10, 40)), list(range(50, 70))) for _ in range(8)]
+    return (*_encode(loaded, frames, sampling), samples)
 
 
-def demo_clip() -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[ItemTokens]]:
-    """The demo's model and the items that one of its visits takes."""
+def demo_clip() -> tuple[LoadedModel, Encoder, Prefix, torch.Tensor, list[SampleTokens]]:
+    """The demo's model and the samples that one of its visits takes."""
     loaded = load_model(TINY_BASE, device=torch.device("cpu"))
     loaded.model.train()
     lengths = ((17, 2), (25, 60), (8, 20), (8, 4))  # verdict, reasoning, a caption, a question
-    items = [ItemTokens(list(range(10, 10 + q)), list(range(100, 100 + t))) for q, t in lengths]
-    return (*_encode(loaded, 16, loaded.card.sampling), items)
+    samples = [SampleTokens(list(range(10, 10 + q)), list(range(100, 100 + t))) for q, t in lengths]
+    return (*_encode(loaded, 16, loaded.card.sampling), samples)
 
 
 def _encode(
@@ -67,15 +68,15 @@ def measure(
     encoder: Encoder,
     prefix: Prefix,
     pixels: torch.Tensor,
-    items: Sequence[ItemTokens],
+    samples: Sequence[SampleTokens],
     clips: int,
     rounds: int,
 ) -> tuple[float, float, float]:
     """Median seconds of a shared and of a separate step, taken in turns, and the relative difference of loss."""
 
-    def step(rows: list[list[ItemTokens]]) -> Callable[[], float]:
-        batch = pad_rows([share_prefix(prefix, row) for row in rows], 0)
-        vision = encoder.vision_inputs(pixels.repeat(len(rows), 1), torch.tensor([prefix.grid_thw] * len(rows)))
+    def step(groups: list[list[SampleTokens]]) -> Callable[[], float]:
+        batch = collate([share_prefix(prefix, group) for group in groups], 0)
+        vision = encoder.vision_inputs(pixels.repeat(len(groups), 1), torch.tensor([prefix.grid_thw] * len(groups)))
 
         def run() -> float:
             loaded.model.zero_grad()
@@ -85,8 +86,8 @@ def measure(
 
         return run
 
-    shared = step([list(items)] * clips)
-    separate = step([[item] for item in items] * clips)
+    shared = step([list(samples)] * clips)
+    separate = step([[sample] for sample in samples] * clips)
     difference = abs(shared() - separate()) / separate()
     seconds: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(rounds):
@@ -103,16 +104,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     shapes = [
-        ("Qwen2.5-VL, 6 layers, 520 video tokens, 8 items of 50", long_clip("qwen2_5_vl"), 1),
-        ("Qwen3-VL, 6 layers, 520 video tokens, 8 items of 50", long_clip("qwen3_vl"), 1),
-        ("the demo's model, clips and items, 24 clips a step", demo_clip(), 24),
+        ("Qwen2.5-VL, 6 layers, 520 video tokens, 8 samples of 50", long_clip("qwen2_5_vl"), 1),
+        ("Qwen3-VL, 6 layers, 520 video tokens, 8 samples of 50", long_clip("qwen3_vl"), 1),
+        ("the demo's model, clips and samples, 24 clips a step", demo_clip(), 24),
     ]
     lines = [
-        "| model and shape | shared, s a step | a row for every item, s a step | times as fast | loss differs by |",
+        "| model and shape | shared, s a step | separate sequences, s a step | times as fast | loss differs by |",
         "|---|---|---|---|---|",
     ]
-    for name, (loaded, encoder, prefix, pixels, items), clips in shapes:
-        shared, separate, difference = measure(loaded, encoder, prefix, pixels, items, clips, arguments.rounds)
+    for name, (loaded, encoder, prefix, pixels, samples), clips in shapes:
+        shared, separate, difference = measure(loaded, encoder, prefix, pixels, samples, clips, arguments.rounds)
         line = f"| {name} | {shared:.3f} | {separate:.3f} | {separate / shared:.1f} | {difference:.0e} |"
         print(line, flush=True)
         lines.append(line)

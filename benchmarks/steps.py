@@ -1,4 +1,4 @@
-"""One clip with its items, laid as training lays it, for the benchmarks of training."""
+"""One clip with its samples, packed as training packs it, for the benchmarks of training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ import torch
 from tests.tiny_families import train_tokenizer
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Prefix
 from vlm_autodrive.training.attention import Attention
-from vlm_autodrive.training.batching import TrainBatch, fill_rows
-from vlm_autodrive.training.prefix_sharing import ItemTokens, SharedRow, join_rows, pad_rows, share_prefix
+from vlm_autodrive.training.packing import TrainBatch, first_fit
+from vlm_autodrive.training.prefix_sharing import PackedSequence, SampleTokens, collate, pack, share_prefix
 from vlm_autodrive.video import SamplingSettings
 
 PATCH, MERGE = 14, 2
 FRAMES, INTERVAL_S = 16, 0.25
-QUESTION, TARGET = 30, 20  # tokens of an item
+QUESTION, TARGET = 30, 20  # tokens of a sample
 GRIDS = {128: (4, 4), 520: (5, 13), 2048: (16, 16), 4096: (16, 32), 8192: (32, 32)}
 """Rows and columns of tokens of a pair of frames, by the video tokens of a clip of eight pairs."""
 TOKENIZER = train_tokenizer([SYSTEM_PROMPT] * 50, vocabulary=400)
 
 
 @dataclass(frozen=True)
-class Example:
-    """A clip with its items.
+class BenchmarkExample:
+    """A clip with its samples.
 
     Attributes:
         prefix: System prompt and video as tokens.
         pixels: Values of the frames, as the model takes them.
-        items: Questions and answers, as tokens.
+        samples: Questions and answers, as tokens.
     """
 
     prefix: Prefix
     pixels: torch.Tensor
-    items: tuple[ItemTokens, ...]
+    samples: tuple[SampleTokens, ...]
 
 
 def sampling_of(video_tokens: int) -> SamplingSettings:
@@ -42,42 +42,44 @@ def sampling_of(video_tokens: int) -> SamplingSettings:
     return SamplingSettings(fps=1 / INTERVAL_S, max_frames=FRAMES, height=rows, width=columns)
 
 
-def make_example(encoder: Encoder, video_tokens: int, items: int) -> Example:
-    """A clip of noise and items of random tokens."""
+def make_example(encoder: Encoder, video_tokens: int, samples: int) -> BenchmarkExample:
+    """A clip of noise and samples of random tokens."""
     sampling = sampling_of(video_tokens)
     prefix = encoder.prefix(tuple(i * INTERVAL_S for i in range(FRAMES)), sampling.height, sampling.width)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (FRAMES, sampling.height, sampling.width, 3), dtype=np.uint8)
-    words = random.integers(10, 300, (items, QUESTION + TARGET)).tolist()
-    laid = tuple(ItemTokens(each[:QUESTION], each[QUESTION:]) for each in words)
-    return Example(prefix, encoder.pixel_values(pixels), laid)
+    words = random.integers(10, 300, (samples, QUESTION + TARGET)).tolist()
+    samples_tokens = tuple(SampleTokens(each[:QUESTION], each[QUESTION:]) for each in words)
+    return BenchmarkExample(prefix, encoder.pixel_values(pixels), samples_tokens)
 
 
-def shared_batches(encoder: Encoder, example: Example, attention: Attention) -> list[TrainBatch]:
-    """All items behind one prefix."""
-    return [_batch(encoder, example, [share_prefix(example.prefix, example.items)], 1, attention)]
+def shared_batches(encoder: Encoder, example: BenchmarkExample, attention: Attention) -> list[TrainBatch]:
+    """All samples behind one prefix."""
+    return [_batch(encoder, example, [share_prefix(example.prefix, example.samples)], 1, attention)]
 
 
-def packed_batches(encoder: Encoder, example: Example, attention: Attention, pack_to_tokens: int) -> list[TrainBatch]:
-    """Items each behind a prefix of its own, as many in a row as it may have tokens."""
-    alone = [share_prefix(example.prefix, [item]) for item in example.items]
-    rows = fill_rows(alone, pack_to_tokens, lambda row: len(row.input_ids))
-    return [_batch(encoder, example, [join_rows(row)], len(row), attention) for row in rows]
+def packed_batches(
+    encoder: Encoder, example: BenchmarkExample, attention: Attention, pack_to_tokens: int
+) -> list[TrainBatch]:
+    """Samples each behind a prefix of its own, packed into sequences of at most so many tokens."""
+    alone = [share_prefix(example.prefix, [sample]) for sample in example.samples]
+    packed = first_fit(alone, pack_to_tokens, lambda sequence: len(sequence.input_ids))
+    return [_batch(encoder, example, [pack(together)], len(together), attention) for together in packed]
 
 
-def separate_batches(encoder: Encoder, example: Example) -> list[TrainBatch]:
-    """Items each in a row and a forward pass of its own, with the model's own attention."""
-    rows = [share_prefix(example.prefix, [item]) for item in example.items]
-    return [_batch(encoder, example, [row], 1, "stock") for row in rows]
+def separate_batches(encoder: Encoder, example: BenchmarkExample) -> list[TrainBatch]:
+    """Samples each in a sequence and a forward pass of its own, with the model's own attention."""
+    alone = [share_prefix(example.prefix, [sample]) for sample in example.samples]
+    return [_batch(encoder, example, [sequence], 1, "stock") for sequence in alone]
 
 
 def _batch(
-    encoder: Encoder, example: Example, rows: Sequence[SharedRow], videos: int, attention: Attention
+    encoder: Encoder, example: BenchmarkExample, sequences: Sequence[PackedSequence], videos: int, attention: Attention
 ) -> TrainBatch:
     grids = torch.tensor([example.prefix.grid_thw] * videos)
     return TrainBatch(
-        shared=pad_rows(rows, 0, attention=attention),
+        packed=collate(sequences, 0, attention=attention),
         vision=encoder.vision_inputs(example.pixels.repeat(videos, 1), grids),
-        weight=float(sum(row.weights.sum() for row in rows)),
-        tokens=sum(len(row.input_ids) for row in rows),
+        weight=float(sum(sequence.weights.sum() for sequence in sequences)),
+        tokens=sum(len(sequence.input_ids) for sequence in sequences),
     )

@@ -2,9 +2,10 @@
 
     python -m benchmarks.training --write
 
-Each cell of the table is one clip with its items. The stock ``Trainer`` takes a row for each item, with the item's
-own copy of the video, through the stock model; ours takes them as the loop does. Both begin with the same weights
-and have the same optimiser, and they take their steps in turns in one process: ours behind each of the Trainer's.
+Each cell of the table is one clip with its samples. The stock ``Trainer`` takes a sequence for each
+sample, with a copy of the video of its own, through the stock model; ours takes them as the loop does. Both begin with
+the same weights and have the same optimizer, and they take
+their steps in turns in one process: ours behind each of the Trainer's.
 Neither's time holds the making of its batch. The process keeps the memory that it has: on a virtual machine, taking it
 anew from the system for every large tensor can cost more than the arithmetic, and noise more than that.
 """
@@ -34,12 +35,12 @@ from benchmarks.data_wait import Wait, measure_waits
 from benchmarks.docs_table import write_table
 from benchmarks.flops import stock_work, training_flops, work_of
 from benchmarks.machine import processor_name
-from benchmarks.steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, Example, make_example, shared_batches
+from benchmarks.steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, BenchmarkExample, make_example, shared_batches
 from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.training import TrainSettings
-from vlm_autodrive.training.loop import make_gradients
+from vlm_autodrive.training.loop import accumulate_gradients
 from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.optimizers import build_optimizers, optimizer_step
 
@@ -50,11 +51,11 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Cell:
-    """What was measured of a clip with its items.
+    """What was measured of a clip with its samples.
 
     Attributes:
         video_tokens: Tokens of the video.
-        items: Items of about 50 tokens.
+        samples: Items of about 50 tokens.
         stock_s: Median seconds of the Trainer's step.
         ours_s: Median seconds of our step.
         stock_cpu_s: Median seconds of the processor, of all cores together, of the Trainer's step.
@@ -64,7 +65,7 @@ class Cell:
     """
 
     video_tokens: int
-    items: int
+    samples: int
     stock_s: float
     ours_s: float
     stock_cpu_s: float
@@ -88,14 +89,14 @@ def save_model(folder: Path, layers: int) -> Path:
 class OurStep:
     """Our training step on one clip."""
 
-    def __init__(self, loaded: LoadedModel, encoder: Encoder, example: Example) -> None:
+    def __init__(self, loaded: LoadedModel, encoder: Encoder, example: BenchmarkExample) -> None:
         self._model = prepare_model(loaded, SETTINGS, SILENT)
         self._optimizers = build_optimizers(self._model, loaded.family, SETTINGS)
         self.batches = shared_batches(encoder, example, "dense")
 
     def __call__(self) -> float:
         """Change the weights by the clip's gradients; the loss before."""
-        made = make_gradients(self._model, self.batches, CPU, SETTINGS)
+        made = accumulate_gradients(self._model, self.batches, CPU, SETTINGS)
         optimizer_step(self._optimizers, 0, 1, SETTINGS)
         return made.loss_sum / made.weight
 
@@ -131,7 +132,7 @@ def _since(begun: tuple[float, float]) -> tuple[float, float]:
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """A row for each item, as many times over as there are steps."""
+    """A sequence for each sample, as many times over as there are steps."""
 
     def __init__(self, rows: list[dict[str, Any]], steps: int) -> None:
         self._rows, self._steps = rows, steps
@@ -143,13 +144,13 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         return self._rows[number % len(self._rows)]
 
 
-def stock_rows(encoder: Encoder, example: Example) -> list[dict[str, Any]]:
-    """What the stock processor makes of each item with the video: the positions are the model's own business."""
+def stock_rows(encoder: Encoder, example: BenchmarkExample) -> list[dict[str, Any]]:
+    """What the stock processor makes of each sample with the video: the positions are the model's own business."""
     prefix, video_pad = example.prefix, TOKENIZER.token_to_id("<|video_pad|>")
     rows = []
-    for item in example.items:
-        ids = torch.cat([prefix.input_ids, torch.tensor(item.question + item.target)])
-        learned = torch.arange(len(ids)) >= len(ids) - len(item.target)
+    for sample in example.samples:
+        ids = torch.cat([prefix.input_ids, torch.tensor(sample.question + sample.target)])
+        learned = torch.arange(len(ids)) >= len(ids) - len(sample.target)
         rows.append(
             {
                 "input_ids": ids,
@@ -168,21 +169,21 @@ def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {key: (torch.stack if key in per_row else torch.cat)([row[key] for row in rows]) for key in rows[0]}
 
 
-def measure(folder: Path, video_tokens: int, items: int, rounds: int) -> Cell:
+def measure(folder: Path, video_tokens: int, samples: int, rounds: int) -> Cell:
     """Take steps of both in turns; the first of each is not counted."""
     loaded = load_model(str(folder), CPU, torch.float32)
     encoder = Encoder(loaded)
-    example = make_example(encoder, video_tokens, items)
+    example = make_example(encoder, video_tokens, samples)
     ours = OurStep(loaded, encoder, example)
     stock = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
     rows = stock_rows(encoder, example)
     tokens = len(rows[0]["input_ids"])
-    together = next(n for n in range(items, 0, -1) if items % n == 0 and (n == 1 or n * tokens <= ROW_TOKENS))
+    together = next(n for n in range(samples, 0, -1) if samples % n == 0 and (n == 1 or n * tokens <= ROW_TOKENS))
     turns = InTurns(ours)
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             output_dir=out, max_steps=rounds + 1, per_device_train_batch_size=together,
-            gradient_accumulation_steps=items // together, max_grad_norm=SETTINGS.max_grad_norm,
+            gradient_accumulation_steps=samples // together, max_grad_norm=SETTINGS.max_grad_norm,
             learning_rate=SETTINGS.learning_rate, lr_scheduler_type="constant", save_strategy="no", report_to="none",
             logging_steps=1, disable_tqdm=True, remove_unused_columns=False, use_cpu=True,
             train_sampling_strategy="sequential",
@@ -194,11 +195,11 @@ def measure(folder: Path, video_tokens: int, items: int, rounds: int) -> Cell:
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     loss = trainer.state.log_history[rounds]["loss"]
-    work = stock_work(items, tokens, example.prefix.grid_thw)
+    work = stock_work(samples, tokens, example.prefix.grid_thw)
     bound = training_flops(loaded.model, work) / training_flops(loaded.model, work_of(ours.batches))
     medians = [statistics.median(figures) for way in (turns.stock, turns.own) for figures in zip(*way[1:], strict=True)]
     return Cell(
-        video_tokens, items, stock_s=medians[0], stock_cpu_s=medians[1], ours_s=medians[2], ours_cpu_s=medians[3],
+        video_tokens, samples, stock_s=medians[0], stock_cpu_s=medians[1], ours_s=medians[2], ours_cpu_s=medians[3],
         bound=bound, apart=abs(turns.loss - loss) / loss,
     )  # fmt: skip
 
@@ -206,12 +207,13 @@ def measure(folder: Path, video_tokens: int, items: int, rounds: int) -> Cell:
 def table(cells: Sequence[Cell]) -> list[str]:
     """The measured cells as lines of a table."""
     lines = [
-        "| video tokens | items | Trainer, items/s | ours, items/s | times as fast | by CPU time | bound by operations "
-        "| share of the bound | loss differs by |",
+        "| video tokens | samples | Trainer, samples/s | ours, samples/s | times as fast | by CPU time "
+        "| bound by operations | share of the bound | loss differs by |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     return lines + [
-        f"| {cell.video_tokens} | {cell.items} | {cell.items / cell.stock_s:.2f} | {cell.items / cell.ours_s:.2f} "
+        f"| {cell.video_tokens} | {cell.samples} "
+        f"| {cell.samples / cell.stock_s:.2f} | {cell.samples / cell.ours_s:.2f} "
         f"| {cell.times:.2f} | {cell.stock_cpu_s / cell.ours_cpu_s:.2f} | {cell.bound:.2f} "
         f"| {100 * cell.times / cell.bound:.0f} % | {cell.apart:.0e} |"
         for cell in cells
@@ -237,7 +239,7 @@ def keep_memory() -> None:
 def main() -> None:
     """Measure, print the tables, and write them into the docs if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--items", type=int, nargs="*", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--samples", type=int, nargs="*", default=[1, 2, 4, 8, 16])
     parser.add_argument("--video-tokens", type=int, nargs="*", default=[128, 520, 2048], choices=list(GRIDS))
     parser.add_argument("--rounds", type=int, default=5, help="Steps of each, of which the median is taken.")
     parser.add_argument("--clips", type=int, default=24, help="Clips by which the wait for data is measured; 0: none.")
@@ -251,8 +253,8 @@ def main() -> None:
         folder = save_model(Path(work) / "model", arguments.layers)
         cells = []
         for video_tokens in arguments.video_tokens:
-            for items in arguments.items:
-                cells.append(measure(folder, video_tokens, items, arguments.rounds))
+            for samples in arguments.samples:
+                cells.append(measure(folder, video_tokens, samples, arguments.rounds))
                 print(table(cells)[-1], flush=True)
         lines = table(cells)
         if arguments.clips:

@@ -34,7 +34,7 @@ from tests.fake_endpoint import ReceivedRequest, completion, serve
 from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
-from tests.training.supervision_set import make_items
+from tests.training.supervision_set import make_samples
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
 from vlm_autodrive.clips import ClipSettings, build_clips
@@ -309,7 +309,7 @@ def _taught(work: Path) -> Path:
         )
     with writing_artifact(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
-        write_jsonl(partial / SAMPLES_FILE, [item for clip in clips for item in make_items(clip)])
+        write_jsonl(partial / SAMPLES_FILE, [item for clip in clips for item in make_samples(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.records import DetectedEvent, Outcome, Prediction, Verdict, VideoDetections, write_jsonl
-from vlm_autodrive.training.plan.planning import ClipPlan, Plan
+from vlm_autodrive.training.plan.planning import ClipCost, TrainingPlan
 
 run = CliRunner().invoke
 
@@ -96,8 +96,8 @@ def test_a_recipe_is_the_start_and_overrides_lie_over_it(calls, tmp_path):
 
 
 def test_plan_ends_with_1_if_something_does_not_fit(calls):
-    clip = ClipPlan(clip_id="c", frames=4, seconds=2.0, prefix_tokens=50, item_tokens=60, items=2)
-    planned = Plan(model="m", clips=(clip,), max_length=200, steps=1, tokens_shared=110, tokens_separate=160)
+    clip = ClipCost(clip_id="c", frames=4, seconds=2.0, prefix_tokens=50, sample_tokens=60, samples=2)
+    planned = TrainingPlan(model="m", clips=(clip,), max_length=200, steps=1, tokens_shared=110, tokens_separate=160)
     calls("training.plan", planned)
     result = run(app, ["plan", "sup"])
     assert (result.exit_code, "everything fits" in result.stdout) == (0, True)
@@ -108,7 +108,7 @@ def test_plan_ends_with_1_if_something_does_not_fit(calls):
 
 
 def test_plan_shows_a_clip(calls):
-    noted = calls("training.show_clip", "the mask")
+    noted = calls("training.show_loss_mask", "the mask")
     assert run(app, ["plan", "sup", "--show", "c7"]).stdout == "the mask\n"
     assert noted[0][0][2] == "c7"
 

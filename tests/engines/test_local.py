@@ -9,7 +9,8 @@ from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.engines.local import _next_token
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, load_model
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, predict, share_prefix
+from vlm_autodrive.training.loss import logits_at
+from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, share_prefix
 from vlm_autodrive.video import Frames
 
 TIMES = (tuple(i * 0.3 for i in range(16)), (0.0, 0.31, 0.62, 0.9, 1.22, 1.5))
@@ -27,12 +28,12 @@ def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
     codes = encoder.code_ids(question.codes)
     for clip, (answer, again) in zip(clips(model_type), answers, strict=True):
         prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
-        item = ItemTokens(encoder.question(question.prompt), encoder.target("A"))
-        batch = pad_rows([share_prefix(prefix, [item])], encoder.pad_id)
+        item = SampleTokens(encoder.question(question.prompt), encoder.target("A"))
+        batch = collate([share_prefix(prefix, [item])], encoder.pad_id)
         vision = encoder.vision_inputs(encoder.pixel_values(clip.pixels), torch.tensor([prefix.grid_thw]))
         place = torch.tensor([batch.input_ids.shape[1] - len(item.target) - 1])
         with torch.inference_mode():
-            expected = predict(loaded.model, batch, vision, place)[0, 0, codes].softmax(dim=-1)
+            expected = logits_at(loaded.model, batch, vision, place)[0, 0, codes].softmax(dim=-1)
         torch.testing.assert_close(torch.tensor(answer.probabilities), expected, atol=1e-5, rtol=1e-4)
         assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
         assert answer.text == question.codes[int(expected.argmax())]
@@ -48,10 +49,10 @@ def test_generated_text_equals_greedy_decoding_by_whole_forward_passes(model_typ
         prefix = encoder.prefix(clip.times_s, *clip.pixels.shape[1:3])
         written: list[int] = []
         for _ in range(text.max_new_tokens):
-            batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(text.prompt), written)])], 0)
+            batch = collate([share_prefix(prefix, [SampleTokens(encoder.question(text.prompt), written)])], 0)
             vision = encoder.vision_inputs(encoder.pixel_values(clip.pixels), torch.tensor([prefix.grid_thw]))
             with torch.inference_mode():
-                logits = predict(loaded.model, batch, vision, torch.tensor([batch.input_ids.shape[1] - 1]))
+                logits = logits_at(loaded.model, batch, vision, torch.tensor([batch.input_ids.shape[1] - 1]))
             written.append(int(logits[0, -1].argmax()))
         if encoder.end_of_turn_id in written:
             written = written[: written.index(encoder.end_of_turn_id)]

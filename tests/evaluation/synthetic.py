@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction, write_prediction_set
 from tests.fake_endpoint import ReceivedRequest, completion, serve
-from tests.training.supervision_set import make_items
+from tests.training.supervision_set import make_samples
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, compare, judge
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Clip, Prediction, Verdict, write_jsonl
@@ -158,7 +158,7 @@ def _references(folder: Path, clips: Sequence[Clip]) -> Path:
     labelled = [clip for clip in clips if clip.event_class is not None]
     with writing_artifact(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
-        write_jsonl(partial / SAMPLES_FILE, [item for clip in labelled[::2] for item in make_items(clip)])
+        write_jsonl(partial / SAMPLES_FILE, [item for clip in labelled[::2] for item in make_samples(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, labelled)
     return folder
 

@@ -19,7 +19,8 @@ from vlm_autodrive.supervision.teachers.drafts import WRITTEN
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
 from vlm_autodrive.supervision.teachers.rejection_sampling import Student, judged, open_student
 from vlm_autodrive.supervision.teachers.samples import student_samples, teacher_samples
-from vlm_autodrive.training.prefix_sharing import ItemTokens, pad_rows, share_prefix, weighted_loss
+from vlm_autodrive.training.loss import weighted_loss
+from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, share_prefix
 from vlm_autodrive.video import SamplingSettings, read_frames
 
 THOUGHTS = "A car is ahead.\n[t=2.0] There is contact."
@@ -169,7 +170,7 @@ def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by
 def _learn(loaded, encoder, frames, prompt, target):
     prefix = encoder.prefix(frames.times_s, *frames.pixels.shape[1:3])
     tokens = encoder.target(target)
-    batch = pad_rows([share_prefix(prefix, [ItemTokens(encoder.question(prompt), tokens)])], encoder.pad_id)
+    batch = collate([share_prefix(prefix, [SampleTokens(encoder.question(prompt), tokens)])], encoder.pad_id)
     optimizer = torch.optim.AdamW(loaded.model.parameters(), lr=3e-3, betas=(0.9, 0.95))
     loaded.model.train()
     grid = torch.tensor([prefix.grid_thw])

@@ -39,12 +39,12 @@ def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]
     return clips
 
 
-def make_items(clip: Clip) -> list[SFTSample]:
+def make_samples(clip: Clip) -> list[SFTSample]:
     """A verdict, a trace, one caption that can be mirrored and one question that cannot."""
     code = DEFAULT_TAXONOMY.by_name(str(clip.event_class)).code
     trace = format_reasoning("A car comes.", code, clip.event_time_s)
 
-    def item(kind, prompt, target, mirror):
+    def sample(kind, prompt, target, mirror):
         return SFTSample(
             sample_id=f"{clip.clip_id}-{kind}",
             clip_id=clip.clip_id,
@@ -58,23 +58,23 @@ def make_items(clip: Clip) -> list[SFTSample]:
         )
 
     return [
-        item("verdict", verdict_prompt(DEFAULT_TAXONOMY), code, code),
-        item("reasoning", reasoning_prompt(DEFAULT_TAXONOMY), trace, trace),
-        item("caption", StudentPrompt(text="Write a caption.", version="1"), "From the left.", "From the right."),
+        sample("verdict", verdict_prompt(DEFAULT_TAXONOMY), code, code),
+        sample("reasoning", reasoning_prompt(DEFAULT_TAXONOMY), trace, trace),
+        sample("caption", StudentPrompt(text="Write a caption.", version="1"), "From the left.", "From the right."),
     ]
 
 
 def make_supervision(folder: Path, count: int = 6, rejected: int | None = None) -> Path:
-    """The whole artefact; the items of clip number ``rejected`` fail a check."""
+    """The whole artefact; the samples of clip number ``rejected`` fail a check."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = make_clips(folder, count)
-    items = [item for clip in clips for item in make_items(clip)]
+    samples = [sample for clip in clips for sample in make_samples(clip)]
     if rejected is not None:
         failed = (Check(name="truth", passed=False, message="planted"),)
         bad = clips[rejected].clip_id
-        items = [i.model_copy(update={"checks": failed}) if i.clip_id == bad else i for i in items]
+        samples = [i.model_copy(update={"checks": failed}) if i.clip_id == bad else i for i in samples]
     out = folder / "supervision"
     with writing_artifact(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / SAMPLES_FILE, items)
+        write_jsonl(partial / SAMPLES_FILE, samples)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out

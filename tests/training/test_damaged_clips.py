@@ -12,7 +12,7 @@ from tests.training.supervision_set import make_supervision
 from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.training import TrainSettings, plan, train
-from vlm_autodrive.training.visits import taught_clips, visited_clips
+from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
 from vlm_autodrive.video import damaged_clips
 
 
@@ -72,10 +72,10 @@ def test_processes_pass_over_it_alike(supervision, tmp_path, shard):
 
 
 def test_clips_are_decoded_in_the_order_in_which_they_are_visited(supervision):
-    taught = taught_clips(read_clips(supervision), read_samples(supervision))
+    taught = join_samples(read_clips(supervision), read_samples(supervision))
     chosen = settings(batch_size=1, seed=4)
-    assert len(visited_clips(taught, chosen)) == 3
-    first = visited_clips(taught, settings(batch_size=1, seed=4, epochs=1 / 3))
-    assert [clip.clip_id for clip in first] == [visited_clips(taught, chosen)[0].clip_id]
-    balanced = visited_clips(taught, settings(balance="class", epochs=3))
+    assert len(clips_by_first_use(taught, chosen)) == 3
+    first = clips_by_first_use(taught, settings(batch_size=1, seed=4, epochs=1 / 3))
+    assert [clip.clip_id for clip in first] == [clips_by_first_use(taught, chosen)[0].clip_id]
+    balanced = clips_by_first_use(taught, settings(balance="class", epochs=3))
     assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in taught}

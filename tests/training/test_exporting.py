@@ -19,7 +19,7 @@ from vlm_autodrive.models import load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DataSet
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training import ExportModelSettings, TrainSettings, export_model, train
-from vlm_autodrive.training.model_card import Export, model_card
+from vlm_autodrive.training.model_card import ModelExport, model_card
 
 _PLAIN = """
 import json, sys
@@ -126,7 +126,7 @@ def test_the_card_names_the_licence_of_a_published_base(trained, tmp_path):
         (moved / file.name).write_bytes(file.read_bytes())
     values = json.loads((moved / "autodrive.json").read_text())
     (moved / "autodrive.json").write_text(json.dumps({**values, "base": "nvidia/Cosmos-Reason1-7B"}))
-    head = yaml.safe_load(model_card(Export(moved, "adapter", "mine", "", None)).split("---")[1])
+    head = yaml.safe_load(model_card(ModelExport(moved, "adapter", "mine", "", None)).split("---")[1])
     assert (head["license"], head["license_name"]) == ("other", "nvidia-open-model-license")
     assert (head["base_model"], head["library_name"]) == ("nvidia/Cosmos-Reason1-7B", "peft")
 

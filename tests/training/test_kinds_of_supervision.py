@@ -32,13 +32,13 @@ def clips(tmp_path):
 )
 def test_any_subset_of_the_kinds_trains(clips, tmp_path, kinds):
     supervision = supervise(clips, tmp_path / "supervision", SuperviseSettings(types=kinds))
-    items = [item for item in read_samples(supervision) if item.accepted]
-    assert {item.type for item in items} == set(kinds)
+    samples = [sample for sample in read_samples(supervision) if sample.accepted]
+    assert {sample.type for sample in samples} == set(kinds)
     settings = TrainSettings(
         model=str(saved_tiny_model("qwen3_vl")), batch_size=3, samples_per_clip=20, precision="fp32", mirror=False
     )
     planned = plan(supervision, settings)
-    assert sum(clip.items for clip in planned.clips) == len(items)
+    assert sum(clip.samples for clip in planned.clips) == len(samples)
     checkpoint = train(supervision, tmp_path / "checkpoint", settings)
     losses = [json.loads(line)["loss"] for line in (checkpoint / "log.jsonl").read_text().splitlines()]
     assert len(losses) == 2

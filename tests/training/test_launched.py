@@ -1,4 +1,4 @@
-"""Processes that torchrun starts train what one process does, whole or divided, and save and go on alike."""
+"""Processes that torchrun starts train what one process does, whole or sharded, and save and go on alike."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from vlm_autodrive.progress import SILENT
 from vlm_autodrive.runs import load_recipe, run_recipe
 from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.modules import prepare_model
-from vlm_autodrive.training.processes import ALONE, helpers
+from vlm_autodrive.training.processes import SINGLE_PROCESS, spawned
 from vlm_autodrive.training.sharding import is_sharded, shard_model
 
 _LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
@@ -120,7 +120,7 @@ def _divide(rank, wanted, gathered):
 @pytest.mark.slow
 def test_every_weight_is_divided():
     gathered: dict = {}
-    with helpers(2, _divide, (settings(), None)) as rank:
+    with spawned(2, _divide, (settings(), None)) as rank:
         _divide(rank, settings(), gathered)
     count = gathered.pop("all")
     assert len(gathered) == count
@@ -138,6 +138,6 @@ def test_a_whole_recipe_is_not_for_several_processes(tmp_path, monkeypatch):
 
 def test_one_process_divides_nothing():
     device = torch.device("cpu")
-    assert not is_sharded(TrainSettings(), ALONE, device)
+    assert not is_sharded(TrainSettings(), SINGLE_PROCESS, device)
     with pytest.raises(UserError, match="there is one; start several with torchrun"):
-        is_sharded(TrainSettings(shard="full"), ALONE, device)
+        is_sharded(TrainSettings(shard="full"), SINGLE_PROCESS, device)

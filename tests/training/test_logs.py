@@ -14,8 +14,8 @@ from vlm_autodrive.artifacts import read_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.training import TrainSettings, train
+from vlm_autodrive.training.guards import out_of_memory_guard
 from vlm_autodrive.training.logs import StepRecord, Throughput, check_trackers
-from vlm_autodrive.training.mishaps import told_of_memory
 
 
 class Showing(SilentReporter):
@@ -98,10 +98,10 @@ def test_trackers_that_do_not_exist_or_are_missing_are_refused_before_anything_i
 
 def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_step(supervision, tmp_path):
     with pytest.raises(
-        UserError, match=r"of step 1 is not finite; its clips and items are named in (.*)\. Look"
+        UserError, match=r"of step 1 is not finite; its clips and samples are named in (.*)\. Look"
     ) as told:
         train(supervision, tmp_path / "out", settings(learning_rate=1e30))  # its first step throws the weights away
-    path = next(tmp_path.glob(".out.partial-*/bad-step-00000001.json"))
+    path = next(tmp_path.glob(".out.partial-*/non-finite-step-00000001.json"))
     assert str(path) in str(told.value)
     bad = json.loads(path.read_text())
     assert {clip["clip_id"] for clip in bad["clips"]} == {clip.clip_id for clip in read_clips(supervision)}
@@ -112,8 +112,8 @@ def test_exhausted_memory_is_told_with_the_plan_and_the_settings_to_change():
     told = r"ran out at step 7, whose largest forward pass has 9,000 tokens \(the plan\). Set micro_batch_size lower, "
     with (
         pytest.raises(UserError, match=told + "gradient_checkpointing=true, or sampling"),
-        told_of_memory(7, [100, 9000], "the plan"),
+        out_of_memory_guard(7, [100, 9000], "the plan"),
     ):
         torch.empty(1 << 60, dtype=torch.uint8)
-    with pytest.raises(RuntimeError, match="must match"), told_of_memory(7, [], "the plan"):
+    with pytest.raises(RuntimeError, match="must match"), out_of_memory_guard(7, [], "the plan"):
         torch.zeros(2) + torch.zeros(3)

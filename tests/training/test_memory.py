@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.clocks import write_clock
 from tests.tiny_families import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from tests.tiny_models import saved_tiny_model
-from tests.training.supervision_set import make_items, make_supervision
+from tests.training.supervision_set import make_samples, make_supervision
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
@@ -32,7 +32,7 @@ H100 = 80 * GB
 def nexar(tmp_path_factory):
     """Windows of 10 s with texts as long as the teachers', as the recipes for Nexar make them."""
     folder = tmp_path_factory.mktemp("nexar")
-    items, clips = [], []
+    samples, clips = [], []
     for number in range(2):
         clip = Clip(
             clip_id=f"v{number}-w0",
@@ -49,14 +49,14 @@ def nexar(tmp_path_factory):
             triplet_id=None,
             metadata={},
         )
-        verdict, reasoning, caption = make_items(clip)
+        verdict, reasoning, caption = make_samples(clip)
         long = "A silver car brakes hard ahead of us and the gap closes within two seconds. " * 12
-        items += [verdict, reasoning.model_copy(update={"target": long})]
-        items += [caption.model_copy(update={"sample_id": f"{clip.clip_id}-{k}", "target": long}) for k in range(10)]
+        samples += [verdict, reasoning.model_copy(update={"target": long})]
+        samples += [caption.model_copy(update={"sample_id": f"{clip.clip_id}-{k}", "target": long}) for k in range(10)]
         clips.append(clip)
     out = folder / "supervision"
     with writing_artifact(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / SAMPLES_FILE, items)
+        write_jsonl(partial / SAMPLES_FILE, samples)
         write_clips(partial, out, DEFAULT_TAXONOMY, clips)
     return out
 

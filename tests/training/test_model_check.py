@@ -30,7 +30,7 @@ def test_every_family_can_be_trained_and_only_the_hybrid_not_share(model_type):
     assert found.lora["mlp.down_proj"] == layers and found.lora["self_attn.q_proj"] == (
         1 if model_type == HYBRID else 2
     )
-    said = "row of its own" if model_type == HYBRID else "behind one copy of its video"
+    said = "sequence of its own" if model_type == HYBRID else "share one encoded video"
     assert any(said in line for line in found.lines())
 
 

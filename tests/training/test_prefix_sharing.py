@@ -1,4 +1,4 @@
-"""Shared = separate: loss and gradients of items behind one prefix equal those of a row for each."""
+"""Shared = separate: loss and gradients of samples behind one prefix equal those of a sequence for each."""
 
 from dataclasses import replace
 
@@ -8,21 +8,20 @@ from peft import LoraConfig, get_peft_model
 
 from tests.tiny_models import FAMILIES, HYBRID, MODELS, load_tiny, random_pixels
 from vlm_autodrive.training.attention import block_mask, dense_mask, use_flex
-from vlm_autodrive.training.equality import compare_gradients, compare_passes, loss_and_gradients
+from vlm_autodrive.training.loss import logits_at, weighted_loss
+from vlm_autodrive.training.parity import compare_gradients, compare_passes, loss_and_gradients
 from vlm_autodrive.training.prefix_sharing import (
-    ItemTokens,
-    join_rows,
-    pad_rows,
-    predict,
+    SampleTokens,
+    collate,
+    pack,
     share_prefix,
-    weighted_loss,
 )
 
 ITEMS = (
-    ItemTokens([20, 21, 22, 23], [30, 2], weight=4.0),  # a verdict: a code and the end of the turn
-    ItemTokens(list(range(40, 60)), list(range(100, 120)), factors=[1.0] * 10 + [5.0] * 10),
-    ItemTokens([33], [77], weight=0.5),  # one token to learn behind one of a question
-    ItemTokens([33], list(range(200, 207))),
+    SampleTokens([20, 21, 22, 23], [30, 2], weight=4.0),  # a verdict: a code and the end of the turn
+    SampleTokens(list(range(40, 60)), list(range(100, 120)), factors=[1.0] * 10 + [5.0] * 10),
+    SampleTokens([33], [77], weight=0.5),  # one token to learn behind one of a question
+    SampleTokens([33], list(range(200, 207))),
 )
 CLIPS = (  # frame times of clips of several lengths and rates, one of them uneven
     tuple(i * 0.3 for i in range(10)),
@@ -42,22 +41,22 @@ def vision(encoder, clips):
     return encoder.vision_inputs(torch.cat([each[1] for each in clips]), torch.tensor([each[2] for each in clips]))
 
 
-def separate_passes(encoder, clips, items=ITEMS):
-    """A row for every item, behind the model's own causal mask."""
+def separate_passes(encoder, clips, samples=ITEMS):
+    """A sequence for every sample, under the model's own causal mask."""
     return [
-        (pad_rows([share_prefix(each[0], [item])], 0, attention="stock"), vision(encoder, [each]))
+        (collate([share_prefix(each[0], [sample])], 0, attention="stock"), vision(encoder, [each]))
         for each in clips
-        for item in items
+        for sample in samples
     ]
 
 
-def shared_passes(encoder, clips, rows, items=ITEMS):
-    """Items behind shared prefixes; ``rows`` says how many clips each row has."""
-    laid, begin = [], 0
-    for count in rows:
-        laid.append(join_rows([share_prefix(each[0], items) for each in clips[begin : begin + count]]))
+def shared_passes(encoder, clips, counts, samples=ITEMS):
+    """Samples behind shared prefixes; ``counts`` says how many clips each sequence has."""
+    sequences, begin = [], 0
+    for count in counts:
+        sequences.append(pack([share_prefix(each[0], samples) for each in clips[begin : begin + count]]))
         begin += count
-    return [(pad_rows(laid, 0), vision(encoder, clips))]
+    return [(collate(sequences, 0), vision(encoder, clips))]
 
 
 def lora(model, family):
@@ -97,9 +96,9 @@ def test_separate_rows_equal_the_stock_forward(model_type):
     """Our mask and positions are those that the model makes itself when left alone."""
     loaded, encoder = load_tiny(model_type)
     one = clip(encoder, model_type, 0)
-    prefix, item = one[0], ITEMS[1]
-    item = replace(item, factors=None)
-    tokens = torch.tensor(item.question + item.target)
+    prefix, sample = one[0], ITEMS[1]
+    sample = replace(sample, factors=None)
+    tokens = torch.tensor(sample.question + sample.target)
     ids = torch.cat([prefix.input_ids, tokens])[None]
     extra = {}
     if loaded.family.video == "qwen":
@@ -107,10 +106,10 @@ def test_separate_rows_equal_the_stock_forward(model_type):
     if not loaded.family.text_timestamps:
         extra["second_per_grid_ts"] = torch.tensor([0.6])
     with torch.no_grad():
-        logits = loaded.model(input_ids=ids, **vision(encoder, [one]), **extra).logits[0, -len(item.target) - 1 : -1]
-        stock = torch.nn.functional.cross_entropy(logits, torch.tensor(item.target), reduction="sum")
+        logits = loaded.model(input_ids=ids, **vision(encoder, [one]), **extra).logits[0, -len(sample.target) - 1 : -1]
+        stock = torch.nn.functional.cross_entropy(logits, torch.tensor(sample.target), reduction="sum")
         for attention in ("dense", "stock"):
-            batch = pad_rows([share_prefix(prefix, [item])], 0, attention=attention)
+            batch = collate([share_prefix(prefix, [sample])], 0, attention=attention)
             ours = weighted_loss(loaded.model, batch, vision(encoder, [one]))
             assert float(ours) == pytest.approx(float(stock), rel=1e-5)
 
@@ -125,16 +124,16 @@ def causal(batch):
 
 MUTATIONS = {
     "every token sees all before it": lambda batch: replace(batch, attention_mask=causal(batch)),
-    "positions run on from item to item": lambda batch: replace(
+    "positions run on from sample to sample": lambda batch: replace(
         batch, position_ids=torch.arange(batch.input_ids.shape[1]).expand_as(batch.position_ids)
     ),
-    "an item begins one place late": lambda batch: replace(
+    "a sample begins one place late": lambda batch: replace(
         batch, position_ids=batch.position_ids + (batch.segments > batch.prefixes)
     ),
     "the second clip sees the first's prefix": lambda batch: replace(
         batch, attention_mask=masked(batch, torch.zeros_like(batch.prefixes))
     ),
-    "an item does not see its prefix": lambda batch: replace(batch, attention_mask=masked(batch, batch.segments)),
+    "a sample does not see its prefix": lambda batch: replace(batch, attention_mask=masked(batch, batch.segments)),
 }
 
 
@@ -162,10 +161,10 @@ def test_rows_of_one_item_side_by_side_equal_each_alone(model_type):
     """How a model that cannot share is trained: padding changes nothing."""
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, number) for number in (0, 1)]
-    rows = [share_prefix(each[0], [item]) for each in clips for item in ITEMS]
-    beside = [(pad_rows(rows, 0, attention="stock"), vision(encoder, [each for each in clips for _ in ITEMS]))]
+    rows = [share_prefix(each[0], [sample]) for each in clips for sample in ITEMS]
+    beside = [(collate(rows, 0, attention="stock"), vision(encoder, [each for each in clips for _ in ITEMS]))]
     found = compare_passes(loaded.model, beside, separate_passes(encoder, clips))
-    print(f"{model_type}, item by item: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
+    print(f"{model_type}, sample by sample: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
     assert found.loss == pytest.approx(found.other_loss, rel=1e-5)
     assert found.largest_ratio <= (1e-3 if model_type == HYBRID else 1e-5)  # its states are exponentials of sums
 
@@ -173,8 +172,8 @@ def test_rows_of_one_item_side_by_side_equal_each_alone(model_type):
 def test_each_token_sees_the_prefix_of_its_clip_and_its_own_item_only():
     _, encoder = load_tiny("qwen3_vl")
     clips = [clip(encoder, "qwen3_vl", number) for number in (1, 2)]
-    row = join_rows([share_prefix(each[0], ITEMS[:2]) for each in clips])
-    mask = pad_rows([row], 0).attention_mask[0, 0] == 0
+    row = pack([share_prefix(each[0], ITEMS[:2]) for each in clips])
+    mask = collate([row], 0).attention_mask[0, 0] == 0
     places = {int(segment): (row.segments == segment).nonzero()[:, 0] for segment in row.segments.unique()}
     assert list(places) == [0, 1, 2, 3, 4, 5]
     sees = {0: {0}, 1: {0, 1}, 2: {0, 2}, 3: {3}, 4: {3, 4}, 5: {3, 5}}
@@ -187,18 +186,18 @@ def test_each_token_sees_the_prefix_of_its_clip_and_its_own_item_only():
                 assert block.all() if other in sees[own] else not block.any()
     assert row.position_ids[:, places[1][0]].tolist() == row.position_ids[:, places[2][0]].tolist()
     assert row.position_ids[:, places[3][0]].tolist() == [0, 0, 0]
-    assert (row.labels != -100).sum() == 2 * sum(len(item.target) for item in ITEMS[:2])
+    assert (row.labels != -100).sum() == 2 * sum(len(sample.target) for sample in ITEMS[:2])
 
 
 def test_the_block_mask_says_what_the_dense_one_says():
     _, encoder = load_tiny("internvl")
     clips = [clip(encoder, "internvl", number) for number in (1, 2)]
-    rows = [join_rows([share_prefix(each[0], ITEMS) for each in clips]), share_prefix(clips[0][0], ITEMS[:1])]
-    batch = pad_rows(rows, 0, attention="flex")
+    rows = [pack([share_prefix(each[0], ITEMS) for each in clips]), share_prefix(clips[0][0], ITEMS[:1])]
+    batch = collate(rows, 0, attention="flex")
     assert batch.attention_mask is None and batch.input_ids.shape[1] % 128 == 0
     mask = block_mask(batch.segments, batch.prefixes)
     tokens = torch.arange(batch.input_ids.shape[1])
-    dense = pad_rows(rows, 0).attention_mask == 0
+    dense = collate(rows, 0).attention_mask == 0
     length = dense.shape[-1]
     for row in range(2):
         seen = mask.mask_mod(torch.tensor(row), torch.tensor(0), tokens[:, None], tokens[None, :])
@@ -214,9 +213,9 @@ def test_flex_forward_equals_the_dense_one(model_type):
     row = share_prefix(clips[0][0], ITEMS[:3])
     places = torch.arange(len(row.input_ids) - 8, len(row.input_ids))
     with torch.no_grad():
-        dense = predict(loaded.model, pad_rows([row], 0), vision(encoder, clips), places)
+        dense = logits_at(loaded.model, collate([row], 0), vision(encoder, clips), places)
         use_flex(loaded.model.get_submodule(loaded.family.language_model))
-        flex = predict(loaded.model, pad_rows([row], 0, attention="flex"), vision(encoder, clips), places)
+        flex = logits_at(loaded.model, collate([row], 0, attention="flex"), vision(encoder, clips), places)
     torch.testing.assert_close(flex, dense, atol=1e-5, rtol=1e-4)
 
 
@@ -229,11 +228,11 @@ def test_flex_gradients_equal_the_dense_ones_on_a_gpu(model_type):
     loaded, encoder = load_tiny(model_type)
     model = loaded.model.to(device)
     clips = [clip(encoder, model_type, number) for number in range(len(CLIPS))]
-    row = join_rows([share_prefix(each[0], ITEMS) for each in clips])
+    row = pack([share_prefix(each[0], ITEMS) for each in clips])
     inputs = {name: value.to(device) for name, value in vision(encoder, clips).items()}
-    dense = loss_and_gradients(model, [(pad_rows([row], 0).to(device), inputs)])
+    dense = loss_and_gradients(model, [(collate([row], 0).to(device), inputs)])
     use_flex(model.get_submodule(loaded.family.language_model))
-    flex = loss_and_gradients(model, [(pad_rows([row], 0, attention="flex").to(device), inputs)])
+    flex = loss_and_gradients(model, [(collate([row], 0, attention="flex").to(device), inputs)])
     found = compare_gradients(flex, dense)
     assert found.loss == pytest.approx(found.other_loss, rel=1e-4)
     assert found.largest_ratio <= 1e-3  # a GPU's kernels add in another order

@@ -42,9 +42,9 @@ def settings(**changes) -> TrainSettings:
 
 
 def test_shares_are_disjoint_and_whole():
-    visits = list(range(7))
-    shares = [Rank(number, 3).share(visits) for number in range(3)]
-    assert sorted(visit for share in shares for visit in share) == visits
+    examples = list(range(7))
+    shares = [Rank(number, 3).share(examples) for number in range(3)]
+    assert sorted(example for share in shares for example in share) == examples
     assert Rank(2, 3).share([1]) == []
 
 

@@ -13,16 +13,16 @@ from safetensors.torch import load_file
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from tests.training.breaking import break_off
-from tests.training.supervision_set import make_clips, make_items, make_supervision
+from tests.training.supervision_set import make_clips, make_samples, make_supervision
 from vlm_autodrive.artifacts import read_clips, read_samples, write_taxonomy
 from vlm_autodrive.engines import InferenceRequest, load_engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, load_model, reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.training import TrainSettings, plan, show_clip, train
-from vlm_autodrive.training.batching import Layout, augment, build_batches, item_tokens
+from vlm_autodrive.training import TrainSettings, plan, show_loss_mask, train
+from vlm_autodrive.training.packing import Packing, augment, build_batches, sample_tokens
 from vlm_autodrive.training.prefix_sharing import share_prefix
-from vlm_autodrive.training.visits import Visit, taught_clips
+from vlm_autodrive.training.sampler import TrainExample, join_samples
 from vlm_autodrive.video import FrameCache, SamplingSettings
 
 
@@ -99,11 +99,11 @@ def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
     encoder = Encoder(load_model("tiny-base"))
     text = "<think>\nA car is ahead.\n[t=3.2] closest: contact.\nContact: Collision.\n</think>"
     [clip] = make_clips(tmp_path, count=1)
-    item = make_items(clip)[1].model_copy(update={"target": text})
-    visit = Visit(clip, (item,))
-    [plain] = item_tokens(encoder, visit, TrainSettings())
-    [weighed] = item_tokens(
-        encoder, visit, TrainSettings(token_loss_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
+    sample = make_samples(clip)[1].model_copy(update={"target": text})
+    example = TrainExample(clip, (sample,))
+    [plain] = sample_tokens(encoder, example, TrainSettings())
+    [weighed] = sample_tokens(
+        encoder, example, TrainSettings(token_loss_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
     )
     assert plain.factors is None
     assert weighed.target == plain.target
@@ -199,10 +199,10 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervi
     assert planned.fits and len(planned.clips) == 6
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = taught_clips(read_clips(supervision), read_samples(supervision))
+    taught = join_samples(read_clips(supervision), read_samples(supervision))
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
-    visit = Visit(taught[0].clip, taught[0].items, mirrored=False, gain=1.0, offset=0.0)
-    [batch] = build_batches(encoder, cache, [visit], settings(), Layout())
+    example = TrainExample(taught[0].clip, taught[0].samples, mirrored=False, gain=1.0, offset=0.0)
+    [batch] = build_batches(encoder, cache, [example], settings(), Packing())
     assert batch.tokens == planned.clips[0].sequence_tokens
     longest = max(clip.sequence_tokens for clip in planned.clips)
     refused = plan(supervision, settings(max_length=longest - 1))
@@ -249,22 +249,24 @@ def test_nothing_to_teach_is_refused(tmp_path):
 
 
 def test_label_mask_view_marks_the_targets_and_nothing_else(supervision):
-    text = show_clip(supervision, settings(), "train0-w0")
+    text = show_loss_mask(supervision, settings(), "train0-w0")
     assert "[[A<|im_end|>]]" in text and "[[From the left.<|im_end|>]]" in text
-    assert "[[" not in text.split("--- item 1")[0]
+    assert "[[" not in text.split("--- sample 1")[0]
 
 
 def test_mirrored_frames_are_mirrored_in_every_frame():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
-    visit = Visit(clip=None, items=(), mirrored=True, gain=1.0, offset=0.0)  # type: ignore[arg-type]
-    assert (augment(pixels, visit) == pixels[:, :, ::-1]).all()
+    example = TrainExample(clip=None, samples=(), mirrored=True, gain=1.0, offset=0.0)  # type: ignore[arg-type]
+    assert (augment(pixels, example) == pixels[:, :, ::-1]).all()
 
 
 def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = taught_clips(read_clips(supervision), read_samples(supervision))[0]
+    taught = join_samples(read_clips(supervision), read_samples(supervision))[0]
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
-    [batch] = build_batches(encoder, cache, [Visit(taught.clip, taught.items, True, 1.0, 0.0)], settings(), Layout())
-    learned = encoder.decode(batch.shared.labels[0][batch.shared.labels[0] != -100].tolist())
-    assert "From the right." in learned and "left" not in learned
+    [batch] = build_batches(
+        encoder, cache, [TrainExample(taught.clip, taught.samples, True, 1.0, 0.0)], settings(), Packing()
+    )
+    supervised = encoder.decode(batch.packed.labels[0][batch.packed.labels[0] != -100].tolist())
+    assert "From the right." in supervised and "left" not in supervised

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import FAMILIES, load_tiny, saved_tiny_model
 from tests.training.breaking import break_off
-from tests.training.supervision_set import make_clips, make_items, make_supervision
+from tests.training.supervision_set import make_clips, make_samples, make_supervision
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, write_clips
 from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.errors import UserError
@@ -19,9 +19,9 @@ from vlm_autodrive.models import load_model, read_card, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, write_jsonl
 from vlm_autodrive.training import TrainSettings, train
-from vlm_autodrive.training.batching import Layout
-from vlm_autodrive.training.processes import ALONE
-from vlm_autodrive.training.validation import validation_visits, verdict_macro_f1
+from vlm_autodrive.training.packing import Packing
+from vlm_autodrive.training.processes import SINGLE_PROCESS
+from vlm_autodrive.training.validation import validation_examples, verdict_macro_f1
 from vlm_autodrive.video import FrameCache
 
 
@@ -48,7 +48,7 @@ def supervision(tmp_path):
     more = [clip.model_copy(update={"clip_id": f"v{n}", "split": "validation"}) for n, clip in enumerate(clips)]
     unknown = more[0].model_copy(update={"clip_id": "unknown", "event_class": None})
     write_clips(folder, folder, DEFAULT_TAXONOMY, [*clips, *more, unknown])
-    write_jsonl(folder / SAMPLES_FILE, [item for clip in clips for item in make_items(clip)])
+    write_jsonl(folder / SAMPLES_FILE, [sample for clip in clips for sample in make_samples(clip)])
     return folder
 
 
@@ -74,10 +74,10 @@ def test_the_figure_is_that_of_evaluating_the_same_weights(tmp_path, model_type)
             parameter += 0.05 * torch.randn_like(parameter)
     clips = make_clips(tmp_path, count=12, split="validation")
     cache = FrameCache(tmp_path / "frames", loaded.card.sampling)
-    visits = validation_visits(clips, DEFAULT_TAXONOMY)
+    examples = validation_examples(clips, DEFAULT_TAXONOMY)
     chosen = TrainSettings(micro_batch_size=5, precision="fp32", loss_weights={"verdict": 0.0})
     score = verdict_macro_f1(
-        loaded.model, encoder, cache, Layout(), visits, DEFAULT_TAXONOMY, chosen, torch.device("cpu"), ALONE
+        loaded.model, encoder, cache, Packing(), examples, DEFAULT_TAXONOMY, chosen, torch.device("cpu"), SINGLE_PROCESS
     )
     assert loaded.model.training
     loaded.model.eval()

@@ -15,8 +15,8 @@ from tests.tiny_models import MODELS, load_tiny
 from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.records import Clip, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.training import TrainSettings
-from vlm_autodrive.training.batching import Layout, build_batches
-from vlm_autodrive.training.visits import Visit
+from vlm_autodrive.training.packing import Packing, build_batches
+from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.video import FrameCache, SamplingSettings, read_windows
 
 EVEN = [i / 10 for i in range(60)]
@@ -51,11 +51,11 @@ ITEM = SFTSample(
 def given_in_training(model_type, clip, sampled, folder):
     """What a training batch holds: the tokens and positions of the clip's row, and its patches."""
     _, encoder = tiny(model_type)
-    visits, settings = [Visit(clip, (ITEM,))], TrainSettings(model="tiny-base")
-    [batch] = build_batches(encoder, FrameCache(folder, sampled), visits, settings, Layout())
+    visits, settings = [TrainExample(clip, (ITEM,))], TrainSettings(model="tiny-base")
+    [batch] = build_batches(encoder, FrameCache(folder, sampled), visits, settings, Packing())
     vision = batch.vision
     grid = tuple(vision["video_grid_thw"][0].tolist())
-    return batch.shared.input_ids[0], batch.shared.position_ids[:, 0], vision["pixel_values_videos"], grid
+    return batch.packed.input_ids[0], batch.packed.position_ids[:, 0], vision["pixel_values_videos"], grid
 
 
 def given_in_inference(model_type, clip, sampled):

@@ -40,12 +40,12 @@ def plan(
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
-    from vlm_autodrive.training import TrainSettings, machine_of, show_clip
+    from vlm_autodrive.training import TrainSettings, machine_of, show_loss_mask
     from vlm_autodrive.training import plan as plan_training
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
     if show is not None:
-        print(show_clip(supervision, chosen, show))
+        print(show_loss_mask(supervision, chosen, show))
         return
     planned = plan_training(supervision, chosen, make_reporter(), machine=machine_of(chosen, gpus, memory))
     if as_json:

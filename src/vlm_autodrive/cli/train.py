@@ -29,11 +29,11 @@ def train(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
     from vlm_autodrive.progress import SILENT
-    from vlm_autodrive.training import TrainSettings, launched_number
+    from vlm_autodrive.training import TrainSettings, launched_rank
     from vlm_autodrive.training import train as train_model
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
-    is_first = launched_number() == 0
+    is_first = launched_rank() == 0
     trained = train_model(supervision, out, chosen, make_reporter() if is_first else SILENT, overwrite=overwrite)
     if is_first:
         print(trained)

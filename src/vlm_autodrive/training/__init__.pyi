@@ -1,10 +1,10 @@
 from .exporting import ExportModelSettings, export_model
 from .model_check import check_model
+from .plan.loss_mask import show_loss_mask
 from .plan.machines import machine_of
 from .plan.planning import plan
-from .processes import launched_number
+from .processes import launched_rank
 from .settings import TrainSettings
-from .showing import show_clip
 from .training import train
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "TrainSettings",
     "check_model",
     "export_model",
-    "launched_number",
+    "launched_rank",
     "machine_of",
     "plan",
-    "show_clip",
+    "show_loss_mask",
     "train",
 ]

@@ -1,11 +1,11 @@
-"""Who sees whom in a row, in the two forms that attention takes it in.
+"""Attention over packed sequences: which token attends to which, and the forms of mask that say so.
 
 - ``dense``: a number for every pair of tokens, added to the scores. Any device; memory grows with the
-  square of the row.
-- ``flex``: FlexAttention's block mask, which skips the blocks in which nobody sees anybody: most of a
-  row with many items or clips. For GPUs; on a CPU it has no backward.
-- ``stock``: rows of one item alone, which need nothing but the model's own causal mask. For models that
-  cannot share.
+  square of the sequence.
+- ``flex``: FlexAttention's block mask, which skips blocks of tokens that are masked entirely: most of a
+  sequence with many samples or clips. For GPUs; on a CPU it has no backward.
+- ``stock``: sequences of one sample, which need nothing but the model's own causal mask. For models that
+  cannot share a prefix.
 """
 
 from typing import Any, Literal
@@ -38,7 +38,7 @@ def choose_attention(wanted: Literal["auto", "dense", "flex"], device: torch.dev
 
 
 def use_flex(language_model: Any) -> None:
-    """Let the language model attend by FlexAttention; the vision tower keeps its own way.
+    """Let the language model attend by FlexAttention; the vision tower keeps its own attention.
 
     The families refuse the stock name ``flex_attention``, since their towers cannot; a name of our own
     for the stock function, on the language model alone, they take.
@@ -48,29 +48,34 @@ def use_flex(language_model: Any) -> None:
 
 
 def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> torch.Tensor:
-    """Added to the scores: 0 where a token sees another, else the least number.
+    """The 4-D additive mask of packed sequences: 0 where a token attends to another, else the least float.
+
+    transformers passes a mask of four dimensions on to attention as it is, instead of making a causal one.
 
     Args:
-        segments: The prefix or item of each token, :data:`PADDING` for padding; shape [rows, tokens].
-        prefixes: The segment of the prefix that it sees, likewise.
+        segments: The segment of each token (a clip's prefix or one sample), :data:`PADDING` for padding; shape
+            [sequences, tokens].
+        prefixes: The segment of the prefix that the token attends to, likewise.
 
     Returns:
-        Shape [rows, 1, tokens, tokens].
+        Shape [sequences, 1, tokens, tokens]: for every head alike, query by key.
     """
     tokens = segments.shape[1]
-    earlier = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
+    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
     key = segments[:, None, :]
-    # Padding sees padding, so that no row of the softmax is empty.
-    sees = earlier & ((key == segments[:, :, None]) | (key == prefixes[:, :, None]))
-    return torch.where(sees, 0.0, torch.finfo(torch.float32).min)[:, None]
+    # Its own segment or its clip's prefix, if earlier: samples neither see one another nor another clip. Padding has
+    # the segment of padding, so it attends to itself and no softmax is over nothing, which would give NaN.
+    attends = causal & ((key == segments[:, :, None]) | (key == prefixes[:, :, None]))
+    return torch.where(attends, 0.0, torch.finfo(torch.float32).min)[:, None]
 
 
 def block_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> BlockMask:
-    """The same for FlexAttention, on the device of the segments."""
+    """The same mask for FlexAttention, on the device of the segments."""
 
-    def sees(row: torch.Tensor, _: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        seen = segments[row, key]
-        return (query >= key) & ((seen == segments[row, query]) | (seen == prefixes[row, query]))
+    def attends(row: torch.Tensor, _: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        key_segment = segments[row, key]
+        own = key_segment == segments[row, query]
+        return (query >= key) & (own | (key_segment == prefixes[row, query]))
 
     rows, tokens = segments.shape
-    return create_block_mask(sees, B=rows, H=None, Q_LEN=tokens, KV_LEN=tokens, device=segments.device)
+    return create_block_mask(attends, B=rows, H=None, Q_LEN=tokens, KV_LEN=tokens, device=segments.device)

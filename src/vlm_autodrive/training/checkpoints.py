@@ -1,8 +1,8 @@
-"""Saving: the states to resume from, the best weights so far, and the finished model.
+"""Checkpoints: the train states to resume from, the best weights so far, and the finished model.
 
-All are safetensors, written under another name and renamed when they are whole and on the disk. A state
-holds the trained weights, the optimisers' tensors by the name of their weight, and in its header how far
-training is and the whole settings.
+All are safetensors, written under another name and renamed when they are complete and on the disk. A state file
+holds the trained weights and the optimizers' tensors by the name of their weight, and in its header the
+:class:`TrainState` and all settings.
 """
 
 import json
@@ -23,38 +23,38 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record, Taxonomy
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.sharding import divided_like, gather
+from vlm_autodrive.training.sharding import gather_full, shard_like
 
 _FOLDER = "states"
 _STATE, _BEST = "state-{:08d}.safetensors", "best-{:08d}.safetensors"
 _WEIGHT, _MOMENT = "weight:", "optimizer:"
 
 
-class Reached(Record):
-    """How far training is.
+class TrainState(Record):
+    """How far training has come.
 
     Attributes:
-        step: Steps that are done.
-        best_step: Steps that were done at the best validation; None before the first.
+        step: Optimizer steps done.
+        best_step: Optimizer steps done at the best evaluation; None before the first.
         best_score: Its macro-F1.
-        no_better: How many validations have come since.
+        stale_evaluations: How many evaluations have come since.
     """
 
     step: int = 0
     best_step: int | None = None
     best_score: float | None = None
-    no_better: int = 0
+    stale_evaluations: int = 0
 
-    def after(self, score: float) -> "Reached":
-        """With one more validation; only a higher score is a better one."""
+    def after(self, score: float) -> "TrainState":
+        """After one more evaluation; only a higher score is better."""
         if self.best_score is not None and score <= self.best_score:
-            return self.model_copy(update={"no_better": self.no_better + 1})
-        return self.model_copy(update={"best_step": self.step, "best_score": score, "no_better": 0})
+            return self.model_copy(update={"stale_evaluations": self.stale_evaluations + 1})
+        return self.model_copy(update={"best_step": self.step, "best_score": score, "stale_evaluations": 0})
 
 
 def save_state(
     folder: Path,
-    reached: Reached,
+    state: TrainState,
     model: torch.nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     settings: TrainSettings,
@@ -62,7 +62,7 @@ def save_state(
 ) -> None:
     """Write all that a resumed run needs, and remove states and best weights that are no longer needed.
 
-    Every process must call it, as each may hold a part of the tensors; the first writes.
+    Every process must call it, as each may hold a shard of the tensors; the first writes.
     """
     moments = (
         (f"{_MOMENT}{key}:{name}", value)
@@ -70,13 +70,13 @@ def save_state(
         for key, value in optimizer.state.get(parameter, {}).items()
     )
     weights = ((_WEIGHT + name, p) for name, p in model.named_parameters() if p.requires_grad)
-    tensors = gather((*weights, *moments), rank)
+    tensors = gather_full((*weights, *moments), rank)
     if not rank.is_first:
         return
-    header = {"reached": reached.model_dump_json(), "settings": settings.model_dump_json()}
-    _write(folder, _STATE.format(reached.step), tensors, header)
+    header = {"train_state": state.model_dump_json(), "settings": settings.model_dump_json()}
+    _write(folder, _STATE.format(state.step), tensors, header)
     kept = _newest_first(folder)[: settings.save_total_limit]
-    best = {_BEST.format(read.best_step) for state in kept if (read := _reached(state)) and read.best_step is not None}
+    best = {_BEST.format(read.best_step) for path in kept if (read := _read_state(path)) and read.best_step is not None}
     for file in (folder / _FOLDER).iterdir():  # older ones, and what a killed run left half written
         if file not in kept and file.name not in best:
             file.unlink()
@@ -84,19 +84,19 @@ def save_state(
 
 def restore_state(
     folder: Path, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], reporter: Reporter
-) -> Reached:
+) -> TrainState:
     """Go on from the newest state that can be read; nothing is done if there is none at all.
 
     Raises:
         UserError: If there are states and none can be read.
     """
-    states = _newest_first(folder)
-    for state in states:
-        reached = _reached(state)
-        if reached is None:
-            reporter.say(f"{state.name} cannot be read and is passed over")
+    paths = _newest_first(folder)
+    for path in paths:
+        state = _read_state(path)
+        if state is None:
+            reporter.say(f"{path.name} cannot be read and is passed over")
             continue
-        tensors = load_file(state)
+        tensors = load_file(path)
         set_weights(
             model, {key.removeprefix(_WEIGHT): value for key, value in tensors.items() if key.startswith(_WEIGHT)}
         )
@@ -106,37 +106,37 @@ def restore_state(
                 _, moment, name = key.split(":", 2)
                 parameter, optimizer = by_name[name]
                 like = parameter.detach()
-                # What is not of the weight's shape counts steps, and is kept as it is.
-                optimizer.state[parameter][moment] = divided_like(value, like) if value.shape == like.shape else value
-        return reached
-    if states:
+                # A tensor of another shape than the weight is the step count, which is not sharded.
+                optimizer.state[parameter][moment] = shard_like(value, like) if value.shape == like.shape else value
+        return state
+    if paths:
         raise UserError(f"no state in {folder / _FOLDER} can be read; delete that folder to train from the beginning.")
-    return Reached()
+    return TrainState()
 
 
-def save_best(folder: Path, reached: Reached, model: torch.nn.Module, rank: Rank) -> None:
-    """Write the weights of the best validation so far; every process must call it."""
+def save_best(folder: Path, state: TrainState, model: torch.nn.Module, rank: Rank) -> None:
+    """Write the weights of the best evaluation so far; every process must call it."""
     weights = trained_weights(model, rank)
     if rank.is_first:
-        _write(folder, _BEST.format(reached.best_step), weights, {"reached": reached.model_dump_json()})
+        _write(folder, _BEST.format(state.best_step), weights, {"train_state": state.model_dump_json()})
 
 
-def best_weights(folder: Path, reached: Reached) -> dict[str, torch.Tensor]:
-    """The weights of the best validation."""
-    return load_file(folder / _FOLDER / _BEST.format(reached.best_step))
+def best_weights(folder: Path, state: TrainState) -> dict[str, torch.Tensor]:
+    """The weights of the best evaluation."""
+    return load_file(folder / _FOLDER / _BEST.format(state.best_step))
 
 
 def trained_weights(model: torch.nn.Module, rank: Rank) -> dict[str, torch.Tensor]:
-    """The weights that are trained, whole, in the first process; every process must call it."""
-    return gather(((name, p) for name, p in model.named_parameters() if p.requires_grad), rank)
+    """The full tensors of the trained weights, in the first process; every process must call it."""
+    return gather_full(((name, p) for name, p in model.named_parameters() if p.requires_grad), rank)
 
 
 def set_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Put whole weights into the model."""
+    """Copy full tensors into the model."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name in weights:
-                parameter.copy_(divided_like(weights[name], parameter.detach()))
+                parameter.copy_(shard_like(weights[name], parameter.detach()))
 
 
 def save_model(folder: Path, loaded: LoadedModel, model: Any, card: ModelCard, taxonomy: Taxonomy) -> None:
@@ -178,9 +178,9 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted((folder / _FOLDER).glob("state-*.safetensors"), reverse=True)
 
 
-def _reached(state: Path) -> Reached | None:
+def _read_state(path: Path) -> TrainState | None:
     try:
-        with safe_open(state, "pt") as opened:
-            return Reached.model_validate_json(opened.metadata()["reached"])
+        with safe_open(path, "pt") as opened:
+            return TrainState.model_validate_json(opened.metadata()["train_state"])
     except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError, ValueError):
         return None

@@ -16,8 +16,7 @@ from vlm_autodrive.models import ADAPTER_FOLDER, CARD_FILE, load_model, read_car
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.training.lineage import ancestor
-from vlm_autodrive.training.model_card import Export, model_card
+from vlm_autodrive.training.model_card import ModelExport, ancestor, model_card
 from vlm_autodrive.video import FrameCache
 
 _MOST_DIFFERENCE = 0.05
@@ -39,7 +38,7 @@ class ExportModelSettings(Settings):
     check: int = 8
 
 
-class Checked(Record):
+class ExportCheck(Record):
     """How export and checkpoint compare.
 
     Attributes:
@@ -73,7 +72,7 @@ def export_model(
     report: Path | None = None,
     frame_cache: Path | None = None,
     overwrite: bool = False,
-) -> Checked | None:
+) -> ExportCheck | None:
     """Write a checkpoint's weights with a model card, and compare their verdicts with the checkpoint's.
 
     Args:
@@ -113,7 +112,7 @@ def export_model(
                 f"export it with --dtype float32, and if that does not help, tell us."
             )
         write_text(folder / "check.json", checked.model_dump_json(indent=1) + "\n")
-        export = Export(checkpoint, settings.to, out.absolute().name, checked.sentence(), report)
+        export = ModelExport(checkpoint, settings.to, out.absolute().name, checked.sentence(), report)
         write_text(folder / "README.md", model_card(export))
         reporter.say(checked.sentence())
     return checked
@@ -157,12 +156,14 @@ def _write_adapter(checkpoint: Path, folder: Path) -> None:
     write_taxonomy(folder, read_taxonomy(checkpoint))
 
 
-def _compare(checkpoint: Path, folder: Path, settings: ExportModelSettings, cache: Path, reporter: Reporter) -> Checked:
+def _compare(
+    checkpoint: Path, folder: Path, settings: ExportModelSettings, cache: Path, reporter: Reporter
+) -> ExportCheck:
     if settings.check == 0:
-        return Checked(why_not="no comparison was asked for")
+        return ExportCheck(why_not="no comparison was asked for")
     supervision = ancestor(checkpoint, "supervision")
     if supervision is None:
-        return Checked(why_not="the supervision set that it was trained on is not there")
+        return ExportCheck(why_not="the supervision set that it was trained on is not there")
     clips = read_clips(supervision)
     split = next((name for name in ("validation", "test", "train") if any(c.split == name for c in clips)), "")
     chosen = [clip for clip in clips if clip.split == split]
@@ -171,12 +172,12 @@ def _compare(checkpoint: Path, folder: Path, settings: ExportModelSettings, cach
     unreadable = frames.fill(chosen, reporter)
     chosen = [clip for clip in chosen if clip.clip_id not in unreadable]
     if not chosen:
-        return Checked(why_not="none of the clips that it was trained with can be read any more")
+        return ExportCheck(why_not="none of the clips that it was trained with can be read any more")
     first = _verdicts(LocalEngine(load_model(str(checkpoint))), checkpoint, chosen, frames)
     exported = LocalEngine(load_model(str(folder))) if settings.to == "merged" else _with_adapter(checkpoint, folder)
     second = _verdicts(exported, checkpoint, chosen, frames)
     difference = max(abs(a - b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True))
-    return Checked(clips=len(chosen), split=split, difference=difference)
+    return ExportCheck(clips=len(chosen), split=split, difference=difference)
 
 
 def _with_adapter(checkpoint: Path, folder: Path) -> LocalEngine:

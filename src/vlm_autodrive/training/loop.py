@@ -1,4 +1,18 @@
-"""The loop: what every process that trains does, to read at one sitting."""
+"""The training loop, as every process that trains runs it.
+
+An optimizer step, from top to bottom::
+
+    sampler.examples_of_step       which clips, and which samples of each
+    packing.build_batches          this process's share, packed into forward passes; one step ahead, in the background
+    loss.weighted_loss, backward   once for each forward pass; gradients accumulate
+    Rank.all_reduce_gradients      over the processes, then divided by the loss weights of the whole step
+    optimizers.optimizer_step      at this step's learning rates
+    validation.verdict_macro_f1    every ``eval_steps``
+    checkpoints.save_state         every ``save_steps``
+
+The stage around it, which plans, starts the processes and writes the checkpoint, is
+:mod:`vlm_autodrive.training.training`.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,39 +28,39 @@ from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.training import checkpoints
-from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches, readable
-from vlm_autodrive.training.checkpoints import Reached
+from vlm_autodrive.training.checkpoints import TrainState
+from vlm_autodrive.training.guards import check_finite, out_of_memory_guard
 from vlm_autodrive.training.logs import StepRecord, Throughput, open_logs
-from vlm_autodrive.training.mishaps import check_finite, told_of_memory
+from vlm_autodrive.training.loss import weighted_loss
 from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, optimizer_step
-from vlm_autodrive.training.prefix_sharing import weighted_loss
-from vlm_autodrive.training.processes import ALONE, Rank
+from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches, readable_examples
+from vlm_autodrive.training.parity import choose_packing
+from vlm_autodrive.training.processes import SINGLE_PROCESS, Rank
+from vlm_autodrive.training.sampler import TrainClip, TrainExample, examples_of_step, total_steps
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.sharding import is_sharded, shard_model, whole
-from vlm_autodrive.training.sharing_check import choose_layout
+from vlm_autodrive.training.sharding import full_tensor, is_sharded, shard_model
 from vlm_autodrive.training.validation import verdict_macro_f1
-from vlm_autodrive.training.visits import TaughtClip, Visit, steps_in_all, visits_of_step
 from vlm_autodrive.video import ComingFrames, FrameCache
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainJob:
     """What every process that trains together must know.
 
     Attributes:
-        taught: The clips of the train split that can be read, with their items.
-        validation: The validation clips with the verdicts that they should get; empty if none is asked for.
+        clips: The readable clips of the train split, with their samples.
+        validation: The validation clips with their true verdicts; empty without evaluations.
         taxonomy: The classes.
         frame_cache: Folder of decoded frames.
-        folder: Where the log and the states go, and in the end the checkpoint.
+        folder: Folder of the log and the train states, and in the end of the checkpoint.
         run_name: What trackers call the run.
         estimate: What the plan expects of memory.
         settings: How to train.
     """
 
-    taught: list[TaughtClip]
-    validation: list[Visit]
+    clips: list[TrainClip]
+    validation: list[TrainExample]
     taxonomy: Taxonomy
     frame_cache: Path
     folder: Path
@@ -56,41 +70,41 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The forward passes of a step.
+class PreparedStep:
+    """The forward passes of an optimizer step.
 
     Attributes:
         step: Which step.
-        visits: Its visits, of all processes.
+        examples: Its examples, of all processes.
         batches: This process's forward passes.
-        waited_s: How long they had to be waited for.
+        data_wait_s: How long the loop waited for them.
     """
 
     step: int
-    visits: list[Visit]
+    examples: list[TrainExample]
     batches: list[TrainBatch]
-    waited_s: float
+    data_wait_s: float
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a step's gradients were made of; all is 0 if none of its clips could be decoded.
+class StepResult:
+    """Loss and gradient of an optimizer step; all is 0 if none of its clips could be decoded.
 
     Attributes:
-        loss_sum: Sum of the weighted losses of all learned tokens.
-        weight: Sum of their weights.
-        tokens: Tokens of all rows, without padding.
-        norm: Of the gradient, before it was clipped.
+        loss_sum: Sum of the weighted losses of all supervised tokens.
+        weight: Sum of their loss weights.
+        tokens: Tokens of all sequences, without padding.
+        grad_norm: Norm of the gradient, before it was clipped.
     """
 
     loss_sum: float
     weight: float
     tokens: float
-    norm: float
+    grad_norm: float
 
     @property
     def loss(self) -> float:
-        """Mean of the losses, by weight."""
+        """Mean over the supervised tokens, by loss weight."""
         return self.loss_sum / self.weight if self.weight else 0.0
 
 
@@ -99,114 +113,131 @@ def load_for_training(settings: TrainSettings, device: torch.device | None = Non
     return load_model(settings.model, device, torch.float32 if settings.lora is None else None)
 
 
-def train_share(
-    rank: Rank, job: Job, loaded: LoadedModel | None = None, reporter: Reporter = SILENT
-) -> tuple[Any, Reached]:
-    """What every process does: the whole loop, with its own share of every step.
+def train_process(
+    rank: Rank, job: TrainJob, loaded: LoadedModel | None = None, reporter: Reporter = SILENT
+) -> tuple[Any, TrainState]:
+    """Train in one process, with its own share of every step.
+
+    Args:
+        rank: Which process this is.
+        job: What all processes share.
+        loaded: The model, if it is loaded already.
+        reporter: Told of progress.
 
     Returns:
-        The trained model, whole in the first process, and how far training came.
+        The trained model, with full weights in the first process, and the last train state.
     """
     settings = job.settings
     loaded = loaded or load_for_training(settings)
     model = prepare_model(loaded, settings, reporter)
     encoder = Encoder(loaded)
-    layout = choose_layout(model, loaded, encoder, settings, reporter)
-    divided = is_sharded(settings, rank, loaded.device)
-    if divided:
+    # Before sharding: the probe makes forward passes, and under sharding only all processes together can make one.
+    packing = choose_packing(model, loaded, encoder, settings, reporter)
+    sharded = is_sharded(settings, rank, loaded.device)
+    if sharded:
         shard_model(model, loaded, settings, rank)
-    reached = _loop(model, loaded, encoder, layout, job, rank, divided, reporter)
-    if divided:
+    state = _loop(model, loaded, encoder, packing, job, rank, sharded, reporter)
+    if sharded:
+        # fully_shard cannot be undone, so the full weights go into a model that is loaded anew, to be saved.
         weights = checkpoints.trained_weights(model, rank)
         if rank.is_first:
             model = prepare_model(load_for_training(settings, torch.device("cpu")), settings, SILENT)
             checkpoints.set_weights(model, weights)
-    return model, reached
+    return model, state
 
 
 def _loop(
     model: Any,
     loaded: LoadedModel,
     encoder: Encoder,
-    layout: Layout,
-    job: Job,
+    packing: Packing,
+    job: TrainJob,
     rank: Rank,
-    divided: bool,
+    sharded: bool,
     reporter: Reporter,
-) -> Reached:
+) -> TrainState:
     settings, device = job.settings, loaded.device
     optimizers = build_optimizers(model, loaded.family, settings)
-    steps = steps_in_all(len(job.taught), settings)
-    reached = checkpoints.restore_state(job.folder, model, optimizers, reporter)
+    steps = total_steps(len(job.clips), settings)
+    # In this order: weights and optimizer state of the newest train state; then the log, cut to its steps; then the
+    # sampler from that step on. A run that was killed between two saves makes the steps in between again, alike.
+    state = checkpoints.restore_state(job.folder, model, optimizers, reporter)
     cache = ComingFrames(job.frame_cache, settings.sampling or loaded.card.sampling, job.folder)
-    told: set[str] = set()
+    reported: set[str] = set()
     throughput = Throughput()
     with ExitStack() as stack:
-        log = stack.enter_context(open_logs(job.folder, reached.step, job.run_name, settings, rank))
-        task = stack.enter_context(reporter.task("training", steps, reached.step))
-        for prepared in _prepared_steps(encoder, cache, layout, job, reached.step, steps, rank, divided):
+        log = stack.enter_context(open_logs(job.folder, state.step, job.run_name, settings, rank))
+        task = stack.enter_context(reporter.task("training", steps, state.step))
+        for prepared in _prepared_steps(encoder, cache, packing, job, state.step, steps, rank, sharded):
             step, batches = prepared.step, prepared.batches
             started = time.monotonic()
-            # Dropout is the only draw that visits do not make; so it, too, is a function of the step.
+            # Dropout is the only random draw in a step that the sampler does not make. Seeded by step and process, it
+            # is the same after a resume, and differs between steps and between processes.
             torch.manual_seed(settings.seed + step + steps * rank.number)
-            with told_of_memory(step, [batch.tokens for batch in batches], job.estimate):
-                made = make_gradients(model, batches, device, settings, rank, divided)
-            check_finite(step, made.loss_sum, made.norm, prepared.visits, job.folder, tell=rank.is_first)
+            with out_of_memory_guard(step, [batch.tokens for batch in batches], job.estimate):
+                result = accumulate_gradients(model, batches, device, settings, rank, sharded)
+            # Before the update: a NaN in a gradient would be in every weight after it.
+            check_finite(step, result.loss_sum, result.grad_norm, prepared.examples, job.folder, write=rank.is_first)
             optimizer_step(optimizers, step, steps, settings)
             seconds = time.monotonic() - started
-            left_out = _left_out(prepared, cache.damaged(), told, reporter)
-            reached = reached.model_copy(update={"step": step + 1})
+            damaged = _damaged_clips(prepared, cache.damaged(), reported, reporter)
+            state = state.model_copy(update={"step": step + 1})
             score = None
             if settings.eval_steps and ((step + 1) % settings.eval_steps == 0 or step + 1 == steps):
                 score = verdict_macro_f1(
-                    model, encoder, cache, layout, job.validation, job.taxonomy, settings, device, rank
+                    model, encoder, cache, packing, job.validation, job.taxonomy, settings, device, rank
                 )
-                reached = reached.after(score)
-                if settings.load_best_model_at_end and reached.best_step == reached.step:
-                    checkpoints.save_best(job.folder, reached, model, rank)
+                state = state.after(score)
+                if settings.load_best_model_at_end and state.best_step == state.step:
+                    checkpoints.save_best(job.folder, state, model, rank)
             record = StepRecord(
                 step=step,
-                loss=round(made.loss, 5),
+                loss=round(result.loss, 5),
                 learning_rate=learning_rate(settings.learning_rate, step, steps, settings),
-                grad_norm=round(made.norm, 4),
-                samples=sum(len(visit.items) for visit in prepared.visits),
-                tokens=round(made.tokens),
+                grad_norm=round(result.grad_norm, 4),
+                samples=sum(len(example.samples) for example in prepared.examples),
+                tokens=round(result.tokens),
                 step_s=round(seconds, 3),
-                data_wait_s=round(prepared.waited_s, 3),
+                data_wait_s=round(prepared.data_wait_s, 3),
                 validation_macro_f1=score,
-                damaged_clips=left_out or None,
+                damaged_clips=damaged or None,
             )
             log(record)
             task.advance(1, throughput.status(record))
-            if settings.early_stopping_patience is not None and reached.no_better >= settings.early_stopping_patience:
-                reporter.say(f"stopped after step {step}: {reached.no_better} validations were no better than the best")
+            patience = settings.early_stopping_patience
+            if patience is not None and state.stale_evaluations >= patience:
+                reporter.say(
+                    f"stopped after step {step}: {state.stale_evaluations} evaluations were no better than the best"
+                )
                 break
             if (step + 1) % settings.save_steps == 0 and step + 1 < steps:
-                checkpoints.save_state(job.folder, reached, model, optimizers, settings, rank)
-    return reached
+                checkpoints.save_state(job.folder, state, model, optimizers, settings, rank)
+    return state
 
 
-def _left_out(prepared: Prepared, damaged: dict[str, str], told: set[str], reporter: Reporter) -> tuple[str, ...]:
-    """The step's clips that could not be decoded, each told of once."""
-    clips = tuple(visit.clip.clip_id for visit in prepared.visits if visit.clip.clip_id in damaged)
+def _damaged_clips(
+    prepared: PreparedStep, damaged: dict[str, str], reported: set[str], reporter: Reporter
+) -> tuple[str, ...]:
+    """The step's clips that cannot be decoded, each reported once."""
+    clips = tuple(example.clip.clip_id for example in prepared.examples if example.clip.clip_id in damaged)
     for clip_id in clips:
-        if clip_id not in told:
+        if clip_id not in reported:
             reporter.say(
                 f"left out at step {prepared.step} and later, cannot be decoded: {clip_id}: {damaged[clip_id]}"
             )
-            told.add(clip_id)
+            reported.add(clip_id)
     return clips
 
 
-def make_gradients(
+def accumulate_gradients(
     model: Any,
     batches: Sequence[TrainBatch],
     device: torch.device,
     settings: TrainSettings,
-    rank: Rank = ALONE,
-    divided: bool = False,
-) -> Made:
-    """Leave the gradients of a step's loss in the weights, clipped, with those of all processes added up.
+    rank: Rank = SINGLE_PROCESS,
+    sharded: bool = False,
+) -> StepResult:
+    """Compute the gradients of an optimizer step over all forward passes and processes, clipped.
 
     Args:
         model: What is trained.
@@ -214,56 +245,67 @@ def make_gradients(
         device: Where the model is.
         settings: How it is trained.
         rank: Which process this is.
-        divided: Whether the processes divide the weights among them.
+        sharded: Whether weights and gradients are sharded over the processes.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     sums = [sum(_backward(model, batch, device, settings) for batch in batches)]
     sums += [sum(batch.weight for batch in batches), sum(batch.tokens for batch in batches)]
-    if not divided:
-        rank.add_up_gradients(trained)
-    loss_sum, weight, tokens = rank.add_up(sums)
-    if not weight:
+    if not sharded:  # fully_shard has reduced and scattered them in the backward pass
+        rank.all_reduce_gradients(trained)
+    loss_sum, weight, tokens = rank.all_reduce_sum(sums)
+    if not weight:  # no clip of this step could be decoded in any process: no gradient, so no weight decay either
         for parameter in trained:
             parameter.grad = None
-        return Made(0.0, 0.0, 0.0, 0.0)
+        return StepResult(0.0, 0.0, 0.0, 0.0)
+    # Each pass left the gradient of a sum. Divided by all loss weights of the step it is that of the weighted mean over
+    # its supervised tokens, however they were packed and shared among processes.
     for parameter in trained:
         if parameter.grad is not None:
             parameter.grad /= weight
-    norm = whole(torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm))
-    return Made(loss_sum, weight, tokens, float(norm))
+    norm = full_tensor(torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm))
+    return StepResult(loss_sum, weight, tokens, float(norm))
 
 
 def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: TrainSettings) -> float:
     moved = batch.to(device)
+    # Weights stay in the type they were loaded in and are cast for each operation where bfloat16 is safe, so small
+    # updates are not rounded away; bfloat16 has the range of float32, so no loss scaling is needed.
     with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        loss = weighted_loss(model, moved.shared, moved.vision)
+        loss = weighted_loss(model, moved.packed, moved.vision)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 
 
 def _prepared_steps(
-    encoder: Encoder, cache: FrameCache, layout: Layout, job: Job, begun: int, steps: int, rank: Rank, divided: bool
-) -> Iterator[Prepared]:
-    """The forward passes of every step, prepared one step ahead in the background."""
+    encoder: Encoder,
+    cache: FrameCache,
+    packing: Packing,
+    job: TrainJob,
+    begun: int,
+    steps: int,
+    rank: Rank,
+    sharded: bool,
+) -> Iterator[PreparedStep]:
+    """The forward passes of every step, prepared one step ahead in a thread."""
 
-    def prepare(step: int) -> tuple[list[Visit], list[TrainBatch]]:
-        visits = visits_of_step(job.taught, step, job.settings)
-        mine = readable(cache, rank.share(visits))
-        batches = build_batches(encoder, cache, mine, job.settings, layout)
-        if divided and not batches:
-            others = build_batches(encoder, cache, readable(cache, visits)[:1], job.settings, layout)
-            batches = [batch.weightless() for batch in others]
-        return visits, batches
+    def prepare(step: int) -> tuple[list[TrainExample], list[TrainBatch]]:
+        examples = examples_of_step(job.clips, step, job.settings)
+        mine = readable_examples(cache, rank.share(examples))
+        batches = build_batches(encoder, cache, mine, job.settings, packing)
+        if sharded and not batches:  # this process has no clip in this step; see TrainBatch.zero_weight
+            others = build_batches(encoder, cache, readable_examples(cache, examples)[:1], job.settings, packing)
+            batches = [batch.zero_weight() for batch in others]
+        return examples, batches
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = pool.submit(prepare, begun) if begun < steps else None
         for step in range(begun, steps):
             assert ahead is not None
-            asked = time.monotonic()
-            visits, batches = ahead.result()
-            waited_s = time.monotonic() - asked
+            asked_at = time.monotonic()
+            examples, batches = ahead.result()
+            data_wait_s = time.monotonic() - asked_at
             ahead = pool.submit(prepare, step + 1) if step + 1 < steps else None
-            if divided:  # every process computes along in every pass, since each holds a part of every layer
-                more = rank.most(len(batches)) - len(batches)
-                batches += [batch.weightless() for batch in batches[-1:]] * more
-            yield Prepared(step, visits, batches, waited_s)
+            if sharded:  # all processes make as many passes as the one that has most
+                more = rank.all_reduce_max(len(batches)) - len(batches)
+                batches += [batch.zero_weight() for batch in batches[-1:]] * more
+            yield PreparedStep(step, examples, batches, data_wait_s)

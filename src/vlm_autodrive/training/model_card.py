@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, what it learned from and with what licence, and how well it does."""
+"""The model card of an export: what it is, what it was trained on and with what licence, and how well it does."""
 
 import json
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import yaml
 
 from vlm_autodrive.artifacts import (
     PROVENANCE,
+    absolute_from_artifact,
     read_data_sets,
     read_provenance,
     read_scenarios,
@@ -17,7 +18,6 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import TINY_BASE, find_published, read_card, resolve_model
-from vlm_autodrive.training.lineage import ancestor
 
 _OWN_LICENCE = "apache-2.0"
 _NAMED_ELSEWHERE = ("nvidia-open-model-license", "qwen-research")  # not on the hub's own list of licences
@@ -25,7 +25,7 @@ _FIGURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
-class Export:
+class ModelExport:
     """What is exported.
 
     Attributes:
@@ -43,7 +43,7 @@ class Export:
     report: Path | None
 
 
-def model_card(export: Export) -> str:
+def model_card(export: ModelExport) -> str:
     """The card as Markdown with the hub's YAML head."""
     card = read_card(str(export.checkpoint))
     base = card.base or "none"
@@ -76,6 +76,20 @@ def model_card(export: Export) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def ancestor(folder: Path, kind: str) -> Path | None:
+    """The nearest artefact of a kind that ``folder`` was made from, if it and all between are still there."""
+    if not (folder / PROVENANCE).is_file():
+        return None
+    provenance = read_provenance(folder)
+    if provenance.kind == kind:
+        return folder
+    for made_from in provenance.inputs.values():
+        found = ancestor(Path(absolute_from_artifact(made_from.path, folder)), kind)
+        if found is not None:
+            return found
+    return None
+
+
 def _licence_of(base: str) -> str:
     if base == TINY_BASE:
         return _OWN_LICENCE
@@ -92,7 +106,7 @@ def _licence_of(base: str) -> str:
     return str(values.get("license", "")) if isinstance(values, dict) else ""
 
 
-def _use(export: Export, base: str) -> str:
+def _use(export: ModelExport, base: str) -> str:
     sampling = read_card(str(export.checkpoint)).sampling
     if export.to == "merged":
         code = f'model = AutoModelForImageTextToText.from_pretrained("{export.name}")'

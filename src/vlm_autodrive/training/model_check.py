@@ -1,4 +1,4 @@
-"""Can this model be trained, and is what it learns what it will be asked? Found out on the model itself."""
+"""Can this model be trained, and do training and inference give it the same inputs? Found out on the model itself."""
 
 import re
 from collections import Counter
@@ -23,8 +23,8 @@ from vlm_autodrive.models import (
     verdict_prompt,
 )
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
-from vlm_autodrive.training.equality import TOLERANCE, Pass, compare_passes
-from vlm_autodrive.training.prefix_sharing import ItemTokens, join_rows, pad_rows, share_prefix
+from vlm_autodrive.training.parity import TOLERANCE, ModelInputs, compare_passes
+from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, pack, share_prefix
 from vlm_autodrive.video import FrameCache, SamplingSettings, VideoError, read_windows
 
 _CODES = DEFAULT_TAXONOMY.codes
@@ -33,20 +33,20 @@ _TIMES = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.3, 0.7, 0.9, 1.2, 1.5))  # two clips o
 
 
 class ModelCheck(Record):
-    """What was found of a model.
+    """Whether a model can be trained, and how.
 
     Attributes:
         model: The model.
         family: Names of its family.
-        weights: Which weights were asked.
-        loss_shared: Loss of two clips with three items each, all in one row.
-        loss_separate: Loss of the same items with a row for each.
+        weights: Which weights were checked.
+        loss_shared: Loss of two clips with three samples each, all packed in one sequence.
+        loss_separate: Loss of the same samples with a sequence for each.
         largest_ratio: Largest norm of a gradient's difference over its norm, of all tensors.
-        tensor: Where that is.
+        tensor: Which tensor has it.
         frames: What differs between the frames of training and of inference; empty if nothing does.
         tokens: What is wrong with the tokens of the verdict codes or of a conversation; empty if nothing is.
-        lora: How many layers of each kind the family's LoRA pattern reaches.
-        lora_astray: What it reaches outside the language model.
+        lora: How many layers of each kind the family's LoRA pattern targets.
+        lora_astray: What it targets outside the language model.
     """
 
     model: str
@@ -63,13 +63,13 @@ class ModelCheck(Record):
 
     @property
     def shares(self) -> bool:
-        """Whether the items of a clip can share its video."""
+        """Whether the samples of a clip can share its prefix."""
         close = abs(self.loss_shared - self.loss_separate) <= TOLERANCE * abs(self.loss_separate)
         return close and self.largest_ratio <= TOLERANCE
 
     @property
     def can_be_trained(self) -> bool:
-        """Whether training may begin; a model that cannot share is trained item by item."""
+        """Whether training may begin; a model that cannot share is trained sample by sample."""
         return not self.frames and not self.tokens and bool(self.lora) and not self.lora_astray
 
     def lines(self) -> list[str]:
@@ -77,26 +77,26 @@ class ModelCheck(Record):
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.lora.items())
         return [
             f"{self.model}: {self.family}; {self.weights}",
-            f"shared = separate: {'yes' if self.shares else 'no'}; loss {self.loss_shared:.6g} and "
+            f"shared prefix = separate: {'yes' if self.shares else 'no'}; loss {self.loss_shared:.6g} and "
             f"{self.loss_separate:.6g}, gradients differ by {self.largest_ratio:.1e} of their norm at most "
             f"({self.tensor})",
-            "  so all items of a clip are trained behind one copy of its video"
+            "  so all samples of a clip share one encoded video"
             if self.shares
-            else "  so each item is trained in a row of its own: the result is the same, at several times the cost",
+            else "  so each sample is trained in a sequence of its own: the same result, at several times the cost",
             f"train frames = inference frames: {self.frames or 'yes'}",
-            f"verdict codes and conversation: {self.tokens or 'each code is one token, and whole = prefix + item'}",
-            f"LoRA reaches: {kinds or 'nothing'}; outside the language model: {', '.join(self.lora_astray) or 'none'}",
+            f"verdict codes and conversation: {self.tokens or 'each code is one token, and whole = prefix + sample'}",
+            f"LoRA targets: {kinds or 'nothing'}; outside the language model: {', '.join(self.lora_astray) or 'none'}",
             "it can be trained" if self.can_be_trained else "it cannot be trained as it is: see above",
         ]
 
 
 def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
-    """Ask a model all that training takes for granted.
+    """Check all that training relies on.
 
     Args:
         model: As for :func:`vlm_autodrive.models.loading.load_model`.
-        random_layers: Ask the architecture with so many layers of each kind and random weights, of which
-            configuration and processor alone are read. None asks the model's own weights if they are at hand and
+        random_layers: Check the architecture with so many layers of each kind and random weights, for which only
+            configuration and processor are read. None checks the model's own weights if they are at hand and
             below 4 GB, and one random layer of each kind otherwise.
 
     Raises:
@@ -135,34 +135,34 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
     )
 
 
-def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[Pass], list[Pass]]:
-    """Items of two clips in one row, and each in a row of its own behind the model's own mask."""
+def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInputs], list[ModelInputs]]:
+    """Samples of two clips in one sequence, and each in a sequence of its own under the model's own mask."""
     verdict, reasoning = (encoder.question(ask(DEFAULT_TAXONOMY).text) for ask in (verdict_prompt, reasoning_prompt))
     code = encoder.target(_CODES[0])
-    items = [
-        ItemTokens(verdict, code, weight=4.0),
-        ItemTokens(reasoning, encoder.target(_TRACE)),
-        ItemTokens(encoder.question("Is it day?"), code[-1:], weight=0.5),
+    samples = [
+        SampleTokens(verdict, code, weight=4.0),
+        SampleTokens(reasoning, encoder.target(_TRACE)),
+        SampleTokens(encoder.question("Is it day?"), code[-1:], weight=0.5),
     ]
-    rows, pixels, grids = [], [], []
-    separate: list[Pass] = []
+    sequences, pixels, grids = [], [], []
+    separate: list[ModelInputs] = []
     for number, times in enumerate(_TIMES):
         shape = (len(times), sampling.height, sampling.width, 3)
         values = encoder.pixel_values(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8))
         prefix = encoder.prefix(times, sampling.height, sampling.width)
-        rows.append(share_prefix(prefix, items))
+        sequences.append(share_prefix(prefix, samples))
         alone = encoder.vision_inputs(values, torch.tensor([prefix.grid_thw]))
-        for item in items:
-            row = pad_rows([share_prefix(prefix, [item])], encoder.pad_id, attention="stock")
-            separate.append((row, alone))
+        for sample in samples:
+            batch = collate([share_prefix(prefix, [sample])], encoder.pad_id, attention="stock")
+            separate.append((batch, alone))
         pixels.append(values)
         grids.append(prefix.grid_thw)
     vision = encoder.vision_inputs(torch.cat(pixels), torch.tensor(grids))
-    return [(pad_rows([join_rows(rows)], encoder.pad_id), vision)], separate
+    return [(collate([pack(sequences)], encoder.pad_id), vision)], separate
 
 
 def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
-    """What is wrong with the codes, or with a conversation made of prefix and item; empty if nothing is."""
+    """What is wrong with the codes, or with a conversation made of prefix and sample; empty if nothing is."""
     try:
         codes = encoder.code_ids(_CODES)
     except UserError as error:
@@ -175,11 +175,11 @@ def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
     size = (sampling.height, sampling.width)
     whole = encoder.conversation(_TIMES[0], *size, prompt, _CODES[0])
     prefix = encoder.prefix(_TIMES[0], *size)
-    row = share_prefix(prefix, [ItemTokens(encoder.question(prompt), encoder.target(_CODES[0])[:-1])])
-    if not torch.equal(whole.input_ids, row.input_ids):
-        return "a conversation's tokens are not those of its prefix and item"
-    if not torch.equal(whole.position_ids, row.position_ids):
-        return "a conversation's positions are not those of its prefix and item"
+    sequence = share_prefix(prefix, [SampleTokens(encoder.question(prompt), encoder.target(_CODES[0])[:-1])])
+    if not torch.equal(whole.input_ids, sequence.input_ids):
+        return "a conversation's tokens are not those of its prefix and sample"
+    if not torch.equal(whole.position_ids, sequence.position_ids):
+        return "a conversation's positions are not those of its prefix and sample"
     return ""
 
 
@@ -187,20 +187,20 @@ def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSet
     """What a clip of a real file gives the model in training and in inference; empty if it is the same."""
     with TemporaryDirectory() as folder:
         clip = _write_clip(Path(folder) / "clip.mp4")
-        taught = FrameCache(Path(folder) / "frames", sampling).get(clip)
-        ((_, asked),) = read_windows(Path(clip.path), [(clip.start_s, clip.end_s)], sampling)
-        if isinstance(asked, VideoError):
-            return str(asked)
-        prefix = encoder.prefix(taught.times_s, *taught.pixels.shape[1:3])
-        expected = encoder.vision_inputs(encoder.pixel_values(taught.pixels), torch.tensor([prefix.grid_thw]))
+        train_frames = FrameCache(Path(folder) / "frames", sampling).get(clip)
+        ((_, frames),) = read_windows(Path(clip.path), [(clip.start_s, clip.end_s)], sampling)
+        if isinstance(frames, VideoError):
+            return str(frames)
+        prefix = encoder.prefix(train_frames.times_s, *train_frames.pixels.shape[1:3])
+        expected = encoder.vision_inputs(encoder.pixel_values(train_frames.pixels), torch.tensor([prefix.grid_thw]))
         calls: list[dict[str, Any]] = []
         hook = loaded.model.model.register_forward_pre_hook(lambda _, __, given: calls.append(given), with_kwargs=True)
         try:
-            LocalEngine(loaded).generate([asked], [InferenceRequest("Which?", max_new_tokens=1)])
+            LocalEngine(loaded).generate([frames], [InferenceRequest("Which?", max_new_tokens=1)])
         finally:
             hook.remove()
     given = calls[0]
-    if taught.times_s != asked.times_s:
+    if train_frames.times_s != frames.times_s:
         return "the times of the frames differ"
     if not torch.equal(given["input_ids"][0].cpu(), prefix.input_ids):
         return "the tokens of the video differ"

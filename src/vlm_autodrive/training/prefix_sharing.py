@@ -1,38 +1,44 @@
-"""One clip, one prefix: all items of a clip behind its system prompt and video, exactly.
+"""Prefix sharing: all samples of a clip behind one copy of its system prompt and video, exactly.
 
-A row holds the prefix of a clip once and then its items one behind another; it may hold several clips.
-Every token sees the prefix of its clip and the earlier tokens of its own item, and stands at the
-position that it would have if the item were alone behind the prefix. So each item's loss and gradients
-are those of a row of its own, while the prefix, most of the tokens and all of the vision tower's work,
-is computed once.
+A sequence holds the prefix of a clip once and its samples one behind another::
 
-Nothing of the model is changed: the mask and the positions go through its stock ``forward``. That is
-exact for every model whose tokens meet in attention only; not for linear attention or for vision
-towers that read the question. ``sharing_check.py`` finds out which a model is.
+    tokens    [ system prompt, video ][ question 1, answer 1 ][ question 2, answer 2 ]
+    segments    0                       1                       2
+    positions   0 ... p-1               p ...                   p ...
+
+A token attends to the prefix of its clip and to the earlier tokens of its own sample (the mask of
+:mod:`~vlm_autodrive.training.attention`, built from ``segments`` and ``prefixes``), and has the position that it would
+have if the sample stood alone behind the prefix. So each sample's loss and gradients are those of a sequence of its
+own, while the prefix, most of the tokens and all of the vision tower's work, is computed once. Several clips are packed
+into one sequence in the same way, none attending to another.
+
+Nothing in the model is changed: the mask and the positions go through its stock ``forward`` (in
+:mod:`~vlm_autodrive.training.loss`). That is exact for every model whose tokens meet in attention only; not for linear
+attention, or for vision towers that read the question. :mod:`~vlm_autodrive.training.parity` finds out which it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-from torch.nn.attention.flex_attention import BlockMask
 
-from vlm_autodrive.models import Prefix, forward_positions
-from vlm_autodrive.training.attention import PADDING, Attention, block_mask, dense_mask
+from vlm_autodrive.models import Prefix
+from vlm_autodrive.training.attention import PADDING, Attention, dense_mask
 
 IGNORED = -100
-_BLOCK = 128  # FlexAttention's; rows of few lengths keep its kernel from being compiled anew for each
+"""The label of tokens that are not supervised; ``ignore_index`` of the cross-entropy."""
+_BLOCK = 128  # FlexAttention's block; sequences of few lengths keep its kernel from being compiled anew for each
 
 
 @dataclass(frozen=True)
-class ItemTokens:
-    """One question and its answer, as tokens.
+class SampleTokens:
+    """One sample, as tokens.
 
     Attributes:
-        question: From behind the video to where the answer begins; not learned.
-        target: The answer with the end of the turn; learned.
-        weight: Weight of each learned token in the loss.
-        factors: A further factor on the weight of each token of the target; None stands for 1 everywhere.
+        question: From the end of the video to where the answer begins; not supervised.
+        target: The answer with the end of the turn; supervised.
+        weight: Loss weight of each supervised token.
+        factors: A further factor on the loss weight of each token of the target; None stands for 1 everywhere.
     """
 
     question: list[int]
@@ -42,17 +48,17 @@ class ItemTokens:
 
 
 @dataclass(frozen=True)
-class SharedRow:
-    """Prefixes of clips, each with its items.
+class PackedSequence:
+    """One sequence: prefixes of clips, each followed by its samples.
 
     Attributes:
         input_ids: Shape [tokens].
         position_ids: Shape [axes, tokens].
-        segments: Which prefix or item a token belongs to, numbered through the row: 0 for the first
-            clip's prefix, k for its k-th item, then the next clip's prefix; shape [tokens].
-        prefixes: The segment of the token's clip's prefix, shape [tokens].
-        labels: The token itself where it is learned, else -100, shape [tokens].
-        weights: Weight in the loss of each learned token, shape [tokens].
+        segments: Which prefix or sample a token belongs to, numbered through the sequence: 0 for the first
+            clip's prefix, k for its k-th sample, then the next clip's prefix; shape [tokens].
+        prefixes: The segment of the prefix of the token's clip, shape [tokens].
+        labels: The token itself where it is supervised, else -100, shape [tokens].
+        weights: Loss weight of each supervised token, else 0, shape [tokens].
     """
 
     input_ids: torch.Tensor
@@ -64,18 +70,18 @@ class SharedRow:
 
 
 @dataclass(frozen=True)
-class SharedBatch:
-    """Rows padded to one length.
+class PackedBatch:
+    """Sequences padded to one length.
 
     Attributes:
-        input_ids: Shape [rows, tokens].
-        position_ids: Shape [axes, rows, tokens].
-        segments: Shape [rows, tokens]; -1 for padding.
-        prefixes: Shape [rows, tokens]; -1 for padding.
-        attention_mask: Who sees whom, as :mod:`vlm_autodrive.training.attention` says; None where FlexAttention's
-            is to be made of the segments.
-        labels: Shape [rows, tokens].
-        weights: Shape [rows, tokens].
+        input_ids: Shape [sequences, tokens].
+        position_ids: Shape [axes, sequences, tokens].
+        segments: Shape [sequences, tokens]; -1 for padding.
+        prefixes: Shape [sequences, tokens]; -1 for padding.
+        attention_mask: Which token attends to which, as :mod:`vlm_autodrive.training.attention` says; None where
+            FlexAttention's mask is to be made of the segments.
+        labels: Shape [sequences, tokens].
+        weights: Shape [sequences, tokens].
     """
 
     input_ids: torch.Tensor
@@ -86,61 +92,66 @@ class SharedBatch:
     labels: torch.Tensor
     weights: torch.Tensor
 
-    def to(self, device: torch.device) -> "SharedBatch":
+    def to(self, device: torch.device) -> "PackedBatch":
         """The batch on a device."""
         mask = self.attention_mask
         tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "attention_mask"}
-        return SharedBatch(attention_mask=None if mask is None else mask.to(device), **tensors)
+        return PackedBatch(attention_mask=None if mask is None else mask.to(device), **tensors)
 
 
-def share_prefix(prefix: Prefix, items: Sequence[ItemTokens]) -> SharedRow:
-    """Lay all items of a clip behind its prefix."""
+def share_prefix(prefix: Prefix, samples: Sequence[SampleTokens]) -> PackedSequence:
+    """All samples of a clip behind its prefix, in one sequence."""
     ids = [prefix.input_ids]
     positions = [prefix.position_ids]
     length = len(prefix.input_ids)
     segments, labels = [torch.zeros(length, dtype=torch.long)], [torch.full((length,), IGNORED)]
     weights = [torch.zeros(length)]
-    for number, item in enumerate(items, start=1):
-        # A token is predicted at the place before it, and that must be the item's own.
-        assert item.question, "an item begins with a question"
-        tokens = torch.tensor(item.question + item.target)
+    for number, sample in enumerate(samples, start=1):
+        # The logits of a token are those at the place before it, which must belong to the same sample.
+        assert sample.question, "a sample begins with a question"
+        tokens = torch.tensor(sample.question + sample.target)
         ids.append(tokens)
+        # Every sample continues at the position after the prefix, whatever stands between, as if it were alone. With
+        # mRoPE that is where the model's own rule goes on after the video (not the count of tokens), and text has the
+        # same position on all axes: time, height and width.
         positions.append((prefix.next_position + torch.arange(len(tokens))).expand(len(prefix.position_ids), -1))
         segments.append(torch.full((len(tokens),), number))
-        learned = torch.arange(len(tokens)) >= len(item.question)
-        labels.append(torch.where(learned, tokens, IGNORED))
-        factors = item.factors or [1.0] * len(item.target)
-        weights.append(item.weight * torch.tensor([0.0] * len(item.question) + factors))
-    row_ids = torch.cat(ids)
-    return SharedRow(
-        input_ids=row_ids,
+        supervised = torch.arange(len(tokens)) >= len(sample.question)
+        labels.append(torch.where(supervised, tokens, IGNORED))
+        factors = sample.factors or [1.0] * len(sample.target)
+        weights.append(sample.weight * torch.tensor([0.0] * len(sample.question) + factors))
+    input_ids = torch.cat(ids)
+    return PackedSequence(
+        input_ids=input_ids,
         position_ids=torch.cat(positions, dim=1),
         segments=torch.cat(segments),
-        prefixes=torch.zeros_like(row_ids),
+        prefixes=torch.zeros_like(input_ids),
         labels=torch.cat(labels),
         weights=torch.cat(weights),
     )
 
 
-def join_rows(rows: Sequence[SharedRow]) -> SharedRow:
-    """One row of several: clip behind clip, none seeing another, in the order in which their frames are given."""
-    joined, used = [], 0
-    for row in rows:
-        joined.append(replace(row, segments=row.segments + used, prefixes=row.prefixes + used))
-        used += int(row.segments.max()) + 1
-    tensors = {f.name: torch.cat([getattr(row, f.name) for row in joined], dim=-1) for f in fields(SharedRow)}
-    return SharedRow(**tensors)
+def pack(sequences: Sequence[PackedSequence]) -> PackedSequence:
+    """One sequence of several: clip behind clip, none attending to another, in the order in which frames are given."""
+    packed, used = [], 0
+    for sequence in sequences:  # positions stay: every clip begins at 0, as if it were alone
+        packed.append(replace(sequence, segments=sequence.segments + used, prefixes=sequence.prefixes + used))
+        used += int(sequence.segments.max()) + 1
+    tensors = {
+        f.name: torch.cat([getattr(sequence, f.name) for sequence in packed], dim=-1) for f in fields(PackedSequence)
+    }
+    return PackedSequence(**tensors)
 
 
-def pad_rows(rows: Sequence[SharedRow], pad_id: int, attention: Attention = "dense") -> SharedBatch:
-    """Pad rows on the right and build the mask between their tokens.
+def collate(sequences: Sequence[PackedSequence], pad_id: int, attention: Attention = "dense") -> PackedBatch:
+    """Pad sequences on the right and build the attention mask.
 
     Args:
-        rows: The rows; with ``stock`` attention, each of one clip and one item at most.
+        sequences: The sequences; with ``stock`` attention, each of one clip and one sample at most.
         pad_id: The padding token.
         attention: How the language model attends.
     """
-    longest = max(len(row.input_ids) for row in rows)
+    longest = max(len(sequence.input_ids) for sequence in sequences)
     if attention == "flex":
         longest += -longest % _BLOCK
 
@@ -149,64 +160,19 @@ def pad_rows(rows: Sequence[SharedRow], pad_id: int, attention: Attention = "den
             [torch.nn.functional.pad(tensor, (0, longest - tensor.shape[-1]), value=value) for tensor in tensors]
         )
 
-    segments = padded([row.segments for row in rows], PADDING)
-    prefixes = padded([row.prefixes for row in rows], PADDING)
+    segments = padded([sequence.segments for sequence in sequences], PADDING)
+    prefixes = padded([sequence.prefixes for sequence in sequences], PADDING)
     mask = None
     if attention == "dense":
         mask = dense_mask(segments, prefixes)
     elif attention == "stock":
         mask = (segments != PADDING).long()
-    return SharedBatch(
-        input_ids=padded([row.input_ids for row in rows], pad_id),
-        position_ids=padded([row.position_ids for row in rows], 0).transpose(0, 1),
+    return PackedBatch(
+        input_ids=padded([sequence.input_ids for sequence in sequences], pad_id),
+        position_ids=padded([sequence.position_ids for sequence in sequences], 0).transpose(0, 1),
         segments=segments,
         prefixes=prefixes,
         attention_mask=mask,
-        labels=padded([row.labels for row in rows], IGNORED),
-        weights=padded([row.weights for row in rows], 0.0),
+        labels=padded([sequence.labels for sequence in sequences], IGNORED),
+        weights=padded([sequence.weights for sequence in sequences], 0.0),
     )
-
-
-def weighted_loss(model: torch.nn.Module, batch: SharedBatch, vision: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Sum over the learned tokens of weight times negative log-likelihood.
-
-    The caller divides by the weights of the whole step, so that the loss of a step does not depend on
-    how its items were laid into rows.
-
-    Args:
-        model: A Hugging Face video model.
-        batch: The rows.
-        vision: The encoder's ``vision_inputs`` of all clips, in the order of their places in the rows.
-    """
-    # The token at place i is predicted at place i - 1; logits are computed at those places only.
-    learned = (batch.labels != IGNORED).any(dim=0)
-    places = learned.nonzero()[:, 0]
-    logits = predict(model, batch, vision, places - 1)
-    labels, weights = batch.labels[:, places], batch.weights[:, places]
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
-    )
-    return (losses * weights).sum()
-
-
-def predict(
-    model: torch.nn.Module, batch: SharedBatch, vision: Mapping[str, torch.Tensor], places: torch.Tensor
-) -> torch.Tensor:
-    """Logits at some places of every row, shape [rows, places, vocabulary], by the model's stock ``forward``."""
-    mask: torch.Tensor | BlockMask
-    if batch.attention_mask is None:
-        mask = block_mask(batch.segments, batch.prefixes)
-    elif batch.attention_mask.is_floating_point():
-        # The fused kernels take a mask of the scores' type only.
-        mask = batch.attention_mask.to(next(model.parameters()).dtype)
-    else:
-        mask = batch.attention_mask
-    logits: torch.Tensor = model(
-        input_ids=batch.input_ids,
-        position_ids=forward_positions(batch.position_ids),
-        attention_mask=mask,
-        **vision,
-        use_cache=False,
-        logits_to_keep=places,
-    ).logits
-    return logits

@@ -1,4 +1,4 @@
-"""Weights, gradients and the optimiser's state divided among the processes, by torch's ``fully_shard``."""
+"""Weights, gradients and optimizer state sharded over the processes, by torch's ``fully_shard`` (FSDP2)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,35 +15,34 @@ from vlm_autodrive.training.settings import TrainSettings
 
 
 def is_sharded(settings: TrainSettings, rank: Rank, device: torch.device) -> bool:
-    """Whether the processes divide the model among them, by the setting or its automatic rule.
+    """Whether the model is sharded over the processes, by the setting or its automatic rule.
 
     Raises:
-        UserError: If that is asked of one process alone.
+        UserError: If sharding is asked for in a single process.
     """
     if settings.shard == "full" and rank.world == 1:
         raise UserError(
-            "train.shard=full divides the model among processes, but there is one; start several with torchrun, or "
-            "on a CPU with train.processes, or set train.shard=auto."
+            "train.shard=full shards the model over processes, but there is one; start several with torchrun, or on a "
+            "CPU with train.processes, or set train.shard=auto."
         )
     automatic = rank.world > 1 and device.type == "cuda" and settings.lora is None
     return settings.shard == "full" or (settings.shard == "auto" and automatic)
 
 
 def shard_model(model: Any, loaded: LoadedModel, settings: TrainSettings, rank: Rank) -> None:
-    """Divide a model's weights in place, layer by layer.
+    """Shard a model's weights in place, layer by layer.
 
-    A layer's weights are gathered when it is computed and let go behind it; gradients are added up, not
-    averaged, as a step's loss is a sum.
+    A layer's weights are gathered when it is computed and freed after it.
 
     Args:
         model: The model to train: the loaded one, or peft's wrapper around it.
         loaded: The model as it was loaded, which knows its layers.
         settings: How it is trained.
-        rank: Among which processes.
+        rank: Over which processes.
     """
     how: dict[str, Any] = {"mesh": init_device_mesh(loaded.device.type, (rank.world,))}
     if settings.precision == "bf16":
-        # Autocast computes in bfloat16 in any case; so gathered, the weights take half the time and memory.
+        # Autocast computes in bfloat16 in any case; gathered in it, the weights take half the time and memory.
         how["mp_policy"] = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     layers = set(loaded.model._no_split_modules)
     for module in list(model.modules()):
@@ -52,28 +51,29 @@ def shard_model(model: Any, loaded: LoadedModel, settings: TrainSettings, rank: 
     fully_shard(model, **how)
     for module in model.modules():
         if isinstance(module, FSDPModule):
+            # Gradients are summed, not averaged: the loop divides by the loss weights of all processes' tokens.
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)  # gloo knows no other
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor; where it is divided, every process must ask for it."""
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    """The full tensor; where it is sharded, every process must call this."""
     value = tensor.detach()
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def gather(tensors: Iterable[tuple[str, torch.Tensor]], rank: Rank) -> dict[str, torch.Tensor]:
-    """Whole tensors on the CPU, by name, in the first process; nothing in the others, which must call it too."""
+def gather_full(tensors: Iterable[tuple[str, torch.Tensor]], rank: Rank) -> dict[str, torch.Tensor]:
+    """Full tensors on the CPU, by name, in the first process; nothing in the others, which must call this too."""
     gathered = {}
     for name, tensor in tensors:
-        value = whole(tensor)
+        value = full_tensor(tensor)
         if rank.is_first:
             gathered[name] = value.cpu()
     return gathered
 
 
-def divided_like(tensor: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
-    """This process's part of a whole tensor, on the device of and divided as ``model`` is."""
+def shard_like(tensor: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
+    """This process's shard of a full tensor, on the device of ``model`` and sharded as it is."""
     tensor = tensor.to(model.device)
     if not isinstance(model, DTensor):
         return tensor

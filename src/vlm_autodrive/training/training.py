@@ -11,15 +11,15 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_meta_model, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
-from vlm_autodrive.training.checkpoints import Reached
+from vlm_autodrive.training.checkpoints import TrainState
 from vlm_autodrive.training.logs import check_trackers
-from vlm_autodrive.training.loop import Job, load_for_training, train_share
+from vlm_autodrive.training.loop import TrainJob, load_for_training, train_process
 from vlm_autodrive.training.plan.machines import this_machine
 from vlm_autodrive.training.plan.planning import plan
-from vlm_autodrive.training.processes import helpers, launched
+from vlm_autodrive.training.processes import launched, spawned
+from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.validation import validation_visits
-from vlm_autodrive.training.visits import taught_clips, visited_clips
+from vlm_autodrive.training.validation import validation_examples
 from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, decode_ahead
 
 
@@ -32,16 +32,16 @@ def train(
     frame_cache: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Post-train a model on a supervision set.
+    """Fine-tune a model on a supervision set.
 
-    Killed at any moment and called again, it goes on from the last saved state and ends with the
+    Killed at any moment and called again, it resumes from the last train state and ends with the
     same weights as an uninterrupted run (bitwise on a CPU with the same number of threads).
 
     Started by torchrun or accelerate launch, all processes train together; on several machines the
     folders must lie on a disk that all of them see.
 
     Args:
-        supervision: The supervision set; the accepted items of its train split are taught.
+        supervision: The supervision set; the model is trained on the accepted samples of its train split.
         out: Where the checkpoint goes.
         settings: How to train.
         reporter: Told of progress.
@@ -52,38 +52,39 @@ def train(
         The checkpoint's folder.
 
     Raises:
-        UserError: If nothing can be taught, or the plan says that something does not fit.
+        UserError: If there is nothing to train on, or the plan says that something does not fit.
     """
     inputs = {"supervision": supervision}
     base = Path(resolve_model(settings.model))
     if base.is_dir():
         inputs["base"] = base
-    with launched() as (rank, tell):
+    with launched() as (rank, broadcast):
         if not rank.is_first:
-            job = tell(None)
+            job = broadcast(None)
             if job is not None:
-                train_share(rank, job)
+                train_process(rank, job)
             return out
         with writing_artifact(out, "checkpoint", inputs, settings, overwrite=overwrite) as folder:
             if folder is None:
-                tell(None)
+                broadcast(None)
                 return out
             check_trackers(settings)
             frames = frame_cache or out.parent / ".frames"
             job, cache = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
             with ExitStack() as stack:
-                clips = visited_clips(job.taught, settings)
+                clips = clips_by_first_use(job.clips, settings)
+                # Before the model is loaded, so that the first clips are decoded meanwhile.
                 stack.enter_context(decode_ahead(cache, clips, job.folder, os.cpu_count() or 1, reporter))
-                tell(job)
+                broadcast(job)  # from here on the other launched processes load the model too
                 loaded = load_for_training(settings)
                 if rank.world == 1:
                     processes = _processes(settings, loaded, reporter)
-                    rank = stack.enter_context(helpers(processes, train_share, (job,)))
-                model, reached = train_share(rank, job, loaded, reporter)
+                    rank = stack.enter_context(spawned(processes, train_process, (job,)))
+                model, state = train_process(rank, job, loaded, reporter)
                 damaged = damaged_clips(job.folder)
             if damaged:
-                reporter.say(f"{len(damaged)} clips could not be decoded and were not learned from: {DAMAGED_FILE}")
-            _finish(job, loaded, model, reached, reporter)
+                reporter.say(f"{len(damaged)} clips could not be decoded and were not trained on: {DAMAGED_FILE}")
+            _finish(job, loaded, model, state, reporter)
     return out
 
 
@@ -102,12 +103,12 @@ def _plan_job(
     reporter: Reporter,
     frame_cache: Path,
     world: int,
-) -> tuple[Job, FrameCache]:
-    """Plan before any weights are loaded and any frame of what is taught is decoded, and refuse what does not fit."""
+) -> tuple[TrainJob, FrameCache]:
+    """Plan, before any weights are loaded or training clips decoded, and refuse what does not fit."""
     meta_model = load_meta_model(settings.model, download=True)
     cache = FrameCache(frame_cache, settings.sampling or meta_model.card.sampling)
-    clips, items, taxonomy = read_clips(supervision), read_samples(supervision), read_taxonomy(supervision)
-    if settings.eval_steps is not None or any(item.type == "verdict" for item in items):
+    clips, samples, taxonomy = read_clips(supervision), read_samples(supervision), read_taxonomy(supervision)
+    if settings.eval_steps is not None or any(sample.type == "verdict" for sample in samples):
         Encoder(meta_model).code_ids(taxonomy.codes)  # refused now, rather than when the first verdict is read
     machine = this_machine(settings, world)
     planned = plan(supervision, settings, reporter, loaded=meta_model, cache=cache, machine=machine)
@@ -115,41 +116,40 @@ def _plan_job(
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
-    validation = validation_visits(clips, taxonomy) if settings.eval_steps is not None else []
-    unreadable = cache.fill([visit.clip for visit in validation], reporter)
-    validation = [visit for visit in validation if visit.clip.clip_id not in unreadable]
+    validation = validation_examples(clips, taxonomy) if settings.eval_steps is not None else []
+    unreadable = cache.fill([example.clip for example in validation], reporter)
+    validation = [example for example in validation if example.clip.clip_id not in unreadable]
     for clip_id, problem in unreadable.items():
         reporter.say(f"left out of the validation, cannot be read: {clip_id}: {problem}")
     if settings.eval_steps is not None and not validation:
         raise UserError(
-            "train.eval_steps asks for validations, but the validation split has no clip of known class that can "
+            "train.eval_steps asks for evaluations, but the validation split has no clip of known class that can "
             "be read; give it a share in clips.split, or leave eval_steps out."
         )
     readable = planned.readable_ids()
-    taught = [each for each in taught_clips(clips, items) if each.clip.clip_id in readable]
     longest = max(clip.sequence_tokens for clip in planned.clips)
-    job = Job(
-        taught=taught,
+    job = TrainJob(
+        clips=[each for each in join_samples(clips, samples) if each.clip.clip_id in readable],
         validation=validation,
         taxonomy=taxonomy,
         frame_cache=frame_cache,
         folder=folder,
         run_name=out.absolute().name,
-        estimate=f"the plan's longest row has {longest:,}; {planned.memory.line()}",
+        estimate=f"the plan's longest sequence has {longest:,}; {planned.memory.line()}",
         settings=settings,
     )
     return job, cache
 
 
-def _finish(job: Job, loaded: LoadedModel, model: Any, reached: Reached, reporter: Reporter) -> None:
-    """Write the checkpoint: the best weights or the last."""
+def _finish(job: TrainJob, loaded: LoadedModel, model: Any, state: TrainState, reporter: Reporter) -> None:
+    """Write the checkpoint, with the best weights or the last."""
     settings = job.settings
-    steps, score = reached.step, None
-    if settings.load_best_model_at_end and reached.best_step is not None:
-        checkpoints.set_weights(model, checkpoints.best_weights(job.folder, reached))
-        steps, score = reached.best_step, reached.best_score
-        reporter.say(f"kept the weights after {steps} of {reached.step} steps, with validation macro-F1 {score:.3f}")
-    window_s = round(statistics.median(each.clip.duration_s for each in job.taught), 3)
+    steps, score = state.step, None
+    if settings.load_best_model_at_end and state.best_step is not None:
+        checkpoints.set_weights(model, checkpoints.best_weights(job.folder, state))
+        steps, score = state.best_step, state.best_score
+        reporter.say(f"kept the weights after {steps} of {state.step} steps, with validation macro-F1 {score:.3f}")
+    window_s = round(statistics.median(each.clip.duration_s for each in job.clips), 3)
     card = ModelCard(
         name=settings.name,
         base=settings.model,

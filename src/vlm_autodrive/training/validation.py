@@ -1,4 +1,4 @@
-"""The direct verdict on the validation split: the figure by which weights are chosen."""
+"""Evaluation during training: macro-F1 of the direct verdict on the validation split."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from vlm_autodrive.metrics import macro_f1
 from vlm_autodrive.models import Encoder, verdict_prompt
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
-from vlm_autodrive.training.batching import Layout, TrainBatch, build_batches
-from vlm_autodrive.training.prefix_sharing import IGNORED, predict
+from vlm_autodrive.training.loss import logits_at
+from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches
+from vlm_autodrive.training.prefix_sharing import IGNORED
 from vlm_autodrive.training.processes import Rank
+from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.training.visits import Visit
 from vlm_autodrive.video import FrameCache
 
 
-def validation_visits(clips: Sequence[Clip], taxonomy: Taxonomy) -> list[Visit]:
-    """The validation clips whose class is known, each with the verdict that it should get."""
+def validation_examples(clips: Sequence[Clip], taxonomy: Taxonomy) -> list[TrainExample]:
+    """The validation clips of known class, each with its true verdict as the target."""
     prompt = verdict_prompt(taxonomy)
     return [
-        Visit(
+        TrainExample(
             clip,
             (
                 SFTSample(
@@ -48,40 +49,40 @@ def verdict_macro_f1(
     model: Any,
     encoder: Encoder,
     cache: FrameCache,
-    layout: Layout,
-    visits: Sequence[Visit],
+    packing: Packing,
+    examples: Sequence[TrainExample],
     taxonomy: Taxonomy,
     settings: TrainSettings,
     device: torch.device,
     rank: Rank,
 ) -> float:
-    """Macro-F1 of the likeliest code over all processes' shares of the visits.
+    """Macro-F1 of the likeliest class code, over all processes' shares of the examples.
 
-    The forward passes are those of training, so that what is computed does not depend on how the model is
-    divided among the processes, and each clip's prefix is computed once.
+    The forward passes are packed as those of training are, so a sharded model is gathered layer by layer as there.
     """
     plain = settings.model_copy(update={"loss_weights": {}, "token_loss_weights": {}})
     codes = torch.tensor(encoder.code_ids(taxonomy.codes), device=device)
     table = np.zeros((len(codes), len(codes) + 1))
-    mine = rank.share(visits)
-    passes = build_batches(encoder, cache, mine or visits[:1], plain, layout)
+    mine = rank.share(examples)
+    # Passes of weight 0, for a process with fewer than others: see TrainBatch.zero_weight.
+    passes = build_batches(encoder, cache, mine or examples[:1], plain, packing)
     if not mine:
-        passes = [each.weightless() for each in passes]
+        passes = [each.zero_weight() for each in passes]
     model.eval()
-    for number in range(rank.most(len(passes))):
-        batch = passes[number] if number < len(passes) else passes[-1].weightless()
+    for number in range(rank.all_reduce_max(len(passes))):
+        batch = passes[number] if number < len(passes) else passes[-1].zero_weight()
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             _count(model, batch.to(device), codes, table)
     model.train()
-    return float(macro_f1(np.array(rank.add_up(table.ravel().tolist())).reshape(table.shape)))
+    return float(macro_f1(np.array(rank.all_reduce_sum(table.ravel().tolist())).reshape(table.shape)))
 
 
 def _count(model: Any, batch: TrainBatch, codes: torch.Tensor, table: NDArray[np.float64]) -> None:
-    """Add a forward pass's answers to the confusion table; what has no weight does not count."""
-    shared = batch.shared
-    places = (shared.labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    logits = predict(model, shared, batch.vision, places - 1)
-    labels, counted = shared.labels[:, places], shared.weights[:, places] > 0
+    """Add a forward pass's answers to the confusion matrix; examples of weight 0 do not count."""
+    packed = batch.packed
+    places = (packed.labels != IGNORED).any(dim=0).nonzero()[:, 0]
+    logits = logits_at(model, packed, batch.vision, places - 1)
+    labels, counted = packed.labels[:, places], packed.weights[:, places] > 0
     for truth, code in enumerate(codes):
         answers = logits[(labels == code) & counted][:, codes].argmax(dim=-1)
         for answer in answers.tolist():

@@ -100,7 +100,7 @@ class CellStages:
                 readable = [clip for clip in planned.clips if not clip.problem]
                 budget = TrainingBudget(
                     clips=len(readable),
-                    samples=sum(clip.items for clip in readable),
+                    samples=sum(clip.samples for clip in readable),
                     steps=planned.steps,
                     frames=max(clip.frames for clip in readable),
                     sequence_tokens=max(clip.sequence_tokens for clip in readable),

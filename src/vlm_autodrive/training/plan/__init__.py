@@ -1,1 +1,6 @@
-"""The plan: tokens, frames and memory, counted before anything is trained."""
+"""The plan: what training would cost, from the configuration alone, before any weights are loaded.
+
+``counting`` counts tokens, ``clip_costs`` what each clip costs and the largest forward pass; ``parameter_counts`` and
+``activations`` feed ``memory``, which is held against the ``machines``; ``fitting`` looks for settings that fit, and
+``planning`` puts it all together. ``loss_mask`` shows one clip as the model is trained on it.
+"""

@@ -1,4 +1,4 @@
-"""How many tokens a clip and its items have: exactly by the model's own processor, or reckoned without one."""
+"""How many tokens a clip and its samples have: exact by the model's own processor, or estimated without one."""
 
 import math
 from collections.abc import Sequence
@@ -8,33 +8,33 @@ from typing import Any, Protocol
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Family, LoadedModel
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.training.batching import item_tokens
+from vlm_autodrive.training.packing import sample_tokens
+from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
-from vlm_autodrive.training.visits import Visit
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 CHARACTERS_PER_TOKEN = 3.5
 """English of this kind has about 4.5 with the Qwen tokenizers, but each digit is a token; so this counts too many."""
-_CHAT_TOKENS = 16  # the marks of the turns, their roles and line ends, of a prefix and of an item alike
+_CHAT_TOKENS = 16  # the marks of the turns, their roles and line ends, of a prefix and of a sample alike
 _MARKS = 2  # around a video, or around each pair of frames where times are written
 _TIME_TOKENS = 7  # of "<12.3 seconds>"
 
 
 @dataclass(frozen=True)
-class ItemCount:
-    """Tokens of an item.
+class SampleLength:
+    """Tokens of a sample.
 
     Attributes:
         tokens: Of question and answer.
-        learned: Of the answer.
+        supervised: Of the answer.
     """
 
     tokens: int
-    learned: int
+    supervised: int
 
 
 @dataclass(frozen=True)
-class PrefixCount:
+class PrefixLength:
     """Tokens of a prefix.
 
     Attributes:
@@ -46,16 +46,16 @@ class PrefixCount:
     video: int
 
 
-class Counts(Protocol):
-    """What counts the tokens of one model."""
+class TokenCounter(Protocol):
+    """Counts the tokens of one model."""
 
     is_exact: bool
 
-    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
         """Tokens of system prompt and video, for frames of ``height`` x ``width`` at these times."""
 
-    def items(self, visit: Visit) -> list[ItemCount]:
-        """Tokens of a visit's items."""
+    def samples(self, example: TrainExample) -> list[SampleLength]:
+        """Tokens of an example's samples."""
 
 
 def token_side(config: Any) -> int:
@@ -76,16 +76,16 @@ def takes_any_size(family: Family) -> bool:
     return family.video == "qwen"
 
 
-def counts_of(loaded: LoadedModel, sampling: SamplingSettings, settings: TrainSettings) -> Counts:
-    """Exact counts where the model's processor is at hand, else reckoned ones.
+def make_token_counter(loaded: LoadedModel, sampling: SamplingSettings, settings: TrainSettings) -> TokenCounter:
+    """An exact counter where the model's processor is at hand, else an estimating one.
 
     Raises:
-        UserError: If the model cannot take frames of this size, or nothing can be reckoned for its family.
+        UserError: If the model cannot take frames of this size, or nothing can be estimated for its family.
     """
     if loaded.processor is not None:
         encoder = Encoder(loaded)
         encoder.check_size(sampling.height, sampling.width, sampling.token_pixels)
-        return _ExactCounts(encoder, loaded.model.config, settings)
+        return _ExactCounter(encoder, loaded.model.config, settings)
     if not takes_any_size(loaded.family):
         raise UserError(
             f"the processor of {settings.model} is not on this machine, and without it the tokens of a "
@@ -103,26 +103,26 @@ def counts_of(loaded: LoadedModel, sampling: SamplingSettings, settings: TrainSe
             f"this model takes frames whose height and width are multiples of {side}, and not {sampling.height} x "
             f"{sampling.width}; set sampling.height={near[0]} and sampling.width={near[1]}."
         )
-    return _ReckonedCounts(side, writes_times=loaded.family.text_timestamps)
+    return _EstimatedCounter(side, writes_times=loaded.family.text_timestamps)
 
 
-class _ExactCounts:
+class _ExactCounter:
     is_exact = True
 
     def __init__(self, encoder: Encoder, config: Any, settings: TrainSettings) -> None:
         self._encoder, self._settings = encoder, settings
         self._video_ids = [getattr(config, name, -1) for name in ("video_token_id", "image_token_id")]
 
-    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
         ids = self._encoder.prefix(times_s, height, width).input_ids
-        return PrefixCount(len(ids), int(sum((ids == video).sum() for video in self._video_ids)))
+        return PrefixLength(len(ids), int(sum((ids == video).sum() for video in self._video_ids)))
 
-    def items(self, visit: Visit) -> list[ItemCount]:
-        tokens = item_tokens(self._encoder, visit, self._settings)
-        return [ItemCount(len(item.question) + len(item.target), len(item.target)) for item in tokens]
+    def samples(self, example: TrainExample) -> list[SampleLength]:
+        tokens = sample_tokens(self._encoder, example, self._settings)
+        return [SampleLength(len(sample.question) + len(sample.target), len(sample.target)) for sample in tokens]
 
 
-class _ReckonedCounts:
+class _EstimatedCounter:
     """Video tokens by the patches, which is exact; words by their characters, which is not."""
 
     is_exact = False
@@ -130,30 +130,32 @@ class _ReckonedCounts:
     def __init__(self, side: int, *, writes_times: bool) -> None:
         self._side, self._writes_times = side, writes_times
 
-    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixCount:
+    def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
         pairs = math.ceil(len(times_s) / FRAMES_PER_TOKEN)
         video = pairs * (height // self._side) * (width // self._side)
         marks = pairs * (_MARKS + _TIME_TOKENS) if self._writes_times else _MARKS
-        return PrefixCount(video + marks + _words(SYSTEM_PROMPT) + _CHAT_TOKENS, video)
+        return PrefixLength(video + marks + _words(SYSTEM_PROMPT) + _CHAT_TOKENS, video)
 
-    def items(self, visit: Visit) -> list[ItemCount]:
-        return [self._item(item, mirrored=visit.mirrored) for item in visit.items]
+    def samples(self, example: TrainExample) -> list[SampleLength]:
+        return [self._item(sample, mirrored=example.mirrored) for sample in example.samples]
 
-    def _item(self, item: SFTSample, *, mirrored: bool) -> ItemCount:
-        target = item.mirror_target if mirrored and item.mirror_target is not None else item.target
-        learned = _words(target) + 1
-        return ItemCount(_words(item.prompt.text) + _CHAT_TOKENS + learned, learned)
+    def _item(self, sample: SFTSample, *, mirrored: bool) -> SampleLength:
+        target = sample.mirror_target if mirrored and sample.mirror_target is not None else sample.target
+        supervised = _words(target) + 1
+        return SampleLength(_words(sample.prompt.text) + _CHAT_TOKENS + supervised, supervised)
 
 
 def _words(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def drawn_longest_first(items: Sequence[SFTSample], counts: Sequence[ItemCount], settings: TrainSettings) -> list[int]:
-    """The places of the items that a visit may draw, the longest first."""
+def drawn_longest_first(
+    samples: Sequence[SFTSample], lengths: Sequence[SampleLength], settings: TrainSettings
+) -> list[int]:
+    """Places of the samples that may be drawn, the longest first."""
     drawn = [
         place
-        for place, item in enumerate(items)
-        if item.type not in ALWAYS_INCLUDED and settings.sampling_weights.get(item.type, 1.0) > 0
+        for place, sample in enumerate(samples)
+        if sample.type not in ALWAYS_INCLUDED and settings.sampling_weights.get(sample.type, 1.0) > 0
     ]
-    return sorted(drawn, key=lambda place: -counts[place].tokens)
+    return sorted(drawn, key=lambda place: -lengths[place].tokens)

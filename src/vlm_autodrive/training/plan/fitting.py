@@ -1,15 +1,15 @@
-"""Settings that would make fit what does not: tried out one after another on the plan itself, not guessed."""
+"""Settings that would make a plan fit: tried out one after another on the plan itself, not guessed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.training.plan.clip_costs import ClipCost, largest_pass
 from vlm_autodrive.training.plan.counting import merge_side, token_side
 from vlm_autodrive.training.plan.machines import Machine
-from vlm_autodrive.training.plan.memory import Memory, estimate
-from vlm_autodrive.training.plan.parameter_counts import count_weights
-from vlm_autodrive.training.rows import ClipPlan, largest_pass
+from vlm_autodrive.training.plan.memory import MemoryEstimate, estimate_memory
+from vlm_autodrive.training.plan.parameter_counts import count_parameters
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
@@ -20,12 +20,12 @@ _Change = tuple[str, TrainSettings]
 
 
 @dataclass(frozen=True)
-class Planned:
-    """All that memory and rows hang on.
+class PlanCandidate:
+    """A plan under some settings: all that tokens and memory depend on.
 
     Attributes:
         config: The model's configuration.
-        clips: The readable clips, counted with these settings.
+        clips: The readable_examples clips, counted with these settings.
         settings: How they would be trained on.
         sampling: How their frames were taken.
         machine: On what.
@@ -33,27 +33,27 @@ class Planned:
     """
 
     config: Any
-    clips: Sequence[ClipPlan]
+    clips: Sequence[ClipCost]
     settings: TrainSettings
     sampling: SamplingSettings
     machine: Machine
     any_size: bool
 
-    def memory(self) -> Memory:
-        """What it takes."""
+    def memory(self) -> MemoryEstimate:
+        """The memory that it takes."""
         merged = merge_side(self.config) ** 2
         largest = largest_pass(self.clips, self.settings, self.machine.processes, merged)
-        return estimate(self.config, count_weights(self.settings), self.settings, largest, self.machine)
+        return estimate_memory(self.config, count_parameters(self.settings), self.settings, largest, self.machine)
 
-    def under(self, settings: TrainSettings) -> "Planned":
+    def with_settings(self, settings: TrainSettings) -> "PlanCandidate":
         """The same under other settings."""
         sampling = settings.sampling or self.sampling
         side = token_side(self.config)
-        clips = [clip.under(settings, sampling, side, self.settings) for clip in self.clips]
+        clips = [clip.with_settings(settings, sampling, side, self.settings) for clip in self.clips]
         return replace(self, clips=clips, settings=settings, sampling=sampling)
 
     def fits(self) -> bool:
-        """Whether rows and memory fit."""
+        """Whether sequences and memory fit."""
         longest = max(clip.sequence_tokens for clip in self.clips)
         try:
             return longest <= self.settings.max_length and self.memory().fits
@@ -61,11 +61,11 @@ class Planned:
             return False
 
 
-def ways_to_fit(planned: Planned) -> list[str]:
+def ways_to_fit(planned: PlanCandidate) -> list[str]:
     """Settings that make it fit, each one enough by itself, those that change the training least first.
 
     Where none is enough alone, what costs time only is put before the others: fewer clips in a forward pass, and
-    activations computed twice.
+    activations recomputed.
     """
     settings = planned.settings
     longest = max(clip.sequence_tokens for clip in planned.clips)
@@ -74,7 +74,7 @@ def ways_to_fit(planned: Planned) -> list[str]:
         for changes in (
             [(f"train.max_length={longest}", _with(settings, max_length=longest))],
             _fewer_at_once(planned, settings),
-            _twice(settings),
+            _checkpointing(settings),
         )
     ]
     base, before = settings, ""
@@ -85,20 +85,20 @@ def ways_to_fit(planned: Planned) -> list[str]:
     if not any(ways):
         ways += [
             _first_that_fits(planned, changes(planned, base), before)
-            for changes in (_fewer_frames, _smaller_frames, _fewer_items, _adapters)
+            for changes in (_fewer_frames, _smaller_frames, _fewer_samples, _adapters)
         ]
         ways.append(_more_gpus(planned, base, before))
     elif longest > settings.max_length:
         ways += [
             _first_that_fits(planned, changes(planned, base))
-            for changes in (_fewer_frames, _smaller_frames, _fewer_items)
+            for changes in (_fewer_frames, _smaller_frames, _fewer_samples)
         ]
     return [way for way in ways if way]
 
 
-def _first_that_fits(planned: Planned, changes: Iterable[_Change], before: str = "") -> str:
+def _first_that_fits(planned: PlanCandidate, changes: Iterable[_Change], before: str = "") -> str:
     for words, settings in changes:
-        if planned.under(settings).fits():
+        if planned.with_settings(settings).fits():
             return f"{before} {words}".strip()
     return ""
 
@@ -107,33 +107,34 @@ def _with(settings: TrainSettings, **changes: Any) -> TrainSettings:
     return settings.model_copy(update=changes)
 
 
-def _fewer_at_once(planned: Planned, settings: TrainSettings) -> list[_Change]:
+def _fewer_at_once(planned: PlanCandidate, settings: TrainSettings) -> list[_Change]:
     if settings.pack_to_tokens is not None:
         alone = _with(settings, pack_to_tokens=None, micro_batch_size=1)
         return [("train.pack_to_tokens=null train.micro_batch_size=1", alone)]
-    rows = largest_pass(planned.clips, settings, planned.machine.processes, 1).rows
+    clips = largest_pass(planned.clips, settings, planned.machine.processes, 1).sequences
     return [
-        (f"train.micro_batch_size={fewer}", _with(settings, micro_batch_size=fewer)) for fewer in range(rows - 1, 0, -1)
+        (f"train.micro_batch_size={fewer}", _with(settings, micro_batch_size=fewer))
+        for fewer in range(clips - 1, 0, -1)
     ]
 
 
-def _twice(settings: TrainSettings) -> list[_Change]:
+def _checkpointing(settings: TrainSettings) -> list[_Change]:
     if settings.gradient_checkpointing:
         return []
     return [("train.gradient_checkpointing=true", _with(settings, gradient_checkpointing=True))]
 
 
-def _cheapest(planned: Planned) -> tuple[TrainSettings, str]:
+def _cheapest(planned: PlanCandidate) -> tuple[TrainSettings, str]:
     """With all that costs nothing but time."""
     settings, words = planned.settings, []
-    for changes in (lambda s: _fewer_at_once(planned, s)[-1:], _twice):
+    for changes in (lambda s: _fewer_at_once(planned, s)[-1:], _checkpointing):
         for told, changed in changes(settings):
             settings = changed
             words.append(told)
     return settings, " ".join(words)
 
 
-def _fewer_frames(planned: Planned, settings: TrainSettings) -> list[_Change]:
+def _fewer_frames(planned: PlanCandidate, settings: TrainSettings) -> list[_Change]:
     field = "n_frames" if planned.sampling.n_frames else "max_frames"
     most = max(clip.frames for clip in planned.clips)
     return [
@@ -145,7 +146,7 @@ def _fewer_frames(planned: Planned, settings: TrainSettings) -> list[_Change]:
     ]
 
 
-def _smaller_frames(planned: Planned, settings: TrainSettings) -> list[_Change]:
+def _smaller_frames(planned: PlanCandidate, settings: TrainSettings) -> list[_Change]:
     if not planned.any_size:
         return []
     side = token_side(planned.config)
@@ -160,7 +161,7 @@ def _smaller_frames(planned: Planned, settings: TrainSettings) -> list[_Change]:
     ]
 
 
-def _fewer_items(planned: Planned, settings: TrainSettings) -> list[_Change]:
+def _fewer_samples(planned: PlanCandidate, settings: TrainSettings) -> list[_Change]:
     most = min(settings.samples_per_clip, max(len(clip.drawn) for clip in planned.clips))
     return [
         (f"train.samples_per_clip={fewer}", _with(settings, samples_per_clip=fewer))
@@ -168,7 +169,7 @@ def _fewer_items(planned: Planned, settings: TrainSettings) -> list[_Change]:
     ]
 
 
-def _adapters(_: Planned, settings: TrainSettings) -> list[_Change]:
+def _adapters(_: PlanCandidate, settings: TrainSettings) -> list[_Change]:
     if settings.lora is not None:
         return []
     words = "train.lora={" + ", ".join(f"{name}: {value}" for name, value in _ADAPTERS.items()) + "}"
@@ -176,19 +177,19 @@ def _adapters(_: Planned, settings: TrainSettings) -> list[_Change]:
     return [(f"'{words}'", changed)]
 
 
-def _more_gpus(planned: Planned, settings: TrainSettings, before: str) -> str:
+def _more_gpus(planned: PlanCandidate, settings: TrainSettings, before: str) -> str:
     if planned.machine.kind != "cuda" or settings.lora is not None:
         return ""
     gpus = planned.machine.processes * 2
     while gpus <= _MOST_GPUS:
         machine = replace(planned.machine, processes=gpus)
-        if replace(planned, machine=machine).under(settings).fits():
+        if replace(planned, machine=machine).with_settings(settings).fits():
             return f"{before} on {gpus} such GPUs (--gpus {gpus})".strip()
         gpus *= 2
     return ""
 
 
-def refusal_of(planned: Planned, memory: Memory) -> str:
+def refusal_of(planned: PlanCandidate, memory: MemoryEstimate) -> str:
     """Why it does not fit, and what would make it, in one sentence for each."""
     settings = planned.settings
     too_long = [clip for clip in planned.clips if clip.sequence_tokens > settings.max_length]
@@ -197,7 +198,7 @@ def refusal_of(planned: Planned, memory: Memory) -> str:
         longest = max(clip.sequence_tokens for clip in too_long)
         why.append(
             f"{len(too_long)} of {len(planned.clips)} clips do not fit into max_length={settings.max_length}; "
-            f"the longest row has {longest} tokens"
+            f"the longest sequence has {longest} tokens"
         )
     if not memory.fits:
         why.append(memory.line().replace("memory, estimated", "it does not fit into memory; estimated"))

@@ -1,8 +1,8 @@
-"""How much memory training takes at its peak, from a model's configuration and the settings alone.
+"""The peak memory of training, from a model's configuration and the settings alone.
 
-Weights, gradients and the optimiser's moments are counted exactly, weight for weight (``weighing.py``); activations
-are added up term by term (``activations.py``). The logits of learned tokens cost 3 times 4 bytes and once those of a
-computed number for each entry of the vocabulary: as they are, in float32, the log-softmax, and the gradient.
+Weights, gradients and optimizer moments are counted exactly (``parameter_counts.py``); activations are summed term by
+term (``activations.py``). The logits of supervised tokens take, for each entry of the vocabulary, 3 times 4 bytes and
+once the bytes of a computed number: as computed, in float32, the log-softmax, and the gradient.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from vlm_autodrive.records import Record
-from vlm_autodrive.training.plan.activations import Pass, Spread, activations
+from vlm_autodrive.training.plan.activations import NumberFormats, PassSize, activations
 from vlm_autodrive.training.plan.machines import GB, Machine
-from vlm_autodrive.training.plan.parameter_counts import Weights
+from vlm_autodrive.training.plan.parameter_counts import ParameterCounts
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded
@@ -23,19 +23,19 @@ _LIBRARIES = {"cuda": 0.0, "cpu": 0.3 * GB}
 _MOMENTS = 2  # of AdamW; Muon keeps one
 
 
-class Memory(Record):
+class MemoryEstimate(Record):
     """Estimated bytes at the peak, in one process.
 
     Attributes:
         weights: The weights, and their copies in the precision of computing.
         gradients: Of the trained weights.
-        optimizer: Its moments.
+        optimizer: The optimizer's moments.
         activations: What is kept for the backward pass, and the inputs.
-        logits: Of the learned tokens, and their loss.
-        update: What the optimiser needs beside its moments while it changes the weights; by then activations and
-            logits are gone.
+        logits: Of the supervised tokens, and their loss.
+        update: What the optimizer needs beside its moments while it updates the weights; by then activations and
+            logits are freed.
         libraries: What the libraries take for themselves.
-        gathered: Layers that are whole for a while, where the weights are divided.
+        gathered: Layers whose weights are gathered at the moment, where they are sharded.
         usable: What may be used, after a tenth is left for what is not counted.
         processes: How many processes each take this.
     """
@@ -53,7 +53,7 @@ class Memory(Record):
 
     @property
     def standing(self) -> float:
-        """What is there at all times, whatever the rows."""
+        """What is there at all times, whatever the sequences."""
         return self.weights + self.gradients + self.optimizer + self.libraries + self.gathered
 
     @property
@@ -82,12 +82,14 @@ class Memory(Record):
         )
 
 
-def estimate(config: Any, weights: Weights, settings: TrainSettings, largest: Pass, machine: Machine) -> Memory:
-    """The peak of memory in one process.
+def estimate_memory(
+    config: Any, counts: ParameterCounts, settings: TrainSettings, largest: PassSize, machine: Machine
+) -> MemoryEstimate:
+    """The peak memory of one process.
 
     Args:
         config: The model's configuration.
-        weights: Its weights, counted for these settings.
+        counts: Its parameters, counted for these settings.
         settings: How it is trained.
         largest: The largest forward pass.
         machine: What it is trained on.
@@ -99,21 +101,22 @@ def estimate(config: Any, weights: Weights, settings: TrainSettings, largest: Pa
     parts = machine.processes if sharded else 1
     gathered = 0.0
     if sharded:
-        # Two layers on their way and the rest as computed with, and the gradients of one and of the rest, twice over.
-        gathered = (2 * weights.layer + weights.rest) * computed_as
-        gathered += (weights.layer + weights.rest) * (computed_as + _FLOAT)
-    held = loaded_as * weights.base + _FLOAT * weights.adapters
+        # fully_shard gathers the next layer while one computes: so two layers and the rest, as computed with. And the
+        # gradients of one layer and of the rest, once as computed and once in float32 for the reduction.
+        gathered = (2 * counts.layer + counts.rest) * computed_as
+        gathered += (counts.layer + counts.rest) * (computed_as + _FLOAT)
+    held = loaded_as * counts.base + _FLOAT * counts.adapters
     if casts and not sharded:
-        held += computed_as * weights.base
-    once = weights.matrices if settings.optimizer == "muon" else 0
-    spread = Spread(loaded_as, computed_as, casts or settings.lora is not None, machine.kind == "cpu")
-    return Memory(
+        held += computed_as * counts.base
+    once = counts.matrices if settings.optimizer == "muon" else 0
+    formats = NumberFormats(loaded_as, computed_as, casts or settings.lora is not None, machine.kind == "cpu")
+    return MemoryEstimate(
         weights=held / parts,
-        gradients=_FLOAT * weights.trained / parts,
-        optimizer=_FLOAT * (_MOMENTS * weights.trained - once) / parts,
-        activations=activations(config, weights, settings, largest, spread),
+        gradients=_FLOAT * counts.trained / parts,
+        optimizer=_FLOAT * (_MOMENTS * counts.trained - once) / parts,
+        activations=activations(config, counts, settings, largest, formats),
         logits=(3 * _FLOAT + computed_as) * largest.logits * config.get_text_config().vocab_size,
-        update=_FLOAT * weights.trained / parts if machine.kind == "cuda" else 0.0,
+        update=_FLOAT * counts.trained / parts if machine.kind == "cuda" else 0.0,
         libraries=_LIBRARIES[machine.kind],
         gathered=gathered,
         usable=machine.usable,

@@ -1,4 +1,4 @@
-"""How many weights a model has, and what becomes of them in training, counted without loading any."""
+"""Parameter counts of a model under given settings, without loading any weights."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from vlm_autodrive.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
-class Weights:
-    """How many weights a model has, by what becomes of them.
+class ParameterCounts:
+    """How many parameters a model has.
 
     Attributes:
-        base: Those that the model is loaded with.
-        adapters: Those that are added.
-        trained: Those that are trained.
-        matrices: Those of them that Muon trains where it is the optimiser.
-        layer: Those of the largest layer.
-        rest: Those outside of all layers.
+        base: Of the base model.
+        adapters: Of the adapters.
+        trained: That are trained.
+        matrices: Of the trained, those that Muon updates where it is the optimizer.
+        layer: Of the largest layer.
+        rest: Outside of all layers.
         trains_vision: Whether any weight of the vision tower is trained.
     """
 
@@ -35,27 +35,27 @@ class Weights:
     trains_vision: bool
 
 
-def count_weights(settings: TrainSettings) -> Weights:
-    """Count a model's weights as they would be trained, without loading any.
+def count_parameters(settings: TrainSettings) -> ParameterCounts:
+    """Count a model's parameters under given settings, on the meta device.
 
     Raises:
         UserError: If the settings cannot be applied to the model.
     """
-    # Counting depends on a few settings alone, and is asked for again and again while ways to fit are sought.
-    asked = TrainSettings(model=settings.model, lora=settings.lora, modules=settings.modules)
-    return _count_weights(asked.model_dump_json())
+    # Counts depend on these settings only, and fitting.py asks for them again and again: so they are cached by these.
+    relevant = TrainSettings(model=settings.model, lora=settings.lora, modules=settings.modules)
+    return _count_parameters(relevant.model_dump_json())
 
 
 @lru_cache(maxsize=16)
-def _count_weights(asked: str) -> Weights:
-    settings = TrainSettings.model_validate_json(asked)
+def _count_parameters(settings_json: str) -> ParameterCounts:
+    settings = TrainSettings.model_validate_json(settings_json)
     meta_model = load_meta_model(settings.model)
     base = sum(parameter.numel() for parameter in meta_model.model.parameters())
     layers = _layers(meta_model)
     with torch.device("meta"):
         model = prepare_model(meta_model, settings, SILENT)
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    return Weights(
+    return ParameterCounts(
         base=base,
         adapters=sum(parameter.numel() for parameter in model.parameters()) - base,
         trained=sum(p.numel() for _, p in trained),
@@ -67,7 +67,7 @@ def _count_weights(asked: str) -> Weights:
 
 
 def _layers(meta_model: LoadedModel) -> Counter[str]:
-    """Weights of each layer that ``fully_shard`` gathers by itself."""
+    """Parameters of each layer that ``fully_shard`` gathers by itself."""
     kinds = set(meta_model.model._no_split_modules)
     return Counter(
         {

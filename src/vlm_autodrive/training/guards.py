@@ -1,4 +1,4 @@
-"""What is told when a step goes wrong, with the way out."""
+"""Guards around an optimizer step: a non-finite loss or gradient, and exhausted memory."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,68 +8,70 @@ from pathlib import Path
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record
-from vlm_autodrive.training.visits import Visit
+from vlm_autodrive.training.sampler import TrainExample
 
-_BAD_STEP = "bad-step-{:08d}.json"
+_NON_FINITE_STEP = "non-finite-step-{:08d}.json"
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
-class VisitedClip(Record):
-    """A clip of a step, and its items, by their ids."""
+class NonFiniteExample(Record):
+    """An example of the step, by the ids of its clip and samples."""
 
     clip_id: str
     sample_ids: tuple[str, ...]
     mirrored: bool
 
 
-class BadStep(Record):
+class NonFiniteStep(Record):
     """A step whose loss or gradient was not finite."""
 
     step: int
     loss: str
     grad_norm: str
-    clips: tuple[VisitedClip, ...]
+    clips: tuple[NonFiniteExample, ...]
 
 
-def check_finite(step: int, loss: float, norm: float, visits: Sequence[Visit], folder: Path, *, tell: bool) -> None:
-    """Stop at a loss or gradient that is not finite, with a file that names the step's clips and items.
+def check_finite(
+    step: int, loss: float, norm: float, examples: Sequence[TrainExample], folder: Path, *, write: bool
+) -> None:
+    """Stop at a loss or gradient that is not finite, and write a file that names the step's clips and samples.
 
     Args:
         step: The step.
         loss: Its loss.
         norm: The norm of its gradient.
-        visits: Its visits, of all processes.
+        examples: Its examples, of all processes.
         folder: Where the file goes.
-        tell: Whether this process writes it.
+        write: Whether this process writes it.
 
     Raises:
         UserError: Naming the file.
     """
     if math.isfinite(loss) and math.isfinite(norm):
         return
-    path = folder / _BAD_STEP.format(step)
+    path = folder / _NON_FINITE_STEP.format(step)
     clips = tuple(
-        VisitedClip(clip_id=v.clip.clip_id, sample_ids=tuple(i.sample_id for i in v.items), mirrored=v.mirrored)
-        for v in visits
+        NonFiniteExample(clip_id=v.clip.clip_id, sample_ids=tuple(i.sample_id for i in v.samples), mirrored=v.mirrored)
+        for v in examples
     )
-    if tell:
-        bad = BadStep(step=step, loss=str(loss), grad_norm=str(norm), clips=clips)
+    if write:
+        bad = NonFiniteStep(step=step, loss=str(loss), grad_norm=str(norm), clips=clips)
         write_text(path, bad.model_dump_json(indent=1) + "\n")
     what = "gradient" if math.isfinite(loss) else "loss"
     raise UserError(
-        f"the {what} of step {step} is not finite; its clips and items are named in {path}. Look at them, lower "
+        f"the {what} of step {step} is not finite; its clips and samples are named in {path}. Look at them, lower "
         f"learning_rate, or use precision=fp32; the checkpoint before it is kept."
     )
 
 
 @contextmanager
-def told_of_memory(step: int, tokens: Sequence[int], estimate: str) -> Iterator[None]:
-    """Tell of exhausted memory in one message.
+def out_of_memory_guard(step: int, tokens: Sequence[int], estimate: str) -> Iterator[None]:
+    """Report exhausted memory with the plan's estimate.
 
     Args:
         step: The step.
         tokens: Tokens of each of its forward passes.
-        estimate: What was expected of it beforehand.
+        estimate: What the plan estimated.
 
     Raises:
         UserError: With the estimate and the settings to change.
