@@ -30,7 +30,7 @@ VIDEO_S, WINDOW_S = 6.0, 4.8
 
 
 def scenarios(triplets: int, singles: int) -> list[Scenario]:
-    """The truth of simulated videos: three endings each of some encounters, and Normal driving besides."""
+    """The truth of simulated videos: three outcomes each of some encounters, and Normal driving besides."""
     drawn = [draw_triplet(1, index, VIDEO_S) for index in range(triplets)]
     drawn += [draw_single(1, index, VIDEO_S) for index in range(singles)]
     return [

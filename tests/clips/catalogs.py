@@ -34,7 +34,7 @@ def scenario(name, duration_s, *encounters, triplet_id=None, distractions=()):
 
 
 def triplet(name, time_s=7.0, duration_s=14.0, shift_s=0.3):
-    """Three endings of one scenario, whose decisive times differ a little."""
+    """Three outcomes of one scenario, whose decisive times differ a little."""
     videos, events, scenarios = [], [], {}
     for number, ending in enumerate(("collision", "near_collision", "normal")):
         own, at = f"{name}-{ending}", time_s + number * shift_s

@@ -68,7 +68,7 @@ def _solved(family: str, count: int) -> list[dict[str, EncounterOutcome]]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_three_endings_from_one_parameter(family: str) -> None:
+def test_three_outcomes_from_one_parameter(family: str) -> None:
     for outcomes in _solved(family, 2):
         assert tuple(outcomes) == CLASSES
         setups = [dataclasses.asdict(e.setup) for e in outcomes.values()]

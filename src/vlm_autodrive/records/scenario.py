@@ -89,7 +89,7 @@ class Scenario(Record):
     Attributes:
         video_id: The video.
         seed: What it was made from.
-        triplet_id: Shared by the three endings of one scenario; None for a drive of its own.
+        triplet_id: Shared by the three outcomes of one scenario; None for a drive of its own.
         changed_parameter: What differs within the triplet, such as ``reaction_time_s``.
         changed_value: Its value here.
         light_conditions: ``Bright``, ``Normal``, ``Twilight`` or ``Dark``, as in Nexar's metadata.

@@ -16,7 +16,7 @@ SEED = 2041
 
 
 def films_and_clips(triplets: int, singles: int) -> list[tuple[Film, Clip]]:
-    """Three endings of each of some scenarios, and further Normal drives, each in a window drawn as the clips are."""
+    """Three outcomes of each of some scenarios, and further Normal drives, each in a window drawn as the clips are."""
     pairs: list[tuple[Film, Clip]] = []
     for index in range(triplets):
         takes = draw_triplet(SEED, index, VIDEO_S)
