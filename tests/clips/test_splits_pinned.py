@@ -10,9 +10,8 @@ from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.artifacts import read_clips, write_catalog, writing_artifact
 from vlm_autodrive.clips import TEST_IDS_FILE, ClipSettings, build_clips
 from vlm_autodrive.clips.clips_stage import cut_clips
-from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.settings import SplitFractions
-from vlm_autodrive.clips.splits import assign_splits, read_test_ids
+from vlm_autodrive.clips.splits import assign_splits, joined_groups, read_test_ids
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_autodrive.artifacts import read_clips, read_events, read_provenance, read_taxonomy, read_videos
-from vlm_autodrive.clips.groups import joined_groups
+from vlm_autodrive.clips.splits import joined_groups
 from vlm_autodrive.clips.windows import worst_event
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter

@@ -15,9 +15,8 @@ from vlm_autodrive.artifacts import (
     writing_artifact,
 )
 from vlm_autodrive.clips.cutter import Cutter
-from vlm_autodrive.clips.groups import joined_groups
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.splits import SPLITS, assign_splits, read_test_ids, write_test_ids
+from vlm_autodrive.clips.splits import SPLITS, assign_splits, joined_groups, read_test_ids, write_test_ids
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
@@ -89,7 +88,7 @@ def cut_clips(
 ) -> list[Clip]:
     """The clips of a catalog, in its order; the stage without its files.
 
-    The clips' groups are those of :func:`~vlm_autodrive.clips.groups.joined_groups`.
+    The clips' groups are those of :func:`~vlm_autodrive.clips.splits.joined_groups`.
     """
     unknown = [e for e in events if e.event_class is None]
     if unknown and settings.unknown_events == "error":

@@ -6,6 +6,7 @@ sets can come out uneven. By ``count``, the groups of each stratum (the most sev
 their hashes, and that list is cut by the fractions, rounded by the largest remainder: as near to the fractions as
 whole groups allow, but a video added later moves the few groups that stand at a cut.
 
+A group is what hangs together by a drive, a source of footage or a triplet: :func:`joined_groups`.
 A frozen test split is a file of video ids, one a line, and stays as it is either way.
 """
 
@@ -20,10 +21,31 @@ from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics import connected_groups
 from vlm_autodrive.records import TRAIN_ONLY, Clip, Split, Video
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
+
+
+def joined_groups(videos: Sequence[Video]) -> dict[str, str]:
+    """The group of each video, by its id: the first in order of the names of the drives that hang together.
+
+    Two videos belong together if they have the same drive (``group_id``), the same footage
+    (``source_id``, from whatever data set), the same triplet, or a chain of others between them.
+    """
+    # Chains matter: a triplet may have one video of a drive that another data set uses too, and if only direct
+    # relatives stayed together, its siblings could be trained on and tested on.
+    groups = connected_groups([_keys(video) for video in videos])
+    names: dict[int, str] = {}
+    for video, group in zip(videos, groups, strict=True):
+        names[group] = min(names.get(group, video.group_id), video.group_id)
+    return {video.video_id: names[group] for video, group in zip(videos, groups, strict=True)}
+
+
+def _keys(video: Video) -> list[str]:
+    shared = {"drive": video.group_id, "source": video.source_id, "triplet": video.triplet_id}
+    return [f"{kind} {key}" for kind, key in shared.items() if key or kind == "drive"]
 
 
 def assign_splits(
