@@ -21,7 +21,7 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, Taxonomy, writing_jsonl
+from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, SupervisionType, Taxonomy, writing_jsonl
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, imported_items
@@ -97,9 +97,7 @@ def samples_for_clip(
         settings: What is wanted; its teacher and student are not asked.
         known: What is known of the clip set's events.
     """
-    facts = facts_of(clip, taxonomy)
-    written = rule_based_samples(facts, settings.types, settings, known)
-    return replace(written, samples=_checked(facts, written, settings))
+    return _by_rules(facts_of(clip, taxonomy), settings.types, settings, known)
 
 
 async def _supervise(
@@ -172,21 +170,24 @@ def _gathered(
     facts: Facts, by_models: Sequence[TeacherSamples], ahead: Ahead, settings: SuperviseSettings
 ) -> tuple[list[SFTSample], dict[str, str]]:
     """All samples of a clip in the order of their types, and for each type without any, why not."""
-    by_rules = rule_based_samples(facts, settings.rule_based_types, settings, ahead.known)
+    by_rules = _by_rules(facts, settings.rule_based_types, settings, ahead.known)
     brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
-    by_model = [sample for made in by_models for sample in made.samples]
-    items = sorted(
-        (*_checked(facts, by_rules, settings), *by_model, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type)
-    )
+    samples = [sample for made in (by_rules, *by_models) for sample in made.samples]
+    items = sorted((*samples, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
     there = {item.type for item in items}
     return items, {
         type_: why for made in (by_rules, *by_models) for type_, why in made.missing.items() if type_ not in there
     }
 
 
-def _checked(facts: Facts, written: ClipSamples, settings: SuperviseSettings) -> tuple[SFTSample, ...]:
-    times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
-    return tuple(checked(sample, facts, times) for sample in written.samples)
+def _by_rules(
+    facts: Facts, types: Sequence[SupervisionType], settings: SuperviseSettings, known: KnownShares
+) -> ClipSamples:
+    """Rule-based samples of these types, each with its checks."""
+    seed = settings.seed
+    written = rule_based_samples(facts, types, seed, settings.vqa_per_clip, settings.vqa_topics, known)
+    times = stated_times(seed, facts.clip.clip_id, facts.clip.duration_s)
+    return replace(written, samples=tuple(checked(sample, facts, times) for sample in written.samples))
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

@@ -10,23 +10,28 @@ from vlm_autodrive.supervision.rules.descriptions import description_sample
 from vlm_autodrive.supervision.rules.reasoning import reasoning_sample
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares, vqa_samples
 from vlm_autodrive.supervision.samples import ClipSamples, make_sample, unwritable
-from vlm_autodrive.supervision.settings import SuperviseSettings
 
 NOTHING_TO_ASK = "nothing is known that could be asked"
 
 
 def rule_based_samples(
-    facts: Facts, types: Sequence[SupervisionType], settings: SuperviseSettings, known: KnownShares = ALL_KNOWN
+    facts: Facts,
+    types: Sequence[SupervisionType],
+    seed: int,
+    vqa_per_clip: int,
+    vqa_topics: Sequence[str] | None = None,
+    known: KnownShares = ALL_KNOWN,
 ) -> ClipSamples:
     """Write the samples of one labelled clip by rules; they are yet to be checked.
 
     Args:
         facts: The clip.
         types: Which types.
-        settings: How many questions, about what, and the seed.
+        seed: Of every draw.
+        vqa_per_clip: How many questions.
+        vqa_topics: Names of the topics that they are drawn from; all if None.
         known: What is known of the clip set's events.
     """
-    seed = settings.seed
     missing = unwritable(facts, types)
     wanted = [type_ for type_ in types if type_ not in missing]
     samples: list[SFTSample] = []
@@ -38,7 +43,7 @@ def rule_based_samples(
     if "description" in wanted:
         samples.append(description_sample(facts, seed))
     if "vqa" in wanted:
-        questions = vqa_samples(facts, seed, settings.vqa_per_clip, settings.vqa_topics, known)
+        questions = vqa_samples(facts, seed, vqa_per_clip, vqa_topics, known)
         samples += questions
         if not questions:
             missing["vqa"] = NOTHING_TO_ASK
