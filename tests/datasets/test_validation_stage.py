@@ -22,7 +22,7 @@ from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.datasets import ValidateSettings, read_validations, validate
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
-from vlm_autodrive.video import GuardedChecker, Limits
+from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker
 from vlm_autodrive.video.check import check_video
 
 ROOT = Path(__file__).parents[2]
@@ -155,7 +155,7 @@ def test_problems_of_annotation_stay_and_those_of_reading_do_not(tmp_path):
 WORKER = """
 import os, signal, sys, time
 from vlm_autodrive.video.check import check_video
-from vlm_autodrive.video.guarded import serve
+from vlm_autodrive.video.subprocess_check import serve
 
 def check(path, tell):
     if "segfault" in path.name:
@@ -180,7 +180,7 @@ def test_a_crash_of_the_decoder_is_that_videos_reason_and_nothing_else(tmp_path)
         tmp_path / "out",
         ValidateSettings(stall_timeout_s=4.0),
         workers=2,
-        check_with=functools.partial(GuardedChecker, worker=CRASHING),
+        check_with=functools.partial(SubprocessVideoChecker, worker=CRASHING),
     )
     assert summary.quarantined == {
         "segfault": "the decoder crashed on it (SIGSEGV)",
@@ -192,10 +192,10 @@ def test_a_crash_of_the_decoder_is_that_videos_reason_and_nothing_else(tmp_path)
 
 def test_memory_is_limited(tmp_path):
     path = moving(tmp_path / "huge.avi", codec="mjpeg", size=(8000, 8000), count=1)
-    with GuardedChecker(Limits(memory_mb=64)) as checker:
+    with SubprocessVideoChecker(DecodeLimits(memory_mb=64)) as checker:
         assert checker.check(path) == "decoding it takes more than 64 MB of memory"
         assert checker.check(moving(tmp_path / "small.mp4")).frames == 40
-    with GuardedChecker(Limits()) as checker:
+    with SubprocessVideoChecker(DecodeLimits()) as checker:
         assert checker.check(path).frames == 1
 
 
@@ -221,7 +221,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert not (tmp_path / "out").exists()
     counted = []
 
-    class Counting(GuardedChecker):
+    class Counting(SubprocessVideoChecker):
         def check(self, path):
             counted.append(path)
             return super().check(path)

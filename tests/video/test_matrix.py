@@ -9,8 +9,8 @@ import pytest
 
 from tests.clocks import numbers_shown, turn
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.chosen import read_chosen
 from vlm_autodrive.video.sampler import choose_frames
+from vlm_autodrive.video.selective_decode import decode_selected
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
 QUIET_HEVC = {"preset": "ultrafast", "x265-params": "log-level=none"}
@@ -185,7 +185,7 @@ def test_the_quick_way_gives_the_very_pixels_of_decoding_everything(tmp_path, na
 def test_the_quick_way_is_taken_and_decodes_less(tmp_path, threads, monkeypatch):
     path = noisy_video(tmp_path / "a.mp4", options={"preset": "veryfast", "bf": "3", "g": "40"})
     with OpenVideo(path, threads=threads) as video:
-        assert read_chosen(video, 1.0, 2.5, FOUR) is not None
+        assert decode_selected(video, 1.0, 2.5, FOUR) is not None
         stamps = {packet.pts for packet in video.packets_from(1.0) if packet.size}
         counts = {
             skip: sum(1 for _ in video.decode_from(1.0, {max(stamps)}, skip_unreferred=skip)) for skip in (False, True)
@@ -197,4 +197,4 @@ def test_the_quick_way_is_taken_and_decodes_less(tmp_path, threads, monkeypatch)
 
 def test_the_quick_way_gives_up_on_a_window_behind_the_end(make_video):
     with OpenVideo(make_video(count=30)) as video:
-        assert read_chosen(video, 0.0, 10.0, FOUR) is None
+        assert decode_selected(video, 0.0, 10.0, FOUR) is None

@@ -25,7 +25,7 @@ from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoVali
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video import GuardedChecker, Limits, VideoCheck
+from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker, VideoCheck
 
 VALIDATION_FILE = "validation.jsonl"
 SUMMARY_FILE = "validation.json"
@@ -61,7 +61,7 @@ def validate(
     *,
     workers: int | None = None,
     overwrite: bool = False,
-    check_with: Callable[[Limits], GuardedChecker] = GuardedChecker,
+    check_with: Callable[[DecodeLimits], SubprocessVideoChecker] = SubprocessVideoChecker,
 ) -> ValidationSummary:
     """Check every video of a catalog by decoding all of it, and write the catalog with what was found.
 
@@ -89,7 +89,7 @@ def validate(
     facts = {"files": _fingerprint(videos)}  # other video files are another result
     with writing_artifact(out, "catalog", {"catalog": catalog}, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
-            limits = Limits(
+            limits = DecodeLimits(
                 memory_mb=settings.memory_mb, stall_timeout_s=settings.stall_timeout_s, timeout_s=settings.timeout_s
             )
             found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, VideoValidation)}
@@ -110,10 +110,13 @@ def read_validations(catalog: Path) -> list[VideoValidation]:
 
 
 def _checked(
-    videos: Sequence[Video], limits: Limits, workers: int, check_with: Callable[[Limits], GuardedChecker]
+    videos: Sequence[Video],
+    limits: DecodeLimits,
+    workers: int,
+    check_with: Callable[[DecodeLimits], SubprocessVideoChecker],
 ) -> Iterator[VideoValidation]:
     """Check videos side by side, in any order. A thread waits for each process, and does nothing else."""
-    free: SimpleQueue[GuardedChecker] = SimpleQueue()
+    free: SimpleQueue[SubprocessVideoChecker] = SimpleQueue()
 
     def check(video: Video) -> VideoValidation:
         checker = free.get()

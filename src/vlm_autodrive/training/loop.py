@@ -41,7 +41,7 @@ from vlm_autodrive.training.sampler import TrainClip, TrainExample, examples_of_
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import full_tensor, is_sharded, shard_model
 from vlm_autodrive.training.validation import verdict_macro_f1
-from vlm_autodrive.video import ComingFrames, FrameCache
+from vlm_autodrive.video import FrameCache, PrefetchedFrames
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _loop(
     # In this order: weights and optimizer state of the newest train state; then the log, cut to its steps; then the
     # sampler from that step on. A run that was killed between two saves makes the steps in between again, alike.
     state = checkpoints.restore_state(job.folder, model, optimizers, reporter)
-    cache = ComingFrames(job.frame_cache, settings.sampling or loaded.card.sampling, job.folder)
+    cache = PrefetchedFrames(job.frame_cache, settings.sampling or loaded.card.sampling, job.folder)
     reported: set[str] = set()
     throughput = Throughput()
     with ExitStack() as stack:

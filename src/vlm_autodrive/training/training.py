@@ -20,7 +20,7 @@ from vlm_autodrive.training.processes import launched, spawned
 from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_examples
-from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, decode_ahead
+from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, prefetch_frames
 
 
 def train(
@@ -74,7 +74,7 @@ def train(
             with ExitStack() as stack:
                 clips = clips_by_first_use(job.clips, settings)
                 # Before the model is loaded, so that the first clips are decoded meanwhile.
-                stack.enter_context(decode_ahead(cache, clips, job.folder, os.cpu_count() or 1, reporter))
+                stack.enter_context(prefetch_frames(cache, clips, job.folder, os.cpu_count() or 1, reporter))
                 broadcast(job)  # from here on the other launched processes load the model too
                 loaded = load_for_training(settings)
                 if rank.world == 1:

@@ -1,33 +1,33 @@
 from . import frame_cache
 from .check import VideoCheck
 from .clip_file import write_clip_file
-from .coming import DAMAGED_FILE, ComingFrames, damaged_clips, decode_ahead
 from .container import OpenVideo, VideoError, upright_size
 from .decode import Window, read_frames, read_pictures, read_windows
 from .frame_cache import FrameCache, Times
 from .frames import FRAMES_PER_TOKEN, Frames, SamplingSettings
-from .guarded import GuardedChecker, Limits
+from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, probe
 from .sampler import wanted_frames
+from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 
 __all__ = [
     "DAMAGED_FILE",
     "FRAMES_PER_TOKEN",
-    "ComingFrames",
+    "DecodeLimits",
     "FrameCache",
     "Frames",
-    "GuardedChecker",
-    "Limits",
     "OpenVideo",
+    "PrefetchedFrames",
     "SamplingSettings",
+    "SubprocessVideoChecker",
     "Times",
     "VideoCheck",
     "VideoError",
     "VideoInfo",
     "Window",
     "damaged_clips",
-    "decode_ahead",
     "frame_cache",
+    "prefetch_frames",
     "probe",
     "read_frames",
     "read_pictures",

@@ -17,9 +17,9 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.chosen import slack_s
 from vlm_autodrive.video.container import OpenVideo, TimedFrame, VideoError, quarter_turns, upright_size
 from vlm_autodrive.video.sampler import TOLERANCE_S
+from vlm_autodrive.video.selective_decode import slack_s
 
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30

@@ -1,7 +1,8 @@
-"""An open video: its first frame, and its frames from any time on, with their true times.
+"""An open video: its first frame, and its frames from any time on, with their presentation times.
 
-Nothing is believed that a header says: time 0 is the presentation time of the first frame that
-decodes, a frame's time is its own, and a seek that lands too late is repeated from further back.
+Headers are not trusted: time 0 is the presentation time of the first frame that decodes (an edit list or a
+stream that begins late moves it away from the header's), a frame's time is its own presentation time and not
+its number divided by a frame rate, and a seek that lands too late is repeated from further back.
 """
 
 import itertools
@@ -175,13 +176,14 @@ class OpenVideo:
         try:
             for packet in self.packets_from(start_s):
                 needed = packet.pts in stamps
+                # Set for each packet: the decoder drops it only if no other picture is predicted from it.
                 if skip_unreferred:
                     context.skip_frame = "DEFAULT" if needed else "NONREF"
                 yield from packet.decode()
                 left -= needed
                 if not left:
                     break
-            yield from context.decode(None)
+            yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
         except av.error.EOFError:
             return
         except (av.error.FFmpegError, OSError) as error:
@@ -215,6 +217,9 @@ class OpenVideo:
                 last_s = time_s
 
     def _from(self, start_s: float) -> Iterator[av.VideoFrame]:
+        # A seek goes to the key frame at or before its target by the file's index. An index can be wrong or be kept
+        # in decoding times, and the first frames after an open GOP's key frame cannot be decoded: then the first
+        # sound frame lies behind the target, and the seek is tried from further back.
         for back_s in _BACK_S:
             target_s = start_s - back_s
             if target_s < _NEAR_S:

@@ -9,10 +9,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.chosen import read_chosen, slack_s
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.sampler import TOLERANCE_S, FrameChooser
+from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 
 __all__ = ["VideoError", "Window", "read_frames", "read_pictures", "read_windows"]
 
@@ -37,7 +37,7 @@ def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSett
         VideoError: If the window cannot be read, or not to its end.
     """
     with OpenVideo(path, threads=None) as video:
-        frames = read_chosen(video, start_s, end_s, sampling)
+        frames = decode_selected(video, start_s, end_s, sampling)
     if frames is not None:
         return frames
     ((_, result),) = _read(path, [(start_s, end_s)], sampling, threads=False)

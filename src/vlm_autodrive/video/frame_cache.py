@@ -9,12 +9,12 @@ from pathlib import Path
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.chosen import chosen_times
 from vlm_autodrive.video.container import OpenVideo, VideoError
 from vlm_autodrive.video.decode import Window, read_frames, read_windows
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.sampler import wanted_frames
+from vlm_autodrive.video.selective_decode import selected_times
 from vlm_autodrive.workers import in_processes
 
 _FORMAT = 2  # counted up when the meaning of a cached file changes
@@ -110,7 +110,7 @@ class FrameCache:
                     frames = self.cached(clip)
                     if frames is None:
                         video = video or stack.enter_context(OpenVideo(path))
-                        times_s = chosen_times(video, clip.start_s, clip.end_s, self.sampling)
+                        times_s = selected_times(video, clip.start_s, clip.end_s, self.sampling)
                         told[clip.clip_id] = times_s or self.get(clip).times_s
                     else:
                         told[clip.clip_id] = frames.times_s

@@ -10,11 +10,11 @@ from tests.video.test_frame_cache import SMALL, clip, same
 from tests.video.test_matrix import SUPERVISION_TYPES
 from vlm_autodrive.video import (
     DAMAGED_FILE,
-    ComingFrames,
     FrameCache,
+    PrefetchedFrames,
     VideoError,
     damaged_clips,
-    decode_ahead,
+    prefetch_frames,
     read_frames,
 )
 
@@ -49,24 +49,24 @@ def clips(make_video):
 
 
 def test_frames_are_waited_for_while_they_are_decoded(clips, tmp_path):
-    signs = tmp_path / "run"
-    signs.mkdir()
-    coming = ComingFrames(tmp_path / "cache", SMALL, signs)
-    with decode_ahead(FrameCache(tmp_path / "cache", SMALL), clips, signs, workers=2):
+    status_folder = tmp_path / "run"
+    status_folder.mkdir()
+    prefetched = PrefetchedFrames(tmp_path / "cache", SMALL, status_folder)
+    with prefetch_frames(FrameCache(tmp_path / "cache", SMALL), clips, status_folder, workers=2):
         for each in reversed(clips):
             fresh = read_frames(tmp_path / each.path, each.start_s, each.end_s, SMALL)
-            assert same(coming.get(each), fresh)
-    assert coming.damaged() == {} and not list(signs.iterdir())
+            assert same(prefetched.get(each), fresh)
+    assert prefetched.damaged() == {} and not list(status_folder.iterdir())
 
 
 def test_left_early_it_stops_and_the_rest_is_decoded_when_it_is_asked_for(clips, tmp_path):
     cache = FrameCache(tmp_path / "cache", SMALL)
-    with decode_ahead(cache, clips, tmp_path, workers=1):
+    with prefetch_frames(cache, clips, tmp_path, workers=1):
         pass
     assert not (tmp_path / ".decoding").exists()
     assert len(list((tmp_path / "cache").glob("*.frames"))) < len(clips)
     assert np.array_equal(
-        ComingFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[8]).times_s, cache.times(clips)["8"]
+        PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[8]).times_s, cache.times(clips)["8"]
     )
 
 
@@ -75,21 +75,21 @@ def test_damaged_pictures_are_told_by_the_clips_id_and_only_those(make_video, tm
     clips = [clip(spoiled, 0, 3, "before"), clip(sound, 0, 3, "sound"), clip(spoiled, 2, 5, "within")]
     cache = FrameCache(tmp_path / "cache", SMALL)
     assert all(isinstance(times, tuple) for times in cache.times(clips).values())  # the packets are sound
-    coming = ComingFrames(tmp_path / "cache", SMALL, tmp_path)
-    with decode_ahead(cache, clips, tmp_path, workers=1):
+    prefetched = PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path)
+    with prefetch_frames(cache, clips, tmp_path, workers=1):
         with pytest.raises(VideoError, match="damaged"):
-            coming.get(clips[2])
-        assert len(coming.get(clips[0]).times_s) == len(coming.get(clips[1]).times_s) == 10
+            prefetched.get(clips[2])
+        assert len(prefetched.get(clips[0]).times_s) == len(prefetched.get(clips[1]).times_s) == 10
     assert list(damaged_clips(tmp_path)) == ["within"]
     assert json.loads((tmp_path / DAMAGED_FILE).read_text())["within"].startswith("damaged")
     with pytest.raises(VideoError, match="damaged"):  # known, and not tried again
-        coming.get(clips[2])
+        prefetched.get(clips[2])
 
 
 def test_a_cache_too_small_is_not_filled_ahead_but_what_is_damaged_is_known(make_video, tmp_path):
     clips = [clip(make_video("a.mp4"), name="sound"), clip(spoil_pictures(make_video("b.mp4"), 5), name="spoiled")]
     cache = FrameCache(tmp_path / "cache", SMALL, limit_bytes=30_000)
-    with decode_ahead(cache, clips, tmp_path, workers=0):
+    with prefetch_frames(cache, clips, tmp_path, workers=0):
         assert not (tmp_path / ".decoding").exists()
         assert list(damaged_clips(tmp_path)) == ["spoiled"]
-        assert len(ComingFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[0]).times_s) == 10
+        assert len(PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[0]).times_s) == 10

@@ -1,8 +1,8 @@
-"""Frames that are decoded in the background while others of them are used already.
+"""Prefetching: frames are decoded in the background while training already uses the first of them.
 
-One process starts the decoding (:func:`decode_ahead`), in workers of its own, so that a file which crashes the decoder
-takes nothing else with it. It and any number of other processes ask for frames (:class:`ComingFrames`) and wait for
-those that are still to come. They know how far the decoding is by two files in a folder that all of them see.
+One process starts the decoding (:func:`prefetch_frames`) in workers of its own, so that a file which crashes the
+decoder takes nothing else with it. That process and any number of others ask for frames (:class:`PrefetchedFrames`)
+and wait for those that are still to come. Two files in a folder that all of them see say how far the decoding is.
 """
 
 import json
@@ -20,18 +20,18 @@ from vlm_autodrive.video.frame_cache import DecodeJob, FrameCache
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 DAMAGED_FILE = "damaged-clips.json"
-_UNDER_WAY = ".decoding"
-_TOGETHER = 16  # clips of a long video that are decoded in one go; whoever needs one of them waits for all
-_GLANCE_S = 0.005
+_IN_PROGRESS = ".decoding"
+_CLIPS_TOGETHER = 16  # clips of a long video that are decoded in one go; whoever needs one of them waits for all
+_POLL_S = 0.005
 
 
-class ComingFrames(FrameCache):
-    """A frame cache that is being filled; what is still to come is waited for."""
+class PrefetchedFrames(FrameCache):
+    """A frame cache that is being filled by :func:`prefetch_frames`; frames not decoded yet are waited for."""
 
-    def __init__(self, folder: Path, sampling: SamplingSettings, signs: Path) -> None:
-        """Take frames from ``folder``; ``signs`` is the folder that was given to :func:`decode_ahead`."""
+    def __init__(self, folder: Path, sampling: SamplingSettings, status_folder: Path) -> None:
+        """Take frames from ``folder``; ``status_folder`` is the folder that was given to :func:`prefetch_frames`."""
         super().__init__(folder, sampling)
-        self._signs = signs
+        self._status_folder = status_folder
 
     def get(self, clip: Clip) -> Frames:
         """The frames of a clip, as soon as they are there.
@@ -40,25 +40,27 @@ class ComingFrames(FrameCache):
             VideoError: If the clip cannot be used.
         """
         while True:
-            under_way = (self._signs / _UNDER_WAY).exists()  # asked before looking: what ends in between is seen
+            in_progress = (
+                self._status_folder / _IN_PROGRESS
+            ).exists()  # asked before looking: what ends in between is seen
             frames = self.cached(clip)
             if frames is not None:
                 return frames
             reason = self.damaged().get(clip.clip_id)
             if reason is not None:
                 raise VideoError(Path(clip.path), reason)
-            if not under_way:  # a cached file was removed for want of room
+            if not in_progress:  # a cached file was removed for want of room
                 return super().get(clip)
-            time.sleep(_GLANCE_S)
+            time.sleep(_POLL_S)
 
     def damaged(self) -> dict[str, str]:
         """Why clips could not be decoded, by clip id, as far as is known by now."""
-        return damaged_clips(self._signs)
+        return damaged_clips(self._status_folder)
 
 
 @contextmanager
-def decode_ahead(
-    cache: FrameCache, clips: Sequence[Clip], signs: Path, workers: int, reporter: Reporter = SILENT
+def prefetch_frames(
+    cache: FrameCache, clips: Sequence[Clip], status_folder: Path, workers: int, reporter: Reporter = SILENT
 ) -> Iterator[None]:
     """Decode in the background what is not cached yet, until it is done or this context is left.
 
@@ -68,25 +70,27 @@ def decode_ahead(
     Args:
         cache: Where frames go.
         clips: The clips, in the order in which they will be needed.
-        signs: A folder of this run's own, by which other processes know how far it is.
+        status_folder: A folder of this run's own, by which other processes know how far it is.
         workers: Processes that decode.
         reporter: Told what is decoded.
     """
-    for sign in (DAMAGED_FILE, _UNDER_WAY):  # of an earlier run
-        (signs / sign).unlink(missing_ok=True)
+    for sign in (DAMAGED_FILE, _IN_PROGRESS):  # of an earlier run
+        (status_folder / sign).unlink(missing_ok=True)
     if cache.holds_all(clips):
         jobs, failures = cache.missing(clips)
     else:
         jobs, failures = [], cache.fill(clips, reporter, workers)
     if failures:
-        _tell_damaged(signs, failures)
+        _write_damaged(status_folder, failures)
     if not jobs:
         yield
         return
     reporter.say(f"decoding {sum(len(wanted) for _, wanted in jobs)} clips in the background")
-    (signs / _UNDER_WAY).touch()
+    (status_folder / _IN_PROGRESS).touch()
     leave = threading.Event()
-    decoding = threading.Thread(target=_decode, args=(cache, _in_pieces(jobs, clips), failures, signs, workers, leave))
+    decoding = threading.Thread(
+        target=_decode, args=(cache, _in_pieces(jobs, clips), failures, status_folder, workers, leave)
+    )
     decoding.start()
     try:
         yield
@@ -95,10 +99,10 @@ def decode_ahead(
         decoding.join()
 
 
-def damaged_clips(signs: Path) -> dict[str, str]:
-    """Why clips could not be decoded, by clip id; ``signs`` as for :func:`decode_ahead`."""
+def damaged_clips(status_folder: Path) -> dict[str, str]:
+    """Why clips could not be decoded, by clip id; ``status_folder`` as for :func:`prefetch_frames`."""
     try:
-        told: dict[str, str] = json.loads((signs / DAMAGED_FILE).read_text(encoding="utf-8"))
+        told: dict[str, str] = json.loads((status_folder / DAMAGED_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return told
@@ -108,7 +112,7 @@ def _decode(
     cache: FrameCache,
     jobs: Sequence[DecodeJob],
     failures: dict[str, str],
-    signs: Path,
+    status_folder: Path,
     workers: int,
     leave: threading.Event,
 ) -> None:
@@ -116,11 +120,11 @@ def _decode(
         for _, failed in cache.decode(jobs, workers):
             if failed:
                 failures |= failed
-                _tell_damaged(signs, failures)
+                _write_damaged(status_folder, failures)
             if leave.is_set():
                 break
     finally:
-        (signs / _UNDER_WAY).unlink(missing_ok=True)
+        (status_folder / _IN_PROGRESS).unlink(missing_ok=True)
 
 
 def _in_pieces(jobs: Sequence[DecodeJob], clips: Sequence[Clip]) -> list[DecodeJob]:
@@ -129,9 +133,9 @@ def _in_pieces(jobs: Sequence[DecodeJob], clips: Sequence[Clip]) -> list[DecodeJ
     pieces = []
     for path, wanted in jobs:
         in_time = sorted(wanted, key=lambda clip: clip[1])
-        pieces += [(path, in_time[i : i + _TOGETHER]) for i in range(0, len(in_time), _TOGETHER)]
+        pieces += [(path, in_time[i : i + _CLIPS_TOGETHER]) for i in range(0, len(in_time), _CLIPS_TOGETHER)]
     return sorted(pieces, key=lambda piece: min(turn[clip_id] for clip_id, _, _ in piece[1]))
 
 
-def _tell_damaged(signs: Path, failures: dict[str, str]) -> None:
-    write_text(signs / DAMAGED_FILE, json.dumps(failures, indent=1) + "\n")
+def _write_damaged(status_folder: Path, failures: dict[str, str]) -> None:
+    write_text(status_folder / DAMAGED_FILE, json.dumps(failures, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 A file may crash the decoder, fill the memory or keep it busy for ever. The process that decodes may
 use so much memory and must give a sign of life now and then; if it dies or falls silent, the video has
-its reason, and the next one gets a new process. ``python -m vlm_autodrive.video.guarded`` is that
+its reason, and the next one gets a new process. ``python -m vlm_autodrive.video.subprocess_check`` is that
 process: it takes one JSON text with a path on each line and answers with lines of its own.
 """
 
@@ -24,12 +24,12 @@ from vlm_autodrive.video.check import VideoCheck, check_video
 from vlm_autodrive.video.container import VideoError
 
 _MEGABYTE = 1 << 20
-_WORKER = (sys.executable, "-m", "vlm_autodrive.video.guarded")
+_WORKER = (sys.executable, "-m", "vlm_autodrive.video.subprocess_check")
 _MEMORY_SIGNS = ("allocate memory", "out of memory")
 
 
 @dataclass(frozen=True)
-class Limits:
+class DecodeLimits:
     """What one check may take.
 
     Attributes:
@@ -43,17 +43,17 @@ class Limits:
     timeout_s: float = 3600.0
 
 
-class GuardedChecker:
+class SubprocessVideoChecker:
     """Checks one video after another in a process of its own; use it as a context manager."""
 
-    def __init__(self, limits: Limits, worker: Sequence[str] = _WORKER) -> None:
+    def __init__(self, limits: DecodeLimits, worker: Sequence[str] = _WORKER) -> None:
         """Check within ``limits``; ``worker`` is the command of the process, to which the memory limit is added."""
         self._limits = limits
         self._command = [*worker, str(limits.memory_mb)]
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
 
-    def __enter__(self) -> "GuardedChecker":
+    def __enter__(self) -> "SubprocessVideoChecker":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,9 +1,9 @@
-"""The quick way to the frames of one window: choose by the packets' times, then decode those frames alone.
+"""Selective decoding: choose a window's frames by the packets' presentation times, then decode those frames alone.
 
-Packets carry the times of their frames, and reading them costs next to nothing. So the frames can be
-chosen before anything is decoded: the decoder may leave out pictures that nobody wants and no other
-picture refers to, and it can stop behind the last one that is wanted. Where a file is not as tidy as
-that takes, this way gives up, and the frames are found by decoding all; both give the same.
+Demuxing costs next to nothing beside decoding, and packets carry the presentation times of their frames. So the
+frames can be chosen before anything is decoded: the decoder may skip pictures that are not wanted and that no other
+picture refers to, and it can stop behind the last one that is wanted. Where a file is not as tidy as that takes,
+None is returned, and the frames are found by decoding all; both ways give the same frames.
 """
 
 from itertools import pairwise
@@ -25,7 +25,7 @@ def slack_s(start_s: float, end_s: float) -> float:
     return max(_SLACK_S, _SLACK_SHARE * (end_s - start_s))
 
 
-def read_chosen(video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames | None:
+def decode_selected(video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames | None:
     """The frames of one window; None where it takes decoding everything to be sure of them.
 
     Args:
@@ -42,10 +42,10 @@ def read_chosen(video: OpenVideo, start_s: float, end_s: float, sampling: Sampli
     return Frames(pixels, _clip_times(chosen, start_s)) if chosen and pixels is not None else None
 
 
-def chosen_times(
+def selected_times(
     video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings
 ) -> tuple[float, ...] | None:
-    """The times of the frames that :func:`read_chosen` gives, without decoding any; None where that cannot be told."""
+    """The times of the frames that :func:`decode_selected` gives, without decoding; None where they cannot be told."""
     try:
         chosen = _choose(video, start_s, end_s, sampling)
     except VideoError:
@@ -61,20 +61,20 @@ def _choose(
     video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings
 ) -> list[tuple[int, float]] | None:
     """Ticks and seconds of the presentation times of the window's frames; None where packets do not tell them."""
-    stamps = _stamps(video, start_s, end_s)
+    stamps = _presentation_times(video, start_s, end_s)
     if stamps is None:
         return None
     times_s = [video.time_of(stamp) for stamp in stamps]
     return [(stamps[index], times_s[index]) for index in choose_frames(times_s, start_s, end_s, sampling)]
 
 
-def _stamps(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:
+def _presentation_times(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:
     """The presentation times of all frames from the last key frame before the window to its end, rising."""
     stamps: list[int] = []
     last_length_s = 0.0
     key = None
     for packet in video.packets_from(start_s):
-        if packet.size == 0 or packet.is_discard:
+        if packet.size == 0 or packet.is_discard:  # empty at the end of the stream; cut off by an edit list
             continue
         if packet.pts is None or packet.dts is None or packet.is_corrupt:
             return None
@@ -85,6 +85,8 @@ def _stamps(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:
         if packet.pts >= key:  # a picture shown before the key frame may refer to what lies before that
             stamps.append(packet.pts)
         last_length_s = video.seconds(packet.duration or 0)
+        # Packets come in decoding order. No later packet is shown before its decoding time, so that from here on
+        # none can be shown within the window, B-frames included.
         if video.time_of(packet.dts) >= end_s:
             break
     else:  # the file ends here: does the window, too?
@@ -95,6 +97,7 @@ def _stamps(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:
         if video.time_of(stamps[-1]) + max(gap_s, last_length_s) < end_s - slack_s(start_s, end_s):
             return None
     stamps.sort()
+    # Two frames of one time cannot be told apart by their times after decoding.
     return None if any(left == right for left, right in pairwise(stamps)) else stamps
 
 
