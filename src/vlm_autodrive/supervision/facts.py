@@ -175,7 +175,10 @@ def known_by_rules(facts: Facts) -> tuple[str, ...]:
 
 
 def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...]:
-    """The seconds that questions about a clip may name. By its arguments it cannot know of the event."""
+    """The seconds that questions about a clip may name. By its arguments it cannot know of the event.
+
+    A question asked at the event's own second would tell the student when the event is, and that there is one.
+    """
     count = int(duration_s / _GRID_S + 1e-6)
     grid = [round(step * _GRID_S, 1) for step in range(1, count)]
     rng = random.Random(f"{seed}:{clip_id}:times")
@@ -188,6 +191,7 @@ def _encounter(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | N
     encounters = clip.scenario.encounters
     inside = [e for e in encounters if 0.0 <= e.time_s <= clip.duration_s]
     if inside:
+        # A clip may hold a second encounter, and a closer one: the labelled event is the one to speak of.
         event_time = clip.event_time_s
         if event_time is not None:
             main = min(inside, key=lambda e: abs(e.time_s - event_time))

@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.rules.wording import (
 from vlm_autodrive.supervision.samples import make_sample
 
 NO_MOTION = "the simulated motion is not known at the cited moments"
-_BEFORE_S = (0.8,)
+_BEFORE_S = (0.8,)  # one moment: two, at 1.6 and 0.8 s, made the trained demo's verdicts worse
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
 
 
@@ -55,6 +55,8 @@ def _simulated(facts: Facts) -> list[str] | None:
     before, after = _with_bumps(facts, seen, encounter.closest_s)
     risk = _risk(moments[-1]) if moments else ""
     response = f"the ego driver {ego_response(encounter)}" if encounter.complete else ""
+    # The outcome stands before the approach: a model that must write numbers first goes by them, right or wrong, when
+    # it comes to say whether there was contact.
     lines += [_closest(encounter), *before, "; ".join(part for part in (risk, response) if part)]
     lines += [*after, _verdict(facts, encounter.contact)]
     return [line for line in lines if line]

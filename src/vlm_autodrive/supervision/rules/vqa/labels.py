@@ -11,6 +11,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD, VqaDraft, yes_no
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 
+# "No such event" is always among the options: as an option of clips without an event alone it would tell the class.
 _THIRDS = ("first", "middle", "last")
 _NO_EVENT_OPTION = "there is no such event"
 
