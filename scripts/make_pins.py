@@ -234,7 +234,7 @@ def _supervised(clips: Sequence[Clip], items: Sequence[SFTSample], in_full: int)
             [c.clip_id, c.split, c.event_class, c.start_s, c.end_s, c.event_time_s, c.alert_time_s, c.problem]
             for c in clips
         ],
-        "items": {name: [item.model_dump(mode="json") for item in by_clip[name]] for name in whole},
+        "samples": {name: [item.model_dump(mode="json") for item in by_clip[name]] for name in whole},
         "digests": {
             name: {
                 "count": len(own),
@@ -352,10 +352,10 @@ def _to_teacher(work: Path) -> list[list[str]]:
     clips = [random_clip(3, "collision"), random_clip(4, "normal"), real_clip(5, "near_collision", 3.0, weather="Rain")]
     clips = [clip.model_copy(update={"path": path, "end_s": 4.8}) for clip in clips]
     folder = write_clip_set(work / "to-teach", clips)
-    sees = {"frames": 2, "frame_height": 32, "frame_width": 64}
-    unlabelled = {**sees, "label": False, "frames_as": "video"}
+    context = {"frames": 2, "frame_height": 32, "frame_width": 64}
+    unlabelled = {**context, "label": False, "frames_as": "video"}
     with serve(_teach) as endpoint, _recorded() as sent:
-        for number, changes in enumerate(({"sees": sees}, {"sees": unlabelled, "reasoning": "one_step"})):
+        for number, changes in enumerate(({"context": context}, {"context": unlabelled, "reasoning": "one_step"})):
             cache = work / f"teacher-cache{number}"
             settings = served_settings(endpoint.url, cache, limits={"rejected": 1.0}, **changes)
             supervise(folder, work / f"taught{number}", settings)

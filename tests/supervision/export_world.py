@@ -24,7 +24,7 @@ LENGTH_S = 2.4
 
 @dataclass(frozen=True)
 class Expected:
-    """What a trainer must get of one item: system prompt, question, answer, and the numbers of the frames."""
+    """What a trainer must get of one sample: system prompt, question, answer, and the numbers of the frames."""
 
     system: str
     prompt: str
@@ -76,7 +76,7 @@ def make_world(folder: Path) -> tuple[Path, dict[str, list[Expected]]]:
     ]
     out = folder / "supervision"
     with writing_artifact(out, "supervision", {}, Settings()) as partial:
-        write_jsonl(partial / SAMPLES_FILE, [*(item for items in taught.values() for item in items), *bad])
+        write_jsonl(partial / SAMPLES_FILE, [*(sample for samples in taught.values() for sample in samples), *bad])
         write_clips(partial, out, DEFAULT_TAXONOMY, [*train, validation, test, gone, short])
     expected = {
         "train": [one for clip in train for one in expected_of(clip, taught[clip.clip_id])],
@@ -85,7 +85,7 @@ def make_world(folder: Path) -> tuple[Path, dict[str, list[Expected]]]:
     return out, expected
 
 
-def expected_of(clip: Clip, items: list[SFTSample]) -> list[Expected]:
+def expected_of(clip: Clip, samples: list[SFTSample]) -> list[Expected]:
     first = round(10 * clip.start_s)
     frames = tuple(range(first, first + round(10 * LENGTH_S)))
-    return [Expected(SYSTEM_PROMPT, item.prompt.text, item.target, frames) for item in items]
+    return [Expected(SYSTEM_PROMPT, sample.prompt.text, sample.target, frames) for sample in samples]

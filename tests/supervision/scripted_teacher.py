@@ -14,7 +14,7 @@ class ScriptedTeacher:
     """Implements the protocol. ``script`` gives the reply or text for a request, or None for an honest one."""
 
     name = "big-teacher"
-    at_once = 4
+    concurrency = 4
 
     def __init__(self, script: Callable[[TeacherRequest], TeacherReply | str | None] = lambda request: None) -> None:
         self._script = script

@@ -42,7 +42,7 @@ def ask(
 
     async def run():
         async with open_served(settings, job, reporter) as teacher:
-            places = asyncio.Semaphore(teacher.at_once)
+            places = asyncio.Semaphore(teacher.concurrency)
 
             async def one(wanted: TeacherRequest) -> TeacherReply | UserError:
                 async with places:

@@ -25,15 +25,15 @@ def clip_with(light="Normal", weather="Clear", scene="Urban", actor="car", name=
 
 
 def failed(
-    clip, kind, target, question="Describe what happens.", topic=None, teacher_inputs=("label", "frames"), **more
+    clip, type_, target, question="Describe what happens.", topic=None, teacher_inputs=("label", "frames"), **more
 ):
     """Names of the checks that a model's text about a clip does not pass, with their messages."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     prompt = StudentPrompt(text=question, version="1")
-    item = make_sample(facts, kind, topic or kind, prompt, target, teacher=MODEL, **more)
-    item = item.model_copy(update={"teacher_inputs": teacher_inputs})
-    item = checked(item, facts, stated_times(0, clip.clip_id, clip.duration_s))
-    return {check.name: check.message for check in item.checks if not check.passed}
+    sample = make_sample(facts, type_, topic or type_, prompt, target, teacher=MODEL, **more)
+    sample = sample.model_copy(update={"teacher_inputs": teacher_inputs})
+    sample = checked(sample, facts, stated_times(0, clip.clip_id, clip.duration_s))
+    return {check.name: check.message for check in sample.checks if not check.passed}
 
 
 METADATA = [  # what is so, what the text says, whether it may
@@ -225,11 +225,11 @@ OUTCOMES = [  # what a model that was not told the label writes, and whether it 
 
 
 @pytest.mark.parametrize(("text", "right"), OUTCOMES)
-@pytest.mark.parametrize("kind", ["description", "caption"])
-def test_who_was_not_told_the_label_names_no_outcome(kind, text, right):
+@pytest.mark.parametrize("type_", ["description", "caption"])
+def test_who_was_not_told_the_label_names_no_outcome(type_, text, right):
     clip = real_clip(2, "collision", 2.0)
-    assert ("outcome_words" not in failed(clip, kind, text, teacher_inputs=("metadata", "frames"))) == right
-    assert "outcome_words" not in failed(clip, kind, text, teacher_inputs=("label", "metadata", "frames"))
+    assert ("outcome_words" not in failed(clip, type_, text, teacher_inputs=("metadata", "frames"))) == right
+    assert "outcome_words" not in failed(clip, type_, text, teacher_inputs=("label", "metadata", "frames"))
 
 
 PRESUPPOSING = [
@@ -312,12 +312,12 @@ def test_a_models_question_tells_nothing(question):
 
 def test_a_file_may_be_called_by_a_word_of_every_question():
     clip = random_clip(5, "collision").model_copy(update={"path": "/videos/video.mp4", "video_id": "video"})
-    items = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples
-    assert all(item.accepted for item in items)
+    samples = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples
+    assert all(sample.accepted for sample in samples)
 
 
 LOOP = "The van moves left and then right and "
-LENGTHS = [  # kind, text, the check that refuses it
+LENGTHS = [  # type, text, the check that refuses it
     ("description", "A van comes from the left at 1.0 s. The ego driver brakes at 1.4 s. The van passes.", ""),
     ("description", "", "length"),
     ("description", " \n ", "length"),
@@ -340,10 +340,10 @@ LENGTHS = [  # kind, text, the check that refuses it
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "text", "refused_by"), LENGTHS)
-def test_texts_have_a_sane_length_and_do_not_loop(kind, text, refused_by):
+@pytest.mark.parametrize(("type_", "text", "refused_by"), LENGTHS)
+def test_texts_have_a_sane_length_and_do_not_loop(type_, text, refused_by):
     clip = real_clip(2, "normal", None)
-    result = failed(clip, kind, text, "What turns left?", topic="teacher_who" if kind == "vqa" else None)
+    result = failed(clip, type_, text, "What turns left?", topic="teacher_who" if type_ == "vqa" else None)
     assert set(result) == set(refused_by.split())
 
 
@@ -362,7 +362,7 @@ def test_every_check_passes_what_rules_write_and_is_on_record_where_it_judges():
                 real_clip(number, name, None if name == "normal" else 3.3, weather="Rain"),
             ]
             for clip in [*clips, plain_clip(number, lead=True)]:
-                for item in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
-                    assert item.accepted, item
-                    judged |= {check.name for check in item.checks}
+                for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
+                    assert sample.accepted, sample
+                    judged |= {check.name for check in sample.checks}
     assert judged == {"leaks", *(name for name, _ in CHECKS)} - {"loop", "outcome_words"}  # these two judge models

@@ -21,7 +21,7 @@ from vlm_autodrive.supervision import ExportSettings, export_supervision
 from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE
 
 MESSAGES, PARQUET = ExportSettings(to="messages"), ExportSettings(to="hf-parquet")
-COLUMNS = ["messages", "videos", "sample_id", "clip_id", "kind", "topic", "split", "source_start_s", "source_end_s"]
+COLUMNS = ["messages", "videos", "sample_id", "clip_id", "type", "topic", "split", "source_start_s", "source_end_s"]
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +44,18 @@ def lines_of(path):
 def test_all_is_counted_and_what_was_left_out_is_said(world, tmp_path):
     listener = Listener()
     summary = export_supervision(world[0], tmp_path / "out", MESSAGES, listener, workers=1)
-    assert summary.items == {
+    assert summary.samples == {
         "train": {"verdict": 3, "reasoning": 3, "vqa": 3},
         "validation": {"verdict": 1, "reasoning": 1, "vqa": 1},
     }
     assert summary.clips == {"train": 3, "validation": 1}
-    assert summary.items_left_out == {"its text holds a media tag": 1, "its clip cannot be read": 6}
+    assert summary.samples_left_out == {"its text holds a media tag": 1, "its clip cannot be read": 6}
     assert summary.clips_left_out == {"gone-w0": "the file does not exist", "short-w0": "ends after 7.2 of 12.0 s"}
-    assert (summary.items_rejected, summary.test_clips, summary.clips_miscounted) == (2, 1, 0)
+    assert (summary.samples_rejected, summary.test_clips, summary.clips_miscounted) == (2, 1, 0)
     said = " ".join(listener.said)
     for phrase in (
-        "12 items of 4 clips",
-        "2 rejected items and 1 test clips are not",
+        "12 samples of 4 clips",
+        "2 rejected samples and 1 test clips are not",
         "gone-w0",
         "short-w0",
         "media tag",
@@ -163,11 +163,11 @@ def test_nothing_to_export_is_told_in_a_sentence(world, tmp_path):
     with pytest.raises(UserError, match="holds no finished supervision"):
         export_supervision(tmp_path, tmp_path / "out", MESSAGES)
     whole, _ = make_world(tmp_path)
-    items = read_samples(whole)
-    write_jsonl(whole / SAMPLES_FILE, [item for item in items if "gone" in item.clip_id])
+    samples = read_samples(whole)
+    write_jsonl(whole / SAMPLES_FILE, [sample for sample in samples if "gone" in sample.clip_id])
     with pytest.raises(UserError, match=r"no clip of .* can be read; the first is gone-w0: the file does not exist"):
         export_supervision(whole, tmp_path / "unreadable", PARQUET, workers=1)
-    write_jsonl(whole / SAMPLES_FILE, [item for item in items if not item.accepted or "test" in item.clip_id])
-    with pytest.raises(UserError, match="no accepted item"):
+    write_jsonl(whole / SAMPLES_FILE, [sample for sample in samples if not sample.accepted or "test" in sample.clip_id])
+    with pytest.raises(UserError, match="no accepted sample"):
         export_supervision(whole, tmp_path / "nothing", PARQUET, workers=1)
     assert not (tmp_path / "nothing").exists()

@@ -1,4 +1,4 @@
-"""Questions that a data set brought along become VQA items: true, at equal rates, and telling nothing."""
+"""Questions that a data set brought along become VQA samples: true, at equal rates, and telling nothing."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DatasetQuestion, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, supervise
-from vlm_autodrive.supervision.dataset_questions import dataset_questions, imported_items
+from vlm_autodrive.supervision.dataset_questions import assign_questions, dataset_question_samples
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.rules.wording import NO_EVENT
 
@@ -36,36 +36,36 @@ def question(video_id, topic="accident reason", **changes):
 
 
 def made(clips, questions):
-    """The items of each clip, and how many questions were left out."""
-    asked = dataset_questions(clips, questions, DEFAULT_TAXONOMY, 0)
+    """The samples of each clip, and how many questions were left out."""
+    asked = assign_questions(clips, questions, DEFAULT_TAXONOMY, 0)
     facts = [facts_of(clip, DEFAULT_TAXONOMY) for clip in clips if clip.clip_id in asked.by_clip]
-    items = {f.clip.clip_id: imported_items(f, asked.by_clip[f.clip.clip_id], 0) for f in facts}
-    return items, asked.left_out
+    samples = {f.clip.clip_id: dataset_question_samples(f, asked.by_clip[f.clip.clip_id], 0) for f in facts}
+    return samples, asked.left_out
 
 
 def flat(clips, questions):
-    return [item for items in made(clips, questions)[0].values() for item in items]
+    return [sample for samples in made(clips, questions)[0].values() for sample in samples]
 
 
 @pytest.mark.fixtures
 def test_vru_accident_questions_become_vqa_samples(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
-    items = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.questions)
-    assert {item.type for item in items} == {"vqa"}
-    assert len({item.sample_id for item in items}) == len(items)
+    samples = flat([clip_of(video.video_id) for video in reading.videos] + NORMAL, reading.questions)
+    assert {sample.type for sample in samples} == {"vqa"}
+    assert len({sample.sample_id for sample in samples}) == len(samples)
     answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.questions}
-    for item in items:
-        if item.clip_id.startswith("real_"):
-            assert item.target == NO_EVENT
+    for sample in samples:
+        if sample.clip_id.startswith("real_"):
+            assert sample.target == NO_EVENT
         else:
-            assert item.target == answers[item.clip_id.removesuffix("-w0"), item.topic]
-        assert item.target in item.prompt.text.splitlines()
-        assert item.teacher == "VRU-Accident"
-    accepted = Counter(item.topic for item in items if item.accepted)
+            assert sample.target == answers[sample.clip_id.removesuffix("-w0"), sample.topic]
+        assert sample.target in sample.prompt.text.splitlines()
+        assert sample.teacher == "VRU-Accident"
+    accepted = Counter(sample.topic for sample in samples if sample.accepted)
     assert accepted["imported_location"] == accepted["imported_road_type"] == 323
     assert accepted["imported_accident_type"] > 450
-    assert not any("accident" in item.prompt.text.splitlines()[0] for item in items)
-    failed = {check.name for item in items if not item.accepted for check in item.checks if not check.passed}
+    assert not any("accident" in sample.prompt.text.splitlines()[0] for sample in samples)
+    failed = {check.name for sample in samples if not sample.accepted for check in sample.checks if not check.passed}
     assert failed == {"leaks"}  # options that say accident, crash or collision
 
 
@@ -74,27 +74,27 @@ def test_questions_on_an_event_are_asked_of_both_at_the_same_rate(fixtures_dir):
     reading = read_vru_accident(fixtures_dir / "annotations/vru-accident", ImportSettings())
     with_event = [clip_of(video.video_id) for video in reading.videos]
     silent = {video.video_id for video in reading.videos[::3]}
-    items = flat(with_event + NORMAL, [q for q in reading.questions if q.video_id not in silent])
+    samples = flat(with_event + NORMAL, [q for q in reading.questions if q.video_id not in silent])
     for topic in ("imported_accident_type", "imported_accident_reason", "imported_prevention_method"):
-        asked = Counter(item.clip_id.startswith("real_") for item in items if item.topic == topic)
+        asked = Counter(sample.clip_id.startswith("real_") for sample in samples if sample.topic == topic)
         assert asked[False] == len(with_event) - len(silent)
         assert asked[True] / len(NORMAL) == pytest.approx(asked[False] / len(with_event), abs=0.01)
 
 
 def test_a_question_on_the_event_is_not_asked_of_a_window_beside_it():
     questions = [question("a"), question("a", "location", options=(), answer="in a town", question="Where is it?")]
-    items = made([clip_of("a"), clip_of("a", "normal", place=1)], questions)[0]
-    assert {item.topic: item.target for item in items["a-w0"]} == {
+    samples = made([clip_of("a"), clip_of("a", "normal", place=1)], questions)[0]
+    assert {sample.topic: sample.target for sample in samples["a-w0"]} == {
         "imported_accident_reason": "the lorry braked late", "imported_location": "in a town",
     }  # fmt: skip
-    assert {item.topic: item.target for item in items["a-w1"]} == {
+    assert {sample.topic: sample.target for sample in samples["a-w1"]} == {
         "imported_accident_reason": NO_EVENT, "imported_location": "in a town",
     }  # fmt: skip
 
 
 def test_without_clips_to_compare_no_question_presupposes_an_event():
-    items, left_out = made([clip_of("a")], [question("a"), question("a", "road type")])
-    assert [item.topic for item in items["a-w0"]] == ["imported_road_type"]
+    samples, left_out = made([clip_of("a")], [question("a"), question("a", "road type")])
+    assert [sample.topic for sample in samples["a-w0"]] == ["imported_road_type"]
     assert left_out == 1
 
 
@@ -108,9 +108,9 @@ def test_without_clips_to_compare_no_question_presupposes_an_event():
 )
 def test_questions_that_tell_and_answers_that_contradict_are_not_taught(change, event_class):
     clip = real_clip(0, event_class, None)
-    items = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)])[0][clip.clip_id]
-    assert [item.accepted for item in items] == [False]
-    assert any(check.message for check in items[0].checks)
+    samples = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)])[0][clip.clip_id]
+    assert [sample.accepted for sample in samples] == [False]
+    assert any(check.message for check in samples[0].checks)
 
 
 def test_options_are_shuffled_and_stay_the_same_from_run_to_run():
@@ -141,7 +141,7 @@ def test_the_stage_asks_them_unless_switched_off(tmp_path):
     assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
         "vqa": {"nothing is known that could be asked": 1}
     }
-    assert any(line.startswith("1 imported questions are not asked") for line in told.lines)
+    assert any(line.startswith("1 dataset questions are not asked") for line in told.lines)
     for number, changes in enumerate(({"dataset_questions": False}, {"types": ("verdict",)})):
         settings = SuperviseSettings(**({"types": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
         assert {i.type for i in read_samples(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}

@@ -53,8 +53,8 @@ def facts(tmp_path):
 
 
 def settings_for(**values):
-    sees = TeacherContextSettings(frames=4, frame_height=84, frame_width=168)
-    values = {"teacher": "local", "local": LocalTeacherSettings(model="tiny"), "sees": sees, **values}
+    context = TeacherContextSettings(frames=4, frame_height=84, frame_width=168)
+    values = {"teacher": "local", "local": LocalTeacherSettings(model="tiny"), "context": context, **values}
     return SuperviseSettings(**values)
 
 
@@ -82,7 +82,7 @@ def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_t
     assert (reply.outcome, reply.completion_tokens) == (Outcome.TRUNCATED, 16)
     assert "local.max_tokens=16" in reply.reason
     assert reply.text
-    blind = description_request(facts, settings_for(sees=TeacherContextSettings()))
+    blind = description_request(facts, settings_for(context=TeacherContextSettings()))
     unseeing = asyncio.run(teacher.write(blind))
     assert reply.prompt_tokens - unseeing.prompt_tokens > 4 * 2 * 4  # each frame is 2 x 4 tokens, beside its time
     other = facts.clip.model_copy(update={"start_s": 1.0, "end_s": 5.8})
@@ -92,7 +92,7 @@ def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_t
 
 def test_an_answer_that_ends_by_itself_is_whole(model, facts):
     teacher = local(model)
-    request = description_request(facts, settings_for(sees=TeacherContextSettings()))
+    request = description_request(facts, settings_for(context=TeacherContextSettings()))
     cut = asyncio.run(teacher.write(request))
     third = teacher._processor.tokenizer(cut.text, add_special_tokens=False)["input_ids"][-1]
     teacher._model.generation_config.eos_token_id = [third]  # a token that it does write, as its end of turn
@@ -103,7 +103,7 @@ def test_an_answer_that_ends_by_itself_is_whole(model, facts):
 
 
 def test_sampling_is_repeated_by_seed_and_request_alone(model, facts):
-    request = description_request(facts, settings_for(sees=TeacherContextSettings()))
+    request = description_request(facts, settings_for(context=TeacherContextSettings()))
     again = repair_request(request, "a", "b")
     hot = local(model, temperature=2.0)
     texts = [asyncio.run(hot.write(request)).text for _ in range(2)]
@@ -127,9 +127,9 @@ def test_a_video_that_cannot_be_read_fails_its_own_clip_alone(model, tmp_path):
 def test_the_chain_with_a_local_model_gives_one_item_for_each_thing_wanted(model, facts):
     teacher = local(model)
     result = asyncio.run(teacher_samples(teacher, facts, settings_for(teacher_questions=3)))
-    assert [item.type for item in result.samples] == ["description", "vqa", "vqa", "vqa", "reasoning"]
-    assert {item.outcome for item in result.samples} == {Outcome.TRUNCATED}
-    assert not any(item.accepted for item in result.samples)
+    assert [sample.type for sample in result.samples] == ["description", "vqa", "vqa", "vqa", "reasoning"]
+    assert {sample.outcome for sample in result.samples} == {Outcome.TRUNCATED}
+    assert not any(sample.accepted for sample in result.samples)
     assert teacher.name == Path(model).name
     assert len(result.replies) == 1
 
@@ -155,9 +155,9 @@ def test_what_is_no_model_is_refused(tmp_path, model):
 def test_a_template_without_pictures_is_told_before_anything_is_written(facts):
     request = description_request(facts, settings_for())
     teacher = local("tiny-base")
-    with pytest.raises(UserError, match=r"tiny-base takes no pictures .* set sees\.frames=0"):
+    with pytest.raises(UserError, match=r"tiny-base takes no pictures .* set context\.frames=0"):
         asyncio.run(teacher.write(request))
-    told = description_request(facts, settings_for(sees=TeacherContextSettings(frames=0)))
+    told = description_request(facts, settings_for(context=TeacherContextSettings(frames=0)))
     assert asyncio.run(teacher.write(told)).outcome is Outcome.TRUNCATED
 
 

@@ -52,9 +52,9 @@ def rendered(tmp_path_factory):
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
     out = supervise(folder / "clips", folder / "out", SuperviseSettings(vqa_per_clip=60))
     texts = {clip.clip_id: [] for clip in clips}
-    for item in read_samples(out):
-        assert item.accepted, item  # of what is true, no check refuses anything
-        texts[item.clip_id].append(item.prompt.text)
+    for sample in read_samples(out):
+        assert sample.accepted, sample  # of what is true, no check refuses anything
+        texts[sample.clip_id].append(sample.prompt.text)
     return [(clip, texts[clip.clip_id]) for clip in read_clips(out)]
 
 

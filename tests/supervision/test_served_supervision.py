@@ -32,7 +32,7 @@ def clips_of(folder, count=4):
 
 
 def wanted_ids(clips, questions=4):
-    """Every item that a teacher is to write, by its clip."""
+    """Every sample that a teacher is to write, by its clip."""
     return len(clips) * (2 + questions)
 
 
@@ -46,15 +46,17 @@ def test_all_four_kinds_come_from_a_served_teacher_at_the_price_that_was_told(tm
         assert told.asked.requests == len(endpoint.asked) == 36
         left = estimate_supervision(clips, settings).asked
         assert (left.requests, left.in_cache, left.completion_tokens) == (36, 36, 0)
-    items = [item for item in read_samples(out) if item.teacher == "big-teacher"]
+    samples = [sample for sample in read_samples(out) if sample.teacher == "big-teacher"]
     assert [
-        (item.sample_id, item.checks) for item in items if not item.accepted and "same" not in str(item.checks)
+        (sample.sample_id, sample.checks)
+        for sample in samples
+        if not sample.accepted and "same" not in str(sample.checks)
     ] == []
-    by_kind = {kind: sum(item.type == kind for item in items) for kind in ("description", "vqa", "reasoning")}
+    by_kind = {kind: sum(sample.type == kind for sample in samples) for kind in ("description", "vqa", "reasoning")}
     assert by_kind == {"description": 12, "vqa": 48, "reasoning": 12}
     replies = read_jsonl(out / REPLIES_FILE, TeacherReply)
     assert len(replies) == 36
-    assert {reply for item in items for reply in item.replies} == {reply.request_id for reply in replies}
+    assert {reply for sample in samples for reply in sample.replies} == {reply.request_id for reply in replies}
     summary = json.loads((out / SUMMARY_FILE).read_text())
     assert summary["accepted"]["verdict"] == summary["accepted"]["caption"] == 12
 
@@ -99,13 +101,13 @@ def test_whatever_the_endpoint_does_each_wanted_text_is_one_record(tmp_path, fau
     with serve(sometimes) as endpoint:
         settings = served_settings(endpoint.url, tmp_path / "cache", served={"max_attempts": 2, "max_backoff_s": 0.1})
         out = supervise(folder, tmp_path / "out", settings)
-    items = [item for item in read_samples(out) if item.teacher == "big-teacher"]
-    assert len(items) == wanted_ids(clips)
-    assert len({item.sample_id for item in items}) == len(items)
-    failed = [item for item in items if item.outcome not in (Outcome.OK, Outcome.REPAIRED)]
-    assert {item.clip_id for item in failed} == {"real_00000", "real_00003"}
-    assert {item.outcome for item in failed} == {outcome}
-    assert not any(item.accepted for item in failed)
+    samples = [sample for sample in read_samples(out) if sample.teacher == "big-teacher"]
+    assert len(samples) == wanted_ids(clips)
+    assert len({sample.sample_id for sample in samples}) == len(samples)
+    failed = [sample for sample in samples if sample.outcome not in (Outcome.OK, Outcome.REPAIRED)]
+    assert {sample.clip_id for sample in failed} == {"real_00000", "real_00003"}
+    assert {sample.outcome for sample in failed} == {outcome}
+    assert not any(sample.accepted for sample in failed)
     assert len(failed) == 12
 
 
@@ -119,7 +121,7 @@ def test_a_half_surrogate_from_an_endpoint_is_kept_without_harm(tmp_path):
     with serve(odd) as endpoint:
         out = supervise(clips, tmp_path / "out", served_settings(endpoint.url, tmp_path / "cache"))
     assert len(read_jsonl(out / REPLIES_FILE, TeacherReply)) >= 3
-    assert len([item for item in read_samples(out) if item.type == "description"]) == 3
+    assert len([sample for sample in read_samples(out) if sample.type == "description"]) == 3
 
 
 def test_a_spent_budget_stops_the_run_and_a_raised_one_goes_on(tmp_path):
@@ -147,8 +149,8 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
         with pytest.raises(UserError, match=r"stopped after 100 of 210 .*description by big-teacher were") as told:
             supervise(clips, tmp_path / "out", settings)
         assert len(endpoint.asked) < 2 * 130
-    items = Path(str(told.value).split("Read ")[1].split(", then")[0])
-    assert len(read_samples(items.parent)) > 1000
+    samples = Path(str(told.value).split("Read ")[1].split(", then")[0])
+    assert len(read_samples(samples.parent)) > 1000
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_an_endpoint_of_which_nothing_is_taken_is_told_of_however_small_the_set(
     clips = clips_of(tmp_path / "clips", 1)
     with serve(lambda asked: JSONResponse({"error": "overloaded"}, status_code=500)) as endpoint:
         settings = served_settings(endpoint.url, tmp_path / "cache", served={"max_attempts": 1})
-        with pytest.raises(UserError, match="3 of 3 items of the kind description by big-teacher were rejected"):
+        with pytest.raises(UserError, match="3 of 3 samples of the type description by big-teacher were rejected"):
             supervise(clips, tmp_path / "out", settings)
 
 
@@ -194,14 +196,14 @@ def test_real_footage_is_shown_to_the_teacher_frame_by_frame(tmp_path, fixtures_
     ]
     folder = clip_set(tmp_path / "clips", clips)
     with serve(honest) as endpoint:
-        sees = {"frames": 4, "frame_height": 64, "frame_width": 112}
-        settings = served_settings(endpoint.url, tmp_path / "cache", sees=sees)
+        context = {"frames": 4, "frame_height": 64, "frame_width": 112}
+        settings = served_settings(endpoint.url, tmp_path / "cache", context=context)
         told = estimate_supervision(folder, settings)
         out = supervise(folder, tmp_path / "out", settings)
         parts = [asked.body["messages"][1]["content"] for asked in endpoint.asked]
     images = sum(part["type"] == "image_url" for content in parts if isinstance(content, list) for part in content)
     assert images == told.asked.images == 12
-    accepted = {item.type for item in read_samples(out) if item.accepted and item.teacher == "big-teacher"}
+    accepted = {sample.type for sample in read_samples(out) if sample.accepted and sample.teacher == "big-teacher"}
     assert accepted == {"description", "vqa", "reasoning"}
     (description,) = [i for i in read_samples(out) if i.type == "description" and i.clip_id == "real_00000"]
     assert description.teacher_inputs == ("label", "metadata", "frames")

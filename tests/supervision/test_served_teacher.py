@@ -24,7 +24,7 @@ from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, wait_s
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.teachers.protocol import Footage
+from vlm_autodrive.supervision.teachers.protocol import TeacherVideo
 from vlm_autodrive.supervision.teachers.served import open_served
 from vlm_autodrive.video import SamplingSettings, read_frames
 
@@ -332,7 +332,7 @@ def test_proxies_of_the_environment_are_not_for_this_machine(tmp_path, monkeypat
 
 def test_images_follow_their_true_times_and_stand_before_the_text(tmp_path, make_video):
     times = [0.0, 0.3, 1.1, 1.2, 2.7, 3.3, 3.9, 4.0]
-    footage = Footage(make_video(times_s=times), 0.2, 4.0, SAMPLING)
+    footage = TeacherVideo(make_video(times_s=times), 0.2, 4.0, SAMPLING)
     expected = read_frames(footage.path, 0.2, 4.0, SAMPLING)
     with serve(good) as endpoint:
         ask(served(endpoint.url, tmp_path / "c"), [request(1, footage=footage)])
@@ -346,7 +346,7 @@ def test_images_follow_their_true_times_and_stand_before_the_text(tmp_path, make
 
 def test_a_video_keeps_the_frames_true_times(tmp_path, make_video):
     sampling = SAMPLING.model_copy(update={"height": 65})  # odd: the last row is left out
-    footage = Footage(make_video(times_s=[0.5, 0.8, 1.1, 1.2, 2.7, 3.3, 3.9]), 0.2, 3.3, sampling, as_video=True)
+    footage = TeacherVideo(make_video(times_s=[0.5, 0.8, 1.1, 1.2, 2.7, 3.3, 3.9]), 0.2, 3.3, sampling, as_video=True)
     expected = read_frames(footage.path, 0.2, 3.3, sampling)
     with serve(good) as endpoint:
         ask(served(endpoint.url, tmp_path / "c"), [request(1, footage=footage)])
@@ -364,7 +364,7 @@ def test_a_video_keeps_the_frames_true_times(tmp_path, make_video):
 def test_frames_that_cannot_be_read_are_an_error_of_their_clip(tmp_path, make_video):
     torn = tmp_path / "torn.mp4"
     torn.write_bytes(make_video().read_bytes()[:500])
-    bad = [Footage(path, 0.0, 4.0, SAMPLING) for path in (tmp_path / "missing.mp4", torn, Path(tmp_path))]
+    bad = [TeacherVideo(path, 0.0, 4.0, SAMPLING) for path in (tmp_path / "missing.mp4", torn, Path(tmp_path))]
     with serve(good) as endpoint:
         replies, use = ask(served(endpoint.url, tmp_path / "c"), [request(n, footage=f) for n, f in enumerate(bad)])
     assert [reply.outcome for reply in replies] == [Outcome.ERROR] * 3

@@ -15,10 +15,10 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import RejectionSamplingSettings, ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.drafts import WRITTEN
+from vlm_autodrive.supervision.teachers.drafts import DRAFT_CHECK
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
-from vlm_autodrive.supervision.teachers.rejection_sampling import Student, judged, open_student
-from vlm_autodrive.supervision.teachers.samples import student_samples, teacher_samples
+from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler, judge_trace, open_rejection_sampler
+from vlm_autodrive.supervision.teachers.samples import rejection_samples, teacher_samples
 from vlm_autodrive.training.loss import weighted_loss
 from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, share_prefix
 from vlm_autodrive.video import SamplingSettings, read_frames
@@ -35,11 +35,11 @@ def facts(tmp_path):
 
 def settings_for(**student):
     student = RejectionSamplingSettings(**{"model": "tiny", "samples": 3, "max_tokens": 40, **student})
-    return SuperviseSettings(types=("reasoning",), reasoning="student", student=student, seed=4)
+    return SuperviseSettings(types=("reasoning",), reasoning="rejection_sampling", rejection_sampling=student, seed=4)
 
 
 def chain(student, facts, settings):
-    return asyncio.run(student_samples(student, facts, settings))
+    return asyncio.run(rejection_samples(student, facts, settings))
 
 
 class ScriptedEngine:
@@ -66,18 +66,18 @@ def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
     time_s = facts.clip.event_time_s
     engine = ScriptedEngine("hm", trace("B", time_s), trace("A", time_s + 0.3), trace("A", time_s))
     settings = settings_for(samples=4)
-    result = chain(Student(engine, settings.student, settings.seed), facts, settings)
-    (item,) = result.samples
-    assert item.accepted, item.checks
-    assert item.target == trace("A", time_s)
-    assert (item.teacher, item.teacher_inputs) == ("small-student", ("frames",))
-    assert item.prompt == reasoning_prompt(DEFAULT_TAXONOMY)
-    assert item.replies == (f"{item.clip_id}/reasoning/sample3",)
+    result = chain(RejectionSampler(engine, settings.rejection_sampling, settings.seed), facts, settings)
+    (sample,) = result.samples
+    assert sample.accepted, sample.checks
+    assert sample.target == trace("A", time_s)
+    assert (sample.teacher, sample.teacher_inputs) == ("small-student", ("frames",))
+    assert sample.prompt == reasoning_prompt(DEFAULT_TAXONOMY)
+    assert sample.replies == (f"{sample.clip_id}/reasoning/sample3",)
     assert [reply.outcome for reply in result.replies] == [Outcome.UNPARSEABLE, Outcome.OK, Outcome.OK]
     assert [reply.text for reply in result.replies][1:] == [trace("B", time_s), trace("A", time_s + 0.3)]
     assert "Near-Collision" in result.replies[1].reason
     times, question = engine.asked[0]
-    assert question.prompt == item.prompt.text
+    assert question.prompt == sample.prompt.text
     assert (question.temperature, question.max_new_tokens) == (0.8, 40)
     assert len(times) == 4
     assert len({question.seed for _, question in engine.asked}) == 3
@@ -86,13 +86,13 @@ def test_the_first_right_trace_is_kept_with_the_labels_own_time(facts):
 def test_if_none_is_right_one_rejected_item_says_why(facts):
     engine = ScriptedEngine("hm", InferenceResponse(Outcome.TRUNCATED, "<think>", reason="no end"), trace("C", None))
     settings = settings_for()
-    result = chain(Student(engine, settings.student, settings.seed), facts, settings)
-    (item,) = result.samples
-    assert not item.accepted
-    assert item.target == trace("C", None)
-    (message,) = [check.message for check in item.checks if check.name == WRITTEN]
+    result = chain(RejectionSampler(engine, settings.rejection_sampling, settings.seed), facts, settings)
+    (sample,) = result.samples
+    assert not sample.accepted
+    assert sample.target == trace("C", None)
+    (message,) = [check.message for check in sample.checks if check.name == DRAFT_CHECK]
     assert message == "none of 3 traces came out right; of the last, the verdict is Normal"
-    assert len(item.replies) == len(result.replies) == 3
+    assert len(sample.replies) == len(result.replies) == 3
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_if_none_is_right_one_rejected_item_says_why(facts):
 def test_a_trace_is_right_in_verdict_and_time_and_whole(text, event_class, outcome, wrong):
     time_s = None if event_class == "normal" else 2.0
     clip = random_clip(1, event_class).model_copy(update={"event_time_s": time_s})
-    judgement = judged(InferenceResponse(Outcome.OK, text), facts_of(clip, DEFAULT_TAXONOMY), tolerance_s=0.5)
+    judgement = judge_trace(InferenceResponse(Outcome.OK, text), facts_of(clip, DEFAULT_TAXONOMY), tolerance_s=0.5)
     assert (judgement[0], judgement[2]) == (outcome, wrong)
     if not wrong:
         assert judgement[1] == trace(DEFAULT_TAXONOMY.by_name(event_class).code, time_s)
@@ -122,10 +122,12 @@ def test_a_trace_is_right_in_verdict_and_time_and_whole(text, event_class, outco
 def test_a_video_that_cannot_be_read_is_an_error_of_its_clip(tmp_path):
     clip = random_clip(1, "collision").model_copy(update={"path": str(tmp_path / "gone.mp4")})
     settings = settings_for()
-    result = chain(Student(ScriptedEngine(), settings.student, 0), facts_of(clip, DEFAULT_TAXONOMY), settings)
-    (item,) = result.samples
-    assert (item.outcome, item.accepted) == (Outcome.ERROR, False)
-    assert "gone.mp4" in item.checks[0].message
+    result = chain(
+        RejectionSampler(ScriptedEngine(), settings.rejection_sampling, 0), facts_of(clip, DEFAULT_TAXONOMY), settings
+    )
+    (sample,) = result.samples
+    assert (sample.outcome, sample.accepted) == (Outcome.ERROR, False)
+    assert "gone.mp4" in sample.checks[0].message
 
 
 def test_a_served_teacher_describes_while_the_student_reasons(facts):
@@ -137,7 +139,10 @@ def test_a_served_teacher_describes_while_the_student_reasons(facts):
             "served": ServedTeacherSettings(model="big-teacher"),
         }
     )
-    teacher, student = ScriptedTeacher(), Student(ScriptedEngine(trace("A", time_s)), settings.student, 0)
+    teacher, student = (
+        ScriptedTeacher(),
+        RejectionSampler(ScriptedEngine(trace("A", time_s)), settings.rejection_sampling, 0),
+    )
     (described,) = asyncio.run(teacher_samples(teacher, facts, settings)).samples
     (reasoned,) = chain(student, facts, settings).samples
     assert teacher.ids == ["description"]
@@ -153,15 +158,17 @@ def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by
     frames = read_frames(clip.path, clip.start_s, clip.end_s, engine.sampling)
     target = trace("A", clip.event_time_s)
     settings = settings_for(max_tokens=len(encoder.target(target)) + 4, temperature=0.3)
-    untaught = chain(Student(engine, settings.student, 0), facts, settings)
+    untaught = chain(RejectionSampler(engine, settings.rejection_sampling, 0), facts, settings)
     assert not untaught.samples[0].accepted
     assert len(untaught.replies) == 3
-    again, other = (chain(Student(engine, settings.student, seed), facts, settings) for seed in (0, 1))
+    again, other = (
+        chain(RejectionSampler(engine, settings.rejection_sampling, seed), facts, settings) for seed in (0, 1)
+    )
     assert [reply.text for reply in again.replies] == [reply.text for reply in untaught.replies]
     assert [reply.text for reply in other.replies] != [reply.text for reply in untaught.replies]
 
     _learn(loaded, encoder, frames, reasoning_prompt(DEFAULT_TAXONOMY).text, target)
-    result = chain(Student(engine, settings.student, 0), facts, settings)
+    result = chain(RejectionSampler(engine, settings.rejection_sampling, 0), facts, settings)
     assert result.samples[0].accepted, result.replies
     assert result.samples[0].target == target
     assert result.samples[0].teacher == "tiny-qwen3_vl"
@@ -185,7 +192,7 @@ def _learn(loaded, encoder, frames, prompt, target):
 
 def test_the_student_is_loaded_by_its_name(facts):
     settings = RejectionSamplingSettings(model="tiny-base", samples=1, max_tokens=16)
-    student = open_student(settings, seed=0)
+    student = open_rejection_sampler(settings, seed=0)
     assert student.name == "tiny-base"
     sampled = asyncio.run(student.reasoning(facts))
     assert sampled.reason
@@ -194,6 +201,6 @@ def test_the_student_is_loaded_by_its_name(facts):
 
 def test_what_a_student_wrote_before_it_was_killed_is_not_asked_again(facts, tmp_path):
     settings = RejectionSamplingSettings(model="tiny-base", samples=2, max_tokens=16)
-    first = asyncio.run(open_student(settings, 0, KeptReplies(tmp_path / "kept.jsonl")).reasoning(facts))
-    silent = Student(ScriptedEngine(), settings, 0, KeptReplies(tmp_path / "kept.jsonl"))
+    first = asyncio.run(open_rejection_sampler(settings, 0, KeptReplies(tmp_path / "kept.jsonl")).reasoning(facts))
+    silent = RejectionSampler(ScriptedEngine(), settings, 0, KeptReplies(tmp_path / "kept.jsonl"))
     assert asyncio.run(silent.reasoning(facts)) == first

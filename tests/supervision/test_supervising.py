@@ -35,19 +35,19 @@ def mixed(tmp_path):
 def test_every_clip_is_accounted_for(mixed, tmp_path):
     out = supervise(mixed, tmp_path / "supervision", SuperviseSettings())
     assert read_provenance(out).kind == "supervision"
-    items, clips = read_samples(out), read_clips(out)
+    samples, clips = read_samples(out), read_clips(out)
     assert clips == read_clips(mixed)
     summary = json.loads((out / SUMMARY_FILE).read_text())
-    supervised = {item.clip_id for item in items}
+    supervised = {sample.clip_id for sample in samples}
     assert summary["clips"] == len(supervised) == 15
-    assert sum(summary["clips_without_items"].values()) == len(clips) - 15 == 3
-    assert summary["clips_without_items"]["test clips are never supervised"] == 1
-    assert summary["clips_without_items_ids"].keys() == {"real_00070", "clip_00080_normal"}
+    assert sum(summary["clips_without_samples"].values()) == len(clips) - 15 == 3
+    assert summary["clips_without_samples"]["test clips are never supervised"] == 1
+    assert summary["clips_without_samples_ids"].keys() == {"real_00070", "clip_00080_normal"}
     assert not supervised & {c.clip_id for c in clips if c.split == "test" or c.problem or c.event_class is None}
-    assert sum(summary["accepted"].values()) == sum(item.accepted for item in items)
+    assert sum(summary["accepted"].values()) == sum(sample.accepted for sample in samples)
     assert summary["accepted"]["verdict"] == 15
     assert sum(summary["not_made"]["reasoning"].values()) == 1
-    assert len({item.sample_id for item in items}) == len(items)
+    assert len({sample.sample_id for sample in samples}) == len(samples)
 
 
 def test_rejected_items_stay_with_their_reason(tmp_path):
@@ -56,19 +56,19 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
     )
     clips = clip_set(tmp_path / "clips", [swapped, random_clip(2, "normal")])
     out = supervise(clips, tmp_path / "out", SuperviseSettings(types=("verdict", "caption")))
-    items = {(i.clip_id, i.type): i for i in read_samples(out)}
-    assert len(items) == 4
-    assert not items[swapped.clip_id, "verdict"].accepted
-    assert "collision" in next(c.message for c in items[swapped.clip_id, "verdict"].checks if not c.passed)
+    samples = {(i.clip_id, i.type): i for i in read_samples(out)}
+    assert len(samples) == 4
+    assert not samples[swapped.clip_id, "verdict"].accepted
+    assert "collision" in next(c.message for c in samples[swapped.clip_id, "verdict"].checks if not c.passed)
     summary = json.loads((out / SUMMARY_FILE).read_text())
     assert summary["rejected"] == {"caption": {"label": 1}, "verdict": {"label": 1}}
 
 
-@pytest.mark.parametrize("kind", ["verdict", "caption", "description", "vqa", "reasoning"])
-def test_each_kind_stands_alone(mixed, tmp_path, kind):
-    alone = read_samples(supervise(mixed, tmp_path / "one", SuperviseSettings(types=(kind,))))
+@pytest.mark.parametrize("type_", ["verdict", "caption", "description", "vqa", "reasoning"])
+def test_each_kind_stands_alone(mixed, tmp_path, type_):
+    alone = read_samples(supervise(mixed, tmp_path / "one", SuperviseSettings(types=(type_,))))
     together = read_samples(supervise(mixed, tmp_path / "all", SuperviseSettings()))
-    assert alone == [item for item in together if item.type == kind]
+    assert alone == [sample for sample in together if sample.type == type_]
 
 
 def test_the_same_is_made_again_byte_by_byte_and_nothing_is_made_twice(mixed, tmp_path):
@@ -91,10 +91,10 @@ def test_a_set_without_usable_labels_is_refused(tmp_path):
 def test_a_base_model_is_taught_normal_driving_alone(tmp_path):
     clips = clip_set(tmp_path / "clips", [random_clip(n, "normal") for n in range(20)])
     settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
-    items = read_samples(supervise(clips, tmp_path / "out", settings))
-    assert {i.target for i in items if i.type == "verdict"} == {"C"}
-    assert all(item.accepted for item in items)
-    assert not any("event" in item.prompt.text for item in items if item.type == "vqa")
+    samples = read_samples(supervise(clips, tmp_path / "out", settings))
+    assert {i.target for i in samples if i.type == "verdict"} == {"C"}
+    assert all(sample.accepted for sample in samples)
+    assert not any("event" in sample.prompt.text for sample in samples if sample.type == "vqa")
 
 
 def test_it_is_fast(tmp_path):
@@ -118,7 +118,7 @@ def test_supervision_by_rules_needs_no_torch():
         ({"vqa_topics": ()}, "at least 1 item"),
         ({"teacher": "served", "served": {"model": "rules"}}, "called rules"),
         ({"teacher": "local", "local": {"model": "models/rules/"}}, "called rules"),
-        ({"teacher": "local", "local": {"model": "m"}, "sees": {"label": False}}, "can only guess"),
+        ({"teacher": "local", "local": {"model": "m"}, "context": {"label": False}}, "can only guess"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(values, told):
@@ -127,12 +127,12 @@ def test_settings_that_mean_nothing_are_refused(values, told):
 
 
 def test_every_item_says_what_it_was_made_from(mixed, tmp_path):
-    items = read_samples(supervise(mixed, tmp_path / "out", SuperviseSettings()))
-    teacher_inputs = {(item.type, item.teacher_inputs) for item in items if item.clip_id.startswith("clip")}
+    samples = read_samples(supervise(mixed, tmp_path / "out", SuperviseSettings()))
+    teacher_inputs = {(sample.type, sample.teacher_inputs) for sample in samples if sample.clip_id.startswith("clip")}
     known = ("label", "metadata", "scenario")
     assert teacher_inputs == {
         ("verdict", ("label",)),
-        *((kind, known) for kind in SUPERVISION_TYPES if kind != "verdict"),
+        *((type_, known) for type_ in SUPERVISION_TYPES if type_ != "verdict"),
     }
 
 
@@ -141,4 +141,4 @@ def test_classes_of_ones_own_are_not_told_that_nothing_was_barely_missed():
     texts = [i.target for i in samples_for_clip(real_clip(1, "normal", None), ours, SuperviseSettings()).samples]
     assert not any("barely missed" in text for text in texts)
     usual = samples_for_clip(real_clip(1, "normal", None), DEFAULT_TAXONOMY, SuperviseSettings()).samples
-    assert any("barely missed" in item.target for item in usual)
+    assert any("barely missed" in sample.target for sample in usual)

@@ -68,11 +68,11 @@ def test_the_option_list_is_allowed_only_as_it_stands():
 
 
 def test_every_prompt_made_is_free_of_leaks_by_construction():
-    """Nothing was merely filtered: of many clips, no item was rejected for a leak."""
+    """Nothing was merely filtered: of many clips, no sample was rejected for a leak."""
     settings = SuperviseSettings(vqa_per_clip=60)
     for number in range(60):
-        for item in samples_for_clip(random_clip(number, "collision"), DEFAULT_TAXONOMY, settings).samples:
-            assert all(check.passed for check in item.checks if check.name == "leaks")
+        for sample in samples_for_clip(random_clip(number, "collision"), DEFAULT_TAXONOMY, settings).samples:
+            assert all(check.passed for check in sample.checks if check.name == "leaks")
 
 
 @pytest.mark.parametrize("true", ["collision", "near_collision", "normal"])
@@ -85,10 +85,10 @@ def test_a_swapped_label_is_caught(true, false):
         encounter = clip.scenario.encounters[0]
         time_s = None if false == "normal" else encounter.time_s
         swapped = clip.model_copy(update={"event_class": false, "event_time_s": time_s})
-        items = samples_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).samples
-        assert items
-        assert not any(item.accepted for item in items)
-        assert all(any(true in c.message for c in item.checks if c.name == "label") for item in items)
+        samples = samples_for_clip(swapped, DEFAULT_TAXONOMY, SuperviseSettings()).samples
+        assert samples
+        assert not any(sample.accepted for sample in samples)
+        assert all(any(true in c.message for c in sample.checks if c.name == "label") for sample in samples)
 
 
 def test_a_wrong_event_time_is_caught():
@@ -97,19 +97,19 @@ def test_a_wrong_event_time_is_caught():
     assert not any(i.accepted for i in samples_for_clip(moved, DEFAULT_TAXONOMY, SuperviseSettings()).samples)
 
 
-def spoilt(kind, clip, change):
-    """One item of a clip with its target changed, checked anew."""
+def spoilt(type_, clip, change):
+    """One sample of a clip with its target changed, checked anew."""
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     result = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=60))
-    item = next(i for i in result.samples if kind in (i.type, i.topic))
-    changed = item.model_copy(update={"target": change(item.target)})
-    assert item.accepted
-    assert changed.target != item.target
+    sample = next(i for i in result.samples if type_ in (i.type, i.topic))
+    changed = sample.model_copy(update={"target": change(sample.target)})
+    assert sample.accepted
+    assert changed.target != sample.target
     return checked(changed, facts, stated_times(0, clip.clip_id, clip.duration_s))
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "failing", "change"),
+    ("type_", "name", "failing", "change"),
     [
         ("verdict", "collision", "verdict", lambda t: "C"),
         ("caption", "normal", "contact", lambda t: t + " A collision happens."),
@@ -136,10 +136,10 @@ def spoilt(kind, clip, change):
         ("contact", "near_collision", "answer", lambda t: "yes" if t == "no" else "no"),
     ],
 )
-def test_an_answer_that_contradicts_the_label_is_rejected(kind, name, failing, change):
-    item = spoilt(kind, random_clip(6, name), change)
-    assert not item.accepted
-    assert [check.name for check in item.checks if not check.passed] == failing.split()
+def test_an_answer_that_contradicts_the_label_is_rejected(type_, name, failing, change):
+    sample = spoilt(type_, random_clip(6, name), change)
+    assert not sample.accepted
+    assert [check.name for check in sample.checks if not check.passed] == failing.split()
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_an_answer_that_contradicts_the_label_is_rejected(kind, name, failing, c
     ],
 )
 def test_a_reasoning_out_of_format_is_rejected(change):
-    item = spoilt("reasoning", random_clip(6, "collision"), change)
-    assert "format" in [check.name for check in item.checks if not check.passed]
+    sample = spoilt("reasoning", random_clip(6, "collision"), change)
+    assert "format" in [check.name for check in sample.checks if not check.passed]
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_a_reasoning_out_of_format_is_rejected(change):
 )
 def test_the_thoughts_arrive_at_the_label(name, last, right):
     clip = random_clip(6, name)
-    item = spoilt("reasoning", clip, lambda t: t.replace("\n</think>", f"\n{last}\n</think>"))
-    assert ("verdict" not in [check.name for check in item.checks if not check.passed]) == right
+    sample = spoilt("reasoning", clip, lambda t: t.replace("\n</think>", f"\n{last}\n</think>"))
+    assert ("verdict" not in [check.name for check in sample.checks if not check.passed]) == right
 
 
 def test_a_right_format_passes():
     clip = random_clip(6, "collision")
-    item = spoilt("reasoning", clip, lambda t: "<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>")
-    assert in_format(item, facts_of(clip, DEFAULT_TAXONOMY)) == ""
+    sample = spoilt("reasoning", clip, lambda t: "<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>")
+    assert in_format(sample, facts_of(clip, DEFAULT_TAXONOMY)) == ""
 
 
 @pytest.mark.parametrize(
@@ -291,5 +291,5 @@ def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text,
 
 def test_a_simulated_clip_may_bear_a_class_that_the_simulation_does_not_know():
     clip = random_clip(4, "collision").model_copy(update={"event_class": "event"})
-    for item in samples_for_clip(clip, BINARY_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
-        assert item.accepted, item
+    for sample in samples_for_clip(clip, BINARY_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
+        assert sample.accepted, sample

@@ -14,7 +14,13 @@ from vlm_autodrive.supervision.answers import BlindDescription, Description, rea
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
-from vlm_autodrive.supervision.teachers.questions import TOPICS, QuestionsAnswer, Slot, slots_for, worded
+from vlm_autodrive.supervision.teachers.questions import (
+    TOPICS,
+    QuestionsAnswer,
+    QuestionSlot,
+    question_and_answer,
+    slots_for,
+)
 from vlm_autodrive.supervision.teachers.requests import description_request
 
 CLASSES = ("collision", "near_collision", "normal")
@@ -48,32 +54,32 @@ def test_a_blind_teacher_is_told_what_it_could_see_and_no_more(name):
     assert data_in(blind).keys() == {"seconds", "light", "weather", "road"}
     assert "not told how the clip ends" in blind.text
     assert "event" not in blind.text
-    assert prompts.told_of(one, BLIND) == ("metadata", "frames")
+    assert prompts.context_sources(one, BLIND) == ("metadata", "frames")
     told = prompts.description_prompt(other, TeacherContextSettings())
     assert data_in(told)["class"] == one.label.label
     assert data_in(told)["metadata"] == {"note": "it crashed"}
     assert "what_happens" in data_in(told)
-    assert prompts.told_of(one, TeacherContextSettings()) == ("label", "metadata", "scenario")
-    settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=BLIND)
+    assert prompts.context_sources(one, TeacherContextSettings()) == ("label", "metadata", "scenario")
+    settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), context=BLIND)
     assert description_request(one, settings).answer is BlindDescription
 
 
 def test_sources_are_those_that_the_teacher_was_given():
     noted = facts(real_clip(1, "collision", 3.0, note="wet"))
-    assert prompts.told_of(noted, TeacherContextSettings()) == ("label", "metadata")
-    assert prompts.told_of(noted, BLIND) == ("frames",)
-    assert prompts.told_of(facts(real_clip(1, "collision", 3.0)), TeacherContextSettings()) == ("label",)
+    assert prompts.context_sources(noted, TeacherContextSettings()) == ("label", "metadata")
+    assert prompts.context_sources(noted, BLIND) == ("frames",)
+    assert prompts.context_sources(facts(real_clip(1, "collision", 3.0)), TeacherContextSettings()) == ("label",)
 
 
 def test_frames_are_shown_of_the_clips_own_window_in_an_even_number():
     clip = random_clip(1, "collision").model_copy(update={"start_s": 12.0, "end_s": 16.8})
-    sees = TeacherContextSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
-    settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), sees=sees)
+    context = TeacherContextSettings(frames=5, frame_height=84, frame_width=168, frames_as="video")
+    settings = SuperviseSettings(teacher="served", served=ServedTeacherSettings(model="m"), context=context)
     footage = description_request(facts(clip), settings).footage
     assert (str(footage.path), footage.start_s, footage.end_s, footage.as_video) == (clip.path, 12.0, 16.8, True)
     sampling = footage.sampling
     assert (sampling.n_frames, sampling.max_frames, sampling.height, sampling.width) == (6, 6, 84, 168)
-    blind = settings.model_copy(update={"sees": TeacherContextSettings()})
+    blind = settings.model_copy(update={"context": TeacherContextSettings()})
     assert description_request(facts(clip), blind).footage is None
 
 
@@ -115,8 +121,8 @@ def test_metadata_cannot_leave_its_marks(evil):
 def test_no_prompt_names_the_clip_its_video_or_its_file():
     for name in CLASSES:
         clip = random_clip(3, name)
-        for sees in (TeacherContextSettings(), BLIND):
-            text = prompts.description_prompt(facts(clip), sees).text
+        for context in (TeacherContextSettings(), BLIND):
+            text = prompts.description_prompt(facts(clip), context).text
             assert not any(secret in text for secret in (clip.clip_id, clip.video_id, clip.path, clip.group_id))
 
 
@@ -161,12 +167,14 @@ def test_each_wanted_question_stands_in_the_prompt():
 
 
 def slot_of(kind, truth="", number=1):
-    return Slot(number, TOPICS[0], kind, truth)
+    return QuestionSlot(number, TOPICS[0], kind, truth)
 
 
 def asked(slot, question="Who is there?", answer="a lorry", others=(), number=1, clip=None):
     written = {"number": number, "question": question, "answer": answer, "others": others}
-    return worded(slot, QuestionsAnswer.model_validate({"questions": [written]}), clip or facts(CLIP), seed=0)
+    return question_and_answer(
+        slot, QuestionsAnswer.model_validate({"questions": [written]}), clip or facts(CLIP), seed=0
+    )
 
 
 CLIP = random_clip(1, "normal")
@@ -220,7 +228,7 @@ def test_options_are_shuffled_by_us_and_hold_the_truth_and_that_it_cannot_be_tol
 def test_the_same_question_twice_is_one():
     written = [{"number": n, "question": "Who?", "answer": "a lorry"} for n in (1, 2)]
     answer = QuestionsAnswer.model_validate({"questions": written})
-    assert worded(slot_of("open"), answer, facts(CLIP), 0) == ("Who?", "a lorry")
-    assert worded(slot_of("open", number=2), answer, facts(CLIP), 0) == "it was asked already"
+    assert question_and_answer(slot_of("open"), answer, facts(CLIP), 0) == ("Who?", "a lorry")
+    assert question_and_answer(slot_of("open", number=2), answer, facts(CLIP), 0) == "it was asked already"
     twice = QuestionsAnswer.model_validate({"questions": [written[0], written[0]]})
-    assert worded(slot_of("open"), twice, facts(CLIP), 0) == "question 1 was written twice"
+    assert question_and_answer(slot_of("open"), twice, facts(CLIP), 0) == "question 1 was written twice"

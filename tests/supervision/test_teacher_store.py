@@ -22,7 +22,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
 from vlm_autodrive.supervision.estimate import open_priced
-from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
 from vlm_autodrive.video import SamplingSettings
 
 SAMPLING = SamplingSettings(fps=1.0, max_frames=8, height=64, width=128)
@@ -72,7 +72,7 @@ def test_the_same_request_is_paid_once_whatever_it_is_called(tmp_path):
 def test_whatever_a_reply_depends_on_is_part_of_its_key(tmp_path, make_video):
     video, cache = make_video("a.mp4"), tmp_path / "c"
     make_video("b.mp4", count=50)
-    shown = Footage(video, 0.0, 4.0, SAMPLING)
+    shown = TeacherVideo(video, 0.0, 4.0, SAMPLING)
 
     class Other(SeenAnswer):
         more: str = ""
@@ -87,15 +87,15 @@ def test_whatever_a_reply_depends_on_is_part_of_its_key(tmp_path, make_video):
         assert asked_after(endpoint, one()) == 1
         moved = tmp_path / "moved.mp4"
         moved.write_bytes(video.read_bytes())
-        for same in (one(), one(Footage(moved, 0.0, 4.0, SAMPLING)), one(timeout_s=9.0, max_attempts=2)):
+        for same in (one(), one(TeacherVideo(moved, 0.0, 4.0, SAMPLING)), one(timeout_s=9.0, max_attempts=2)):
             assert asked_after(endpoint, same) == 0
         for change in (
             one(None),
-            one(Footage(tmp_path / "b.mp4", 0.0, 4.0, SAMPLING)),
-            one(Footage(video, 0.5, 4.0, SAMPLING)),
-            one(Footage(video, 0.0, 3.5, SAMPLING)),
-            one(Footage(video, 0.0, 4.0, SAMPLING.model_copy(update={"fps": 2.0}))),
-            one(Footage(video, 0.0, 4.0, SAMPLING, as_video=True)),
+            one(TeacherVideo(tmp_path / "b.mp4", 0.0, 4.0, SAMPLING)),
+            one(TeacherVideo(video, 0.5, 4.0, SAMPLING)),
+            one(TeacherVideo(video, 0.0, 3.5, SAMPLING)),
+            one(TeacherVideo(video, 0.0, 4.0, SAMPLING.model_copy(update={"fps": 2.0}))),
+            one(TeacherVideo(video, 0.0, 4.0, SAMPLING, as_video=True)),
             one(answer=Other),
             one(text="What else?"),
             one(system="You sing."),
@@ -248,9 +248,9 @@ def estimate(requests, settings):
 
 def test_an_estimate_prices_what_is_not_yet_known(tmp_path, make_video):
     price = {"prompt_per_million": 1e6, "completion_per_million": 10e6}
-    footage = Footage(make_video(), 0.0, 4.0, SAMPLING)
+    footage = TeacherVideo(make_video(), 0.0, 4.0, SAMPLING)
     wanted = [request(1), request(2), request(3, footage=footage), request(4, footage=footage)]
-    missing = request(5, footage=Footage(tmp_path / "no.mp4", 0.0, 4.0, SAMPLING))
+    missing = request(5, footage=TeacherVideo(tmp_path / "no.mp4", 0.0, 4.0, SAMPLING))
     with serve(echo) as endpoint:
         settings = served(endpoint.url, tmp_path / "c", price=price, max_tokens=50)
         before = estimate([*wanted, missing], settings)
@@ -267,14 +267,14 @@ def test_an_estimate_prices_what_is_not_yet_known(tmp_path, make_video):
 
 @pytest.mark.slow
 def test_a_job_killed_at_any_moment_goes_on_and_asks_nothing_twice(tmp_path, processes):
-    count, kills, at_once = 500, 20, 8
+    count, kills, concurrency = 500, 20, 8
     cache, out = tmp_path / "c", tmp_path / "replies.jsonl"
     rng = random.Random(4)
     lost = []
 
     def started():
         arguments = (endpoint.url, cache, range(count), out)
-        process = processes.Process(target=run_job, args=arguments, kwargs={"max_connections": at_once})
+        process = processes.Process(target=run_job, args=arguments, kwargs={"max_connections": concurrency})
         process.start()
         return process
 
@@ -290,7 +290,7 @@ def test_a_job_killed_at_any_moment_goes_on_and_asks_nothing_twice(tmp_path, pro
                 time.sleep(0.005)
             stored = stored_numbers(cache)
             in_flight = [number_of(asked) for asked in endpoint.asked[before:] if number_of(asked) not in stored]
-            assert len(in_flight) <= at_once
+            assert len(in_flight) <= concurrency
             lost += in_flight
         assert not out.exists()
         assert len(stored) < count
@@ -304,5 +304,5 @@ def test_a_job_killed_at_any_moment_goes_on_and_asks_nothing_twice(tmp_path, pro
     assert sorted(asked) == sorted([*range(count), *lost])
     with sqlite3.connect(cache) as connection:
         (reserved,) = connection.execute("SELECT requests FROM jobs").fetchone()
-    assert len(asked) <= reserved <= len(asked) + kills * at_once
+    assert len(asked) <= reserved <= len(asked) + kills * concurrency
     print(f"{kills} kills: {len(asked)} calls for {count} requests, {len(lost)} were in flight at the kills")

@@ -5,7 +5,7 @@ from teacher_jobs import ask, request, served
 
 from tests.serving import transformers_serve
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.teachers.protocol import Footage
+from vlm_autodrive.supervision.teachers.protocol import TeacherVideo
 from vlm_autodrive.video import SamplingSettings
 
 
@@ -21,7 +21,7 @@ def server(tmp_path_factory):
 def test_a_real_server_without_schemas_is_coped_with(tmp_path, make_video, server, shown, json_schema):
     url, model = server
     sampling = SamplingSettings(fps=1.0, max_frames=4, height=84, width=126)
-    footage = Footage(make_video(size=(128, 96)), 0.0, 4.0, sampling) if shown else None
+    footage = TeacherVideo(make_video(size=(128, 96)), 0.0, 4.0, sampling) if shown else None
     settings = served(url, tmp_path / "c", model=model, json_schema=json_schema, max_tokens=40, timeout_s=60)
     wanted = [request(number, footage=footage) for number in range(4)]
     replies, use = ask(settings, wanted)

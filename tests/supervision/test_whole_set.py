@@ -15,12 +15,14 @@ from vlm_autodrive.supervision.summary import figures_lines, summarise
 LONG = "A red van comes from the left at 1.2 s, and the ego driver brakes hard until it has passed."
 
 
-def item(clip="c1", kind="description", target=LONG, question="Describe.", topic=None, teacher="m", failing=(), **more):
+def sample(
+    clip="c1", type_="description", target=LONG, question="Describe.", topic=None, teacher="m", failing=(), **more
+):
     return SFTSample(
-        sample_id=f"{clip}/{kind}",
+        sample_id=f"{clip}/{type_}",
         clip_id=clip,
-        type=kind,
-        topic=topic or kind,
+        type=type_,
+        topic=topic or type_,
         prompt=StudentPrompt(text=question, version="1"),
         target=target,
         mirror_target=None,
@@ -31,27 +33,27 @@ def item(clip="c1", kind="description", target=LONG, question="Describe.", topic
     )
 
 
-def gathered(*items, event_class="normal"):
+def gathered(*samples, event_class="normal"):
     statistics = SetStatistics()
-    for one in items:
+    for one in samples:
         statistics.add(statistics.mark(one), event_class)
     return statistics
 
 
 OTHER = "A lorry stands at the kerb on the right, and nothing comes near the ego vehicle in all the video."
-DUPLICATES = [  # two items, and whether the second is one too many
-    (item(), item(), True),
-    (item(), item(target=OTHER), True),  # the same question of the same clip, answered twice
-    (item(), item(target=OTHER, question="What happens?"), False),
-    (item(), item(clip="c2"), True),  # one long text by a model for two clips
-    (item(), item(clip="c2", target=LONG.upper().replace(" ", "  ")), True),
-    (item(), item(clip="c2", target=OTHER), False),
-    (item(), item(clip="c2", teacher="rules"), False),
-    (item(teacher="rules"), item(clip="c2", teacher="rules"), False),
-    (item(target="A van passes by."), item(clip="c2", target="A van passes by."), False),  # short
-    (item(kind="vqa", target=LONG), item(clip="c2", kind="vqa", target=LONG), False),
-    (item(failing=["times"]), item(), False),  # what was rejected is no forerunner
-    (item(teacher_inputs=("data set",)), item(clip="c2", teacher_inputs=("data set",)), False),
+DUPLICATES = [  # two samples, and whether the second is one too many
+    (sample(), sample(), True),
+    (sample(), sample(target=OTHER), True),  # the same question of the same clip, answered twice
+    (sample(), sample(target=OTHER, question="What happens?"), False),
+    (sample(), sample(clip="c2"), True),  # one long text by a model for two clips
+    (sample(), sample(clip="c2", target=LONG.upper().replace(" ", "  ")), True),
+    (sample(), sample(clip="c2", target=OTHER), False),
+    (sample(), sample(clip="c2", teacher="rules"), False),
+    (sample(teacher="rules"), sample(clip="c2", teacher="rules"), False),
+    (sample(target="A van passes by."), sample(clip="c2", target="A van passes by."), False),  # short
+    (sample(type_="vqa", target=LONG), sample(clip="c2", type_="vqa", target=LONG), False),
+    (sample(failing=["times"]), sample(), False),  # what was rejected is no forerunner
+    (sample(teacher_inputs=("data set",)), sample(clip="c2", teacher_inputs=("data set",)), False),
 ]  # fmt: skip
 
 
@@ -66,15 +68,15 @@ def test_duplicates_are_rejected_and_the_first_is_kept(first, second, doubled):
 
 def test_the_same_thoughts_of_two_clips_are_one_text_whatever_their_times():
     shape = "<think>\n{}\n</think>\n\n<answer>\nA\nt={}\n</answer>"
-    first = item(kind="reasoning", target=shape.format(LONG, "1.2"))
-    second = item(clip="c2", kind="reasoning", target=shape.format(LONG, "2.4"))
+    first = sample(type_="reasoning", target=shape.format(LONG, "1.2"))
+    second = sample(clip="c2", type_="reasoning", target=shape.format(LONG, "2.4"))
     statistics = SetStatistics()
     assert statistics.mark(first).accepted
     assert not statistics.mark(second).accepted
 
 
 def test_a_rejected_item_is_left_as_it_is():
-    rejected = item(failing=["times"])
+    rejected = sample(failing=["times"])
     assert SetStatistics().mark(rejected) == rejected
 
 
@@ -98,7 +100,7 @@ def test_a_rejected_item_is_left_as_it_is():
     ],
 )
 def test_the_place_of_the_answer_is_found(question, target, place):
-    assert place_among_options(item(kind="vqa", question=question, target=target)) == place
+    assert place_among_options(sample(type_="vqa", question=question, target=target)) == place
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_the_place_of_the_answer_is_found(question, target, place):
     [("yes", "yes"), ("No.", "no"), ("Yes, at t=2.0", "yes"), ("no event", ""), ("none", ""), ("nothing", "")],
 )
 def test_yes_and_no_are_told_from_other_answers(target, answer):
-    assert yes_or_no(item(kind="vqa", target=target)) == answer
+    assert yes_or_no(sample(type_="vqa", target=target)) == answer
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,9 @@ def test_a_skeleton_is_what_is_left_without_numbers_colours_and_road_users(one, 
 
 def test_yes_and_no_places_and_rates_are_counted_by_topic():
     def asked(clip, topic, target, question="Is it?"):
-        return item(clip=clip, kind="vqa", topic=topic, target=target, question=f"{question} {topic}", teacher="rules")
+        return sample(
+            clip=clip, type_="vqa", topic=topic, target=target, question=f"{question} {topic}", teacher="rules"
+        )
 
     statistics = SetStatistics()
     for number in range(4):
@@ -163,20 +167,20 @@ def test_what_rules_ask_is_asked_of_all_classes_alike_and_balanced():
     assert max(places.values()) < 1.9 * min(places.values())
     assert statistics.problems(LimitSettings()) == []
     shown = "\n".join(figures_lines(summary))
-    assert f"{sum(summary['accepted'].values())} items accepted for 450 clips" in shown
+    assert f"{sum(summary['accepted'].values())} samples accepted for 450 clips" in shown
     assert "yes/no answers: no" in shown
     assert "place of the right option among 5: 1 " in shown
     assert "verdicts: A 33.3%, B 33.3%, C 33.3%" in shown
 
 
 def test_a_set_with_too_many_rejections_has_a_problem_with_its_reasons():
-    bad = [item(clip=f"b{n}", target=f"{OTHER} {n} {'x' * n}", failing=["times"]) for n in range(5)]
-    bad += [item(clip="b9", target="x", failing=["metadata", "times"])]
-    good = [item(clip=f"g{n}", target=f"Word {'y' * n} stands for {n} others.") for n in range(4)]
+    bad = [sample(clip=f"b{n}", target=f"{OTHER} {n} {'x' * n}", failing=["times"]) for n in range(5)]
+    bad += [sample(clip="b9", target="x", failing=["metadata", "times"])]
+    good = [sample(clip=f"g{n}", target=f"Word {'y' * n} stands for {n} others.") for n in range(4)]
     statistics = gathered(*bad, *good)
     limits = LimitSettings(rejected=0.5, same_skeleton=1.0, counted_from=10)
     (problem,) = statistics.problems(limits)
-    assert problem.startswith("6 of 10 items of the kind description by ")
+    assert problem.startswith("6 of 10 samples of the type description by ")
     assert "times 5, metadata 1" in problem
     assert statistics.problems(limits.model_copy(update={"rejected": 0.6})) == []
     assert statistics.problems(limits.model_copy(update={"counted_from": 11})) == []
@@ -186,11 +190,11 @@ def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
     def texts(teacher):
         same = [f"At {n}.0 s a {color} car brakes." for n, color in enumerate(["red", "blue", "white"] * 2)]
         other = ["A cat sits.", "It is still.", "All drive on.", "Nobody comes."]
-        return [item(clip=f"{teacher}{n}", target=text, teacher=teacher) for n, text in enumerate(same + other)]
+        return [sample(clip=f"{teacher}{n}", target=text, teacher=teacher) for n, text in enumerate(same + other)]
 
     limits = LimitSettings(rejected=1.0, same_skeleton=0.5, counted_from=10)
     (problem,) = gathered(*texts("m")).problems(limits)
-    assert problem.startswith("6 of 10 texts of the kind description by m are one template")
+    assert problem.startswith("6 of 10 texts of the type description by m are one template")
     assert "at _ s a _ _ brakes." in problem
     assert gathered(*texts("rules")).problems(limits) == []
     assert gathered(*texts("m")).problems(limits.model_copy(update={"same_skeleton": 0.6})) == []
@@ -198,7 +202,7 @@ def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
 
 
 def test_the_shares_of_distinct_words_are_counted():
-    [row] = gathered(item(target="a b a b"), item(clip="c2", target="a c")).figures()["diversity"]
+    [row] = gathered(sample(target="a b a b"), sample(clip="c2", target="a c")).figures()["diversity"]
     assert (row["distinct_1"], row["distinct_2"], row["of_words"]) == (0.5, 0.75, 6)
     assert (row["texts"], row["skeletons"], row["commonest_share"]) == (2, 2, 0.5)
 
@@ -206,29 +210,29 @@ def test_the_shares_of_distinct_words_are_counted():
 def test_a_summary_and_its_lines_name_what_is_missing():
     clip = real_clip(1, "collision", None)
     made = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings())
-    statistics = gathered(*made.samples, item(clip="x", failing=["leaks"]), event_class="collision")
-    not_made = {kind: Counter([why]) for kind, why in made.missing.items()}
-    summary = summarise(statistics, {"t": "test clips are never supervised", "u": "its kind is unknown"}, not_made)
+    statistics = gathered(*made.samples, sample(clip="x", failing=["leaks"]), event_class="collision")
+    not_made = {type_: Counter([why]) for type_, why in made.missing.items()}
+    summary = summarise(statistics, {"t": "test clips are never supervised", "u": "its type is unknown"}, not_made)
     assert summary["rejected"] == {"description": {"leaks": 1}}
     assert summary["not_made"]["reasoning"] == {"reasoning needs the event's time, which is not known": 1}
-    assert summary["clips_without_items_ids"] == {"u": "its kind is unknown"}
+    assert summary["clips_without_samples_ids"] == {"u": "its type is unknown"}
     lines = figures_lines(summary)
     assert "rejected of description: 1 (50%): leaks (1)" in lines
-    assert "clips without items: 2: test clips are never supervised (1), its kind is unknown (1)" in lines
+    assert "clips without samples: 2: test clips are never supervised (1), its type is unknown (1)" in lines
     assert any(line.startswith("not made of reasoning: 1: reasoning needs") for line in lines)
 
 
 def test_the_lines_of_an_empty_set_can_be_written():
-    assert figures_lines(summarise(SetStatistics(), {}, {})) == ["0 items accepted for 0 clips: none"]
+    assert figures_lines(summarise(SetStatistics(), {}, {})) == ["0 samples accepted for 0 clips: none"]
 
 
 def test_a_teacher_whose_questions_all_fail_is_not_hidden_by_those_of_another():
-    """Ten questions by rules beside four by a model, of which none is any good: a minority of the kind."""
-    rules = [item(clip=f"c{n}", kind="vqa", question=f"Q{n}?", target="a", teacher="rules") for n in range(50)]
-    bad = [item(clip=f"c{n}", kind="vqa", question=f"P{n}?", target="a", failing=["leaks"]) for n in range(20)]
+    """Ten questions by rules beside four by a model, of which none is any good: a minority of the type."""
+    rules = [sample(clip=f"c{n}", type_="vqa", question=f"Q{n}?", target="a", teacher="rules") for n in range(50)]
+    bad = [sample(clip=f"c{n}", type_="vqa", question=f"P{n}?", target="a", failing=["leaks"]) for n in range(20)]
     limits = LimitSettings(rejected=0.5, counted_from=20)
     (problem,) = gathered(*rules, *bad).problems(limits)
-    assert problem.startswith("20 of 20 items of the kind vqa by m were rejected")
+    assert problem.startswith("20 of 20 samples of the type vqa by m were rejected")
     few = gathered(*rules, *bad[:3])
     assert few.problems(limits) == []
     assert len(few.problems(limits, at_the_end=True)) == 1
@@ -238,7 +242,7 @@ def test_answers_that_can_be_guessed_without_looking_are_a_problem():
     limits = LimitSettings(uneven=0.25, counted_from=20)
 
     def asked(number, question, target, topic="stop_check"):
-        return item(clip=f"c{number}", kind="vqa", topic=topic, question=question, target=target, teacher="rules")
+        return sample(clip=f"c{number}", type_="vqa", topic=topic, question=question, target=target, teacher="rules")
 
     even = [asked(n, "Does it stop?", "yes" if n % 2 else "no") for n in range(40)]
     assert gathered(*even).problems(limits) == []
@@ -262,7 +266,7 @@ def test_a_question_that_one_class_is_asked_more_often_is_a_problem():
     for number in range(60):
         event_class = "collision" if number % 2 else "normal"
         topic = "cause" if event_class == "collision" or number % 4 == 0 else "weather"
-        one = item(clip=f"c{number}", kind="vqa", topic=topic, question=f"Q{number}?", target="a", teacher="rules")
+        one = sample(clip=f"c{number}", type_="vqa", topic=topic, question=f"Q{number}?", target="a", teacher="rules")
         statistics.add(statistics.mark(one), event_class)
     (problem,) = statistics.problems(limits)
     assert problem.startswith("cause is asked of some classes more often: collision 100%, normal 50%")

@@ -39,7 +39,7 @@ def export_supervision(
     """Write accepted questions and answers, with their clips, for another trainer.
 
     Each clip is cut to a file of its own, since most trainers read whole files. Only what the student is asked and
-    answers is written: no label, no event time, no metadata; no rejected item and no test clip. The folder can be
+    answers is written: no label, no event time, no metadata; no rejected sample and no test clip. The folder can be
     moved. docs/export.md has the configuration for each trainer, and says what is lost there.
 
     Example: autodrive export supervision runs/mine/supervision --to messages --out runs/mine/export
@@ -67,6 +67,6 @@ def _print(summary: "ExportSummary") -> None:
     from vlm_autodrive.cli.tables import print_columns
 
     rows = [
-        (split, kind, str(count)) for split, kinds in summary.items.items() for kind, count in sorted(kinds.items())
+        (split, type_, str(count)) for split, types in summary.samples.items() for type_, count in sorted(types.items())
     ]
-    print_columns(("split", "kind", "items"), rows)
+    print_columns(("split", "type", "samples"), rows)

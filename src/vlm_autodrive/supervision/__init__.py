@@ -1,4 +1,4 @@
-"""Supervision: what is taught about each clip, by kinds that can be switched on and off one by one."""
+"""Supervision: the SFT samples of each clip, of types that can be switched on and off one by one."""
 
 import lazy_loader
 

@@ -29,13 +29,13 @@ class ChoiceSettings(Settings):
 
 
 def choose_types(supervision: Path, out: Path, types: tuple[SupervisionType, ...], *, overwrite: bool = False) -> Path:
-    """Write the items of some types as a supervision set of its own, with the same clips.
+    """Write the samples of some types as a supervision set of its own, with the same clips.
 
-    The items are those of the whole set, to the letter; only a teacher's raw replies are not copied.
+    The samples are those of the whole set, to the letter; only a teacher's raw replies are not copied.
 
     Args:
         supervision: The whole set.
-        out: Where the chosen items go.
+        out: Where the chosen samples go.
         types: The types that are kept.
         overwrite: Replace another result at ``out``.
 
@@ -43,7 +43,7 @@ def choose_types(supervision: Path, out: Path, types: tuple[SupervisionType, ...
         ``out``.
 
     Raises:
-        UserError: If no item of these types is accepted.
+        UserError: If no sample of these types is accepted.
     """
     input_key(supervision, "supervision")
     settings = ChoiceSettings(types=types)
@@ -52,13 +52,13 @@ def choose_types(supervision: Path, out: Path, types: tuple[SupervisionType, ...
             return out
         accepted = dict.fromkeys(types, 0)
         with writing_jsonl(folder / SAMPLES_FILE) as write:
-            for item in iterate_jsonl(supervision / SAMPLES_FILE, SFTSample):
-                if item.type in accepted:
-                    accepted[item.type] += item.accepted
-                    write(item)
+            for sample in iterate_jsonl(supervision / SAMPLES_FILE, SFTSample):
+                if sample.type in accepted:
+                    accepted[sample.type] += sample.accepted
+                    write(sample)
         if not any(accepted.values()):
             raise UserError(
-                f"{supervision} has no accepted item of the types {', '.join(types)}; see its summary.json."
+                f"{supervision} has no accepted sample of the types {', '.join(types)}; see its summary.json."
             )
         write_clips(folder, out, read_taxonomy(supervision), iterate_clips(supervision))
         write_text(folder / SUMMARY_FILE, json.dumps({"accepted": accepted}, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Questions that a data set brought along, as VQA items of the clips that show its videos.
+"""Questions that a data set brought along, as VQA samples of the clips that show its videos.
 
 A question that presupposes an event is asked of clips without one too, at the same rate, and "no such event" is
 then the answer and always among the options. Its data set's own words, such as "the accident", would give
@@ -19,8 +19,8 @@ NOBODY_TO_COMPARE = "questions on an event need clips without one, so that askin
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which clips are asked which imported questions.
+class AssignedQuestions:
+    """Which clips are asked which dataset questions.
 
     Attributes:
         by_clip: The questions of each clip that has some, by clip id, each with the answer that is true there.
@@ -31,9 +31,9 @@ class Asked:
     left_out: int
 
 
-def dataset_questions(
+def assign_questions(
     clips: Sequence[Clip], questions: Sequence[DatasetQuestion], taxonomy: Taxonomy, seed: int
-) -> Asked:
+) -> AssignedQuestions:
     """Decide which clips are asked which questions.
 
     What is asked of the whole video, such as its weather, is asked of each of its clips. What is asked of its
@@ -65,11 +65,13 @@ def dataset_questions(
             asked.setdefault(clip.clip_id, []).append((question, question.answer))
         for clip, question in _lent(own, len(with_event), without, seed, topic):
             asked.setdefault(clip.clip_id, []).append((question, NO_EVENT))
-    return Asked(asked, left_out)
+    return AssignedQuestions(asked, left_out)
 
 
-def imported_items(facts: Facts, asked: Sequence[tuple[DatasetQuestion, str]], seed: int) -> tuple[SFTSample, ...]:
-    """The items of one clip, each with its checks.
+def dataset_question_samples(
+    facts: Facts, asked: Sequence[tuple[DatasetQuestion, str]], seed: int
+) -> tuple[SFTSample, ...]:
+    """The samples of one clip, each with its checks.
 
     Args:
         facts: The clip.
@@ -102,7 +104,7 @@ def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, numbe
         options = [*question.options, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
         rng_for(seed, clip_id, question.question_id).shuffle(options)
         text = "\n".join([f"{text} Choose one:", *options])
-    item = make_sample(
+    sample = make_sample(
         facts,
         "vqa",
         f"imported_{question.topic.replace(' ', '_')}",
@@ -113,4 +115,4 @@ def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, numbe
         teacher_prompt_version="1",
         teacher_inputs=("data set",),
     )
-    return checked(item, facts, stated_times(seed, clip_id, facts.clip.duration_s))
+    return checked(sample, facts, stated_times(seed, clip_id, facts.clip.duration_s))

@@ -20,12 +20,12 @@ from vlm_autodrive.records import Outcome, Record
 from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings, SuperviseSettings
-from vlm_autodrive.supervision.survey import Ahead, look_ahead
+from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.samples import teacher_samples
 from vlm_autodrive.supervision.teachers.served import (
-    FootageIdentities,
+    VideoIdentities,
     chat_body,
     reply_of,
     shown_pictures,
@@ -57,13 +57,13 @@ class CostEstimate(Record):
 class PricedTeacher:
     """Stands in for a served teacher: hands out replies that are kept, prices what is not, and asks nobody."""
 
-    at_once = 1
+    concurrency = 1
 
     def __init__(
         self,
         settings: ServedTeacherSettings,
         cache: ReplyCache,
-        footage: FootageIdentities,
+        footage: VideoIdentities,
         stand_in: Callable[[TeacherRequest], str],
     ) -> None:
         self._settings = settings
@@ -131,7 +131,7 @@ def open_priced(
     url = endpoint_of(settings, TEACHER).url
     with open_database(cache_path(settings), f"{TEACHER.keys}cache", reporter) as database:
         cache = ReplyCache(database, url, settings.model)
-        yield PricedTeacher(settings, cache, FootageIdentities(database), stand_in)
+        yield PricedTeacher(settings, cache, VideoIdentities(database), stand_in)
 
 
 _STAND_IN = Description(  # about as long as models write
@@ -152,8 +152,8 @@ class SupervisionEstimate(Record):
     """What lies before a run.
 
     Attributes:
-        clips: Clips that get items.
-        clips_without_items: Clips that get none: of the test split, unusable, or of unknown kind.
+        clips: Clips that get samples.
+        clips_without_samples: Clips that get none: of the test split, unusable, or of unknown kind.
         teacher: Who writes: ``rules``, or the model's name.
         host: Where clips are sent to; empty if they stay in this process.
         columns: Columns of one's own metadata that are sent along.
@@ -161,7 +161,7 @@ class SupervisionEstimate(Record):
     """
 
     clips: int
-    clips_without_items: int
+    clips_without_samples: int
     teacher: str
     host: str = ""
     columns: tuple[str, ...] = ()
@@ -179,29 +179,31 @@ def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Rep
     Raises:
         UserError: If no clip can be supervised, or the endpoint may not be used.
     """
-    ahead = look_ahead(clips, settings)
-    counts = {"clips": ahead.supervised, "clips_without_items": len(ahead.unsupervised)}
+    survey = survey_clips(clips, settings)
+    counts = {"clips": survey.supervised, "clips_without_samples": len(survey.unsupervised)}
     if settings.teacher != "served":
         name = settings.local.model if settings.teacher == "local" else "rules"
         return SupervisionEstimate(**counts, teacher=name)
     with open_priced(settings.served, stand_in, reporter) as teacher:
-        columns = run_async(_go_through(clips, ahead, settings, teacher))
+        columns = run_async(_go_through(clips, survey, settings, teacher))
         asked = teacher.estimate()
     host = endpoint_of(settings.served, TEACHER).host
     return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, columns=columns, asked=asked)
 
 
-async def _go_through(clips: Path, ahead: Ahead, settings: SuperviseSettings, teacher: Teacher) -> tuple[str, ...]:
-    """Do with the teacher all that a run does, save for what the student writes, which costs nothing.
+async def _go_through(
+    clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings, teacher: Teacher
+) -> tuple[str, ...]:
+    """Do with the teacher all that a run does, save for rejection sampling, which costs nothing.
 
     Returns:
         The columns of one's own metadata that it is told.
     """
     columns: set[str] = set()
     for clip in iterate_clips(clips):
-        if clip.clip_id not in ahead.unsupervised:
-            facts = facts_of(clip, ahead.taxonomy)
-            columns |= set(other_metadata(facts)) if settings.sees.label else set()
+        if clip.clip_id not in survey.unsupervised:
+            facts = facts_of(clip, survey.taxonomy)
+            columns |= set(other_metadata(facts)) if settings.context.label else set()
             await teacher_samples(teacher, facts, settings)
     return tuple(sorted(columns))
 
@@ -216,14 +218,14 @@ def stand_in(request: TeacherRequest) -> str:
 
 def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> list[str]:
     """An estimate in words."""
-    lines = [f"Clips: {found.clips:,} are supervised, {found.clips_without_items:,} get no items."]
+    lines = [f"Clips: {found.clips:,} are supervised, {found.clips_without_samples:,} get no samples."]
     asked = found.asked
     if asked is None:
         return [*lines, f"{found.teacher} writes in this process: nothing is sent, and nothing is paid."]
-    sees = settings.sees
-    told = "light, weather, road and labels" if sees.label else "light, weather and road, no labels"
+    context = settings.context
+    told = "light, weather, road and labels" if context.label else "light, weather and road, no labels"
     told += f", {', '.join(found.columns)}" if found.columns else ""
-    shown = f"{sees.frames} frames each" if sees.frames else "no frames"
+    shown = f"{context.frames} frames each" if context.frames else "no frames"
     lines.append(
         f"They go to {found.teacher} at {found.host}: {told}, {shown}, {asked.images:,} images in all. "
         f"{asked.requests:,} requests, {asked.in_cache:,} of them answered before."

@@ -69,7 +69,7 @@ class LocalTeacherSettings(Settings):
 
 
 class RejectionSamplingSettings(Settings):
-    """The student as its own teacher of reasoning: traces sampled blind, kept where they come out right.
+    """Rejection sampling: the student writes reasoning traces without the label, and the first right one is kept.
 
     Attributes:
         model: The student: ``tiny-base``, a checkpoint folder or a hub name.
@@ -87,14 +87,14 @@ class RejectionSamplingSettings(Settings):
 
 
 class LimitSettings(Settings):
-    """When a supervision set as a whole is too poor to be taught: the run then stops and says why.
+    """When a supervision set as a whole is too poor to train on: the run then stops and says why.
 
     Attributes:
-        rejected: Largest share of the items of a kind by one teacher that may be rejected.
+        rejected: Largest share of the samples of a type by one teacher that may be rejected.
         uneven: How far the share of yes, or of a place among the options, may lie from even, and the rates at which
             two classes are asked what presupposes an event may lie apart.
-        same_skeleton: Largest share of a kind's accepted texts by a model that may be one template.
-        counted_from: Shares are judged from this many items of a kind on.
+        same_skeleton: Largest share of a type's accepted texts by a model that may be one template.
+        counted_from: Shares are judged from this many samples of a type on.
     """
 
     rejected: float = Field(0.5, ge=0, le=1)
@@ -104,7 +104,7 @@ class LimitSettings(Settings):
 
 
 class SuperviseSettings(Settings):
-    """What is taught about each clip.
+    """Which SFT samples are made of each clip, and by whom.
 
     Attributes:
         types: The supervision types that are made; each is independent of the others.
@@ -115,11 +115,11 @@ class SuperviseSettings(Settings):
         teacher_questions: Questions for each clip that a teacher which is a model writes from its
             description, beside those by rules.
         reasoning: How a teacher comes to the reasoning: in ``two_steps``, from its own description; in
-            ``one_step``, from what it is told and shown; or by the ``student`` itself, whose right traces are kept.
-        sees: What a teacher that is a model is told and shown.
+            ``one_step``, from what it is told and shown; or by ``rejection_sampling`` of the student.
+        context: What a teacher that is a model is told and shown.
         local: The model, for ``teacher: local``.
         served: The endpoint, for ``teacher: served``.
-        student: The student, for ``reasoning: student``.
+        rejection_sampling: The student that is sampled, for ``reasoning: rejection_sampling``.
         limits: What stops the run.
         seed: Of every draw.
     """
@@ -130,11 +130,11 @@ class SuperviseSettings(Settings):
     dataset_questions: bool = True
     teacher: Literal["rules", "local", "served"] = "rules"
     teacher_questions: int = Field(4, ge=0, le=12)
-    reasoning: Literal["two_steps", "one_step", "student"] = "two_steps"
-    sees: TeacherContextSettings = TeacherContextSettings()
+    reasoning: Literal["two_steps", "one_step", "rejection_sampling"] = "two_steps"
+    context: TeacherContextSettings = TeacherContextSettings()
     local: LocalTeacherSettings = LocalTeacherSettings()
     served: ServedTeacherSettings = ServedTeacherSettings()
-    student: RejectionSamplingSettings = RejectionSamplingSettings()
+    rejection_sampling: RejectionSamplingSettings = RejectionSamplingSettings()
     limits: LimitSettings = LimitSettings()
     seed: int = 0
 
@@ -142,14 +142,14 @@ class SuperviseSettings(Settings):
     def rule_based_types(self) -> tuple[SupervisionType, ...]:
         """The wanted types that rules write, the questions beside those of a teacher."""
         others = ("description", "reasoning") if self.teacher != "rules" else ()
-        student = ("reasoning",) if self.reasoning == "student" else ()
-        return tuple(type_ for type_ in self.types if type_ not in (*others, *student))
+        sampled = ("reasoning",) if self.reasoning == "rejection_sampling" else ()
+        return tuple(type_ for type_ in self.types if type_ not in (*others, *sampled))
 
     @property
     def teacher_types(self) -> tuple[SupervisionType, ...]:
         """The wanted types that a teacher which is a model writes."""
-        student = ("reasoning",) if self.reasoning == "student" else ()
-        others = ("verdict", "caption", *student)
+        sampled = ("reasoning",) if self.reasoning == "rejection_sampling" else ()
+        others = ("verdict", "caption", *sampled)
         return tuple(type_ for type_ in self.types if type_ not in others)
 
     @model_validator(mode="after")
@@ -161,10 +161,12 @@ class SuperviseSettings(Settings):
             raise ValueError("teacher: served needs served.model, the model's name at the endpoint")
         if self.teacher == "local" and not self.local.model:
             raise ValueError("teacher: local needs local.model, a folder or a hub name")
-        if self.reasoning == "student" and not self.student.model:
-            raise ValueError("reasoning: student needs student.model, a checkpoint folder or a hub name")
-        if self.teacher != "rules" and not self.sees.label and not self.sees.frames:
-            raise ValueError("a teacher that is told no label and shown no frame can only guess; set sees.frames")
+        if self.reasoning == "rejection_sampling" and not self.rejection_sampling.model:
+            raise ValueError(
+                "reasoning: rejection_sampling needs rejection_sampling.model, a checkpoint folder or a hub name"
+            )
+        if self.teacher != "rules" and not self.context.label and not self.context.frames:
+            raise ValueError("a teacher that is told no label and shown no frame can only guess; set context.frames")
         if "rules" in (self.served.model, self.local.model.rstrip("/").split("/")[-1]):
             raise ValueError("a model called rules would be taken for the teacher by rules; serve it by another name")
         if len(set(self.types)) != len(self.types):

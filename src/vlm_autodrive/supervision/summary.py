@@ -17,14 +17,16 @@ def summarise(
     """All figures of a supervision set, for ``summary.json``.
 
     Args:
-        statistics: What was gathered of its items.
-        unsupervised: Why not, for each clip without items.
-        not_made: For each kind that was wanted and not made, how often for which reason.
+        statistics: What was gathered of its samples.
+        unsupervised: Why not, for each clip without samples.
+        not_made: For each type that was wanted and not made, how often for which reason.
     """
     return statistics.figures() | {
-        "not_made": {kind: dict(counts.most_common()) for kind, counts in sorted(not_made.items()) if counts},
-        "clips_without_items": dict(Counter(unsupervised.values()).most_common()),
-        "clips_without_items_ids": {clip_id: why for clip_id, why in sorted(unsupervised.items()) if "test" not in why},
+        "not_made": {type_: dict(counts.most_common()) for type_, counts in sorted(not_made.items()) if counts},
+        "clips_without_samples": dict(Counter(unsupervised.values()).most_common()),
+        "clips_without_samples_ids": {
+            clip_id: why for clip_id, why in sorted(unsupervised.items()) if "test" not in why
+        },
     }
 
 
@@ -32,18 +34,18 @@ def figures_lines(summary: Mapping[str, Any]) -> list[str]:
     """A summary as a few lines for the terminal."""
     accepted, rejected = summary["accepted"], summary["rejected"]
     lines = [
-        f"{sum(accepted.values())} items accepted for {summary['clips']} clips: "
-        + (", ".join(f"{kind} {count}" for kind, count in accepted.items()) or "none")
+        f"{sum(accepted.values())} samples accepted for {summary['clips']} clips: "
+        + (", ".join(f"{type_} {count}" for type_, count in accepted.items()) or "none")
     ]
-    for kind, reasons in rejected.items():
+    for type_, reasons in rejected.items():
         total = sum(reasons.values())
-        share = total / (total + accepted.get(kind, 0))
-        lines.append(f"rejected of {kind}: {total} ({share:.0%}): {_commonest(reasons)}")
-    for kind, reasons in summary["not_made"].items():
-        lines.append(f"not made of {kind}: {sum(reasons.values())}: {_commonest(reasons)}")
-    if summary["clips_without_items"]:
-        without = summary["clips_without_items"]
-        lines.append(f"clips without items: {sum(without.values())}: {_commonest(without)}")
+        share = total / (total + accepted.get(type_, 0))
+        lines.append(f"rejected of {type_}: {total} ({share:.0%}): {_commonest(reasons)}")
+    for type_, reasons in summary["not_made"].items():
+        lines.append(f"not made of {type_}: {sum(reasons.values())}: {_commonest(reasons)}")
+    if summary["clips_without_samples"]:
+        without = summary["clips_without_samples"]
+        lines.append(f"clips without samples: {sum(without.values())}: {_commonest(without)}")
     if summary["verdicts"]:
         lines.append(f"verdicts: {_shares(summary['verdicts'])}")
     if summary["yes_no"]:
@@ -57,7 +59,7 @@ def figures_lines(summary: Mapping[str, Any]) -> list[str]:
         by_class = ", ".join(f"{name} {rate:.1%}" for name, rate in rates[topic].items())
         lines.append(f"questions that presuppose: {len(rates)} topics; rates farthest apart for {topic}: {by_class}")
     lines += [
-        f"{row['kind']} by {row['teacher']}: {row['texts']} texts, {row['skeletons']} skeletons, the commonest "
+        f"{row['type']} by {row['teacher']}: {row['texts']} texts, {row['skeletons']} skeletons, the commonest "
         f"{row['commonest_share']:.1%}, distinct-1 {row['distinct_1']:.3f}, distinct-2 {row['distinct_2']:.3f}"
         for row in summary["diversity"]
     ]

@@ -1,4 +1,4 @@
-"""The stage: clips in, supervision items out, each accepted or rejected with a reason."""
+"""The stage: clips in, supervision samples out, each accepted or rejected with a reason."""
 
 import json
 import time
@@ -24,7 +24,7 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, SupervisionType, Taxonomy, writing_jsonl
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
-from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, imported_items
+from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, dataset_question_samples
 from vlm_autodrive.supervision.estimate import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
 from vlm_autodrive.supervision.rules.samples import rule_based_samples
@@ -32,10 +32,10 @@ from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
 from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.settings import LimitSettings, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
-from vlm_autodrive.supervision.survey import Ahead, look_ahead
-from vlm_autodrive.supervision.teachers.opening import open_student_for, open_teacher
+from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
+from vlm_autodrive.supervision.teachers.opening import open_teacher, rejection_sampler_for
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
-from vlm_autodrive.supervision.teachers.samples import TeacherSamples, student_samples, teacher_samples
+from vlm_autodrive.supervision.teachers.samples import TeacherSamples, rejection_samples, teacher_samples
 
 SUMMARY_FILE = "summary.json"
 REPLIES_FILE = "replies.jsonl"
@@ -54,9 +54,9 @@ def supervise(
 ) -> Path:
     """Make the supervision of a clip set.
 
-    Only clips of the splits train and validation get items: test clips are for evaluation, and no
-    teacher ever sees them. Rejected items stay in ``samples.jsonl`` with the reason, all that a model wrote
-    stands in ``replies.jsonl``, and ``summary.json`` counts the items, and the clips without any.
+    Only clips of the splits train and validation get samples: test clips are for evaluation, and no
+    teacher ever sees them. Rejected samples stay in ``samples.jsonl`` with the reason, all that a model wrote
+    stands in ``replies.jsonl``, and ``summary.json`` counts the samples, and the clips without any.
 
     Clips are read, supervised and written one after the other, so that memory does not grow with their number.
 
@@ -76,12 +76,12 @@ def supervise(
     """
     with writing_artifact(out, "supervision", {"clips": clips}, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            ahead = look_ahead(clips, settings)
+            survey = survey_clips(clips, settings)
             if settings.teacher == "served":
                 for line in estimate_lines(estimate_supervision(clips, settings), settings):
                     reporter.say(line)
-            summary = run_async(_supervise(clips, ahead, folder, settings, reporter))
-            write_clips(folder, out, ahead.taxonomy, iterate_clips(clips))
+            summary = run_async(_supervise(clips, survey, folder, settings, reporter))
+            write_clips(folder, out, survey.taxonomy, iterate_clips(clips))
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     return out
 
@@ -94,63 +94,65 @@ def samples_for_clip(
     Args:
         clip: The clip.
         taxonomy: The classes.
-        settings: What is wanted; its teacher and student are not asked.
+        settings: What is wanted; its teacher and its rejection sampling are left out.
         known: What is known of the clip set's events.
     """
     return _by_rules(facts_of(clip, taxonomy), settings.types, settings, known)
 
 
 async def _supervise(
-    clips: Path, ahead: Ahead, folder: Path, settings: SuperviseSettings, reporter: Reporter
+    clips: Path, survey: ClipSetSurvey, folder: Path, settings: SuperviseSettings, reporter: Reporter
 ) -> dict[str, Any]:
-    if ahead.imported.left_out:
-        reporter.say(f"{ahead.imported.left_out} imported questions are not asked: {NOBODY_TO_COMPARE}.")
+    if survey.questions.left_out:
+        reporter.say(f"{survey.questions.left_out} dataset questions are not asked: {NOBODY_TO_COMPARE}.")
     statistics = SetStatistics()
     done, begun = 0, time.monotonic()
-    missing: dict[str, Counter[str]] = {kind: Counter() for kind in settings.types}
+    missing: dict[str, Counter[str]] = {type_: Counter() for type_ in settings.types}
     problems: list[str] = []
     kept = KeptReplies(folder / KEPT_FILE)
-    student = open_student_for(settings, kept)
+    sampler = rejection_sampler_for(settings, kept)
     async with open_teacher(settings, _job(clips, settings), kept, reporter) as teacher:
 
         async def write(facts: Facts) -> list[TeacherSamples]:
             by_teacher = [await teacher_samples(teacher, facts, settings)] if teacher else []
-            by_student = [await student_samples(student, facts, settings)] if student else []
-            return by_teacher + by_student
+            by_sampler = [await rejection_samples(sampler, facts, settings)] if sampler else []
+            return by_teacher + by_sampler
 
-        at_once = 1 if teacher is None or teacher.at_once == 1 else teacher.at_once * _CLIPS_FOR_EACH_REQUEST
+        concurrency = (
+            1 if teacher is None or teacher.concurrency == 1 else teacher.concurrency * _CLIPS_FOR_EACH_REQUEST
+        )
         with (
-            writing_jsonl(folder / SAMPLES_FILE) as write_item,
+            writing_jsonl(folder / SAMPLES_FILE) as write_sample,
             writing_jsonl(folder / REPLIES_FILE) as write_reply,
-            reporter.task("Writing supervision", total=ahead.supervised) as task,
+            reporter.task("Writing supervision", total=survey.supervised) as task,
         ):
-            async with aclosing(in_order(_supervised(clips, ahead), write, at_once)) as results:
+            async with aclosing(in_order(_supervised(clips, survey), write, concurrency)) as results:
                 async for facts, by_models in results:
-                    items, not_made = _gathered(facts, by_models, ahead, settings)
-                    for item in items:
-                        marked = statistics.mark(item)
+                    samples, not_made = _gathered(facts, by_models, survey, settings)
+                    for sample in samples:
+                        marked = statistics.mark(sample)
                         statistics.add(marked, facts.label.name)
-                        write_item(marked)
+                        write_sample(marked)
                     for reply in (reply for made in by_models for reply in made.replies):
                         write_reply(reply)
-                    for kind, why in not_made.items():
-                        missing[kind][why] += 1
+                    for type_, why in not_made.items():
+                        missing[type_][why] += 1
                     done += 1
                     rate = f"{done / (time.monotonic() - begun):.1f} clips/s"
                     used = teacher.used() if teacher else ""
                     task.advance(1, ", ".join(part for part in (rate, statistics.rejected_line(), used) if part))
-                    if done % _CLIPS_BETWEEN_CHECKS == 0 or done == ahead.supervised:
-                        problems = statistics.problems(settings.limits, at_the_end=done == ahead.supervised)
+                    if done % _CLIPS_BETWEEN_CHECKS == 0 or done == survey.supervised:
+                        problems = statistics.problems(settings.limits, at_the_end=done == survey.supervised)
                         if problems:
                             break
         used, use = (teacher.used(), teacher.use()) if teacher else ("", None)
     if problems:
         raise UserError(
-            f"stopped after {done} of {ahead.supervised} clips: {'; '.join(problems)}. Read "
+            f"stopped after {done} of {survey.supervised} clips: {'; '.join(problems)}. Read "
             f"{folder / SAMPLES_FILE}, then mend what the teacher is asked and shown, or raise the limit."
         )
     kept.discard()
-    summary = summarise(statistics, ahead.unsupervised, missing)
+    summary = summarise(statistics, survey.unsupervised, missing)
     if use is not None:
         summary["use"] = use.model_dump(mode="json")
     for line in figures_lines(summary):
@@ -160,22 +162,22 @@ async def _supervise(
     return summary
 
 
-def _supervised(clips: Path, ahead: Ahead) -> Iterator[Facts]:
+def _supervised(clips: Path, survey: ClipSetSurvey) -> Iterator[Facts]:
     for clip in iterate_clips(clips):
-        if clip.clip_id not in ahead.unsupervised:
-            yield facts_of(clip, ahead.taxonomy)
+        if clip.clip_id not in survey.unsupervised:
+            yield facts_of(clip, survey.taxonomy)
 
 
 def _gathered(
-    facts: Facts, by_models: Sequence[TeacherSamples], ahead: Ahead, settings: SuperviseSettings
+    facts: Facts, by_models: Sequence[TeacherSamples], survey: ClipSetSurvey, settings: SuperviseSettings
 ) -> tuple[list[SFTSample], dict[str, str]]:
     """All samples of a clip in the order of their types, and for each type without any, why not."""
-    by_rules = _by_rules(facts, settings.rule_based_types, settings, ahead.known)
-    brought = imported_items(facts, ahead.imported.by_clip.get(facts.clip.clip_id, ()), settings.seed)
-    samples = [sample for made in (by_rules, *by_models) for sample in made.samples]
-    items = sorted((*samples, *brought), key=lambda item: SUPERVISION_TYPES.index(item.type))
-    there = {item.type for item in items}
-    return items, {
+    by_rules = _by_rules(facts, settings.rule_based_types, settings, survey.known)
+    brought = dataset_question_samples(facts, survey.questions.by_clip.get(facts.clip.clip_id, ()), settings.seed)
+    unordered = (*(sample for made in (by_rules, *by_models) for sample in made.samples), *brought)
+    samples = sorted(unordered, key=lambda sample: SUPERVISION_TYPES.index(sample.type))
+    there = {sample.type for sample in samples}
+    return samples, {
         type_: why for made in (by_rules, *by_models) for type_, why in made.missing.items() if type_ not in there
     }
 
@@ -185,9 +187,9 @@ def _by_rules(
 ) -> ClipSamples:
     """Rule-based samples of these types, each with its checks."""
     seed = settings.seed
-    written = rule_based_samples(facts, types, seed, settings.vqa_per_clip, settings.vqa_topics, known)
+    by_rules = rule_based_samples(facts, types, seed, settings.vqa_per_clip, settings.vqa_topics, known)
     times = stated_times(seed, facts.clip.clip_id, facts.clip.duration_s)
-    return replace(written, samples=tuple(checked(sample, facts, times) for sample in written.samples))
+    return replace(by_rules, samples=tuple(checked(sample, facts, times) for sample in by_rules.samples))
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

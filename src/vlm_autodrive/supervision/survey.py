@@ -6,7 +6,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Taxonomy
-from vlm_autodrive.supervision.dataset_questions import Asked, dataset_questions
+from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -20,16 +20,16 @@ NOT_SUPERVISED = {
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """What lies ahead.
+class ClipSetSurvey:
+    """What a clip set holds for supervision.
 
     Attributes:
         taxonomy: The classes.
-        supervised: How many clips get items.
+        supervised: How many clips get samples.
         unsupervised: Why not, for each other clip, by id.
         test: How many of those are test clips.
         known: What is known of the events.
-        imported: Which clips are asked which imported questions.
+        questions: Which clips are asked which dataset questions.
     """
 
     taxonomy: Taxonomy
@@ -37,10 +37,10 @@ class Ahead:
     unsupervised: dict[str, str]
     test: int
     known: KnownShares
-    imported: Asked
+    questions: AssignedQuestions
 
 
-def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
+def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     """Go over a clip set once, keeping no clip's motion in memory.
 
     Raises:
@@ -58,15 +58,15 @@ def look_ahead(clips: Path, settings: SuperviseSettings) -> Ahead:
     if not supervised:
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
     wanted = settings.dataset_questions and "vqa" in settings.types
-    questions = read_questions(clips) if wanted else []
+    of_data_set = read_questions(clips) if wanted else []
     shown = [clip for clip in supervised if shows_its_event(clip)]
-    return Ahead(
+    return ClipSetSurvey(
         taxonomy=taxonomy,
         supervised=len(supervised),
         unsupervised=unsupervised,
         test=test,
         known=known_shares(supervised, taxonomy),
-        imported=dataset_questions(shown, questions, taxonomy, settings.seed),
+        questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
     )
 
 

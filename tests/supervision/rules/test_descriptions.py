@@ -92,9 +92,9 @@ def test_what_it_does_not_know_is_missing_and_not_rejected():
     still = plain_clip(2, True)
     still = still.model_copy(update={"scenario": still.scenario.model_copy(update={"states": ()})})
     assert by_rules(still).missing == {"reasoning": NO_MOTION}
-    ahead = by_rules(real_clip(5, "collision", 10.5))
-    assert ahead.samples == ()
-    assert set(ahead.missing) == {"description", "reasoning"}
+    survey = by_rules(real_clip(5, "collision", 10.5))
+    assert survey.samples == ()
+    assert set(survey.missing) == {"description", "reasoning"}
 
 
 @pytest.mark.parametrize("how", ["two_steps", "one_step"])

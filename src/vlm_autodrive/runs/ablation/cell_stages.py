@@ -71,7 +71,7 @@ class CellStages:
     def is_estimated(self, cell: AblationCell) -> bool:
         """Whether rule-based samples are counted instead of those that a model has yet to write."""
         settings = cell.recipe.supervise
-        by_model = settings.teacher != "rules" or settings.reasoning == "student"
+        by_model = settings.teacher != "rules" or settings.reasoning == "rejection_sampling"
         there = (self._run.folder / cell.place("supervision") / PROVENANCE).is_file()
         return self._only_counting and by_model and not there
 

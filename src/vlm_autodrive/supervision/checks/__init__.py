@@ -1,6 +1,6 @@
-"""Checks that every item goes through: what fails one stays on record, with the reason, and is not taught.
+"""Checks that every sample goes through: what fails one stays on record, with the reason, and is never trained on.
 
-Each check of one item is a function that says in plain words what is wrong, an empty text if nothing is, and None
+Each check of one sample is a function that says in plain words what is wrong, an empty text if nothing is, and None
 where it has nothing to judge. What can be told of the whole set alone is in :mod:`.whole_set`.
 """
 
@@ -32,27 +32,27 @@ CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("outcome_words", names_no_outcome),
     ("presupposing", presupposes_nothing),
 )
-"""Every check of an item beside that for leaks, in the order in which they stand on record."""
+"""Every check of a sample beside that for leaks, in the order in which they stand on record."""
 
 _PASSED = {name: Check(name=name, passed=True) for name in (LEAKS, *(name for name, _ in CHECKS))}
 
 
-def checked(item: SFTSample, facts: Facts, stated_times: Sequence[float]) -> SFTSample:
-    """The item with its checks. Of a text that was not written to its end, only the question is judged.
+def checked(sample: SFTSample, facts: Facts, stated_times: Sequence[float]) -> SFTSample:
+    """The sample with its checks. Of a text that was not written to its end, only the question is judged.
 
     Args:
-        item: The item.
+        sample: The sample.
         facts: Its clip.
         stated_times: The seconds that questions about this clip may name.
     """
-    told = tells_the_student(item.prompt, facts.clip, facts.taxonomy, stated_times)
+    told = tells_the_student(sample.prompt, facts.clip, facts.taxonomy, stated_times)
     checks = [_check(LEAKS, told)]
-    if item.outcome in (Outcome.OK, Outcome.REPAIRED):
+    if sample.outcome in (Outcome.OK, Outcome.REPAIRED):
         for name, judge in CHECKS:
-            problem = judge(item, facts)
+            problem = judge(sample, facts)
             if problem is not None:
                 checks.append(_check(name, problem))
-    return item.model_copy(update={"checks": tuple(checks)})
+    return sample.model_copy(update={"checks": tuple(checks)})
 
 
 def _check(name: str, problem: str) -> Check:

@@ -3,7 +3,7 @@
 import re
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, prose_of
 from vlm_autodrive.supervision.facts import Facts
 
 # What is hit without a collision: the pedals, what lies on the road, what rain and light fall on.
@@ -72,14 +72,14 @@ def _clauses(text: str) -> list[str]:
     return _CLAUSE.split(NEAR.sub("", _IN_VAIN.sub("", text)))
 
 
-def contact_as_the_label(item: SFTSample, facts: Facts) -> str | None:
+def contact_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a text claims contact or a near miss only where the label has it, and does not deny its contact."""
-    if item.type == "verdict":
+    if sample.type == "verdict":
         return None
-    text = taught_prose(item)
+    text = prose_of(sample)
     contact = contact_by_label(facts)
     if contact:
-        denied = item.type in PROSE and denies_contact(text)
+        denied = sample.type in PROSE and denies_contact(text)
         return "the text denies the contact that the label says" if denied else ""
     if contact is False and claims_contact(text):
         return f"the text claims contact, but the label is {facts.label.name}"
@@ -102,17 +102,17 @@ _MORE = re.compile(
 )
 
 
-def names_no_outcome(item: SFTSample, facts: Facts) -> str | None:
+def names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
     """Whether the outcome is left open by a question, and by a description whose writer did not see the label."""
     del facts
-    if not is_by_model(item):
+    if not is_by_model(sample):
         return None
-    if item.type == "vqa":
-        word = outcome_word(item.prompt.text)
+    if sample.type == "vqa":
+        word = outcome_word(sample.prompt.text)
         return f"the question names an outcome, {word!r}, and not all classes are asked it" if word else ""
-    if item.type not in _BLIND_KINDS or "label" in item.teacher_inputs:
+    if sample.type not in _BLIND_KINDS or "label" in sample.teacher_inputs:
         return None
-    word = outcome_word(item.target)
+    word = outcome_word(sample.target)
     return f"the text names an outcome, {word!r}, but its writer was not told the label" if word else ""
 
 

@@ -1,4 +1,4 @@
-"""How much the texts of one kind by one teacher differ: distinct words and pairs, and the commonest skeleton."""
+"""How much the texts of one type by one teacher differ: distinct words and pairs, and the commonest skeleton."""
 
 import re
 from collections import Counter

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import contact_by_label
-from vlm_autodrive.supervision.checks.prose import Parsed, parse_target
+from vlm_autodrive.supervision.checks.prose import ReasoningParts, parse_target
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.student_prompts import PROMPTS
@@ -14,9 +14,9 @@ _EDGE_S = 0.2
 _SAME_S = 0.051
 
 
-def label_as_the_motion(item: SFTSample, facts: Facts) -> str | None:
+def label_as_the_motion(sample: SFTSample, facts: Facts) -> str | None:
     """Whether the label is what the simulation shows; a swapped row of annotations is not."""
-    del item
+    del sample
     if facts.scenario is None or not shows_its_event(facts.clip):
         return None
     event_time = facts.clip.event_time_s
@@ -35,14 +35,14 @@ def label_as_the_motion(item: SFTSample, facts: Facts) -> str | None:
     return ""
 
 
-def verdict_as_the_label(item: SFTSample, facts: Facts) -> str | None:
+def verdict_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a verdict, direct or at the end of a reasoning, is the label, and its time the event's."""
-    if item.type == "verdict":
-        right = item.target == facts.label.code
-        return "" if right else f"the verdict is {item.target!r}, but the label's code is {facts.label.code}"
-    if item.type != "reasoning":
+    if sample.type == "verdict":
+        right = sample.target == facts.label.code
+        return "" if right else f"the verdict is {sample.target!r}, but the label's code is {facts.label.code}"
+    if sample.type != "reasoning":
         return None
-    parsed = parse_target(item.target)
+    parsed = parse_target(sample.target)
     if parsed is None:
         return None  # the format is judged elsewhere
     if parsed.code != facts.label.code:
@@ -50,7 +50,7 @@ def verdict_as_the_label(item: SFTSample, facts: Facts) -> str | None:
     return _event_time(parsed, facts) or _last_thought(parsed, facts)
 
 
-def _event_time(parsed: Parsed, facts: Facts) -> str:
+def _event_time(parsed: ReasoningParts, facts: Facts) -> str:
     wanted = facts.clip.event_time_s if facts.label.is_event else None
     if (parsed.event_time_s is None) != (wanted is None):
         return "an event time is given where there is none, or missing where there is one"
@@ -59,7 +59,7 @@ def _event_time(parsed: Parsed, facts: Facts) -> str:
     return ""
 
 
-def _last_thought(parsed: Parsed, facts: Facts) -> str:
+def _last_thought(parsed: ReasoningParts, facts: Facts) -> str:
     """The class that the thoughts arrive at, where they name one, against the code behind them."""
     last = parsed.thoughts.rstrip().rsplit("\n", 1)[-1]
     named = _concluding(tuple(c.label for c in facts.taxonomy.classes)).search(last)
@@ -88,29 +88,29 @@ _ON_THE_EVENT = re.compile(r"\bthe event\b", re.IGNORECASE)
 _NO_EVENT = re.compile(r"\bno (?:such )?event\b", re.IGNORECASE)
 
 
-def answers_as_the_label(item: SFTSample, facts: Facts) -> str | None:
+def answers_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a question on the event is answered that there is none exactly where there is none."""
-    if item.type != "vqa":
+    if sample.type != "vqa":
         return None
-    if item.topic == "contact":
-        return _yes_or_no(item, contact_by_label(facts), "contact")
-    if item.topic == "event_check":
-        return _yes_or_no(item, facts.label.is_event, "an event")
-    if not _ON_THE_EVENT.search(item.prompt.text):
+    if sample.topic == "contact":
+        return _yes_or_no(sample, contact_by_label(facts), "contact")
+    if sample.topic == "event_check":
+        return _yes_or_no(sample, facts.label.is_event, "an event")
+    if not _ON_THE_EVENT.search(sample.prompt.text):
         return None
-    says_none = item.target == NO_EVENT or bool(_NO_EVENT.search(item.target))
+    says_none = sample.target == NO_EVENT or bool(_NO_EVENT.search(sample.target))
     if says_none == facts.label.is_event:
         return "the answer contradicts the label on whether there is an event"
     event_time = facts.clip.event_time_s
-    if item.topic == "event_time" and facts.label.is_event and event_time is not None:
-        return "" if item.target == seconds(event_time) else f"the event is at {event_time:.2f} s"
+    if sample.topic == "event_time" and facts.label.is_event and event_time is not None:
+        return "" if sample.target == seconds(event_time) else f"the event is at {event_time:.2f} s"
     return ""
 
 
-def _yes_or_no(item: SFTSample, truth: bool | None, what: str) -> str | None:
+def _yes_or_no(sample: SFTSample, truth: bool | None, what: str) -> str | None:
     """Judge a question that is asked for it, in its topic's own words, or against it, in those of another."""
     if truth is None:
         return None
-    asks_for = item.prompt.text in PROMPTS.get(item.topic, ())
-    wrong = (item.target == "yes") != (asks_for == truth)
+    asks_for = sample.prompt.text in PROMPTS.get(sample.topic, ())
+    wrong = (sample.target == "yes") != (asks_for == truth)
     return f"the answer contradicts the label on whether there is {what}" if wrong else ""

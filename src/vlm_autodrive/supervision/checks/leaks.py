@@ -71,7 +71,7 @@ def _id_in(text: str, clip: Clip) -> str:
     return ""
 
 
-@lru_cache(maxsize=8)  # a clip's items come one after the other
+@lru_cache(maxsize=8)  # a clip's samples come one after the other
 def _names(clip_id: str, video_id: str, group_id: str, triplet_id: str | None, path: str) -> tuple[str, ...]:
     file = PurePath(path)
     names = {name.casefold() for name in (clip_id, video_id, group_id, triplet_id or "", file.name, file.stem)}
@@ -159,11 +159,11 @@ def presupposes_event(question: str) -> bool:
     return said is not None and bool(_WH.search(question[: said.start()])) and not _ONLY_IF.search(question)
 
 
-def presupposes_nothing(item: SFTSample, facts: Facts) -> str | None:
+def presupposes_nothing(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a question presupposes no event, or is one of those that all classes are asked alike."""
     del facts
-    if item.type != "vqa":
+    if sample.type != "vqa":
         return None
-    if item.topic in SAME_RATE_TOPICS or not presupposes_event(item.prompt.text[:_READ]):
+    if sample.topic in SAME_RATE_TOPICS or not presupposes_event(sample.prompt.text[:_READ]):
         return ""
     return "the question presupposes an event, and is not asked of all classes at the same rate"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.checks.prose import PROSE, is_denied, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, is_denied, prose_of
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, Facts
 from vlm_autodrive.supervision.rules.vqa.events import ACTORS
 from vlm_autodrive.supervision.samples import RULES
@@ -63,19 +63,19 @@ _ANY = {kind: re.compile(rf"(?<![\w-])(?:{'|'.join(claims)})(?![\w])") for kind,
 _ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|no|never|without|free of|absent|missing)\b|n't\b")
 
 
-def agrees_with_metadata(item: SFTSample, facts: Facts) -> str | None:
+def agrees_with_metadata(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a text claims nothing that the metadata says is otherwise.
 
     Short answers by rules are not read: they are the metadata's own words, and may truly name what is not there.
     """
-    if item.type not in PROSE and (item.type != "vqa" or item.teacher == RULES):
+    if sample.type not in PROSE and (sample.type != "vqa" or sample.teacher == RULES):
         return None
     known = _known(facts)
     if not known:
         return None
-    if item.type == "vqa":
-        return _answer(item, known)
-    return _contradiction(taught_prose(item), known)
+    if sample.type == "vqa":
+        return _answer(sample, known)
+    return _contradiction(prose_of(sample), known)
 
 
 def _known(facts: Facts) -> dict[str, tuple[str, ...]]:
@@ -87,8 +87,8 @@ def _known(facts: Facts) -> dict[str, tuple[str, ...]]:
     return known
 
 
-def _answer(item: SFTSample, known: Mapping[str, tuple[str, ...]]) -> str:
-    question, answer = item.prompt.text.casefold(), item.target.casefold()
+def _answer(sample: SFTSample, known: Mapping[str, tuple[str, ...]]) -> str:
+    question, answer = sample.prompt.text.casefold(), sample.target.casefold()
     if _ASKS_WHAT_IS_NOT.search(question):
         return ""  # such an answer names what is not there
     if answer.startswith("yes"):

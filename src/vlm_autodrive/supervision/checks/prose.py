@@ -18,7 +18,7 @@ _CITED = re.compile(r"\[t=(\d+(?:\.\d+)?)\]")
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ReasoningParts:
     """A reasoning target, taken apart."""
 
     thoughts: str
@@ -27,14 +27,14 @@ class Parsed:
     cited_times_s: tuple[float, ...]
 
 
-@lru_cache(maxsize=8)  # several checks read the same item, one after the other
-def parse_target(target: str) -> Parsed | None:
+@lru_cache(maxsize=8)  # several checks read the same sample, one after the other
+def parse_target(target: str) -> ReasoningParts | None:
     """Take a reasoning target apart; None if it is not exactly in the format."""
     match = _SHAPE.fullmatch(target)
     if match is None or any(target.count(tag) != 1 for tag in _TAGS):
         return None
     thoughts, time = match.group("thoughts"), match.group("time")
-    return Parsed(
+    return ReasoningParts(
         thoughts=thoughts,
         code=match.group("code"),
         event_time_s=None if time is None else float(time),
@@ -42,22 +42,22 @@ def parse_target(target: str) -> Parsed | None:
     )
 
 
-def in_format(item: SFTSample, facts: Facts) -> str | None:
+def in_format(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a reasoning is written exactly as the student is asked to write."""
-    if item.type != "reasoning":
+    if sample.type != "reasoning":
         return None
-    parsed = parse_target(item.target)
+    parsed = parse_target(sample.target)
     if parsed is None:
         return "not one think block followed by one answer block"
     if parsed.code not in facts.taxonomy.codes:
         return f"the line for the code says {parsed.code!r}"
-    if item.target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
+    if sample.target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
         return "written otherwise than the prompt asks"
     return ""
 
 
 PROSE = ("caption", "description", "reasoning")
-"""The kinds whose target is a text of sentences."""
+"""The types whose target is a text of sentences."""
 
 FROM_DATA_SET = "imported_"
 """How the topics of questions begin that a data set brought along."""
@@ -75,15 +75,19 @@ _FARTHEST_WORDS = 5
 _FARTHEST = 60
 
 
-def taught_prose(item: SFTSample) -> str:
+def prose_of(sample: SFTSample) -> str:
     """The target in small letters, as all patterns here are, which is faster; of a reasoning the thoughts alone."""
-    parsed = parse_target(item.target) if item.type == "reasoning" else None
-    return (parsed.thoughts if parsed else item.target).casefold()
+    parsed = parse_target(sample.target) if sample.type == "reasoning" else None
+    return (parsed.thoughts if parsed else sample.target).casefold()
 
 
-def is_by_model(item: SFTSample) -> bool:
+def is_by_model(sample: SFTSample) -> bool:
     """Whether a model wrote the text, neither rules nor the people who made a data set."""
-    return item.teacher != RULES and "data set" not in item.teacher_inputs and not item.topic.startswith(FROM_DATA_SET)
+    return (
+        sample.teacher != RULES
+        and "data set" not in sample.teacher_inputs
+        and not sample.topic.startswith(FROM_DATA_SET)
+    )
 
 
 def sentences(text: str) -> list[str]:
@@ -117,33 +121,33 @@ _SAME_CHARACTER = re.compile(r"([^\s\d])\1{7,}")
 _CHAT_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|\ufffd")
 
 
-def in_bounds(item: SFTSample, facts: Facts) -> str | None:
-    """Whether a target is neither empty nor of a length that its kind never needs, in characters.
+def in_bounds(sample: SFTSample, facts: Facts) -> str | None:
+    """Whether a target is neither empty nor of a length that its type never needs, in characters.
 
     Rules may be brief, since they say no more than is known, and no rule writes much.
     """
     del facts
-    length = len(taught_prose(item).strip())
+    length = len(prose_of(sample).strip())
     if not length:
         return "the text is empty"
-    if not is_by_model(item):
+    if not is_by_model(sample):
         return ""
-    shortest, longest = _BOUNDS[item.type]
+    shortest, longest = _BOUNDS[sample.type]
     if length < shortest:
         return f"the text has {length} characters, fewer than {shortest}"
     if length > longest:
         return f"the text has {length} characters, more than {longest}"
-    if item.type == "vqa" and not 0 < len(item.prompt.text.strip()) <= _LONGEST_QUESTION:
-        return f"the question has {len(item.prompt.text.strip())} characters, not 1 to {_LONGEST_QUESTION}"
+    if sample.type == "vqa" and not 0 < len(sample.prompt.text.strip()) <= _LONGEST_QUESTION:
+        return f"the question has {len(sample.prompt.text.strip())} characters, not 1 to {_LONGEST_QUESTION}"
     return ""
 
 
-def without_loops(item: SFTSample, facts: Facts) -> str | None:
+def without_loops(sample: SFTSample, facts: Facts) -> str | None:
     """Whether a model's text says nothing again and again. Rules cannot loop: each writes every part once."""
     del facts
-    if item.type == "verdict" or not is_by_model(item):
+    if sample.type == "verdict" or not is_by_model(sample):
         return None
-    return loop_in(item.target)
+    return loop_in(sample.target)
 
 
 def loop_in(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.checks.contact import BARELY, CONTACT, NEAR, claims_contact, claims_near_miss
-from vlm_autodrive.supervision.checks.prose import PROSE, sentences, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, prose_of, sentences
 from vlm_autodrive.supervision.facts import Facts
 
 _SAME_S = 0.051
@@ -44,11 +44,11 @@ def moments(text: str) -> list[tuple[int, float]]:
     return found
 
 
-def times_in_the_clip(item: SFTSample, facts: Facts) -> str | None:
+def times_in_the_clip(sample: SFTSample, facts: Facts) -> str | None:
     """Whether every moment that the target cites lies in the clip."""
-    if item.type == "verdict":
+    if sample.type == "verdict":
         return None
-    for _, time_s in moments(item.target.casefold()):
+    for _, time_s in moments(sample.target.casefold()):
         if time_s > facts.clip.duration_s + _SAME_S:
             return f"{time_s:.1f} s is named, but the clip ends at {facts.clip.duration_s:.1f} s"
         if time_s < 0:
@@ -56,12 +56,12 @@ def times_in_the_clip(item: SFTSample, facts: Facts) -> str | None:
     return ""
 
 
-def events_at_their_time(item: SFTSample, facts: Facts) -> str | None:
+def events_at_their_time(sample: SFTSample, facts: Facts) -> str | None:
     """Whether the moments beside a claim of contact, of a near miss or of the event lie near the event."""
     wanted = facts.clip.event_time_s
-    if item.type not in PROSE or not facts.label.is_event or wanted is None:
+    if sample.type not in PROSE or not facts.label.is_event or wanted is None:
         return None
-    for sentence in sentences(taught_prose(item)):
+    for sentence in sentences(prose_of(sample)):
         said = _time_beside_the_event(sentence)
         if said is not None and abs(said - wanted) > _NEAR_EVENT_S:
             return f"the text puts the event at {said:.1f} s, but it is at {wanted:.1f} s"

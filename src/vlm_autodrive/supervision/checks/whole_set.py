@@ -10,7 +10,7 @@ from typing import Any
 from vlm_autodrive.records import Check, SFTSample
 from vlm_autodrive.supervision.checks.diversity import Diversity
 from vlm_autodrive.supervision.checks.leaks import SAME_RATE_TOPICS
-from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, taught_prose
+from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, prose_of
 from vlm_autodrive.supervision.settings import LimitSettings
 
 NAME = "duplicate"
@@ -20,7 +20,7 @@ _SHOWN_REASONS = 3
 
 
 class SetStatistics:
-    """Finds duplicates, and counts what is taught. Items come clip by clip: all of one, then all of the next."""
+    """Finds duplicates, and counts what is taught. Samples come clip by clip: all of one, then all of the next."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -39,80 +39,80 @@ class SetStatistics:
         self._presupposing: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._diversity: defaultdict[tuple[str, str], Diversity] = defaultdict(Diversity)
 
-    def mark(self, item: SFTSample) -> SFTSample:
-        """The item with one more check: whether the same was accepted before it. Call it once for each item.
+    def mark(self, sample: SFTSample) -> SFTSample:
+        """The sample with one more check: whether the same was accepted before it. Call it once for each sample.
 
         The same is the same question about the same clip, whatever the answer, and the same long text by a model
         about another clip. What was rejected already stays as it is, and is no one's forerunner.
         """
-        if not item.accepted:
-            return item
-        question = hash((item.clip_id, item.type, item.prompt.text))
+        if not sample.accepted:
+            return sample
+        question = hash((sample.clip_id, sample.type, sample.prompt.text))
         keys = {question}
-        if is_by_model(item) and item.type in PROSE:
-            text = " ".join(taught_prose(item).casefold().split())
-            keys |= {hash((item.type, text))} if len(text) >= _LONG_TEXT else set()
+        if is_by_model(sample) and sample.type in PROSE:
+            text = " ".join(prose_of(sample).casefold().split())
+            keys |= {hash((sample.type, text))} if len(text) >= _LONG_TEXT else set()
         known = keys & self._seen
         self._seen |= keys
         check = _PASSED
         if known:
             what = "the clip was asked this before" if question in known else "another clip has the same text"
             check = Check(name=NAME, passed=False, message=what)
-        return item.model_copy(update={"checks": (*item.checks, check)})
+        return sample.model_copy(update={"checks": (*sample.checks, check)})
 
-    def add(self, item: SFTSample, event_class: str) -> None:
-        """Count an item, with all its checks.
+    def add(self, sample: SFTSample, event_class: str) -> None:
+        """Count a sample, with all its checks.
 
         Args:
-            item: The item.
+            sample: The sample.
             event_class: Its clip's class.
         """
-        if item.clip_id != self._clip_id:
-            self._clip_id = item.clip_id
+        if sample.clip_id != self._clip_id:
+            self._clip_id = sample.clip_id
             self._clips[event_class] += 1
             self._asked_of_clip = set()
-        if not item.accepted:
-            self._rejected[item.type][_reason(item)] += 1
-            self._rejected_by[item.type, item.teacher][_reason(item)] += 1
+        if not sample.accepted:
+            self._rejected[sample.type][_reason(sample)] += 1
+            self._rejected_by[sample.type, sample.teacher][_reason(sample)] += 1
             return
-        self._accepted[item.type] += 1
-        self._accepted_by[item.type, item.teacher] += 1
-        self._topics[item.topic] += 1
-        if item.type == "verdict":
-            self._verdicts[item.target] += 1
+        self._accepted[sample.type] += 1
+        self._accepted_by[sample.type, sample.teacher] += 1
+        self._topics[sample.topic] += 1
+        if sample.type == "verdict":
+            self._verdicts[sample.target] += 1
             return
-        if item.type == "vqa":
-            self._add_question(item, event_class)
-        self._diversity[item.type, item.teacher].add(
-            item.prompt.text if item.type == "vqa" else taught_prose(item), by_model=is_by_model(item)
+        if sample.type == "vqa":
+            self._add_question(sample, event_class)
+        self._diversity[sample.type, sample.teacher].add(
+            sample.prompt.text if sample.type == "vqa" else prose_of(sample), by_model=is_by_model(sample)
         )
 
-    def _add_question(self, item: SFTSample, event_class: str) -> None:
+    def _add_question(self, sample: SFTSample, event_class: str) -> None:
         if not self._asked_of_clip:
             self._questioned[event_class] += 1
-        if item.topic in SAME_RATE_TOPICS and item.topic not in self._asked_of_clip:
-            self._presupposing[item.topic][event_class] += 1
-        self._asked_of_clip.add(item.topic)
-        answer = yes_or_no(item)
+        if sample.topic in SAME_RATE_TOPICS and sample.topic not in self._asked_of_clip:
+            self._presupposing[sample.topic][event_class] += 1
+        self._asked_of_clip.add(sample.topic)
+        answer = yes_or_no(sample)
         if answer:
-            self._yes_no[item.topic][answer] += 1
-        place = place_among_options(item)
+            self._yes_no[sample.topic][answer] += 1
+        place = place_among_options(sample)
         if place:
-            self._places[item.topic][f"{place[0]} of {place[1]}"] += 1
+            self._places[sample.topic][f"{place[0]} of {place[1]}"] += 1
 
     def rejected_line(self) -> str:
-        """How many items were rejected so far, and mostly why; empty if none was."""
+        """How many samples were rejected so far, and mostly why; empty if none was."""
         reasons: Counter[str] = sum(self._rejected.values(), Counter())
         return f"{reasons.total()} rejected ({_listed(reasons)})" if reasons else ""
 
     def figures(self) -> dict[str, Any]:
-        """All counts, for ``summary.json``; by kind, topic or teacher in order of the alphabet."""
+        """All counts, for ``summary.json``; by type, topic or teacher in order of the alphabet."""
         return {
             "clips": self._clips.total(),
             "clips_by_class": _ordered(self._clips),
             "accepted": _ordered(self._accepted),
             "accepted_by_topic": _ordered(self._topics),
-            "rejected": {kind: dict(reasons.most_common()) for kind, reasons in sorted(self._rejected.items())},
+            "rejected": {type_: dict(reasons.most_common()) for type_, reasons in sorted(self._rejected.items())},
             "verdicts": _ordered(self._verdicts),
             "yes_no": {topic: _ordered(counts) for topic, counts in sorted(self._yes_no.items())},
             "option_places": {topic: _ordered(counts) for topic, counts in sorted(self._places.items())},
@@ -123,8 +123,8 @@ class SetStatistics:
                 for topic, counts in sorted(self._presupposing.items())
             },
             "diversity": [
-                {"kind": kind, "teacher": teacher, **diversity.figures()}
-                for (kind, teacher), diversity in sorted(self._diversity.items())
+                {"type": type_, "teacher": teacher, **diversity.figures()}
+                for (type_, teacher), diversity in sorted(self._diversity.items())
             ],
         }
 
@@ -137,22 +137,22 @@ class SetStatistics:
                 small the set is.
         """
         found = []
-        for (kind, teacher), rejected in sorted(self._rejected_by.items()):
-            accepted = self._accepted_by[kind, teacher]
+        for (type_, teacher), rejected in sorted(self._rejected_by.items()):
+            accepted = self._accepted_by[type_, teacher]
             total = rejected.total() + accepted
             share = rejected.total() / total
             if (total >= limits.counted_from and share > limits.rejected) or (at_the_end and not accepted):
                 found.append(
-                    f"{rejected.total()} of {total} items of the kind {kind} by {teacher} were rejected, and "
+                    f"{rejected.total()} of {total} samples of the type {type_} by {teacher} were rejected, and "
                     f"limits.rejected is {limits.rejected:.0%}: {_listed(rejected)}"
                 )
         found += self._uneven(limits)
-        for (what_kind, teacher), diversity in sorted(self._diversity.items()):
+        for (what_type, teacher), diversity in sorted(self._diversity.items()):
             enough = diversity.by_model and diversity.texts >= limits.counted_from
             if enough and diversity.commonest / diversity.texts > limits.same_skeleton:
-                what = "questions" if what_kind == "vqa" else "texts"
+                what = "questions" if what_type == "vqa" else "texts"
                 found.append(
-                    f"{diversity.commonest} of {diversity.texts} {what} of the kind {what_kind} by {teacher} are one "
+                    f"{diversity.commonest} of {diversity.texts} {what} of the type {what_type} by {teacher} are one "
                     f"template, more than limits.same_skeleton ({limits.same_skeleton:.0%}): {diversity.example!r}"
                 )
         return found
@@ -183,10 +183,10 @@ class SetStatistics:
         return found
 
 
-def _reason(item: SFTSample) -> str:
-    """The first check that failed: an item is counted once, and what failed after it is mostly its consequence."""
-    failed = (check.name for check in item.checks if not check.passed)
-    return next(failed, f"outcome {item.outcome}")
+def _reason(sample: SFTSample) -> str:
+    """The first check that failed: a sample is counted once, and what failed after it is mostly its consequence."""
+    failed = (check.name for check in sample.checks if not check.passed)
+    return next(failed, f"outcome {sample.outcome}")
 
 
 def _listed(reasons: Counter[str]) -> str:
@@ -203,20 +203,20 @@ _LETTER = re.compile(r"(?:^|[\s,;])\(?([A-H])[).:]\s+")
 _ANSWER_LETTER = re.compile(r"\(?([A-H])(?:[).:].*)?", re.DOTALL)
 
 
-def yes_or_no(item: SFTSample) -> str:
+def yes_or_no(sample: SFTSample) -> str:
     """``yes`` or ``no`` if that is the answer, or how it begins; else empty."""
-    first = re.match(r"(yes|no)\b(?! )", item.target.strip(), re.IGNORECASE)
+    first = re.match(r"(yes|no)\b(?! )", sample.target.strip(), re.IGNORECASE)
     return first.group(1).casefold() if first else ""
 
 
-def place_among_options(item: SFTSample) -> tuple[int, int] | None:
+def place_among_options(sample: SFTSample) -> tuple[int, int] | None:
     """The place of the answer among the question's options, from 1, and how many there are; None without options."""
-    text = item.prompt.text
+    text = sample.prompt.text
     letters = list(_LETTER.finditer(text))
     if len(letters) >= 2 and [m.group(1) for m in letters] == list("ABCDEFGH"[: len(letters)]):
         ends = [m.start() for m in letters[1:]] + [len(text)]
         options = [text[m.end() : end] for m, end in zip(letters, ends, strict=True)]
-        chosen = _ANSWER_LETTER.fullmatch(item.target.strip())
+        chosen = _ANSWER_LETTER.fullmatch(sample.target.strip())
         if chosen:
             place = "ABCDEFGH".index(chosen.group(1)) + 1
             return (place, len(options)) if place <= len(options) else None
@@ -227,7 +227,7 @@ def place_among_options(item: SFTSample) -> tuple[int, int] | None:
         rest = text[choose.end() :].strip()
         options = rest.split("\n") if "\n" in rest else re.split(r", |; ", rest)
     plain = [_plain(option) for option in options]
-    target = _plain(item.target)
+    target = _plain(sample.target)
     return (plain.index(target) + 1, len(plain)) if len(plain) > 1 and plain.count(target) == 1 else None
 
 

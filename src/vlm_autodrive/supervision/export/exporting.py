@@ -1,4 +1,4 @@
-"""The export of a supervision set: the clips as files, and the accepted items in a form that others train on."""
+"""The export of a supervision set: the clips as files, and the accepted samples in a form that others train on."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,12 +34,12 @@ class ExportSummary(Record):
 
     Attributes:
         to: The form.
-        items: Exported items of each split, by kind.
+        samples: Exported samples of each split, by type.
         clips: Exported clips of each split.
-        items_left_out: Accepted items that were not exported, by reason.
-        clips_left_out: Why a clip with accepted items was not exported, by clip id.
-        items_rejected: Items that a check refused; they are never exported.
-        test_clips: Clips of the test split; they have no items, and are never exported.
+        samples_left_out: Accepted samples that were not exported, by reason.
+        clips_left_out: Why a clip with accepted samples was not exported, by clip id.
+        samples_rejected: Samples that a check refused; they are never exported.
+        test_clips: Clips of the test split; they have no samples, and are never exported.
         clips_miscounted: Clips in which a trainer that takes a frame's number for its time mistakes one by more
             than 0.1 s.
         most_miscounted_s: The largest such mistake.
@@ -47,11 +47,11 @@ class ExportSummary(Record):
     """
 
     to: Form
-    items: dict[str, dict[str, int]]
+    samples: dict[str, dict[str, int]]
     clips: dict[str, int]
-    items_left_out: dict[str, int]
+    samples_left_out: dict[str, int]
     clips_left_out: dict[str, str]
-    items_rejected: int
+    samples_rejected: int
     test_clips: int
     clips_miscounted: int
     most_miscounted_s: float
@@ -67,7 +67,7 @@ def export_supervision(
     workers: int | None = None,
     overwrite: bool = False,
 ) -> ExportSummary:
-    """Write the accepted items of a supervision set, with their clips, for another trainer.
+    """Write the accepted samples of a supervision set, with their clips, for another trainer.
 
     Killed at any moment and called again, it goes on where it was. Paths in the result are relative to it, so
     that the folder can be moved.
@@ -97,27 +97,27 @@ def export_supervision(
 def _export(supervision: Path, folder: Path, to: Form, reporter: Reporter, workers: int | None) -> ExportSummary:
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
     every = read_samples(supervision)
-    accepted = [item for item in every if item.accepted and clips[item.clip_id].split != "test"]
-    left_out = Counter(reason for item in accepted if (reason := why_not_exported(item)))
-    items = [item for item in accepted if not why_not_exported(item)]
-    if not items:
-        raise UserError(f"{supervision} has no accepted item that could be exported; look at its summary.json.")
-    wanted = {item.clip_id for item in items}
+    accepted = [sample for sample in every if sample.accepted and clips[sample.clip_id].split != "test"]
+    left_out = Counter(reason for sample in accepted if (reason := why_not_exported(sample)))
+    samples = [sample for sample in accepted if not why_not_exported(sample)]
+    if not samples:
+        raise UserError(f"{supervision} has no accepted sample that could be exported; look at its summary.json.")
+    wanted = {sample.clip_id for sample in samples}
     files = write_clip_files(folder, [clips[i] for i in clips if i in wanted], reporter, workers)
     lost = {each.clip_id: each.problem for each in files.values() if each.problem}
-    rows = [row_of(i, clips[i.clip_id], files[i.clip_id].path) for i in items if i.clip_id not in lost]
-    left_out.update("its clip cannot be read" for item in items if item.clip_id in lost)
+    rows = [row_of(i, clips[i.clip_id], files[i.clip_id].path) for i in samples if i.clip_id not in lost]
+    left_out.update("its clip cannot be read" for sample in samples if sample.clip_id in lost)
     if not rows:
         first = next(iter(lost))
         raise UserError(f"no clip of {supervision} can be read; the first is {first}: {lost[first]}.")
     _writer(to)(folder, rows)
     summary = ExportSummary(
         to=to,
-        items={split: dict(Counter(row.kind for row in here)) for split, here in splits_of(rows).items()},
+        samples={split: dict(Counter(row.type for row in here)) for split, here in splits_of(rows).items()},
         clips={split: len({row.clip_id for row in here}) for split, here in splits_of(rows).items()},
-        items_left_out=dict(left_out),
+        samples_left_out=dict(left_out),
         clips_left_out=lost,
-        items_rejected=sum(not item.accepted for item in every),
+        samples_rejected=sum(not sample.accepted for sample in every),
         test_clips=sum(clip.split == "test" for clip in clips.values()),
         clips_miscounted=sum(each.miscounted_s > _NOTICED_S for each in files.values()),
         most_miscounted_s=max(each.miscounted_s for each in files.values()),
@@ -136,13 +136,14 @@ def _writer(to: Form) -> Callable[[Path, Sequence[ExportRow]], None]:
 
 
 def _tell(summary: ExportSummary, files: Sequence[ClipFileRecord], reporter: Reporter) -> None:
-    items = sum(sum(kinds.values()) for kinds in summary.items.values())
+    samples = sum(sum(types.values()) for types in summary.samples.values())
     reporter.say(
-        f"{items} items of {sum(summary.clips.values())} clips exported, {summary.video_bytes / 1e6:.1f} MB of video; "
-        f"{summary.items_rejected} rejected items and {summary.test_clips} test clips are not."
+        f"{samples} samples of {sum(summary.clips.values())} clips exported, "
+        f"{summary.video_bytes / 1e6:.1f} MB of video; "
+        f"{summary.samples_rejected} rejected samples and {summary.test_clips} test clips are not."
     )
-    for reason, count in summary.items_left_out.items():
-        reporter.say(f"{count} accepted items were left out: {reason}.")
+    for reason, count in summary.samples_left_out.items():
+        reporter.say(f"{count} accepted samples were left out: {reason}.")
     for each in files:
         if each.problem:
             reporter.say(f"{each.clip_id} was left out: {each.problem}.")

@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
         ("videos", pa.list_(pa.string())),
         ("sample_id", pa.string()),
         ("clip_id", pa.string()),
-        ("kind", pa.string()),
+        ("type", pa.string()),
         ("topic", pa.string()),
         ("split", pa.string()),
         ("source_start_s", pa.float64()),
@@ -65,11 +65,11 @@ def write_hf_parquet(folder: Path, rows: Sequence[ExportRow]) -> None:
     write_text(folder / CARD_FILE, f"---\n{heading}---\n\n# Dashcam supervision\n{_TEXT}")
 
 
-def _described(kind: pa.DataType) -> dict[str, Any]:
+def _described(type_: pa.DataType) -> dict[str, Any]:
     """A column's type in the words of a data set's card."""
-    if not pa.types.is_list(kind):
-        return {"dtype": str(kind).replace("double", "float64")}
-    inner = kind.value_type
+    if not pa.types.is_list(type_):
+        return {"dtype": str(type_).replace("double", "float64")}
+    inner = type_.value_type
     if pa.types.is_struct(inner):
         return {"list": [{"name": field.name, **_described(field.type)} for field in inner]}
     return {"list": str(inner)}

@@ -30,14 +30,14 @@ class Message(Record):
 
 
 class ExportRow(Record):
-    """One accepted item.
+    """One accepted sample.
 
     Attributes:
         messages: System prompt; ``<video>`` and the question; the answer.
         videos: The clip's file, relative to the export's folder.
-        sample_id: The item, for tracing.
+        sample_id: The sample, for tracing.
         clip_id: The clip, likewise.
-        kind: The kind of supervision.
+        type: The supervision type.
         topic: Its topic.
         split: ``train`` or ``validation``.
         source_start_s: Where the clip begins in its source video, in seconds after that video's first frame. The
@@ -49,37 +49,37 @@ class ExportRow(Record):
     videos: tuple[str, ...]
     sample_id: str
     clip_id: str
-    kind: SupervisionType
+    type: SupervisionType
     topic: str
     split: Split
     source_start_s: float
     source_end_s: float
 
 
-def why_not_exported(item: SFTSample) -> str:
-    """Why an accepted item cannot be exported; empty if it can."""
-    return "its text holds a media tag" if _MEDIA_TAG.search(item.prompt.text + item.target) else ""
+def why_not_exported(sample: SFTSample) -> str:
+    """Why an accepted sample cannot be exported; empty if it can."""
+    return "its text holds a media tag" if _MEDIA_TAG.search(sample.prompt.text + sample.target) else ""
 
 
-def row_of(item: SFTSample, clip: Clip, video: str) -> ExportRow:
-    """The row of one item.
+def row_of(sample: SFTSample, clip: Clip, video: str) -> ExportRow:
+    """The row of one sample.
 
     Args:
-        item: The item; an accepted one.
+        sample: The sample; an accepted one.
         clip: Its clip.
         video: The clip's file, relative to the export's folder.
     """
     return ExportRow(
         messages=(
             Message(role="system", content=SYSTEM_PROMPT),
-            Message(role="user", content=VIDEO_TAG + item.prompt.text),
-            Message(role="assistant", content=item.target),
+            Message(role="user", content=VIDEO_TAG + sample.prompt.text),
+            Message(role="assistant", content=sample.target),
         ),
         videos=(video,),
-        sample_id=item.sample_id,
-        clip_id=item.clip_id,
-        kind=item.type,
-        topic=item.topic,
+        sample_id=sample.sample_id,
+        clip_id=sample.clip_id,
+        type=sample.type,
+        topic=sample.topic,
         split=clip.split,
         source_start_s=clip.start_s,
         source_end_s=clip.end_s,

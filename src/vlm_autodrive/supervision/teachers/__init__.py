@@ -1,1 +1,1 @@
-"""Who writes the longer texts: the project's own rules, a model here or at an endpoint, or the student itself."""
+"""Teachers that are models: in this process, at an endpoint, or the student by rejection sampling."""

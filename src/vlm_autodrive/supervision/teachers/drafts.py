@@ -1,4 +1,4 @@
-"""From what a teacher wrote about a clip to items: one for each text and each question that was wanted of it."""
+"""Drafts by teachers, and the samples made of them: one for each target and each question that was wanted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
-from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, Slot, worded
-from vlm_autodrive.supervision.teachers.rejection_sampling import Sampled
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, question_and_answer
+from vlm_autodrive.supervision.teachers.rejection_sampling import SampledTrace
 
-WRITTEN = "written"  # the check that says why a text is not there
+DRAFT_CHECK = "draft"  # the check that says why there is no target
 _NEAR_S = 0.5
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of one text.
+class Draft:
+    """What a teacher wrote in answer to one request, before it becomes a sample.
 
     Attributes:
         outcome: How it ended.
@@ -42,38 +42,38 @@ class Written:
     replies: tuple[TeacherReply, ...] = ()
 
 
-def description_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
-    """The item of a description."""
-    answer = written.answer
-    item = make_sample(
+def description_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str, draft: Draft) -> SFTSample:
+    """The sample of a description."""
+    answer = draft.answer
+    sample = make_sample(
         facts,
         "description",
         "description",
         student_prompts.prompt_for("description", rng_for(settings.seed, facts.clip.clip_id, "description")),
-        prose(answer) if isinstance(answer, Description) else written.text,
+        prose(answer) if isinstance(answer, Description) else draft.text,
         teacher=teacher,
         teacher_prompt_version=prompts.VERSION,
-        teacher_inputs=prompts.told_of(facts, settings.sees),
-        replies=_ids(written.replies),
-        outcome=written.outcome,
+        teacher_inputs=prompts.context_sources(facts, settings.context),
+        replies=_ids(draft.replies),
+        outcome=draft.outcome,
     )
-    return _with_checks(item, facts, settings, written.reason)
+    return _with_checks(sample, facts, settings, draft.reason)
 
 
-def questions_made(
-    facts: Facts, settings: SuperviseSettings, teacher: str, slots: Sequence[Slot], written: Written
+def question_samples_of(
+    facts: Facts, settings: SuperviseSettings, teacher: str, slots: Sequence[QuestionSlot], draft: Draft
 ) -> list[SFTSample]:
-    """One item for each question that was wanted; without question and answer where it was not rightly written."""
-    items = []
+    """One sample for each question that was wanted; without question and answer where it was not rightly written."""
+    samples = []
     for slot in slots:
-        outcome, question, answer, reason = written.outcome, "", "", written.reason
-        if isinstance(written.answer, QuestionsAnswer):
-            pair = worded(slot, written.answer, facts, settings.seed)
+        outcome, question, answer, reason = draft.outcome, "", "", draft.reason
+        if isinstance(draft.answer, QuestionsAnswer):
+            pair = question_and_answer(slot, draft.answer, facts, settings.seed)
             if isinstance(pair, str):
                 outcome, reason = Outcome.UNPARSEABLE, pair
             else:
                 question, answer = pair
-        item = make_sample(
+        sample = make_sample(
             facts,
             "vqa",
             f"teacher_{slot.topic.name}",
@@ -83,69 +83,69 @@ def questions_made(
             teacher=teacher,
             teacher_prompt_version=prompts.VERSION,
             teacher_inputs=("description",),
-            replies=_ids(written.replies),
+            replies=_ids(draft.replies),
             outcome=outcome,
         )
-        items.append(_with_checks(item, facts, settings, reason))
-    return items
+        samples.append(_with_checks(sample, facts, settings, reason))
+    return samples
 
 
-def reasoning_made(facts: Facts, settings: SuperviseSettings, teacher: str, written: Written) -> SFTSample:
-    """The item of a teacher's reasoning."""
-    answer = written.answer
-    item = make_sample(
+def reasoning_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str, draft: Draft) -> SFTSample:
+    """The sample of a teacher's reasoning."""
+    answer = draft.answer
+    sample = make_sample(
         facts,
         "reasoning",
         "reasoning",
         reasoning_prompt(facts.taxonomy),
-        reasoning_text(_timed(answer, facts, settings)) if isinstance(answer, ReasoningAnswer) else written.text,
+        reasoning_text(_timed(answer, facts, settings)) if isinstance(answer, ReasoningAnswer) else draft.text,
         teacher=teacher,
         teacher_prompt_version=prompts.VERSION,
         teacher_inputs=_reasoned_from(facts, settings),
-        replies=_ids(written.replies),
-        outcome=written.outcome,
+        replies=_ids(draft.replies),
+        outcome=draft.outcome,
     )
-    return _with_checks(item, facts, settings, written.reason)
+    return _with_checks(sample, facts, settings, draft.reason)
 
 
-def reasoning_sampled(facts: Facts, settings: SuperviseSettings, student: str, sampled: Sampled) -> SFTSample:
-    """The item of the student's own reasoning: made from its right trace, else rejected, with all that it tried."""
+def sampled_reasoning(facts: Facts, settings: SuperviseSettings, model: str, sampled: SampledTrace) -> SFTSample:
+    """The reasoning sample of rejection sampling: the right trace, else rejected, with all that was tried."""
     prompt = reasoning_prompt(facts.taxonomy)
-    item = make_sample(
+    sample = make_sample(
         facts,
         "reasoning",
         "reasoning",
         prompt,
         sampled.target,
-        teacher=student,
+        teacher=model,
         teacher_prompt_version=prompt.version,
         teacher_inputs=("frames",),
         replies=_ids(sampled.replies if sampled.reason else sampled.replies[-1:]),
         outcome=sampled.outcome,
     )
-    return _with_checks(item, facts, settings, sampled.reason)
+    return _with_checks(sample, facts, settings, sampled.reason)
 
 
-def _with_checks(item: SFTSample, facts: Facts, settings: SuperviseSettings, reason: str) -> SFTSample:
+def _with_checks(sample: SFTSample, facts: Facts, settings: SuperviseSettings, reason: str) -> SFTSample:
     times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
-    item = checked(item, facts, times)
+    sample = checked(sample, facts, times)
     if not reason:
-        return item
-    return item.model_copy(update={"checks": (Check(name=WRITTEN, passed=False, message=reason), *item.checks)})
+        return sample
+    return sample.model_copy(update={"checks": (Check(name=DRAFT_CHECK, passed=False, message=reason), *sample.checks)})
 
 
 def _timed(answer: ReasoningAnswer, facts: Facts, settings: SuperviseSettings) -> ReasoningAnswer:
     """A blind teacher reads the event's second off frames: near enough, the label's own stands in the answer."""
     said, wanted = answer.event_time_s, facts.clip.event_time_s
-    if settings.sees.label or said is None or wanted is None or abs(said - wanted) > _NEAR_S:
+    if settings.context.label or said is None or wanted is None or abs(said - wanted) > _NEAR_S:
         return answer
     return answer.model_copy(update={"event_time_s": wanted})
 
 
 def _reasoned_from(facts: Facts, settings: SuperviseSettings) -> tuple[str, ...]:
     if settings.reasoning == "one_step":
-        return prompts.told_of(facts, settings.sees)
-    return ("label", "description") if settings.sees.label else ("description",)
+        return prompts.context_sources(facts, settings.context)
+    return ("label", "description") if settings.context.label else ("description",)
 
 
 def _ids(replies: Sequence[TeacherReply]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def open_local(settings: LocalTeacherSettings, seed: int = 0, device: torch.devi
 class LocalTeacher:
     """Writes one text at a time, in a thread, so that the one who asks is not held up."""
 
-    at_once = 1
+    concurrency = 1
 
     def __init__(self, model: Any, processor: Any, settings: LocalTeacherSettings, seed: int) -> None:
         self._model = model
@@ -96,7 +96,7 @@ class LocalTeacher:
                 "set local.model to a model that takes a system turn and images."
             ) from None
         except torch.OutOfMemoryError:
-            reason = "out of memory; set sees.frames or local.max_tokens lower"
+            reason = "out of memory; set context.frames or local.max_tokens lower"
         return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=reason)
 
     @torch.inference_mode()
@@ -108,16 +108,16 @@ class LocalTeacher:
             torch.manual_seed(self._seed_of(request_id))
             generated = self._model.generate(**inputs, max_new_tokens=most, **sampling)
         read = inputs["input_ids"].shape[1]
-        written: list[int] = generated[0, read:].tolist()
-        text = self._processor.decode(written, skip_special_tokens=True)
-        ended = bool(written) and written[-1] in self._ends()
+        tokens: list[int] = generated[0, read:].tolist()
+        text = self._processor.decode(tokens, skip_special_tokens=True)
+        ended = bool(tokens) and tokens[-1] in self._ends()
         return TeacherReply(
             request_id=request_id,
             outcome=Outcome.OK if ended else Outcome.TRUNCATED,
             text=text,
             reason="" if ended else f"the answer reached local.max_tokens={most}",
             prompt_tokens=read,
-            completion_tokens=len(written),
+            completion_tokens=len(tokens),
         )
 
     def _inputs(self, messages: Sequence[dict[str, Any]]) -> Any:
@@ -128,7 +128,7 @@ class LocalTeacher:
         except ValueError as error:  # how processors tell that the template left the pictures out
             raise UserError(
                 f"the teacher {self.name} takes no pictures between its texts ({str(error).splitlines()[0]}); "
-                "set sees.frames=0, or local.model to a model that does."
+                "set context.frames=0, or local.model to a model that does."
             ) from None
 
     def _ends(self) -> list[int]:
@@ -158,9 +158,9 @@ def chat(request: TeacherRequest) -> list[dict[str, Any]]:
         {"role": "user", "content": [*shown, _text(request.prompt.text)]},
     ]
     if request.answered is not None:
-        written, wrong = request.answered
+        previous, wrong = request.answered
         messages += [
-            {"role": "assistant", "content": [_text(written)]},
+            {"role": "assistant", "content": [_text(previous)]},
             {"role": "user", "content": [_text(wrong)]},
         ]
     return messages

@@ -1,4 +1,4 @@
-"""The teacher and the student that the settings name."""
+"""Opening the teacher and the rejection sampler that the settings name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies, Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.rejection_sampling import Student, open_student
+from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler, open_rejection_sampler
 
 
 class KeepingTeacher:
@@ -18,7 +18,7 @@ class KeepingTeacher:
         self._teacher = teacher
         self._kept = kept
         self.name = teacher.name
-        self.at_once = teacher.at_once
+        self.concurrency = teacher.concurrency
 
     def use(self) -> BaseModel | None:
         """What the teacher has used."""
@@ -65,8 +65,8 @@ async def open_teacher(
         yield None
 
 
-def open_student_for(settings: SuperviseSettings, kept: KeptReplies) -> Student | None:
-    """The student, if reasoning is sampled from it.
+def rejection_sampler_for(settings: SuperviseSettings, kept: KeptReplies) -> RejectionSampler | None:
+    """The sampler, if reasoning comes from rejection sampling.
 
     Args:
         settings: Which it is.
@@ -75,5 +75,5 @@ def open_student_for(settings: SuperviseSettings, kept: KeptReplies) -> Student 
     Raises:
         UserError: If it cannot be loaded.
     """
-    wanted = settings.reasoning == "student" and "reasoning" in settings.types
-    return open_student(settings.student, settings.seed, kept) if wanted else None
+    wanted = settings.reasoning == "rejection_sampling" and "reasoning" in settings.types
+    return open_rejection_sampler(settings.rejection_sampling, settings.seed, kept) if wanted else None

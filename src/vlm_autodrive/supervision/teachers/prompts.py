@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.descriptions import describe, prose
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.settings import TeacherContextSettings
-from vlm_autodrive.supervision.teachers.questions import Slot
+from vlm_autodrive.supervision.teachers.questions import QuestionSlot
 
 VERSION = "2"
 _SYSTEM = (
@@ -48,19 +48,19 @@ REASONING_SHAPE = '{"steps": ["...", "..."], "verdict": "...", "event_time_s": 0
 QUESTIONS_SHAPE = '{"questions": [{"number": 1, "question": "...?", "answer": "...", "others": ["...", "..."]}]}'
 
 
-def description_prompt(facts: Facts, sees: TeacherContextSettings) -> TeacherPrompt:
+def description_prompt(facts: Facts, context: TeacherContextSettings) -> TeacherPrompt:
     """Ask for a description, as a structure."""
     text = (
-        f"{_data(told(facts, sees))}\n{_frames(sees)}"
-        f"Describe the clip. {_SEEN_FIELDS}{_TOLD_FIELDS if sees.label else ''}"
+        f"{_data(teacher_context(facts, context))}\n{_frames(context)}"
+        f"Describe the clip. {_SEEN_FIELDS}{_TOLD_FIELDS if context.label else ''}"
         f"{_times(facts)} Do not speak of data, frames or labels.\n"
-        f"{'' if sees.label else _BLIND}"
-        f"JSON: {DESCRIPTION_SHAPE if sees.label else BLIND_SHAPE}"
+        f"{'' if context.label else _BLIND}"
+        f"JSON: {DESCRIPTION_SHAPE if context.label else BLIND_SHAPE}"
     )
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
 
-def questions_prompt(facts: Facts, description: Description, slots: Sequence[Slot]) -> TeacherPrompt:
+def questions_prompt(facts: Facts, description: Description, slots: Sequence[QuestionSlot]) -> TeacherPrompt:
     """Ask for question and answer pairs from a description alone."""
     wanted = "\n".join(f"{slot.number}. {slot.topic.about}: {_kind(slot)}" for slot in slots)
     text = (
@@ -75,12 +75,12 @@ def questions_prompt(facts: Facts, description: Description, slots: Sequence[Slo
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
 
-def reasoning_prompt(facts: Facts, sees: TeacherContextSettings, description: Description | None) -> TeacherPrompt:
+def reasoning_prompt(facts: Facts, context: TeacherContextSettings, description: Description | None) -> TeacherPrompt:
     """Ask for the thoughts that lead to the verdict: from a description, or from data and frames if it is None."""
     if description is None:
-        data, frames = told(facts, sees), _frames(sees)
+        data, frames = teacher_context(facts, context), _frames(context)
     else:
-        data, frames = {"seconds": _seconds(facts), **(_label(facts) if sees.label else {})}, ""
+        data, frames = {"seconds": _seconds(facts), **(_label(facts) if context.label else {})}, ""
         data["description"] = description.model_dump(exclude_none=True)
     options = "; ".join(f"{c.code} = {c.label} ({c.definition})" for c in facts.taxonomy.classes)
     text = (
@@ -101,26 +101,26 @@ def repair_text(problem: str) -> str:
     return f"That was not what was asked for: {problem}. Answer again, with the JSON object and nothing else."
 
 
-def told(facts: Facts, sees: TeacherContextSettings) -> dict[str, Any]:
+def teacher_context(facts: Facts, context: TeacherContextSettings) -> dict[str, Any]:
     """All that a teacher is told of a clip. Blind, it is light, weather and road: other metadata may tell the end."""
     known: dict[str, Any] = {"seconds": _seconds(facts)}
-    if sees.label:
+    if context.label:
         known |= _label(facts)
     known |= _surroundings(facts)
-    if sees.label:
+    if context.label:
         known |= {"metadata": other} if (other := other_metadata(facts)) else {}
         if facts.scenario is not None:
             known["what_happens"] = prose(describe(facts, random.Random(0)))
     return known
 
 
-def told_of(facts: Facts, sees: TeacherContextSettings) -> tuple[str, ...]:
+def context_sources(facts: Facts, context: TeacherContextSettings) -> tuple[str, ...]:
     """Where that comes from, and frames where they are shown, as in ``SFTSample.teacher_inputs``."""
     sources = {
-        "label": sees.label,
-        "metadata": bool(_surroundings(facts)) or (sees.label and bool(other_metadata(facts))),
-        "scenario": sees.label and facts.scenario is not None,
-        "frames": sees.frames > 0,
+        "label": context.label,
+        "metadata": bool(_surroundings(facts)) or (context.label and bool(other_metadata(facts))),
+        "scenario": context.label and facts.scenario is not None,
+        "frames": context.frames > 0,
     }
     return tuple(name for name, has in sources.items() if has)
 
@@ -151,8 +151,8 @@ def _data(known: dict[str, Any]) -> str:
     return f"<data>\n{json.dumps(known, ensure_ascii=False).replace('<', chr(92) + 'u003c')}\n</data>"
 
 
-def _frames(sees: TeacherContextSettings) -> str:
-    if not sees.frames:
+def _frames(context: TeacherContextSettings) -> str:
+    if not context.frames:
         return "You are shown no frames: say nothing that the data does not hold.\n"
     return "You are shown frames of the clip with their times.\n"
 
@@ -165,7 +165,7 @@ def _seconds(facts: Facts) -> float:
     return round(facts.clip.duration_s, 1)
 
 
-def _kind(slot: Slot) -> str:
+def _kind(slot: QuestionSlot) -> str:
     if slot.kind == "yes_no":
         return f"a yes-no question whose true answer is {slot.truth!r}; answer with that word alone."
     if slot.kind == "time":

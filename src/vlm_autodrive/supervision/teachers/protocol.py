@@ -10,11 +10,11 @@ from vlm_autodrive.records import Outcome, Record, TeacherPrompt, append_jsonl, 
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.video import SamplingSettings
 
-Wanted = Literal["description", "questions", "reasoning"]
+TeacherTask = Literal["description", "questions", "reasoning"]
 
 
 @dataclass(frozen=True)
-class Footage:
+class TeacherVideo:
     """The window of a video that a teacher is shown, and how.
 
     Attributes:
@@ -47,11 +47,11 @@ class TeacherRequest:
     """
 
     request_id: str
-    wanted: Wanted
+    wanted: TeacherTask
     facts: Facts
     prompt: TeacherPrompt
     answer: type[BaseModel]
-    footage: Footage | None = None
+    footage: TeacherVideo | None = None
     answered: tuple[str, str] | None = None
 
 
@@ -104,10 +104,10 @@ class Teacher(Protocol):
 
     @property
     def name(self) -> str:
-        """As it stands in supervision items."""
+        """As it stands in supervision samples."""
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """How many requests it is worth having under way at the same time; 1 for local models."""
 
     def use(self) -> BaseModel | None:

@@ -1,4 +1,4 @@
-"""Questions that a teacher writes from a description: what it is asked for, and how its answer becomes an item.
+"""Questions that a teacher writes from a description: what it is asked for, and how its answer becomes a sample.
 
 The teacher does not choose. Topics, kinds and, for yes and no, the truth are drawn here without a look at the
 class, so that every class is asked alike and yes is as frequent as no; options are shuffled here too.
@@ -45,7 +45,7 @@ TOPICS: tuple[QuestionTopic, ...] = (
 
 
 @dataclass(frozen=True)
-class Slot:
+class QuestionSlot:
     """One question that a teacher is asked for.
 
     Attributes:
@@ -78,30 +78,30 @@ class QuestionsAnswer(Answer):
     questions: Annotated[tuple[WrittenQuestion, ...], Field(min_length=1, max_length=24)]
 
 
-def slots_for(facts: Facts, seed: int, wanted: int) -> tuple[Slot, ...]:
+def slots_for(facts: Facts, seed: int, wanted: int) -> tuple[QuestionSlot, ...]:
     """Which questions a teacher is asked for about a clip: drawn by its id alone, each topic before any again."""
     rng = rng_for(seed, facts.clip.clip_id, "teacher questions")
     topics: list[QuestionTopic] = []
     while len(topics) < wanted:
         topics += rng.sample(TOPICS, min(len(TOPICS), wanted - len(topics)))
     yes = rng.random() < 0.5
-    slots: list[Slot] = []
+    slots: list[QuestionSlot] = []
     for number, topic in enumerate(topics, start=1):
         kind, truth = rng.choice(topic.kinds), ""
         if kind == "yes_no":
             truth, yes = ("yes" if yes else "no"), not yes
         elif kind == "choice" and rng.random() < _UNTOLD_SHARE:
             truth = CANNOT_BE_TOLD
-        slots.append(Slot(number, topic, kind, truth, sum(slot.topic == topic for slot in slots)))
+        slots.append(QuestionSlot(number, topic, kind, truth, sum(slot.topic == topic for slot in slots)))
     return tuple(slots)
 
 
-def worded(slot: Slot, answer: QuestionsAnswer, facts: Facts, seed: int) -> tuple[str, str] | str:
+def question_and_answer(slot: QuestionSlot, answer: QuestionsAnswer, facts: Facts, seed: int) -> tuple[str, str] | str:
     """The question that a student is asked and its answer, or in plain words why there is none."""
-    written = [question for question in answer.questions if question.number == slot.number]
-    if len(written) != 1:
-        return f"question {slot.number} was {'written twice' if written else 'not written'}"
-    question, said = written[0].question, written[0].answer
+    given = [question for question in answer.questions if question.number == slot.number]
+    if len(given) != 1:
+        return f"question {slot.number} was {'written twice' if given else 'not written'}"
+    question, said = given[0].question, given[0].answer
     if not question.endswith("?"):
         return "it is no question"
     if any(q.question == question and q.number < slot.number for q in answer.questions):
@@ -114,7 +114,7 @@ def worded(slot: Slot, answer: QuestionsAnswer, facts: Facts, seed: int) -> tupl
         return _timed(question, said, facts)
     if slot.kind == "choice":
         rng = rng_for(seed, facts.clip.clip_id, f"options {slot.number}")
-        return _choice(question, slot.truth or said, written[0].others, rng)
+        return _choice(question, slot.truth or said, given[0].others, rng)
     return question, said
 
 

@@ -1,4 +1,4 @@
-"""The student as its own teacher of reasoning: it answers blind, and what comes out right is kept."""
+"""Rejection sampling: the student answers without the label, and its right reasoning traces are kept."""
 
 import asyncio
 import random
@@ -16,8 +16,8 @@ from vlm_autodrive.video import Frames, VideoError, read_frames
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """What came of sampling one clip.
+class SampledTrace:
+    """What came of rejection sampling for one clip.
 
     Attributes:
         outcome: Of the trace that is kept, or of the last one if none is right.
@@ -32,7 +32,9 @@ class Sampled:
     replies: tuple[TeacherReply, ...]
 
 
-def open_student(settings: RejectionSamplingSettings, seed: int, kept: KeptReplies | None = None) -> "Student":
+def open_rejection_sampler(
+    settings: RejectionSamplingSettings, seed: int, kept: KeptReplies | None = None
+) -> "RejectionSampler":
     """Load the student.
 
     Args:
@@ -45,11 +47,11 @@ def open_student(settings: RejectionSamplingSettings, seed: int, kept: KeptRepli
     """
     from vlm_autodrive.engines import load_engine
 
-    return Student(load_engine(settings.model), settings, seed, kept)
+    return RejectionSampler(load_engine(settings.model), settings, seed, kept)
 
 
-class Student:
-    """Samples reasoning from the model that is to be taught, one clip at a time."""
+class RejectionSampler:
+    """Samples reasoning from the model that is to be trained, one clip at a time."""
 
     def __init__(
         self, engine: Engine, settings: RejectionSamplingSettings, seed: int, kept: KeptReplies | None = None
@@ -62,31 +64,31 @@ class Student:
 
     @property
     def name(self) -> str:
-        """As it stands in supervision items."""
+        """As it stands in supervision samples."""
         return self._engine.name
 
-    async def reasoning(self, facts: Facts) -> Sampled:
+    async def reasoning(self, facts: Facts) -> SampledTrace:
         """Ask until a trace is right or the samples are spent. The model is told nothing but the student's question."""
         return await asyncio.to_thread(self._sampled, facts)
 
-    def _sampled(self, facts: Facts) -> Sampled:
+    def _sampled(self, facts: Facts) -> SampledTrace:
         clip, request_id = facts.clip, f"{facts.clip.clip_id}/reasoning"
         try:
             frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self._engine.sampling)
         except VideoError as error:
             reply = TeacherReply(request_id=f"{request_id}/sample1", outcome=Outcome.ERROR, reason=str(error))
-            return Sampled(Outcome.ERROR, "", str(error), (reply,))
+            return SampledTrace(Outcome.ERROR, "", str(error), (reply,))
         replies: list[TeacherReply] = []
         for number in range(1, self._settings.samples + 1):
             answer = self._answer(frames, facts, number, f"{request_id}/sample{number}")
-            outcome, target, wrong = judged(answer, facts, self._settings.time_tolerance_s)
+            outcome, target, wrong = judge_trace(answer, facts, self._settings.time_tolerance_s)
             replies.append(
                 TeacherReply(request_id=f"{request_id}/sample{number}", outcome=outcome, text=answer.text, reason=wrong)
             )
             if not wrong:
-                return Sampled(outcome, target, "", tuple(replies))
+                return SampledTrace(outcome, target, "", tuple(replies))
         reason = f"none of {len(replies)} traces came out right; of the last, {replies[-1].reason}"
-        return Sampled(replies[-1].outcome, replies[-1].text, reason, tuple(replies))
+        return SampledTrace(replies[-1].outcome, replies[-1].text, reason, tuple(replies))
 
     def _answer(self, frames: Frames, facts: Facts, number: int, request_id: str) -> InferenceResponse:
         """As the student answered in an earlier run, or answers now."""
@@ -110,7 +112,7 @@ class Student:
             return self._engine.generate([frames], [question])[0][0]
 
 
-def judged(answer: InferenceResponse, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
+def judge_trace(answer: InferenceResponse, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
     """Outcome of a trace, the target made of it, and why it is not right; empty if it is.
 
     A right trace ends in the label's class, and gives the event's time nearly. Its thoughts are taught as they are,

@@ -9,13 +9,13 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers import prompts
-from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherRequest
-from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, Slot, slots_for
+from vlm_autodrive.supervision.teachers.protocol import TeacherRequest, TeacherVideo
+from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, slots_for
 from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClipRequests:
     """What is to be written about one clip.
 
     Attributes:
@@ -27,20 +27,20 @@ class Plan:
     """
 
     description: bool = False
-    slots: tuple[Slot, ...] = ()
+    slots: tuple[QuestionSlot, ...] = ()
     reasoning: bool = False
     describe: bool = False
     missing: dict[SupervisionType, str] = field(default_factory=dict)
 
 
-def plan_for(facts: Facts, settings: SuperviseSettings) -> Plan:
+def requests_for(facts: Facts, settings: SuperviseSettings) -> ClipRequests:
     """What a teacher is to write about one clip."""
     missing = unwritable(facts, settings.teacher_types)
     shown = [type_ for type_ in settings.teacher_types if type_ not in missing]
     slots = slots_for(facts, settings.seed, settings.teacher_questions) if "vqa" in shown else ()
     description, reasoning = "description" in shown, "reasoning" in shown
     from_it = bool(slots) or (reasoning and settings.reasoning == "two_steps")
-    return Plan(description, slots, reasoning, description or from_it, missing)
+    return ClipRequests(description, slots, reasoning, description or from_it, missing)
 
 
 def description_request(facts: Facts, settings: SuperviseSettings) -> TeacherRequest:
@@ -49,13 +49,13 @@ def description_request(facts: Facts, settings: SuperviseSettings) -> TeacherReq
         request_id=f"{facts.clip.clip_id}/description",
         wanted="description",
         facts=facts,
-        prompt=prompts.description_prompt(facts, settings.sees),
-        answer=Description if settings.sees.label else BlindDescription,
-        footage=_footage(facts, settings.sees),
+        prompt=prompts.description_prompt(facts, settings.context),
+        answer=Description if settings.context.label else BlindDescription,
+        footage=_footage(facts, settings.context),
     )
 
 
-def questions_request(facts: Facts, slots: tuple[Slot, ...], description: Description) -> TeacherRequest:
+def questions_request(facts: Facts, slots: tuple[QuestionSlot, ...], description: Description) -> TeacherRequest:
     """Ask a model for questions from a description."""
     return TeacherRequest(
         request_id=f"{facts.clip.clip_id}/questions",
@@ -72,9 +72,9 @@ def reasoning_request(facts: Facts, settings: SuperviseSettings, description: De
         request_id=f"{facts.clip.clip_id}/reasoning",
         wanted="reasoning",
         facts=facts,
-        prompt=prompts.reasoning_prompt(facts, settings.sees, description),
+        prompt=prompts.reasoning_prompt(facts, settings.context, description),
         answer=reasoning_shape(facts.taxonomy.codes),
-        footage=None if description is not None else _footage(facts, settings.sees),
+        footage=None if description is not None else _footage(facts, settings.context),
     )
 
 
@@ -84,10 +84,12 @@ def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRe
     return replace(request, request_id=f"{request.request_id}/repair", answered=answered)
 
 
-def _footage(facts: Facts, sees: TeacherContextSettings) -> Footage | None:
-    if not sees.frames:
+def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | None:
+    if not context.frames:
         return None
-    frames = sees.frames + sees.frames % FRAMES_PER_TOKEN
-    sampling = SamplingSettings(n_frames=frames, max_frames=frames, height=sees.frame_height, width=sees.frame_width)
+    frames = context.frames + context.frames % FRAMES_PER_TOKEN
+    sampling = SamplingSettings(
+        n_frames=frames, max_frames=frames, height=context.frame_height, width=context.frame_width
+    )
     clip = facts.clip
-    return Footage(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video=sees.frames_as == "video")
+    return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video=context.frames_as == "video")

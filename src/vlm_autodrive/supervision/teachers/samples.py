@@ -17,21 +17,21 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import ClipSamples, unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teachers.drafts import (
-    Written,
-    description_made,
-    questions_made,
-    reasoning_made,
-    reasoning_sampled,
+    Draft,
+    description_sample_of,
+    question_samples_of,
+    reasoning_sample_of,
+    sampled_reasoning,
 )
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.rejection_sampling import Student
+from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler
 from vlm_autodrive.supervision.teachers.requests import (
-    Plan,
+    ClipRequests,
     description_request,
-    plan_for,
     questions_request,
     reasoning_request,
     repair_request,
+    requests_for,
 )
 
 _A = TypeVar("_A")
@@ -40,7 +40,7 @@ _B = TypeVar("_B")
 
 @dataclass(frozen=True)
 class TeacherSamples(ClipSamples):
-    """What a teacher, or the student, wrote about one clip.
+    """What a teacher, or rejection sampling, wrote about one clip.
 
     Attributes:
         replies: All its replies, in the order of the chain.
@@ -60,75 +60,75 @@ async def teacher_samples(teacher: Teacher, facts: Facts, settings: SuperviseSet
     Raises:
         UserError: If no request could ever succeed, or the budget is spent.
     """
-    plan = plan_for(facts, settings)
-    described = await _ask(teacher, description_request(facts, settings)) if plan.describe else None
-    asked, reasoned = await _both(
-        _asked(teacher, facts, plan, described), _reasoned(teacher, facts, settings, plan, described)
+    plan = requests_for(facts, settings)
+    description = await _ask(teacher, description_request(facts, settings)) if plan.describe else None
+    questions, reasoning = await _both(
+        _questions(teacher, facts, plan, description), _reasoning(teacher, facts, settings, plan, description)
     )
     samples = []
-    if plan.description and described is not None:
-        samples.append(description_made(facts, settings, teacher.name, described))
-    if asked is not None:
-        samples += questions_made(facts, settings, teacher.name, plan.slots, asked)
-    if reasoned is not None:
-        samples.append(reasoning_made(facts, settings, teacher.name, reasoned))
-    replies = tuple(reply for part in (described, asked, reasoned) if part is not None for reply in part.replies)
+    if plan.description and description is not None:
+        samples.append(description_sample_of(facts, settings, teacher.name, description))
+    if questions is not None:
+        samples += question_samples_of(facts, settings, teacher.name, plan.slots, questions)
+    if reasoning is not None:
+        samples.append(reasoning_sample_of(facts, settings, teacher.name, reasoning))
+    replies = tuple(reply for part in (description, questions, reasoning) if part is not None for reply in part.replies)
     return TeacherSamples(tuple(samples), plan.missing, replies)
 
 
-async def student_samples(student: Student, facts: Facts, settings: SuperviseSettings) -> TeacherSamples:
-    """Have the reasoning about one clip sampled from the student."""
+async def rejection_samples(sampler: RejectionSampler, facts: Facts, settings: SuperviseSettings) -> TeacherSamples:
+    """Take the reasoning about one clip from rejection sampling."""
     missing = unwritable(facts, ["reasoning"])
     if missing:
         return TeacherSamples(missing=missing)
-    sampled = await student.reasoning(facts)
-    return TeacherSamples((reasoning_sampled(facts, settings, student.name, sampled),), {}, sampled.replies)
+    sampled = await sampler.reasoning(facts)
+    return TeacherSamples((sampled_reasoning(facts, settings, sampler.name, sampled),), {}, sampled.replies)
 
 
-async def _asked(teacher: Teacher, facts: Facts, plan: Plan, described: Written | None) -> Written | None:
-    if not plan.slots or described is None:
+async def _questions(teacher: Teacher, facts: Facts, plan: ClipRequests, description: Draft | None) -> Draft | None:
+    if not plan.slots or description is None:
         return None
-    if not isinstance(described.answer, Description):
-        return _nothing_to_read(described)
-    return await _ask(teacher, questions_request(facts, plan.slots, described.answer))
+    if not isinstance(description.answer, Description):
+        return _nothing_to_read(description)
+    return await _ask(teacher, questions_request(facts, plan.slots, description.answer))
 
 
-async def _reasoned(
-    teacher: Teacher, facts: Facts, settings: SuperviseSettings, plan: Plan, described: Written | None
-) -> Written | None:
+async def _reasoning(
+    teacher: Teacher, facts: Facts, settings: SuperviseSettings, plan: ClipRequests, description: Draft | None
+) -> Draft | None:
     if not plan.reasoning:
         return None
     if settings.reasoning == "one_step":
         return await _ask(teacher, reasoning_request(facts, settings, None))
-    assert described is not None
-    if not isinstance(described.answer, Description):
-        return _nothing_to_read(described)
-    return await _ask(teacher, reasoning_request(facts, settings, described.answer))
+    assert description is not None
+    if not isinstance(description.answer, Description):
+        return _nothing_to_read(description)
+    return await _ask(teacher, reasoning_request(facts, settings, description.answer))
 
 
-def _nothing_to_read(described: Written) -> Written:
+def _nothing_to_read(description: Draft) -> Draft:
     """A text that was to be made from a description which is not there: never asked for."""
-    return Written(described.outcome, None, "", f"the teacher wrote no description: {described.reason}")
+    return Draft(description.outcome, None, "", f"the teacher wrote no description: {description.reason}")
 
 
-async def _ask(teacher: Teacher, request: TeacherRequest) -> Written:
+async def _ask(teacher: Teacher, request: TeacherRequest) -> Draft:
     """Ask for one text, and once more where the answer cannot be read."""
     reply = await teacher.write(request)
-    written = _read(reply, request, Outcome.OK)
-    if written.outcome is not Outcome.UNPARSEABLE or not reply.text.strip():
-        return written
-    again = repair_request(request, reply.text, written.reason)
+    draft = _read(reply, request, Outcome.OK)
+    if draft.outcome is not Outcome.UNPARSEABLE or not reply.text.strip():
+        return draft
+    again = repair_request(request, reply.text, draft.reason)
     repaired = _read(await teacher.write(again), again, Outcome.REPAIRED)
     return replace(repaired, text=repaired.text or reply.text, replies=(reply, *repaired.replies))
 
 
-def _read(reply: TeacherReply, request: TeacherRequest, good: Outcome) -> Written:
+def _read(reply: TeacherReply, request: TeacherRequest, good: Outcome) -> Draft:
     if reply.outcome is not Outcome.OK:
-        return Written(reply.outcome, None, reply.text, reply.reason or str(reply.outcome), (reply,))
+        return Draft(reply.outcome, None, reply.text, reply.reason or str(reply.outcome), (reply,))
     answer = read_answer(reply.text, request.answer)
     if isinstance(answer, str):
-        return Written(Outcome.UNPARSEABLE, None, reply.text, answer, (reply,))
-    return Written(good, answer, reply.text, "", (reply,))
+        return Draft(Outcome.UNPARSEABLE, None, reply.text, answer, (reply,))
+    return Draft(good, answer, reply.text, "", (reply,))
 
 
 async def _both(first: Coroutine[Any, Any, _A], second: Coroutine[Any, Any, _B]) -> tuple[_A, _B]:

@@ -26,7 +26,7 @@ from vlm_autodrive.engines import (
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings
-from vlm_autodrive.supervision.teachers.protocol import Footage, TeacherReply, TeacherRequest
+from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
 from vlm_autodrive.video import Frames, VideoError, read_frames, wanted_frames
 
 
@@ -45,8 +45,8 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
         {"role": "user", "content": [*parts, text_part(request.prompt.text)] if parts else request.prompt.text},
     ]
     if request.answered is not None:
-        written, wrong = request.answered
-        messages += [{"role": "assistant", "content": written}, {"role": "user", "content": wrong}]
+        previous, wrong = request.answered
+        messages += [{"role": "assistant", "content": previous}, {"role": "user", "content": wrong}]
     body: dict[str, Any] = {
         "model": settings.model,
         "messages": messages,
@@ -78,13 +78,13 @@ def _schema(answer: type[BaseModel]) -> dict[str, Any]:
     return answer.model_json_schema()
 
 
-class FootageIdentities:
+class VideoIdentities:
     """Identities of footage by content, so that a video may be moved; each video is read once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def look_at(self, footage: Footage | None) -> None:
+    async def look_at(self, footage: TeacherVideo | None) -> None:
         """Learn the content of a video without holding up other requests, so that :meth:`of` is quick.
 
         Raises:
@@ -97,7 +97,7 @@ class FootageIdentities:
             if self._known(file) is None:
                 self._learn(file, await asyncio.to_thread(_content_hash, footage.path))
 
-    def of(self, footage: Footage | None) -> str:
+    def of(self, footage: TeacherVideo | None) -> str:
         """The identity of footage; empty for none.
 
         Raises:
@@ -174,7 +174,7 @@ class ServedTeacher:
     def __init__(self, settings: ServedTeacherSettings, client: EndpointClient) -> None:
         self._settings = settings
         self._client = client
-        self._footage = FootageIdentities(client.database)
+        self._footage = VideoIdentities(client.database)
 
     @property
     def name(self) -> str:
@@ -182,7 +182,7 @@ class ServedTeacher:
         return self._settings.model
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """The most that may ever be in flight; how many are is found out."""
         return self._settings.max_connections
 
@@ -219,13 +219,13 @@ def _with_frames(settings: ServedTeacherSettings, request: TeacherRequest) -> by
     return chat_body(settings, request, read_frames(footage.path, footage.start_s, footage.end_s, footage.sampling))
 
 
-def shown_tokens(footage: Footage | None) -> int:
+def shown_tokens(footage: TeacherVideo | None) -> int:
     """Tokens of the frames of footage; none for none."""
     if footage is None:
         return 0
     return picture_tokens(shown_pictures(footage), footage.sampling.height, footage.sampling.width)
 
 
-def shown_pictures(footage: Footage | None) -> int:
+def shown_pictures(footage: TeacherVideo | None) -> int:
     """Frames of footage; none for none."""
     return 0 if footage is None else wanted_frames(footage.end_s - footage.start_s, footage.sampling)
