@@ -12,7 +12,7 @@ def page_templates(package: str) -> Environment:
     Templates put ``palette``, the CSS variables of all colours, before their own styles.
 
     Args:
-        package: The package whose folder ``templates`` holds them, such as ``vlm_autodrive.evaluation``.
+        package: The package whose folder ``templates`` holds them, such as ``vlm_autodrive.evaluation.report``.
     """
     environment = Environment(
         loader=PackageLoader(package, "templates"),

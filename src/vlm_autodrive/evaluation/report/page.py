@@ -137,12 +137,12 @@ def _bars(page: ReportPage, styles: Mapping[str, str]) -> list[Chart]:
     if all(models[name].event is not None for name in page.main):
         overall += [group("Any event recall", _event_recall), group("False alarms", _false_alarms)]
     charts = [
-        ("The main figures", bars_svg("Before and after", overall)),
+        ("Main metrics", bars_svg("Before and after", overall)),
         ("F1 by class", bars_svg("F1 by class", [group(c.label, _f1_of(c.name)) for c in page.taxonomy.classes])),
     ]
     if len(models) > len(page.main):
         everyone = [group(formats.short(name, 16), lambda m: m.macro_f1, [name]) for name in models]
-        charts.append(("Macro-F1 beside the others", bars_svg("Macro-F1 of every model", everyone)))
+        charts.append(("Macro-F1 of all models", bars_svg("Macro-F1 of every model", everyone)))
     return charts
 
 
