@@ -56,3 +56,13 @@ def _half_or_die(number: int) -> float:
 def test_a_job_that_kills_its_worker_is_named_and_the_others_are_done():
     done = dict(in_processes(_half_or_die, [1, 0, 2, 3], 2))
     assert done == {0: None, 1: 0.5, 2: 1.0, 3: 1.5}
+
+
+def test_workers_that_cannot_start_are_an_error_and_no_job_is_blamed():
+    script = (
+        "from vlm_autodrive.workers import in_processes\n"
+        "try:\n    print(list(in_processes(abs, [-1, 2], 2)))\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable], input=script, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("UserError worker processes cannot start"), done

@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from vlm_autodrive.errors import UserError
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -27,6 +29,9 @@ def in_processes(
     """Do jobs in a pool, begun in their order, and give each with its result as it ends, in any order.
 
     If a job kills its worker, what is left is done one by one, to know which it was; that one has None.
+
+    Raises:
+        UserError: If no worker can start at all.
     """
     left = dict(enumerate(jobs))
     try:
@@ -39,6 +44,7 @@ def in_processes(
             finally:  # whoever listens no longer wants no more done
                 pool.shutdown(wait=False, cancel_futures=True)
     except BrokenProcessPool:
+        _check_start()
         for job in left.values():
             try:
                 with worker_pool(1) as pool:
@@ -47,6 +53,18 @@ def in_processes(
                 yield job, None
             else:
                 yield job, alone
+
+
+def _check_start() -> None:
+    """Tell a pool whose workers never start from one whose worker was killed by a job."""
+    try:
+        with worker_pool(1) as pool:
+            pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise UserError(
+            "worker processes cannot start, since each begins by importing the main script: run it as a file, not from "
+            'standard input, with its calls under `if __name__ == "__main__":`.'
+        ) from None
 
 
 def end_with_parent() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,16 @@ def test_clips_are_decoded_in_the_order_in_which_they_are_visited(supervision):
     assert [clip.clip_id for clip in first] == [clips_by_first_use(taught, chosen)[0].clip_id]
     balanced = clips_by_first_use(taught, settings(balance="class", epochs=3))
     assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in taught}
+
+
+def test_from_standard_input_where_no_worker_can_start_training_is_refused(tmp_path):
+    """Workers import the main script anew, and standard input cannot be read twice."""
+    supervision = make_supervision(tmp_path / "data", count=2)
+    script = (
+        "from pathlib import Path\nfrom vlm_autodrive.training import TrainSettings, train\n"
+        f"chosen = TrainSettings.model_validate_json({settings().model_dump_json()!r})\n"
+        f"train(Path({str(supervision)!r}), Path({str(tmp_path / 'out')!r}), chosen)\n"
+    )
+    done = subprocess.run([sys.executable], input=script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and "worker processes cannot start" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()

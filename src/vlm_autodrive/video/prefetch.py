@@ -2,7 +2,7 @@
 
 One process starts the decoding (:func:`prefetch_frames`) in workers of its own, so that a file which crashes the
 decoder takes nothing else with it. That process and any number of others ask for frames (:class:`PrefetchedFrames`)
-and wait for those that are still to come. Two files in a folder that all of them see say how far the decoding is.
+and wait for those that are still to come. Small files in a folder that all of them see say how far the decoding is.
 """
 
 import json
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import VideoError
@@ -21,6 +22,7 @@ from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 DAMAGED_FILE = "damaged-clips.json"
 _IN_PROGRESS = ".decoding"
+_FAILED = ".decoding-failed"
 _CLIPS_TOGETHER = 16  # clips of a long video that are decoded in one go; whoever needs one of them waits for all
 _POLL_S = 0.005
 
@@ -38,17 +40,20 @@ class PrefetchedFrames(FrameCache):
 
         Raises:
             VideoError: If the clip cannot be used.
+            UserError: If decoding in the background has failed as a whole.
         """
         while True:
-            in_progress = (
-                self._status_folder / _IN_PROGRESS
-            ).exists()  # asked before looking: what ends in between is seen
+            # Asked before the cache, so that what ends in between is seen.
+            in_progress = (self._status_folder / _IN_PROGRESS).exists()
             frames = self.cached(clip)
             if frames is not None:
                 return frames
             reason = self.damaged().get(clip.clip_id)
             if reason is not None:
                 raise VideoError(Path(clip.path), reason)
+            failed = self._status_folder / _FAILED
+            if not in_progress and failed.exists():
+                raise UserError(failed.read_text(encoding="utf-8"))
             if not in_progress:  # a cached file was removed for want of room
                 return super().get(clip)
             time.sleep(_POLL_S)
@@ -74,7 +79,7 @@ def prefetch_frames(
         workers: Processes that decode.
         reporter: Told what is decoded.
     """
-    for sign in (DAMAGED_FILE, _IN_PROGRESS):  # of an earlier run
+    for sign in (DAMAGED_FILE, _IN_PROGRESS, _FAILED):  # of an earlier run
         (status_folder / sign).unlink(missing_ok=True)
     if cache.holds_all(clips):
         jobs, failures = cache.missing(clips)
@@ -123,6 +128,8 @@ def _decode(
                 _write_damaged(status_folder, failures)
             if leave.is_set():
                 break
+    except UserError as error:  # told by whoever waits for a clip, since nobody listens to this thread
+        write_text(status_folder / _FAILED, str(error))
     finally:
         (status_folder / _IN_PROGRESS).unlink(missing_ok=True)
 
