@@ -47,7 +47,7 @@ class Audit(Record):
         split_leaks: What two splits share.
         look_alikes: Clips of different splits (or, without splits, of different drives) with frames that
             look the same; None if frames were not looked at.
-        event_places: Quartiles of where events are, as shares of the window's or video's length.
+        event_places: Quartiles of where events are, as fractions of the window's or video's length.
         shortcuts: How well each kind of fact tells the class.
         remarks: What to mind.
     """
@@ -233,7 +233,7 @@ def _places(quartiles: tuple[float, float, float], things: str) -> str:
     return text + " That is as good as fixed: a window cut at one place would give it away; `autodrive clips` jitters."
 
 
-def _interval(figure: Estimate) -> str:
-    if figure.value is None or figure.low is None or figure.high is None:
+def _interval(estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return "-"
-    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

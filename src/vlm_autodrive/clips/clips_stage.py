@@ -35,7 +35,7 @@ from vlm_autodrive.records import (
 def build_clips(
     catalog: Path, out: Path, settings: ClipSettings, reporter: Reporter = SILENT, *, overwrite: bool = False
 ) -> Path:
-    """Cut the videos of a catalog into labelled clips and share them out to splits.
+    """Cut the videos of a catalog into labelled clips and assign them to splits.
 
     Args:
         catalog: A catalog, as :func:`vlm_autodrive.datasets.import_dataset` writes it.
@@ -154,18 +154,18 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
     usable = [clip for clip in clips if not clip.problem]
     counts = Counter((clip.split, clip.event_class) for clip in usable)
     uneven = settings.split_by == "hash" and len({clip.group_id for clip in usable}) < _FEW_GROUPS
-    evenly = " With split_by=count so few are shared out more evenly." if uneven else ""
+    evenly = " With split_by=count so few are split more evenly." if uneven else ""
     for split in SPLITS:
         listed = ", ".join(f"{c.label} {counts[split, c.name]}" for c in taxonomy.classes)
         reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
         missing = [c.label for c in taxonomy.classes if not counts[split, c.name]]
-        share: float = getattr(settings.split, split)
-        if len(missing) == len(taxonomy.classes) and share:
+        fraction: float = getattr(settings.split, split)
+        if len(missing) == len(taxonomy.classes) and fraction:
             reporter.say(
-                f"{split} has no clip at all: its fraction of {share:g} is too small for so few drives.{evenly}"
+                f"{split} has no clip at all: its fraction of {fraction:g} is too small for so few drives.{evenly}"
             )
-        elif missing and share:
-            reporter.say(f"{split} has no clip of {', '.join(missing)}: figures for it will say little.{evenly}")
+        elif missing and fraction:
+            reporter.say(f"{split} has no clip of {', '.join(missing)}: its scores will say little.{evenly}")
     reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
     for reason, count in reasons.most_common():
         refused = "windows are refused" if settings.anticipation_s else "videos give no usable clip"
@@ -188,5 +188,5 @@ def _listed(numbers: Sequence[float]) -> str:
 
 
 def _general(problem: str) -> str:
-    """A reason without its figures, so that like cases are counted together."""
+    """A reason without its numbers, so that like cases are counted together."""
     return " ".join("…" if any(c.isdigit() for c in word) else word for word in problem.split())

@@ -143,7 +143,7 @@ class Cutter:
         for number in range(count):
             place = number % len(references) if references else 0
             # The jitter. It is drawn by the triplet's name, so that siblings get the same.
-            share = draw(s.seed, key, "window", number)
+            fraction = draw(s.seed, key, "window", number)
             length_s = s.window_s
             if references:
                 others = [
@@ -159,7 +159,7 @@ class Cutter:
                 time_s, usual_s = self._usual_place(key, number, video.duration_s)
                 length_s = min(length_s, usual_s)
                 times_s, durations_s = [time_s / usual_s * video.duration_s], [video.duration_s]
-            window = place_window(times_s, durations_s, share, length_s, s.edge_margin_s)
+            window = place_window(times_s, durations_s, fraction, length_s, s.edge_margin_s)
             if window not in windows:
                 windows.append(window)
         return windows + self._further_normal(video)
@@ -205,9 +205,9 @@ class Cutter:
 
     def _usual_place(self, key: str, number: int, duration_s: float) -> tuple[float, float]:
         """When some event is in its video, and how long that video is; by chance where there is no event at all."""
-        share = draw(self._settings.seed, key, "place", number)
+        fraction = draw(self._settings.seed, key, "place", number)
         usual = self._usual
-        return usual[int(share * len(usual))] if usual else (share * duration_s, duration_s)
+        return usual[int(fraction * len(usual))] if usual else (fraction * duration_s, duration_s)
 
     def _unusable(self, video: Video, split: Split, problem: str) -> Clip:
         known = worst_event(self._events[video.video_id], self._taxonomy)

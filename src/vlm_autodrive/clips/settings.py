@@ -43,7 +43,7 @@ class ClipSettings(Settings):
         respect_split: Follow the data set's own splits. A split that it does not have is taken out of its
             training part.
         frozen_test: A file of video ids, as the clips stage writes it (test_ids.txt), that are the test split
-            and stay so; None to share the test split out anew.
+            and stay so; None to draw the test split anew.
         unknown_events: What becomes of events of unknown kind: their videos give no usable clip (leave_out),
             the stage refuses (error), or all events become one class, for the binary task (binary).
         ego_only: Leave out events that are known not to involve the recording vehicle.

@@ -53,7 +53,7 @@ class Shortcut(Record):
         classes: The mean of the areas of each class against the rest; None if there are but two.
         result: ``leaks`` if an interval lies above 0.60, ``clean`` if none reaches above it, ``unclear``
             in between, ``too few groups`` to say.
-        words: What is to be seen in it, in words.
+        words: What differs between the classes, in words.
     """
 
     fact: str
@@ -157,9 +157,9 @@ class _Truth:
 def _try(fact: str, features: Features, truth: _Truth, words: str) -> Shortcut:
     count = len(truth.classes)
     if not truth.can_be_told:
-        figure = undefined(count, _METHOD)
+        estimate = undefined(count, _METHOD)
         few = "fewer than two drives with some class: no estimate"
-        return Shortcut(fact=fact, event=figure, classes=None, result="too few groups", words=few)
+        return Shortcut(fact=fact, event=estimate, classes=None, result="too few groups", words=few)
     if _all_alike(features):
         words = f"the same for all: {words}"
         chances = np.full((count, len(truth.names)), 1 / len(truth.names))
@@ -167,16 +167,16 @@ def _try(fact: str, features: Features, truth: _Truth, words: str) -> Shortcut:
         chances = _held_out_chances(features, truth)
     normal = len(truth.names) - 1
     has_both = bool(truth.event.any() and not truth.event.all())
-    event = _figure([_auroc(1 - chances[:, normal], truth.event, truth)], count) if has_both else undefined(count)
+    event = _estimate([_auroc(1 - chances[:, normal], truth.event, truth)], count) if has_both else undefined(count)
     classes = None
     if len(truth.names) > 2 or not has_both:
         each = [_auroc(chances[:, k], truth.classes == k, truth) for k in range(len(truth.names))]
-        classes = _figure(each, count)
+        classes = _estimate(each, count)
     return Shortcut(fact=fact, event=event, classes=classes, result=_result(event, classes), words=words)
 
 
-def _result(*figures: Estimate | None) -> ShortcutResult:
-    bounds = [(f.low, f.high) for f in figures if f is not None and f.low is not None and f.high is not None]
+def _result(*estimates: Estimate | None) -> ShortcutResult:
+    bounds = [(f.low, f.high) for f in estimates if f is not None and f.low is not None and f.high is not None]
     if any(low > MOST_AUC for low, _ in bounds):
         return "leaks"
     return "unclear" if any(high > MOST_AUC for _, high in bounds) else "clean"
@@ -205,7 +205,7 @@ def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats
     return np.concatenate([value[1:2], drawn[1]])
 
 
-def _figure(each: Sequence[Floats], count: int) -> Estimate:
+def _estimate(each: Sequence[Floats], count: int) -> Estimate:
     drawn = np.mean(each, axis=0)
     low, high = percentile_bounds(drawn[1:])
     return Estimate(value=float(drawn[0]), low=low, high=high, n=count, method=_METHOD)

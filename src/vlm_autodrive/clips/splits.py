@@ -85,36 +85,36 @@ def assign_splits(
         if group not in result:
             rows.setdefault(min(strata[v.video_id] for v in members), []).append(group)
     given = settings.split.model_dump()
-    shares = {split: 0.0 if split != "train" and split in known else given[split] for split in SPLITS}
-    if not sum(shares.values()):
-        shares["train"] = 1.0
+    fractions = {split: 0.0 if split != "train" and split in known else given[split] for split in SPLITS}
+    if not sum(fractions.values()):
+        fractions["train"] = 1.0
     for row in rows.values():
         if settings.split_by == "hash":
-            result |= {group: _drawn(draw(settings.seed, "split", group), shares) for group in row}
+            result |= {group: _drawn(draw(settings.seed, "split", group), fractions) for group in row}
         else:
             if frozen:
-                shares["test"] = 0.0  # it is complete already
+                fractions["test"] = 0.0  # it is complete already
             row.sort(key=lambda group: (draw(settings.seed, "split", group), group))
-            result |= _cut(row, shares)
+            result |= _cut(row, fractions)
     if frozen:  # what the hash would add to the frozen split is trained on; what the data set put there is not
         result |= {group: "train" for row in rows.values() for group in row if result[group] == "test"}
     return result
 
 
-def _drawn(place: float, shares: Mapping[Split, float]) -> Split:
+def _drawn(place: float, fractions: Mapping[Split, float]) -> Split:
     """The split at a place from 0 to 1."""
     # The test split comes first, so that it keeps what it has if its fraction grows.
     end = 0.0
     for split in reversed(SPLITS):
-        end += shares[split] / sum(shares.values())
+        end += fractions[split] / sum(fractions.values())
         if place < end:
             return split
     return "train"
 
 
-def _cut(row: Sequence[str], shares: Mapping[Split, float]) -> dict[str, Split]:
-    """Cut a row of groups by the shares of the splits, rounded by the largest remainder, ties for the test."""
-    exact = {split: len(row) * shares[split] / sum(shares.values()) for split in SPLITS}
+def _cut(row: Sequence[str], fractions: Mapping[Split, float]) -> dict[str, Split]:
+    """Cut a row of groups by the fractions of the splits, rounded by the largest remainder, ties for the test."""
+    exact = {split: len(row) * fractions[split] / sum(fractions.values()) for split in SPLITS}
     counts = {split: math.floor(exact[split] + 1e-9) for split in SPLITS}
     remainders = {split: round(exact[split] - counts[split], 9) for split in SPLITS}
     by_remainder = sorted(SPLITS, key=lambda split: (-remainders[split], -SPLITS.index(split)))
@@ -187,7 +187,7 @@ def read_test_ids(path: Path, known: Iterable[str]) -> frozenset[str]:
     if missing:
         raise UserError(
             f"frozen_test: {path} names {len(missing)} videos that the catalog lacks ({_some(missing)}); "
-            "import them too, since figures on a part of a test split cannot be compared."
+            "import them too, since scores on a part of a test split cannot be compared."
         )
     return frozenset(ids)
 

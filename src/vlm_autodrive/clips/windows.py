@@ -33,17 +33,17 @@ def allowed_starts(reference_s: float, duration_s: float, window_s: float, margi
 
 
 def place_window(
-    references_s: Sequence[float], durations_s: Sequence[float], share: float, window_s: float, margin_s: float
+    references_s: Sequence[float], durations_s: Sequence[float], fraction: float, window_s: float, margin_s: float
 ) -> Window:
     """The window of the first video, at a start that suits its siblings too.
 
-    With one video whose ends are far, an even ``share`` puts the reference evenly between ``margin_s`` after
+    With one video whose ends are far, an even ``fraction`` puts the reference evenly between ``margin_s`` after
     the window's start and ``margin_s`` before its end.
 
     Args:
         references_s: The time to show, in the video and in each of its triplet's siblings.
         durations_s: Their lengths.
-        share: Where in the allowed stretch the window starts, from 0 to 1; the same for all siblings.
+        fraction: Where in the allowed stretch the window starts, from 0 to 1; the same for all siblings.
         window_s: Length of the window; a shorter video gives all of itself.
         margin_s: How far inside it the reference lies.
     """
@@ -54,7 +54,7 @@ def place_window(
     high_s = min(high for _, high in stretches)
     if low_s > high_s:  # no start suits all: the video stands for itself
         low_s, high_s = stretches[0]
-    start_s = round(low_s + share * (high_s - low_s), 6)
+    start_s = round(low_s + fraction * (high_s - low_s), 6)
     return _window(start_s, durations_s[0], window_s)
 
 

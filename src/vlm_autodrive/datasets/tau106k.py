@@ -1,7 +1,7 @@
 """TAU-106K: ``video_annotations_all_val.json`` and the like, a list with an object for each video.
 
 ``{videoPath, videoHeight, videoWidth, data_source, accident_type, accident_caption, accident_segments, …}``.
-Segments are shares of the video's length, some of them written as text, so that their times are known only once
+Segments are fractions of the video's length, some of them written as text, so that their times are known only once
 the video's file is there. ``data_source`` is ``dashcam-self`` where the recording vehicle is involved,
 ``dashcam-nonself``, or ``surveillance``. The videos are taken from many other data sets, and named after them.
 """
@@ -71,10 +71,10 @@ def _read_row(
         return
     spelling = row.text("accident_type")
     try:
-        shares = _starts(segments)
+        fractions = _starts(segments)
         if not spelling:
             raise CellError("no accident_type; repair the entry")
-        if spelling == _NORMAL and shares:
+        if spelling == _NORMAL and fractions:
             raise CellError("an accident's segment in a normal video; settle which is right")
     except CellError as error:
         builder.reject(row, "accident_segments", str(error))
@@ -102,41 +102,41 @@ def _read_row(
     builder.count_spelling(spelling, settings.taxonomy.normal if spelling == _NORMAL else named)
     if spelling == _NORMAL:
         return
-    if not shares:
+    if not fractions:
         builder.warn(row, "accident_segments", "no segment, so the event has no time")
-    info = info_of(path) if shares else None
-    for number, share in enumerate(shares or [None]):
-        time_s = round(share * info.duration_s, 6) if info is not None and share is not None else None
+    info = info_of(path) if fractions else None
+    for number, fraction in enumerate(fractions or [None]):
+        time_s = round(fraction * info.duration_s, 6) if info is not None and fraction is not None else None
         builder.add_event(video.video_id, row, named, time_s=time_s, ego_involved=_EGO.get(source), number=number)
 
 
 def _starts(segments: object) -> list[float]:
-    """Where the segments begin, as shares of the video's length.
+    """Where the segments begin, as fractions of the video's length.
 
     Raises:
-        CellError: If they are not pairs of shares in order.
+        CellError: If they are not pairs of fractions in order.
     """
     starts = []
     for segment in segments if isinstance(segments, list) else [segments]:
         match segment:
             case [str() | int() | float() as start, str() | int() | float() as end]:
-                first, last = _share(start), _share(end)
+                first, last = _fraction(start), _fraction(end)
                 if not first <= last:
                     raise CellError(f"the segment {segment} ends before it begins")
                 starts.append(first)
             case _:
-                raise CellError("not a list of segments [start, end], shares of the video's length")
+                raise CellError("not a list of segments [start, end], fractions of the video's length")
     return starts
 
 
-def _share(value: str | float) -> float:
+def _fraction(value: str | float) -> float:
     try:
-        share = float(value)
+        fraction = float(value)
     except ValueError:
-        share = math.nan
-    if not 0.0 <= share <= 1.0:
+        fraction = math.nan
+    if not 0.0 <= fraction <= 1.0:
         raise CellError(f"{value!r} is no fraction of the video's length, from 0 to 1")
-    return share
+    return fraction
 
 
 def tau_footage(name: str) -> SourceFootage:

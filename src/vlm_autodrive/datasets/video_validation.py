@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from vlm_autodrive.records import Record, Video
 from vlm_autodrive.video import VideoCheck
 
-_COMPLETE = 0.95  # a file that holds less than this share of what its header promises is cut off
+_COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
 _LATE_START_S = 0.001
 _LONG_S = 1.0  # black or frozen pictures for as long as this are worth a note
 
