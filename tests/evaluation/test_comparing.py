@@ -109,9 +109,12 @@ def test_pairs_and_flips(tmp_path):
     right_base = {c.clip_id for c in clips if c.event_class == "normal"}
     right_tuned = {c.clip_id for c, a in zip(clips, tuned, strict=True) if c.event_class == a}
     assert (pair.first, pair.second) == ("base", "tuned")
-    assert set(pair.gained) == right_tuned - right_base
-    assert set(pair.lost) == right_base - right_tuned
-    assert (pair.mcnemar.only_first, pair.mcnemar.only_second) == (len(pair.lost), len(pair.gained))
+    assert set(pair.only_second_right) == right_tuned - right_base
+    assert set(pair.only_first_right) == right_base - right_tuned
+    assert (pair.mcnemar.only_first, pair.mcnemar.only_second) == (
+        len(pair.only_first_right),
+        len(pair.only_second_right),
+    )
     assert pair.mcnemar.p_value < 1e-6
     assert pair.accuracy.value == pytest.approx((len(right_tuned) - len(right_base)) / 120)
     assert 0 < pair.accuracy.low < pair.accuracy.value < pair.accuracy.high
@@ -173,12 +176,12 @@ def test_triplets_hard_negatives_and_slices(tmp_path):
         said.append(make_prediction(clip, answer, probabilities={"collision": p, "near_collision": 0, "normal": 1 - p}))
         assert index >= 0
     scores = compared(tmp_path, clips, m=said).models["m"]
-    assert scores.triplets.told_apart.value == 6 / 8
-    assert scores.triplets.told_apart.n == 8
+    assert scores.triplets.triplet_accuracy.value == 6 / 8
+    assert scores.triplets.triplet_accuracy.n == 8
     assert {k: f.value for k, f in scores.triplets.first_class_probability.items()} == pytest.approx(
         {"collision": 0.9, "near_collision": 0.2, "normal": 0.1}
     )
-    assert (scores.hard_negatives.count, scores.hard_negatives.share) == (2, 0.25)
+    assert (scores.hard_negatives.count, scores.hard_negatives.proportion) == (2, 0.25)
     assert scores.hard_negatives.false_positives.value == 0.5
     assert scores.hard_negatives.false_positives_elsewhere.value == pytest.approx(1 / 6)
     assert scores.slices["light"]["Dark"].value == pytest.approx(11 / 12)
@@ -189,7 +192,7 @@ def test_triplets_hard_negatives_and_slices(tmp_path):
 def test_an_incomplete_triplet_is_none(tmp_path):
     clips = triplets(2)[:-1]
     scores = compared(tmp_path, clips, m=[c.event_class for c in clips]).models["m"]
-    assert scores.triplets.told_apart.n == 1
+    assert scores.triplets.triplet_accuracy.n == 1
 
 
 def test_event_time_counts_rightly_found_events_only(tmp_path):
@@ -212,8 +215,8 @@ def test_event_time_counts_rightly_found_events_only(tmp_path):
     assert scores.event_time.within["0.5"].value == pytest.approx(1 / 3)
     assert scores.event_time.mean_error_s.value == pytest.approx(0.6)
     assert scores.event_time.constant_s == 1.4
-    assert scores.agreement.value == 0.8
-    assert scores.agreement.n == 5
+    assert scores.reasoning_consistency.value == 0.8
+    assert scores.reasoning_consistency.n == 5
 
 
 @pytest.mark.parametrize("time_s", [-0.5, 2.5])
@@ -238,7 +241,7 @@ def test_clips_that_failed_take_no_part_in_the_time_for_a_clip(tmp_path):
 def test_without_traces_there_is_no_agreement(tmp_path):
     clips = triplets(2)
     scores = compared(tmp_path, clips, m=["normal"] * 6).models["m"]
-    assert scores.agreement is None
+    assert scores.reasoning_consistency is None
     assert scores.event_time is None
 
 

@@ -61,11 +61,11 @@ def test_reliability_bins_by_hand():
     probabilities = np.array([[0.6, 0.4]] * 20 + [[0.9, 0.1]] * 20)
     truths = np.array([0] * 10 + [1] * 10 + [0] * 19 + [1])
     figures = calibration_estimates(probabilities, truths, Bootstrap(range(40), resamples=200))
-    assert [(b.n, b.right.value) for b in figures.bins] == [(20, 0.5), (20, 0.95)]
+    assert [(b.n, b.accuracy.value) for b in figures.bins] == [(20, 0.5), (20, 0.95)]
     assert [b.confidence for b in figures.bins] == pytest.approx([0.6, 0.9])
     assert figures.ece.value == pytest.approx((0.1 + 0.05) / 2)
     low, high = proportion_confint(19, 20, method="wilson")
-    assert (figures.bins[1].right.low, figures.bins[1].right.high) == (pytest.approx(low), pytest.approx(high))
+    assert (figures.bins[1].accuracy.low, figures.bins[1].accuracy.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_equal_confidences_share_a_bin():
@@ -156,6 +156,6 @@ def test_clips_of_one_drive_make_the_bins_less_sure():
     once = calibration_estimates(probabilities, truths, Bootstrap(range(200))).bins
     copies = np.repeat(np.arange(200), 4)
     fourfold = calibration_estimates(probabilities[copies], truths[copies], Bootstrap(copies.tolist())).bins
-    assert {one.right.method for one in once} == {"wilson"}
-    width, of_copies = (np.mean([one.right.high - one.right.low for one in bins]) for bins in (once, fourfold))
+    assert {one.accuracy.method for one in once} == {"wilson"}
+    width, of_copies = (np.mean([one.accuracy.high - one.accuracy.low for one in bins]) for bins in (once, fourfold))
     assert of_copies == pytest.approx(width, rel=0.2)

@@ -33,12 +33,12 @@ class ReliabilityBin(Record):
     Attributes:
         n: How many.
         confidence: Mean probability of the class named.
-        right: Share of them that are right; Wilson where every clip is its own cluster, else cluster bootstrap.
+        accuracy: Proportion of them that are right; Wilson where every clip is its own cluster, else cluster bootstrap.
     """
 
     n: int
     confidence: float
-    right: Estimate
+    accuracy: Estimate
 
 
 class CalibrationEstimates(Record):
@@ -65,11 +65,11 @@ class CalibrationScores(Record):
         without: Clips without probabilities. They are in no figure of calibration; in risk and coverage they count
             as wrong, and as the least certain.
         source: Where the probabilities come from.
-        plain: The figures of the probabilities as they are.
+        uncalibrated: The estimates of the probabilities as they are.
         temperature: What the logits are divided by, fitted on validation clips; None if there are none.
         validation_clips: On how many it was fitted.
-        scaled: The figures after it; None without it.
-        risk_coverage: Share of wrong answers (y) among the most confident share of clips (x).
+        temperature_scaled: The estimates after it; None without it.
+        risk_coverage: Proportion of wrong answers (y) among the most confident proportion of clips (x).
         aurc: Area under it; lower is better.
         warning: What to mind about the temperature; empty if nothing.
     """
@@ -77,10 +77,10 @@ class CalibrationScores(Record):
     n: int
     without: int
     source: str
-    plain: CalibrationEstimates
+    uncalibrated: CalibrationEstimates
     temperature: float | None
     validation_clips: int
-    scaled: CalibrationEstimates | None
+    temperature_scaled: CalibrationEstimates | None
     risk_coverage: Curve
     aurc: Estimate
     warning: str = ""
@@ -108,7 +108,7 @@ def calibration_estimates(
             ReliabilityBin(
                 n=int(inside.sum()),
                 confidence=float(confidence[inside].mean()),
-                right=bootstrap.select(inside).proportion(right[inside]),
+                accuracy=bootstrap.select(inside).proportion(right[inside]),
             )
             for inside in (place == number for number in np.unique(place))
         ),

@@ -196,15 +196,15 @@ def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
     assert scores.mean.value == pytest.approx(sum(expected) / 11)
     assert scores.mean.low < scores.mean.value < scores.mean.high
     assert scores.grades == {str(grade): expected.count(grade) for grade in range(1, 6)}
-    assert scores.agreement.value == pytest.approx(krippendorff_alpha([(1, 1.5), (2, 2), (3, 5)]))
-    assert scores.agreement.n == 3
+    assert scores.krippendorff_alpha.value == pytest.approx(krippendorff_alpha([(1, 1.5), (2, 2), (3, 5)]))
+    assert scores.krippendorff_alpha.n == 3
 
 
 def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
     cases = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
-    assert scored(judge_scores, cases, model="tuned").agreement is None
+    assert scored(judge_scores, cases, model="tuned").krippendorff_alpha is None
     assert scored(judge_scores, cases, model="base") is None
 
 

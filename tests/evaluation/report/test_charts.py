@@ -40,7 +40,7 @@ def test_a_curve_passes_through_its_points():
 
 
 def test_reliability_shows_each_bin_with_its_interval():
-    bins = tuple(ReliabilityBin(n=20, confidence=c, right=wilson(k, 20)) for c, k in ((0.4, 5), (0.8, 17)))
+    bins = tuple(ReliabilityBin(n=20, confidence=c, accuracy=wilson(k, 20)) for c, k in ((0.4, 5), (0.8, 17)))
     drawn = reliability_svg("x", [Points("uncalibrated", "after", bins)])
     whiskers = numbers(r'class="spread after" x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)"', drawn)
     assert [x1 for x1, *_ in whiskers] == sorted(x1 for x1, *_ in whiskers)

@@ -62,7 +62,10 @@ def test_flips_are_those_of_the_pair(comparison, predictions):
         for one in flip_lists(figures, read_clips(comparison), predictions, DEFAULT_TAXONOMY, comparison, 90)
     }
     for number, pair in enumerate(figures.pairs):
-        for ids, anchor in ((pair.gained, f"flips-{number}-gained"), (pair.lost, f"flips-{number}-lost")):
+        for ids, anchor in (
+            (pair.only_second_right, f"flips-{number}-gained"),
+            (pair.only_first_right, f"flips-{number}-lost"),
+        ):
             assert {clip.clip_id for clip in found[anchor].clips} == set(ids) if ids else anchor not in found
 
 
@@ -80,5 +83,5 @@ def test_every_figure_of_the_comparison_stands_in_the_json(comparison):
     data = json.loads((out / "report.json").read_text())
     original = json.loads((comparison / "comparison.json").read_text())
     assert {key: data[key] for key in original} == original
-    assert data["models"]["tuned"]["calibration"]["scaled"]["bins"]
+    assert data["models"]["tuned"]["calibration"]["temperature_scaled"]["bins"]
     assert 0 < len(data["errors"]) <= 6

@@ -49,7 +49,7 @@ def test_every_row_has_a_cell_for_each_model(comparison):
     assert {line.count("|") for line in table} == {len(figures.models) + 2}
     cells = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE))
     assert cells["macro-F1"] == with_interval(figures.models["base"].macro_f1)
-    assert cells["calibration error (ECE)"] == with_interval(figures.models["base"].calibration.plain.ece)
+    assert cells["calibration error (ECE)"] == with_interval(figures.models["base"].calibration.uncalibrated.ece)
     assert "| No video | not run | | |" in text
     assert "`autodrive evaluate CLIPS --model MODEL --out DIR 'controls=[no_video]'`" in text
 

@@ -75,11 +75,11 @@ def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
     black = scores["black"]
     assert black.accuracy.value == pytest.approx(1 / 3)
     assert black.macro_f1.value == pytest.approx(f1_score(truths, [NORMAL] * 60, average="macro"))
-    assert black.macro_f1_lost.value == pytest.approx(before - black.macro_f1.value)
-    assert 0 < black.macro_f1_lost.low < black.macro_f1_lost.value < black.macro_f1_lost.high
+    assert black.macro_f1_drop.value == pytest.approx(before - black.macro_f1.value)
+    assert 0 < black.macro_f1_drop.low < black.macro_f1_drop.value < black.macro_f1_drop.high
     assert black.same_answer.value == pytest.approx(sum(answer == NORMAL for answer in said) / 60)
     assert scores["shuffled"].same_answer.value == pytest.approx(45 / 60)
-    assert scores["shuffled"].macro_f1_lost.value > 0
+    assert scores["shuffled"].macro_f1_drop.value > 0
 
 
 def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
@@ -88,7 +88,7 @@ def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
     controls = {name: make_verdict(COLLISION) for name in ("black", "no_video")}
     predictions = [make_prediction(clip, COLLISION, controls=controls) for clip in clips]
     for scores in scored(control_scores, cases_of(tmp_path, clips, predictions)).values():
-        lost = scores.macro_f1_lost
+        lost = scores.macro_f1_drop
         assert (lost.value, lost.low, lost.high) == (0, None, None)  # no certainty
         assert scores.same_answer.value == 1
 

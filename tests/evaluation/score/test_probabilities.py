@@ -87,10 +87,15 @@ def test_calibration_leaves_failed_clips_out_and_abstention_does_not():
     rows = [None if i < 20 else row for i, row in enumerate(probabilities)]
     scores = scored(calibration_scores, cases_of(clips, map(spoken, clips, rows)))
     assert (scores.n, scores.without, scores.source) == (100, 20, "code_logprobs")
-    assert scores.plain.nll.value == pytest.approx(
+    assert scores.uncalibrated.nll.value == pytest.approx(
         sk.log_loss(truths[20:], probabilities[20:], labels=[0, 1, 2]), abs=1e-9
     )
-    assert (scores.temperature, scores.scaled, scores.validation_clips, scores.warning) == (None, None, 0, "")
+    assert (scores.temperature, scores.temperature_scaled, scores.validation_clips, scores.warning) == (
+        None,
+        None,
+        0,
+        "",
+    )
     right = probabilities[20:].argmax(axis=1) == truths[20:]
     assert scores.risk_coverage.x[-1] == 1
     assert scores.risk_coverage.y[-1] == pytest.approx(1 - right.sum() / 120)
@@ -107,14 +112,14 @@ def test_the_temperature_comes_from_validation_alone():
     assert scores.temperature == pytest.approx(fit_temperature(theirs[1:], their_truths[1:]), abs=1e-9)
     assert scores.temperature == pytest.approx(2, rel=0.2)
     cooled = at_temperature(probabilities, scores.temperature)
-    assert scores.scaled.nll.value == pytest.approx(sk.log_loss(truths, cooled, labels=[0, 1, 2]), abs=1e-9)
-    assert scores.scaled.nll.value < scores.plain.nll.value
+    assert scores.temperature_scaled.nll.value == pytest.approx(sk.log_loss(truths, cooled, labels=[0, 1, 2]), abs=1e-9)
+    assert scores.temperature_scaled.nll.value < scores.uncalibrated.nll.value
     assert scores.warning == ""
     few = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), validation[:31]))
     assert "only 30 validation clips" in few.warning
     silent = [(clip, spoken(clip, None)) for clip in held_out]
     none = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), silent))
-    assert (none.temperature, none.scaled, none.validation_clips) == (None, None, 0)
+    assert (none.temperature, none.temperature_scaled, none.validation_clips) == (None, None, 0)
     assert "No validation clip has probabilities" in none.warning
 
 
@@ -166,7 +171,7 @@ def test_votes_that_name_no_class_are_shared_out():
         calibration_scores, cases_of(clips, [spoken(c, r, "votes") for c, r in zip(clips, rows, strict=True)])
     )
     assert (scores.n, scores.without, scores.source) == (2, 1, "votes")
-    assert scores.plain.bins[0].confidence == pytest.approx((0.75 + 1) / 2)
+    assert scores.uncalibrated.bins[0].confidence == pytest.approx((0.75 + 1) / 2)
 
 
 def test_all_of_it_stands_in_a_comparison_from_disk(tmp_path):

@@ -108,7 +108,7 @@ def flip_lists(
     found = []
     for number, pair in enumerate(figures.pairs):
         predicted = {pair.second: predictions[pair.second], pair.first: predictions[pair.first]}
-        for gained, ids in ((True, pair.gained), (False, pair.lost)):
+        for gained, ids in ((True, pair.only_second_right), (False, pair.only_first_right)):
             if ids:
                 right, wrong = (pair.second, pair.first) if gained else (pair.first, pair.second)
                 title = f"Correct by {title_of(right)} alone, wrong by {title_of(wrong)}"

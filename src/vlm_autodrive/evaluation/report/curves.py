@@ -83,12 +83,16 @@ def reliability_svg(title: str, points: Sequence[Points]) -> Markup:
     parts = _frame(axes)
     for drawn in points:
         for one in drawn.bins:
-            if one.right.value is None or one.right.low is None or one.right.high is None:
+            if one.accuracy.value is None or one.accuracy.low is None or one.accuracy.high is None:
                 continue
-            x, y = _place(axes, one.confidence, one.right.value)
+            x, y = _place(axes, one.confidence, one.accuracy.value)
             parts.append(
                 line(
-                    f"spread {drawn.style}", x, _place(axes, 0, one.right.low)[1], x, _place(axes, 0, one.right.high)[1]
+                    f"spread {drawn.style}",
+                    x,
+                    _place(axes, 0, one.accuracy.low)[1],
+                    x,
+                    _place(axes, 0, one.accuracy.high)[1],
                 )
             )
             parts.append(marker(drawn.style, x, y))
@@ -180,10 +184,14 @@ def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Seq
         scores = figures.models[name].calibration
         if scores is None:
             continue
-        points = [Points(f"uncalibrated: ECE {with_interval(scores.plain.ece)}", styles[name], scores.plain.bins)]
-        if scores.scaled is not None:
-            label = f"temperature {scores.temperature:.2g}: ECE {with_interval(scores.scaled.ece)}"
-            points.append(Points(label, "third", scores.scaled.bins))
+        points = [
+            Points(
+                f"uncalibrated: ECE {with_interval(scores.uncalibrated.ece)}", styles[name], scores.uncalibrated.bins
+            )
+        ]
+        if scores.temperature_scaled is not None:
+            label = f"temperature {scores.temperature:.2g}: ECE {with_interval(scores.temperature_scaled.ece)}"
+            points.append(Points(label, "third", scores.temperature_scaled.bins))
         title = f"Reliability: {short(name, _NAME)}"
         charts.append((title, reliability_svg(title, points)))
     risks = {name: model.calibration for name, model in figures.models.items() if model.calibration is not None}

@@ -83,7 +83,7 @@ def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxono
 
 def _tested(pair: PairScores, after: str) -> str:
     """Whether the difference over all clips is significant."""
-    better, worse = len(pair.gained), len(pair.lost)
+    better, worse = len(pair.only_second_right), len(pair.only_first_right)
     if pair.second != after:
         better, worse = worse, better
     p = p_of(pair)

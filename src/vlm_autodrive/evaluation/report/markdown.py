@@ -42,9 +42,9 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
     if pair is not None:
         needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} clips would show a difference."
         parts.append(
-            f"{title_of(pair.second)} against {title_of(pair.first)}, clip for clip: {len(pair.gained)} gained, "
-            f"{len(pair.lost)} lost ({p_equals(p_of(pair))}); accuracy {signed(pair.accuracy)} "
-            f"({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
+            f"{title_of(pair.second)} against {title_of(pair.first)}, clip for clip: "
+            f"{len(pair.only_second_right)} gained, {len(pair.only_first_right)} lost ({p_equals(p_of(pair))}); "
+            f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
             f"({signed_interval(pair.macro_f1)}).{needed}"
         )
     before, after = before_and_after(figures)

@@ -48,11 +48,11 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | No
         "any event: recall": None if event is None else event.recall,
         f"{taxonomy.normal.label}: false positive rate": None if event is None else event.false_positive_rate,
         "any event: average precision": None if ranked is None else ranked.average_precision,
-        "calibration error (ECE)": None if calibration is None else calibration.plain.ece,
-        "triplets: all three correct": None if triplets is None else triplets.told_apart,
+        "calibration error (ECE)": None if calibration is None else calibration.uncalibrated.ece,
+        "triplets: all three correct": None if triplets is None else triplets.triplet_accuracy,
         "triplets: in order": None if triplets is None else triplets.in_order,
         "hard negatives: false positive rate": None if hard is None else hard.false_positives,
-        "reasoning agrees with verdict": scores.agreement,
+        "reasoning agrees with verdict": scores.reasoning_consistency,
     }
 
 
@@ -113,7 +113,7 @@ def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
             rows.append(ControlRow(label, what))
         else:
             rows.append(
-                ControlRow(label, what, control.accuracy, control.macro_f1, control.macro_f1_lost, control.same_answer)
+                ControlRow(label, what, control.accuracy, control.macro_f1, control.macro_f1_drop, control.same_answer)
             )
     return rows
 

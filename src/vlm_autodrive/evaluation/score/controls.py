@@ -51,6 +51,6 @@ def _scores(cases: EvaluationSamples, model: str, control: Control, bootstrap: B
     return ControlScores(
         accuracy=bootstrap.proportion(right),
         macro_f1=bootstrap.estimate(tampered, classification.macro_f1),
-        macro_f1_lost=bootstrap.difference(tampered, true_footage, classification.macro_f1),
+        macro_f1_drop=bootstrap.difference(tampered, true_footage, classification.macro_f1),
         same_answer=bootstrap.proportion(same),
     )

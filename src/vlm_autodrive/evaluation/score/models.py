@@ -59,7 +59,7 @@ def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         confusion=tuple(tuple(int(count) for count in row) for row in tables.sum(axis=0)),
         outcomes=dict(Counter(p.verdict.outcome.value for p in predictions)),
         reasoning_outcomes=dict(Counter(p.reasoning.outcome.value for p in predictions if p.reasoning is not None)),
-        agreement=_agreement(cases, model, bootstrap),
+        reasoning_consistency=_reasoning_consistency(cases, model, bootstrap),
         event_time=_event_time(cases, model, bootstrap),
         triplets=triplet_scores(cases, model, bootstrap),
         hard_negatives=hard_negative_scores(cases, model, bootstrap),
@@ -111,8 +111,8 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
         macro_f1=differences["macro_f1"],
         recall={name: differences[f"recall of {name}"] for name in names},
         f1={name: differences[f"F1 of {name}"] for name in names},
-        gained=tuple(clip.clip_id for clip, before, after in flips if after and not before),
-        lost=tuple(clip.clip_id for clip, before, after in flips if before and not after),
+        only_second_right=tuple(clip.clip_id for clip, before, after in flips if after and not before),
+        only_first_right=tuple(clip.clip_id for clip, before, after in flips if before and not after),
         permutation_p=permutation_p,
         clips_needed=(None if p_value <= LEVEL else clips_to_settle(test, len(gains), design_effect(gains, bootstrap))),
     )
@@ -132,7 +132,7 @@ def _column(statistic: Callable[[Floats], Floats], k: int) -> Callable[[Floats],
     return lambda totals: statistic(totals)[..., k]
 
 
-def _agreement(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> Estimate | None:
+def _reasoning_consistency(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> Estimate | None:
     """How often trace and direct verdict name the same class, where both name one."""
     predictions = cases.predictions[model]
     if all(p.reasoning is None for p in predictions):

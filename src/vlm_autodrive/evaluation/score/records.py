@@ -61,13 +61,13 @@ class ControlScores(Record):
     Attributes:
         accuracy: Share right.
         macro_f1: Mean F1.
-        macro_f1_lost: The model's macro-F1 minus this one, paired clip for clip.
+        macro_f1_drop: The model's macro-F1 minus this one, paired clip for clip.
         same_answer: Share of clips with the same answer as on the true footage.
     """
 
     accuracy: Estimate
     macro_f1: Estimate
-    macro_f1_lost: Estimate
+    macro_f1_drop: Estimate
     same_answer: Estimate
 
 
@@ -98,7 +98,7 @@ class JudgeScores(Record):
         mean: Mean grade, 1 to 5.
         grades: How many traces got each grade, by grade as text.
         human_ratings: Traces that people rated too.
-        agreement: Krippendorff's ordinal alpha of judge and human ratings; None without human ratings.
+        krippendorff_alpha: Ordinal agreement of judge and human ratings; None without human ratings.
     """
 
     judge: str
@@ -106,7 +106,7 @@ class JudgeScores(Record):
     mean: Estimate
     grades: dict[str, int]
     human_ratings: int
-    agreement: Estimate | None
+    krippendorff_alpha: Estimate | None
 
 
 class TraceScores(Record):
@@ -133,7 +133,7 @@ class TripletScores(Record):
     """Matched triplets, whose three clips differ in one parameter and in the class.
 
     Attributes:
-        told_apart: Share of complete triplets whose three clips are all right.
+        triplet_accuracy: Share of complete triplets whose three clips are all right.
         first_class_probability: Mean probability of the first class (collision), by true class; only
             where the model gives probabilities.
         in_order: Share of triplets in which the first class's probability falls strictly from the first class's
@@ -141,7 +141,7 @@ class TripletScores(Record):
         steps: Mean fall of that probability between neighbours, by ``collision > near_collision`` and so on.
     """
 
-    told_apart: Estimate
+    triplet_accuracy: Estimate
     first_class_probability: dict[str, Estimate]
     in_order: Estimate | None = None
     steps: dict[str, Estimate] = {}
@@ -186,13 +186,13 @@ class HardNegativeScores(Record):
 
     Attributes:
         count: How many there are.
-        share: Their share among the normal clips.
+        proportion: Their proportion of the normal clips.
         false_positives: Share of them that the model takes for an event.
         false_positives_elsewhere: The same among the other normal clips.
     """
 
     count: int
-    share: float | None
+    proportion: float | None
     false_positives: Estimate
     false_positives_elsewhere: Estimate
 
@@ -210,7 +210,7 @@ class ModelScores(Record):
         confusion: One row for each true class; columns are the classes, then ``no answer``.
         outcomes: How many direct verdicts ended how.
         reasoning_outcomes: How many traces ended how; empty if none were asked for.
-        agreement: Among readable traces with a readable verdict, how often the two name the same class.
+        reasoning_consistency: Among readable traces with a readable verdict, how often the two name the same class.
         event_time: The moments cited for events that the direct verdict found; None without traces.
         triplets: None if the clips have no complete triplets.
         hard_negatives: None if the clips have none.
@@ -236,7 +236,7 @@ class ModelScores(Record):
     confusion: tuple[tuple[int, ...], ...]
     outcomes: dict[str, int]
     reasoning_outcomes: dict[str, int]
-    agreement: Estimate | None
+    reasoning_consistency: Estimate | None
     event_time: EventTimeScores | None
     triplets: TripletScores | None
     hard_negatives: HardNegativeScores | None
@@ -267,8 +267,8 @@ class PairScores(Record):
         macro_f1: Difference.
         recall: Difference by class.
         f1: Difference by class.
-        gained: Clips that only the second has right.
-        lost: Clips that only the first has right.
+        only_second_right: Clips that only the second has right.
+        only_first_right: Clips that only the first has right.
         permutation_p: The exact p-value of swapping the models' answers in whole clusters; None where every clip is
             its own cluster, since McNemar's test is exact then.
         clips_needed: How many such clips would show the difference seen at 5 % with a power of 80 %; None where it is
@@ -284,8 +284,8 @@ class PairScores(Record):
     macro_f1: Estimate
     recall: dict[str, Estimate] = {}
     f1: dict[str, Estimate]
-    gained: tuple[str, ...]
-    lost: tuple[str, ...]
+    only_second_right: tuple[str, ...]
+    only_first_right: tuple[str, ...]
     permutation_p: float | None = None
     clips_needed: int | None = None
 

@@ -41,7 +41,7 @@ def triplet_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -
         return of_triplets.select(known).mean(np.array([value for value in values if value is not None]))
 
     return TripletScores(
-        told_apart=of_triplets.proportion(all_right),
+        triplet_accuracy=of_triplets.proportion(all_right),
         first_class_probability={
             name: mean_of([triplet[name] for triplet in triplets])
             for name in cases.taxonomy.names
@@ -84,7 +84,7 @@ def hard_negative_scores(cases: EvaluationSamples, model: str, bootstrap: Bootst
 
     return HardNegativeScores(
         count=len(hard),
-        share=len(hard) / len(normal),
+        proportion=len(hard) / len(normal),
         false_positives=false_positives(hard),
         false_positives_elsewhere=false_positives([i for i in normal if i not in set(hard)]),
     )

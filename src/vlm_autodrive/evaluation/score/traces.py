@@ -73,7 +73,7 @@ def judge_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> 
         mean=of_judged.mean(np.array(grades, dtype=np.float64)),
         grades={str(grade): counts[grade] for grade in range(1, 6)},
         human_ratings=len(both),
-        agreement=krippendorff_alpha_estimate(units, of_both) if found.human_ratings else None,
+        krippendorff_alpha=krippendorff_alpha_estimate(units, of_both) if found.human_ratings else None,
     )
 
 
