@@ -1,4 +1,4 @@
-"""Data sets in: one file per format, typed loading of their tables, and the import stage."""
+"""Data sets: one reader per format (see ``formats.py``), the import stage, and the validation of videos."""
 
 import lazy_loader
 

@@ -1,9 +1,9 @@
 """The table of data set formats. **A new data set is added here**: one file with its reader, and one line in the table.
 
-The reader is a function of the data set's folder or file and the :class:`ImportSettings`; it fills a
-:class:`~vlm_autodrive.datasets.builder.DatasetBuilder` and opens no video but for its length (``dad.py`` is the
-shortest example). Give a video of another data set that one's ``source_id`` (``source_footage.py``), so that no
-split parts the copies.
+A reader takes the data set's folder or file and the :class:`ImportSettings`, and returns a
+:class:`~vlm_autodrive.datasets.builder.DatasetBuilder` that it has filled row by row; ``dad.py`` is the shortest
+example. It does not decode videos: the import stage probes them. If the data set uses the footage of another one,
+give its videos that one's ``source_id`` (``source_footage.py``), so that both copies stay in one split.
 """
 
 from collections.abc import Callable

@@ -103,7 +103,7 @@ def _run(folder: Path, settings: SimulateSettings, todo: list[tuple[str, int]], 
 
 
 def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int]) -> str:
-    """Make the videos of one job, and last the truth of them, which marks it as done."""
+    """Make the videos of one job, and last their ground truth, which marks it as done."""
     folder = Path(folder_name)
     kind, index = job
     if kind in _LONG_FOLDERS:

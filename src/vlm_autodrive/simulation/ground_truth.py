@@ -25,7 +25,7 @@ Evasive = Literal["none", "braking", "steering", "braking_and_steering"]
 
 
 def scenario_of(video: SimulatedVideo, video_id: str, seed: int, triplet_id: str | None, duration_s: float) -> Scenario:
-    """The truth record of a video."""
+    """The ground truth record of a video."""
     trajectories, look = video.trajectories, video.look
     encounters = tuple(encounter_of(encounter) for encounter in trajectories.encounters)
     close = any(e.minimum_gap_m <= _HARD_GAP_FACTOR * NORMAL_GAP_M[e.family] for e in encounters)
@@ -105,7 +105,7 @@ def _lead_gap(trajectories: VideoTrajectories, steps: NDArray[np.int64]) -> Arra
 
 
 def encounter_of(encounter: EncounterTrajectory) -> Encounter:
-    """The truth of one encounter, read off its motion."""
+    """The ground truth of one encounter, read off its motion."""
     outcome, setup = encounter.outcome, encounter.outcome.setup
     side: Side = "ahead" if setup.side == 0 or setup.family == "oncoming_drift" else ("left", "right")[setup.side > 0]
     event = encounter.event_s

@@ -84,7 +84,7 @@ class VideoTrajectories:
 
 @dataclass(frozen=True)
 class SimulatedVideo:
-    """One video to be made: its motion and look, and what the truth record needs besides."""
+    """One video to be made: its motion and look, and what the ground truth record needs besides."""
 
     trajectories: VideoTrajectories
     look: Look
