@@ -68,7 +68,7 @@ def supervise_review(
 
 def _print_result(result: "ReviewResult") -> None:
     from vlm_autodrive.cli.tables import print_columns
-    from vlm_autodrive.records import REASONS
+    from vlm_autodrive.records import REJECTION_REASONS
 
     rows = [("accepted by the checks", *_rate(result.accepted))]
     for group, rates in result.accepted_by.items():
@@ -79,7 +79,8 @@ def _print_result(result: "ReviewResult") -> None:
     print(f"Decisions: {', '.join(f'{name} {count}' for name, count in result.reviewers.items())}.")
     if result.reasons:
         chosen: dict[Any, int] = dict(result.reasons)
-        print(f"Reasons: {', '.join(f'{REASONS[reason].lower()} {count}' for reason, count in chosen.items())}.")
+        counts = ", ".join(f"{REJECTION_REASONS[reason].lower()} {count}" for reason, count in chosen.items())
+        print(f"Reasons: {counts}.")
     for pair in result.agreement:
         if pair.alike.value is None:
             print(f"{pair.first} and {pair.second} judged no sample in common.")

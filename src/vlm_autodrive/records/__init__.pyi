@@ -13,7 +13,7 @@ from .clip import ANTICIPATION, Clip, Split
 from .detection import DetectedEvent, VideoDetections, WindowScore
 from .judgement import HumanRating, Judgement
 from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
-from .review import REASONS, ReviewDecision, ReviewedSample, ReviewSample, ReviewStratum
+from .review import REJECTION_REASONS, ReviewDecision, ReviewedSample, ReviewSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import SUPERVISION_TYPES, Check, SFTSample, StudentPrompt, SupervisionType, TeacherPrompt
 from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
@@ -22,7 +22,7 @@ __all__ = [
     "ANTICIPATION",
     "BINARY_TAXONOMY",
     "DEFAULT_TAXONOMY",
-    "REASONS",
+    "REJECTION_REASONS",
     "SUPERVISION_TYPES",
     "TAXONOMIES",
     "TRAIN_ONLY",

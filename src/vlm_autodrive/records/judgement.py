@@ -1,4 +1,4 @@
-"""What a served model, or a person, thinks of a reasoning trace."""
+"""Grades of reasoning traces: a judge model's, and human ratings by the same rubric."""
 
 from pydantic import Field
 
@@ -6,18 +6,18 @@ from vlm_autodrive.records.base import Outcome, Record
 
 
 class Judgement(Record):
-    """One trace, one judge: exactly one record for each prediction.
+    """A judge model's grade of one reasoning trace; exactly one record for each prediction.
 
     Attributes:
         clip_id: The clip.
-        model: The model that wrote the trace.
+        model: The model that generated the trace.
         judge: The model that judges.
         outcome: How it ended; an ``error`` too where there is no trace to judge.
-        grade: 1 to 5; None if it gave none that can be read.
-        why: What it says for it.
-        raw_text: All that it wrote.
+        grade: 1 to 5; None if none can be parsed.
+        why: The judge's reason for it.
+        raw_text: All that the judge wrote.
         reason: Why there is no grade; empty if there is one.
-        prompt: What it was asked; empty if it was not.
+        prompt: The judge's prompt; empty if no request was sent.
     """
 
     clip_id: str
@@ -32,7 +32,7 @@ class Judgement(Record):
 
 
 class HumanRating(Record):
-    """A person's grade of a trace, by the same rubric.
+    """A human rating of a reasoning trace, by the same rubric.
 
     Attributes:
         clip_id: The clip.

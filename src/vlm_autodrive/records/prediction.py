@@ -1,16 +1,16 @@
-"""What a model said about a clip: exactly one record for each clip and model."""
+"""Predictions: exactly one record for each clip and model."""
 
 from typing import Literal
 
 from vlm_autodrive.records.base import Outcome, Record
 
 ProbabilitySource = Literal["code_logprobs", "votes", "fitted"]
-"""Where probabilities come from: the softmax over the codes' log-probabilities; the shares of several sampled
+"""Where probabilities come from: the softmax over the codes' log-probabilities; the proportions among several sampled
 answers; or a classifier fitted on the training clips. They are different kinds of confidence and never mixed."""
 
 
 class Verdict(Record):
-    """The answer to the direct-verdict prompt.
+    """The response to the direct-verdict prompt.
 
     Attributes:
         outcome: How it ended; anything but ``ok`` counts as wrong.
@@ -18,7 +18,7 @@ class Verdict(Record):
         probabilities: Probability of each class, by class name; None if the engine gives none.
         raw_text: What the model wrote, or the code with the largest probability.
         reason: Why it failed, in plain words; empty if it did not.
-        prompt: What was asked; empty for a baseline, which is asked nothing.
+        prompt: The user prompt; empty for a baseline, which has none.
         probability_source: Where the probabilities come from; None if there are none.
     """
 
@@ -42,7 +42,7 @@ class Reasoning(Record):
         event_time_s: The time that the trace gives for the event; None if it gives none.
         raw_text: All that the model wrote.
         reason: Why it failed; empty if it did not.
-        prompt: What was asked.
+        prompt: The user prompt.
     """
 
     outcome: Outcome
@@ -56,18 +56,18 @@ class Reasoning(Record):
 
 
 class Prediction(Record):
-    """One clip, one model: all that was asked and answered.
+    """One clip, one model: all its responses.
 
     Attributes:
         clip_id: The clip.
         model: The model's name.
         verdict: The direct verdict.
-        reasoning: The trace; None if it was not asked for.
+        reasoning: The trace and its verdict; None if it was not requested.
         frame_times_s: True times of the frames that the model saw, in clip time.
-        latency_s: Seconds the answers about the true footage took, shared evenly over a batch.
+        latency_s: Seconds that inference on the unaltered footage took, shared evenly over a batch.
         prompt_variants: Direct verdicts under further prompts, by the prompt's name.
         controls: Direct verdicts on footage that was tampered with, by the control's name
-            (see ``evaluation.controls``); empty if none were asked for.
+            (see ``evaluation.predict.controls``); empty if none were run.
     """
 
     clip_id: str

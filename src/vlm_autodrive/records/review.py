@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, Field
 from vlm_autodrive.records.base import Record
 from vlm_autodrive.records.supervision import SupervisionType
 
-Reason = Literal["", "untrue", "time", "class", "unseen", "leak", "empty", "wording", "other"]
-REASONS: dict[Reason, str] = {
+RejectionReason = Literal["", "untrue", "time", "class", "unseen", "leak", "empty", "wording", "other"]
+REJECTION_REASONS: dict[RejectionReason, str] = {
     "untrue": "Says what is not so",
     "time": "Wrong time",
     "class": "Wrong class",
@@ -18,17 +18,17 @@ REASONS: dict[Reason, str] = {
     "wording": "Badly worded",
     "other": "Something else",
 }
-"""Why a person may reject a sample, in the words of the page."""
+"""Why a reviewer may reject a sample, in the words of the page."""
 
 
 class ReviewStratum(Record):
-    """Samples that are alike in type, class, teacher and what the checks said of them.
+    """Samples that are alike in type, class, teacher and result of the automatic checks.
 
     Attributes:
         type: Their supervision type.
         event_class: The class of their clips; None for events of unknown kind.
         teacher: Who wrote them.
-        accepted: Whether they passed the checks, and so are taught.
+        accepted: Whether they passed the checks, and so are trained on.
         size: How many the supervision set has.
         drawn: How many of them were drawn; at least 1.
     """
@@ -56,7 +56,7 @@ class ReviewedSample(Record):
 
 
 class ReviewSample(Record):
-    """What was drawn for people to judge.
+    """The sample of a supervision set that people review.
 
     Attributes:
         review_id: Hash of the drawn samples with all their words: decisions on other words are of another review.
@@ -70,22 +70,22 @@ class ReviewSample(Record):
 
 
 class ReviewDecision(Record):
-    """What one person said of one sample.
+    """One reviewer's decision on one SFT sample.
 
     Attributes:
         review_id: The review.
         sample_id: The sample.
-        decision: Whether the person would have it taught.
-        reason: Why not, a key of :data:`REASONS`; empty if none was chosen.
+        decision: Whether the person would train on it.
+        reason: Why not, a key of :data:`REJECTION_REASONS`; empty if none was chosen.
         note: In the person's own words; may be empty.
         reviewer: The person's name or initials.
-        time: When it was said.
+        time: When it was decided.
     """
 
     review_id: str
     sample_id: str
     decision: Literal["accept", "reject"]
-    reason: Reason = ""
+    reason: RejectionReason = ""
     note: str = ""
     reviewer: str = Field(min_length=1)
     time: AwareDatetime

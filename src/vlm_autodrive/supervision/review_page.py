@@ -14,7 +14,7 @@ from PIL import Image
 from vlm_autodrive.engines import parse_reasoning
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import REASONS, Clip, ReviewSample, SFTSample, Taxonomy
+from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewSample, SFTSample, Taxonomy
 from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
 
 _FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
@@ -110,7 +110,7 @@ def render_page(
         title=title,
         review=review,
         pages=make_pages(samples, clips, taxonomy, reporter),
-        reasons=REASONS,
+        reasons=REJECTION_REASONS,
         program=program,
         program_hash=base64.b64encode(hashlib.sha256(program.encode()).digest()).decode(),
     )

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Answers in the ways that models write them: sentences, lists, markdown, JSON, thoughts cut off, second thoughts.
 
-None is a quotation. The short forms stand in ``test_answers.py``.
+None is a quotation. The short forms stand in ``test_parsing.py``.
 """
 
 import json

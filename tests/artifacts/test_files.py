@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from vlm_autodrive.artifacts import files as stores
+from vlm_autodrive.artifacts import files
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -51,64 +51,64 @@ def write_run(run):
     (run / "clips").mkdir()
     event = Event(event_id="e", video_id="00042", event_class="stop", time_s=1.0)
     issue = ImportIssue(file="m.csv", line=3, field="time", value="x", message="no number", rejected=True)
-    stores.write_catalog(run / "catalog", run / "catalog", TWO, [video(run)], [event], [], [issue])
-    stores.write_clips(run / "clips", run / "clips", TWO, [clip(run)])
+    files.write_catalog(run / "catalog", run / "catalog", TWO, [video(run)], [event], [], [issue])
+    files.write_clips(run / "clips", run / "clips", TWO, [clip(run)])
     return event
 
 
 def test_a_catalog_comes_back(tmp_path):
     event = write_run(tmp_path / "run")
     catalog = tmp_path / "run" / "catalog"
-    assert stores.read_videos(catalog) == [video(tmp_path / "run")]
-    assert stores.read_events(catalog) == [event]
-    assert stores.read_scenarios(catalog) == {}
-    assert stores.read_taxonomy(catalog) == TWO
-    assert str(tmp_path) not in (catalog / stores.VIDEOS_FILE).read_text()
+    assert files.read_videos(catalog) == [video(tmp_path / "run")]
+    assert files.read_events(catalog) == [event]
+    assert files.read_scenarios(catalog) == {}
+    assert files.read_taxonomy(catalog) == TWO
+    assert str(tmp_path) not in (catalog / files.VIDEOS_FILE).read_text()
 
 
 def test_paths_follow_a_moved_run(tmp_path):
     write_run(tmp_path / "run")
     shutil.move(tmp_path / "run", tmp_path / "moved")
-    assert stores.read_videos(tmp_path / "moved" / "catalog") == [video(tmp_path / "moved")]
-    assert stores.read_clips(tmp_path / "moved" / "clips") == [clip(tmp_path / "moved")]
+    assert files.read_videos(tmp_path / "moved" / "catalog") == [video(tmp_path / "moved")]
+    assert files.read_clips(tmp_path / "moved" / "clips") == [clip(tmp_path / "moved")]
 
 
 def test_paths_are_right_though_written_in_a_partial_folder(tmp_path):
     final, partial = tmp_path / "deep" / "clips", tmp_path / "deep" / ".clips.partial-1" / "inner"
     partial.mkdir(parents=True)
-    stores.write_clips(partial, final, TWO, [clip(tmp_path)])
+    files.write_clips(partial, final, TWO, [clip(tmp_path)])
     shutil.move(partial, final)
-    assert stores.read_clips(final) == [clip(tmp_path)]
+    assert files.read_clips(final) == [clip(tmp_path)]
 
 
 def test_the_default_classes_where_none_are_named(tmp_path):
-    assert stores.read_taxonomy(tmp_path) == DEFAULT_TAXONOMY
+    assert files.read_taxonomy(tmp_path) == DEFAULT_TAXONOMY
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"clips\.jsonl does not exist"):
-        stores.read_clips(tmp_path)
+        files.read_clips(tmp_path)
     write_run(tmp_path / "run")
-    path = tmp_path / "run" / "clips" / stores.CLIPS_FILE
+    path = tmp_path / "run" / "clips" / files.CLIPS_FILE
     path.write_text(path.read_text() + '{"clip_id": 3}\n')
     with pytest.raises(UserError, match=r"clips\.jsonl, line 2: "):
-        stores.read_clips(tmp_path / "run" / "clips")
+        files.read_clips(tmp_path / "run" / "clips")
 
 
 def test_characters_that_look_like_line_ends_stay_inside_their_record(tmp_path):
     """Free text of metadata and of models holds them; JSON does not escape them."""
     spoken = clip(tmp_path).model_copy(update={"metadata": {"note": "one\u2028two\x85three\x0bfour\rfive\nsix"}})
     other = clip(tmp_path).model_copy(update={"clip_id": "other"})
-    stores.write_clips(tmp_path, tmp_path, TWO, [spoken, other])
-    assert stores.read_clips(tmp_path) == [spoken, other]
+    files.write_clips(tmp_path, tmp_path, TWO, [spoken, other])
+    assert files.read_clips(tmp_path) == [spoken, other]
 
 
 def test_clips_are_read_one_by_one_up_to_a_broken_line(tmp_path):
     written = [clip(tmp_path).model_copy(update={"clip_id": clip_id}) for clip_id in ("one", "two")]
-    stores.write_clips(tmp_path, tmp_path, TWO, written)
+    files.write_clips(tmp_path, tmp_path, TWO, written)
     with (tmp_path / "clips.jsonl").open("a") as stream:
         stream.write('{"clip_id": 1}\n')
-    one_by_one = stores.iterate_clips(tmp_path)
+    one_by_one = files.iterate_clips(tmp_path)
     assert [next(one_by_one), next(one_by_one)] == written
     with pytest.raises(UserError, match=r"clips\.jsonl, line 3"):
         next(one_by_one)

@@ -8,8 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from vlm_autodrive.artifacts import folders as artifacts
-from vlm_autodrive.artifacts import input_key, is_current, read_provenance, writing_artifact
+from vlm_autodrive.artifacts import folders, input_key, is_current, read_provenance, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
@@ -59,14 +58,14 @@ def test_anything_that_decides_the_result_changes_its_key(tmp_path, source, chan
     if change == "input":
         source.write_text("two")
     if change == "schema":
-        monkeypatch.setattr(artifacts, "SCHEMA_VERSION", 99)
+        monkeypatch.setattr(folders, "SCHEMA_VERSION", 99)
     keys = {"other" if change == "name" else "source": input_key(source)}
     settings = Some(
         number=2 if change == "settings" else 1, nested=Nested(depth=1 if change == "nested settings" else 0)
     )
     kind = "others" if change == "kind" else "things"
     facts = {"model": "other"} if change == "facts" else {}
-    assert artifacts.artifact_key(kind, keys, settings, facts) != before
+    assert folders.artifact_key(kind, keys, settings, facts) != before
 
 
 def test_settings_marked_as_not_deciding_the_result_are_not_in_its_key(tmp_path, source):
@@ -140,7 +139,7 @@ def kill_at_rename(number, monkeypatch):
 def kill_while_replacing(out, source, monkeypatch, before):
     with monkeypatch.context() as patched, pytest.raises(Killed):
         if before == "removal":
-            patched.setattr(artifacts, "_discard", lambda path: kill() if path.exists() else None)
+            patched.setattr(folders, "_discard", lambda path: kill() if path.exists() else None)
         else:
             kill_at_rename(before, patched)
         make(out, source, Some(number=2), text="new", overwrite=True)
@@ -177,7 +176,7 @@ def test_an_old_result_that_is_half_removed_never_comes_back(tmp_path, source, m
     out = tmp_path / "out"
     make(out, source)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(artifacts.shutil, "rmtree", lambda path, **how: kill() if path.exists() else None)
+        patched.setattr(folders.shutil, "rmtree", lambda path, **how: kill() if path.exists() else None)
         make(out, source, Some(number=2), text="new", overwrite=True)
     assert hidden(out) == [".out.replaced"]
     shutil.rmtree(out)
@@ -206,7 +205,7 @@ def test_an_artefact_passes_its_key_on(tmp_path, source):
     assert read_provenance(second).inputs["source"].key == read_provenance(first).key
     source.write_text("two")
     make(first, source, overwrite=True)
-    key = artifacts.artifact_key("things", {"source": input_key(first)}, Some())
+    key = folders.artifact_key("things", {"source": input_key(first)}, Some())
     assert not is_current(second, key)
 
 
@@ -247,7 +246,7 @@ def test_a_folder_is_known_by_names_and_content(tmp_path):
 
 def test_paths_inside_an_artefact_survive_a_move(tmp_path):
     video = tmp_path / "run" / "videos" / "a.mp4"
-    kept = artifacts.relative_to_artifact(str(video), tmp_path / "run" / "catalog")
+    kept = folders.relative_to_artifact(str(video), tmp_path / "run" / "catalog")
     assert kept == str(Path("..") / "videos" / "a.mp4")
     elsewhere = tmp_path / "elsewhere"
-    assert artifacts.absolute_from_artifact(kept, elsewhere / "catalog") == str(elsewhere / "videos" / "a.mp4")
+    assert folders.absolute_from_artifact(kept, elsewhere / "catalog") == str(elsewhere / "videos" / "a.mp4")
