@@ -68,6 +68,7 @@ def compare(
             for first, second in pairs:
                 scored.append(pair_scores(samples, first, second, settings))
                 task.advance()
+        # Holm over all pairs of models: every pair is one test of the same comparison.
         adjusted = holm([pair.p_holm for pair in scored])
         clusters = len(set(samples.clusters))
         warning = few_clusters_warning(clusters)

@@ -120,6 +120,7 @@ def judge(
         )
         for line in estimate_lines(estimate_judging(predictions, settings, reporter), settings):
             reporter.say(line)
+        # The budget belongs to this job. Human ratings are no part of it: adding them must not open a new account.
         job = artifact_key("judging", {"predictions": input_key(predictions)}, settings, facts)
         judgements = run_async(_judge(requests, settings, job, reporter))
         write_jsonl(folder / JUDGEMENTS_FILE, judgements)

@@ -119,6 +119,7 @@ def _measured(
     clips: Sequence[Clip], file: Path, settings: BaselineSettings, reporter: Reporter
 ) -> dict[str, MotionRow]:
     """The motion of each clip by its id, going on behind what an interrupted run has in ``file``."""
+    # Unlike a model's predictions, a clip's features do not depend on its batch, so any saved row can be kept.
     rows = {row.clip_id: row for row in read_partial_jsonl(file, MotionRow)}
     waiting = [clip for clip in clips if clip.clip_id not in rows]
     with ExitStack() as stack:

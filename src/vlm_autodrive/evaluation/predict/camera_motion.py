@@ -17,7 +17,7 @@ from vlm_autodrive.video import SamplingSettings, VideoError, read_frames
 
 Floats = NDArray[np.float64]
 
-_EVERY_FRAME_FPS = 120.0
+_EVERY_FRAME_FPS = 120.0  # above the rate of any dashcam, so that the sampler takes every frame
 
 
 class MotionRow(Record):
@@ -94,10 +94,13 @@ def _shrink(grey: Floats, scale: int) -> Floats:
 
 def phase_shift(first: Floats, second: Floats) -> tuple[float, float]:
     """By how many pixels the picture moved down and to the right, by phase correlation."""
+    # The Hann window fades the borders, whose jump would look like motion. Dividing the cross-power spectrum by its
+    # magnitude leaves phases alone, and the inverse transform of a phase ramp is a peak at the shift.
     window = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1]))
     spectrum = np.conj(np.fft.rfft2((first - first.mean()) * window)) * np.fft.rfft2((second - second.mean()) * window)
     correlation = np.fft.irfft2(spectrum / (np.abs(spectrum) + 1e-6), s=first.shape)
     row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
+    # The transform is periodic: a shift beyond half the picture is one to the other side.
     height, width = first.shape
     down = int(row) - height if row > height // 2 else int(row)
     right = int(column) - width if column > width // 2 else int(column)
@@ -110,4 +113,5 @@ def _summary(row: Floats, rate: float, windows_s: Sequence[float]) -> Floats:
         length = min(len(row), max(1, round(window_s * rate)))
         pieces = np.lib.stride_tricks.sliding_window_view(row, length)
         parts += [pieces.mean(axis=1).max(), pieces.std(axis=1).max()]
+    # Motion is heavy-tailed; the logarithm keeps one jolt from setting the scale of the regression.
     return np.asarray(np.log1p(np.array(parts)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The clips behind the figures: lists to which the cells of the confusion matrices and the flips lead."""
+"""Lists of the clips behind the counts: cells of the confusion matrices, clips gained and lost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
