@@ -323,8 +323,8 @@ def events(work: Path) -> dict[str, Any]:
         write_drive(work / "one.mkv", 14, flashes=[6], codec="ffv1"),
         write_drive(work / "two.mkv", 24, flashes=[3], near=[18], codec="ffv1"),
     ]
-    settings = DetectSettings(batch_windows=4)
-    low = settings.model_copy(update={"threshold": _LOW, "low_threshold": _LOW, "reasoning_tokens": 96})
+    settings = DetectSettings(eval_batch_size=4)
+    low = settings.model_copy(update={"threshold": _LOW, "low_threshold": _LOW, "max_new_tokens": 96})
     detect(videos, "tiny-base", work / "tiny-base", low)
     detect_with_engine(videos, FlashEngine(), work / "flash", settings)
     return {

@@ -56,7 +56,7 @@ def test_an_interruption_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(KeyboardInterrupt()))
     result = run(app, ["clips", "cat", "--out", "o"])
     assert result.exit_code == 130
-    assert "the same command goes on" in result.stderr
+    assert "the same command resumes" in result.stderr
 
 
 def test_a_bug_is_not_dressed_up(monkeypatch):

@@ -137,7 +137,7 @@ def test_detect_writes_a_record_for_every_file(labels, tmp_path):
     broken.write_bytes(whole[: len(whole) // 2])
     text.write_text("this is no video\n")
     found = tmp_path / "found"
-    settings = ("reasoning_tokens=16", "stride_s=4.8", "threshold=0.4")
+    settings = ("max_new_tokens=16", "stride_s=4.8", "threshold=0.4")
     command = ("detect", *videos, broken, text, "--model", saved_tiny_model("qwen3_vl"), "--out", found)
     _, said = autodrive(*command, *settings)
     assert "in 19 videos." in said

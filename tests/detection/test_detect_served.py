@@ -26,7 +26,12 @@ def verdict(shares):
 
 def run(video, out, url, *more):
     words = ["detect", str(video), "--endpoint", url, "--out", str(out), "--json", "reasoning=false", "window_s=2"]
-    words += ["stride_s=1", "batch_windows=1", "endpoint.max_attempts=1", f"endpoint.cache={out.with_name('account')}"]
+    words += [
+        "stride_s=1",
+        "eval_batch_size=1",
+        "endpoint.max_attempts=1",
+        f"endpoint.cache={out.with_name('account')}",
+    ]
     return CliRunner().invoke(app, [*words, "endpoint.sampling={fps: 1, max_frames: 2, height: 32, width: 48}", *more])
 
 

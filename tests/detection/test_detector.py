@@ -14,7 +14,7 @@ from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections
 
-SETTINGS = DetectSettings(batch_windows=4)
+SETTINGS = DetectSettings(eval_batch_size=4)
 
 
 class Heard:
@@ -142,7 +142,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path, killed_a
     rest = FlashEngine()
     detect_with_engine(videos, rest, tmp_path / "out", SETTINGS)
     judged = killed_after + rest.clips_seen
-    assert whole.clips_seen <= judged <= whole.clips_seen + SETTINGS.batch_windows
+    assert whole.clips_seen <= judged <= whole.clips_seen + SETTINGS.eval_batch_size
     assert killed.traces_asked + rest.traces_asked == whole.traces_asked
     for name in ("0.mp4", "1.mp4"):
         same = [(tmp_path / out / name / "events.json").read_bytes() for out in ("whole", "out")]

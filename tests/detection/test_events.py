@@ -50,7 +50,7 @@ chances = st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=6
 @settings(deadline=None)
 @given(chances, st.floats(0.05, 1), st.floats(0, 6), st.integers(1, 3))
 def test_merging_any_scores(values, threshold, gap, minimum):
-    chosen = DetectSettings(threshold=threshold, merge_gap_s=gap, minimum_windows=minimum)
+    chosen = DetectSettings(threshold=threshold, merge_gap_s=gap, min_windows=minimum)
     spans = plan_windows(4.8 + 1.2 * (len(values) - 1), 4.8, 1.2)
     windows = [score(a, b, value) for (a, b), value in zip(spans, values, strict=True)]
     events = merge_windows(windows, chosen, DEFAULT_TAXONOMY)

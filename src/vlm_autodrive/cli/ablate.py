@@ -1,11 +1,15 @@
-"""``autodrive ablate``: a grid of trainings, and the table of what each choice brings."""
+"""``autodrive ablate``: a grid of trainings, and a table of what each setting changes."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import AsJson, Out, Overrides
 from vlm_autodrive.errors import UserError
+
+if TYPE_CHECKING:
+    from vlm_autodrive.runs import AblationPreview, AblationResult
 
 FAILED = 1
 
@@ -15,7 +19,7 @@ def ablate(
     out: Out,
     settings: Overrides = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say which cells there are, what they share and what they take.")
+        bool, typer.Option("--dry-run", help="Print the cells, the stages that they share, and their steps and tokens.")
     ] = False,
     gpus: Annotated[
         int | None, typer.Option("--gpus", min=0, metavar="N", help="With --dry-run: as for `plan`.")
@@ -27,15 +31,14 @@ def ablate(
 ) -> None:
     """Train and evaluate the cells of a grid: supervision types on and off, frames, resolution, window, seeds.
 
-    What cells share is made once. Interrupted, the same command goes on from there. A cell that fails is a row with
-    the reason, and the status is then 1; the same command tries it again. --dry-run trains nothing: it makes the
-    clips and their texts, which counting needs, and the ablation takes them up.
+    What cells share is made once. Interrupted, the same command resumes. A cell that fails is a row with the reason,
+    and the exit status is then 1; the same command tries it again. --dry-run trains nothing: it makes the clips and
+    their samples, which counting needs, and the ablation uses them.
 
     Example: autodrive ablate ablation-smoke --out runs/ablation
 
     Example: autodrive ablate mine.yaml --out runs/mine-ablation --dry-run --gpus 1 --memory 80
     """
-    from vlm_autodrive.cli.ablation_tables import print_ablation, print_preview
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.runs import ablate as run_ablation
@@ -49,14 +52,60 @@ def ablate(
         if as_json:
             print_json(seen.model_dump(mode="json"))
         else:
-            print_preview(seen)
+            _print_preview(seen)
         failed = any(row.failures for row in seen.rows)
     else:
         table = run_ablation(loaded, out, make_reporter())
         if as_json:
             print_json(table.model_dump(mode="json"))
         else:
-            print_ablation(table, out)
+            _print_ablation(table, out)
         failed = bool(table.failed)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _print_preview(seen: "AblationPreview") -> None:
+    """Print the cells, what they share, and what all of it takes."""
+    from vlm_autodrive.cli.tables import print_columns
+
+    rows = []
+    for row in seen.rows:
+        counts = ["cannot be trained"]
+        if row.budget is not None:
+            b = row.budget
+            counts = [f"{size:,}" for size in (b.clips, b.samples, b.steps, b.frames, b.sequence_tokens, b.tokens)]
+        rows.append((row.name, *counts))
+    print_columns(("cell", "clips", "samples", "steps", "frames", "longest sequence", "tokens"), rows)
+    print()
+    shared = [(each.stage, str(each.times), str(each.there)) for each in seen.shared]
+    print_columns(("stage", "done so often", "there already"), shared)
+    print(f"\n{len(seen.rows)} cells, {seen.trainings} trainings: {seen.steps:,} steps, about {seen.tokens:,} tokens.")
+    if any(row.budget is not None and not row.budget.exact for row in seen.rows):
+        print("Text tokens are an estimate: the tokenizer is not here, or a model has yet to write the samples.")
+    for row in seen.rows:
+        for failure in row.failures:
+            print(f"{row.name}: {failure.reason}")
+
+
+def _print_ablation(table: "AblationResult", out: Path) -> None:
+    """Print the table, what to mind in reading it, and where it lies; the classes' intervals are in the files."""
+    from vlm_autodrive.cli.tables import print_columns
+    from vlm_autodrive.runs import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
+
+    headings, rows = table_of(table)
+    with_interval = ("accuracy", "macro-F1", GAIN)
+    places = [place for place, name in enumerate(headings) if name in ("seeds", *with_interval) or name.endswith(" F1")]
+    printed = []
+    for row in rows:
+        cells = [(headings[place], row.cells[place]) for place in places]
+        shown = (str(cell).replace(" [", "\n[") if name in with_interval else cell.text for name, cell in cells)
+        printed.append((row.label, *shown))
+    print_columns(["", *(headings[place] for place in places)], printed)
+    print("In brackets: 95 % confidence intervals over clips and seeds. Gain: macro-F1 over that of the first cell.")
+    for note in table.notes:
+        print(note)
+    for line in failure_lines(table):
+        print(f"failed: {line}")
+    for name in (HTML_FILE, MARKDOWN_FILE, JSON_FILE):
+        print(out / name)

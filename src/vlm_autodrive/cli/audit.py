@@ -1,4 +1,4 @@
-"""``autodrive audit``: what leaks between splits, and what gives the class away."""
+"""``autodrive audit``: leakage between splits, and shortcuts to the class."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +13,20 @@ LEAK = 1
 def audit(
     folder: Annotated[Path, typer.Argument(metavar="CATALOG|CLIPS", help="What `import` or `clips` made.")],
     skip_frames: Annotated[
-        bool, typer.Option("--skip-frames", help="Leave out the comparison of frames, which decodes every video.")
+        bool,
+        typer.Option("--skip-frames", help="Leave out near-duplicate frames, whose search decodes every video."),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of folds and resampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of folds and bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Look for leaks between splits, and for shortcuts to the class.
+    """Look for leakage between splits, and for shortcuts to the class.
 
-    Drives, footage and files that two splits share, and frames that look the same. Then, whether a classifier
-    that sees no picture tells the classes apart by duration, fps, bitrate, codec, sizes, position, file name or
-    source: areas under the ROC curve, of event against none and of each class against the rest, from folds that
-    keep drives whole, with 95 % intervals.
+    Leaks: drives, footage and files that two splits share, and near-duplicate frames. Shortcuts: whether a classifier
+    without pixels predicts the class from duration, fps, bitrate, codec, sizes, position, file name or source; by the
+    area under the ROC curve, for event against none and for each class against the rest, cross-validated by drive,
+    with 95 % confidence intervals.
 
-    Ends with status 1 if anything leaks from one split to another. Shortcuts are told and leave the status at 0.
+    Exits with status 1 if anything leaks from one split to another. Shortcuts are reported and leave the status at 0.
 
     Example: autodrive audit runs/mine/clips
     """

@@ -15,11 +15,12 @@ def clips(
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut windows around the events, or ahead of them, and split them by drive.
+    """Cut clips around the events, or ahead of them, and split them by drive.
 
-    Drives, footage that several data sets share, and triplets stay in one split. `test_ids.txt` in the result lists
-    the videos of the test split; frozen_test=FILE keeps it. anticipation_s=[0.5,1.0] cuts windows that end so long
-    before the event. unknown_events=binary asks only whether there is an event. docs/leaks.md tells more.
+    A drive, footage that several data sets share, and a matched triplet each stay in one split. `test_ids.txt` in the
+    result lists the videos of the test split; frozen_test=FILE keeps that split. anticipation_s=[0.5,1.0] cuts windows
+    that end so many seconds before the event. unknown_events=binary makes the binary task, event or none. See
+    docs/leaks.md.
 
     Example: autodrive clips runs/mine/catalog --out runs/mine/clips window_s=10
     """

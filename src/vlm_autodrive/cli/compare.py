@@ -1,4 +1,4 @@
-"""``autodrive compare``: scores with intervals, and whether the difference is real."""
+"""``autodrive compare``: scores with confidence intervals, and tests of the difference."""
 
 import difflib
 from pathlib import Path
@@ -42,7 +42,7 @@ def compare(
         typer.Option(
             "--references",
             metavar="SUPERVISION",
-            help="What `supervise` made of the same clips: traces are measured against its reasoning.",
+            help="What `supervise` made of the same clips: the models' traces are compared with its reasoning.",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +59,9 @@ def compare(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score models on the same clips, with intervals and tests; prints the headline, what to know, and a table.
+    """Score models on the same clips, with confidence intervals and significance tests.
+
+    Prints the headline, the diagnostics, and a table.
 
     Example: autodrive compare base=predictions/base tuned=predictions/tuned --out comparison
     """

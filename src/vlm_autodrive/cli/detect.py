@@ -24,24 +24,24 @@ def detect(
     ] = None,
     endpoint: EndpointUrl = None,
     truth: Annotated[
-        Path | None, typer.Option("--truth", metavar="CSV", help="Manifest of true events: score what was found.")
+        Path | None, typer.Option("--truth", metavar="CSV", help="Ground truth: score the detections.")
     ] = None,
     fit: Annotated[
         Path | None,
-        typer.Option("--fit-threshold", metavar="CSV", help="Manifest of true events: choose a threshold on them."),
+        typer.Option("--fit-threshold", metavar="CSV", help="Ground truth: choose the threshold on these videos."),
     ] = None,
     false_alarms: Annotated[
         float, typer.Option("--false-alarms", metavar="N", help="Most false alarms per hour, for --fit-threshold.")
     ] = 12.0,
     threshold: Annotated[
         Path | None,
-        typer.Option("--threshold-from", metavar="FILE", help="Take the threshold.json that --fit-threshold wrote."),
+        typer.Option("--threshold-from", metavar="FILE", help="Use the threshold.json that --fit-threshold wrote."),
     ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the events in video of any length.
+    """Detect the events in videos of any length.
 
     Writes events.json and a timeline picture for each video; a video that cannot be read gets its reason.
 

@@ -26,7 +26,7 @@ def evaluate(
     recipe: RecipeName = None,
     retry_errors: Annotated[
         bool,
-        typer.Option("--retry-errors", help="Ask again about clips in which anything ended with an error."),
+        typer.Option("--retry-errors", help="Run clips again in which anything ended with an error."),
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:

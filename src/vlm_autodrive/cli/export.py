@@ -1,11 +1,10 @@
-"""``autodrive export``: hand results to other programs."""
+"""``autodrive export``: samples and models for other programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlm_autodrive.cli.export_model import export_model
 from vlm_autodrive.cli.options import AsJson, Out, Overwrite
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Hand results to other programs.\n\nExample: autodrive export supervision runs/mine/supervision "
+    help="Export samples and models for other programs.\n\nExample: autodrive export supervision runs/mine/supervision "
     "--to messages --out runs/mine/export",
 )
 
@@ -36,11 +35,11 @@ def export_supervision(
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write accepted questions and answers, with their clips, for another trainer.
+    """Write the accepted SFT samples, with their clips, for another trainer.
 
-    Each clip is cut to a file of its own, since most trainers read whole files. Only what the student is asked and
-    answers is written: no label, no event time, no metadata; no rejected sample and no test clip. The folder can be
-    moved. docs/export.md has the configuration for each trainer, and says what is lost there.
+    Each clip is cut to a file of its own, since most trainers read whole files. Only prompts and
+    targets are written: no label, no event time, no metadata, no rejected sample and no test clip. The folder can be
+    moved. docs/export.md has the configuration for each trainer, and what that trainer cannot do.
 
     Example: autodrive export supervision runs/mine/supervision --to messages --out runs/mine/export
 
@@ -60,7 +59,40 @@ def export_supervision(
         print(out)
 
 
-app.command("model")(export_model)
+@app.command("model")
+def export_model(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="What `train` made.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORM", help="merged: for transformers and vLLM; adapter: for peft."),
+    ],
+    out: Out,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="Of merged weights: auto, bfloat16 or float32.")
+    ] = "auto",
+    check: Annotated[
+        int, typer.Option("--check", min=0, metavar="CLIPS", help="Compare verdicts on so many clips; 0 for none.")
+    ] = 8,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="A report or comparison, for the card's figures.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a model that others load without this program, with a model card.
+
+    Its direct verdicts are compared with the checkpoint's on validation clips, if the supervision set that it was
+    trained on is still there; the card says how they compare.
+
+    Example: autodrive export model runs/mine/checkpoint --to merged --out my-model --report runs/mine/report
+    """
+    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.settings import parse_settings
+    from vlm_autodrive.training import ExportModelSettings
+    from vlm_autodrive.training import export_model as export
+
+    chosen = parse_settings(ExportModelSettings, {"to": to, "dtype": dtype, "check": check}, "export model")
+    export(checkpoint, out, chosen, make_reporter(), report=report, overwrite=overwrite)
+    print(out)
 
 
 def _print(summary: "ExportSummary") -> None:

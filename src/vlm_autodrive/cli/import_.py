@@ -13,7 +13,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="How it is laid out: manifest, video-folder, nexar or another that docs/data.md describes.",
+            help="The layout: manifest, video-folder, nexar or another that docs/data.md describes.",
         ),
     ],
     arguments: Annotated[
@@ -29,8 +29,8 @@ def import_(
 ) -> None:
     """Read a data set's videos and annotations into a catalog.
 
-    What cannot be taken as it stands is listed in issues.jsonl with file, line, field, value and what to do. No row
-    disappears: those imported and those rejected are all the rows of the file.
+    Whatever cannot be imported as it stands is listed in issues.jsonl with file, line, field, value and what to do.
+    Every row of the file is either imported or listed there.
 
     Example: autodrive import manifest my-drives/manifest.csv --out runs/mine/catalog
 

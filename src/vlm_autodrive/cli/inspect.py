@@ -10,7 +10,7 @@ def inspect(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],
     clip: Annotated[
         list[str] | None,
-        typer.Option("--clip", metavar="ID", help="Show this clip; may be given again. Else some are drawn."),
+        typer.Option("--clip", metavar="ID", help="Show this clip; may be repeated. Else some are drawn at random."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="A picture (.png) or a page (.html) to write.")
@@ -21,7 +21,7 @@ def inspect(
 ) -> None:
     """Show clips as contact sheets: frames with their times, the class, and the moment of the event.
 
-    Without --clip some of each class are drawn, and unusable ones with their reasons.
+    Without --clip, some of each class are drawn, and unusable ones with their reasons.
 
     Example: autodrive inspect runs/mine/clips --most 20 --out look.html
     """

@@ -42,9 +42,9 @@ def judge(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have a served model grade each reasoning trace from 1 to 5, against what is known of its clip.
+    """Have a served model grade each reasoning trace from 1 to 5, against its clip's metadata.
 
-    --json prints the estimate of a dry run, or else what was judged.
+    --json prints the estimate of a dry run, or else the judgements.
 
     Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --human-ratings grades.csv
     """

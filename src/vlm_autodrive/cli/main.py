@@ -1,4 +1,4 @@
-"""The command ``autodrive``: its verbs, and how a mistake or an interruption is told."""
+"""The command ``autodrive``: its verbs, and what a mistake or an interruption prints."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class _Group(TyperGroup):
-    """Tells a user's mistake in one sentence on stderr, and an interruption in another."""
+    """Prints a user's mistake, or an interruption, as one sentence on stderr."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """A verb may be of two words, beside one of its first word: ``supervise review`` beside ``supervise``."""
@@ -52,7 +52,7 @@ class _Group(TyperGroup):
             print(f"autodrive: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            print("\nautodrive: interrupted; the same command goes on from here.", file=sys.stderr)
+            print("\nautodrive: interrupted; the same command resumes from here.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -82,10 +82,10 @@ def _autodrive(
     del version
 
 
-_WHOLE, _DATA, _MODEL, _USE = "The whole way", "Data", "Model", "Proof and use"
+_RUN, _DATA, _MODEL, _USE = "All stages", "Data", "Model", "Evaluation and use"
 
-app.command("run", rich_help_panel=_WHOLE)(run_verb.run)
-app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_WHOLE)
+app.command("run", rich_help_panel=_RUN)(run_verb.run)
+app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_RUN)
 app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)
 app.command("import", rich_help_panel=_DATA)(import_verb.import_)
 app.command("validate", rich_help_panel=_DATA)(validate_verb.validate)

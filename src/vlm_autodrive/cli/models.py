@@ -1,4 +1,4 @@
-"""``autodrive models``: what can be said of a model before anything is trained."""
+"""``autodrive models``: checks of a model before anything is trained."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def models() -> None:
-    """Find out whether a model can be trained, and how.
+    """Check whether a model can be trained, and how.
 
     Example: autodrive models check tiny-base
     """
@@ -28,16 +28,17 @@ def check(
             "--random-layers",
             metavar="N",
             min=1,
-            help="Read configuration and processor only, and build N layers of each kind with random weights. Without "
+            help="Read configuration and processor only, and build N layers of each type with random weights. Without "
             "it a folder's weights are loaded if they are below 4 GB; else N is 1.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check on a CPU that shared videos give the loss and gradients of separate ones, and what else training needs.
+    """Check on a CPU what training needs of a model, prefix sharing first.
 
-    Also: training and inference see the same frames, each verdict code is one token, and LoRA reaches the language
-    model alone. Ends with status 1 if the model cannot be trained.
+    Samples that share one encoded video give the loss and gradients of separate ones; training and inference see the
+    same frames; each verdict code is one token; LoRA reaches the language model alone. Exits with status 1 if the
+    model cannot be trained.
 
     Example: autodrive models check nvidia/Cosmos-Reason1-7B --random-layers 1
     """

@@ -1,4 +1,4 @@
-"""The options that the verbs share, and how settings are gathered from a recipe and the command line."""
+"""Options that the verbs share, and settings from a recipe and the command line."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Settings")
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that was made otherwise.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result made from other inputs or settings.")]
 RecipeName = Annotated[
     str | None,
     typer.Option("--recipe", "-r", metavar="RECIPE", help="Start from this recipe's settings: a name or a file."),
@@ -27,12 +27,12 @@ EndpointUrl = Annotated[
     typer.Option(
         "--endpoint",
         metavar="URL",
-        help="Ask an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
+        help="OpenAI-compatible endpoint of the model, such as http://127.0.0.1:8000/v1; settings: endpoint.KEY=VALUE.",
         show_default=False,
     ),
 ]
 OutUnlessDry = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, sent and paid, and ask nobody.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate requests, tokens and cost, and send nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 

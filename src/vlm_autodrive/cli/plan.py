@@ -15,11 +15,11 @@ def plan(
     settings: Overrides = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="As for `train`.")] = None,
     show: Annotated[
-        str | None, typer.Option("--show", metavar="CLIP", help="Show this clip's rows, token by token.")
+        str | None, typer.Option("--show", metavar="CLIP", help="Show this clip's packed sequence, token by token.")
     ] = None,
     gpus: Annotated[
         int | None,
-        typer.Option("--gpus", min=0, metavar="N", help="Plan for so many GPUs; 0 for a CPU. Default: this machine."),
+        typer.Option("--gpus", min=0, metavar="N", help="GPUs to plan for; 0 for a CPU. Default: this machine."),
     ] = None,
     memory: Annotated[
         float | None,
@@ -28,10 +28,10 @@ def plan(
     recipe: RecipeName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count tokens and frames of every clip, and estimate the memory: does all of it fit?
+    """Count tokens and frames of every clip, estimate the memory, and say whether training fits.
 
     Nothing is loaded: a model's configuration is enough, and those of Cosmos-Reason, Qwen2.5-VL and Qwen3-VL are
-    shipped. Ends with status 1 if something does not fit, and names settings that would make it; training would
+    shipped. Exits with status 1 if something does not fit, and names settings that would make it fit; training would
     refuse it too.
 
     Example: autodrive plan runs/mine/supervision --model tiny-base

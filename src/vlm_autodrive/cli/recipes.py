@@ -8,7 +8,7 @@ import typer
 from vlm_autodrive.cli.options import AsJson, Overrides
 from vlm_autodrive.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Look at recipes and settings; make one your own.")
+app = typer.Typer(no_args_is_help=True, help="List, print and copy recipes, and list their settings.")
 
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or a YAML file.")]
 

@@ -22,7 +22,7 @@ def report(
     long_videos: Annotated[
         Path | None,
         typer.Option(
-            "--long-videos", metavar="DIR", help="What a run found in long videos, to show too.", show_default=False
+            "--long-videos", metavar="DIR", help="A run's search of long videos, to show too.", show_default=False
         ),
     ] = None,
     print_as: Annotated[
@@ -37,7 +37,7 @@ def report(
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write report.html (one file, no network), report.json (every figure) and report.md (the short of it).
+    """Write report.html (one file, no network), report.json (every metric) and report.md (a summary).
 
     Example: autodrive report runs/mine/comparison --long-videos runs/mine/long_videos --out runs/mine/report
 

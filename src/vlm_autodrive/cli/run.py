@@ -1,4 +1,4 @@
-"""``autodrive run``: the whole way of a recipe."""
+"""``autodrive run``: all stages of a recipe."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +17,9 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do those stages of a recipe that are out of date.
+    """Run a recipe: import, clips, supervise, train, evaluate, compare, detect and report.
 
-    Interrupted, the same command goes on from there; done, it does nothing.
+    Stages that are up to date are skipped. Interrupted, the same command resumes; finished, it does nothing.
 
     Example: autodrive run demo train.epochs=2
     """

@@ -1,10 +1,10 @@
-"""``autodrive simulate``: render dashcam drives."""
+"""``autodrive simulate``: render dashcam videos."""
 
 from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
 
 
 def simulate(out: Out, settings: Overrides = None, recipe: RecipeName = None, overwrite: Overwrite = False) -> None:
-    """Render simulated dashcam drives, in Nexar's layout.
+    """Render simulated dashcam videos, in Nexar's layout.
 
     Example: autodrive simulate --out runs/mine/simulated triplets=50 seed=3
     """

@@ -22,10 +22,10 @@ def supervise(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write captions, descriptions, questions and reasoning for every clip.
+    """Make the SFT samples of every clip: captions, descriptions, VQA and chain-of-thought reasoning.
 
-    Texts that contradict what is known, or give the answer away, are kept as rejected, with the reason.
-    --json prints the estimate of a dry run, or else the figures of the set that was made.
+    Samples that contradict the metadata, or leak the answer, are kept as rejected, with the reason.
+    --json prints the estimate of a dry run, or else the summary of the set that was made.
 
     Example: autodrive supervise runs/mine/clips --out runs/mine/supervision
     """

@@ -31,11 +31,12 @@ def supervise_review(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw samples for people to judge, and say what share of them they accept.
+    """Draw samples for human review, and estimate the proportion that people accept.
 
     First without --decisions: writes review.html, a page that needs no network, with some samples of every type, class
     and teacher, accepted and rejected by the checks, beside the frames of their clips. Then with --decisions: takes
-    what people saved from the page into decisions.jsonl, and tells the rates with 95 % intervals, as in review.json.
+    what people saved from the page into decisions.jsonl, and prints the acceptance
+    rates with 95 % confidence intervals, as in review.json.
 
     Example: autodrive supervise review runs/mine/supervision --out runs/mine/review --samples 60
     """

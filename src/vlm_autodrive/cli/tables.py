@@ -48,9 +48,9 @@ def print_run_result(result: "RunResult") -> None:
     if report.long_videos is not None:
         console.print(_long_videos_line(report.long_videos), markup=False, soft_wrap=True)
     if not result.made:
-        console.print("Nothing was to be done: every stage is up to date.")
+        console.print("Nothing to do: every stage is up to date.")
     console.print(f"Report: {result.report_html}", markup=False, soft_wrap=True)
-    console.print(f"Figures: {result.report_json}", markup=False, soft_wrap=True)
+    console.print(f"Metrics: {result.report_json}", markup=False, soft_wrap=True)
 
 
 def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:

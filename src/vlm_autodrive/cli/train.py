@@ -1,4 +1,4 @@
-"""``autodrive train``: post-train a model on a supervision set."""
+"""``autodrive train``: fine-tune a model on a supervision set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,14 @@ def train(
     settings: Overrides = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="The base: tiny-base, a folder, or a name on the hub."),
+        typer.Option("--model", metavar="MODEL", help="The base model: tiny-base, a folder, or a name on the hub."),
     ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Post-train a model on a supervision set.
+    """Fine-tune a model on a supervision set.
 
-    Interrupted, the same command goes on from the last checkpoint. On several GPUs or machines, start it with
+    Interrupted, the same command resumes from the last checkpoint. On several GPUs or machines, start it with
     torchrun: torchrun --nproc_per_node 8 -m vlm_autodrive train ...
 
     Example: autodrive train runs/mine/supervision --model tiny-base --out runs/mine/checkpoint epochs=2

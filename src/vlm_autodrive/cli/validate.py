@@ -33,16 +33,16 @@ def validate(
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Decode every video of a catalog, and write a catalog in which those that cannot be used say why.
+    """Decode every video of a catalog, and mark those that cannot be used with the reason.
 
-    Each video is decoded in a process with limits of memory and time: a crash of the decoder is that video's
-    reason and nothing else. Give the new catalog to `clips`; videos that cannot be used become clips with that
+    Each video is decoded in a process with limits of memory and time: a crash of the decoder
+    affects that video alone. Give the new catalog to `clips`; videos that cannot be used become clips with that
     reason, and are never cut. The table shows these first, then what else is worth a note.
 
     Settings: max_black_fraction and max_frozen_fraction (0.98; 1.01 lets all pass), memory_mb (2000),
     stall_timeout_s (60), timeout_s (3600).
 
-    Ends with status 0 even if some videos cannot be used; with 1 if none can, or, with --strict, if any cannot.
+    Exits with status 0 even if some videos cannot be used; with 1 if none can, or, with --strict, if any cannot.
 
     Example: autodrive validate runs/mine/catalog --out runs/mine/validated
     """

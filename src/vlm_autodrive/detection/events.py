@@ -61,7 +61,7 @@ def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, t
         scores = [chances[index] or 0.0 for index in run]
         counting = sum(score >= settings.threshold for score in scores)
         peak = run[int(np.argmax(scores))]
-        spans.append(EventSpan(run[0], run[-1], peak, counting >= settings.minimum_windows))
+        spans.append(EventSpan(run[0], run[-1], peak, counting >= settings.min_windows))
     return spans
 
 

@@ -89,7 +89,7 @@ class Scan:
         batch: list[tuple[int, Frames | VideoError]] = []
         for window, frames in read_windows(path, todo, self._engine.sampling) if todo else ():
             batch.append((places[window], frames))
-            if len(batch) == self._settings.batch_windows:
+            if len(batch) == self._settings.eval_batch_size:
                 self._score(batch)
                 batch = []
                 seen(self.scores[-1].end_s)
@@ -127,10 +127,10 @@ class Scan:
         peaks = [s.peak for s in self._event_spans() if s.confirmed and self._is_closed(s)]
         pending = [peak for peak in peaks if peak in self._kept and peak not in self.reasoning]
         request = InferenceRequest(
-            prompt=reasoning_prompt(self._taxonomy).text, max_new_tokens=self._settings.reasoning_tokens
+            prompt=reasoning_prompt(self._taxonomy).text, max_new_tokens=self._settings.max_new_tokens
         )
-        for start in range(0, len(pending), self._settings.batch_windows):
-            some = pending[start : start + self._settings.batch_windows]
+        for start in range(0, len(pending), self._settings.eval_batch_size):
+            some = pending[start : start + self._settings.eval_batch_size]
             responses = self._engine.generate([self._kept[peak] for peak in some], [request])
             found = [
                 WindowReasoning(window=peak, reasoning=reasoning_of(response, self._taxonomy, self._length_s(peak)))

@@ -17,12 +17,12 @@ class DetectSettings(Settings):
         threshold: Threshold on the probability of any event in a window.
         low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it, with windows
             at or above the threshold among them; if None, 0.6 of the threshold.
-        minimum_windows: Fewest windows at or above the threshold that make a span an event.
+        min_windows: Fewest windows at or above the threshold that make a span an event.
         merge_gap_s: Two spans are one event if the last window of the one and the first of the other are at most
             this many seconds apart, from middle to middle.
         reasoning: Whether to generate a reasoning trace for the peak window of each event, and for no other window.
-        reasoning_tokens: Most new tokens of such a trace.
-        batch_windows: Windows in one batch of the engine; their frames are all that is held in memory.
+        max_new_tokens: Most new tokens of such a trace.
+        eval_batch_size: Windows in one batch of the engine; their frames are all that is held in memory.
         endpoint: The endpoint of a served model; without base_url the model runs in this process.
     """
 
@@ -30,11 +30,11 @@ class DetectSettings(Settings):
     stride_s: float = Field(1.2, gt=0)
     threshold: float = Field(0.5, gt=0, le=1)
     low_threshold: float | None = Field(None, gt=0, le=1)
-    minimum_windows: int = Field(1, ge=1)
+    min_windows: int = Field(1, ge=1)
     merge_gap_s: float = Field(2.4, ge=0)
     reasoning: bool = True
-    reasoning_tokens: int = Field(384, ge=16)
-    batch_windows: Annotated[int, NOT_IN_KEY] = Field(32, ge=1)
+    max_new_tokens: int = Field(384, ge=16)
+    eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(32, ge=1)
     endpoint: ServedModelSettings = ServedModelSettings()
 
     @model_validator(mode="after")
