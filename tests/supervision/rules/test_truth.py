@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -140,3 +141,35 @@ def test_a_lie_is_found_out(said):
                 continue
             lies += 1
     assert lies > 1000
+
+
+SWAPS = {
+    "from the left": "from the right",
+    "from the right": "from the left",
+    "starts to brake": "is about to cross",
+    "steps off": "rides off",
+    " car ": " van ",
+    "in red": "in blue",
+    "brakes hard": "does nothing",
+    "too late for": "late and only just avoided",
+    "too short to stop in": "so short that only hard braking avoided contact",
+    "slows down from": "speeds up from",
+    "Near-collision": "Collision",
+    "There is no event": "It comes to a collision",
+    "Twilight": "Darkness",
+    "rain": "snow",
+    "1 lane our": "2 lanes our",
+}
+
+
+def test_changed_words_are_found_out(said):
+    """Likewise from the words on: a sentence that says another thing is false, or is none that the rules write."""
+    found = Counter()
+    for film, _, kind, _, statement in said:
+        for words, others in SWAPS.items():
+            if kind in ("caption", "description") and words in statement.text:
+                with suppress(UnknownSentence):
+                    (changed,) = parse(kind, "", statement.text.replace(words, others))
+                    assert not all(holds(film, claim) for claim in changed.claims), changed
+                    found[words] += 1
+    assert found.keys() == SWAPS.keys()

@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.rules.wording import (
 from vlm_autodrive.supervision.samples import make_sample
 
 NO_MOTION = "the simulated motion is not known at the cited moments"
-_BEFORE_S = (0.8,)  # one moment: two, at 1.6 and 0.8 s, made the trained demo's verdicts worse
+_BEFORE_S = (0.8,)  # with a second moment, at 1.6 s, the demo was measured worse
 _HIGH_RISK_S, _SOME_RISK_S = 1.5, 4.0
 
 
