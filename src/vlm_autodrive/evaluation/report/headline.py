@@ -88,7 +88,6 @@ def _tested(pair: PairScores, after: str) -> str:
         better, worse = worse, better
     p = p_of(pair)
     counts = f"of all clips, {better} are newly correct and {worse} newly wrong"
-    # A permutation test can be significant with equal counts, when groups differ in size: then no side has won.
     if p < _LEVEL and better != worse:
         return f"{counts}, {'a significant difference' if better > worse else 'significantly WORSE'} ({p_equals(p)})"
     undecided = f"{counts}, no significant difference ({p_equals(p)})"
