@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vlm_autodrive.metrics import mcnemar, sign_flip_p_value, slice_p_value
-from vlm_autodrive.metrics.permutation import DRAWS
+from vlm_autodrive.metrics.significance import DRAWS
 
 
 @given(st.lists(st.integers(-4, 4), min_size=2, max_size=11))

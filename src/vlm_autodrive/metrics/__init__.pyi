@@ -1,7 +1,7 @@
 from . import classification
 from .abstention import risk_coverage
 from .agreement import Agreement, agreement, cohen_kappa, krippendorff_alpha_estimate
-from .anticipation import AnticipationScores, anticipation
+from .anticipation import HORIZON_S, AnticipationScores, ScoredWindow, anticipation, time_to_alert
 from .bootstrap import Bootstrap, Ratio, Statistic, bootstrap_estimate, percentile_bounds
 from .calibration import (
     CalibrationScores,
@@ -13,17 +13,23 @@ from .calibration import (
 )
 from .classification import macro_f1
 from .curves import RankingScores, areas, ranking
-from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events
+from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events, temporal_iou
 from .groups import connected_groups
 from .held_out import FOLDS, held_out_by_name, held_out_probabilities, name_features
 from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
-from .paired import LEVEL, McNemar, clips_to_settle, design_effect, holm, mcnemar
-from .permutation import sign_flip_p_value, slice_p_value
 from .rouge import rouge_l
 from .seeds import difference_over_seeds, over_seeds
-from .temporal_iou import temporal_iou
-from .time_to_alert import HORIZON_S, ScoredWindow, time_to_alert
+from .significance import (
+    LEVEL,
+    McNemar,
+    clips_to_settle,
+    design_effect,
+    holm,
+    mcnemar,
+    sign_flip_p_value,
+    slice_p_value,
+)
 
 __all__ = [
     "FOLDS",

@@ -3,7 +3,7 @@
 A moment is scored by its distance from the true one: hit rates within fixed tolerances and mean
 absolute error, beside the best constant guess, which is the median of the true times (the constant
 that minimises the mean absolute error). Events in long video are matched one to one; what is left
-over is missed or a false alarm. How long before an event an alarm is given stands in ``metrics.time_to_alert``.
+over is missed or a false alarm. How long before an event an alarm is given stands in ``metrics.anticipation``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,6 +115,28 @@ def event_time_scores(
         constant_within=within(constant_errors),
         constant_error_s=bootstrap.mean(constant_errors),
     )
+
+
+def temporal_iou(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Intersection over union of two spans, from 0 to 1 (ActivityNet, Heilbron et al., CVPR 2015).
+
+    A single moment has no length: it overlaps nothing but itself.
+
+    Args:
+        first: Start and end, in seconds.
+        second: Likewise.
+
+    Raises:
+        ValueError: If a span ends before it starts.
+    """
+    for start_s, end_s in (first, second):
+        if end_s < start_s:
+            raise ValueError(f"a span that ends at {end_s:g} s cannot start at {start_s:g} s")
+    if first == second:
+        return 1.0
+    shared_s = max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
+    union_s = (first[1] - first[0]) + (second[1] - second[0]) - shared_s
+    return shared_s / union_s if union_s > 0 else 0.0
 
 
 def match_events(detected_times: Sequence[float], true_times: Sequence[float], tolerance_s: float) -> Matching:
