@@ -7,8 +7,14 @@ from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_cl
 from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
 from .endpoint.in_order import in_order, run_async
-from .endpoint.json_answers import read_answer
-from .endpoint.settings import EndpointNames, EndpointSettings, ServedModelSettings
+from .endpoint.settings import EndpointNames, EndpointSettings, ServedModelSettings, StructuredSettings
+from .endpoint.structured import (
+    CostEstimate,
+    read_answer,
+    structured_body,
+    structured_hints,
+    token_line,
+)
 from .endpoint.tokens import TokenUsage, max_usage, picture_tokens, text_tokens
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model
@@ -18,6 +24,7 @@ __all__ = [
     "SHIPPED_MODEL",
     "ChatRequest",
     "Completion",
+    "CostEstimate",
     "Database",
     "EndpointClient",
     "EndpointNames",
@@ -29,6 +36,7 @@ __all__ = [
     "LocalEngine",
     "ReplyCache",
     "ServedModelSettings",
+    "StructuredSettings",
     "TokenUsage",
     "body_of",
     "cache_path",
@@ -48,6 +56,9 @@ __all__ = [
     "read_answer",
     "reasoning_of",
     "run_async",
+    "structured_body",
+    "structured_hints",
     "text_part",
     "text_tokens",
+    "token_line",
 ]

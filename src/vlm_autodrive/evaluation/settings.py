@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vlm_autodrive.engines import EndpointSettings, ServedModelSettings
+from vlm_autodrive.engines import ServedModelSettings, StructuredSettings
 from vlm_autodrive.models import PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
@@ -117,17 +117,9 @@ class ReportSettings(Settings):
     seconds_around: float = Field(1.5, gt=0)
 
 
-class JudgeSettings(EndpointSettings):
-    """A served model that grades reasoning traces.
-
-    Attributes:
-        model: The model's name at the endpoint.
-        json_schema: Whether to request answers that follow a JSON schema; false for an endpoint that refuses it.
-        max_tokens: Most tokens of one answer.
-        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
-    """
+class JudgeSettings(StructuredSettings):
+    """A served model that grades reasoning traces."""
 
     model: str = Field(min_length=1)
-    json_schema: bool = True
     max_tokens: int = Field(400, ge=16)
     temperature: float | None = Field(0.0, ge=0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import iterate_clips
 from vlm_autodrive.engines import (
+    CostEstimate,
     ReplyCache,
     TokenUsage,
     cache_path,
@@ -14,6 +15,7 @@ from vlm_autodrive.engines import (
     open_database,
     run_async,
     text_tokens,
+    token_line,
 )
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome, Record
@@ -32,26 +34,6 @@ from vlm_autodrive.supervision.teachers.served import (
     shown_tokens,
 )
 from vlm_autodrive.video import VideoError
-
-
-class CostEstimate(Record):
-    """What a job will take. A repair turn or a second try comes on top.
-
-    Attributes:
-        requests: How many there are.
-        in_cache: Those that are answered from the cache; what follows is about the others.
-        images: Frames that are sent.
-        prompt_tokens: Tokens read, by the rule of ``engines.endpoint.tokens``.
-        completion_tokens: Tokens written at most.
-        money: At most, at the prices of the settings.
-    """
-
-    requests: int
-    in_cache: int
-    images: int
-    prompt_tokens: int
-    completion_tokens: int
-    money: float
 
 
 class PricedTeacher:
@@ -230,13 +212,7 @@ def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> l
         f"They go to {found.teacher} at {found.host}: {told}, {shown}, {asked.images:,} images in all. "
         f"{asked.requests:,} requests, {asked.in_cache:,} of them answered before."
     )
-    price = settings.served.price
-    priced = price.prompt_per_million > 0 or price.completion_per_million > 0
-    money = f", at most {asked.money:,.2f} at the prices given" if priced else ""
-    lines.append(
-        f"About {asked.prompt_tokens:,} tokens are read and at most {asked.completion_tokens:,} written{money}; "
-        "tries and repairs come on top."
-    )
+    lines.append(f"{token_line(asked, settings.served)}; tries and repairs come on top.")
     return lines + _over_budget(asked, settings)
 
 

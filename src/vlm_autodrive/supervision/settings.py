@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vlm_autodrive.engines import EndpointNames, EndpointSettings
+from vlm_autodrive.engines import EndpointNames, StructuredSettings
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES
@@ -37,21 +37,8 @@ class TeacherContextSettings(Settings):
     frames_as: Literal["images", "video"] = "images"
 
 
-class ServedTeacherSettings(EndpointSettings):
-    """An OpenAI-compatible endpoint.
-
-    Attributes:
-        model: The model's name there.
-        json_schema: Whether the endpoint is asked to hold its answer to a JSON schema; false for one that
-            refuses the request then.
-        max_tokens: Most tokens of one answer.
-        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
-    """
-
-    model: str = ""
-    json_schema: bool = True
-    max_tokens: int = Field(1200, ge=16)
-    temperature: float | None = Field(0.3, ge=0)
+class ServedTeacherSettings(StructuredSettings):
+    """The endpoint of a served teacher."""
 
 
 class LocalTeacherSettings(Settings):

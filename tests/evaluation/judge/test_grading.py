@@ -141,7 +141,7 @@ def test_a_spent_budget_stops_and_what_was_paid_is_not_paid_again(predictions, t
         assert len(endpoint.asked) == 5
         assert not (tmp_path / "out").exists()
         estimate = estimate_judging(predictions, settings(endpoint.url, tmp_path))
-        assert (estimate.traces, estimate.in_cache, estimate.without_trace) == (11, 5, 1)
+        assert (estimate.requests, estimate.in_cache, estimate.without_trace) == (11, 5, 1)
         judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
         judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path, timeout_s=9))  # is done already
     assert len(endpoint.asked) == 11
@@ -246,7 +246,7 @@ def test_the_command_line(predictions, tmp_path):
         words = ["judge", str(predictions), "--model", "judge-model", "--endpoint", endpoint.url]
         words.append(f"cache={tmp_path / 'cache'}")
         dry = run(app, [*words, "--dry-run", "--json"])
-        assert json.loads(dry.stdout)["traces"] == 11
+        assert json.loads(dry.stdout)["requests"] == 11
         assert endpoint.asked == []
         made = run(app, [*words, "--out", str(tmp_path / "out"), "--json"])
     assert made.exit_code == 0, made.stderr

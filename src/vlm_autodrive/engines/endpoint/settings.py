@@ -65,6 +65,22 @@ class EndpointSettings(Settings):
     cache: Annotated[str, NOT_IN_KEY] = ""
 
 
+class StructuredSettings(EndpointSettings):
+    """An OpenAI-compatible endpoint that answers with JSON.
+
+    Attributes:
+        model: The model's name at the endpoint.
+        json_schema: Whether to request answers that follow a JSON schema; false for an endpoint that refuses it.
+        max_tokens: Most tokens of one answer.
+        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
+    """
+
+    model: str = ""
+    json_schema: bool = True
+    max_tokens: int = Field(1200, ge=16)
+    temperature: float | None = Field(0.3, ge=0)
+
+
 class EndpointNames(NamedTuple):
     """What messages call an endpoint and its settings, so that each names the settings that its reader has set.
 

@@ -17,11 +17,11 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.engines import (
     ChatRequest,
     Completion,
+    CostEstimate,
     EndpointClient,
     EndpointNames,
     ReplyCache,
     TokenUsage,
-    body_of,
     cache_path,
     endpoint_of,
     in_order,
@@ -31,7 +31,10 @@ from vlm_autodrive.engines import (
     open_database,
     read_answer,
     run_async,
+    structured_body,
+    structured_hints,
     text_tokens,
+    token_line,
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.prompt import SYSTEM, VERSION, Graded, judge_prompt
@@ -47,31 +50,16 @@ _JUDGE = EndpointNames(
     model="--model",
     sent="traces with the labels and metadata of their clips",
 )
-_HINTS = (
-    ("max_completion_tokens", "it knows the bound by another name; set token_limit"),
-    ("temperature", "it chooses the temperature itself; set temperature: null"),
-    ("response_format|json_schema|guided", "it may not take JSON schemas; set json_schema: false"),
-)
 
 
-class JudgeEstimate(Record):
-    """What judging will take.
+class JudgeEstimate(CostEstimate):
+    """What judging will take: one request for each trace.
 
     Attributes:
-        traces: Traces that are judged.
-        without_trace: Predictions that have none.
-        in_cache: Those among the traces that were judged before; what follows is about the others.
-        prompt_tokens: Tokens read, by the rule of ``engines.endpoint.tokens``.
-        completion_tokens: Tokens written at most.
-        money: At most, at the prices of the settings.
+        without_trace: Predictions that have no trace, and are not judged.
     """
 
-    traces: int
     without_trace: int
-    in_cache: int
-    prompt_tokens: int
-    completion_tokens: int
-    money: float
 
 
 class _JudgeRequest(Record):
@@ -144,7 +132,7 @@ def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Repor
         new = [body for body in bodies if cache.load(cache.key(body, "")) is None]
     cost = TokenUsage(sum(text_tokens(body) for body in new), len(new) * settings.max_tokens)
     return JudgeEstimate(
-        traces=len(bodies),
+        requests=len(bodies),
         without_trace=len(requests) - len(bodies),
         in_cache=len(bodies) - len(new),
         prompt_tokens=cost.prompt_tokens,
@@ -156,12 +144,10 @@ def estimate_judging(predictions: Path, settings: JudgeSettings, reporter: Repor
 def estimate_lines(found: JudgeEstimate, settings: JudgeSettings) -> list[str]:
     """An estimate in words."""
     host = endpoint_of(settings, _JUDGE).host
-    priced = settings.price.prompt_per_million > 0 or settings.price.completion_per_million > 0
-    money = f", at most {found.money:,.2f} at the prices given" if priced else ""
     return [
-        f"{found.traces:,} traces go to {settings.model} at {host}, with the labels and metadata of their clips; "
+        f"{found.requests:,} traces go to {settings.model} at {host}, with the labels and metadata of their clips; "
         f"{found.in_cache:,} were judged before, {found.without_trace:,} clips have none.",
-        f"About {found.prompt_tokens:,} tokens are read and at most {found.completion_tokens:,} written{money}.",
+        f"{token_line(found, settings)}.",
     ]
 
 
@@ -182,7 +168,9 @@ async def _judge(
     requests: Sequence[_JudgeRequest], settings: JudgeSettings, job: str, reporter: Reporter
 ) -> list[Judgement]:
     judgements = []
-    async with open_client(settings, _JUDGE, job, reporter, kept_for=settings.model, hints=_HINTS) as client:
+    async with open_client(
+        settings, _JUDGE, job, reporter, kept_for=settings.model, hints=structured_hints(_JUDGE.keys)
+    ) as client:
 
         async def one(request: _JudgeRequest) -> Judgement:
             return await _judged(client, request, settings)
@@ -226,14 +214,5 @@ def _judgement(request: _JudgeRequest, settings: JudgeSettings, answer: Completi
 
 
 def _body(settings: JudgeSettings, prompt: str) -> bytes:
-    values = {
-        "model": settings.model,
-        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
-        settings.token_limit: settings.max_tokens,
-    }
-    if settings.temperature is not None:
-        values["temperature"] = settings.temperature
-    if settings.json_schema:
-        schema = {"name": "grade", "schema": Graded.model_json_schema()}
-        values["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body_of(values)
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
+    return structured_body(settings, messages, "grade", Graded)

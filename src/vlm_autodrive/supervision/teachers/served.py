@@ -4,11 +4,9 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from vlm_autodrive.engines import (
     ChatRequest,
@@ -16,11 +14,12 @@ from vlm_autodrive.engines import (
     Database,
     EndpointClient,
     EndpointUsage,
-    body_of,
     frame_parts,
     max_usage,
     open_client,
     picture_tokens,
+    structured_body,
+    structured_hints,
     text_part,
 )
 from vlm_autodrive.progress import Reporter
@@ -47,17 +46,7 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
     if request.answered is not None:
         previous, wrong = request.answered
         messages += [{"role": "assistant", "content": previous}, {"role": "user", "content": wrong}]
-    body: dict[str, Any] = {
-        "model": settings.model,
-        "messages": messages,
-        settings.token_limit: settings.max_tokens,
-    }
-    if settings.temperature is not None:
-        body["temperature"] = settings.temperature
-    if settings.json_schema:
-        schema = {"name": request.wanted, "schema": _schema(request.answer)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body_of(body)
+    return structured_body(settings, messages, request.wanted, request.answer)
 
 
 def reply_of(request: TeacherRequest, answer: Completion) -> TeacherReply:
@@ -71,11 +60,6 @@ def reply_of(request: TeacherRequest, answer: Completion) -> TeacherReply:
         prompt_tokens=answer.prompt_tokens or 0,
         completion_tokens=answer.completion_tokens or 0,
     )
-
-
-@cache
-def _schema(answer: type[BaseModel]) -> dict[str, Any]:
-    return answer.model_json_schema()
 
 
 class VideoIdentities:
@@ -144,9 +128,7 @@ def _as_video_error(path: Path) -> Iterator[None]:
 
 
 _HINTS = (
-    ("max_completion_tokens", "it knows the bound by another name; set served.token_limit"),
-    ("temperature", "it chooses the temperature itself; set served.temperature: null"),
-    ("response_format|json_schema|guided", "it may not take JSON schemas; set served.json_schema: false"),
+    *structured_hints(TEACHER.keys),
     ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames, or lower served.max_tokens"),
 )
 
