@@ -73,14 +73,14 @@ def test_processes_pass_over_it_alike(supervision, tmp_path, shard):
     assert [record["loss"] for record in two] == pytest.approx([record["loss"] for record in one], rel=1e-4)
 
 
-def test_clips_are_decoded_in_the_order_in_which_they_are_visited(supervision):
-    taught = join_samples(read_clips(supervision), read_samples(supervision))
+def test_clips_are_decoded_in_the_order_in_which_they_are_needed(supervision):
+    train_clips = join_samples(read_clips(supervision), read_samples(supervision))
     chosen = settings(batch_size=1, seed=4)
-    assert len(clips_by_first_use(taught, chosen)) == 3
-    first = clips_by_first_use(taught, settings(batch_size=1, seed=4, epochs=1 / 3))
-    assert [clip.clip_id for clip in first] == [clips_by_first_use(taught, chosen)[0].clip_id]
-    balanced = clips_by_first_use(taught, settings(balance="class", epochs=3))
-    assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in taught}
+    assert len(clips_by_first_use(train_clips, chosen)) == 3
+    first = clips_by_first_use(train_clips, settings(batch_size=1, seed=4, epochs=1 / 3))
+    assert [clip.clip_id for clip in first] == [clips_by_first_use(train_clips, chosen)[0].clip_id]
+    balanced = clips_by_first_use(train_clips, settings(balance="class", epochs=3))
+    assert {clip.clip_id for clip in balanced} == {each.clip.clip_id for each in train_clips}
 
 
 def test_from_standard_input_where_no_worker_can_start_training_is_refused(tmp_path):

@@ -75,7 +75,7 @@ def test_a_family_that_is_not_known_is_refused_in_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("model_type", MODELS)
-def test_lora_reaches_the_language_model_alone(model_type):
+def test_lora_targets_the_language_model_alone(model_type):
     found = check_model(str(saved_tiny_model(model_type)), random_layers=1)
     assert found.lora and not found.lora_astray
     linear = {"linear_attn.in_proj_qkv", "linear_attn.out_proj"}

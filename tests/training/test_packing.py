@@ -1,4 +1,4 @@
-"""How clips are encoded into rows changes nothing but time and memory."""
+"""How clips are packed into sequences changes nothing but time and memory."""
 
 import json
 
@@ -47,13 +47,13 @@ def batches_of(model_type, supervision, packing, **changes):
     """The forward passes of a step, and the step's examples."""
     chosen = settings(model_type, **changes)
     loaded = load_model(chosen.model)
-    taught = join_samples(read_clips(supervision), read_samples(supervision))
-    examples = examples_of_step(taught, 0, chosen)
+    train_clips = join_samples(read_clips(supervision), read_samples(supervision))
+    examples = examples_of_step(train_clips, 0, chosen)
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     return build_batches(Encoder(loaded), cache, examples, chosen, packing), examples
 
 
-def test_pieces_go_into_the_first_row_with_room_and_long_ones_alone():
+def test_pieces_go_into_the_first_bin_with_room_and_long_ones_alone():
     assert first_fit([5, 9, 4, 30, 1, 6], 10, lambda piece: piece) == [[5, 4, 1], [9], [30], [6]]
     assert first_fit([], 10, lambda piece: piece) == []
 
@@ -84,7 +84,7 @@ def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(super
 
 
 @pytest.mark.parametrize("model_type", MODELS)
-def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type):
+def test_packed_sequences_train_what_padded_ones_do(supervision, tmp_path, model_type):
     listening = Listening()
     padded = train(supervision, tmp_path / "a", settings(model_type, epochs=2), listening)
     packed = train(supervision, tmp_path / "b", settings(model_type, epochs=2, pack_to_tokens=700))
@@ -98,7 +98,7 @@ def test_packed_rows_train_what_padded_ones_do(supervision, tmp_path, model_type
     assert sum(verdict.probabilities) == pytest.approx(1.0)
 
 
-def test_without_sharing_each_item_has_a_row_and_a_pass_keeps_to_its_tokens(supervision):
+def test_without_sharing_each_sample_has_a_sequence_and_a_pass_keeps_to_its_tokens(supervision):
     batches, examples = batches_of(HYBRID, supervision, Packing(share=False, attention="stock"), pack_to_tokens=600)
     samples = sum(len(example.samples) for example in examples)
     assert sum(batch.packed.input_ids.shape[0] for batch in batches) == samples
@@ -110,7 +110,7 @@ def test_without_sharing_each_item_has_a_row_and_a_pass_keeps_to_its_tokens(supe
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("model_type", MODELS)
-def test_a_model_says_itself_whether_its_items_can_share(model_type, dtype):
+def test_a_model_says_itself_whether_its_samples_can_share(model_type, dtype):
     """Also with half the bits and the fused attention that a GPU has."""
     loaded, encoder = load_tiny(model_type)
     loaded.model.to(dtype).set_attn_implementation("sdpa")
@@ -124,6 +124,6 @@ def test_flex_attention_is_refused_on_a_cpu_before_the_first_step(supervision, t
         train(supervision, tmp_path / "out", settings("qwen3_vl", attention="flex"))
 
 
-def test_two_ways_of_laying_are_one_too_many():
+def test_two_sizes_of_a_pass_are_one_too_many():
     with pytest.raises(ValueError, match="set only one"):
         TrainSettings(pack_to_tokens=4096, micro_batch_size=2)

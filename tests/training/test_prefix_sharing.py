@@ -71,7 +71,7 @@ def checkpointed(model, _):
 
 
 WAYS = {"full": lambda model, family: model, "lora": lora, "gradient checkpointing": checkpointed}
-CASES = (  # and how many clips each row has
+CASES = (  # and how many clips each sequence has
     ("full", (1, 1, 1)),
     ("full", (3,)),
     ("lora", (2, 1)),
@@ -79,20 +79,20 @@ CASES = (  # and how many clips each row has
 )
 
 
-@pytest.mark.parametrize(("way", "rows"), CASES)
+@pytest.mark.parametrize(("way", "counts"), CASES)
 @pytest.mark.parametrize("model_type", FAMILIES)
-def test_shared_prefixes_equal_one_row_for_each_item(model_type, way, rows):
+def test_shared_prefixes_equal_one_sequence_for_each_sample(model_type, way, counts):
     loaded, encoder = load_tiny(model_type)
     model = WAYS[way](loaded.model.train(), loaded.family)
     clips = [clip(encoder, model_type, number) for number in range(len(CLIPS))]
-    found = compare_passes(model, shared_passes(encoder, clips, rows), separate_passes(encoder, clips))
-    print(f"{model_type}, {way}, clips a row {rows}: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
+    found = compare_passes(model, shared_passes(encoder, clips, counts), separate_passes(encoder, clips))
+    print(f"{model_type}, {way}, clips a sequence {counts}: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
     assert found.loss == pytest.approx(found.other_loss, rel=1e-5)
     assert found.largest_ratio <= 1e-5
 
 
 @pytest.mark.parametrize("model_type", MODELS)
-def test_separate_rows_equal_the_stock_forward(model_type):
+def test_separate_sequences_equal_the_stock_forward(model_type):
     """Our mask and positions are those that the model makes itself when left alone."""
     loaded, encoder = load_tiny(model_type)
     one = clip(encoder, model_type, 0)
@@ -157,24 +157,24 @@ def test_a_model_with_linear_attention_is_not_equal():
 
 
 @pytest.mark.parametrize("model_type", MODELS)
-def test_rows_of_one_item_side_by_side_equal_each_alone(model_type):
+def test_sequences_of_one_sample_side_by_side_equal_each_alone(model_type):
     """How a model that cannot share is trained: padding changes nothing."""
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, number) for number in (0, 1)]
-    rows = [share_prefix(each[0], [sample]) for each in clips for sample in ITEMS]
-    beside = [(collate(rows, 0, attention="stock"), vision(encoder, [each for each in clips for _ in ITEMS]))]
+    sequences = [share_prefix(each[0], [sample]) for each in clips for sample in ITEMS]
+    beside = [(collate(sequences, 0, attention="stock"), vision(encoder, [each for each in clips for _ in ITEMS]))]
     found = compare_passes(loaded.model, beside, separate_passes(encoder, clips))
     print(f"{model_type}, sample by sample: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
     assert found.loss == pytest.approx(found.other_loss, rel=1e-5)
     assert found.largest_ratio <= (1e-3 if model_type == HYBRID else 1e-5)  # its states are exponentials of sums
 
 
-def test_each_token_sees_the_prefix_of_its_clip_and_its_own_item_only():
+def test_each_token_sees_the_prefix_of_its_clip_and_its_own_sample_only():
     _, encoder = load_tiny("qwen3_vl")
     clips = [clip(encoder, "qwen3_vl", number) for number in (1, 2)]
-    row = pack([share_prefix(each[0], ITEMS[:2]) for each in clips])
-    mask = collate([row], 0).attention_mask[0, 0] == 0
-    places = {int(segment): (row.segments == segment).nonzero()[:, 0] for segment in row.segments.unique()}
+    sequence = pack([share_prefix(each[0], ITEMS[:2]) for each in clips])
+    mask = collate([sequence], 0).attention_mask[0, 0] == 0
+    places = {int(segment): (sequence.segments == segment).nonzero()[:, 0] for segment in sequence.segments.unique()}
     assert list(places) == [0, 1, 2, 3, 4, 5]
     sees = {0: {0}, 1: {0, 1}, 2: {0, 2}, 3: {3}, 4: {3, 4}, 5: {3, 5}}
     for own, tokens in places.items():
@@ -184,24 +184,24 @@ def test_each_token_sees_the_prefix_of_its_clip_and_its_own_item_only():
                 assert torch.equal(block, torch.ones_like(block).tril())
             else:
                 assert block.all() if other in sees[own] else not block.any()
-    assert row.position_ids[:, places[1][0]].tolist() == row.position_ids[:, places[2][0]].tolist()
-    assert row.position_ids[:, places[3][0]].tolist() == [0, 0, 0]
-    assert (row.labels != -100).sum() == 2 * sum(len(sample.target) for sample in ITEMS[:2])
+    assert sequence.position_ids[:, places[1][0]].tolist() == sequence.position_ids[:, places[2][0]].tolist()
+    assert sequence.position_ids[:, places[3][0]].tolist() == [0, 0, 0]
+    assert (sequence.labels != -100).sum() == 2 * sum(len(sample.target) for sample in ITEMS[:2])
 
 
 def test_the_block_mask_says_what_the_dense_one_says():
     _, encoder = load_tiny("internvl")
     clips = [clip(encoder, "internvl", number) for number in (1, 2)]
-    rows = [pack([share_prefix(each[0], ITEMS) for each in clips]), share_prefix(clips[0][0], ITEMS[:1])]
-    batch = collate(rows, 0, attention="flex")
+    sequences = [pack([share_prefix(each[0], ITEMS) for each in clips]), share_prefix(clips[0][0], ITEMS[:1])]
+    batch = collate(sequences, 0, attention="flex")
     assert batch.attention_mask is None and batch.input_ids.shape[1] % 128 == 0
     mask = block_mask(batch.segments, batch.prefixes)
     tokens = torch.arange(batch.input_ids.shape[1])
-    dense = collate(rows, 0).attention_mask == 0
+    dense = collate(sequences, 0).attention_mask == 0
     length = dense.shape[-1]
-    for row in range(2):
-        seen = mask.mask_mod(torch.tensor(row), torch.tensor(0), tokens[:, None], tokens[None, :])
-        assert torch.equal(seen[:length, :length], dense[row, 0])
+    for number in range(2):
+        seen = mask.mask_mod(torch.tensor(number), torch.tensor(0), tokens[:, None], tokens[None, :])
+        assert torch.equal(seen[:length, :length], dense[number, 0])
 
 
 @pytest.mark.slow
@@ -210,12 +210,12 @@ def test_flex_forward_equals_the_dense_one(model_type):
     """On a CPU its forward alone can run; it has no backward there."""
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, 1)]
-    row = share_prefix(clips[0][0], ITEMS[:3])
-    places = torch.arange(len(row.input_ids) - 8, len(row.input_ids))
+    sequence = share_prefix(clips[0][0], ITEMS[:3])
+    places = torch.arange(len(sequence.input_ids) - 8, len(sequence.input_ids))
     with torch.no_grad():
-        dense = logits_at(loaded.model, collate([row], 0), vision(encoder, clips), places)
+        dense = logits_at(loaded.model, collate([sequence], 0), vision(encoder, clips), places)
         use_flex(loaded.model.get_submodule(loaded.family.language_model))
-        flex = logits_at(loaded.model, collate([row], 0, attention="flex"), vision(encoder, clips), places)
+        flex = logits_at(loaded.model, collate([sequence], 0, attention="flex"), vision(encoder, clips), places)
     torch.testing.assert_close(flex, dense, atol=1e-5, rtol=1e-4)
 
 
@@ -228,11 +228,11 @@ def test_flex_gradients_equal_the_dense_ones_on_a_gpu(model_type):
     loaded, encoder = load_tiny(model_type)
     model = loaded.model.to(device)
     clips = [clip(encoder, model_type, number) for number in range(len(CLIPS))]
-    row = pack([share_prefix(each[0], ITEMS) for each in clips])
+    sequence = pack([share_prefix(each[0], ITEMS) for each in clips])
     inputs = {name: value.to(device) for name, value in vision(encoder, clips).items()}
-    dense = loss_and_gradients(model, [(collate([row], 0).to(device), inputs)])
+    dense = loss_and_gradients(model, [(collate([sequence], 0).to(device), inputs)])
     use_flex(model.get_submodule(loaded.family.language_model))
-    flex = loss_and_gradients(model, [(collate([row], 0, attention="flex").to(device), inputs)])
+    flex = loss_and_gradients(model, [(collate([sequence], 0, attention="flex").to(device), inputs)])
     found = compare_gradients(flex, dense)
     assert found.loss == pytest.approx(found.other_loss, rel=1e-4)
     assert found.largest_ratio <= 1e-3  # a GPU's kernels add in another order

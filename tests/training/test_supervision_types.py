@@ -1,4 +1,4 @@
-"""The ablation switches: the kinds of supervision that a recipe names are made, planned and trained on, no others."""
+"""The ablation switches: the supervision types that a recipe names are made, planned and trained on, no others."""
 
 import json
 
@@ -26,14 +26,14 @@ def clips(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kinds",
+    "types",
     [("caption", "reasoning"), ("description", "vqa"), ("verdict",), ("caption", "description", "vqa", "reasoning")],
     ids="+".join,
 )
-def test_any_subset_of_the_kinds_trains(clips, tmp_path, kinds):
-    supervision = supervise(clips, tmp_path / "supervision", SuperviseSettings(types=kinds))
+def test_any_subset_of_the_types_trains(clips, tmp_path, types):
+    supervision = supervise(clips, tmp_path / "supervision", SuperviseSettings(types=types))
     samples = [sample for sample in read_samples(supervision) if sample.accepted]
-    assert {sample.type for sample in samples} == set(kinds)
+    assert {sample.type for sample in samples} == set(types)
     settings = TrainSettings(
         model=str(saved_tiny_model("qwen3_vl")), batch_size=3, samples_per_clip=20, precision="fp32", mirror=False
     )

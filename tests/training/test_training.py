@@ -71,7 +71,7 @@ def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_typ
         InferenceRequest(reasoning_prompt(DEFAULT_TAXONOMY).text, max_new_tokens=120),
     ]
     answers = engine.generate([cache.get(clip) for clip in clips], questions)
-    expected = {item.sample_id: item.target for item in read_samples(supervision)}
+    expected = {sample.sample_id: sample.target for sample in read_samples(supervision)}
     for clip, (verdict, reasoning) in zip(clips, answers, strict=True):
         assert verdict.text == expected[f"{clip.clip_id}-verdict"]
         assert reasoning.text == expected[f"{clip.clip_id}-reasoning"]
@@ -175,7 +175,7 @@ def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, 
         train(supervision, out, settings(epochs=2))
 
 
-def test_clips_per_forward_changes_nothing_but_memory(supervision, tmp_path):
+def test_micro_batch_size_changes_nothing_but_memory(supervision, tmp_path):
     whole = train(supervision, tmp_path / "a", settings(epochs=1, batch_size=4))
     parts = train(supervision, tmp_path / "b", settings(epochs=1, batch_size=4, micro_batch_size=1))
     assert losses(whole) == pytest.approx(losses(parts), rel=1e-4)
@@ -194,14 +194,14 @@ def test_lora_trains_the_language_model_alone_and_merges_on_loading(supervision,
     assert changed and all("language_model.layers" in name for name in changed)
 
 
-def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_rows(supervision):
+def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_sequences(supervision):
     planned = plan(supervision, settings())
     assert planned.fits and len(planned.clips) == 6
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = join_samples(read_clips(supervision), read_samples(supervision))
+    train_clips = join_samples(read_clips(supervision), read_samples(supervision))
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
-    example = TrainExample(taught[0].clip, taught[0].samples, mirrored=False, gain=1.0, offset=0.0)
+    example = TrainExample(train_clips[0].clip, train_clips[0].samples, mirrored=False, gain=1.0, offset=0.0)
     [batch] = build_batches(encoder, cache, [example], settings(), Packing())
     assert batch.tokens == planned.clips[0].sequence_tokens
     longest = max(clip.sequence_tokens for clip in planned.clips)
@@ -242,13 +242,13 @@ def test_codes_of_several_tokens_are_refused_before_training(tmp_path):
         train(supervision, tmp_path / "out", settings())
 
 
-def test_nothing_to_teach_is_refused(tmp_path):
+def test_nothing_to_train_on_is_refused(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=1, rejected=0)
     with pytest.raises(UserError, match="no readable clip"):
         train(supervision, tmp_path / "out", settings())
 
 
-def test_label_mask_view_marks_the_targets_and_nothing_else(supervision):
+def test_loss_mask_view_marks_the_targets_and_nothing_else(supervision):
     text = show_loss_mask(supervision, settings(), "train0-w0")
     assert "[[A<|im_end|>]]" in text and "[[From the left.<|im_end|>]]" in text
     assert "[[" not in text.split("--- sample 1")[0]
@@ -260,13 +260,13 @@ def test_mirrored_frames_are_mirrored_in_every_frame():
     assert (augment(pixels, example) == pixels[:, :, ::-1]).all()
 
 
-def test_mirrored_visits_are_taught_the_mirrored_text(supervision):
+def test_mirrored_examples_have_the_mirrored_text(supervision):
     loaded = load_model(settings().model)
     encoder = Encoder(loaded)
-    taught = join_samples(read_clips(supervision), read_samples(supervision))[0]
+    train_clips = join_samples(read_clips(supervision), read_samples(supervision))[0]
     cache = FrameCache(supervision.parent / ".frames", loaded.card.sampling)
     [batch] = build_batches(
-        encoder, cache, [TrainExample(taught.clip, taught.samples, True, 1.0, 0.0)], settings(), Packing()
+        encoder, cache, [TrainExample(train_clips.clip, train_clips.samples, True, 1.0, 0.0)], settings(), Packing()
     )
     supervised = encoder.decode(batch.packed.labels[0][batch.packed.labels[0] != -100].tolist())
     assert "From the right." in supervised and "left" not in supervised

@@ -6,7 +6,7 @@
              -> TrainBatch, one for each forward pass
 
 How clips are packed changes time and memory only: losses are summed and divided by the weights of the whole optimizer
-step, so the examples alone say what is learned.
+step, so only the examples decide what the model is trained on.
 """
 
 import re
