@@ -1,6 +1,7 @@
-"""The house itself: rooms are entered by their faces, and modules import in no circle."""
+"""The house itself: rooms are entered by their faces, modules import in no circle, and a class name means one thing."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_a_room_is_entered_by_its_face_alone():
         if source not in FACES or name not in exports[source]
     ]
     assert past_the_face == []
+
+
+def test_each_public_class_name_is_unique():
+    places = defaultdict(list)
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(module)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
 def test_modules_import_one_another_in_no_circle():
