@@ -25,9 +25,9 @@ class PlanCandidate:
 
     Attributes:
         config: The model's configuration.
-        clips: The readable_examples clips, counted with these settings.
-        settings: How they would be trained on.
-        sampling: How their frames were taken.
+        clips: The readable clips, counted under these settings.
+        settings: How the model would be trained.
+        sampling: How frames would be sampled.
         machine: On what.
         any_size: Whether the model takes frames of any size in its multiples.
     """
