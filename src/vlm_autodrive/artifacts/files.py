@@ -1,4 +1,4 @@
-"""What lies in each artefact: the files by which one stage hands its records to the next.
+"""The files in each artefact, by which one stage hands its records to the next.
 
 Video paths are absolute in memory and relative to the artefact on disk, so that a run can be moved.
 ``final`` is the folder's final name, since a stage writes while the folder still has a partial one.
@@ -43,7 +43,7 @@ HUMAN_RATINGS_FILE = "human_ratings.jsonl"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:
-    """Keep the classes beside the records that use them."""
+    """Write the classes beside the records that use them."""
     write_text(folder / TAXONOMY_FILE, taxonomy.model_dump_json(indent=1) + "\n")
 
 
@@ -74,9 +74,9 @@ def write_catalog(
         taxonomy: The classes that the events name.
         videos: The videos.
         events: Their annotated events.
-        scenarios: The simulation's truth, if any.
-        issues: What was wrong in the annotation files.
-        questions: Questions that the data sets bring along.
+        scenarios: The simulation's ground truth, if any.
+        issues: Faults in the annotation files.
+        questions: The data sets' own questions.
         data_sets: The data sets, with their licences and numbers of rows.
     """
     write_taxonomy(folder, taxonomy)
@@ -102,12 +102,12 @@ def read_events(catalog: Path) -> list[Event]:
 
 
 def read_issues(catalog: Path) -> list[ImportIssue]:
-    """What was wrong in the annotation files of a catalog."""
+    """The faults in the annotation files of a catalog."""
     return read_jsonl(catalog / ISSUES_FILE, ImportIssue)
 
 
 def read_questions(catalog: Path) -> list[DatasetQuestion]:
-    """The questions that came with a catalog's data sets, or a clip set's; none in one of before there were any."""
+    """The dataset questions of a catalog or a clip set; none if there is no such file."""
     path = catalog / QUESTIONS_FILE
     return read_jsonl(path, DatasetQuestion) if path.is_file() else []
 
@@ -120,7 +120,7 @@ def carry_questions(source: Path, folder: Path) -> None:
 
 
 def read_data_sets(catalog: Path) -> list[DataSet]:
-    """The data sets of a catalog; none in a catalog of before they were kept."""
+    """The data sets of a catalog; none if there is no such file."""
     path = catalog / DATA_SETS_FILE
     return read_jsonl(path, DataSet) if path.is_file() else []
 
@@ -144,7 +144,7 @@ def read_clips(folder: Path) -> list[Clip]:
 
 
 def iterate_clips(folder: Path) -> Iterator[Clip]:
-    """Likewise, one by one: a simulated clip with its motion takes some 35 kB of memory.
+    """As :func:`read_clips`, one by one: a simulated clip with its motion takes some 35 kB of memory.
 
     Raises:
         UserError: If two clips have one id, as in files that were edited or appended to by hand.
@@ -161,7 +161,7 @@ def iterate_clips(folder: Path) -> Iterator[Clip]:
 
 
 def read_samples(supervision: Path) -> list[SFTSample]:
-    """The items of a supervision set, rejected ones too."""
+    """The SFT samples of a supervision set, rejected ones too."""
     return read_jsonl(supervision / SAMPLES_FILE, SFTSample)
 
 
@@ -171,11 +171,11 @@ def read_predictions(folder: Path) -> list[Prediction]:
 
 
 def read_judgement_records(folder: Path) -> list[Judgement]:
-    """What a judge said of each trace of one model."""
+    """A judge's grades of one model's reasoning traces."""
     return read_jsonl(folder / JUDGEMENTS_FILE, Judgement)
 
 
 def read_human_ratings(folder: Path) -> list[HumanRating]:
-    """What people said of the same traces; none if nobody was asked."""
+    """Human ratings of the same traces; none if there is no such file."""
     path = folder / HUMAN_RATINGS_FILE
     return read_jsonl(path, HumanRating) if path.is_file() else []

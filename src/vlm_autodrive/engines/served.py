@@ -48,10 +48,10 @@ def open_served_engine(
         settings: The endpoint.
         model: The model's name there.
         job: Whose budget is spent.
-        reporter: Told what is to be minded.
+        reporter: Receives warnings.
 
     Raises:
-        UserError: If the endpoint may not be asked.
+        UserError: If the endpoint may not be used.
     """
     loop = asyncio.new_event_loop()  # of its own, so that it also works in a notebook, where one is running already
     thread = threading.Thread(target=loop.run_forever, name="endpoint", daemon=True)
@@ -81,7 +81,7 @@ def open_served_engine(
 
 
 def served_key(settings: ServedModelSettings, model: str) -> str:
-    """What tells this model, asked in this way, from another; what changes no answer is no part of it."""
+    """The key of a served model with the settings that change its responses."""
     return artifact_key("served model", {}, settings, {"model": model})
 
 
@@ -229,7 +229,7 @@ class ServedEngine:
 
 
 def _response_of(written: Completion, request: InferenceRequest) -> InferenceResponse:
-    """What was written, with the thoughts that a server tells apart put back where the prompt wants them."""
+    """The response of a completion; reasoning that a server returns apart goes back where the prompt wants it."""
     text, reason = written.text, written.reason
     if written.reasoning and not request.codes:
         text = f"<think>\n{written.reasoning.strip()}\n</think>\n\n{text}"

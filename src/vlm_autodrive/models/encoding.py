@@ -35,7 +35,7 @@ class Encoder:
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
-        self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set asks the same things again and again
+        self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set has the same prompts again and again
 
     def nearest_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of frames that the model can take and that are nearest to these."""

@@ -1,4 +1,4 @@
-"""The student's prompts: what every model is asked, in training, evaluation, detection and serving.
+"""The student's prompts, the same in training, evaluation, detection and serving.
 
 They depend on the taxonomy alone, never on a clip, so that nothing about the answer can slip in.
 """
@@ -26,7 +26,7 @@ def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
 
 
 def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> StudentPrompt:
-    """The direct verdict asked in other words, for the same codes.
+    """A prompt for the direct verdict in other words, for the same codes.
 
     A model that was not trained on :func:`verdict_prompt` may do better or worse under another wording. These are
     never trained on; they show how far its figures hang on the words.
@@ -63,7 +63,7 @@ def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> Studen
 
 
 def reasoning_prompt(taxonomy: Taxonomy) -> StudentPrompt:
-    """The reasoning: thoughts that cite moments, then the code and the time of the event."""
+    """The prompt for a chain of thought that cites moments, then the code and the time of the event."""
     text = (
         f"{_question(taxonomy)}\n"
         "Think between <think> and </think>, citing moments as [t=seconds]. "
@@ -73,10 +73,10 @@ def reasoning_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     return StudentPrompt(text=text, version=VERSION)
 
 
-def format_reasoning(thoughts: str, code: str, event_time_s: float | None) -> str:
-    """The exact text that :func:`reasoning_prompt` asks for."""
+def format_reasoning(trace: str, code: str, event_time_s: float | None) -> str:
+    """A target in the exact format that :func:`reasoning_prompt` wants."""
     time_line = "" if event_time_s is None else f"t={event_time_s:.1f}\n"
-    return f"<think>\n{thoughts}\n</think>\n\n<answer>\n{code}\n{time_line}</answer>"
+    return f"<think>\n{trace}\n</think>\n\n<answer>\n{code}\n{time_line}</answer>"
 
 
 def _either(options: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """A model's architecture with few layers and random weights, from its configuration alone.
 
-What is asked of a family (do items share a prefix, where do adapters go) depends on the kinds of its layers,
-not on how many there are or what they learned. So a model of any size can be asked on a small machine.
+What is checked of a family (can samples share a prefix, where do adapters go) depends on the kinds of its layers,
+not on their number or weights. So a model of any size can be checked on a small machine.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Clips: the windows of video that a model is asked about."""
+"""Clips: the labelled windows of video that are trained on and evaluated."""
 
 from typing import Literal
 

@@ -23,7 +23,7 @@ class DetectedEvent(Record):
         end_s: Their end.
         probability: The largest probability of any event among them.
         probabilities: The class probabilities of that window.
-        reasoning: The model's trace for that window; empty if it was not asked for.
+        reasoning: The model's trace for that window; empty if it was not requested.
     """
 
     event_class: str

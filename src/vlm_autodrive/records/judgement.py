@@ -37,7 +37,7 @@ class HumanRating(Record):
     Attributes:
         clip_id: The clip.
         grade: 1 to 5.
-        person: Who; empty if that is not told.
+        person: The rater; empty if unknown.
     """
 
     clip_id: str

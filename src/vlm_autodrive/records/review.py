@@ -60,7 +60,7 @@ class ReviewSample(Record):
 
     Attributes:
         review_id: Hash of the drawn samples with all their words: decisions on other words are of another review.
-        strata: The strata, those of the whole supervision set or of the types asked for.
+        strata: The strata, those of the whole supervision set or of the wanted types.
         samples: The samples, in the order of the page; every stratum comes once before any comes again.
     """
 

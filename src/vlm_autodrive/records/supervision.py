@@ -1,4 +1,4 @@
-"""Supervision items: what is taught about a clip, and the two kinds of prompt that must never mix."""
+"""SFT samples of a clip, and the two kinds of prompt that must never mix."""
 
 from typing import Literal
 
@@ -39,7 +39,7 @@ class SFTSample(Record):
         clip_id: The clip.
         type: Which supervision type it is; ``verdict`` is the direct verdict without reasoning.
         topic: Finer than the type, such as ``weather`` or ``event_time``.
-        prompt: What the student is asked.
+        prompt: The student's user prompt.
         target: What the student is to answer, exactly.
         mirror_target: ``target`` for the clip's mirror image; None where the text would become false
             and cannot be changed, so that the clip must not be mirrored behind this item.
@@ -50,7 +50,7 @@ class SFTSample(Record):
         replies: Ids of the teacher's replies that the target was made from; they stand in ``replies.jsonl``
             with all that the teacher wrote. Empty for rules.
         outcome: How the writing ended.
-        checks: The checks it went through; it is taught only if the outcome is good and all passed.
+        checks: The checks it went through; it is trained on only if the outcome is good and all passed.
     """
 
     sample_id: str
@@ -69,5 +69,5 @@ class SFTSample(Record):
 
     @property
     def accepted(self) -> bool:
-        """Whether the item may be taught."""
+        """Whether the sample may be trained on."""
         return self.outcome in (Outcome.OK, Outcome.REPAIRED) and all(check.passed for check in self.checks)

@@ -1,1 +1,1 @@
-"""Asking any OpenAI-compatible endpoint over HTTP: as fast as it bears, within a budget, and paid once."""
+"""A client of OpenAI-compatible endpoints: adaptive concurrency, one layer of retries, a budget, a cache of replies."""

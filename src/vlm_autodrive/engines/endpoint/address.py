@@ -19,10 +19,10 @@ _KEPT_OPEN_S = 4.0  # less than the 5 s after which the common servers close a c
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that may be asked.
+    """An endpoint that may be sent requests.
 
     Attributes:
-        url: Where chat completions are asked for.
+        url: The URL of chat completions.
         host: Its host, for messages.
         is_local: Whether that is this machine.
         key: The key, or nothing.

@@ -1,4 +1,4 @@
-"""Replies that were paid for, kept for whoever asks the same again."""
+"""The cache of paid replies, by request."""
 
 import hashlib
 import os

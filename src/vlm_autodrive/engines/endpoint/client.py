@@ -44,9 +44,9 @@ class EndpointUsage(Record):
 
     Attributes:
         tries: HTTP requests.
-        retries: Those among them that asked again after a failure.
+        retries: Those among them that repeated a failed one.
         refused: Those that the endpoint was too busy for.
-        from_cache: Requests answered without asking.
+        from_cache: Requests answered from the cache.
         prompt_tokens: As the endpoint counted them; where it does not, the most it can have been.
         completion_tokens: Likewise.
         money: At the prices of the settings.
@@ -114,7 +114,7 @@ async def open_client(
         names: How messages speak of it.
         job: What the budget is for, the same over all runs and processes that are to share it.
         reporter: Told if kept replies are damaged, and if leaving takes time.
-        kept_for: The model whose replies are kept, and given again where the same is asked; None to keep none.
+        kept_for: The model whose replies are cached and given again to the same request; None to cache none.
         hints: What to say of refusals.
         outlives: Whether the run goes on, with failed answers, if an endpoint that has answered before fails for good.
 
@@ -135,7 +135,7 @@ async def open_client(
 
 
 class EndpointClient:
-    """Asks an endpoint; made by :func:`open_client`."""
+    """Sends requests to one endpoint; made by :func:`open_client`."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class EndpointClient:
 
     @property
     def has_stopped(self) -> bool:
-        """Whether nothing more is asked."""
+        """Whether no more requests are sent."""
         return bool(self._why_stopped)
 
     def use(self) -> EndpointUsage:
@@ -197,7 +197,7 @@ class EndpointClient:
         return f"{use.tries:,} requests{kept}, {tokens:,} tokens{money}{all_runs}"
 
     async def ask(self, request: ChatRequest) -> Completion:
-        """Answer one request, from the cache or by asking. What fails is an answer with its outcome and reason.
+        """Complete one request, from the cache or by the endpoint. A failure is a completion with outcome and reason.
 
         Raises:
             UserError: If no request could succeed, such as for a wrong key, or the budget is spent.
@@ -205,7 +205,7 @@ class EndpointClient:
         if self._cache is None:
             return await self._ask(None, request)
         key = self._cache.key(request.text_body, request.picture_key)
-        async with self._asking.setdefault(key, asyncio.Lock()):  # the same asked twice is paid once
+        async with self._asking.setdefault(key, asyncio.Lock()):  # equal requests are paid once
             kept = self._cache.load(key)
             if kept is not None:
                 self._from_cache += 1
@@ -366,7 +366,7 @@ class EndpointClient:
             return
 
     def _stop(self, why: str) -> Completion:
-        """Let nothing more be asked, since no request could succeed: a failed answer where the run goes on with those.
+        """Send no more requests, since none could succeed: a failed completion where the run goes on with those.
 
         Raises:
             UserError: Where it does not.
@@ -379,7 +379,7 @@ class EndpointClient:
         return failed(self._why_stopped)
 
     def _end(self, why: str) -> NoReturn:
-        """Let nothing more be asked, and end the run: it can be gone on with later."""
+        """Send no more requests, and end the run, which can be resumed later."""
         self._why_stopped, self._goes_on = self._why_stopped or why, False
         self._stopped.set()
         raise UserError(self._why_stopped)

@@ -33,7 +33,7 @@ class Completion:
     Attributes:
         outcome: ``ok``, ``truncated``, ``refused`` or ``unparseable``; ``error`` where nothing was answered.
         text: All that was written.
-        thoughts: The chain of thought, where the server returns it apart from the text.
+        reasoning: The chain of thought, where the server returns it apart from the text.
         reason: Why it is not ``ok``.
         prompt_tokens: As the endpoint counted them; None if it does not.
         completion_tokens: Likewise.
