@@ -25,7 +25,7 @@ def test_operations_are_those_that_torch_counts(video_tokens, model):
     tokens = len(example.prefix.input_ids) + 3 * 50
     assert work.tokens == tokens
     assert work.predictions == 3 * 20
-    assert work.pairs == int((ours.batches[0].shared.attention_mask == 0).sum())
+    assert work.pairs == int((ours.batches[0].packed.attention_mask == 0).sum())
     with FlopCounterMode(display=False) as counted:
         ours()
     every_pair = replace(work, pairs=tokens**2)  # a dense mask hides pairs, but computes them
