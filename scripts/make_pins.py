@@ -31,7 +31,7 @@ from tests.detection.flashes import FlashEngine, write_drive
 from tests.evaluation.builders import make_clip, make_prediction, write_clip_set, write_prediction_set
 from tests.evaluation.synthetic import grade_by_number, judge_settings, make_comparison
 from tests.fake_endpoint import ReceivedRequest, completion, serve
-from tests.supervision.served_world import data_of, honest, served_settings, wanted_of
+from tests.supervision.teachers.served_world import data_of, honest, served_settings, wanted_of
 from tests.supervision.worlds import random_clip, real_clip
 from tests.tiny_models import MODELS, saved_tiny_model
 from tests.training.supervision_set import make_samples

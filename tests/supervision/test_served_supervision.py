@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from served_world import clip_set, data_of, described, honest, served_settings, wanted_of
 from starlette.responses import JSONResponse, Response
-from worlds import random_clip, real_clip
 
 from tests.fake_endpoint import completion, serve
+from tests.supervision.teachers.served_world import clip_set, data_of, described, honest, served_settings, wanted_of
+from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl

@@ -6,8 +6,8 @@ import sys
 import time
 
 import pytest
-from worlds import plain_clip, random_clip, real_clip
 
+from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples, write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from worlds import random_clip, real_clip
 
+from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.diversity import skeleton_of

@@ -11,7 +11,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from tests.supervision.export_world import EVENT_TIME_S, PLANTED, make_world
+from tests.supervision.export.export_world import EVENT_TIME_S, PLANTED, make_world
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError

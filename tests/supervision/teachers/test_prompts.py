@@ -5,8 +5,8 @@ import re
 from collections import Counter
 
 import pytest
-from worlds import random_clip, real_clip
 
+from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings

@@ -10,10 +10,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-from review_world import ATTACK, MODEL, SIZES, many_samples, supervision_set
 from typer.testing import CliRunner
 
 from tests.clocks import numbers_shown
+from tests.supervision.review.review_world import ATTACK, MODEL, SIZES, many_samples, supervision_set
 from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError

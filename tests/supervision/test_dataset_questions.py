@@ -4,8 +4,8 @@ import json
 from collections import Counter
 
 import pytest
-from worlds import real_clip
 
+from tests.supervision.worlds import real_clip
 from vlm_autodrive.artifacts import read_questions, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
 from vlm_autodrive.clips import ClipSettings, build_clips

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from worlds import plain_clip
 
+from tests.supervision.worlds import plain_clip
 from vlm_autodrive.artifacts import read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip

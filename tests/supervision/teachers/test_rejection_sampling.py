@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 import torch
-from scripted_teacher import ScriptedTeacher
-from worlds import random_clip
 
 from tests.clocks import write_clock
+from tests.supervision.teachers.scripted import ScriptedTeacher
+from tests.supervision.worlds import random_clip
 from tests.tiny_models import load_tiny
 from vlm_autodrive.engines import InferenceResponse, LocalEngine
 from vlm_autodrive.models import format_reasoning, reasoning_prompt

@@ -15,10 +15,10 @@ import httpx
 import numpy as np
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from teacher_jobs import ask, request, served
 
 from tests.clocks import numbers_shown
 from tests.fake_endpoint import completion, serve
+from tests.supervision.teachers.jobs import ask, request, served
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, wait_s
 from vlm_autodrive.errors import UserError

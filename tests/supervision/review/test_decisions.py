@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from review_world import SIZES, many_samples, supervision_set
 from typer.testing import CliRunner
 
+from tests.supervision.review.review_world import SIZES, many_samples, supervision_set
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import wilson

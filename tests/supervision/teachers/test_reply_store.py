@@ -12,10 +12,10 @@ import time
 
 import pytest
 from starlette.responses import Response
-from teacher_jobs import FACTS, SeenAnswer, ask, request, run_job, served
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
+from tests.supervision.teachers.jobs import FACTS, SeenAnswer, ask, request, run_job, served
 from vlm_autodrive.engines import cache_path
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError

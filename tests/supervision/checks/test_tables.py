@@ -1,8 +1,8 @@
 """Each check of a text has a table of what it must let pass and what it must refuse, as models really write."""
 
 import pytest
-from worlds import plain_clip, random_clip, real_clip
 
+from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import CHECKS, checked

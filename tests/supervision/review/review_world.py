@@ -1,8 +1,7 @@
 """A supervision set on real videos for the tests of the review: several teachers, rejected samples, hostile texts."""
 
-from worlds import random_clip
-
 from tests.clocks import write_clock
+from tests.supervision.worlds import random_clip
 from vlm_autodrive.artifacts import read_samples, write_clips, writing_artifact
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings

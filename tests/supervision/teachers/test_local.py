@@ -7,10 +7,10 @@ from tempfile import mkdtemp
 import numpy as np
 import pytest
 import torch
-from scripted_teacher import ScriptedTeacher
-from worlds import random_clip
 
 from tests.clocks import numbers_shown, write_clock
+from tests.supervision.teachers.scripted import ScriptedTeacher
+from tests.supervision.worlds import random_clip
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import load_model

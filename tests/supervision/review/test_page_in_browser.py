@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from review_world import supervision_set
 
 from tests.browser import Browser
+from tests.supervision.review.review_world import supervision_set
 from vlm_autodrive.supervision import ReviewSettings, read_review, start_review, take_decisions
 
 COUNT = "document.querySelector('#count').textContent"

@@ -1,8 +1,8 @@
 """The checks catch what is planted."""
 
 import pytest
-from worlds import random_clip, real_clip
 
+from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip

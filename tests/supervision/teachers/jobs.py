@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
-from worlds import real_clip
 
+from tests.supervision.worlds import real_clip
 from vlm_autodrive.engines import EndpointUsage
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter

@@ -1,9 +1,9 @@
 """The served teacher against ``transformers serve`` with the project's base model: no schemas, no log-probabilities."""
 
 import pytest
-from teacher_jobs import ask, request, served
 
 from tests.serving import transformers_serve
+from tests.supervision.teachers.jobs import ask, request, served
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.teachers.protocol import TeacherVideo
 from vlm_autodrive.video import SamplingSettings

@@ -14,12 +14,12 @@ import yaml
 from trl.data_utils import is_conversational
 
 from tests.clocks import numbers_shown
-from tests.supervision.export_world import Expected, make_world
+from tests.supervision.export.export_world import Expected, make_world
 from tests.tiny_models import load_tiny, saved_tiny_model
 from vlm_autodrive.supervision import ExportSettings, export_supervision
 from vlm_autodrive.video import SamplingSettings, probe, read_frames
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "export.md"
 ALL = SamplingSettings(n_frames=1000, max_frames=1000, height=64, width=128)
 
 

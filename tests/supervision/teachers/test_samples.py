@@ -4,7 +4,8 @@ import asyncio
 import json
 
 import pytest
-from scripted_teacher import (
+
+from tests.supervision.teachers.scripted import (
     QUESTIONS,
     SEED,
     ScriptedTeacher,
@@ -14,8 +15,7 @@ from scripted_teacher import (
     reasoning_of,
     writes,
 )
-from worlds import random_clip, real_clip
-
+from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.progress import SILENT
