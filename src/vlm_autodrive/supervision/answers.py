@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from vlm_autodrive.models import format_reasoning
 
 
-class Answer(BaseModel):
+class StructuredAnswer(BaseModel):
     """A frozen object with no unknown keys, read from the JSON that a teacher wrote."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,21 +36,21 @@ Step = Annotated[str, _bounded(1000), AfterValidator(_one_line)]
 Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 
 
-class Happening(Answer):
+class Happening(StructuredAnswer):
     """One thing that happens, and when it begins, in seconds after the clip's beginning."""
 
     time_s: Seconds
     what: Phrase
 
 
-class NamedEvent(Answer):
+class NamedEvent(StructuredAnswer):
     """The event, and its second; None where that is not known."""
 
     kind: Phrase
     time_s: Seconds | None = None
 
 
-class Description(Answer):
+class Description(StructuredAnswer):
     """A clip, described.
 
     Attributes:
@@ -81,7 +81,7 @@ class BlindDescription(Description):
     cause: None = None
 
 
-class ReasoningAnswer(Answer):
+class ReasoningAnswer(StructuredAnswer):
     """The steps that lead to a verdict, the verdict's code, and the event's time; None without an event."""
 
     steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=10)]

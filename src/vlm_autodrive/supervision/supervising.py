@@ -141,6 +141,7 @@ async def _supervise(
                     rate = f"{done / (time.monotonic() - begun):.1f} clips/s"
                     used = teacher.used() if teacher else ""
                     task.advance(1, ", ".join(part for part in (rate, statistics.rejected_line(), used) if part))
+                    # While the run goes on, so that a poor teacher is stopped before it has spent the budget.
                     if done % _CLIPS_BETWEEN_CHECKS == 0 or done == survey.supervised:
                         problems = statistics.problems(settings.limits, at_the_end=done == survey.supervised)
                         if problems:
@@ -151,6 +152,7 @@ async def _supervise(
             f"stopped after {done} of {survey.supervised} clips: {'; '.join(problems)}. Read "
             f"{folder / SAMPLES_FILE}, then mend what the teacher is asked and shown, or raise the limit."
         )
+    # Only now: a run that stopped above, or was killed, goes on from the replies that it kept.
     kept.discard()
     summary = summarise(statistics, survey.unsupervised, missing)
     if use is not None:

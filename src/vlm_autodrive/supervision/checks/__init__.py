@@ -18,6 +18,8 @@ from vlm_autodrive.supervision.facts import Facts
 __all__ = ["CHECKS", "checked"]
 
 LEAKS = "leaks"
+# Causes before consequences: a rejected sample is counted by the first check that failed, and a wrong label, or a
+# target out of format, makes most of the later checks fail as well.
 CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("label", label_as_the_motion),
     ("format", in_format),

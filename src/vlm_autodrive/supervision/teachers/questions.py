@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vlm_autodrive.supervision.answers import Answer, Phrase
+from vlm_autodrive.supervision.answers import Phrase, StructuredAnswer
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.wording import seconds
@@ -63,7 +63,7 @@ class QuestionSlot:
     repeat: int = 0
 
 
-class WrittenQuestion(Answer):
+class WrittenQuestion(StructuredAnswer):
     """A question as a teacher writes it; ``others`` are wrong options, for multiple choice."""
 
     number: Annotated[int, Field(ge=1, le=99)]
@@ -72,7 +72,7 @@ class WrittenQuestion(Answer):
     others: Annotated[tuple[Phrase, ...], Field(max_length=6)] = ()
 
 
-class QuestionsAnswer(Answer):
+class QuestionsAnswer(StructuredAnswer):
     """The questions that a teacher writes about one clip."""
 
     questions: Annotated[tuple[WrittenQuestion, ...], Field(min_length=1, max_length=24)]

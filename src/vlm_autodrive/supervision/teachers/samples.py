@@ -115,6 +115,7 @@ async def _ask(teacher: Teacher, request: TeacherRequest) -> Draft:
     """Ask for one text, and once more where the answer cannot be read."""
     reply = await teacher.write(request)
     draft = _read(reply, request, Outcome.OK)
+    # A refusal or a truncated answer would come again; only what was written in a wrong form is worth a second turn.
     if draft.outcome is not Outcome.UNPARSEABLE or not reply.text.strip():
         return draft
     again = repair_request(request, reply.text, draft.reason)

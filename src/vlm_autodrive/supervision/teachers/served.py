@@ -183,6 +183,8 @@ class ServedTeacher:
             UserError: If no request could succeed, such as for a wrong key, or the budget is spent.
         """
         footage = request.footage
+        # The cache key holds the identity of the video in place of its frames, so that a reply that was paid for is
+        # found again without decoding, and whatever the JPEG encoder of the day writes.
         words = chat_body(self._settings, request)
         most = max_usage(words, shown_tokens(footage), self._settings.max_tokens)
         body_with_pictures = None if footage is None else partial(_with_frames, self._settings, request)
