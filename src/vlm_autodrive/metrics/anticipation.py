@@ -34,9 +34,9 @@ class AnticipationScores(Record):
 
     Attributes:
         average_precision: Of any event against none, by seconds before the event as text, such as ``0.5``.
-        mean_average_precision: Their mean, the challenge's figure.
+        mean_average_precision: Their mean, the challenge's score.
         clips: Windows of events and windows without any, by the same keys.
-        chance: What a constant score gets, by the same keys: the share of windows of events.
+        chance: What a constant score gets, by the same keys: the proportion of windows of events.
         left_out: Clips in none of these, since no causal window could be cut, such as where the warning comes later.
     """
 
@@ -57,7 +57,7 @@ class TimeToAlert(Record):
         warned: How many of them had an alarm before they happened.
         median_s: Median seconds from the alarm to the event, over those warned of.
         mean_s: The literature's mean over thresholds (mTTA), shown only beside the next.
-        mean_of_always_alarming_s: The same figure of a detector that always alarms: why it must not be believed.
+        mean_of_always_alarming_s: The same of a detector that always alarms: why it must not be believed.
     """
 
     threshold: float

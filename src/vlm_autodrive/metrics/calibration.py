@@ -62,7 +62,7 @@ class CalibrationScores(Record):
 
     Attributes:
         n: Clips with probabilities; ``without`` more have none.
-        without: Clips without probabilities. They are in no figure of calibration; in risk and coverage they count
+        without: Clips without probabilities. They are in no estimate of calibration; in risk and coverage they count
             as wrong, and as the least certain.
         source: Where the probabilities come from.
         uncalibrated: The estimates of the probabilities as they are.
@@ -127,7 +127,7 @@ def equal_mass_bins(confidence: Floats, bins: int) -> NDArray[np.intp]:
 
 
 def calibration_error(confidence: Floats, right: NDArray[np.bool_], place: NDArray[np.intp]) -> float:
-    """Mean distance of confidence and share right over bins, each weighted by its clips."""
+    """Mean distance of confidence and accuracy over bins, each weighted by its clips."""
     gaps = np.bincount(place, weights=right - confidence)
     return float(np.abs(gaps).sum() / len(confidence))
 

@@ -1,8 +1,8 @@
-"""Classification figures, all computed from one table of counts.
+"""Classification estimates, all computed from one table of counts.
 
 A confusion table has one row for each true class and one column for each predicted class, with a
 last column for records without an answer; so a failed record is in every recall's denominator.
-Every figure takes tables of shape [..., K, K + 1] and is vectorised over the leading axes, which is
+Every statistic takes tables of shape [..., K, K + 1] and is vectorised over the leading axes, which is
 what makes the bootstrap quick. Definitions are those of scikit-learn 1.7 (``precision_recall_fscore_
 support``, ``balanced_accuracy_score``); undefined values are NaN rather than 0.
 """
@@ -37,17 +37,17 @@ def confusion(truths: Sequence[str], predicted: Sequence[str | None], names: Seq
 
 
 def accuracy(tables: Floats) -> Floats:
-    """Share of all records that are answered rightly."""
+    """Proportion of all records that are answered rightly."""
     return _divide(_right(tables).sum(axis=-1), tables.sum(axis=(-2, -1)))
 
 
 def recall(tables: Floats) -> Floats:
-    """Of each true class, the share found; NaN where the class does not occur. Shape [..., K]."""
+    """Of each true class, the proportion found; NaN where the class does not occur. Shape [..., K]."""
     return _divide(_right(tables), tables.sum(axis=-1))
 
 
 def precision(tables: Floats) -> Floats:
-    """Of the records said to be of a class, the share that are; NaN where none was. Shape [..., K]."""
+    """Of the records said to be of a class, the proportion that are; NaN where none was. Shape [..., K]."""
     return _divide(_right(tables), tables[..., :-1].sum(axis=-2))
 
 
@@ -69,7 +69,7 @@ def balanced_accuracy(tables: Floats) -> Floats:
 
 
 def false_positive_rate(tables: Floats) -> Floats:
-    """Of the records that are not of the first class, the share that is said to be of it."""
+    """Of the records that are not of the first class, the proportion that is said to be of it."""
     others = tables[..., 1:, :]
     return _divide(others[..., 0].sum(axis=-1), others.sum(axis=(-2, -1)))
 

@@ -5,7 +5,7 @@ Average precision and the area under the ROC curve are scikit-learn's (``average
 recall that it adds, without interpolation between them (Davis and Goadrich, 2006, ICML, on why); the ROC area is the
 Mann-Whitney statistic with ties counted half (Hanley and McNeil, 1982, Radiology 143:29-36).
 
-For the intervals clips are sorted once. All figures change at scores of positive clips only, so the counts between
+For the intervals clips are sorted once. All estimates change at scores of positive clips only, so the counts between
 two such scores are summed up for all resamples at once, by one sparse matrix product.
 """
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 class Curve(Record):
-    """Points of a curve, thinned out for drawing; figures are computed from all points.
+    """Points of a curve, thinned out for drawing; estimates are computed from all points.
 
     Attributes:
         x: Recall, false positive rate or coverage.

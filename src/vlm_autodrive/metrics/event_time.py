@@ -26,10 +26,10 @@ class EventTimeScores(Record):
     Attributes:
         n: Clips asked about.
         cited: How many of them gave a time; one that gave none misses every tolerance.
-        within: Share of ``n`` within each tolerance, by its seconds as text, such as ``0.5``.
+        within: Proportion of ``n`` within each tolerance, by its seconds as text, such as ``0.5``.
         mean_error_s: Mean absolute error of the times given.
         constant_s: The best constant guess.
-        constant_within: Its share within each tolerance.
+        constant_within: Its proportion within each tolerance.
         constant_error_s: Its mean absolute error.
     """
 

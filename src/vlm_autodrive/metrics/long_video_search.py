@@ -24,7 +24,7 @@ class DetectionScore(Record):
         videos_with_errors: How many of them could not be read or judged in full; their events stay in the count.
         scores: Recall, false alarms per hour and hours, with their intervals.
         median_error_s: Median distance of the events found from the true ones; None without any.
-        class_right: Share of the events found that bear the right class.
+        class_right: Proportion of the events found that bear the right class.
         times_real_time: How many times as fast as real time the scan was; None if not known.
         time_to_alert: How long before the events an alarm could be given; None without events.
     """

@@ -13,7 +13,7 @@ from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 
 
-def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> EvaluationSamples:
+def samples_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> EvaluationSamples:
     """Clips with numbered names, in drives; a model right in so many of them; its answers on controls."""
     truths = [NAMES[i] for i in rng.choice(3, count, p=(0.3, 0.3, 0.4))]
     numbers = rng.permutation(10 * count)[:count]
@@ -50,51 +50,51 @@ def cases_of(rng, count: int, per_drive: int, share_right: float, controls: str 
 )
 def test_honest_models_of_every_skill_are_accused_of_nothing(count, per_drive, share_right, controls):
     for seed in range(25):
-        cases = cases_of(np.random.default_rng(seed), count, per_drive, share_right, controls)
-        assert diagnose(cases, {"m": None}) == (), seed
+        samples = samples_of(np.random.default_rng(seed), count, per_drive, share_right, controls)
+        assert diagnose(samples, {"m": None}) == (), seed
 
 
 def test_names_by_drive_are_no_names_that_tell():
     """Each drive has a name and mostly one class of its own: what is learnt of one says nothing of the next."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        cases = cases_of(rng, 120, 4, 0.9, "constant")
+        samples = samples_of(rng, 120, 4, 0.9, "constant")
         drives = [f"{rng.integers(10**6):06d}" for _ in range(30)]
         clips = tuple(
             clip.model_copy(update={"event_class": NAMES[i // 4 % 3], "video_id": f"{drives[i // 4]}_{i % 4}"})
-            for i, clip in enumerate(cases.clips)
+            for i, clip in enumerate(samples.clips)
         )
         said = tuple(make_prediction(clip, clip.event_class) for clip in clips)
-        assert diagnose(replace(cases, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
+        assert diagnose(replace(samples, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
 
 
 def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_names():
     rng = np.random.default_rng(0)
-    cases = cases_of(rng, 90, 1, 0.9)
+    samples = samples_of(rng, 90, 1, 0.9)
     normal = Verdict(outcome=Outcome.OK, event_class="normal", probabilities=None, raw_text="C")
     failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="no video")
     clips, said = [], []
-    for index, clip in enumerate(cases.clips):
+    for index, clip in enumerate(samples.clips):
         broken = index % 3 == 0
         clips.append(clip.model_copy(update={"video_id": f"{'rear' if broken else 'front'}-{clip.clip_id}"}))
         verdict = failed if broken else normal
         said.append(make_prediction(clip, None).model_copy(update={"verdict": verdict, "controls": {"black": verdict}}))
-    found = diagnose(replace(cases, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
+    found = diagnose(replace(samples, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
     assert [f.kind for f in found] == ["failed_answers", "always_same_class"]
 
 
 @pytest.mark.parametrize("lost", ["failed", "missing"])
 def test_a_control_that_failed_is_no_proof_of_sight(lost):
     """A macro-F1 of 0 on black video, since it was never answered, must not look as if the video had been needed."""
-    cases = cases_of(np.random.default_rng(0), 60, 1, 0.9, "constant")
+    samples = samples_of(np.random.default_rng(0), 60, 1, 0.9, "constant")
     failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason="refused, 400")
-    said = [p.model_copy(update={"prompt_variants": {"short": p.verdict}}) for p in cases.predictions["m"]]
+    said = [p.model_copy(update={"prompt_variants": {"short": p.verdict}}) for p in samples.predictions["m"]]
     for i in range(0, 60, 2):
         others = {} if lost == "missing" else {"short": failed}
         black = {} if lost == "missing" else {"black": failed}
         controls = {name: verdict for name, verdict in said[i].controls.items() if name != "black"} | black
         said[i] = said[i].model_copy(update={"controls": controls, "prompt_variants": others})
-    (found,) = diagnose(replace(cases, predictions={"m": tuple(said)}), {"m": None})
+    (found,) = diagnose(replace(samples, predictions={"m": tuple(said)}), {"m": None})
     assert (found.severity, found.kind) == ("warning", "failed_controls")
     assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text
     assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")

@@ -189,8 +189,8 @@ def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path), human_ratings=people)
     found = read_judgements(out, predictions)
     assert found.human_ratings == {"clip-0": 1.5, "clip-1": 2.0, "clip-2": 5.0, "clip-6": 3.0}
-    cases = read_evaluation_samples({"tuned": predictions}, judgements={"tuned": out})
-    scores = scored(judge_scores, cases, model="tuned")
+    samples = read_evaluation_samples({"tuned": predictions}, judgements={"tuned": out})
+    scores = scored(judge_scores, samples, model="tuned")
     assert (scores.judge, scores.judged, scores.human_ratings) == ("judge-model", 11, 3)
     expected = [grade_of(n) for n in range(12) if n != 6]
     assert scores.mean.value == pytest.approx(sum(expected) / 11)
@@ -203,9 +203,9 @@ def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
 def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
-    cases = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
-    assert scored(judge_scores, cases, model="tuned").krippendorff_alpha is None
-    assert scored(judge_scores, cases, model="base") is None
+    samples = read_evaluation_samples({"base": predictions, "tuned": predictions}, judgements={"tuned": out})
+    assert scored(judge_scores, samples, model="tuned").krippendorff_alpha is None
+    assert scored(judge_scores, samples, model="base") is None
 
 
 def test_judgements_of_other_traces_are_refused(predictions, tmp_path):

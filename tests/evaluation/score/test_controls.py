@@ -15,7 +15,7 @@ from vlm_autodrive.evaluation.score.slices import triplet_scores
 COLLISION, NEAR, NORMAL = NAMES
 
 
-def cases_of(tmp_path, clips, predictions):
+def samples_of(tmp_path, clips, predictions):
     return read_evaluation_samples({"m": write_prediction_set(tmp_path / "m", clips, predictions)})
 
 
@@ -32,7 +32,7 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
         make_prediction(c, t, prompt_variants={"short": make_verdict(b), "expert": make_verdict(s)})
         for c, t, b, s in zip(clips, truths, blunt, silent, strict=True)
     ]
-    scores = scored(prompt_scores, cases_of(tmp_path, clips, predictions))
+    scores = scored(prompt_scores, samples_of(tmp_path, clips, predictions))
     assert list(scores) == ["main", "short", "expert"]
     assert (scores["main"].accuracy.value, scores["main"].macro_f1.value) == (1.0, 1.0)
     assert scores["main"].unparseable.value == 0
@@ -47,10 +47,10 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
 
 def test_one_wording_has_no_spread_and_no_control_no_score(tmp_path):
     clips = [make_clip("a", NORMAL)]
-    cases = cases_of(tmp_path, clips, [make_prediction(clips[0], NORMAL)])
-    assert scored(prompt_scores, cases) == {}
-    assert scored(control_scores, cases) == {}
-    assert scored(faithfulness_scores, cases) is None
+    samples = samples_of(tmp_path, clips, [make_prediction(clips[0], NORMAL)])
+    assert scored(prompt_scores, samples) == {}
+    assert scored(control_scores, samples) == {}
+    assert scored(faithfulness_scores, samples) is None
 
 
 def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
@@ -69,7 +69,7 @@ def test_controls_are_compared_with_the_true_footage_clip_for_clip(tmp_path):
         )
         for i, (clip, answer) in enumerate(zip(clips, said, strict=True))
     ]
-    scores = scored(control_scores, cases_of(tmp_path, clips, predictions))
+    scores = scored(control_scores, samples_of(tmp_path, clips, predictions))
     assert list(scores) == ["black", "shuffled"]  # not what events alone can be given
     before = f1_score(truths, said, average="macro")
     black = scores["black"]
@@ -87,7 +87,7 @@ def test_a_model_that_ignores_the_video_loses_nothing(tmp_path):
     clips = [make_clip(f"c{i:02d}", truth) for i, truth in enumerate(truths)]
     controls = {name: make_verdict(COLLISION) for name in ("black", "no_video")}
     predictions = [make_prediction(clip, COLLISION, controls=controls) for clip in clips]
-    for scores in scored(control_scores, cases_of(tmp_path, clips, predictions)).values():
+    for scores in scored(control_scores, samples_of(tmp_path, clips, predictions)).values():
         lost = scores.macro_f1_drop
         assert (lost.value, lost.low, lost.high) == (0, None, None)  # no certainty
         assert scores.same_answer.value == 1
@@ -108,7 +108,7 @@ def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
         predictions.append(make_prediction(clip, truth, probabilities=probabilities(shown), controls=controls))
         if given and truth == COLLISION:
             rows.append((shown, near, elsewhere))
-    scores = scored(faithfulness_scores, cases_of(tmp_path, clips, predictions))
+    scores = scored(faithfulness_scores, samples_of(tmp_path, clips, predictions))
     shown, near, elsewhere = np.array(rows).mean(axis=0)
     assert scores.clips == len(rows) == 10
     assert scores.before.value == pytest.approx(shown)
@@ -122,8 +122,8 @@ def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
 def test_without_probabilities_no_fall_can_be_told(tmp_path):
     clip = make_clip("a", COLLISION)
     controls = {name: make_verdict(NORMAL) for name in ("event_hidden", "elsewhere_hidden")}
-    cases = cases_of(tmp_path, [clip], [make_prediction(clip, COLLISION, controls=controls)])
-    scores = scored(faithfulness_scores, cases)
+    samples = samples_of(tmp_path, [clip], [make_prediction(clip, COLLISION, controls=controls)])
+    scores = scored(faithfulness_scores, samples)
     assert (scores.clips, scores.difference.value) == (0, None)
 
 
@@ -133,11 +133,11 @@ def test_votes_that_name_no_class_are_shared_out_on_controls_and_triplets_too(tm
     clips = [make_clip(f"{name}{i}", name, triplet_id=f"t{i}") for i in range(3) for name in NAMES]
     controls = {"event_hidden": make_verdict(COLLISION, half), "elsewhere_hidden": make_verdict(COLLISION, full)}
     predictions = [make_prediction(c, COLLISION, probabilities=half, controls=controls) for c in clips]
-    cases = cases_of(tmp_path, clips, predictions)
-    scores = scored(faithfulness_scores, cases)
+    samples = samples_of(tmp_path, clips, predictions)
+    scores = scored(faithfulness_scores, samples)
     assert (scores.before.value, scores.fall_at_event.value) == (1.0, 0.0)
     assert scores.fall_elsewhere.value == pytest.approx(0.4)
-    assert scored(triplet_scores, cases).first_class_probability[NORMAL].value == 1.0
+    assert scored(triplet_scores, samples).first_class_probability[NORMAL].value == 1.0
 
 
 @pytest.mark.parametrize("where", ["shown", "hidden"])
@@ -150,4 +150,4 @@ def test_probabilities_that_leave_out_a_class_are_refused(tmp_path, where):
         clips[0], COLLISION, probabilities=torn if where == "shown" else probabilities(0.6), controls=controls
     )
     with pytest.raises(UserError, match="the probabilities in m's prediction for a leave out collision"):
-        scored(faithfulness_scores, cases_of(tmp_path, clips, [said]))
+        scored(faithfulness_scores, samples_of(tmp_path, clips, [said]))

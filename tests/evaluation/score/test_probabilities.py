@@ -44,7 +44,7 @@ def world(n=120, seed=0, sharpness=2.0, prefix="c"):
     return clips, powers / powers.sum(axis=1, keepdims=True), truths
 
 
-def cases_of(clips, predictions, validation=()):
+def samples_of(clips, predictions, validation=()):
     return EvaluationSamples(
         DEFAULT_TAXONOMY, tuple(clips), 0, tuple(clusters_of(clips)), {"m": tuple(predictions)},
         validation={"m": tuple(validation)},
@@ -53,7 +53,7 @@ def cases_of(clips, predictions, validation=()):
 
 def test_every_class_and_any_event_against_scikit_learn():
     clips, probabilities, truths = world()
-    scores = scored(ranking_scores, cases_of(clips, map(spoken, clips, probabilities)))
+    scores = scored(ranking_scores, samples_of(clips, map(spoken, clips, probabilities)))
     assert list(scores) == [*NAMES, ANY_EVENT]
     for k, name in enumerate(NAMES):
         theirs = sk.average_precision_score(truths == k, probabilities[:, k])
@@ -67,17 +67,17 @@ def test_a_failed_clip_takes_the_worst_place():
     clips, probabilities, truths = world()
     failed = np.arange(120) % 4 == 0
     rows = [None if lost else row for lost, row in zip(failed, probabilities, strict=True)]
-    cases = cases_of(clips, map(spoken, clips, rows))
-    scores = scored(ranking_scores, cases)
+    samples = samples_of(clips, map(spoken, clips, rows))
+    scores = scored(ranking_scores, samples)
     positive = truths == 0
     placed = np.where(failed, np.where(positive, -1.0, 2.0), probabilities[:, 0])
     assert scores["collision"].average_precision.value == pytest.approx(
         sk.average_precision_score(positive, placed), abs=1e-9
     )
     assert scores["collision"].positives == positive.sum()
-    whole = scored(ranking_scores, cases_of(clips, map(spoken, clips, probabilities)))
+    whole = scored(ranking_scores, samples_of(clips, map(spoken, clips, probabilities)))
     kept = [(c, r) for c, r, lost in zip(clips, rows, failed, strict=True) if not lost]
-    left_out = scored(ranking_scores, cases_of([c for c, _ in kept], [spoken(c, r) for c, r in kept]))
+    left_out = scored(ranking_scores, samples_of([c for c, _ in kept], [spoken(c, r) for c, r in kept]))
     for name in scores:
         assert scores[name].auroc.value < min(whole[name].auroc.value, left_out[name].auroc.value)
 
@@ -85,7 +85,7 @@ def test_a_failed_clip_takes_the_worst_place():
 def test_calibration_leaves_failed_clips_out_and_abstention_does_not():
     clips, probabilities, truths = world()
     rows = [None if i < 20 else row for i, row in enumerate(probabilities)]
-    scores = scored(calibration_scores, cases_of(clips, map(spoken, clips, rows)))
+    scores = scored(calibration_scores, samples_of(clips, map(spoken, clips, rows)))
     assert (scores.n, scores.without, scores.source) == (100, 20, "code_logprobs")
     assert scores.uncalibrated.nll.value == pytest.approx(
         sk.log_loss(truths[20:], probabilities[20:], labels=[0, 1, 2]), abs=1e-9
@@ -107,7 +107,7 @@ def test_the_temperature_comes_from_validation_alone():
     held_out, theirs, their_truths = world(n=400, seed=1, prefix="v")
     validation = [(c, spoken(c, row)) for c, row in zip(held_out, theirs, strict=True)]
     validation[0] = (held_out[0], spoken(held_out[0], None))
-    scores = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), validation))
+    scores = scored(calibration_scores, samples_of(clips, map(spoken, clips, probabilities), validation))
     assert scores.validation_clips == 399
     assert scores.temperature == pytest.approx(fit_temperature(theirs[1:], their_truths[1:]), abs=1e-9)
     assert scores.temperature == pytest.approx(2, rel=0.2)
@@ -115,24 +115,24 @@ def test_the_temperature_comes_from_validation_alone():
     assert scores.temperature_scaled.nll.value == pytest.approx(sk.log_loss(truths, cooled, labels=[0, 1, 2]), abs=1e-9)
     assert scores.temperature_scaled.nll.value < scores.uncalibrated.nll.value
     assert scores.warning == ""
-    few = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), validation[:31]))
+    few = scored(calibration_scores, samples_of(clips, map(spoken, clips, probabilities), validation[:31]))
     assert "only 30 validation clips" in few.warning
     silent = [(clip, spoken(clip, None)) for clip in held_out]
-    none = scored(calibration_scores, cases_of(clips, map(spoken, clips, probabilities), silent))
+    none = scored(calibration_scores, samples_of(clips, map(spoken, clips, probabilities), silent))
     assert (none.temperature, none.temperature_scaled, none.validation_clips) == (None, None, 0)
     assert "No validation clip has probabilities" in none.warning
 
 
 def test_a_model_without_probabilities_has_none_of_it():
     clips, _, _ = world(n=10)
-    cases = cases_of(clips, [make_prediction(clip, "normal") for clip in clips])
-    assert scored(ranking_scores, cases) == {}
-    assert scored(calibration_scores, cases) is None
+    samples = samples_of(clips, [make_prediction(clip, "normal") for clip in clips])
+    assert scored(ranking_scores, samples) == {}
+    assert scored(calibration_scores, samples) is None
 
 
 def test_a_class_that_does_not_occur_has_no_curve():
     clips = [make_clip("a", "collision"), make_clip("b", "normal")]
-    scores = scored(ranking_scores, cases_of(clips, [spoken(c, (0.6, 0.3, 0.1)) for c in clips]))
+    scores = scored(ranking_scores, samples_of(clips, [spoken(c, (0.6, 0.3, 0.1)) for c in clips]))
     assert list(scores) == ["collision", "normal", ANY_EVENT]
     assert scores["collision"].auroc.value == 0.5
 
@@ -145,11 +145,11 @@ def test_kinds_of_probability_are_never_mixed():
     ]
     for figures in (ranking_scores, calibration_scores):
         with pytest.raises(UserError, match=r"several kinds \(code_logprobs, votes\)"):
-            scored(figures, cases_of(clips, said))
+            scored(figures, samples_of(clips, said))
     same = [spoken(c, row) for c, row in zip(clips, probabilities, strict=True)]
     held_out = make_clip("v", "normal")
     with pytest.raises(UserError, match="several kinds"):
-        scored(calibration_scores, cases_of(clips, same, [(held_out, spoken(held_out, (0, 0, 1), "votes"))]))
+        scored(calibration_scores, samples_of(clips, same, [(held_out, spoken(held_out, (0, 0, 1), "votes"))]))
 
 
 @pytest.mark.parametrize(
@@ -158,17 +158,17 @@ def test_kinds_of_probability_are_never_mixed():
 def test_numbers_that_are_no_probabilities_are_refused(wrong):
     clip = make_clip("odd")
     with pytest.raises(UserError, match="m's prediction for odd"):
-        scored(ranking_scores, cases_of([clip], [spoken(clip, wrong)]))
+        scored(ranking_scores, samples_of([clip], [spoken(clip, wrong)]))
     with pytest.raises(UserError, match="leave out near_collision"):
         said = make_prediction(clip, "normal", probabilities={"collision": 0.5, "normal": 0.5})
-        scored(ranking_scores, cases_of([clip], [said]))
+        scored(ranking_scores, samples_of([clip], [said]))
 
 
 def test_votes_that_name_no_class_are_shared_out():
     clips = [make_clip("a", "collision"), make_clip("b", "normal"), make_clip("c", "normal")]
     rows = [(0.6, 0.2, 0.0), (0.0, 0.0, 0.5), (0.0, 0.0, 0.0)]  # a fifth, half and all of the votes were unreadable
     scores = scored(
-        calibration_scores, cases_of(clips, [spoken(c, r, "votes") for c, r in zip(clips, rows, strict=True)])
+        calibration_scores, samples_of(clips, [spoken(c, r, "votes") for c, r in zip(clips, rows, strict=True)])
     )
     assert (scores.n, scores.without, scores.source) == (2, 1, "votes")
     assert scores.uncalibrated.bins[0].confidence == pytest.approx((0.75 + 1) / 2)

@@ -13,7 +13,7 @@ from vlm_autodrive.evaluation.score.slices import slice_scores, slice_tests
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
 
 
-def cases_of(clips, answers, taxonomy=DEFAULT_TAXONOMY):
+def samples_of(clips, answers, taxonomy=DEFAULT_TAXONOMY):
     said = tuple(make_prediction(c, a) for c, a in zip(clips, answers, strict=True))
     return EvaluationSamples(taxonomy, tuple(clips), 0, tuple(clusters_of(clips)), {"m": said})
 
@@ -22,7 +22,7 @@ def test_two_classes_against_scikit_learn():
     rng = np.random.default_rng(0)
     clips = [make_clip(f"{i}", NAMES[rng.integers(3)]) for i in range(200)]
     answers = [str(rng.choice([c.event_class, *NAMES])) for c in clips]
-    scores = scored(event_scores, cases_of(clips, answers))
+    scores = scored(event_scores, samples_of(clips, answers))
     truth, said = [c.event_class != "normal" for c in clips], [a != "normal" for a in answers]
     precision, recall, f1, _ = sk.precision_recall_fscore_support(truth, said, average="binary")
     assert scores.accuracy.value == pytest.approx(sk.accuracy_score(truth, said), abs=1e-9)
@@ -37,7 +37,7 @@ def test_two_classes_against_scikit_learn():
 
 def test_a_wrong_kind_of_event_is_an_event_and_silence_is_none():
     clips = [make_clip(f"{i}", name) for i, name in enumerate(["collision", "near_collision", "normal", "normal"])]
-    scores = scored(event_scores, cases_of(clips, ["near_collision", None, None, "normal"]))
+    scores = scored(event_scores, samples_of(clips, ["near_collision", None, None, "normal"]))
     assert scores.accuracy.value == 0.5
     assert scores.recall.value == 0.5
     assert scores.precision.value == 1
@@ -46,7 +46,7 @@ def test_a_wrong_kind_of_event_is_an_event_and_silence_is_none():
 
 def test_two_classes_of_a_taxonomy_that_has_two():
     clips = [make_clip("a", "event"), make_clip("b", "normal")]
-    scores = scored(event_scores, cases_of(clips, ["event", "event"], BINARY_TAXONOMY))
+    scores = scored(event_scores, samples_of(clips, ["event", "event"], BINARY_TAXONOMY))
     assert (scores.recall.value, scores.false_positive_rate.value) == (1, 1)
 
 
@@ -62,7 +62,7 @@ def test_slices_by_ego_source_and_length():
         for i in range(60)
     ]
     answers = [c.event_class if i < 24 else None for i, c in enumerate(clips)]
-    found = scored(slice_scores, cases_of(clips, answers), 5)
+    found = scored(slice_scores, samples_of(clips, answers), 5)
     assert list(found) == ["ego", "source", "length"]
     assert {k: f.n for k, f in found["ego"].items()} == {"involved": 20, "not involved": 20}
     assert {k: (f.value, f.n) for k, f in found["source"].items()} == {"DoTA": (0, 36), "Nexar": (1, 24)}
@@ -82,7 +82,7 @@ def night_world(hard):
             metadata = {"light": "night" if night else "day", "weather": f"w{drive % 4}"}
             clips.append(make_clip(f"{drive}-{i}", "normal", group_id=f"g{drive}", metadata=metadata))
             answers.append("collision" if night and rng.random() < hard else "normal")
-    return cases_of(clips, answers)
+    return samples_of(clips, answers)
 
 
 def test_a_slice_where_the_model_is_worse_is_found():
@@ -106,12 +106,12 @@ def test_no_slice_is_found_where_all_are_alike():
 
 def test_a_field_with_one_value_has_no_rest_to_test_against():
     clips = [make_clip(f"{i}", metadata={"light": "day"}) for i in range(20)]
-    assert scored(slice_tests, cases_of(clips, ["normal"] * 20), 5) == ()
+    assert scored(slice_tests, samples_of(clips, ["normal"] * 20), 5) == ()
 
 
 def test_the_rest_of_a_slice_is_what_has_the_field_too():
     """Clips of unknown light are all wrong; they must not make the day look better than the night."""
     clips = [make_clip(f"{i}", metadata={"light": "day" if i % 2 else "night"}) for i in range(40)]
     clips += [make_clip(f"unknown-{i}") for i in range(40)]
-    tests = scored(slice_tests, cases_of(clips, ["normal"] * 40 + ["collision"] * 40), 5)
+    tests = scored(slice_tests, samples_of(clips, ["normal"] * 40 + ["collision"] * 40), 5)
     assert [(t.value, t.difference.value, t.p_value) for t in tests] == [("day", 0.0, 1.0), ("night", 0.0, 1.0)]

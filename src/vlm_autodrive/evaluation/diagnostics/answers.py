@@ -8,7 +8,7 @@ from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP
 from vlm_autodrive.records import Outcome, Reasoning, Verdict
 
-_MUCH = 0.1  # of failed clips beyond which the figures are about the failures
+_MUCH = 0.1  # of failed clips beyond which the estimates are about the failures
 _SOME = 0.05  # of answers that name no class, or are cut off, from which on a reader must know
 _NEARLY_ALL = 0.98
 _ALARMS = 0.95
@@ -25,25 +25,25 @@ _VARYING = re.compile(r"\S*[/\\]\S+|\b0x[0-9a-f]+\b|\d+(?:\.\d+)?")
 _MAJORITY = "majority"  # the baseline that does so on purpose
 
 
-def answer_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+def diagnose_answers(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """The faults of one model's answers."""
-    verdicts = [prediction.verdict for prediction in cases.predictions[model]]
+    verdicts = [prediction.verdict for prediction in samples.predictions[model]]
     died_at = _died_at(verdicts)
     if died_at is not None:
-        yield _died(cases, model, verdicts, died_at)
+        yield _died(samples, model, verdicts, died_at)
     failed = [i for i, verdict in enumerate(verdicts[:died_at]) if verdict.outcome is Outcome.ERROR]
-    failed = [i for i in failed if cases.clips[i].clip_id not in cases.repeated.get(model, ())]
+    failed = [i for i in failed if samples.clips[i].clip_id not in samples.repeated.get(model, ())]
     if failed:
-        yield _failed(cases, model, verdicts, failed)
-    yield from _repeated(cases, model)
-    yield from _failed_further(cases, model)
+        yield _failed(samples, model, verdicts, failed)
+    yield from _repeated(samples, model)
+    yield from _failed_further(samples, model)
     answered = [i for i, verdict in enumerate(verdicts) if verdict.outcome is not Outcome.ERROR]
-    traces = [p.reasoning for p in cases.predictions[model] if p.reasoning is not None]
+    traces = [p.reasoning for p in samples.predictions[model] if p.reasoning is not None]
     traces = [trace for trace in traces if trace.outcome is not Outcome.ERROR]
     for what, given in (("verdicts", [verdicts[i] for i in answered]), ("traces", traces)):
         yield from _unreadable(model, what, given)
-    if len(verdicts) >= _FEWEST and cases.predictions[model][0].model != _MAJORITY:
-        yield from _monotonous(cases, model)
+    if len(verdicts) >= _FEWEST and samples.predictions[model][0].model != _MAJORITY:
+        yield from _monotonous(samples, model)
 
 
 def _died_at(verdicts: Sequence[Verdict]) -> int | None:
@@ -56,8 +56,8 @@ def _died_at(verdicts: Sequence[Verdict]) -> int | None:
     return begin
 
 
-def _died(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], begin: int) -> Diagnostic:
-    clip, count = cases.clips[begin].clip_id, len(verdicts) - begin
+def _died(samples: EvaluationSamples, model: str, verdicts: Sequence[Verdict], begin: int) -> Diagnostic:
+    clip, count = samples.clips[begin].clip_id, len(verdicts) - begin
     where = (
         f"none of the {len(verdicts)} clips was answered"
         if begin == 0
@@ -72,23 +72,23 @@ def _died(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], beg
     )
 
 
-def _failed(cases: EvaluationSamples, model: str, verdicts: Sequence[Verdict], failed: Sequence[int]) -> Diagnostic:
-    share = len(failed) / len(verdicts)
-    shown = ", ".join(cases.clips[i].clip_id for i in failed[:_SHOWN]) + (" …" if len(failed) > _SHOWN else "")
-    by_class = Counter(cases.taxonomy.by_name(cases.truths[i]).label for i in failed)
+def _failed(samples: EvaluationSamples, model: str, verdicts: Sequence[Verdict], failed: Sequence[int]) -> Diagnostic:
+    proportion = len(failed) / len(verdicts)
+    shown = ", ".join(samples.clips[i].clip_id for i in failed[:_SHOWN]) + (" …" if len(failed) > _SHOWN else "")
+    by_class = Counter(samples.taxonomy.by_name(samples.truths[i]).label for i in failed)
     classes = ", ".join(f"{count} {label}" for label, count in by_class.most_common())
     return Diagnostic(
-        severity="invalid" if share > _MUCH else "warning",
+        severity="invalid" if proportion > _MUCH else "warning",
         kind="failed_answers",
         model=model,
-        text=f"{len(failed)} of {len(verdicts)} clips ({share:.0%}) got no answer from {model}: "
+        text=f"{len(failed)} of {len(verdicts)} clips ({proportion:.0%}) got no answer from {model}: "
         f"{_reasons([verdicts[i] for i in failed])}. They are {shown} ({classes}), and count as wrong.",
     )
 
 
-def _failed_further(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+def _failed_further(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Controls and further wordings that failed where the verdict itself did not: not asked, they prove nothing."""
-    answered = [p for p in cases.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
+    answered = [p for p in samples.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
     asked = {
         f"the control {control.replace('_', ' ')}": [p.controls.get(control) for p in answered]
         for control in OF_EVERY_CLIP
@@ -125,10 +125,10 @@ def _reasons(failed: Sequence[Verdict]) -> str:
     return "; ".join([*told, *([f"other reasons ({others} times)"] if others else [])])
 
 
-def _repeated(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
-    repeated = cases.repeated.get(model, ())
+def _repeated(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+    repeated = samples.repeated.get(model, ())
     if repeated:
-        reasons = {p.clip_id: p.verdict.outcome for p in cases.predictions[model]}
+        reasons = {p.clip_id: p.verdict.outcome for p in samples.predictions[model]}
         undecided = sum(reasons.get(clip_id) is Outcome.ERROR for clip_id in repeated)
         shown = ", ".join(repeated[:_SHOWN]) + (" …" if len(repeated) > _SHOWN else "")
         yield Diagnostic(
@@ -171,17 +171,17 @@ def _short(text: str) -> str:
     return words if len(words) <= 80 else words[:79] + "…"
 
 
-def _monotonous(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+def _monotonous(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Always the same class, or always an alarm, though the clips are not like that."""
-    answers = [answer for answer in cases.answers(model) if answer is not None]
+    answers = [answer for answer in samples.answers(model) if answer is not None]
     if len(answers) < _FEWEST:
         return
-    truths, normal = cases.truths, cases.taxonomy.normal.name
+    truths, normal = samples.truths, samples.taxonomy.normal.name
     commonest, said = Counter(answers).most_common(1)[0]
     alarms = sum(answer != normal for answer in answers) / len(answers)
-    label = cases.taxonomy.by_name(commonest).label
+    label = samples.taxonomy.by_name(commonest).label
     constant = said / len(answers) >= _NEARLY_ALL
-    calm = [answer for answer, truth in zip(cases.answers(model), truths, strict=True) if truth == normal]
+    calm = [answer for answer, truth in zip(samples.answers(model), truths, strict=True) if truth == normal]
     if alarms >= _ALARMS and len(calm) / len(truths) > 1 - _COMMON:
         wrongly = sum(answer is not None and answer != normal for answer in calm)
         what = f"“{label}”" if constant else "an event"

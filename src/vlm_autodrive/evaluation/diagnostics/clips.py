@@ -14,10 +14,10 @@ _WORDS = {
 }
 
 
-def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
+def diagnose_clips(samples: EvaluationSamples) -> Iterator[Diagnostic]:
     """What the clips share with those learnt from, and with each other."""
-    known = {clip.clip_id for clip in cases.clips}
-    shared = {tie: None for leaks in cases.leaks.values() for tie in leaks.split_overlaps}
+    known = {clip.clip_id for clip in samples.clips}
+    shared = {tie: None for leaks in samples.leaks.values() for tie in leaks.split_overlaps}
     told = _told(list(shared), known)
     if told:
         count, words = told
@@ -25,11 +25,11 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
             severity="invalid",
             kind="leaky_split",
             model=None,
-            text=f"The split leaks: {count} of the {len(cases.clips)} clips ({count / len(cases.clips):.0%}) are not "
+            text=f"The split leaks: {count} of the {len(known)} clips ({count / len(known):.0%}) are not "
             f"held out, since they share footage with clips to learn from. {words} What is learnt by heart there is "
             "counted as understood here; split by whole drives, with `autodrive clips`, and train anew.",
         )
-    for model, leaks in cases.leaks.items():
+    for model, leaks in samples.leaks.items():
         told = _told(leaks.training_overlaps, known)
         if told:
             count, words = told
@@ -37,7 +37,7 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
                 severity="invalid",
                 kind="leaky_split",
                 model=model,
-                text=f"{model} was trained on what it is tested on: {count} of the {len(cases.clips)} clips share "
+                text=f"{model} was trained on what it is tested on: {count} of the {len(samples.clips)} clips share "
                 f"footage with its supervision. {words} Its figures do not hold for clips that it has not seen.",
             )
         if leaks.missing:
@@ -49,7 +49,10 @@ def clip_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
                 "not be checked whether these clips are among it.",
             )
     twice = {
-        pair: None for leaks in cases.leaks.values() for pair in leaks.duplicates if {pair.first, pair.second} <= known
+        pair: None
+        for leaks in samples.leaks.values()
+        for pair in leaks.duplicates
+        if {pair.first, pair.second} <= known
     }
     if twice:
         shown = "; ".join(f"{pair.first} and {pair.second}" for pair in list(twice)[:_SHOWN])

@@ -1,11 +1,11 @@
-"""What a reader has to know before the figures: faults of the run, the clips or the model, named for what they are."""
+"""What a reader has to know before the estimates: faults of the run, the clips or the model, each named."""
 
 from collections.abc import Mapping
 
-from vlm_autodrive.evaluation.diagnostics.answers import answer_faults
-from vlm_autodrive.evaluation.diagnostics.clips import clip_faults
-from vlm_autodrive.evaluation.diagnostics.names import name_faults
-from vlm_autodrive.evaluation.diagnostics.video import video_faults
+from vlm_autodrive.evaluation.diagnostics.answers import diagnose_answers
+from vlm_autodrive.evaluation.diagnostics.clips import diagnose_clips
+from vlm_autodrive.evaluation.diagnostics.names import diagnose_names
+from vlm_autodrive.evaluation.diagnostics.video import diagnose_video
 from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples, ModelScores
 
 _WORST_FIRST = (
@@ -26,17 +26,17 @@ _WORST_FIRST = (
     "part_without_video",
     "ignores_order",
 )
-"""Every kind of finding; among those of one severity, in the order in which a reader needs them."""
+"""Every kind of diagnostic; among those of one severity, in the order in which a reader needs them."""
 
 
-def diagnose(cases: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
+def diagnose(samples: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
     """Every fault found, the worst first.
 
     Args:
-        cases: The clips and all answers.
-        models: The figures of each model.
+        samples: The clips and all answers.
+        models: The estimates of each model.
     """
-    found = [*clip_faults(cases), *name_faults(cases)]
+    found = [*diagnose_clips(samples), *diagnose_names(samples)]
     for model in models:
-        found += [*answer_faults(cases, model), *video_faults(cases, model)]
+        found += [*diagnose_answers(samples, model), *diagnose_video(samples, model)]
     return tuple(sorted(found, key=lambda f: (f.severity != "invalid", _WORST_FIRST.index(f.kind))))

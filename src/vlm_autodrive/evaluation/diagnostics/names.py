@@ -26,24 +26,24 @@ _FOLLOWS = 0.9  # kappa from which on answers are as good as given by the names
 Labels = NDArray[np.intp]
 
 
-def name_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
+def diagnose_names(samples: EvaluationSamples) -> Iterator[Diagnostic]:
     """Whether the names tell the class, and which models go by them.
 
     That names tell the class is a fault of the clips and no proof against a model that is right. A model is accused if
     its answers without any video follow the names, or if its answers follow the names nearly without exception (kappa
     0.9 or more) and better than they follow the truth.
     """
-    if len(cases.clips) < _FEWEST_CLIPS or len(set(cases.clusters)) < _FEWEST_CLUSTERS:
+    if len(samples.clips) < _FEWEST_CLIPS or len(set(samples.clusters)) < _FEWEST_CLUSTERS:
         return
-    names = _Names(cases.clips, cases.clusters)
-    truths: list[str | None] = list(cases.truths)
+    names = _NameClassifier(samples.clips, samples.clusters)
+    truths: list[str | None] = list(samples.truths)
     told = names.tell(truths)
     if told is not None:
         right = _same(told, truths)
         followers = [
-            f"{model} {_same(told, cases.answers(model)):.0%}"
-            for model in cases.predictions
-            if any(answer is not None for answer in cases.answers(model))
+            f"{model} {_same(told, samples.answers(model)):.0%}"
+            for model in samples.predictions
+            if any(answer is not None for answer in samples.answers(model))
         ]
         yield Diagnostic(
             severity="warning",
@@ -53,8 +53,8 @@ def name_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
             f"are classed rightly. Answers that agree with the names: {', '.join(followers)}. A model that is given "
             "names needs no video; the controls show whether one needed it.",
         )
-    for model in cases.predictions:
-        reason = _without_video(cases, model, names) or _beyond_truth(cases, model, names)
+    for model in samples.predictions:
+        reason = _without_video(samples, model, names) or _beyond_truth(samples, model, names)
         if reason:
             yield Diagnostic(
                 severity="invalid",
@@ -65,25 +65,25 @@ def name_faults(cases: EvaluationSamples) -> Iterator[Diagnostic]:
             )
 
 
-def _without_video(cases: EvaluationSamples, model: str, names: "_Names") -> str:
+def _without_video(samples: EvaluationSamples, model: str, names: "_NameClassifier") -> str:
     """How the answers follow the names with nothing to see; empty if they do not."""
     for control, words in WITHOUT_VIDEO.items():
-        places, answers = answers_on(cases, model, control)
-        told = names.tell(answers) if len(places) == len(cases.clips) else None
+        places, answers = answers_on(samples, model, control)
+        told = names.tell(answers) if len(places) == len(samples.clips) else None
         if told is not None:
             return f"on {words}, {_same(told, answers):.0%} of its answers can be told from the names alone"
     return ""
 
 
-def _beyond_truth(cases: EvaluationSamples, model: str, names: "_Names") -> str:
+def _beyond_truth(samples: EvaluationSamples, model: str, names: "_NameClassifier") -> str:
     """How the answers follow the names better than the truth; empty if they do not."""
-    answers = cases.answers(model)
+    answers = samples.answers(model)
     told = names.tell(answers, _FOLLOWS)
     if told is None:
         return ""
-    rows = list(zip(told, cases.truths, answers, strict=True))
+    rows = list(zip(told, samples.truths, answers, strict=True))
     ahead = (
-        Bootstrap(cases.clusters)
+        Bootstrap(samples.clusters)
         .select(np.array([bool(answer) for answer in answers]))
         .mean(np.array([float(name == answer) - float(truth == answer) for name, truth, answer in rows if answer]))
     )
@@ -92,16 +92,16 @@ def _beyond_truth(cases: EvaluationSamples, model: str, names: "_Names") -> str:
         return ""
     return (
         f"{_same(told, answers):.0%} of its answers can be told from the names alone, but only "
-        f"{_same(cases.truths, answers):.0%} agree with the truth"
+        f"{_same(samples.truths, answers):.0%} agree with the truth"
     )
 
 
 def _same(said: Sequence[str | None], answers: Sequence[str | None]) -> float:
-    """The share of the answers given that are what is said."""
+    """The proportion of the answers given that are what is said."""
     return float(np.mean([one == answer for one, answer in zip(said, answers, strict=True) if answer is not None]))
 
 
-class _Names:
+class _NameClassifier:
     """The names of clips as runs of characters, in folds of whole clusters."""
 
     def __init__(self, clips: Sequence[Clip], clusters: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ _LUCK_PERCENTILE = 99
 Answers = Sequence[str | None]
 
 
-def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
+def diagnose_video(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Whether a model's score comes from the video.
 
     A control's macro-F1 is *earned* if its whole interval lies above what its answers reach in 99 of 100 random deals
@@ -33,7 +33,7 @@ def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """
     ignoring, partly = [], []
     for control, words in WITHOUT_VIDEO.items():
-        tried = _Tried(cases, model, control)
+        tried = _ControlTrial(samples, model, control)
         keeps = f"macro-F1 {tried.kept:.2f} on {words} against {tried.own:.2f} on video, where {tried.luck:.2f} is luck"
         earned = tried.is_earned
         if earned and (tried.loses_little or tried.may_lose_nothing):
@@ -60,7 +60,7 @@ def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
             text=f"A part of the score of {model} does not come from the video: {'; '.join(partly)}. Something beside "
             "the pictures tells the class, such as the number of frames or their times; see `autodrive audit`.",
         )
-    tried = _Tried(cases, model, _SHUFFLED)
+    tried = _ControlTrial(samples, model, _SHUFFLED)
     if tried.is_earned and tried.loses_little:
         yield Diagnostic(
             severity="warning",
@@ -71,22 +71,22 @@ def video_faults(cases: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
         )
 
 
-def answers_on(cases: EvaluationSamples, model: str, control: str) -> tuple[list[int], list[str | None]]:
+def answers_on(samples: EvaluationSamples, model: str, control: str) -> tuple[list[int], list[str | None]]:
     """The places of the clips that a control was tried on, and the answers there."""
-    places = [i for i, p in enumerate(cases.predictions[model]) if control in p.controls]
-    return places, [cases.predictions[model][i].controls[control].event_class for i in places]
+    places = [i for i, p in enumerate(samples.predictions[model]) if control in p.controls]
+    return places, [samples.predictions[model][i].controls[control].event_class for i in places]
 
 
-class _Tried:
+class _ControlTrial:
     """A model's answers on a control, beside those on the same clips untouched."""
 
-    def __init__(self, cases: EvaluationSamples, model: str, control: str) -> None:
-        self.places, self.changed = answers_on(cases, model, control)
-        answers, truths = cases.answers(model), cases.truths
+    def __init__(self, samples: EvaluationSamples, model: str, control: str) -> None:
+        self.places, self.changed = answers_on(samples, model, control)
+        answers, truths = samples.answers(model), samples.truths
         self.answers = [answers[i] for i in self.places]
         self._truths = [truths[i] for i in self.places]
-        self._bootstrap = Bootstrap(cases.clusters, _RESAMPLES).select(np.array(self.places, dtype=np.intp))
-        self._names = cases.taxonomy.names
+        self._bootstrap = Bootstrap(samples.clusters, _RESAMPLES).select(np.array(self.places, dtype=np.intp))
+        self._names = samples.taxonomy.names
         self.own, self.kept = self._score(self.answers), self._score(self.changed)
         self.luck, self._most_luck = _luck(self._truths, self.changed, self._names)
         self._own_luck, _ = _luck(self._truths, self.answers, self._names)

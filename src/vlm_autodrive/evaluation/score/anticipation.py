@@ -16,7 +16,7 @@ _TOLERANCE_S = 1e-6
 _WORST_OF_EVENT, _WORST_OF_NONE = -1.0, 2.0
 
 
-def anticipation_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> AnticipationScores | None:
+def anticipation_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> AnticipationScores | None:
     """Average precision by seconds before the event; None if the model saw no causal windows.
 
     They are the windows given beside the clips, or else those of the clips that are causal themselves. One without
@@ -26,14 +26,14 @@ def anticipation_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstr
     Raises:
         UserError: If a model saw a frame later than it may, or its probabilities are of several kinds or are none.
     """
-    asked = cases.ahead.get(model) or tuple(zip(cases.clips, cases.predictions[model], strict=True))
+    asked = samples.ahead.get(model) or tuple(zip(samples.clips, samples.predictions[model], strict=True))
     marked = [(clip, said) for clip, said in asked if ANTICIPATION in clip.metadata and not clip.problem]
-    probabilities, given = probabilities_of([said for _, said in marked], cases.taxonomy, model)
+    probabilities, given = probabilities_of([said for _, said in marked], samples.taxonomy, model)
     if not given.any():
         return None
     for clip, said in marked:
         _refuse_later_frames(clip, said, model)
-    positives = [clip.event_class in cases.taxonomy.event_names for clip, _ in marked]
+    positives = [clip.event_class in samples.taxonomy.event_names for clip, _ in marked]
     worst = np.where(positives, _WORST_OF_EVENT, _WORST_OF_NONE)
     scores = np.where(given, probabilities[:, :-1].sum(axis=1), worst)
     return anticipation(

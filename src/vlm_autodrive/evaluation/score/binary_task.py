@@ -9,14 +9,14 @@ from vlm_autodrive.metrics import Bootstrap, classification
 _NAMES = _EVENT, _NONE = "event", "none"
 
 
-def event_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventScores:
+def event_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventScores:
     """The estimates of two classes, an event of whatever kind or none.
 
     A clip without an answer counts against accuracy and recall. It is no false positive: nothing was said to be there.
     """
-    kinds = dict.fromkeys(cases.taxonomy.event_names, _EVENT) | {cases.taxonomy.normal.name: _NONE}
-    answers = [None if answer is None else kinds[answer] for answer in cases.answers(model)]
-    truths = [kinds[truth] for truth in cases.truths]
+    kinds = dict.fromkeys(samples.taxonomy.event_names, _EVENT) | {samples.taxonomy.normal.name: _NONE}
+    answers = [None if answer is None else kinds[answer] for answer in samples.answers(model)]
+    truths = [kinds[truth] for truth in samples.truths]
     is_event, said_event = np.array([t == _EVENT for t in truths]), np.array([a == _EVENT for a in answers])
     right = np.array([answer == truth for answer, truth in zip(answers, truths, strict=True)])
     tables = classification.one_hot_confusion(truths, answers, _NAMES)

@@ -9,23 +9,23 @@ from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control
 from vlm_autodrive.metrics import Bootstrap, classification
 
 
-def control_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, ControlScores]:
-    """The figures on each control that every clip can be given; empty if none were asked for."""
-    asked = [c for c in OF_EVERY_CLIP if any(c in prediction.controls for prediction in cases.predictions[model])]
-    return {control: _scores(cases, model, control, bootstrap) for control in asked}
+def control_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, ControlScores]:
+    """The estimates on each control that every clip can be given; empty if none were asked for."""
+    asked = [c for c in OF_EVERY_CLIP if any(c in prediction.controls for prediction in samples.predictions[model])]
+    return {control: _scores(samples, model, control, bootstrap) for control in asked}
 
 
-def faithfulness_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> FaithfulnessScores | None:
+def faithfulness_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> FaithfulnessScores | None:
     """How the probability falls where the frames of the event are hidden; None if it was not asked for.
 
     The clips are those of the first class that were given both controls, so that the two falls are those of the
     same clips and their difference is paired.
     """
-    predictions = cases.predictions[model]
+    predictions = samples.predictions[model]
     if not any("event_hidden" in p.controls and "elsewhere_hidden" in p.controls for p in predictions):
         return None
-    said = [probabilities_of(predictions, cases.taxonomy, model, c) for c in ("", "event_hidden", "elsewhere_hidden")]
-    asked = np.array(cases.truths) == cases.taxonomy.names[0]
+    said = [probabilities_of(predictions, samples.taxonomy, model, c) for c in ("", "event_hidden", "elsewhere_hidden")]
+    asked = np.array(samples.truths) == samples.taxonomy.names[0]
     for _, given in said:
         asked &= given
     before, at_event, elsewhere = (probabilities[asked, 0] for probabilities, _ in said)
@@ -39,12 +39,12 @@ def faithfulness_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstr
     )
 
 
-def _scores(cases: EvaluationSamples, model: str, control: Control, bootstrap: Bootstrap) -> ControlScores:
-    truths, answers = cases.truths, cases.answers(model)
-    said = [prediction.controls.get(control) for prediction in cases.predictions[model]]
+def _scores(samples: EvaluationSamples, model: str, control: Control, bootstrap: Bootstrap) -> ControlScores:
+    truths, answers = samples.truths, samples.answers(model)
+    said = [prediction.controls.get(control) for prediction in samples.predictions[model]]
     left = [None if verdict is None else verdict.event_class for verdict in said]
     true_footage, tampered = (
-        classification.one_hot_confusion(truths, given, cases.taxonomy.names) for given in (answers, left)
+        classification.one_hot_confusion(truths, given, samples.taxonomy.names) for given in (answers, left)
     )
     right = np.array([answer == truth for answer, truth in zip(left, truths, strict=True)])
     same = np.array([a is not None and a == b for a, b in zip(answers, left, strict=True)])

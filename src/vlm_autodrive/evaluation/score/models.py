@@ -1,4 +1,4 @@
-"""The figures of one model, and of two models in a pair."""
+"""The estimates of one model, and of two models in a pair."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,13 +33,13 @@ from vlm_autodrive.records import Outcome, Prediction
 Floats = NDArray[np.float64]
 
 
-def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings) -> ModelScores:
+def model_scores(samples: EvaluationSamples, model: str, settings: CompareSettings) -> ModelScores:
     """All estimates of one model."""
-    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
-    names = cases.taxonomy.names
-    predictions = cases.predictions[model]
-    tables = _tables(cases, model)
-    truths, answers = np.array(cases.truths, dtype=object), np.array(cases.answers(model), dtype=object)
+    bootstrap = Bootstrap(samples.clusters, settings.resamples, settings.seed)
+    names = samples.taxonomy.names
+    predictions = samples.predictions[model]
+    tables = _tables(samples, model)
+    truths, answers = np.array(samples.truths, dtype=object), np.array(samples.answers(model), dtype=object)
     right = answers == truths
     per_class = {
         name: ClassScores(
@@ -51,7 +51,7 @@ def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
     }
     return ModelScores(
         name=predictions[0].model,
-        n=len(cases.clips),
+        n=len(samples.clips),
         accuracy=bootstrap.proportion(right),
         balanced_accuracy=bootstrap.estimate(tables, classification.balanced_accuracy),
         macro_f1=bootstrap.estimate(tables, classification.macro_f1),
@@ -59,32 +59,32 @@ def model_scores(cases: EvaluationSamples, model: str, settings: CompareSettings
         confusion=tuple(tuple(int(count) for count in row) for row in tables.sum(axis=0)),
         outcomes=dict(Counter(p.verdict.outcome.value for p in predictions)),
         reasoning_outcomes=dict(Counter(p.reasoning.outcome.value for p in predictions if p.reasoning is not None)),
-        reasoning_consistency=_reasoning_consistency(cases, model, bootstrap),
-        event_time=_event_time(cases, model, bootstrap),
-        triplets=triplet_scores(cases, model, bootstrap),
-        hard_negatives=hard_negative_scores(cases, model, bootstrap),
-        slices=slice_scores(cases, model, bootstrap, settings.smallest_slice),
+        reasoning_consistency=_reasoning_consistency(samples, model, bootstrap),
+        event_time=_event_time(samples, model, bootstrap),
+        triplets=triplet_scores(samples, model, bootstrap),
+        hard_negatives=hard_negative_scores(samples, model, bootstrap),
+        slices=slice_scores(samples, model, bootstrap, settings.smallest_slice),
         latency_s=_latency_s(predictions),
-        event=event_scores(cases, model, bootstrap),
-        ranking=ranking_scores(cases, model, bootstrap),
-        calibration=calibration_scores(cases, model, bootstrap),
-        prompt_variants=prompt_scores(cases, model, bootstrap),
-        controls=control_scores(cases, model, bootstrap),
-        anticipation=anticipation_scores(cases, model, bootstrap),
-        faithfulness=faithfulness_scores(cases, model, bootstrap),
-        traces=trace_scores(cases, model, bootstrap),
-        slice_tests=slice_tests(cases, model, bootstrap, settings.smallest_slice),
+        event=event_scores(samples, model, bootstrap),
+        ranking=ranking_scores(samples, model, bootstrap),
+        calibration=calibration_scores(samples, model, bootstrap),
+        prompt_variants=prompt_scores(samples, model, bootstrap),
+        controls=control_scores(samples, model, bootstrap),
+        anticipation=anticipation_scores(samples, model, bootstrap),
+        faithfulness=faithfulness_scores(samples, model, bootstrap),
+        traces=trace_scores(samples, model, bootstrap),
+        slice_tests=slice_tests(samples, model, bootstrap, settings.smallest_slice),
     )
 
 
-def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: CompareSettings) -> PairScores:
+def pair_scores(samples: EvaluationSamples, first: str, second: str, settings: CompareSettings) -> PairScores:
     """One model against another; the adjusted p-value is filled in once all pairs are known."""
     right = {
-        model: [answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)]
+        model: [answer == truth for answer, truth in zip(samples.answers(model), samples.truths, strict=True)]
         for model in (first, second)
     }
-    names = cases.taxonomy.names
-    bootstrap = Bootstrap(cases.clusters, settings.resamples, settings.seed)
+    names = samples.taxonomy.names
+    bootstrap = Bootstrap(samples.clusters, settings.resamples, settings.seed)
     wanted = {
         "accuracy": classification.accuracy,
         "balanced_accuracy": classification.balanced_accuracy,
@@ -92,7 +92,7 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
         **{f"recall of {name}": _column(classification.recall, k) for k, name in enumerate(names)},
         **{f"F1 of {name}": _column(classification.f1, k) for k, name in enumerate(names)},
     }
-    differences = bootstrap.differences(_tables(cases, first), _tables(cases, second), wanted)
+    differences = bootstrap.differences(_tables(samples, first), _tables(samples, second), wanted)
     test = mcnemar(right[first], right[second])
     gains = [int(after) - int(before) for before, after in zip(right[first], right[second], strict=True)]
     by_cluster = bootstrap.sums(np.array(gains))
@@ -100,7 +100,7 @@ def pair_scores(cases: EvaluationSamples, first: str, second: str, settings: Com
     if len(by_cluster) < len(gains):
         permutation_p = sign_flip_p_value([int(gain) for gain in by_cluster])
     p_value = test.p_value if permutation_p is None else permutation_p
-    flips = list(zip(cases.clips, right[first], right[second], strict=True))
+    flips = list(zip(samples.clips, right[first], right[second], strict=True))
     return PairScores(
         first=first,
         second=second,
@@ -124,34 +124,34 @@ def _latency_s(predictions: Sequence[Prediction]) -> float:
     return float(np.median(taken)) if taken else 0.0
 
 
-def _tables(cases: EvaluationSamples, model: str) -> Floats:
-    return classification.one_hot_confusion(cases.truths, cases.answers(model), cases.taxonomy.names)
+def _tables(samples: EvaluationSamples, model: str) -> Floats:
+    return classification.one_hot_confusion(samples.truths, samples.answers(model), samples.taxonomy.names)
 
 
 def _column(statistic: Callable[[Floats], Floats], k: int) -> Callable[[Floats], Floats]:
     return lambda totals: statistic(totals)[..., k]
 
 
-def _reasoning_consistency(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> Estimate | None:
+def _reasoning_consistency(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> Estimate | None:
     """How often trace and direct verdict name the same class, where both name one."""
-    predictions = cases.predictions[model]
+    predictions = samples.predictions[model]
     if all(p.reasoning is None for p in predictions):
         return None
     by_trace = [None if p.reasoning is None else p.reasoning.event_class for p in predictions]
-    by_verdict = cases.answers(model)
+    by_verdict = samples.answers(model)
     both = np.array([one is not None and other is not None for one, other in zip(by_trace, by_verdict, strict=True)])
     same = np.array([one == other for one, other in zip(by_trace, by_verdict, strict=True)])
     return bootstrap.select(both).proportion(same[both])
 
 
-def _event_time(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventTimeScores | None:
+def _event_time(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventTimeScores | None:
     """The moments cited for events whose class the direct verdict has right."""
-    if all(p.reasoning is None for p in cases.predictions[model]):
+    if all(p.reasoning is None for p in samples.predictions[model]):
         return None
     rows = [
         (p.reasoning.event_time_s, clip.event_time_s, place)
-        for place, (clip, p) in enumerate(zip(cases.clips, cases.predictions[model], strict=True))
-        if clip.event_class in cases.taxonomy.event_names
+        for place, (clip, p) in enumerate(zip(samples.clips, samples.predictions[model], strict=True))
+        if clip.event_class in samples.taxonomy.event_names
         and clip.event_time_s is not None
         and event_shown(clip)
         and p.verdict.event_class == clip.event_class

@@ -1,4 +1,4 @@
-"""The figures that rest on probabilities: curves, areas, calibration.
+"""The estimates that rest on probabilities: curves, areas, calibration.
 
 A clip without probabilities counts as wrong here too. In a ranking it stands below all others if it is positive, and
 above all others if it is not: the worst place that it could have been given, so that no model gains by staying silent.
@@ -31,18 +31,18 @@ _SLACK = 1e-3
 Floats = NDArray[np.float64]
 
 
-def ranking_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, RankingScores]:
+def ranking_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, RankingScores]:
     """How well probabilities rank, for each class and any event; empty without probabilities.
 
     Raises:
         UserError: If probabilities are of several kinds, or are none.
     """
-    probabilities, given = probabilities_of(cases.predictions[model], cases.taxonomy, model)
+    probabilities, given = probabilities_of(samples.predictions[model], samples.taxonomy, model)
     if not given.any():
         return {}
-    truths = _truths(cases.truths, cases.taxonomy)
-    last = len(cases.taxonomy.names) - 1
-    wanted = {name: (probabilities[:, k], truths == k) for k, name in enumerate(cases.taxonomy.names)}
+    truths = _truths(samples.truths, samples.taxonomy)
+    last = len(samples.taxonomy.names) - 1
+    wanted = {name: (probabilities[:, k], truths == k) for k, name in enumerate(samples.taxonomy.names)}
     wanted[ANY_EVENT] = probabilities[:, :last].sum(axis=1), truths != last
     return {
         name: ranking(
@@ -55,23 +55,23 @@ def ranking_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -
     }
 
 
-def calibration_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> CalibrationScores | None:
+def calibration_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> CalibrationScores | None:
     """Calibration, before and after a temperature fitted on the model's validation clips; None without probabilities.
 
     Raises:
         UserError: If probabilities are of several kinds, here or on the validation clips, or are none.
     """
-    predictions = cases.predictions[model]
-    validation = cases.validation.get(model, ())
-    probabilities, given = probabilities_of(predictions, cases.taxonomy, model)
+    predictions = samples.predictions[model]
+    validation = samples.validation.get(model, ())
+    probabilities, given = probabilities_of(predictions, samples.taxonomy, model)
     if not given.any():
         return None
     source = _source([p.verdict for p in (*predictions, *(said for _, said in validation))], model)
-    truths = _truths(cases.truths, cases.taxonomy)
+    truths = _truths(samples.truths, samples.taxonomy)
     calibrating = bootstrap.select(given)
 
-    fitted_on, fit_given = probabilities_of([prediction for _, prediction in validation], cases.taxonomy, model)
-    fit_truths = _truths([str(clip.event_class) for clip, _ in validation], cases.taxonomy)
+    fitted_on, fit_given = probabilities_of([prediction for _, prediction in validation], samples.taxonomy, model)
+    fit_truths = _truths([str(clip.event_class) for clip, _ in validation], samples.taxonomy)
     count = int(fit_given.sum())
     temperature, scaled = None, None
     if count:

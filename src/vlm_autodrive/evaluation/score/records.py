@@ -25,11 +25,11 @@ class EventScores(Record):
     """Two classes: an event of whatever kind, or none.
 
     Attributes:
-        accuracy: Share of clips where event or no event is right.
-        precision: Share of true events among those said to be one.
-        recall: Share of events that are said to be one.
+        accuracy: Proportion of clips where event or no event is right.
+        precision: Proportion of true events among those said to be one.
+        recall: Proportion of events that are said to be one.
         f1: Their harmonic mean.
-        false_positive_rate: Share of the clips without event that are said to be one.
+        false_positive_rate: Proportion of the clips without event that are said to be one.
     """
 
     accuracy: Estimate
@@ -43,10 +43,10 @@ class PromptScores(Record):
     """What one wording of the direct-verdict prompt brings.
 
     Attributes:
-        accuracy: Share right.
+        accuracy: Proportion right.
         macro_f1: Mean F1.
         first_class_f1: F1 of the first class (collision).
-        unparseable: Share of answers that name no class, whatever the reason.
+        unparseable: Proportion of answers that name no class, whatever the reason.
     """
 
     accuracy: Estimate
@@ -59,10 +59,10 @@ class ControlScores(Record):
     """What is left of a model's score where the footage was tampered with.
 
     Attributes:
-        accuracy: Share right.
+        accuracy: Proportion right.
         macro_f1: Mean F1.
         macro_f1_drop: The model's macro-F1 minus this one, paired clip for clip.
-        same_answer: Share of clips with the same answer as on the true footage.
+        same_answer: Proportion of clips with the same answer as on the true footage.
     """
 
     accuracy: Estimate
@@ -113,7 +113,7 @@ class TraceScores(Record):
     """What the reasoning traces are worth, beside the class that they name.
 
     Attributes:
-        cites_event: Among traces on clips with an event of known time, the share that cite a moment within
+        cites_event: Among traces on clips with an event of known time, the proportion that cite a moment within
             each tolerance of it, by its seconds as text.
         temporal_iou: Mean overlap over union of the span of the cited moments with that from alert to event;
             None where no clip has an alert time.
@@ -133,10 +133,10 @@ class TripletScores(Record):
     """Matched triplets, whose three clips differ in one parameter and in the class.
 
     Attributes:
-        triplet_accuracy: Share of complete triplets whose three clips are all right.
+        triplet_accuracy: Proportion of complete triplets whose three clips are all right.
         first_class_probability: Mean probability of the first class (collision), by true class; only
             where the model gives probabilities.
-        in_order: Share of triplets in which the first class's probability falls strictly from the first class's
+        in_order: Proportion of triplets in which the first class's probability falls strictly from the first class's
             clip over the second's to the last's; None without probabilities.
         steps: Mean fall of that probability between neighbours, by ``collision > near_collision`` and so on.
     """
@@ -166,13 +166,13 @@ class SliceTest(Record):
 
 
 class Diagnostic(Record):
-    """Something that a reader has to know before the figures, named for what it is.
+    """Something that a reader has to know before the estimates, named for what it is.
 
     Attributes:
-        severity: ``invalid`` if the figures do not mean what they seem to, ``warning`` if they need care.
+        severity: ``invalid`` if the estimates do not mean what they seem to, ``warning`` if they need care.
         kind: Short name, such as ``ignores_video`` or ``leaky_split``.
         model: The model it is about; None if it is about the clips.
-        text: One or two plain sentences with the figures that show it.
+        text: One or two plain sentences with the estimates that show it.
     """
 
     severity: Literal["invalid", "warning"]
@@ -187,7 +187,7 @@ class HardNegativeScores(Record):
     Attributes:
         count: How many there are.
         proportion: Their proportion of the normal clips.
-        false_positives: Share of them that the model takes for an event.
+        false_positives: Proportion of them that the model takes for an event.
         false_positives_elsewhere: The same among the other normal clips.
     """
 
@@ -198,12 +198,12 @@ class HardNegativeScores(Record):
 
 
 class ModelScores(Record):
-    """All figures of one model.
+    """All estimates of one model.
 
     Attributes:
         name: The model's own name, as it stands in its predictions.
         n: Labelled clips, all of which are in every denominator.
-        accuracy: Share of clips answered rightly.
+        accuracy: Proportion of clips answered rightly.
         balanced_accuracy: Mean recall.
         macro_f1: Mean F1.
         per_class: By class name.
@@ -219,7 +219,7 @@ class ModelScores(Record):
         event: Two classes, event or none.
         ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
         calibration: None without probabilities.
-        prompt_variants: By name, ``main`` for the prompt that all other figures rest on; empty with one prompt.
+        prompt_variants: By name, ``main`` for the prompt that all other estimates rest on; empty with one prompt.
         controls: By the control's name; empty if none were asked for.
         anticipation: None if the model was asked about no windows that end before an event.
         faithfulness: None if it was not asked for.
@@ -258,7 +258,7 @@ class PairScores(Record):
 
     Attributes:
         first: The one.
-        second: The other; differences are its figures minus the first's.
+        second: The other; differences are its estimates minus the first's.
         mcnemar: McNemar's exact test on who is right where.
         p_holm: The p-value that holds for these clips, that of ``permutation_p`` where there is one and else
             McNemar's, adjusted for the number of pairs.
@@ -296,11 +296,11 @@ class Comparison(Record):
     Attributes:
         classes: Class names, in the order of the confusion tables.
         n: Labelled clips.
-        unlabelled: Clips of unknown class, which are in no figure.
+        unlabelled: Clips of unknown class, which are in no estimate.
         class_counts: Labelled clips of each class.
         clusters: Independent groups of clips, over which the bootstrap resamples.
         warnings: What a reader has to mind.
-        diagnostics: What the figures would hide: planted or real faults, each named for what it is, the worst first.
+        diagnostics: What the estimates would hide: planted or real faults, each named for what it is, the worst first.
         models: By the name that the recipe gives them, in its order.
         pairs: Every two models, the earlier one first.
     """

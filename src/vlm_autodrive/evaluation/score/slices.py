@@ -18,20 +18,20 @@ _FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
 
-def triplet_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TripletScores | None:
+def triplet_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TripletScores | None:
     """How matched triplets are told apart; None if no triplet is complete, with each class once."""
     members: dict[str, list[int]] = defaultdict(list)
-    for index, clip in enumerate(cases.clips):
+    for index, clip in enumerate(samples.clips):
         if clip.triplet_id is not None:
             members[clip.triplet_id].append(index)
-    truths, answers = cases.truths, cases.answers(model)
-    wanted = sorted(cases.taxonomy.names)
+    truths, answers = samples.truths, samples.answers(model)
+    wanted = sorted(samples.taxonomy.names)
     complete = [indices for indices in members.values() if sorted(truths[i] for i in indices) == wanted]
     if not complete:
         return None
     all_right = np.array([all(answers[i] == truths[i] for i in indices) for indices in complete])
     of_triplets = bootstrap.select(np.array([indices[0] for indices in complete], dtype=np.intp))
-    rows, has = probabilities_of(cases.predictions[model], cases.taxonomy, model)
+    rows, has = probabilities_of(samples.predictions[model], samples.taxonomy, model)
     of_first_class = [float(row[0]) if known else None for row, known in zip(rows, has, strict=True)]
     triplets = [{truths[i]: of_first_class[i] for i in indices} for indices in complete]
     given = any(p is not None for triplet in triplets for p in triplet.values())
@@ -44,17 +44,17 @@ def triplet_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -
         triplet_accuracy=of_triplets.proportion(all_right),
         first_class_probability={
             name: mean_of([triplet[name] for triplet in triplets])
-            for name in cases.taxonomy.names
+            for name in samples.taxonomy.names
             if any(triplet[name] is not None for triplet in triplets)
         },
         in_order=of_triplets.proportion(
-            np.array([_falls([triplet[name] for name in cases.taxonomy.names]) for triplet in triplets])
+            np.array([_falls([triplet[name] for name in samples.taxonomy.names]) for triplet in triplets])
         )
         if given
         else None,
         steps={
             f"{one} > {next_one}": mean_of([_fall(triplet[one], triplet[next_one]) for triplet in triplets])
-            for one, next_one in pairwise(cases.taxonomy.names)
+            for one, next_one in pairwise(samples.taxonomy.names)
         }
         if given
         else {},
@@ -70,16 +70,16 @@ def _falls(probabilities: Sequence[float | None]) -> bool:
     return all((_fall(one, next_one) or 0.0) > 0 for one, next_one in pairwise(probabilities))
 
 
-def hard_negative_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> HardNegativeScores | None:
+def hard_negative_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> HardNegativeScores | None:
     """False alarms on normal clips that were made to look like an event; None if there are none."""
-    normal = [i for i, clip in enumerate(cases.clips) if clip.event_class == cases.taxonomy.normal.name]
-    hard = [i for i in normal if is_hard_negative(cases.clips[i])]
+    normal = [i for i, clip in enumerate(samples.clips) if clip.event_class == samples.taxonomy.normal.name]
+    hard = [i for i in normal if is_hard_negative(samples.clips[i])]
     if not hard:
         return None
-    answers = cases.answers(model)
+    answers = samples.answers(model)
 
     def false_positives(indices: list[int]) -> Estimate:
-        hits = np.array([answers[i] in cases.taxonomy.event_names for i in indices], dtype=bool)
+        hits = np.array([answers[i] in samples.taxonomy.event_names for i in indices], dtype=bool)
         return bootstrap.select(np.array(indices, dtype=np.intp)).proportion(hits)
 
     return HardNegativeScores(
@@ -91,24 +91,24 @@ def hard_negative_scores(cases: EvaluationSamples, model: str, bootstrap: Bootst
 
 
 def slice_scores(
-    cases: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int
+    samples: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int
 ) -> dict[str, dict[str, Estimate]]:
     """Accuracy by each field and each of its values that has enough clips."""
-    right = _right(cases, model)
+    right = _right(samples, model)
     by_field: dict[str, dict[str, Estimate]] = {}
-    for field, value, indices in _slices(cases, smallest):
+    for field, value, indices in _slices(samples, smallest):
         of_slice = bootstrap.select(np.array(indices, dtype=np.intp))
         by_field.setdefault(field, {})[value] = of_slice.proportion(right[indices])
     return by_field
 
 
-def slice_tests(cases: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int) -> tuple[SliceTest, ...]:
+def slice_tests(samples: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int) -> tuple[SliceTest, ...]:
     """Every slice against the rest, adjusted for their number."""
-    right = _right(cases, model)
-    having = {field: np.array([bool(slice_value(clip, field)) for clip in cases.clips]) for field in _FIELDS}
+    right = _right(samples, model)
+    having = {field: np.array([bool(slice_value(clip, field)) for clip in samples.clips]) for field in _FIELDS}
     tested: list[tuple[str, str]] = []
     columns = []
-    for field, value, indices in _slices(cases, smallest):
+    for field, value, indices in _slices(samples, smallest):
         inside = np.zeros(len(right), dtype=bool)
         inside[indices] = True
         outside = having[field] & ~inside
@@ -170,12 +170,12 @@ def _family(clip: Clip) -> str:
     return min(inside, key=lambda encounter: abs(encounter.time_s - event_time_s)).family
 
 
-def _slices(cases: EvaluationSamples, smallest: int) -> Iterator[tuple[str, str, list[int]]]:
+def _slices(samples: EvaluationSamples, smallest: int) -> Iterator[tuple[str, str, list[int]]]:
     """Each field, each of its values that has enough clips, and the places of these clips."""
     lengths = list(_LENGTHS_S.values())
     for field in _FIELDS:
         members: dict[str, list[int]] = defaultdict(list)
-        for index, clip in enumerate(cases.clips):
+        for index, clip in enumerate(samples.clips):
             members[slice_value(clip, field)].append(index)
         members.pop("", None)
         order: Callable[[str], int | str] = lengths.index if field == "length" else str
@@ -184,8 +184,8 @@ def _slices(cases: EvaluationSamples, smallest: int) -> Iterator[tuple[str, str,
                 yield field, value, members[value]
 
 
-def _right(cases: EvaluationSamples, model: str) -> NDArray[np.bool_]:
-    return np.array([answer == truth for answer, truth in zip(cases.answers(model), cases.truths, strict=True)])
+def _right(samples: EvaluationSamples, model: str) -> NDArray[np.bool_]:
+    return np.array([answer == truth for answer, truth in zip(samples.answers(model), samples.truths, strict=True)])
 
 
 def _difference(totals: NDArray[np.float64]) -> NDArray[np.float64]:

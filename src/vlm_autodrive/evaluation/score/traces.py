@@ -23,21 +23,21 @@ _ROUNDING_S = 1e-9
 Trace = tuple[Clip, int, Reasoning]
 
 
-def trace_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TraceScores | None:
-    """Figures of the traces; None if none were asked for.
+def trace_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> TraceScores | None:
+    """Estimates of the traces; None if none were asked for.
 
     A trace that failed stays in every denominator: it cites nothing and resembles nothing.
     """
     traces = [
         (clip, place, prediction.reasoning)
-        for place, (clip, prediction) in enumerate(zip(cases.clips, cases.predictions[model], strict=True))
+        for place, (clip, prediction) in enumerate(zip(samples.clips, samples.predictions[model], strict=True))
         if prediction.reasoning is not None
     ]
     if not traces:
         return None
     shown = [trace for trace in traces if event_shown(trace[0])]
     from_alert = [trace for trace in shown if trace[0].alert_time_s is not None]
-    referred = [trace for trace in traces if trace[0].clip_id in cases.references]
+    referred = [trace for trace in traces if trace[0].clip_id in samples.references]
 
     def mean_of(some: Sequence[Trace], score: Callable[[Clip, Reasoning], float]) -> Estimate | None:
         if not some:
@@ -48,18 +48,18 @@ def trace_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> 
     return TraceScores(
         cites_event=_cites_event(shown, bootstrap),
         temporal_iou=mean_of(from_alert, _overlap),
-        rouge_l=mean_of(referred, lambda clip, reasoning: rouge_l(reasoning.trace, cases.references[clip.clip_id])),
+        rouge_l=mean_of(referred, lambda clip, reasoning: rouge_l(reasoning.trace, samples.references[clip.clip_id])),
         references=len(referred),
-        judge=judge_scores(cases, model, bootstrap),
+        judge=judge_scores(samples, model, bootstrap),
     )
 
 
-def judge_scores(cases: EvaluationSamples, model: str, bootstrap: Bootstrap) -> JudgeScores | None:
+def judge_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> JudgeScores | None:
     """The grades of a model's traces on the labelled clips; None if no judge was asked."""
-    found = cases.judgements.get(model)
+    found = samples.judgements.get(model)
     if found is None:
         return None
-    judged = [(clip.clip_id, place) for place, clip in enumerate(cases.clips) if clip.clip_id in found.grades]
+    judged = [(clip.clip_id, place) for place, clip in enumerate(samples.clips) if clip.clip_id in found.grades]
     grades = [found.grades[clip_id] for clip_id, _ in judged]
     both = [(clip_id, place) for clip_id, place in judged if clip_id in found.human_ratings]
     units = [(float(found.grades[clip_id]), found.human_ratings[clip_id]) for clip_id, _ in both]
@@ -83,7 +83,7 @@ def event_shown(clip: Clip) -> bool:
 
 
 def _cites_event(shown: Sequence[Trace], bootstrap: Bootstrap) -> dict[str, Estimate]:
-    """The share of traces that cite a moment within each tolerance of the event."""
+    """The proportion of traces that cite a moment within each tolerance of the event."""
     nearest = np.array(
         [
             min((abs(cited - (clip.event_time_s or 0.0)) for cited in reasoning.cited_times_s), default=np.inf)
