@@ -74,7 +74,8 @@ def export_model(
         int, typer.Option("--check", min=0, metavar="CLIPS", help="Compare verdicts on so many clips; 0 for none.")
     ] = 8,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="A report or comparison, for the card's figures.")
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="A report or comparison, for the card's metrics."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

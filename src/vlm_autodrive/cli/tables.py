@@ -25,7 +25,7 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_comparison(folder: Path) -> None:
-    """Print what a comparison comes to: the headline, what to know before the figures, and the figures."""
+    """Print a comparison: the headline, the diagnostics, and the scores."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import headline, read_comparison
 

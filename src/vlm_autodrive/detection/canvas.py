@@ -42,9 +42,9 @@ def clock(seconds: float, tenths: bool = False) -> str:
     return f"{text}.{tenth}" if tenths else text
 
 
-def blend(colour: Colour, share: float) -> Colour:
+def blend(colour: Colour, fraction: float) -> Colour:
     """A colour thinned with paper."""
-    red, green, blue = (round(share * c + (1 - share) * p) for c, p in zip(colour, PAPER, strict=True))
+    red, green, blue = (round(fraction * c + (1 - fraction) * p) for c, p in zip(colour, PAPER, strict=True))
     return red, green, blue
 
 

@@ -53,7 +53,7 @@ def detect(
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
         out: The folder to write to; it may hold the results of other videos.
         settings: Windows, thresholds and whether to reason.
-        reporter: Is told of the progress, in seconds of video.
+        reporter: Gets the progress, in seconds of video.
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
@@ -103,7 +103,7 @@ def detect_with_engine(
         out: The folder to write to; it may hold the results of other videos.
         settings: Windows, thresholds and whether to reason.
         taxonomy: The classes that the model was trained with.
-        reporter: Is told of the progress, in seconds of video.
+        reporter: Gets the progress, in seconds of video.
         model_key: What tells this model from another of the same name, such as its checkpoint's key.
         overwrite: Replace results that were made with other settings, rather than refuse.
 
@@ -274,12 +274,14 @@ def _closing_words(
         name: sum(e.event_class == name for each in results for e in each.events) for name in taxonomy.event_names
     }
     words = ", ".join(f"{count} × {taxonomy.by_name(name).label}" for name, count in counts.items())
-    told = f"Found {words} in {len(results)} videos."
+    summary = f"Found {words} in {len(results)} videos."
     if done_before:
-        told += f" {done_before} of them had been done before."
+        summary += f" {done_before} of them had been done before."
     failed = sum(each.outcome != Outcome.OK for each in results)
     if failed:
-        told += f" {failed} could not be read or judged, or not in full: their events.json says why."
+        summary += f" {failed} could not be read or judged, or not in full: their events.json says why."
     if speed is not None:
-        told += f" {clock(scanned_s)} of video in {clock(scanned_s / speed)}: {speed:.1f} times as fast as real time."
-    return told
+        summary += (
+            f" {clock(scanned_s)} of video in {clock(scanned_s / speed)}: {speed:.1f} times as fast as real time."
+        )
+    return summary

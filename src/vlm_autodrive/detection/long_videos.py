@@ -44,7 +44,7 @@ def search_long_videos(
         out: Gets a folder for each video below ``found``, ``long_videos.json``, and for the report the timelines of
             the first videos, beside the ground truth where there is one.
         section: Which videos, and how.
-        reporter: Is told of the progress.
+        reporter: Gets the progress.
         overwrite: Replace what was found with other settings or another checkpoint, rather than refuse.
 
     Raises:

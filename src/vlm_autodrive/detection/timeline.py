@@ -139,10 +139,10 @@ def _draw_curves(
 ) -> None:
     bottom = top + _CURVE_HEIGHT
     canvas.text(draw, (24, top - 8), "probability", FAINT, 14)
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = bottom - round(share * _CURVE_HEIGHT)
+    for level in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = bottom - round(level * _CURVE_HEIGHT)
         draw.line((axis.left, y, axis.right, y), fill=LINE)
-        canvas.text(draw, (axis.left - 10, y - 8), f"{share:g}", FAINT, 14, anchor="ra")
+        canvas.text(draw, (axis.left - 10, y - 8), f"{level:g}", FAINT, 14, anchor="ra")
     for window in detections.windows:
         if window.probabilities is None:
             middle = (window.start_s + window.end_s) / 2

@@ -25,11 +25,11 @@ class RunResult(Record):
     Attributes:
         run_dir: Its folder.
         made: The stages that had something to do, in order; empty if all was up to date.
-        notes: What to mind in reading them: the recipe's own notes, and what the data says of itself.
+        notes: Caveats: the recipe's own notes, and those that follow from the data.
         models: The scores of each model, by name, as in report.json.
-        long_videos: How detection did on long videos; None if it was not asked for.
+        long_videos: How detection did on long videos; None without a detect section.
         report_html: The report.
-        report_json: Its figures.
+        report_json: Its metrics.
     """
 
     run_dir: Path
@@ -50,10 +50,10 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
     Args:
         recipe: What to do.
         run_dir: The run's folder; ``runs/<name>`` if None.
-        reporter: Is told of the progress.
+        reporter: Gets the progress.
 
     Raises:
-        UserError: If something is wrong with the input or settings, what is to be learnt does not fit
+        UserError: If something is wrong with the input or settings, the SFT samples do not fit
             the model, another process is at work in ``run_dir``, or torchrun started several.
     """
     refuse_several_processes(
@@ -63,8 +63,8 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
     )
     if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
         raise UserError(
-            "a run trains a model and asks it in this process; leave endpoint.base_url out of the recipe, and ask a "
-            "served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
+            "a run trains and evaluates a model in this process; leave endpoint.base_url out of the recipe, "
+            "and evaluate a served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
         )
     run_dir = run_dir or recipe.default_run_dir
     with alone_in(run_dir):

@@ -30,26 +30,26 @@ _LIKE = "like"
 
 
 class ImportSection(ImportSettings):
-    """What is read, and how.
+    """Which data set is imported, and how.
 
     Attributes:
-        format: How the data set is laid out.
-        path: Where it lies, from the working folder; empty for what ``simulate`` makes.
+        format: Layout of the data set.
+        path: Its path, from the working folder; empty for what ``simulate`` makes.
     """
 
     format: str = "nexar"
     path: str = ""
 
     def settings(self) -> ImportSettings:
-        """The stage's own settings, without what it is given as arguments."""
+        """The stage's own settings, without those that are its arguments."""
         return ImportSettings.model_validate(self.model_dump(include=set(ImportSettings.model_fields)))
 
 
 class AnticipationSection(Settings):
-    """Whether events are seen coming: windows of the test videos that end before an event and show nothing later.
+    """Anticipation: windows of the test videos that end before an event and show nothing later.
 
     Attributes:
-        leads_s: How long before the event they end, one window for each.
+        leads_s: Seconds from a window's end to the event, one window for each.
     """
 
     leads_s: tuple[float, ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
@@ -59,21 +59,21 @@ class Recipe(Settings):
     """A whole run, from videos to the report.
 
     Attributes:
-        name: Short name; the run's folder is ``runs/<name>`` unless told otherwise.
+        name: Short name; the run's folder is ``runs/<name>`` by default.
         description: One line on what it is for.
         run_dir: The run's folder; None for ``runs/<name>``.
-        simulate: Render simulated drives first; None to use footage that is there.
+        simulate: Render simulated videos first; None to use real footage.
         import_: The data set; in YAML ``import``.
         clips: Windows and splits.
-        supervise: What the model is to learn from.
+        supervise: The SFT samples of every clip.
         train: The training, and the base model.
-        evaluate: The questions asked of base and tuned model.
-        anticipation: Windows that end before an event; None to leave them out.
-        baselines: What is learnt without a model, to compare with.
+        evaluate: The evaluation of the base and the fine-tuned model.
+        anticipation: Evaluation on windows that end before an event; None to leave it out.
+        baselines: Baselines without a model, to compare with.
         compare: The comparison.
-        detect: Long video; None to leave it out.
+        detect: The search of long videos; None to leave it out.
         report: The report.
-        ablate: The cells of ``autodrive ablate``; a run takes no notice of it.
+        ablate: The grid of ``autodrive ablate``; a run ignores it.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -99,12 +99,12 @@ class Recipe(Settings):
         if self.simulate is not None and self.import_.path:
             raise ValueError("import.path and simulate exclude each other; leave one out")
         if self.simulate is None and self.detect is not None and not self.detect.videos:
-            raise ValueError("without simulated drives, detect.videos must name the videos to search")
+            raise ValueError("without simulated videos, detect.videos must name the videos to search")
         return self
 
     @property
     def default_run_dir(self) -> Path:
-        """Where the run writes unless told otherwise."""
+        """Where the run writes by default."""
         return Path(self.run_dir or f"runs/{self.name}")
 
 

@@ -124,7 +124,7 @@ class RecipeStages:
         return Stage("detect", "long_videos", search_long_videos, (checkpoint, simulated), section)
 
     def write_report(self, comparison: Path, long_videos: Path | None) -> Stage:
-        """Write the page and its figures."""
+        """Write the report: the page and its metrics."""
         options = {"long_videos": long_videos}
         return Stage("report", "report", write_report, (comparison,), self.recipe.report, options)
 

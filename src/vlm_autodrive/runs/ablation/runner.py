@@ -82,7 +82,7 @@ def preview(
     Args:
         recipe: As for :func:`ablate`.
         out: Likewise.
-        reporter: Is told of the progress.
+        reporter: Gets the progress.
         gpus: Number of GPUs that cells must fit; None for this machine's.
         gigabytes: Memory of each GPU; None for this machine's.
     """
@@ -117,7 +117,7 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> AblationRe
     Args:
         recipe: What to do, with a section ``ablate``.
         out: The folder of the ablation.
-        reporter: Is told of the progress.
+        reporter: Gets the progress.
 
     Returns:
         What stands in ``ablation.json``; ``ablation.html`` and ``ablation.md`` lie beside it.
@@ -289,7 +289,7 @@ def _by_name(cells: Sequence[AblationCell]) -> dict[str, list[AblationCell]]:
 
 
 def _seed_by_seed(cells: Sequence[AblationCell]) -> list[AblationCell]:
-    """All cells with the first seed, then all with the next: so every row has figures early."""
+    """All cells with the first seed, then all with the next: so every row has scores early."""
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     return sorted(cells, key=lambda cell: seeds.index(cell.seed))
 

@@ -88,7 +88,7 @@ class AblationRow(Record):
         name: What it is called.
         role: ``base`` for the model as it is before training, ``baseline`` for what needs no model, ``cell`` for one
             of the grid.
-        values: What is varied, by its short name, as this row has it; of a base or baseline, what it hangs on.
+        values: What is varied, by its short name, as this row has it; of a base or baseline, what it depends on.
         types: The supervision types that it was trained on; empty for what is no cell.
         seeds: The seeds that are in the scores; empty without any.
         waiting: How many trainings are not done yet.
