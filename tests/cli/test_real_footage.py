@@ -99,7 +99,7 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     printed, _ = autodrive("plan", at / "supervision", "--model", model, "--json", "batch_size=4")
     planned = json.loads(printed)
     assert {clip["clip_id"] for clip in planned["clips"]} == split["train"]
-    assert all(clip["prefix_tokens"] > 0 and clip["item_tokens"] > 0 and clip["frames"] for clip in planned["clips"])
+    assert all(clip["prefix_tokens"] > 0 and clip["sample_tokens"] > 0 and clip["frames"] for clip in planned["clips"])
     assert 0 < planned["tokens_shared"] < planned["tokens_separate"]
     assert planned["steps"] == 2
 
@@ -122,8 +122,8 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     assert {name: scores["n"] for name, scores in report["models"].items()} == dict.fromkeys(asked, 6)
     notes = " ".join(report["notes"])
     assert "All 6 test clips are real footage." in notes
-    assert "These figures mean nothing: 6 clips are too few" in notes
-    assert "There is no near-collision among them" in notes
+    assert "These results mean nothing: 6 clips are too few" in notes
+    assert "There is no near-collision clip" in notes
     html = (at / "report" / "report.html").read_text()
     assert all(note in html for note in report["notes"])
     assert "data:image/jpeg;base64," in html
