@@ -1,4 +1,4 @@
-"""SFT samples of a clip, and the two kinds of prompt that must never mix."""
+"""SFT samples: what a model is trained on about a clip, and the two kinds of prompt that must never mix."""
 
 from typing import Literal
 
@@ -24,7 +24,7 @@ class TeacherPrompt(Record):
 
 
 class Check(Record):
-    """One check of an item: its name, whether it passed, and why not."""
+    """One check of a sample: its name, whether it passed, and why not."""
 
     name: str
     passed: bool
@@ -42,7 +42,7 @@ class SFTSample(Record):
         prompt: The student's user prompt.
         target: What the student is to answer, exactly.
         mirror_target: ``target`` for the clip's mirror image; None where the text would become false
-            and cannot be changed, so that the clip must not be mirrored behind this item.
+            and cannot be changed, so that the clip must not be mirrored behind this sample.
         teacher: Who wrote the target: ``rules`` or a model's name.
         teacher_prompt_version: Version of the teacher's prompt or rule set.
         teacher_inputs: What the writer had before it: some of ``label``, ``metadata``, ``scenario``, ``frames``,
