@@ -2,12 +2,12 @@ from .answers.parsing import parse_class, parse_reasoning, reasoning_of
 from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
-from .endpoint.chat import body_of, frame_parts, text_part
+from .endpoint.chat import frame_parts, text_part
 from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
 from .endpoint.in_order import in_order, run_async
-from .endpoint.settings import EndpointNames, EndpointSettings, ServedModelSettings, StructuredSettings
+from .endpoint.settings import EndpointNames, ServedModelSettings, StructuredSettings
 from .endpoint.structured import (
     CostEstimate,
     read_answer,
@@ -28,7 +28,6 @@ __all__ = [
     "Database",
     "EndpointClient",
     "EndpointNames",
-    "EndpointSettings",
     "EndpointUsage",
     "Engine",
     "InferenceRequest",
@@ -38,7 +37,6 @@ __all__ = [
     "ServedModelSettings",
     "StructuredSettings",
     "TokenUsage",
-    "body_of",
     "cache_path",
     "default_model",
     "endpoint_of",

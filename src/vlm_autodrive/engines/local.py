@@ -107,6 +107,7 @@ class LocalEngine:
         )
         responses = []
         for request in requests:
+            # Multimodal RoPE: text behind a video has one position on all axes, and counts on from the video's largest.
             begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
             begins = begins.expand(len(positions), -1)
             # A linear layer's state holds what it has read and cannot be shortened.
