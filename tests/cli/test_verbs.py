@@ -169,7 +169,7 @@ def test_compare_tells_predictions_from_settings(calls, monkeypatch):
         (["a/tuned", "b/tuned"], "a/tuned and b/tuned are both called tuned"),
         (["base=a", "base=b"], "a and b are both called base"),
         (["base=a", "resample=300"], "there is no setting resample, nor a folder 300; did you mean resamples?"),
-        (["base=a", "--ahead", "base=b", "--ahead", "base=c"], "b and c are both called base"),
+        (["base=a", "--anticipation", "base=b", "--anticipation", "base=c"], "b and c are both called base"),
     ],
 )
 def test_compare_leaves_no_argument_out_silently(calls, arguments, sentence):

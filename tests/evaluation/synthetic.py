@@ -62,7 +62,7 @@ def make_comparison(
         work / "comparison",
         CompareSettings(resamples=resamples),
         validation=validation,
-        ahead=ahead,
+        anticipation=ahead,
         references=_references(work / "references", clips),
         judgements={"tuned": _judged(folders["tuned"], clips, work)},
     )

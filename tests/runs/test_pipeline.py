@@ -118,8 +118,8 @@ def stages(monkeypatch):
     )
     monkeypatch.setattr(
         "vlm_autodrive.runs.stages.compare",
-        lambda predictions, out, settings, reporter, *, validation, ahead, overwrite: write(
-            "comparison", {**predictions, **_renamed(validation), **_renamed(ahead)}, out, settings, overwrite
+        lambda predictions, out, settings, reporter, *, validation, anticipation, overwrite: write(
+            "comparison", {**predictions, **_renamed(validation), **_renamed(anticipation)}, out, settings, overwrite
         ),
     )
     monkeypatch.setattr("vlm_autodrive.runs.stages.evaluate", evaluate)

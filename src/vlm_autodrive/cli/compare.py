@@ -28,10 +28,10 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    ahead: Annotated[
+    anticipation: Annotated[
         list[str] | None,
         typer.Option(
-            "--ahead",
+            "--anticipation",
             metavar="NAME=PREDICTIONS",
             help="A model's predictions on windows that end before an event (clips anticipation_s=...).",
             show_default=False,
@@ -90,7 +90,7 @@ def compare(
         chosen,
         make_reporter(),
         validation=_named(validation, "--validation"),
-        ahead=_named(ahead, "--ahead"),
+        anticipation=_named(anticipation, "--anticipation"),
         references=references,
         judgements=_named(judgements, "--judgements"),
         overwrite=overwrite,

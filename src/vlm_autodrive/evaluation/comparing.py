@@ -23,7 +23,7 @@ def compare(
     reporter: Reporter = SILENT,
     *,
     validation: Mapping[str, Path] | None = None,
-    ahead: Mapping[str, Path] | None = None,
+    anticipation: Mapping[str, Path] | None = None,
     references: Path | None = None,
     judgements: Mapping[str, Path] | None = None,
     overwrite: bool = False,
@@ -36,7 +36,7 @@ def compare(
         settings: The bootstrap and the slices.
         reporter: Hears of the progress.
         validation: The same models' predictions on validation clips, on which a temperature is fitted.
-        ahead: The same models' predictions on windows that end before an event.
+        anticipation: The same models' predictions on windows that end before an event.
         references: A supervision set whose reasoning is what traces are measured against.
         judgements: What `judge` made of a model's traces, by the model's name here.
         overwrite: Replace another result at ``out``.
@@ -45,12 +45,12 @@ def compare(
         UserError: If the models were not evaluated on the same clips.
     """
     samples = read_evaluation_samples(
-        predictions, validation=validation, ahead=ahead, references=references, judgements=judgements
+        predictions, validation=validation, anticipation=anticipation, references=references, judgements=judgements
     )
     inputs = {
         **predictions,
         **{f"{name} on validation clips": folder for name, folder in (validation or {}).items()},
-        **{f"{name} ahead": folder for name, folder in (ahead or {}).items()},
+        **{f"{name} ahead": folder for name, folder in (anticipation or {}).items()},
         **({} if references is None else {"references": references}),
         **{f"judgements of {name}": folder for name, folder in (judgements or {}).items()},
     }

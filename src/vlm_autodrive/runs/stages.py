@@ -116,7 +116,7 @@ class RecipeStages:
         self, predictions: Mapping[str, Path], validation: Mapping[str, Path], ahead: Mapping[str, Path]
     ) -> Stage:
         """Score all predictions, with confidence intervals and tests."""
-        options = {"validation": validation, "ahead": ahead}
+        options = {"validation": validation, "anticipation": ahead}
         return Stage("compare", "comparison", compare, (predictions,), self.recipe.compare, options)
 
     def search_long_videos(self, checkpoint: Path, simulated: Path | None, section: DetectRunSettings) -> Stage:

@@ -202,7 +202,7 @@ def test_probabilities_that_are_none_are_refused_of_windows_given_beside(tmp_pat
     folder = write_prediction_set(tmp_path / "m", clips, [make_prediction(c, "normal") for c in clips])
     beside = write_prediction_set(tmp_path / "ahead", ahead, said)
     with pytest.raises(UserError, match=message):
-        compare({"m": folder}, tmp_path / "out", CompareSettings(resamples=300), ahead={"m": beside})
+        compare({"m": folder}, tmp_path / "out", CompareSettings(resamples=300), anticipation={"m": beside})
 
 
 def test_a_videos_windows_are_one_cluster(tmp_path):

@@ -26,7 +26,7 @@ def anticipation_scores(samples: EvaluationSamples, model: str, bootstrap: Boots
     Raises:
         UserError: If a model saw a frame later than it may, or its probabilities are of several kinds or are none.
     """
-    asked = samples.ahead.get(model) or tuple(zip(samples.clips, samples.predictions[model], strict=True))
+    asked = samples.anticipation.get(model) or tuple(zip(samples.clips, samples.predictions[model], strict=True))
     marked = [(clip, said) for clip, said in asked if ANTICIPATION in clip.metadata and not clip.problem]
     probabilities, given = probabilities_of([said for _, said in marked], samples.taxonomy, model)
     if not given.any():

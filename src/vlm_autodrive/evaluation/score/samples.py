@@ -33,7 +33,7 @@ class EvaluationSamples:
         repeated: Clips that a model's file has several answers for, by model; where they differ, none counts.
         leaks: What the clips share with others, as found when each model was asked.
         validation: Labelled validation clips with a model's prediction for each, by model.
-        ahead: Labelled windows that end before an event, with a model's prediction for each, by model.
+        anticipation: Labelled windows that end before an event, with a model's prediction for each, by model.
         references: Reference traces by clip id.
         judgements: What a judge thinks of a model's traces, by model.
     """
@@ -46,7 +46,7 @@ class EvaluationSamples:
     repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     leaks: Mapping[str, Leaks] = field(default_factory=dict)
     validation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
-    ahead: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
+    anticipation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     judgements: Mapping[str, Judgements] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ def read_evaluation_samples(
     predictions: Mapping[str, Path],
     *,
     validation: Mapping[str, Path] | None = None,
-    ahead: Mapping[str, Path] | None = None,
+    anticipation: Mapping[str, Path] | None = None,
     references: Path | None = None,
     judgements: Mapping[str, Path] | None = None,
 ) -> EvaluationSamples:
@@ -73,7 +73,7 @@ def read_evaluation_samples(
     Args:
         predictions: Each model's predictions.
         validation: Those of the same models on validation clips, to fit a temperature on.
-        ahead: Those of the same models on windows that end before an event.
+        anticipation: Those of the same models on windows that end before an event.
         references: A supervision set whose reasoning is what traces are measured against.
         judgements: What `judge` made of a model's traces.
 
@@ -109,7 +109,7 @@ def read_evaluation_samples(
         repeated={name: ids for name, ids in repeated.items() if ids},
         leaks={name: read_leaks(folder) for name, folder in predictions.items()},
         validation=_read_validation(validation or {}, predictions, taxonomy, labelled),
-        ahead=_read_ahead(ahead or {}, predictions, taxonomy),
+        anticipation=_read_anticipation(anticipation or {}, predictions, taxonomy),
         references={} if references is None else _references_for(labelled, references),
         judgements=_read_judgements(judgements or {}, predictions),
     )
@@ -144,7 +144,7 @@ def _read_validation(
     return found
 
 
-def _read_ahead(
+def _read_anticipation(
     folders: Mapping[str, Path], predictions: Mapping[str, Path], taxonomy: Taxonomy
 ) -> dict[str, tuple[tuple[Clip, Prediction], ...]]:
     """Each model's answers on windows that end before an event, refused where they are no such windows."""
