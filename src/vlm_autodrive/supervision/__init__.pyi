@@ -1,8 +1,8 @@
 from .choosing import choose_types
 from .estimate import estimate_lines, estimate_supervision
 from .export.exporting import ExportSettings, ExportSummary, export_supervision
-from .review_decisions import AcceptanceRate, ReviewResult, read_review, take_decisions
-from .review_sampling import ReviewSettings, start_review
+from .review.decisions import AcceptanceRate, ReviewResult, read_review, take_decisions
+from .review.sampling import ReviewSettings, start_review
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
 from .settings import SuperviseSettings
 from .supervising import REPLIES_FILE, SUMMARY_FILE, samples_for_clip, supervise

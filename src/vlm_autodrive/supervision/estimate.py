@@ -23,9 +23,9 @@ from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
+from vlm_autodrive.supervision.teachers.chain import teacher_samples
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest
-from vlm_autodrive.supervision.teachers.samples import teacher_samples
 from vlm_autodrive.supervision.teachers.served import (
     VideoIdentities,
     chat_body,

@@ -27,15 +27,15 @@ from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, dataset_question_samples
 from vlm_autodrive.supervision.estimate import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
-from vlm_autodrive.supervision.rules.samples import rule_based_samples
+from vlm_autodrive.supervision.rules.rule_based import rule_based_samples
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
 from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.settings import LimitSettings, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
+from vlm_autodrive.supervision.teachers.chain import TeacherSamples, rejection_samples, teacher_samples
 from vlm_autodrive.supervision.teachers.opening import open_teacher, rejection_sampler_for
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
-from vlm_autodrive.supervision.teachers.samples import TeacherSamples, rejection_samples, teacher_samples
 
 SUMMARY_FILE = "summary.json"
 REPLIES_FILE = "replies.jsonl"

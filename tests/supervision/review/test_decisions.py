@@ -14,8 +14,8 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import wilson
 from vlm_autodrive.records import ReviewDecision, ReviewSample, read_jsonl, write_jsonl
 from vlm_autodrive.supervision import ReviewSettings, start_review, take_decisions
-from vlm_autodrive.supervision.review_decisions import work_out
-from vlm_autodrive.supervision.review_sampling import draw_samples
+from vlm_autodrive.supervision.review.decisions import work_out
+from vlm_autodrive.supervision.review.sampling import draw_samples
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 run = CliRunner().invoke

@@ -20,8 +20,8 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, ReviewSample
 from vlm_autodrive.supervision import ReviewSettings, start_review
-from vlm_autodrive.supervision.review_page import cited_moments, make_pages
-from vlm_autodrive.supervision.review_sampling import draw_samples
+from vlm_autodrive.supervision.review.page import cited_moments, make_pages
+from vlm_autodrive.supervision.review.sampling import draw_samples
 
 run = CliRunner().invoke
 

@@ -18,11 +18,11 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import LocalTeacherSettings, TeacherContextSettings
+from vlm_autodrive.supervision.teachers.chain import teacher_samples
 from vlm_autodrive.supervision.teachers.local import chat, open_local
 from vlm_autodrive.supervision.teachers.opening import KeepingTeacher
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
 from vlm_autodrive.supervision.teachers.requests import description_request, repair_request
-from vlm_autodrive.supervision.teachers.samples import teacher_samples
 
 CPU = torch.device("cpu")
 _CHAT = (

@@ -15,10 +15,10 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import RejectionSamplingSettings, ServedTeacherSettings
+from vlm_autodrive.supervision.teachers.chain import rejection_samples, teacher_samples
 from vlm_autodrive.supervision.teachers.drafts import DRAFT_CHECK
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
 from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler, judge_trace, open_rejection_sampler
-from vlm_autodrive.supervision.teachers.samples import rejection_samples, teacher_samples
 from vlm_autodrive.training.loss import weighted_loss
 from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, share_prefix
 from vlm_autodrive.video import SamplingSettings, read_frames

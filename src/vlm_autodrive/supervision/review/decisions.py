@@ -9,7 +9,7 @@ from vlm_autodrive.artifacts import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import Agreement, Estimate, agreement, stratified_proportion
 from vlm_autodrive.records import Record, ReviewDecision, ReviewSample, ReviewStratum, read_jsonl, write_jsonl
-from vlm_autodrive.supervision.review_sampling import DECISIONS_FILE, PAGE_FILE, SAMPLE_FILE
+from vlm_autodrive.supervision.review.sampling import DECISIONS_FILE, PAGE_FILE, SAMPLE_FILE
 
 RESULT_FILE = "review.json"
 

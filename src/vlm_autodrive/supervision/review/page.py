@@ -104,7 +104,7 @@ def render_page(
         taxonomy: The classes.
         reporter: Told of the progress.
     """
-    environment = page_templates("vlm_autodrive.supervision")
+    environment = page_templates("vlm_autodrive.supervision.review")
     program = Path(__file__).with_name("templates").joinpath("review.js").read_text(encoding="utf-8")
     return environment.get_template("review.html.j2").render(
         title=title,

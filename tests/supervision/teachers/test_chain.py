@@ -25,10 +25,10 @@ from vlm_autodrive.supervision.estimate import open_priced, stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.samples import NO_TIME
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
+from vlm_autodrive.supervision.teachers.chain import TeacherSamples, teacher_samples
 from vlm_autodrive.supervision.teachers.drafts import DRAFT_CHECK
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teachers.questions import slots_for
-from vlm_autodrive.supervision.teachers.samples import TeacherSamples, teacher_samples
 
 CLIP = random_clip(2, "collision")
 FACTS = facts_of(CLIP, DEFAULT_TAXONOMY)

@@ -21,7 +21,7 @@ from vlm_autodrive.records import (
     SupervisionType,
 )
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.review_page import render_page
+from vlm_autodrive.supervision.review.page import render_page
 from vlm_autodrive.supervision.samples import rng_for
 
 PAGE_FILE = "review.html"
