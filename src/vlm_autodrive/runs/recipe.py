@@ -33,8 +33,8 @@ class ImportSection(ImportSettings):
     """Which data set is imported, and how.
 
     Attributes:
-        format: Layout of the data set.
-        path: Its path, from the working folder; empty for what ``simulate`` makes.
+        format: Format of the data set.
+        path: Path of the data set, relative to the working folder; empty for the videos of ``simulate``.
     """
 
     format: str = "nexar"
@@ -49,7 +49,7 @@ class AnticipationSection(Settings):
     """Anticipation: windows of the test videos that end before an event and show nothing later.
 
     Attributes:
-        leads_s: Seconds from a window's end to the event, one window for each.
+        leads_s: Lead times in seconds from a window's end to the event; one window is cut for each.
     """
 
     leads_s: tuple[float, ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
@@ -60,20 +60,20 @@ class Recipe(Settings):
 
     Attributes:
         name: Short name; the run's folder is ``runs/<name>`` by default.
-        description: One line on what it is for.
+        description: One line on the purpose of the recipe.
         run_dir: The run's folder; None for ``runs/<name>``.
-        simulate: Render simulated videos first; None to use real footage.
+        simulate: Simulation of videos; None for real footage.
         import_: The data set; in YAML ``import``.
         clips: Windows and splits.
         supervise: The SFT samples of every clip.
-        train: The training, and the base model.
+        train: The training and its base model.
         evaluate: The evaluation of the base and the fine-tuned model.
         anticipation: Evaluation on windows that end before an event; None to leave it out.
-        baselines: Baselines without a model, to compare with.
-        compare: The comparison.
-        detect: The search of long videos; None to leave it out.
-        report: The report.
-        ablate: The grid of ``autodrive ablate``; a run ignores it.
+        baselines: The baselines without a model.
+        compare: The comparison of all predictions.
+        detect: Detection of events in long videos; None to leave it out.
+        report: The HTML report.
+        ablate: The grid of ``autodrive ablate``; ignored by ``autodrive run``.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -95,7 +95,7 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         if self.simulate is None and not self.import_.path:
-            raise ValueError("say where the videos are (import.path), or ask for simulated ones (simulate)")
+            raise ValueError("set import.path to the videos, or add a section simulate for simulated ones")
         if self.simulate is not None and self.import_.path:
             raise ValueError("import.path and simulate exclude each other; leave one out")
         if self.simulate is None and self.detect is not None and not self.detect.videos:

@@ -14,19 +14,20 @@ FRAMES_PER_TOKEN = 2
 
 
 class SamplingSettings(Settings):
-    """How frames are taken from a window; the same in training, evaluation, detection and serving.
+    """How frames are sampled from a window; the same in training, evaluation, detection and serving.
 
     Attributes:
-        fps: Frames wanted for each second of the window.
-        n_frames: So many frames are wanted of every window, however long it is; fps then says nothing.
-        token_budget: A window's frames may cost this many video tokens at most, and are sampled more thinly
-            to keep it; the marks and times that some models write between frames are not counted.
-        token_pixels: Side of the square that becomes one token in a pair of frames: 28 for Qwen2.5-VL, 32
-            for Qwen3-VL. Needed with token_budget.
-        max_frames: Never more than this; a longer window is sampled more thinly.
-        height: Pixels of every frame as the model sees it, a multiple of the model's patch grid: 28 for
-            Qwen2.5-VL, 32 for Qwen3-VL; the default suits both.
-        width: Likewise. The whole picture is squeezed to this size; nothing is cropped off.
+        fps: Frames to sample per second of the window.
+        n_frames: Number of frames to sample from every window, whatever its length; replaces ``fps``.
+        token_budget: Maximum number of video tokens per window; the frame rate is lowered to keep it. Separators and
+            timestamps that some models write between frames are not counted.
+        token_pixels: Side in pixels of the square of a pair of frames that becomes one token: 28 for Qwen2.5-VL, 32 for
+            Qwen3-VL. Required with ``token_budget``.
+        max_frames: Maximum number of frames per window; the frame rate of a longer window is lowered.
+        height: Frame height in pixels at the model's input; must be a multiple of the model's merged patch size: 28 for
+            Qwen2.5-VL, 32 for Qwen3-VL. The default suits both.
+        width: Frame width in pixels at the model's input; must be a multiple as for ``height``. Frames are resized
+            without cropping, so the aspect ratio may change.
     """
 
     fps: float = Field(4.0, gt=0)
