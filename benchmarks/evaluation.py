@@ -161,8 +161,8 @@ def main() -> None:
         comparing, comparing_cpu, reporting, reporting_cpu, peak_mb = json.loads((folder / "answer.json").read_text())
         size_mb = (folder / "report" / "report.html").stat().st_size / 1e6
     lines = [
-        "| 4 models, synthetic clips | compare, s (of processor) | report, s (of processor) | together, s "
-        "| report.html, MB | largest resident memory, MB |",
+        "| 4 models, synthetic clips | compare, s (CPU) | report, s (CPU) | together, s "
+        "| report.html, MB | peak resident memory, MB |",
         "|---|---|---|---|---|---|",
         f"| {arguments.clips:,} | {comparing:.1f} ({comparing_cpu:.1f}) | {reporting:.1f} ({reporting_cpu:.1f}) "
         f"| {comparing + reporting:.1f} | {size_mb:.1f} | {peak_mb:.0f} |",

@@ -168,7 +168,8 @@ def learn(family: str, data: Data, work: Path, epochs: float) -> Learnt:
 def table(learnt: Sequence[Learnt]) -> list[str]:
     """Lines of a table."""
     lines = [
-        "| family | weights, millions | steps | s of training | macro-F1 before | after | difference, paired |",
+        "| family | parameters, millions | steps | training, s | macro-F1 before | macro-F1 after "
+        "| paired difference |",
         "|---|---|---|---|---|---|---|",
     ]
     return lines + [
@@ -202,7 +203,8 @@ def main() -> None:
             print(table(learnt)[-1], flush=True)
     lines = table(learnt)
     lines.append(
-        f"\n{learnt[0].gain.n} held-out clips, a third of them of each class; 95 % intervals by resampling triplets. "
+        f"\n{learnt[0].gain.n} held-out clips, a third of them of each class; 95 % confidence intervals by resampling "
+        "triplets. "
         f"Machine: {torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch "
         f"{torch.__version__}. `python -m benchmarks.families --write` makes this table."
     )

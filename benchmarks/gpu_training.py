@@ -197,7 +197,7 @@ def table(cells: Sequence[Cell], peak: float | None) -> list[str]:
         peak: Operations a second that the GPU can do, in 10^12; None if unknown.
     """
     lines = [
-        "| model | video tokens | samples | way | s a step | samples/s | times as fast | 10^12 operations a step "
+        "| model | video tokens | samples | method | s per step | samples/s | speed-up | 10^12 operations per step "
         "| model FLOP utilisation | peak memory, GB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -248,7 +248,7 @@ def main() -> None:
         torch.cuda.empty_cache()
     lines = table(cells, peak)
     lines.append(
-        f"\nMachine: {name}, torch {torch.__version__}, {datetime.date.today()}; operations a second by its maker: "
+        f"\nMachine: {name}, torch {torch.__version__}, {datetime.date.today()}; operations per second by its maker: "
         f"{'unknown' if peak is None else f'{peak:g} x 10^12'}. Medians of {arguments.rounds} rounds. "
         "`python -m benchmarks.gpu_training --write` makes this table."
     )

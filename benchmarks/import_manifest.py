@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
     arguments = parser.parse_args()
     lines = [
-        "| rows | videos that are there | s of the processor | peak resident memory, MB |",
+        "| rows | existing videos | CPU time, s | peak resident memory, MB |",
         "|---|---|---|---|",
     ]
     for rows, probed in ((arguments.rows, 0), (arguments.rows, min(1000, arguments.rows))):

@@ -104,12 +104,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     shapes = [
-        ("Qwen2.5-VL, 6 layers, 520 video tokens, 8 samples of 50", long_clip("qwen2_5_vl"), 1),
-        ("Qwen3-VL, 6 layers, 520 video tokens, 8 samples of 50", long_clip("qwen3_vl"), 1),
-        ("the demo's model, clips and samples, 24 clips a step", demo_clip(), 24),
+        ("Qwen2.5-VL, 6 layers, 520 video tokens, 8 samples of 50 tokens", long_clip("qwen2_5_vl"), 1),
+        ("Qwen3-VL, 6 layers, 520 video tokens, 8 samples of 50 tokens", long_clip("qwen3_vl"), 1),
+        ("the demo's model, clips and samples, batch size 24", demo_clip(), 24),
     ]
     lines = [
-        "| model and shape | shared, s a step | separate sequences, s a step | times as fast | loss differs by |",
+        "| model and shape | shared prefix, s per step | separate sequences, s per step | speed-up "
+        "| relative difference of loss |",
         "|---|---|---|---|---|",
     ]
     for name, (loaded, encoder, prefix, pixels, samples), clips in shapes:

@@ -1,4 +1,4 @@
-"""How long supervision by rules takes, and how much memory it keeps.
+"""How long rule-based supervision takes, and how much memory it keeps.
 
     python -m benchmarks.rule_supervision
 
@@ -110,7 +110,7 @@ def main() -> None:
                 kinds[json.loads(line)["type"]] += 1
     count = sum(kinds.values())
     lines = [
-        "| clips | items | s | s of processor | ms a clip | largest resident memory, MB |",
+        "| clips | samples | s | CPU time, s | ms per clip | peak resident memory, MB |",
         "|---|---|---|---|---|---|",
         f"| {len(clips)} | {count} | {seconds:.1f} | {processor:.1f} | {1000 * seconds / len(clips):.2f} "
         f"| {peak_mb:.0f} |",

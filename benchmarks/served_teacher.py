@@ -173,8 +173,8 @@ def main() -> None:
     )  # fmt: skip
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     lines = [
-        "| burst of 429 | answers a second | share of the ideal | s until there from the start | s until there again "
-        "| tries refused | ms of the processor a request |",
+        "| burst of 429 | answers per second | proportion of the ideal | s to full throughput, from the start "
+        "| s to full throughput, after the burst | refused tries | CPU ms per request |",
         "|---|---|---|---|---|---|---|",
     ]
     for burst_s, retry_after in ((1.0, ""), (3.0, ""), (3.0, "2")):

@@ -55,7 +55,7 @@ class Cell:
 
     Attributes:
         video_tokens: Tokens of the video.
-        samples: Items of about 50 tokens.
+        samples: SFT samples of about 50 tokens.
         stock_s: Median seconds of the Trainer's step.
         ours_s: Median seconds of our step.
         stock_cpu_s: Median seconds of the processor, of all cores together, of the Trainer's step.
@@ -207,8 +207,8 @@ def measure(folder: Path, video_tokens: int, samples: int, rounds: int) -> Cell:
 def table(cells: Sequence[Cell]) -> list[str]:
     """The measured cells as lines of a table."""
     lines = [
-        "| video tokens | samples | Trainer, samples/s | ours, samples/s | times as fast | by CPU time "
-        "| bound by operations | share of the bound | loss differs by |",
+        "| video tokens | samples | Trainer, samples/s | ours, samples/s | speed-up | speed-up in CPU time "
+        "| bound by operations | speed-up / bound | relative difference of loss |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     return lines + [
@@ -222,7 +222,7 @@ def table(cells: Sequence[Cell]) -> list[str]:
 
 def wait_table(waits: Sequence[Wait]) -> list[str]:
     """How long the loop waited, as lines of a table."""
-    lines = ["| epoch | steps | s a step | waiting for data |", "|---|---|---|---|"]
+    lines = ["| epoch | steps | s per step | waiting for data |", "|---|---|---|---|"]
     return lines + [
         f"| {wait.name} | {wait.steps} | {wait.step_s:.2f} | {100 * wait.share:.1f} % of the time |" for wait in waits
     ]
@@ -263,8 +263,8 @@ def main() -> None:
             lines += ["", *waits]
     lines.append(
         f"\nMachine: {torch.get_num_threads()} threads of an {processor_name()}, no GPU, fp32, torch "
-        f"{torch.__version__}, 1-minute load {os.getloadavg()[0]:.1f} at the end, of which this program is two; "
-        f"medians of {arguments.rounds} rounds. `python -m benchmarks.training --write` makes these tables."
+        f"{torch.__version__}, 1-minute load {os.getloadavg()[0]:.1f} at the end, of which this program accounts "
+        f"for two; medians of {arguments.rounds} rounds. `python -m benchmarks.training --write` makes these tables."
     )
     if arguments.write:
         write_table("training", lines)

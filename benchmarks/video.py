@@ -264,7 +264,7 @@ def main() -> None:
     lend_libraries()
     arguments.work.mkdir(parents=True, exist_ok=True)
     short, part, long = (arguments.work / name for name in ("720p.mp4", "1080p-part.mp4", "1080p.mp4"))
-    write_video(short, 720, 1280, SECONDS, {"b": "4M"})  # x264's own preset and key frames
+    write_video(short, 720, 1280, SECONDS, {"b": "4M"})  # x264's default preset and key frames
     write_video(part, 1080, 1920, 10, {"preset": "ultrafast", "b": "6M"})
     if not long.exists():
         repeat_video(part, long, 60)
@@ -279,16 +279,16 @@ def main() -> None:
         "ours": "this project, file to patches",
         "bare": "decoding alone (PyAV, threads, no pixel touched)",
         "qwen_vl_utils": "qwen_vl_utils 0.0.14, torchcodec",
-        "transformers_whole": "transformers by itself (PyAV): the video at 4 fps, then the window of it",
-        "transformers": "transformers (PyAV), told the window's frames",
-        "transformers_torchcodec": "transformers (torchcodec), told the window's frames",
+        "transformers_whole": "transformers by itself (PyAV): the video at 4 fps, then its window",
+        "transformers": "transformers (PyAV), given the window's frames",
+        "transformers_torchcodec": "transformers (torchcodec), given the window's frames",
         "first_epoch": "frame cache, first epoch: decode, hash, write, patches",
         "cached": "frame cache, later epochs, to patches",
         "cached_frames": "frame cache, later epochs, to frames",
     }
     wall, busy, _ = found["ours"]
     lines = [
-        "| way | s a clip | CPU s a clip | times ours | times ours, CPU | furthest from the right time, s |",
+        "| method | s per clip | CPU s per clip | relative to ours | relative to ours, CPU | largest time error, s |",
         "|---|---|---|---|---|---|",
     ]
     for name, (seconds, cpu, off_s) in found.items():
@@ -308,8 +308,8 @@ def main() -> None:
     load = os.getloadavg()[0]
     lines.append(
         f"\nMachine: {os.cpu_count()} cores of an {processor_name()}, no GPU, with a load of {load:.1f} of which this "
-        f"program is one or two: compare ratios, by CPU time where the machine is busy. "
-        f"720p30 H.264 of {bits:.1f} Mbit/s, x264's own preset and key frames; "
+        f"program accounts for one or two: compare ratios, by CPU time where the machine is busy. "
+        f"720p30 H.264 of {bits:.1f} Mbit/s, x264's default preset and key frames; "
         f"{arguments.rounds} rounds of {len(STARTS_S)} windows in turns, "
         "medians. `python -m benchmarks.video` makes this table."
     )
