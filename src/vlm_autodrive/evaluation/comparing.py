@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from vlm_autodrive.artifacts import write_clips, write_text, writing_artifact
-from vlm_autodrive.evaluation.diagnostics.diagnosing import diagnose
+from vlm_autodrive.evaluation.diagnostics import diagnose
 from vlm_autodrive.evaluation.score import Comparison, model_scores, pair_scores, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import few_clusters_warning, holm

@@ -7,7 +7,7 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from tests.evaluation.score.scored import scored
 from vlm_autodrive.evaluation import EvaluationSamples
-from vlm_autodrive.evaluation.score.binary_task import event_scores
+from vlm_autodrive.evaluation.score.models import event_scores
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.evaluation.score.slices import slice_scores, slice_tests
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY

@@ -9,7 +9,7 @@ from tests.evaluation.builders import make_clip, make_prediction, write_predicti
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, read_comparison, write_report
-from vlm_autodrive.evaluation.score.references import read_references
+from vlm_autodrive.evaluation.score.samples import read_references
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, Outcome, SFTSample, StudentPrompt, write_jsonl
 from vlm_autodrive.settings import Settings

@@ -1,1 +1,42 @@
-"""Diagnostics: what makes a comparison invalid or doubtful, in words."""
+"""What a reader has to know before the estimates: faults of the run, the clips or the model, each named."""
+
+from collections.abc import Mapping
+
+from vlm_autodrive.evaluation.diagnostics.answers import diagnose_answers
+from vlm_autodrive.evaluation.diagnostics.clips import diagnose_clips
+from vlm_autodrive.evaluation.diagnostics.names import diagnose_names
+from vlm_autodrive.evaluation.diagnostics.video import diagnose_video
+from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples, ModelScores
+
+_WORST_FIRST = (
+    "ignores_video",
+    "follows_file_name",
+    "leaky_split",
+    "endpoint_died",
+    "duplicated_ids",
+    "failed_answers",
+    "failed_controls",
+    "unparseable_answers",
+    "truncated_answers",
+    "always_alarms",
+    "always_same_class",
+    "names_tell_class",
+    "duplicated_clips",
+    "training_unknown",
+    "part_without_video",
+    "ignores_order",
+)
+"""Every kind of diagnostic; among those of one severity, in the order in which a reader needs them."""
+
+
+def diagnose(samples: EvaluationSamples, models: Mapping[str, ModelScores]) -> tuple[Diagnostic, ...]:
+    """Every fault found, the worst first.
+
+    Args:
+        samples: The clips and all answers.
+        models: The estimates of each model.
+    """
+    found = [*diagnose_clips(samples), *diagnose_names(samples)]
+    for model in models:
+        found += [*diagnose_answers(samples, model), *diagnose_video(samples, model)]
+    return tuple(sorted(found, key=lambda f: (f.severity != "invalid", _WORST_FIRST.index(f.kind))))

@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.evaluation.score.anticipation import anticipation_scores
-from vlm_autodrive.evaluation.score.binary_task import event_scores
-from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores
-from vlm_autodrive.evaluation.score.probabilities import calibration_scores, ranking_scores
-from vlm_autodrive.evaluation.score.prompt_sensitivity import prompt_scores
-from vlm_autodrive.evaluation.score.records import ClassScores, ModelScores, PairScores
+from vlm_autodrive.evaluation.score.probabilities import anticipation_scores, calibration_scores, ranking_scores
+from vlm_autodrive.evaluation.score.records import ClassScores, EventScores, ModelScores, PairScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.score.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
 from vlm_autodrive.evaluation.score.traces import event_shown, trace_scores
+from vlm_autodrive.evaluation.score.variants import control_scores, faithfulness_scores, prompt_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
     LEVEL,
@@ -29,6 +26,8 @@ from vlm_autodrive.metrics import (
     sign_flip_p_value,
 )
 from vlm_autodrive.records import Outcome, Prediction
+
+_BINARY = _EVENT, _NONE = "event", "none"
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +73,26 @@ def model_scores(samples: EvaluationSamples, model: str, settings: CompareSettin
         faithfulness=faithfulness_scores(samples, model, bootstrap),
         traces=trace_scores(samples, model, bootstrap),
         slice_tests=slice_tests(samples, model, bootstrap, settings.smallest_slice),
+    )
+
+
+def event_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> EventScores:
+    """The estimates of two classes, an event of whatever kind or none.
+
+    A clip without an answer counts against accuracy and recall. It is no false positive: nothing was said to be there.
+    """
+    kinds = dict.fromkeys(samples.taxonomy.event_names, _EVENT) | {samples.taxonomy.normal.name: _NONE}
+    answers = [None if answer is None else kinds[answer] for answer in samples.answers(model)]
+    truths = [kinds[truth] for truth in samples.truths]
+    is_event, said_event = np.array([t == _EVENT for t in truths]), np.array([a == _EVENT for a in answers])
+    right = np.array([answer == truth for answer, truth in zip(answers, truths, strict=True)])
+    tables = classification.one_hot_confusion(truths, answers, _BINARY)
+    return EventScores(
+        accuracy=bootstrap.proportion(right),
+        precision=bootstrap.proportion(is_event, among=said_event),
+        recall=bootstrap.proportion(said_event, among=is_event),
+        f1=bootstrap.estimate(tables, lambda totals: classification.f1(totals)[..., 0], is_event.sum()),
+        false_positive_rate=bootstrap.proportion(said_event, among=~is_event),
     )
 
 

@@ -1,5 +1,6 @@
 """Clips, their clusters, and each model's predictions, joined by clip id and checked to fit together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,16 @@ from vlm_autodrive.artifacts import (
     read_clips,
     read_predictions,
     read_provenance,
+    read_samples,
     read_taxonomy,
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks
-from vlm_autodrive.evaluation.score.references import read_references
 from vlm_autodrive.metrics import connected_groups
 from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
+
+_THOUGHTS = re.compile(r"<think>\s*(.*?)\s*</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,29 @@ def read_evaluation_samples(
         references={} if references is None else _references_for(labelled, references),
         judgements=_read_judgements(judgements or {}, predictions),
     )
+
+
+def read_references(supervision: Path) -> dict[str, str]:
+    """The accepted reasoning of each clip, by clip id: the text between the think tags.
+
+    Of several for one clip the first counts. References that our own rules wrote are of the same make as the SFT
+    samples that the model was trained on: closeness to them shows that the model took on their manner, not that it
+    saw what happened.
+
+    Raises:
+        UserError: If ``supervision`` holds none.
+    """
+    input_key(supervision, "supervision")
+    references: dict[str, str] = {}
+    for sample in read_samples(supervision):
+        thoughts = _THOUGHTS.search(sample.target) if sample.type == "reasoning" and sample.accepted else None
+        if thoughts is not None:
+            references.setdefault(sample.clip_id, thoughts.group(1))
+    if not references:
+        raise UserError(
+            f"{supervision} holds no accepted reasoning; let `supervise` write samples of the type reasoning."
+        )
+    return references
 
 
 def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:

@@ -1,18 +1,47 @@
-"""What is left of a score on footage that was tampered with, and whether the answer comes from the event."""
+"""The estimates under other prompts and on altered footage: how far an answer hangs on wording and on the event."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from vlm_autodrive.evaluation.score.probabilities import probabilities_of
-from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores
+from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores, PromptScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control
 from vlm_autodrive.metrics import Bootstrap, classification
+from vlm_autodrive.models import MAIN
+
+
+def prompt_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, PromptScores]:
+    """The estimates under each prompt, ``main`` first; empty where only one was asked."""
+    predictions = samples.predictions[model]
+    others = list(dict.fromkeys(name for prediction in predictions for name in prediction.prompt_variants))
+    if not others:
+        return {}
+    answers: dict[str, list[str | None]] = {MAIN: samples.answers(model)}
+    for name in others:
+        said = [prediction.prompt_variants.get(name) for prediction in predictions]
+        answers[name] = [None if verdict is None else verdict.event_class for verdict in said]
+    return {name: _prompt_scores(samples, given, bootstrap) for name, given in answers.items()}
+
+
+def _prompt_scores(samples: EvaluationSamples, answers: Sequence[str | None], bootstrap: Bootstrap) -> PromptScores:
+    tables = classification.one_hot_confusion(samples.truths, answers, samples.taxonomy.names)
+    right = np.array([answer == truth for answer, truth in zip(answers, samples.truths, strict=True)])
+    return PromptScores(
+        accuracy=bootstrap.proportion(right),
+        macro_f1=bootstrap.estimate(tables, classification.macro_f1),
+        first_class_f1=bootstrap.estimate(
+            tables, lambda totals: classification.f1(totals)[..., 0], samples.truths.count(samples.taxonomy.names[0])
+        ),
+        unparseable=bootstrap.proportion(np.array([answer is None for answer in answers])),
+    )
 
 
 def control_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, ControlScores]:
     """The estimates on each control that every clip can be given; empty if none were asked for."""
     asked = [c for c in OF_EVERY_CLIP if any(c in prediction.controls for prediction in samples.predictions[model])]
-    return {control: _scores(samples, model, control, bootstrap) for control in asked}
+    return {control: _control_scores(samples, model, control, bootstrap) for control in asked}
 
 
 def faithfulness_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> FaithfulnessScores | None:
@@ -39,7 +68,7 @@ def faithfulness_scores(samples: EvaluationSamples, model: str, bootstrap: Boots
     )
 
 
-def _scores(samples: EvaluationSamples, model: str, control: Control, bootstrap: Bootstrap) -> ControlScores:
+def _control_scores(samples: EvaluationSamples, model: str, control: Control, bootstrap: Bootstrap) -> ControlScores:
     truths, answers = samples.truths, samples.answers(model)
     said = [prediction.controls.get(control) for prediction in samples.predictions[model]]
     left = [None if verdict is None else verdict.event_class for verdict in said]

@@ -8,9 +8,8 @@ from tests.evaluation.builders import NAMES, make_clip, make_prediction, make_ve
 from tests.evaluation.score.scored import scored
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import read_evaluation_samples
-from vlm_autodrive.evaluation.score.controls import control_scores, faithfulness_scores
-from vlm_autodrive.evaluation.score.prompt_sensitivity import prompt_scores
 from vlm_autodrive.evaluation.score.slices import triplet_scores
+from vlm_autodrive.evaluation.score.variants import control_scores, faithfulness_scores, prompt_scores
 
 COLLISION, NEAR, NORMAL = NAMES
 
