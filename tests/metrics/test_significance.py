@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -7,14 +9,14 @@ from statsmodels.stats.multitest import multipletests
 from vlm_autodrive.metrics import (
     Bootstrap,
     McNemar,
-    classification,
     clips_to_settle,
     design_effect,
     holm,
     mcnemar,
+    sign_flip_p_value,
+    slice_p_value,
 )
-
-NAMES = ("collision", "near_collision", "normal")
+from vlm_autodrive.metrics.significance import DRAWS
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,34 +67,91 @@ def test_the_design_effect_of_clusters():
     assert design_effect([1], Bootstrap([0])) == 1
 
 
-def tables(truths, answers):
-    return classification.one_hot_confusion(truths, answers, NAMES)
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=11))
+def test_sign_flips_against_scipy(differences):
+    def total(values, axis):
+        return values.sum(axis=axis)
+
+    theirs = stats.permutation_test(
+        (np.array(differences, dtype=float),), total, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
+    assert sign_flip_p_value(differences) == pytest.approx(theirs.pvalue, abs=1e-9)
 
 
-def test_the_difference_is_second_minus_first_and_paired():
+def test_one_clip_a_cluster_is_mcnemar():
     rng = np.random.default_rng(0)
-    truths = rng.choice(NAMES, 300).tolist()
-    base = [t if rng.random() < 0.5 else "normal" for t in truths]
-    tuned = [t if b == t or rng.random() < 0.4 else b for t, b in zip(truths, base, strict=True)]  # never worse
-    bootstrap = Bootstrap([i // 3 for i in range(300)])
-    first, second = tables(truths, base), tables(truths, tuned)
-    figure = bootstrap.difference(first, second, classification.accuracy)
-    assert figure.value == pytest.approx(classification.accuracy(second.sum(0)) - classification.accuracy(first.sum(0)))
-    assert 0 < figure.low < figure.value < figure.high
-    same = bootstrap.difference(first, first, classification.macro_f1)
-    assert (same.low, same.value, same.high) == (None, 0, None)
+    first, second = rng.random(200) < 0.6, rng.random(200) < 0.7
+    test = mcnemar(first.tolist(), second.tolist())
+    ours = sign_flip_p_value((second.astype(int) - first.astype(int)).tolist())
+    assert ours == pytest.approx(test.p_value, abs=1e-9)
 
 
-def test_pairing_narrows_the_interval():
-    rng = np.random.default_rng(1)
-    truths = rng.choice(NAMES, 200).tolist()
-    base = [t if rng.random() < 0.5 else "normal" for t in truths]
-    tuned = list(base)
-    for index in range(0, 200, 20):
-        tuned[index] = truths[index]
-    first, second = tables(truths, base), tables(truths, tuned)
-    order = rng.permutation(200)
-    bootstrap = Bootstrap(range(200))
-    paired = bootstrap.difference(first, second, classification.accuracy)
-    unpaired = bootstrap.difference(first, second[order], classification.accuracy)
-    assert paired.high - paired.low < 0.6 * (unpaired.high - unpaired.low)
+def test_many_clusters_are_still_counted_exactly():
+    differences = np.random.default_rng(1).integers(-3, 4, 4000)
+    ours = sign_flip_p_value(differences.tolist())
+    normal = 2 * stats.norm.sf((abs(differences.sum()) - 0.5) / np.sqrt((differences**2).sum()))
+    assert ours == pytest.approx(normal, abs=0.01)
+    assert sign_flip_p_value([0, 0]) == 1
+    assert sign_flip_p_value([]) == 1
+    assert sign_flip_p_value([3] * 12) == pytest.approx(2 / 2**12, abs=1e-15)
+
+
+def standard_error(p):
+    return 5 * np.sqrt(p * (1 - p) / DRAWS) + 2 / DRAWS
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_clusters_against_scipy(seed):
+    rng = np.random.default_rng(seed)
+    clips = rng.integers(1, 5, 11)
+    table = np.column_stack([rng.binomial(clips, 0.6), clips])
+    first = 4
+
+    def difference(x, y, axis):
+        inside, outside = table[x.astype(int)].sum(axis=-2), table[y.astype(int)].sum(axis=-2)
+        return inside[..., 0] / inside[..., 1] - outside[..., 0] / outside[..., 1]
+
+    places = np.arange(11.0)
+    theirs = stats.permutation_test(
+        (places[:first], places[first:]), difference, n_resamples=np.inf, vectorized=True, axis=-1
+    )
+    exact = np.mean(np.abs(theirs.null_distribution) >= abs(theirs.statistic) - 1e-12)
+    none = np.zeros_like(table)
+    is_inside = (np.arange(11) < first)[:, None]
+    ours = slice_p_value(np.where(is_inside, table, none), np.where(is_inside, none, table))
+    assert ours == pytest.approx(exact, abs=standard_error(exact))
+
+
+def test_a_slice_through_clusters_is_drawn_within_them():
+    """Eight clusters of one clip inside and one outside: as McNemar's test on which of the two is right."""
+    inside, outside = np.array([[1, 1]] * 7 + [[0, 1]]), np.array([[0, 1]] * 7 + [[1, 1]])
+    exact = stats.binomtest(7, 8).pvalue
+    assert slice_p_value(inside, outside) == pytest.approx(exact, abs=standard_error(exact))
+
+
+def test_a_drawn_p_value_is_never_zero():
+    """40 night clips wrong and 40 others right: no draw comes near, and the least that 500 draws can show is 1/501."""
+    inside, outside = np.zeros((80, 2), dtype=np.int64), np.zeros((80, 2), dtype=np.int64)
+    inside[:40, 1] = 1
+    outside[40:] = 1
+    assert slice_p_value(inside, outside, draws=500) == pytest.approx(1 / 501, abs=1e-12)
+
+
+def test_independent_clips_against_the_hypergeometric_distribution():
+    inside = np.array([[1, 1]] * 6 + [[0, 1]] * 14 + [[0, 0]] * 40)
+    outside = np.array([[0, 0]] * 20 + [[1, 1]] * 26 + [[0, 1]] * 14)
+    right = np.arange(21)
+    gap = np.abs(right / 20 - (32 - right) / 40)
+    exact = stats.hypergeom.pmf(right, 60, 32, 20)[gap >= gap[6] - 1e-12].sum()
+    assert slice_p_value(inside, outside) == pytest.approx(exact, abs=standard_error(exact))
+
+
+def test_clusters_that_agree_within_say_less():
+    rng = np.random.default_rng(3)
+    night = np.arange(20) < 10
+    right = np.where(night, rng.random(20) < 0.5, rng.random(20) < 0.9)
+    whole = np.column_stack([right * 10, np.full(20, 10)])
+    clustered = slice_p_value(whole * night[:, None], whole * ~night[:, None])
+    loose = np.repeat(np.column_stack([right, np.ones(20)]).astype(int), 10, axis=0)
+    inside = np.repeat(night, 10)[:, None]
+    assert slice_p_value(loose * inside, loose * ~inside) < 0.001 < clustered
