@@ -173,6 +173,9 @@ def fit_temperature(probabilities: Floats, truths: NDArray[np.intp]) -> float:
         scaled = at_temperature(probabilities, float(np.exp(log_temperature)))
         return float(-np.log(np.maximum(scaled[np.arange(len(truths)), truths], FLOOR)).mean())
 
+    # A temperature is a factor: on a logarithmic scale halving and doubling are steps of one length, and the range is
+    # searched evenly. It needs bounds: where the model is right on every clip, the loss falls on as the temperature
+    # nears 0; where it is worse than chance, on towards infinity.
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
