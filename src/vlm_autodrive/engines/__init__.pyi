@@ -10,6 +10,7 @@ from .endpoint.in_order import in_order, run_async
 from .endpoint.settings import EndpointNames, ServedModelSettings, StructuredSettings
 from .endpoint.structured import (
     CostEstimate,
+    budget_lines,
     read_answer,
     structured_body,
     structured_hints,
@@ -37,6 +38,7 @@ __all__ = [
     "ServedModelSettings",
     "StructuredSettings",
     "TokenUsage",
+    "budget_lines",
     "cache_path",
     "default_model",
     "endpoint_of",

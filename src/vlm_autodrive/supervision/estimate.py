@@ -9,6 +9,7 @@ from vlm_autodrive.engines import (
     CostEstimate,
     ReplyCache,
     TokenUsage,
+    budget_lines,
     cache_path,
     endpoint_of,
     money_for,
@@ -213,18 +214,4 @@ def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> l
         f"{asked.requests:,} requests, {asked.in_cache:,} of them answered before."
     )
     lines.append(f"{token_line(asked, settings.served)}; tries and repairs come on top.")
-    return lines + _over_budget(asked, settings)
-
-
-def _over_budget(asked: CostEstimate, settings: SuperviseSettings) -> list[str]:
-    budget = settings.served.budget
-    bounds = (
-        ("requests", budget.requests, asked.requests - asked.in_cache),
-        ("tokens", budget.tokens, asked.prompt_tokens + asked.completion_tokens),
-        ("money", budget.money, asked.money),
-    )
-    return [
-        f"That may pass served.budget.{name} ({most:,}): the run then stops, and goes on when it is raised."
-        for name, most, wanted in bounds
-        if most is not None and wanted > most
-    ]
+    return lines + budget_lines(asked, settings.served, TEACHER.keys)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from vlm_autodrive.engines import read_answer
+from vlm_autodrive.engines import CostEstimate, StructuredSettings, budget_lines, read_answer
 from vlm_autodrive.supervision.answers import BlindDescription, Description, ReasoningAnswer, reasoning_shape
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer
 
@@ -107,3 +107,20 @@ def test_answers_cannot_be_changed_once_read():
     answer = read_answer(GOOD, SHAPE)
     with pytest.raises(ValidationError):
         answer.verdict = "B"
+
+
+@pytest.mark.parametrize(
+    ("budget", "named"),
+    [
+        ({}, []),
+        ({"requests": 8, "tokens": 150, "money": 2.5}, []),  # as much as is estimated: what is cached costs nothing
+        ({"requests": 7, "tokens": 149, "money": 2.4}, ["requests (7)", "tokens (149)", "money (2.4)"]),
+        ({"requests": 8, "tokens": 1}, ["tokens (1)"]),
+    ],
+)
+def test_an_estimate_names_each_bound_that_it_may_pass(budget, named):
+    estimate = CostEstimate(requests=10, in_cache=2, prompt_tokens=100, completion_tokens=50, money=2.5)
+    lines = budget_lines(estimate, StructuredSettings(model="m", budget=budget), "served.")
+    assert lines == [
+        f"That may pass served.budget.{name}: the run then stops, and goes on when it is raised." for name in named
+    ]

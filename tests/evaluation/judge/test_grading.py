@@ -131,13 +131,16 @@ def test_an_answer_that_is_no_grade_is_a_record_with_its_reason(predictions, tmp
 
 
 def test_a_spent_budget_stops_and_what_was_paid_is_not_paid_again(predictions, tmp_path):
+    told = Listens()
     with serve(fair) as endpoint:
         with pytest.raises(UserError, match=r"raise budget\.requests"):
             judge(
                 predictions,
                 tmp_path / "out",
                 settings(endpoint.url, tmp_path, budget={"requests": 5}, max_connections=1),
+                told,
             )
+        assert told.said[2] == "That may pass budget.requests (5): the run then stops, and goes on when it is raised."
         assert len(endpoint.asked) == 5
         assert not (tmp_path / "out").exists()
         estimate = estimate_judging(predictions, settings(endpoint.url, tmp_path))

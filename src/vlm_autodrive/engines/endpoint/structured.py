@@ -83,6 +83,27 @@ def token_line(estimate: CostEstimate, settings: EndpointSettings) -> str:
     return f"About {estimate.prompt_tokens:,} tokens are read and at most {estimate.completion_tokens:,} written{money}"
 
 
+def budget_lines(estimate: CostEstimate, settings: EndpointSettings, keys: str) -> list[str]:
+    """One line for each bound of the budget that an estimate may pass; empty if the budget suffices.
+
+    Args:
+        estimate: What the job's requests will take.
+        settings: The endpoint, with the budget.
+        keys: What the names of the settings begin with, such as ``served.``.
+    """
+    budget = settings.budget
+    bounds = (
+        ("requests", budget.requests, estimate.requests - estimate.in_cache),
+        ("tokens", budget.tokens, estimate.prompt_tokens + estimate.completion_tokens),
+        ("money", budget.money, estimate.money),
+    )
+    return [
+        f"That may pass {keys}budget.{name} ({most:,}): the run then stops, and goes on when it is raised."
+        for name, most, wanted in bounds
+        if most is not None and wanted > most
+    ]
+
+
 @cache
 def _schema(answer: type[BaseModel]) -> dict[str, Any]:
     return answer.model_json_schema()

@@ -22,6 +22,7 @@ from vlm_autodrive.engines import (
     EndpointNames,
     ReplyCache,
     TokenUsage,
+    budget_lines,
     cache_path,
     endpoint_of,
     in_order,
@@ -148,6 +149,7 @@ def estimate_lines(found: JudgeEstimate, settings: JudgeSettings) -> list[str]:
         f"{found.requests:,} traces go to {settings.model} at {host}, with the labels and metadata of their clips; "
         f"{found.in_cache:,} were judged before, {found.without_trace:,} clips have none.",
         f"{token_line(found, settings)}.",
+        *budget_lines(found, settings, _JUDGE.keys),
     ]
 
 
