@@ -86,7 +86,7 @@ def test_broken_yaml_is_refused_with_its_place():
 
 
 def test_a_key_that_stands_twice_is_refused():
-    with pytest.raises(UserError, match="line 3: epochs stands twice"):
+    with pytest.raises(UserError, match="line 3: epochs appears twice"):
         parse_yaml("train:\n  epochs: 1\n  epochs: 2\n", "r")
 
 

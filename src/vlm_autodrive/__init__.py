@@ -1,4 +1,4 @@
-"""VLM-AutoDrive: teach a vision-language model to find collisions in dashcam video, and to say why.
+"""VLM-AutoDrive: fine-tune vision-language models to detect and explain collisions in dashcam video.
 
 What users need stands in ``__init__.pyi`` and is imported when it is first used.
 """

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing who listens."""
+"""Progress reporting: the protocol between stages and whoever shows their progress, and formats of times."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,6 +30,16 @@ def format_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_clock(seconds: float, tenths: bool = False) -> str:
+    """Seconds as minutes, or hours and minutes: ``1:05``, ``1:05.3``, ``2:01:05``."""
+    units = round(seconds * 10) if tenths else round(seconds) * 10
+    whole, tenth = divmod(units, 10)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    text = f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+    return f"{text}.{tenth}" if tenths else text
 
 
 class _SilentTask:

@@ -1,4 +1,4 @@
-"""The base of every settings model, dotted overrides, and how a misspelt key is answered."""
+"""The base class of all settings, dotted overrides, and suggestions for misspelt keys."""
 
 import difflib
 import inspect
@@ -61,14 +61,14 @@ def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML, in which a key must not stand twice.
+    """Read YAML, refusing duplicate keys.
 
     Args:
         text: The YAML.
         where: What it was read from, for messages.
 
     Raises:
-        UserError: If it is no YAML, or a key stands twice.
+        UserError: If it is not YAML, or a key is duplicate.
     """
     try:
         return yaml.load(text, _UniqueKeyLoader)  # a SafeLoader
@@ -98,7 +98,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def merge_values(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` laid over it; nested mappings are merged, all else is replaced."""
+    """``base`` updated by ``changes``; nested mappings are merged, other values replaced."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
@@ -112,7 +112,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key} appears twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 

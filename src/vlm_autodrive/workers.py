@@ -1,4 +1,4 @@
-"""Worker processes that never outlive the process that started them, however that ends."""
+"""Worker processes that always end with their parent process."""
 
 import multiprocessing
 import os

@@ -250,7 +250,7 @@ def test_vru_options_with_missing_commas_and_doubles_are_taken_apart(annotations
     assert len(reason.options) == 4
     assert reason.options[1] == "poor visibility due to heavy fog"
     assert [issue.message for issue in reading.issues if issue.line] == [
-        "an option stands twice; it is offered once"
+        "an option appears twice; it is offered once"
     ] * 2
 
 

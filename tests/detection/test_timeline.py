@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlm_autodrive.detection.canvas import Axis, clock, label_width, place_labels
+from vlm_autodrive.detection.canvas import Axis, label_width, place_labels
 from vlm_autodrive.detection.scan import plan_windows
 from vlm_autodrive.detection.timeline import draw_timeline
+from vlm_autodrive.progress import format_clock
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Event, Outcome, VideoDetections, WindowScore
 
 
@@ -13,7 +14,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Event, Outcom
 @given(st.lists(st.floats(0, 600), max_size=40).map(sorted), st.floats(600, 601))
 def test_labels_never_cover_each_other_nor_leave_the_picture(times, end):
     axis = Axis(100, 1500, end)
-    labels = [(time, f"Near-Collision {clock(time, True)}") for time in times]
+    labels = [(time, f"Near-Collision {format_clock(time, True)}") for time in times]
     boxes = [
         (lane, left, left + label_width(words))
         for (left, lane), (_, words) in zip(place_labels(axis, labels), labels, strict=True)
@@ -36,7 +37,7 @@ def test_labels_never_cover_each_other_nor_leave_the_picture(times, end):
     ],
 )
 def test_clock(seconds, tenths, told):
-    assert clock(seconds, tenths) == told
+    assert format_clock(seconds, tenths) == told
 
 
 @pytest.mark.parametrize("duration", [0.3, 60, 8000])

@@ -54,7 +54,7 @@ def test_overrides_reach_every_depth_and_make_sections():
         ("name: ../x\nsimulate: {}", "name: String should match"),
         ("name: x\nsimulate: {}\ntrian: {}", "there is no setting trian; did you mean train?"),
         ("name: x\nsimulate: {}\ntrain: {lora: {lora_alhpa: 1}}", "no field lora_alhpa; did you mean lora_alpha?"),
-        ("name: x\nsimulate: {}\nsimulate: {}", "line 3: simulate stands twice"),
+        ("name: x\nsimulate: {}\nsimulate: {}", "line 3: simulate appears twice"),
         ("- a", "this is no recipe"),
         ("", "this is no recipe"),
         ("a: [", "line"),

@@ -149,7 +149,7 @@ def writing_artifact(
     the next run to go on from.
 
     Args:
-        folder: Where the artefact is to stand.
+        folder: The folder of the artefact.
         kind: The kind of artefact.
         inputs: Its inputs, by name: artefacts, folders or files.
         settings: The stage's settings.

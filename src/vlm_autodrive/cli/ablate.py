@@ -31,9 +31,9 @@ def ablate(
 ) -> None:
     """Train and evaluate the cells of a grid: supervision types on and off, frames, resolution, window, seeds.
 
-    What cells share is made once. Interrupted, the same command resumes. A cell that fails is a row with the reason,
-    and the exit status is then 1; the same command tries it again. --dry-run trains nothing: it makes the clips and
-    their samples, which counting needs, and the ablation uses them.
+    Results common to several cells are made once. Interrupted, the same command resumes. A cell that fails is a row
+    with the reason, and the exit status is then 1; the same command retries it. --dry-run trains nothing: it makes
+    the clips and their samples, which it needs to count tokens, and the ablation uses them.
 
     Example: autodrive ablate ablation-smoke --out runs/ablation
 
@@ -66,7 +66,7 @@ def ablate(
 
 
 def _print_preview(seen: "AblationPreview") -> None:
-    """Print the cells, what they share, and what all of it takes."""
+    """Print the cells, the stages that they share, and their cost."""
     from vlm_autodrive.cli.tables import print_columns
 
     rows = []
@@ -79,10 +79,12 @@ def _print_preview(seen: "AblationPreview") -> None:
     print_columns(("cell", "clips", "samples", "steps", "frames", "longest sequence", "tokens"), rows)
     print()
     shared = [(each.stage, str(each.times), str(each.there)) for each in seen.shared]
-    print_columns(("stage", "done so often", "there already"), shared)
+    print_columns(("stage", "times run", "up to date"), shared)
     print(f"\n{len(seen.rows)} cells, {seen.trainings} trainings: {seen.steps:,} steps, about {seen.tokens:,} tokens.")
     if any(row.budget is not None and not row.budget.exact for row in seen.rows):
-        print("Text tokens are an estimate: the tokenizer is not here, or a model has yet to write the samples.")
+        print(
+            "Text tokens are an estimate: the tokenizer is not here, or a teacher model has yet to write the samples."
+        )
     for row in seen.rows:
         for failure in row.failures:
             print(f"{row.name}: {failure.reason}")

@@ -15,7 +15,7 @@ def clips(
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut clips around the events, or ahead of them, and split them by drive.
+    """Cut clips around or before the events, and split them by drive.
 
     A drive, footage that several data sets share, and a matched triplet each stay in one split. `test_ids.txt` in the
     result lists the videos of the test split; frozen_test=FILE keeps that split. anticipation_s=[0.5,1.0] cuts windows

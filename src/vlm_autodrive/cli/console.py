@@ -69,11 +69,11 @@ class _LineTask:
         self._reporter.say(f"{self._description}: {self._done} of {self._total} in {format_seconds(elapsed)}")
 
     def _state(self, now: float) -> str:
-        share = 100 * self._done / self._total if self._total else 100
+        percent = 100 * self._done / self._total if self._total else 100
         steps = self._done - self._begun_at
         left = (now - self._begun) / steps * (self._total - self._done) if steps else None
         rest = f", {format_seconds(left)} left" if left is not None else ""
-        return f"{self._description}: {self._done} of {self._total} ({share:.0f} %){rest}"
+        return f"{self._description}: {self._done} of {self._total} ({percent:.0f} %){rest}"
 
 
 class BarReporter:
@@ -85,7 +85,7 @@ class BarReporter:
 
     @contextmanager
     def task(self, description: str, total: int, done: int = 0) -> Iterator["Task"]:
-        """Open a bar with the share done, the time left and the latest status."""
+        """Open a bar with the fraction done, the time left and the latest status."""
         outermost = self._progress is None
         if self._progress is None:
             self._progress = _new_progress(self._console)

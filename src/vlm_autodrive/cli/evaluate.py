@@ -1,4 +1,4 @@
-"""``autodrive evaluate``: ask a model about held-out clips."""
+"""``autodrive evaluate``: run a model or a baseline on held-out clips."""
 
 import difflib
 from pathlib import Path
@@ -26,15 +26,15 @@ def evaluate(
     recipe: RecipeName = None,
     retry_errors: Annotated[
         bool,
-        typer.Option("--retry-errors", help="Run clips again in which anything ended with an error."),
+        typer.Option("--retry-errors", help="Run clips again whose prediction ended with an error."),
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Run a model, or a baseline, on the held-out clips.
 
     Each clip's frames are read once for the direct verdict, its prompt variants (prompt_variants=[...]) and the
-    reasoning; then the verdict is asked again on ablated inputs (controls=[...]). Every clip gets exactly one record,
-    failures included. A run that was stopped resumes behind its last saved batch.
+    reasoning; then the verdict is predicted again on ablated inputs (controls=[...]). Every clip gets exactly one
+    record, failures included. An interrupted run resumes after its last saved batch.
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
@@ -56,7 +56,7 @@ def evaluate(
     reporter = make_reporter()
     if model in BASELINES and endpoint is None:
         if retry_errors:
-            raise UserError(f"{model} asks no model that could answer a second time; leave --retry-errors out.")
+            raise UserError(f"{model} is a baseline, which has no errors to retry; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:

@@ -1,4 +1,4 @@
-"""``autodrive import``: read somebody's data set into a catalog."""
+"""``autodrive import``: read a data set into a catalog."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="The layout: manifest, video-folder, nexar or another that docs/data.md describes.",
+            help="The format: manifest, video-folder, nexar or another that docs/data.md describes.",
         ),
     ],
     arguments: Annotated[
@@ -29,7 +29,7 @@ def import_(
 ) -> None:
     """Read a data set's videos and annotations into a catalog.
 
-    Whatever cannot be imported as it stands is listed in issues.jsonl with file, line, field, value and what to do.
+    Whatever cannot be imported unchanged is listed in issues.jsonl with file, line, field, value and what to do.
     Every row of the file is either imported or listed there.
 
     Example: autodrive import manifest my-drives/manifest.csv --out runs/mine/catalog

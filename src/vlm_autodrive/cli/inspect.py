@@ -1,4 +1,4 @@
-"""``autodrive inspect``: contact sheets of clips, to look at."""
+"""``autodrive inspect``: contact sheets of clips."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``autodrive judge``: have a served model grade reasoning traces."""
+"""``autodrive judge``: grade reasoning traces with an LLM judge."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ def judge(
         typer.Option(
             "--human-ratings",
             metavar="CSV",
-            help="People's grades of the same traces (clip_id, grade, person), to tell how far the judge agrees.",
+            help="People's grades of the same traces (clip_id, grade, person), to measure its agreement with people.",
             show_default=False,
         ),
     ] = None,

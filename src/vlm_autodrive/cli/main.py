@@ -1,4 +1,4 @@
-"""The command ``autodrive``: its verbs, and what a mistake or an interruption prints."""
+"""The command ``autodrive``: its verbs, and the handling of user errors and interruptions."""
 
 import os
 import sys

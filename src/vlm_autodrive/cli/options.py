@@ -1,4 +1,4 @@
-"""Options that the verbs share, and settings from a recipe and the command line."""
+"""Options that several verbs have, and settings from a recipe and the command line."""
 
 import json
 from collections.abc import Sequence
@@ -45,8 +45,8 @@ def settings_from(
         model: The settings model.
         section: The section's name in recipes; its keys may be written with or without it.
         recipe: A recipe to start from.
-        overrides: Texts such as ``epochs=2``.
-        **given: Values from options of their own; None stands for not given.
+        overrides: Overrides such as ``epochs=2``.
+        **given: Values of dedicated options; None if not given.
 
     Raises:
         UserError: If the recipe, a key or a value is wrong.
@@ -67,14 +67,14 @@ def settings_from(
 
 
 def served_at(url: str | None) -> dict[str, str] | None:
-    """What ``--endpoint`` stands for among the settings."""
+    """The endpoint settings that ``--endpoint`` sets."""
     return None if url is None else {"base_url": url}
 
 
 def named_out(out: Path | None) -> Path:
     """The folder to write to, where it may be left out for a dry run alone."""
     if out is None:
-        raise typer.BadParameter("name the folder to write to, or ask for a --dry-run.", param_hint="'--out' / '-o'")
+        raise typer.BadParameter("give the folder to write to, or --dry-run.", param_hint="'--out' / '-o'")
     return out
 
 

@@ -1,4 +1,4 @@
-"""``autodrive plan``: count before training, and show what the model will learn from."""
+"""``autodrive plan``: token counts and memory of a training run, before it starts; the loss mask of a clip."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``autodrive recipes``: look at recipes and their settings, and make one your own."""
+"""``autodrive recipes``: list, print and copy recipes, and list their settings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def list_recipes(as_json: AsJson = False) -> None:
     if as_json:
         print_json(described)
     else:
-        print_columns(("recipe", "what it is for"), list(described.items()))
+        print_columns(("recipe", "purpose"), list(described.items()))
 
 
 @app.command("show")

@@ -1,4 +1,4 @@
-"""``autodrive report``: one HTML file with the proof, and the short of it for a pull request."""
+"""``autodrive report``: the evaluation as one HTML file, and as Markdown for a pull request."""
 
 from enum import StrEnum
 from pathlib import Path

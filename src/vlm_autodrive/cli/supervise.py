@@ -1,4 +1,4 @@
-"""``autodrive supervise``: write what the model is to learn from."""
+"""``autodrive supervise``: make SFT samples of every clip."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,8 @@ import typer
 from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
 
 SEE_ALSO = (
-    "Afterwards: autodrive supervise review SUPERVISION --out DIR draws a sample for people to judge; "
-    "its own --help tells more. A clip set that is called review is given as ./review."
+    "Afterwards: autodrive supervise review SUPERVISION --out DIR draws samples for human review; "
+    "see its own --help. Write ./review for a clip set named review."
 )
 
 

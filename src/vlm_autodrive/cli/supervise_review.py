@@ -1,4 +1,4 @@
-"""``autodrive supervise review``: have people review some of the SFT samples."""
+"""``autodrive supervise review``: human review of a random draw of SFT samples."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,17 +17,18 @@ def supervise_review(
     out: Out,
     decisions: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--decisions", metavar="FILE", help="Decisions that were saved from the page; may be given again."
-        ),
+        typer.Option("--decisions", metavar="FILE", help="Decisions saved from the page; may be repeated."),
     ] = None,
     samples: Annotated[
         int | None, typer.Option("--samples", metavar="N", min=1, help="How many samples to draw; 100 if not given.")
     ] = None,
     type_: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="Draw of this type alone; may be given again.")
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Draw samples of this type only; may be repeated."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Of the draw; 0 if not given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Random seed of the draw; 0 if not given.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +77,7 @@ def _print_result(result: "ReviewResult") -> None:
         rows += [(f"  {group} {name}", *_rate(rate)) for name, rate in rates.items() if len(rates) > 1]
     if result.rejected.size:
         rows.append(("rejected by the checks", *_rate(result.rejected)))
-    print_columns(("samples", "people accept", "95 % interval", "judged", "drawn", "of"), rows)
+    print_columns(("samples", "people accept", "95 % confidence interval", "judged", "drawn", "of"), rows)
     print(f"Decisions: {', '.join(f'{name} {count}' for name, count in result.reviewers.items())}.")
     if result.reasons:
         chosen: dict[Any, int] = dict(result.reasons)
@@ -93,11 +94,9 @@ def _print_result(result: "ReviewResult") -> None:
 
 
 def _rate(rate: "AcceptanceRate") -> tuple[str, str, str, str, str]:
-    figure = rate.rate
-    share, interval = "-", "-"
-    if figure.value is not None:
-        share, interval = (
-            f"{100 * figure.value:.0f} %",
-            f"{100 * (figure.low or 0):.0f} to {100 * (figure.high or 0):.0f} %",
-        )
-    return share, interval, str(figure.n), str(rate.drawn), str(rate.size)
+    estimate = rate.rate
+    proportion, interval = "-", "-"
+    if estimate.value is not None:
+        proportion = f"{100 * estimate.value:.0f} %"
+        interval = f"{100 * (estimate.low or 0):.0f} to {100 * (estimate.high or 0):.0f} %"
+    return proportion, interval, str(estimate.n), str(rate.drawn), str(rate.size)

@@ -1,4 +1,4 @@
-"""Tables on the terminal: scores, and lists of things."""
+"""Tables on the terminal: scores, detections and plain columns."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from vlm_autodrive.progress import format_clock
 
 if TYPE_CHECKING:
     from vlm_autodrive.evaluation import Diagnostic, ModelScores
@@ -29,13 +31,13 @@ def print_comparison(folder: Path) -> None:
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import headline, read_comparison
 
-    figures, taxonomy = read_comparison(folder), read_taxonomy(folder)
-    _print_head(headline(figures, taxonomy), figures.diagnostics)
-    _print_scores(figures.models, taxonomy)
+    comparison, taxonomy = read_comparison(folder), read_taxonomy(folder)
+    _print_head(headline(comparison, taxonomy), comparison.diagnostics)
+    _print_scores(comparison.models, taxonomy)
 
 
 def print_run_result(result: "RunResult") -> None:
-    """Print what a run came to: headline, scores, long videos searched, and where the report is."""
+    """Print the result of a run: headline, scores, long videos searched, and where the report is."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import read_report
 
@@ -65,7 +67,7 @@ def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:
 
 
 def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> None:
-    """The scores of each model, with 95 % intervals."""
+    """The scores of each model, with 95 % confidence intervals."""
     from vlm_autodrive.evaluation import main_rows, right_answers, with_interval
 
     count = next(iter(models.values())).n
@@ -108,7 +110,6 @@ def print_detections(found: Sequence["VideoDetections"]) -> None:
         events = ", ".join(
             f"{e.event_class.replace('_', '-')} at {e.time_s:.1f} s ({e.probability:.2f})" for e in video.events
         )
-        seconds = round(video.duration_s or 0)
-        length = "-" if video.duration_s is None else f"{seconds // 60}:{seconds % 60:02d}"
+        length = "-" if video.duration_s is None else format_clock(video.duration_s)
         rows.append((Path(video.video).name, length, events or ("no event" if not video.reason else ""), video.reason))
     print_columns(("video", "length", "events", "problem"), rows)

@@ -1,4 +1,4 @@
-"""``autodrive validate``: decode every video of a catalog, and say which cannot be used."""
+"""``autodrive validate``: decode every video of a catalog, and mark those that cannot be used."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

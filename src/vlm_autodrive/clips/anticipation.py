@@ -1,4 +1,4 @@
-"""Causal windows: they end a stated time before the event, and nothing in them is later than that."""
+"""Anticipation windows: they end a given lead time before the event and show nothing later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

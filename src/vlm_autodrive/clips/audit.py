@@ -1,4 +1,4 @@
-"""The audit: what crosses from one split to another, and what gives the class away without a look at a picture."""
+"""The audit of a catalog or clip set: leakage between splits, and shortcuts to the class."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _NARROW = 0.1  # if half of the events lie within this fraction of the length, t
 
 
 class SplitLeak(Record):
-    """Something that two splits share.
+    """A leak: something that two splits have in common.
 
     Attributes:
         kind: ``drive``, ``footage``, ``file``, or ``group`` for what hangs together by way of others.
@@ -44,7 +44,7 @@ class Audit(Record):
         of_unknown_kind: How many others do not tell whether an event is in them.
         groups: How many independent groups the others come from.
         splits: How many there are in each split.
-        split_leaks: What two splits share.
+        split_leaks: Leaks between two splits.
         look_alikes: Clips of different splits (or, without splits, of different drives) with frames that
             look the same; None if frames were not looked at.
         event_places: Quartiles of where events are, as fractions of the window's or video's length.

@@ -82,7 +82,7 @@ class AuditSet:
 
 
 def read_audit_set(folder: Path) -> AuditSet:
-    """Read what is to be audited; nothing is said of the files yet.
+    """Read the samples of an audit, without the facts of their files.
 
     Args:
         folder: A catalog, a clip set, or a supervision set, which carries its clips with it.

@@ -1,4 +1,4 @@
-"""Contact sheets: a clip's frames with their times, its class, and the moment of its event, for a person to look at."""
+"""Contact sheets: a clip's frames with their times, its class and the moment of its event, in one image."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""Cutting one video: which windows it gives, what each is called, and why there is none."""
+"""Cutting one video into clips: its windows, their labels, and the reason if there is none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -67,7 +67,7 @@ class Cutter:
         return clips or [self._unusable(video, split, "an event of unknown kind is in every window")]
 
     def _around(self, video: Video, split: Split) -> list[Clip]:
-        """Clips that show the events, or what stands in their place."""
+        """Clips that show the events, or the record without a clip in their place."""
         clips: list[Clip] = []
         counted = self._counted(self._events[video.video_id])
         for window in self._windows(video, split):

@@ -1,4 +1,4 @@
-"""Frames that look the same: a difference hash of each, and the pairs of sets that share some.
+"""Near-duplicate frames: a difference hash of each frame, and the pairs of clips with equal hashes.
 
 The hash is the sign of the brightness step from each pixel to its right neighbour in a picture of
 17 x 16 pixels: 256 bits, which another encoding, size or brightness of the same picture hardly changes.

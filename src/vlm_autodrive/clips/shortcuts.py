@@ -1,4 +1,4 @@
-"""Shortcuts: can a classifier that never sees a picture tell the classes apart?
+"""Shortcut tests: can a classifier without pixels predict the class?
 
 Decision trees are given one kind of fact at a time, such as the codec, and then all of them; file names have a
 classifier of their own (naive Bayes on runs of characters). They are scored on folds that keep drives and triplets

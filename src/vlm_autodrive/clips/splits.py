@@ -164,7 +164,7 @@ def read_test_ids(path: Path, known: Iterable[str]) -> frozenset[str]:
         known: The ids of the catalog.
 
     Raises:
-        UserError: If the file is missing or empty, an id stands twice or is not in the catalog, or the list
+        UserError: If the file is missing or empty, an id appears twice or is not in the catalog, or the list
             is no longer the one that its hash was made of.
     """
     try:

@@ -1,4 +1,4 @@
-"""Where windows are placed, by seeded draws that tell nothing of the class, and what of the ground truth is in one."""
+"""Placement of windows, by seeded draws that do not depend on the class, and the ground truth inside a window."""
 
 import hashlib
 import math

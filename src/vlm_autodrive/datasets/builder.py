@@ -1,4 +1,4 @@
-"""The one way in which a reader adds what it finds in a data set's files: a :class:`DatasetBuilder`, row by row."""
+"""The :class:`DatasetBuilder`, by which every reader adds videos, events and issues, row by row."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -61,15 +61,15 @@ class DatasetBuilder:
         return table.rows
 
     def reject(self, row: Row, column: str, message: str) -> None:
-        """Leave a row out because of what stands in a column (empty for the row as a whole)."""
+        """Leave a row out because of the value in a column (empty for the row as a whole)."""
         self.issues.append(row.issue(column, message, rejected=True))
 
     def warn(self, row: Row, column: str, message: str) -> None:
-        """Take a row, but say what is wrong in a column."""
+        """Accept a row, but report an error in a column."""
         self.issues.append(row.issue(column, message, rejected=False))
 
     def warn_of_file(self, file: Path, message: str, *, column: str = "", value: str = "") -> None:
-        """Say what is wrong with a file, or missing in it, where no single row is to blame."""
+        """Report an error in a file that no single row causes."""
         self.issues.append(
             ImportIssue(file=str(file), line=None, field=column, value=value, message=message, rejected=False)
         )
@@ -90,7 +90,7 @@ class DatasetBuilder:
             if earlier is not row:
                 same_file = earlier.file == row.file
                 place = f"line {earlier.line}" if same_file else f"{earlier.file.name}, line {earlier.line},"
-                self.reject(row, "", f"the same video stands in {place} already; only that one is taken")
+                self.reject(row, "", f"the same video is in {place} already; only that one is taken")
                 return False
         self.videos.append(video)
         return True

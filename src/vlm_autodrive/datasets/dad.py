@@ -1,4 +1,4 @@
-"""The Dashcam Accident Dataset (DAD), which says everything by its folders.
+"""The Dashcam Accident Dataset (DAD), whose labels are its folders.
 
 ``[videos/]training|testing / positive|negative / 000001.mp4``. Every video has 100 frames; by the convention of
 its users, the accident begins at frame 90 of each positive.

@@ -1,4 +1,4 @@
-"""Annotation files in JSON, entry by entry; an entry's number, from 1 on, stands for its line."""
+"""Annotation files in JSON, entry by entry; an entry's number, counted from 1, serves as its line."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # cheap to look for; most
 
 
 class _Doubled(dict[str, object]):
-    """An object with a key that stands twice in the file, of which ``dict`` would keep the last alone."""
+    """An object with a key that appears twice in the file, of which ``dict`` would keep the last alone."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)

@@ -152,7 +152,7 @@ def _contradicts(
 ) -> bool:
     """Whether a row repeats or contradicts an earlier one of its video; it is then left out."""
     if (event_class.name if event_class else None, time_s) in named.taken:
-        builder.reject(row, "video", "the same row stands above already; remove one")
+        builder.reject(row, "video", "the same row appears above already; remove one")
         return True
     one_is_normal = named.taken and (named.positive is not positive)
     same_time = time_s is not None and any(time_s == taken for _, taken in named.taken)

@@ -1,4 +1,4 @@
-"""Several data sets in one catalog: ids stay unique, and nothing of any of them is lost."""
+"""Several data sets in one catalog, with unique ids."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The Nexar collision prediction data set as it lies on the hub, and anything laid out like it.
+"""The Nexar collision prediction data set in the layout of its hub repository, and others in that layout.
 
 ``train|test-public|test-private / positive|negative / *.mp4`` with a ``metadata.csv`` each. The folder
 tells whether an event is in a video, never of which kind: without an overlay a positive is an event of
@@ -142,7 +142,7 @@ def _rows_by_file(folder: Path, builder: DatasetBuilder) -> dict[str, Row]:
         elif inside(folder, name) != folder / name:
             builder.reject(row, "file_name", "not a file of this folder; name the file alone")
         elif name in rows:
-            message = f"the file stands already in line {rows[name].line}; only that line is taken"
+            message = f"the file is already in line {rows[name].line}; only that line is taken"
             builder.reject(row, "file_name", message)
         else:
             rows[name] = row
@@ -175,7 +175,7 @@ def _group_by_map(path: Path, builder: DatasetBuilder) -> None:
         if not here:
             builder.reject(row, "0.5", "none of its clips is in this data set")
         elif twice:
-            message = f"clip {twice[0]} stands in an earlier row already; settle which is right"
+            message = f"clip {twice[0]} is in an earlier row already; settle which is right"
             builder.reject(row, "0.5", message)
         else:
             groups |= dict.fromkeys(here, f"test-source-{here[0]}")

@@ -106,7 +106,7 @@ def _twice(row: Row, video: Video, first: Row, builder: DatasetBuilder) -> Video
     """The video of an earlier row, with a problem if this row on it says something else."""
     columns = ("target", "event_time_s", "alert_time_s")
     if all(row.text(column) == first.text(column) for column in columns):
-        message = f"the same stands in line {first.line} already; remove one of them"
+        message = f"the same row is already in line {first.line}; remove one of them"
         builder.reject(row, "id", message)
         return video
     message = f"it contradicts line {first.line}; settle which is right, the video is not used until then"

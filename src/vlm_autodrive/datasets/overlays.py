@@ -1,4 +1,4 @@
-"""Overlays: files that name the kinds of events which a data set leaves open, by the ids of its videos.
+"""Overlays: files with the classes of events that a data set leaves open, by video id.
 
 Public Nexar says of a video only that something happens in it. An overlay says what: a table ``id,class``,
 or CAViAR's ``test.json``. What an overlay does not name stays of unknown kind.

@@ -1,4 +1,4 @@
-"""Whose footage a name means: the field's data sets use each other's videos under new names.
+"""Source footage: data sets reuse each other's videos under new names, which must not cross splits.
 
 :class:`SourceFootage` holds the name that a piece of footage has everywhere, so that splits can keep it on one
 side, and the group of clips cut from one source.

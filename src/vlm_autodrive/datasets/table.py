@@ -1,4 +1,4 @@
-"""Tables as people really write them, row by row, with the line of everything that is wrong in them.
+"""Tolerant reading of CSV tables, row by row, with the line of every error.
 
 Any of UTF-8 (with or without mark) and UTF-16, commas, semicolons or tabs, LF or CRLF, decimal points
 or commas, columns in any order and case. What cannot be taken becomes an :class:`ImportIssue`.
@@ -253,7 +253,7 @@ def _doubled(path: Path, columns: list[str]) -> list[ImportIssue]:
     return [
         ImportIssue(
             file=str(path), line=1, field=column, value=column, rejected=False,
-            message="this column stands twice; the first is taken",
+            message="this column appears twice; the first is taken",
         )
         for column in sorted({c for c in columns if c and columns.count(c) > 1})
     ]  # fmt: skip
@@ -282,7 +282,7 @@ def _from_jsonl(path: Path, text: str, aliases: Mapping[str, str]) -> Table:
                 doubled.append(column)
             cells.setdefault(sys.intern(column), sys.intern(_plain(value)))
         row = Row(path, number, cells)
-        message = "this name stands twice in the row; the first is taken"
+        message = "this name appears twice in the row; the first is taken"
         issues += [row.issue(column, message, rejected=False) for column in doubled]
         halves = [column for column, cell in cells.items() if has_half_character(column) or has_half_character(cell)]
         if halves:

@@ -1,4 +1,4 @@
-"""The stage that decodes every video of a catalog, and writes the catalog again with what is true of them."""
+"""The validation stage: decodes every video of a catalog, and writes the catalog with the results."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The video files of a data set: where they lie, which are there, whether they have changed, and what they are."""
+"""The video files of a data set: where they are, whether they changed, and their properties."""
 
 import hashlib
 import os
@@ -56,7 +56,7 @@ def ids_of_files(paths: Sequence[str], root: Path) -> dict[str, str]:
 
 
 def locate(root: Path, names: list[str], frames_per_second: float | None) -> tuple[Path, str]:
-    """Where a video lies, and what is wrong with it already.
+    """Path of a video, and the problem found with it so far.
 
     Args:
         root: The folder that ``names`` begin at.

@@ -1,4 +1,4 @@
-"""What a video's check means: what is worth a note, and what makes the video unusable."""
+"""The result of a video's check: notes, and problems that make the video unusable."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -99,7 +99,7 @@ def _question(row: Row, video: Video, topic: str, value: object, builder: Datase
             if 0 <= number < len(options):
                 if len(set(options)) < len(options):
                     doubled = Row(row.file, row.line, {topic: text})
-                    message = "an option stands twice; it is offered once"
+                    message = "an option appears twice; it is offered once"
                     builder.warn(doubled, topic, message)
                 return DatasetQuestion(
                     question_id=f"{video.video_id}/{topic.replace(' ', '-')}",

@@ -1,4 +1,4 @@
-"""What timelines are drawn with: colours, fonts, the axis of time, curves and labels that keep clear of each other."""
+"""Drawing primitives of timelines: colours, fonts, time axis, curves and labels without overlap."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from functools import cache
 from PIL import ImageDraw, ImageFont
 
 from vlm_autodrive.palette import FAINT, INK, LINE, PAPER, Colour
+from vlm_autodrive.progress import format_clock
 
 _TICKS_S = (0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _LABEL_SIZE = 15
@@ -30,16 +31,6 @@ class Axis:
     def x(self, time_s: float) -> int:
         """The column of a moment."""
         return self.left + round(min(max(time_s / self.end_s, 0.0), 1.0) * self.width)
-
-
-def clock(seconds: float, tenths: bool = False) -> str:
-    """Seconds as minutes, or hours and minutes: ``1:05``, ``1:05.3``, ``2:01:05``."""
-    units = round(seconds * 10) if tenths else round(seconds) * 10
-    whole, tenth = divmod(units, 10)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    text = f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-    return f"{text}.{tenth}" if tenths else text
 
 
 def blend(colour: Colour, fraction: float) -> Colour:
@@ -161,7 +152,7 @@ def time_axis(draw: ImageDraw.ImageDraw, axis: Axis, top: int) -> None:
     for index in range(math.floor(axis.end_s / step + 1e-9) + 1):
         x = axis.x(index * step)
         draw.line((x, top, x, top + 7), fill=FAINT, width=2)
-        text(draw, (x, top + 11), clock(index * step, step < 1), FAINT, 14, anchor="ma")
+        text(draw, (x, top + 11), format_clock(index * step, step < 1), FAINT, 14, anchor="ma")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The stage: videos in; a folder of events, scores and a timeline for each video out."""
+"""The detection stage: videos in; a folder with events, scores and a timeline for each video out."""
 
 import shutil
 import time
@@ -18,11 +18,11 @@ from vlm_autodrive.detection.results import (
 )
 from vlm_autodrive.detection.scan import NOT_JUDGED, Scan, plan_windows
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.detection.timeline import clock, write_timeline
+from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import prompts, read_card
-from vlm_autodrive.progress import SILENT, Reporter, Task
+from vlm_autodrive.progress import SILENT, Reporter, Task, format_clock
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     DetectedEvent,
@@ -163,7 +163,7 @@ def _detect_one(
     if failed and not problem:
         problem = (
             f"{len(failed)} of {len(scan.scores)} windows have no score; "
-            f"the first, at {clock(failed[0].start_s)}: {failed[0].reason}"
+            f"the first, at {format_clock(failed[0].start_s)}: {failed[0].reason}"
         )
     found = VideoDetections(
         video=str(video),
@@ -196,7 +196,7 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
 
 
 def _length(video: Path) -> tuple[float, str]:
-    """How much of a video can be read, in seconds, and what is wrong with it, if anything is."""
+    """Readable duration of a video in seconds, and the problem with it, if any."""
     try:
         return probe(video).duration_s, ""
     except VideoError as error:
@@ -281,7 +281,6 @@ def _closing_words(
     if failed:
         summary += f" {failed} could not be read or judged, or not in full: their events.json says why."
     if speed is not None:
-        summary += (
-            f" {clock(scanned_s)} of video in {clock(scanned_s / speed)}: {speed:.1f} times as fast as real time."
-        )
+        summary += f" {format_clock(scanned_s)} of video in {format_clock(scanned_s / speed)}: "
+        summary += f"{speed:.1f} times as fast as real time."
     return summary

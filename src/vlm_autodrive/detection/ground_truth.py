@@ -27,7 +27,7 @@ def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict
         below the file's own folder.
 
     Raises:
-        UserError: If anything in it cannot be taken as it stands; line and column are named.
+        UserError: If anything in it is invalid; the message names line and column.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

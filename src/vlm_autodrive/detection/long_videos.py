@@ -1,4 +1,4 @@
-"""The search stage of a run: the fine-tuned model searches long videos, at a threshold fixed on other ones before."""
+"""The detection stage of a run: the threshold is tuned on some long videos, and the others are scored."""
 
 import glob
 import json

@@ -1,4 +1,4 @@
-"""The folders that detection writes: one for each video, and a summary over all."""
+"""The folders that detection writes: one for each video, and a summary of all."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The scan of one video: every window is scored once, every event is reasoned about once, in one pass.
+"""The scan of one video in one pass: each window is scored, and each event gets one reasoning trace.
 
 What is known is appended to the working folder batch by batch, so that a killed scan goes on where it was.
 """

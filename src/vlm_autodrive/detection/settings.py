@@ -1,4 +1,4 @@
-"""The settings of detection."""
+"""Settings of the detection stage."""
 
 from typing import Annotated
 

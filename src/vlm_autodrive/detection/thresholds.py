@@ -1,4 +1,4 @@
-"""The threshold, chosen on videos with ground truth by false alarms per hour."""
+"""Threshold tuning on videos with ground truth, for a limit on false alarms per hour."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile

@@ -11,10 +11,9 @@ from vlm_autodrive.detection import canvas
 from vlm_autodrive.detection.canvas import Axis
 from vlm_autodrive.detection.events import event_probability
 from vlm_autodrive.palette import ANY_EVENT, BAD, EDGE, FAINT, GOOD, INK, LINE, PAPER, class_colour
+from vlm_autodrive.progress import format_clock
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 from vlm_autodrive.video import VideoError, read_pictures
-
-clock = canvas.clock
 
 _WIDTH = 1600
 _LEFT, _RIGHT = 132, 28
@@ -64,7 +63,10 @@ def draw_timeline(
     truth = None if truth is None else sorted(truth, key=lambda event: event.time_s or 0.0)
     found = canvas.place_labels(
         axis,
-        [(e.time_s, f"{taxonomy.by_name(e.event_class).label} {clock(e.time_s, True)}") for e in detections.events],
+        [
+            (e.time_s, f"{taxonomy.by_name(e.event_class).label} {format_clock(e.time_s, True)}")
+            for e in detections.events
+        ],
     )
     known = canvas.place_labels(axis, [(e.time_s or 0.0, _true_label(e, taxonomy)) for e in truth or ()])
     found_lanes = max((lane for _, lane in found), default=0) + 1
@@ -81,7 +83,7 @@ def draw_timeline(
     canvas.row_name(draw, _LEFT, found_top + 3, "found")
     for event, (x, lane) in zip(detections.events, found, strict=True):
         colour = class_colour(taxonomy.event_names, event.event_class)
-        label = f"{taxonomy.by_name(event.event_class).label} {clock(event.time_s, True)}"
+        label = f"{taxonomy.by_name(event.event_class).label} {format_clock(event.time_s, True)}"
         canvas.flag(draw, axis.x(event.time_s), x, found_top + lane * _LANE, label, colour)
     if not detections.events:
         canvas.text(draw, (_LEFT, found_top + 3), "no event", FAINT)
@@ -101,7 +103,7 @@ def draw_timeline(
 
 def _draw_head(draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy) -> None:
     canvas.text(draw, (24, 14), canvas.shorten(draw, Path(detections.video).name, 900, 22), INK, 22)
-    scanned = f"{clock(detections.duration_s or 0.0)} of video · {detections.model}"
+    scanned = f"{format_clock(detections.duration_s or 0.0)} of video · {detections.model}"
     canvas.text(draw, (24, 46), canvas.shorten(draw, scanned, 900, 15), FAINT, 15)
     if detections.reason:
         words = canvas.shorten(draw, "Not all of it could be read: " + detections.reason, 1000, 14)
@@ -159,7 +161,7 @@ def _draw_curves(
 
 def _true_label(event: Event, taxonomy: Taxonomy) -> str:
     label = "Event" if event.event_class is None else taxonomy.by_name(event.event_class).label
-    return f"{label} {clock(event.time_s or 0.0, True)}"
+    return f"{label} {format_clock(event.time_s or 0.0, True)}"
 
 
 def _end(detections: VideoDetections) -> float:

@@ -1,4 +1,4 @@
-"""Engines answer prompts about frames, with probabilities where they have them."""
+"""Inference engines: answers to prompts about frames, with class probabilities where available."""
 
 import lazy_loader
 

@@ -37,7 +37,7 @@ class LocalEngine:
 
     @property
     def name(self) -> str:
-        """The model's name, as it stands in records."""
+        """The model's name in records."""
         return self._loaded.card.name
 
     @property

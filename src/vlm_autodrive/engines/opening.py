@@ -1,4 +1,4 @@
-"""Opening a model by name: a checkpoint, a hub or a served model."""
+"""Opening a model by name: a checkpoint, a hub name or an endpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -18,7 +18,7 @@ class InferenceRequest:
             probability is the softmax over the codes' log-probabilities. If empty, text is generated.
         max_new_tokens: Most tokens to generate; a response that reaches it is ``truncated``.
         temperature: Of sampling; 0 for the likeliest token at each place.
-        seed: Of sampling. The same seed gives a clip the same text, whatever clips stand beside it.
+        seed: Random seed of sampling. The same seed gives a clip the same text, whatever else is in the batch.
     """
 
     prompt: str
@@ -52,7 +52,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """The model's name, as it stands in records."""
+        """The model's name in records."""
 
     @property
     def sampling(self) -> SamplingSettings:

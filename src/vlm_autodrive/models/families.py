@@ -27,7 +27,7 @@ class Family:
             scalar interval in the position ids (Qwen2.5-VL), which cannot express frames at uneven times.
         vision_tower: The module that sees, by its name in the model.
         language_model: The module that reads and writes.
-        projector: A regular expression for the names of the modules that map what is seen into the language
+        projector: A regular expression for the names of the modules that map visual features into the language
             model; some families keep them inside the vision tower.
     """
 

@@ -11,10 +11,10 @@ from vlm_autodrive.records import StudentPrompt, Taxonomy
 VERSION = "2"
 
 MAIN = "main"
-"""The name of the direct verdict's own wording, on which all figures rest."""
+"""The main prompt of the direct verdict, with which all metrics are computed."""
 
 PromptVariant = Literal["short", "checklist", "expert", "reversed"]
-"""Names of further wordings of the direct verdict."""
+"""Names of the other prompt variants of the direct verdict."""
 
 SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisions."
 
@@ -28,13 +28,13 @@ def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
 def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> StudentPrompt:
     """A prompt for the direct verdict in other words, for the same codes.
 
-    A model that was not trained on :func:`verdict_prompt` may do better or worse under another wording. These are
-    never trained on; they show how far its figures hang on the words.
+    A model that was not trained on :func:`verdict_prompt` may do better or worse with another one. Prompt
+    variants are never trained on; they measure prompt sensitivity.
 
     Args:
         wording: ``short`` names the classes without saying what they mean; ``checklist`` gives their definitions
             without their names, to be gone through from the top; ``expert`` puts the question to a professional;
-            ``reversed`` is the main wording with its options from last to first.
+            ``reversed`` is the main prompt with its options from last to first.
         taxonomy: The classes.
     """
     classes, codes = taxonomy.classes, _either(taxonomy.codes)
@@ -84,6 +84,6 @@ def _either(options: Sequence[str]) -> str:
 
 
 def _question(taxonomy: Taxonomy) -> str:
-    """Both prompts begin alike, so that what is learnt of the one question serves the other."""
+    """Both prompts begin alike, so that training on one helps the other."""
     options = "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes)
     return f"What happens in this video?\n{options}"

@@ -1,4 +1,4 @@
-"""How a family gives a video to its model: what is common to all families."""
+"""The video format of a model family: the part common to all families."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +16,7 @@ class Prefix:
         input_ids: Shape [tokens].
         position_ids: Position of each token in each axis that the model turns by: temporal, height and
             width for the Qwen families, one for a model with plain positions; shape [axes, tokens].
-        next_position: Where the first token of every item stands, in all axes.
+        next_position: Position id of the first token of every sample, the same in all axes.
         grid_thw: Grid of the video's patches: steps of time, rows, columns; all 0 without a video.
     """
 
@@ -36,7 +36,7 @@ class VideoFormat(Protocol):
 
     @property
     def placeholder(self) -> str:
-        """What the chat template writes where a video stands."""
+        """The placeholder that the chat template writes for a video."""
 
     @property
     def processor_placeholder(self) -> str:

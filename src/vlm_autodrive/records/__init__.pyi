@@ -13,7 +13,7 @@ from .clip import ANTICIPATION, Clip, Split
 from .detection import DetectedEvent, VideoDetections, WindowScore
 from .judgement import HumanRating, Judgement
 from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
-from .review import REJECTION_REASONS, ReviewDecision, ReviewedSample, ReviewSample, ReviewStratum
+from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import SUPERVISION_TYPES, Check, SFTSample, StudentPrompt, SupervisionType, TeacherPrompt
 from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
@@ -46,7 +46,7 @@ __all__ = [
     "Reasoning",
     "Record",
     "ReviewDecision",
-    "ReviewSample",
+    "ReviewDraw",
     "ReviewStratum",
     "ReviewedSample",
     "SFTSample",

@@ -63,7 +63,7 @@ class Event(Record):
 
 
 class ImportIssue(Record):
-    """Something in an annotation file that could not be taken as it stands.
+    """Something in an annotation file that could not be imported unchanged.
 
     Attributes:
         file: The annotation file.
@@ -89,7 +89,7 @@ class DatasetQuestion(Record):
     Attributes:
         question_id: Unique in the catalog.
         video_id: The video that it is about.
-        topic: The data set's own word for what it asks, such as ``accident reason``.
+        topic: The data set's own name of the question's topic, such as ``accident reason``.
         question: The question, without its options.
         options: The options to choose from, without their letters; empty for an open question.
         answer: The right answer in full; one of ``options`` where there are any.

@@ -47,7 +47,7 @@ class ReviewedSample(Record):
     Attributes:
         sample_id: The sample.
         stratum: Its place in the strata of the review, from 0 on.
-        weight: How many samples of the supervision set it stands for.
+        weight: Number of samples of the supervision set that it represents (inverse sampling probability).
     """
 
     sample_id: str
@@ -55,7 +55,7 @@ class ReviewedSample(Record):
     weight: float
 
 
-class ReviewSample(Record):
+class ReviewDraw(Record):
     """The sample of a supervision set that people review.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The folder of a run: its stages, what is said of them, and the lock that keeps others out."""
+"""The folder of a run: its stages, their log, and the lock against a second run."""
 
 import fcntl
 import os

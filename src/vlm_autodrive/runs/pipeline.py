@@ -1,4 +1,4 @@
-"""A whole run of a recipe: does those stages that are out of date, in order.
+"""A whole run of a recipe: every stage that is out of date, in order.
 
 Every stage function skips what it has made already from the same inputs and settings, so a run is nothing but the
 calls in order. That is also what makes it resumable: there is no record of progress beside the artefacts themselves.

@@ -1,4 +1,4 @@
-"""Recipes: YAML that names the stages of a run and their settings.
+"""Recipes: YAML files with the stages of a run and their settings.
 
 The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` makes one your own. A recipe may say
 ``like: another``, by a shipped name or a path, and then holds only what is different from that one.
@@ -179,12 +179,12 @@ def with_training_frames(evaluation: EvaluateSettings, training: TrainSettings) 
         return evaluation
     changes = {} if evaluation.sampling is None else evaluation.sampling.model_dump(exclude_unset=True)
     values = {**training.sampling.model_dump(), **changes}
-    sampling = parse_settings(SamplingSettings, values, "evaluate.sampling, laid over train.sampling")
+    sampling = parse_settings(SamplingSettings, values, "evaluate.sampling, merged into train.sampling")
     return evaluation.model_copy(update={"sampling": sampling})
 
 
 def _mapping(recipe: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A recipe's plain values, laid over those of the recipe that it says it is like."""
+    """A recipe's plain values, merged into those of the recipe named by ``like``."""
     values = parse_yaml(recipe_text(recipe), f"recipe {recipe}")
     if not isinstance(values, dict):
         raise UserError(f"recipe {recipe}: this is no recipe; write name: and the sections of its stages.")

@@ -1,4 +1,4 @@
-"""The stages of a recipe: for each what is called, on which inputs, with which settings.
+"""The stages of a recipe: for each its function, inputs and settings.
 
 A run does them in order (:mod:`~vlm_autodrive.runs.pipeline`); an ablation does each once for all cells that share it
 (:mod:`~vlm_autodrive.runs.ablation.cell_stages`). Both take them from here, so a base model is evaluated alike in both.

@@ -1,4 +1,4 @@
-"""Simulated dashcam drives, whose outcomes are decided by physics, written out as an ordinary data set."""
+"""Simulated dashcam videos whose outcomes follow from physics, written as an ordinary data set."""
 
 import lazy_loader
 

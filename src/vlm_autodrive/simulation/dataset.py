@@ -1,4 +1,4 @@
-"""The stage: simulated drives as an ordinary data set in the layout of Nexar's."""
+"""The simulation stage: simulated videos as a data set in Nexar's layout."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The scripted road users, and the driver who answers them: many values of one parameter at once.
+"""Families of encounters: scripted road users and the driver model, vectorised over one parameter.
 
 Time zero is the onset of the hazard, place zero the ego vehicle's middle at that moment, in the
 middle of its lane. All values of the changed parameter are computed side by side (second axis).

@@ -1,4 +1,4 @@
-"""The ground truth of a simulated video, read off its trajectories: encounters, their causes, and states over time."""
+"""The ground truth of a simulated video, from its trajectories: encounters, causes, and states over time."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What happens after contact: who is stopped, thrown or turned, and how the ego vehicle comes to rest."""
+"""Motion after contact: who is stopped, thrown or turned, and how the ego vehicle comes to rest."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Boxes that move and meet: the free distance between them, and what it makes of an encounter."""
+"""Moving boxes: the free distance between them, and the class of an encounter that follows."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""Drawing encounters and the look of their world, without a thought for how they will end."""
+"""Random encounters and scenery, drawn without regard to the outcome."""
 
 from dataclasses import dataclass
 

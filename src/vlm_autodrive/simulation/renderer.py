@@ -1,4 +1,4 @@
-"""Panda3D's software renderer: from the places of things to pictures, without display or GPU."""
+"""The renderer: scenes to frames by Panda3D's software pipeline, without display or GPU."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -144,7 +144,7 @@ class Renderer:
         return node
 
     def _lay(self, stage: Any, laid: dict[int, Any], here: float, scene: VideoScene) -> None:
-        """Keep the road laid from just behind the camera to where nothing can be seen any more."""
+        """Keep the road built from just behind the camera to where nothing can be seen any more."""
         look = scene.look
         offset = scene.junctions[0] if scene.junctions else 0.0
         first = round((here - offset - _BEHIND_M - CHUNK_M / 2) / CHUNK_M)

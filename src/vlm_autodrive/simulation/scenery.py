@@ -1,4 +1,4 @@
-"""The road and what stands beside it, in pieces of equal length that are laid one behind the other."""
+"""The road and its surroundings, in segments of equal length."""
 
 from collections.abc import Callable
 from functools import lru_cache

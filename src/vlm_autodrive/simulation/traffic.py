@@ -1,4 +1,4 @@
-"""The other vehicles, who drive on at their own speed and meet nobody."""
+"""Background traffic: vehicles that keep their speed and take no part in an encounter."""
 
 from dataclasses import dataclass
 

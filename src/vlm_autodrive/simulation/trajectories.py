@@ -1,4 +1,4 @@
-"""The trajectories of everybody in one video: an encounter's motion, cut to the window of time that is filmed."""
+"""The trajectories of all road users in one video, cut to its time window."""
 
 from dataclasses import dataclass
 

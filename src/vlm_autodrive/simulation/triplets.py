@@ -1,4 +1,4 @@
-"""Matched triplets, and further Normal videos: everything drawn before anybody knows the outcomes."""
+"""Matched triplets and additional Normal videos; everything else is drawn before the outcomes are solved."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""One video, ready to be rendered: where the camera and every road user are in every frame."""
+"""One video ready to render: poses of the camera and every road user in every frame."""
 
 from dataclasses import dataclass
 

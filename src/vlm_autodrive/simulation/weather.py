@@ -1,4 +1,4 @@
-"""What weather, darkness and the camera's sensor do to a picture, as one gain and one offset per pixel."""
+"""Effects of weather, darkness and the camera sensor, as one gain and one offset per pixel."""
 
 from functools import lru_cache
 

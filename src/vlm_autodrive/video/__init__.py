@@ -1,4 +1,4 @@
-"""Video in: probing, decoding by presentation time, the one frame sampler, the frame cache."""
+"""Video input: probing, decoding by presentation time, the frame sampler, the frame cache."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What decoding a whole video shows of it: true length, rate, damage, and pictures that say nothing."""
+"""The check of a whole video by decoding: true duration, frame rate, damage, black and frozen frames."""
 
 from collections.abc import Callable
 from itertools import pairwise

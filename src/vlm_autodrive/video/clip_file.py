@@ -1,4 +1,4 @@
-"""One window of a video as a file of its own, for programs that can only read whole files.
+"""Export of one window of a video as a file, for programs that read only whole files.
 
 The file holds the window's frames and no others, each at its own time, upright, in a form that every
 reader knows: H.264 in MP4, without frames that are shown in another order than they are stored in.

@@ -1,4 +1,4 @@
-"""An open video: its first frame, and its frames from any time on, with their presentation times.
+"""An open video: its first frame, and its frames from any time on, with presentation times.
 
 Headers are not trusted: time 0 is the presentation time of the first frame that decodes (an edit list or a
 stream that begins late moves it away from the header's), a frame's time is its own presentation time and not

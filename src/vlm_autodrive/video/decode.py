@@ -1,4 +1,4 @@
-"""Reading frames: one window, many windows of a long video in one pass, or single pictures."""
+"""Decoding of frames: one window, many windows of a long video in one pass, or single frames."""
 
 import math
 from collections import deque

@@ -70,7 +70,7 @@ class FrameCache:
         """The frames of a clip if they are cached.
 
         Raises:
-            VideoError: If the clip cannot be used, as far as can be told without decoding.
+            VideoError: If the clip is known to be unusable without decoding it.
         """
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)

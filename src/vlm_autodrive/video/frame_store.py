@@ -1,4 +1,4 @@
-"""Files of frames in one folder: memory-mapped, never half-readable, and together no larger than a limit.
+"""Frame files in one folder: memory-mapped, written atomically, with a limit on their total size.
 
 Any number of processes may read, write and tidy up at once. A file is written under another name and
 gets its own when it is whole and on the disk; a writer holds a lock on its unfinished file, so that

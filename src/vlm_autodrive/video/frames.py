@@ -1,4 +1,4 @@
-"""Frames with their true times, and the settings by which they are chosen."""
+"""Frames with their presentation times, and the settings of frame sampling."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Prefetching: frames are decoded in the background while training already uses the first of them.
+"""Prefetching: frames are decoded in the background while training uses those already cached.
 
 One process starts the decoding (:func:`prefetch_frames`) in workers of its own, so that a file which crashes the
 decoder takes nothing else with it. That process and any number of others ask for frames (:class:`PrefetchedFrames`)
@@ -77,7 +77,7 @@ def prefetch_frames(
         clips: The clips, in the order in which they will be needed.
         status_folder: A folder of this run's own, by which other processes know how far it is.
         workers: Processes that decode.
-        reporter: Told what is decoded.
+        reporter: Receives the progress of decoding.
     """
     for sign in (DAMAGED_FILE, _IN_PROGRESS, _FAILED):  # of an earlier run
         (status_folder / sign).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a video file truly holds, found out by reading it rather than by believing its header."""
+"""The probe of a video: properties measured by reading the file, since headers can be wrong."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The one frame sampler: which frames of a window a model sees, by their true times.
+"""The frame sampler: which frames of a window a model gets, by presentation time.
 
 Training, evaluation, detection and serving all choose here. The rule: a window of ``end - start``
 seconds wants ``round((end - start) * fps)`` frames, rounded up to an even number, or ``n_frames``; at

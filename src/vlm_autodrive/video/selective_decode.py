@@ -1,4 +1,4 @@
-"""Selective decoding: choose a window's frames by the packets' presentation times, then decode those frames alone.
+"""Selective decoding: choose frames by the packets' presentation times, and decode no others.
 
 Demuxing costs next to nothing beside decoding, and packets carry the presentation times of their frames. So the
 frames can be chosen before anything is decoded: the decoder may skip pictures that are not wanted and that no other

@@ -1,4 +1,4 @@
-"""Checking videos in another process with limits, so that no file can take this one down.
+"""Video checks in a subprocess with limits, so that no file can crash the main process.
 
 A file may crash the decoder, fill the memory or keep it busy for ever. The process that decodes may
 use so much memory and must give a sign of life now and then; if it dies or falls silent, the video has

@@ -51,7 +51,7 @@ def test_what_stands_around_the_object_is_no_part_of_it(text):
         (GOOD[:-1], "not valid JSON"),
         (GOOD.replace('"a car"', '"a car'), "not valid JSON"),
         (GOOD.replace('"verdict"', "'verdict'"), "not valid JSON"),
-        (GOOD.replace("{", '{"verdict": "A", ', 1), "a key stands twice"),
+        (GOOD.replace("{", '{"verdict": "A", ', 1), "a key appears twice"),
         (GOOD.replace("2}", "NaN}"), "NaN is no number"),
         (GOOD.replace("2}", "-Infinity}"), "-Infinity is no number"),
         (GOOD.replace("2}", "1e999}"), "event_time_s"),

@@ -12,7 +12,7 @@ from tests.supervision.review.review_world import SIZES, many_samples, supervisi
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import wilson
-from vlm_autodrive.records import ReviewDecision, ReviewSample, read_jsonl, write_jsonl
+from vlm_autodrive.records import ReviewDecision, ReviewDraw, read_jsonl, write_jsonl
 from vlm_autodrive.supervision import ReviewSettings, start_review, take_decisions
 from vlm_autodrive.supervision.review.decisions import work_out
 from vlm_autodrive.supervision.review.sampling import draw_samples
@@ -33,7 +33,7 @@ def folder(supervision, tmp_path):
 
 
 def review_of(folder):
-    return ReviewSample.model_validate_json((folder / "sample.json").read_text())
+    return ReviewDraw.model_validate_json((folder / "sample.json").read_text())
 
 
 def decision(review, place, accept=True, reviewer="Ada", minute=0, **more):

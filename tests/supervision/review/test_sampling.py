@@ -18,7 +18,7 @@ from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
-from vlm_autodrive.records import DEFAULT_TAXONOMY, ReviewSample
+from vlm_autodrive.records import DEFAULT_TAXONOMY, ReviewDraw
 from vlm_autodrive.supervision import ReviewSettings, start_review
 from vlm_autodrive.supervision.review.page import cited_moments, make_pages
 from vlm_autodrive.supervision.review.sampling import draw_samples
@@ -41,7 +41,7 @@ def page_of(folder):
 
 
 def review_of(folder):
-    return ReviewSample.model_validate_json((folder / "sample.json").read_text())
+    return ReviewDraw.model_validate_json((folder / "sample.json").read_text())
 
 
 def test_every_stratum_is_seen_and_the_weights_make_up_the_whole():

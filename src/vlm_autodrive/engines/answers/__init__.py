@@ -1,1 +1,1 @@
-"""The grammar of answers: what a model wrote, read as a class, a time and a reasoning trace."""
+"""Parsing of model answers: class, event time and reasoning trace."""

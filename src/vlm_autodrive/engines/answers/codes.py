@@ -1,4 +1,4 @@
-"""Reading a verdict code, and its probability, off what an endpoint wrote."""
+"""Class codes in a served model's answers, and their probabilities from log-probabilities or votes."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The small grammar by which a free-text answer is read as one class, or as none.
+"""The grammar that reads a free-text answer as one class, or as none.
 
 An answer is cut into sentences, a sentence into segments at punctuation and ``but``, and a segment
 into pieces at prepositions and conjunctions. A piece that consists of class names, codes and a

@@ -1,4 +1,4 @@
-"""Reading what a model wrote: the class it names, the moments it cites, its reasoning trace.
+"""Parsing of generated text: the predicted class, the cited times, the reasoning trace.
 
 The schema comes first: a JSON object, alone, fenced or behind a few words, names the class under one of
 :data:`KEYS`. Free text is read by the small grammar of :mod:`~vlm_autodrive.engines.answers.grammar`.

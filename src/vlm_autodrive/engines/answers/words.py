@@ -1,4 +1,4 @@
-"""The words by which the grammar of answers tells what is asserted, denied, doubted or only remarked."""
+"""The vocabulary of the answer grammar: assertion, negation, doubt and comment."""
 
 import re
 import unicodedata

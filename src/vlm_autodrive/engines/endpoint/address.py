@@ -1,4 +1,4 @@
-"""Where an endpoint is, whether it may be sent anything, and the key that nobody else may see."""
+"""Address of an endpoint, permission to send data to it, and its API key, which is kept secret."""
 
 import ipaddress
 import os

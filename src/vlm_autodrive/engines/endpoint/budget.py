@@ -1,4 +1,4 @@
-"""What a job has used, over all its runs and processes, and the bound that it never passes.
+"""The budget of a job: what it used over all its runs and processes, and a hard limit.
 
 Each try is written down before it is sent, at the most that it can cost, and corrected when its use is
 known. A try whose process was killed stays at its most, since it may have been paid for.

@@ -23,7 +23,7 @@ def cache_path(settings: EndpointSettings) -> Path:
 
 
 class ReplyCache:
-    """Replies by all that they depend on: what is shown, messages, schema, model and endpoint."""
+    """Replies by everything that they depend on: frames, messages, schema, model and endpoint."""
 
     def __init__(self, database: Database, url: str, model: str) -> None:
         self._database = database

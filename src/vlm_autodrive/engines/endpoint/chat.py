@@ -25,7 +25,7 @@ def frame_parts(frames: Frames, *, as_one_video: bool, say_times: bool = True) -
     Args:
         frames: The frames.
         as_one_video: Send them as one video, whose frames keep their times, rather than as images.
-        say_times: Whether the times stand there in words too.
+        say_times: Whether the prompt also lists the frames' times.
     """
     if as_one_video:
         times = ", ".join(f"{time_s:.2f}" for time_s in frames.times_s)

@@ -1,4 +1,4 @@
-"""A client of one endpoint: in flight as many requests as it bears, one layer of retries, a hard budget."""
+"""The client of one endpoint: adaptive concurrency, one layer of retries, a hard budget."""
 
 import asyncio
 import re
@@ -112,7 +112,7 @@ async def open_client(
     Args:
         settings: The endpoint.
         names: How messages speak of it.
-        job: What the budget is for, the same over all runs and processes that are to share it.
+        job: What the budget is for, the same in all runs and processes with a common budget.
         reporter: Told if kept replies are damaged, and if leaving takes time.
         kept_for: The model whose replies are cached and given again to the same request; None to cache none.
         hints: What to say of refusals.
@@ -213,7 +213,7 @@ class EndpointClient:
             return await self._ask(key, request)
 
     async def finish(self, reporter: Reporter) -> None:
-        """Wait for what is in flight."""
+        """Wait for the requests in flight."""
         if self._in_flight:
             reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
             await asyncio.gather(*self._in_flight, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Reading a chat completion, whatever shape it has."""
+"""Parsing of chat completions in any of the shapes that servers return."""
 
 import json
 from dataclasses import dataclass

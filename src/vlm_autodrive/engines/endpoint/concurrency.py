@@ -1,4 +1,4 @@
-"""How many requests are in flight at once: as many as the endpoint bears, found out by trying.
+"""Adaptive concurrency: the number of requests in flight follows the endpoint's rate limits.
 
 The limit doubles each round trip until the endpoint first refuses, and from then on rises by one each
 round trip, and by more the longer there was no refusal: the endpoint may bear more than it did. A
@@ -61,7 +61,7 @@ class AdaptiveLimit:
         return time.monotonic()
 
     def leave(self) -> None:
-        """Give the place back; nothing was learnt of what the endpoint bears."""
+        """Release the place without a change of the limit."""
         self.in_flight -= 1
         while self._waiting and self.in_flight < int(self.limit):
             place = self._waiting.popleft()

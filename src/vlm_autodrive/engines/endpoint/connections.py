@@ -1,4 +1,4 @@
-"""Connections for many requests in flight, at a cost that does not grow with their number.
+"""HTTP connections for many concurrent requests, at constant cost per request.
 
 The pool of httpx looks at every connection for every request, and at every other one for each that is
 idle: with some dozens in flight it keeps a processor busy with that alone. Here each request takes the

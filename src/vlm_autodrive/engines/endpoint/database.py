@@ -1,4 +1,4 @@
-"""The SQLite file of the clients of endpoints: paid replies, what jobs have used, and the contents of videos.
+"""The SQLite file of the endpoint clients: paid replies, used budgets, and hashes of videos.
 
 Any number of processes use it at once. What was committed survives a process that is killed; the last
 moments before a power cut may be lost. Its disk must be this machine's own: SQLite cannot share a file

@@ -1,4 +1,4 @@
-"""Several pieces of work under way at a time, handed out in the order of their inputs."""
+"""Concurrent jobs with results in the order of their inputs."""
 
 import asyncio
 from collections import deque

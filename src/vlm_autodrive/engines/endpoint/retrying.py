@@ -1,4 +1,4 @@
-"""When a request is tried again, and after how long: the only layer of retries."""
+"""Retry policy: which failures are retried, and after how long; the only layer of retries."""
 
 import random
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def wait_s(tries: int, longest_s: float) -> float:
 
 
 def asked_wait_s(response: httpx.Response) -> float | None:
-    """Seconds that Retry-After asks for, be it a number or a date; None if it asks for nothing readable."""
+    """Seconds to wait by a Retry-After header, a number or a date; None if it cannot be parsed."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.replace(".", "", 1).isdigit():
         return float(value)

@@ -113,7 +113,7 @@ def read_answer(text: str, model: type[A]) -> A | str:
     """The answer in a text, or in plain words why there is none.
 
     Thoughts before the answer, a code fence around it and prose beside it are tolerated. Two objects, a key that
-    stands twice, a key too many, and a value of another type than was asked for are not.
+    appears twice, a key too many, and a value of another type than was asked for are not.
     """
     body = _without_thoughts(text)
     if body is None:
@@ -146,7 +146,7 @@ def _validated(values: Any, model: type[A]) -> A | str:
 
 
 def _without_thoughts(text: str) -> str | None:
-    """What stands behind the last thought; None if the last thought does not end.
+    """The text after the last reasoning block; None if that block does not end.
 
     Servers and templates may keep the opening tag to themselves, or repeat it.
     """
@@ -159,7 +159,7 @@ def _without_thoughts(text: str) -> str | None:
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return values
 
 

@@ -1,4 +1,4 @@
-"""How many tokens a request may take, before anybody has counted them.
+"""Upper bounds on the tokens of a request, before it is sent.
 
 The rule is one token for every three bytes of a request without its pictures, which is more than English prose takes
 and about what JSON full of numbers does. For a picture it is one token for each square of 28 pixels, as Qwen-VL

@@ -1,1 +1,1 @@
-"""Ablations: the cells of a grid trained and evaluated, with what they share made once."""
+"""Ablations: the cells of a grid are trained and evaluated, and results common to several are made once."""

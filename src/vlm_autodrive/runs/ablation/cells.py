@@ -1,4 +1,4 @@
-"""The cells of an ablation: recipes that differ in what is varied, named by it.
+"""The cells of an ablation: recipes that differ in the varied settings, and are named by their values.
 
 A cell's values of everything that is varied anywhere in the ablation are its name. All else is the same in all cells,
 so two cells share a stage exactly if they agree in the values of the settings that the stage depends on, and the folder

@@ -47,7 +47,7 @@ class TableRow:
 
 
 def write_ablation(ablation: AblationResult, out: Path) -> None:
-    """Write the three files; what is there of before is replaced."""
+    """Write the three files, replacing earlier ones."""
     environment = page_templates("vlm_autodrive.runs.ablation")
     headings, rows = table_of(ablation)
     page = environment.get_template("ablation.html.j2").render(

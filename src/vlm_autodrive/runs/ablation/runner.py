@@ -120,7 +120,7 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> AblationRe
         reporter: Gets the progress.
 
     Returns:
-        What stands in ``ablation.json``; ``ablation.html`` and ``ablation.md`` lie beside it.
+        The content of ``ablation.json``; ``ablation.html`` and ``ablation.md`` are beside it.
 
     Raises:
         UserError: If settings are wrong, if cells cannot be trained and ``ablate.unfit`` is ``refuse``, or if

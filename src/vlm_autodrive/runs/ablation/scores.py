@@ -192,7 +192,7 @@ def notes_on(rows: Sequence[AblationRow], always_verdict: bool, simulated: float
     elif simulated:
         notes.append(f"{simulated:.0%} of the held-out clips are simulated, the others are real.")
     if scored and min(each.n for each in scored) < _FEW_CLIPS:
-        notes.append(f"These metrics mean nothing: {min(each.n for each in scored)} clips are too few to judge by.")
+        notes.append(f"These metrics are not meaningful: {min(each.n for each in scored)} clips are too few.")
     if scored:
         notes.append(few_clusters_warning(min(each.clusters for each in scored)))
     fewest = min((len(row.seeds) for row in cells if row.seeds), default=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import input_key, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import Agreement, Estimate, agreement, stratified_proportion
-from vlm_autodrive.records import Record, ReviewDecision, ReviewSample, ReviewStratum, read_jsonl, write_jsonl
+from vlm_autodrive.records import Record, ReviewDecision, ReviewDraw, ReviewStratum, read_jsonl, write_jsonl
 from vlm_autodrive.supervision.review.sampling import DECISIONS_FILE, PAGE_FILE, SAMPLE_FILE
 
 RESULT_FILE = "review.json"
@@ -64,7 +64,7 @@ class ReviewResult(Record):
     warnings: tuple[str, ...]
 
 
-def read_review(supervision: Path, folder: Path) -> ReviewSample:
+def read_review(supervision: Path, folder: Path) -> ReviewDraw:
     """What was drawn in a review of this supervision set.
 
     Raises:
@@ -73,7 +73,7 @@ def read_review(supervision: Path, folder: Path) -> ReviewSample:
     input_key(folder, "review")
     if read_provenance(folder).inputs["supervision"].key != input_key(supervision, "supervision"):
         raise UserError(f"{folder} is a review of another supervision set than {supervision}; name that one.")
-    return ReviewSample.model_validate_json((folder / SAMPLE_FILE).read_text(encoding="utf-8"))
+    return ReviewDraw.model_validate_json((folder / SAMPLE_FILE).read_text(encoding="utf-8"))
 
 
 def take_decisions(supervision: Path, folder: Path, files: Sequence[Path]) -> ReviewResult:
@@ -102,7 +102,7 @@ def take_decisions(supervision: Path, folder: Path, files: Sequence[Path]) -> Re
     return result
 
 
-def _read_saved(file: Path, review: ReviewSample, folder: Path) -> list[ReviewDecision]:
+def _read_saved(file: Path, review: ReviewDraw, folder: Path) -> list[ReviewDecision]:
     if not file.is_file():
         raise UserError(f"{file} is no file; give what was saved from {folder / PAGE_FILE}.")
     decisions = read_jsonl(file, ReviewDecision)
@@ -122,7 +122,7 @@ def _read_saved(file: Path, review: ReviewSample, folder: Path) -> list[ReviewDe
     return decisions
 
 
-def work_out(review: ReviewSample, latest: Latest) -> ReviewResult:
+def work_out(review: ReviewDraw, latest: Latest) -> ReviewResult:
     """The rates that follow from decisions. Where several people judged a sample, it counts by the share who took it.
 
     Args:

@@ -14,7 +14,7 @@ from PIL import Image
 from vlm_autodrive.engines import parse_reasoning
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewSample, SFTSample, Taxonomy
+from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewDraw, SFTSample, Taxonomy
 from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
 
 _FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
@@ -85,7 +85,7 @@ class ReviewPage:
 
 def render_page(
     title: str,
-    review: ReviewSample,
+    review: ReviewDraw,
     samples: Sequence[SFTSample],
     clips: Mapping[str, Clip],
     taxonomy: Taxonomy,

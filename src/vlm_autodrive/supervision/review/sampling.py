@@ -14,8 +14,8 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     SUPERVISION_TYPES,
     Clip,
+    ReviewDraw,
     ReviewedSample,
-    ReviewSample,
     ReviewStratum,
     SFTSample,
     SupervisionType,
@@ -89,7 +89,7 @@ def start_review(
     return out / PAGE_FILE
 
 
-def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewSample:
+def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewDraw:
     """Draw samples from each stratum: type, class, teacher, and whether the checks accepted them.
 
     Each stratum gives one sample at least, and beyond that as the square root of its size: between an even share,
@@ -123,7 +123,7 @@ def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings:
     turns = {place: iter(strata[names[place]]) for place in set(places)}
     drawn = [next(turns[place]) for place in places]
     counts = [places.count(place) for place in range(len(names))]
-    return ReviewSample(
+    return ReviewDraw(
         review_id=_review_id(drawn),
         strata=tuple(
             ReviewStratum(
