@@ -9,7 +9,13 @@ from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
 class SplitFractions(Settings):
-    """Which fraction of the groups each split gets; together 1."""
+    """Fractions of the split groups that go to each split; they add up to 1.
+
+    Attributes:
+        train: Fraction of the groups in the train split.
+        validation: Fraction of the groups in the validation split.
+        test: Fraction of the groups in the test split.
+    """
 
     train: float = Field(0.7, ge=0, le=1)
     validation: float = Field(0.1, ge=0, le=1)
@@ -26,28 +32,28 @@ class ClipSettings(Settings):
     """How windows are cut and split.
 
     Attributes:
-        window_s: Length of a clip; a shorter video gives one clip of its whole length.
-        windows_per_event: Clips around each event of the train split, each with a jitter of its own;
+        window_s: Length of a clip in seconds; a shorter video gives one clip of its whole length.
+        windows_per_event: Clips around each event of the train split, each with a random offset of its own; validation
+            and test get one clip per event.
+        windows_per_normal: Clips from each Normal video of the train split, each with a random offset of its own;
             validation and test get one.
-        windows_per_normal: Clips from each Normal video of the train split, likewise.
-        normal_windows_per_minute: Further Normal clips, away from any event, from each minute of a video
-            of more than two windows' length.
-        edge_margin_s: An event's place is drawn evenly from this far behind its window's start to this far
-            before its end; a Normal window keeps this far away from events.
-        anticipation_s: Cut windows that end so long before the event, one for each time, and show nothing
-            later, such as [0.5, 1.0, 1.5]; empty for windows that show the event.
-        split: The fraction of each split.
-        split_by: With hash a group's split follows from its name alone and never changes when videos are
-            added, and each class comes near the fractions as far as numbers are large; with count each class
-            is cut to the fractions, and a video added moves the groups that stand at a cut.
-        respect_split: Follow the data set's own splits. A split that it does not have is taken out of its
-            training part.
-        frozen_test: A file of video ids, as the clips stage writes it (test_ids.txt), that are the test split
-            and stay so; None to draw the test split anew.
-        unknown_events: What becomes of events of unknown kind: their videos give no usable clip (leave_out),
-            the stage refuses (error), or all events become one class, for the binary task (binary).
-        ego_only: Leave out events that are known not to involve the recording vehicle.
-        seed: Of every random choice.
+        normal_windows_per_minute: Additional Normal clips per minute of video, taken away from any event from videos
+            longer than two windows.
+        edge_margin_s: Minimum distance in seconds of an event from both ends of its window; its position between them
+            is uniformly random. Normal windows keep the same distance from events.
+        anticipation_s: Lead times in seconds, such as [0.5, 1.0, 1.5]: for each, cut a window that ends that long
+            before the event and shows nothing later. Empty for windows that show the event.
+        split: Fractions of the split groups that go to each split.
+        split_by: How groups are assigned to splits. With ``hash`` a group's split depends only on its name, so adding
+            videos never moves a group, and class proportions match the fractions approximately. With ``count`` the
+            groups of each class are cut exactly at the fractions, and adding videos can move groups at a cut.
+        respect_split: Keep the data set's own splits. A split that it lacks is taken out of its train split.
+        frozen_test: File of video ids that are always the test split, as the clips stage writes it (test_ids.txt). None
+            draws the test split anew.
+        unknown_events: How events of unknown class are treated: ``leave_out`` gives their videos no clip, ``error``
+            refuses the data set, and ``binary`` merges all event classes into one, for the binary task.
+        ego_only: Exclude events that are known not to involve the recording vehicle.
+        seed: Random seed of the window offsets and of the split.
     """
 
     window_s: float = Field(10.0, gt=0)

@@ -13,16 +13,16 @@ class ImportSettings(Settings):
 
     Attributes:
         format: The data set's format, a key of ``formats.FORMATS``; ``import_dataset`` fills it in.
-        taxonomy: The classes, each with the spellings that files have for it; or the name ``three_class`` or
-            ``binary`` (event and normal: collisions, near-collisions and events of unknown kind are all events).
-        overlay: A file that names the kinds of events: a CSV file ``id,class``, or CAViAR's ``test.json``; None
-            for the data set's own ``overlay.csv``, if any.
-        train_only: A manifest of further videos, such as long Normal drives, imported with the data set for training
-            only; None for none. A relative path is looked up below the data set's folder.
-        videos: The folder that a published data set's videos lie in, in its own layout; None if they lie with its
-            annotation files. Nexar's layouts, manifests and plain folders have their videos in place.
-        licence: What the owners of the data allow, to be kept in the catalog; None for what the reader knows.
-        strict: Refuse a data set with anything wrong in it, rather than list that in ``issues.jsonl``.
+        taxonomy: The classes, each with its spellings in the files; or the name ``three_class`` or ``binary`` (event
+            and normal: collisions, near-collisions and events of unknown class are all events).
+        overlay: File with the class of each event: a CSV file ``id,class``, or CAViAR's ``test.json``. None for the
+            data set's own ``overlay.csv``, if any.
+        train_only: Manifest of additional videos, such as long Normal videos, that are imported for training only. None
+            for none. A relative path is resolved against the data set's folder.
+        videos: Folder that holds the videos of a published data set, in its own layout. None if they are beside the
+            annotation files; Nexar's layouts, manifests and plain folders keep their videos in place.
+        licence: Licence of the data, recorded in the catalog. None for the licence that the format's reader knows.
+        strict: Whether to refuse a data set with any error, instead of listing the errors in ``issues.jsonl``.
     """
 
     format: str = "manifest"

@@ -12,17 +12,17 @@ class DetectSettings(Settings):
     """How long video is cut into windows, and how scored windows become events.
 
     Attributes:
-        window_s: Length of each window in seconds; best the length of the clips the model was trained on.
-        stride_s: Seconds from one window's start to the next; an event is seen by window_s / stride_s windows.
-        threshold: Threshold on the probability of any event in a window.
-        low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it, with windows
-            at or above the threshold among them; if None, 0.6 of the threshold.
-        min_windows: Fewest windows at or above the threshold that make a span an event.
-        merge_gap_s: Two spans are one event if the last window of the one and the first of the other are at most
-            this many seconds apart, from middle to middle.
-        reasoning: Whether to generate a reasoning trace for the peak window of each event, and for no other window.
-        max_new_tokens: Most new tokens of such a trace.
-        eval_batch_size: Windows in one batch of the engine; their frames are all that is held in memory.
+        window_s: Length of a window in seconds; best equal to the length of the training clips.
+        stride_s: Seconds between the starts of two windows; an event is covered by window_s / stride_s windows.
+        threshold: Threshold on the predicted probability of an event in a window.
+        low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it that contains a
+            window at or above ``threshold``. None for 0.6 of ``threshold``.
+        min_windows: Minimum number of windows at or above ``threshold`` in an event span.
+        merge_gap_s: Merge two event spans if the centres of the last window of one and the first of the other are at
+            most this many seconds apart.
+        reasoning: Whether to generate a reasoning trace for the window with the highest probability of each event.
+        max_new_tokens: Maximum number of new tokens of a reasoning trace.
+        eval_batch_size: Windows per batch; only their frames are held in memory.
         endpoint: The endpoint of a served model; without base_url the model runs in this process.
     """
 
@@ -56,9 +56,9 @@ class DetectRunSettings(DetectSettings):
 
     Attributes:
         videos: Video files or glob patterns; empty for the simulated long videos.
-        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is fixed beforehand;
-            they are left out of the scores. With 0, threshold is used as it stands.
-        false_alarms_per_hour: Most false alarms per hour on those videos at the threshold that is fixed on them.
+        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is tuned; they are
+            excluded from the scores. With 0, ``threshold`` is used unchanged.
+        false_alarms_per_hour: Maximum number of false alarms per hour on the tuning videos at the tuned threshold.
     """
 
     videos: tuple[str, ...] = ()

@@ -27,20 +27,21 @@ class EvaluateSettings(Settings):
     """How a model is evaluated on a clip set.
 
     Attributes:
-        split: The clips evaluated.
-        reasoning: Whether to generate the reasoning trace too.
-        prompt_variants: Further wordings of the direct verdict, to measure the prompt sensitivity.
-        controls: Input ablations on which the direct verdict is requested too; without them nothing shows that
-            the model uses the video.
-        hide_s: Frames at most so many seconds from the event are hidden by the control event_hidden.
-        seed: Of the order of the control shuffled.
-        sampling: Changes to how frames are taken; what is not named stays as the model was trained with, or at
-            its default for a model without a card of ours.
-        eval_batch_size: Clips given to the engine at once; results are saved after each batch.
-        max_new_tokens: Most tokens of a trace; a longer one counts as truncated.
-        frame_cache: Folder for decoded frames; by default ``.cache/frames`` beside the result.
-        cache_workers: Processes that decode frames beforehand; 0 decodes in this one.
-        endpoint: Where the model is served, if it is not in this process.
+        split: Split of the clips to evaluate.
+        reasoning: Whether to also generate a reasoning trace per clip.
+        prompt_variants: Variants of the direct verdict prompt, to measure prompt sensitivity.
+        controls: Input ablations on which the direct verdict is also predicted, to test whether the model uses the
+            video.
+        hide_s: Half-width in seconds of the interval around the event whose frames the control event_hidden paints
+            black.
+        seed: Random seed of the frame order of the control shuffled.
+        sampling: Overrides of the frame sampling. A setting that is not given keeps its value from the model's
+            training, or its default for a model that was not trained here.
+        eval_batch_size: Clips per batch; predictions are saved after each batch.
+        max_new_tokens: Maximum number of new tokens per reasoning trace; a longer trace counts as truncated.
+        frame_cache: Folder for decoded frames; None for ``.cache/frames`` beside the result.
+        cache_workers: Number of processes that decode frames in advance; 0 to decode in this process.
+        endpoint: Endpoint of a served model; without base_url the model runs in this process.
     """
 
     split: Split = "test"
@@ -61,13 +62,13 @@ class BaselineSettings(Settings):
     """How the baselines without a model are made.
 
     Attributes:
-        split: The clips predicted; they are always fitted on the ``train`` split.
-        height: Pixels of the small grey frames that the camera-shake baseline looks at.
-        width: Likewise.
-        windows_s: Lengths of the windows over which motion is summarised.
+        split: Split of the clips to predict; the baselines are always fitted on the ``train`` split.
+        height: Height in pixels of the greyscale frames of the camera-shake baseline.
+        width: Width in pixels of the greyscale frames of the camera-shake baseline.
+        windows_s: Lengths in seconds of the windows over which motion is aggregated.
         regularisation: Inverse strength ``C`` of the logistic regression's penalty.
-        training_clips: Most training clips that are measured, taken evenly; the regression needs no more.
-        workers: Processes that decode clips; 0 decodes in this one.
+        training_clips: Maximum number of training clips, taken at even intervals.
+        workers: Number of processes that decode clips; 0 to decode in this process.
     """
 
     split: Split = "test"
@@ -83,9 +84,9 @@ class CompareSettings(Settings):
     """How models are compared.
 
     Attributes:
-        resamples: Draws of the bootstrap.
-        seed: Its seed.
-        smallest_slice: Slices with fewer clips are left out of the tables.
+        resamples: Number of bootstrap resamples.
+        seed: Random seed of the bootstrap.
+        smallest_slice: Minimum number of clips of a slice in the tables.
     """
 
     resamples: int = Field(2000, ge=200)
@@ -97,14 +98,14 @@ class ReportSettings(Settings):
     """What the report shows.
 
     Attributes:
-        title: The page's heading.
-        notes: Plain statements set at the head of the page: what the data is and what it cannot show.
-        errors_shown: Most confident errors shown.
-        examples_per_class: Right and wrong clips shown for each class, of each at most this many.
-        clips_listed: Clips named in each list to which a cell of a confusion table leads.
-        frames_per_example: Frames in a film strip.
-        frame_width: Pixels of each.
-        seconds_around: Seconds of film before and after the event.
+        title: Heading of the page.
+        notes: Notes at the top of the page, such as on the data and its limits.
+        errors_shown: Number of most confident errors to show.
+        examples_per_class: Maximum number of correct and of wrong clips to show for each class.
+        clips_listed: Maximum number of clips in the list behind each cell of a confusion matrix.
+        frames_per_example: Number of frames per film strip.
+        frame_width: Width of these frames in pixels.
+        seconds_around: Seconds of video before and after the event in a film strip.
     """
 
     title: str = "Before and after training"

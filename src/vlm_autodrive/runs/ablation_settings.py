@@ -22,10 +22,10 @@ class GridSettings(Settings):
     """One grid: every choice of types with every combination of the axes' values.
 
     Attributes:
-        types: The supervision types to train on, beside those of ``always``: ``all`` that the recipe makes,
-            ``none``, ``each_alone``, ``each_left_out``, or a list of types; empty for the recipe's own.
-        axes: Dotted settings with the values that each takes, such as ``train.sampling.fps: [2, 4]``. A value may be
-            a mapping of settings that change together: ``train.sampling: [{height: 140, width: 252}]``.
+        types: The supervision types to train on, in addition to those of ``always``: ``all`` of the recipe, ``none``,
+            ``each_alone``, ``each_left_out``, or a list of types; empty for those of the recipe.
+        axes: Dotted settings with the values of each, such as ``train.sampling.fps: [2, 4]``. A value may be a mapping
+            of settings that change together: ``train.sampling: [{height: 140, width: 252}]``.
     """
 
     types: tuple[TypesChoice, ...] = ()
@@ -47,12 +47,13 @@ class AblateSettings(Settings):
     """Which cells an ablation trains and evaluates.
 
     Attributes:
-        grids: The grids, whose cells are put together; the first cell is what the others are compared with.
-        always: Supervision types that every cell is trained on. Without verdict among them, a cell that leaves it out
-            is evaluated by a prompt that it was not trained on, and the table says so.
-        seeds: Every cell is trained once with each; the confidence intervals cover their spread.
-        unfit: What happens if the plan says that some cells do not fit: nothing is trained (refuse), or the others
-            are (leave_out), and these are rows with the reason.
+        grids: The grids, whose cells are joined; the first cell is the reference that the others are compared with.
+        always: Supervision types that every cell is trained on. A cell without verdict is evaluated with a prompt that
+            it was not trained on, and the table says so.
+        seeds: Random seeds; every cell is trained once with each, and the confidence intervals include the variation
+            between seeds.
+        unfit: What to do if the plan says that some cells do not fit into memory: ``refuse`` trains nothing;
+            ``leave_out`` trains the others and lists these in the table with the reason.
     """
 
     grids: tuple[GridSettings, ...] = Field((), min_length=1)

@@ -11,18 +11,18 @@ class SimulateSettings(Settings):
     """Settings of the simulation.
 
     Attributes:
-        seed: What everything is drawn from; the same seed gives the same bytes.
-        triplets: Matched triplets: one scenario with a Normal, a Near-Collision and a Collision outcome.
-        singles: Further Normal videos: plain driving, and benign encounters.
-        long_videos: Long continuous videos to search, in ``long_videos/``.
-        train_only_videos: Long videos to train on, in ``train_only/``; never the same as those to search.
-        long_video_duration_s: Length of a long video.
-        long_video_events: Encounters of a long video that end as Collision or Near-Collision.
-        video_duration_s: Length of a short video.
-        fps: Frames per second.
-        width: Pixels, even.
-        height: Pixels, even.
-        workers: Processes; 0 is one per core. It changes nothing but the time taken.
+        seed: Random seed of the simulation; the same seed gives the same bytes.
+        triplets: Number of matched triplets: one scenario with a Normal, a Near-Collision and a Collision outcome.
+        singles: Number of additional Normal videos: plain driving and benign encounters.
+        long_videos: Number of long continuous videos for detection, in ``long_videos/``.
+        train_only_videos: Number of long videos for training only, in ``train_only/``; none is also used for detection.
+        long_video_duration_s: Length of a long video in seconds.
+        long_video_events: Number of encounters in a long video that end as Collision or Near-Collision.
+        video_duration_s: Length of a short video in seconds.
+        fps: Frame rate of the videos in frames per second.
+        width: Frame width in pixels; must be even.
+        height: Frame height in pixels; must be even.
+        workers: Number of worker processes; 0 for one per core. It does not change the result.
     """
 
     seed: int = 0

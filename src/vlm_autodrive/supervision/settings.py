@@ -19,15 +19,15 @@ TEACHER = EndpointNames(
 
 
 class TeacherContextSettings(Settings):
-    """What a model that teaches is told and shown of a clip. Rules always have all that is known.
+    """The inputs that a teacher model gets for each clip. The rule-based teacher always uses all known facts.
 
     Attributes:
-        label: Whether it is told the class, the event's time and the simulation's truth. Without them a
-            description is what the model sees by itself, and must not name an outcome.
-        frames: Frames of each clip that it is shown; 0 for metadata alone.
-        frame_height: Pixels of such a frame.
-        frame_width: Likewise.
-        frames_as: Whether an endpoint is sent images or a video.
+        label: Whether the teacher's prompt holds the class, the event's time and the simulation's ground truth. Without
+            them a description covers only what the teacher sees, and must not name an outcome.
+        frames: Number of frames of each clip that the teacher gets; 0 for metadata only.
+        frame_height: Height of these frames in pixels.
+        frame_width: Width of these frames in pixels.
+        frames_as: Whether a served teacher gets separate ``images`` or one ``video``.
     """
 
     label: bool = True
@@ -45,9 +45,9 @@ class LocalTeacherSettings(Settings):
     """A transformers model in this process.
 
     Attributes:
-        model: A folder or a hub name of an image-text-to-text model.
-        max_tokens: Most tokens of one answer.
-        temperature: Of sampling; 0 for the likeliest answer.
+        model: Folder or hub name of an image-text-to-text model.
+        max_tokens: Maximum number of new tokens per answer.
+        temperature: Sampling temperature; 0 for greedy decoding.
     """
 
     model: str = ""
@@ -60,10 +60,10 @@ class RejectionSamplingSettings(Settings):
 
     Attributes:
         model: The student: ``tiny-base``, a checkpoint folder or a hub name.
-        samples: Traces of each clip at most; the first right one is kept.
-        temperature: Of sampling.
-        max_tokens: Most tokens of one trace.
-        time_tolerance_s: How far the time that a trace gives may lie from the event's.
+        samples: Maximum number of traces sampled per clip; the first correct one is kept.
+        temperature: Sampling temperature.
+        max_tokens: Maximum number of new tokens per trace.
+        time_tolerance_s: Maximum distance in seconds between the event time of a correct trace and the ground truth.
     """
 
     model: str = ""
@@ -74,14 +74,16 @@ class RejectionSamplingSettings(Settings):
 
 
 class LimitSettings(Settings):
-    """When a supervision set as a whole is too poor to train on: the run then stops and says why.
+    """Limits on the quality of a supervision set; beyond one of them the run stops with the reason.
 
     Attributes:
-        rejected: Largest share of the samples of a type by one teacher that may be rejected.
-        uneven: How far the share of yes, or of a place among the options, may lie from even, and the rates at which
-            two classes are asked what presupposes an event may lie apart.
-        same_skeleton: Largest share of a type's accepted texts by a model that may be one template.
-        counted_from: Shares are judged from this many samples of a type on.
+        rejected: Maximum proportion of rejected samples, per type and teacher.
+        uneven: Maximum imbalance of VQA samples: how far the proportion of yes answers may be from 0.5, that of each
+            position of the correct option from uniform, and the rates of questions that presuppose an event may differ
+            between classes.
+        same_skeleton: Maximum proportion of a type's accepted samples from one teacher model that follow the same
+            template.
+        counted_from: Minimum number of samples of a type for the limits on proportions to apply.
     """
 
     rejected: float = Field(0.5, ge=0, le=1)
@@ -91,24 +93,24 @@ class LimitSettings(Settings):
 
 
 class SuperviseSettings(Settings):
-    """Which SFT samples are made of each clip, and by whom.
+    """Which SFT samples are made of each clip, and by which teacher.
 
     Attributes:
-        types: The supervision types that are made; each is independent of the others.
-        vqa_per_clip: Questions by rules for each clip.
-        vqa_topics: Names of the topics that questions are drawn from; all if null.
-        dataset_questions: Whether questions that a data set brought along are asked too, beside these.
-        teacher: Who writes descriptions and reasoning.
-        teacher_questions: Questions for each clip that a teacher which is a model writes from its
-            description, beside those by rules.
-        reasoning: How a teacher comes to the reasoning: in ``two_steps``, from its own description; in
-            ``one_step``, from what it is told and shown; or by ``rejection_sampling`` of the student.
-        context: What a teacher that is a model is told and shown.
-        local: The model, for ``teacher: local``.
-        served: The endpoint, for ``teacher: served``.
-        rejection_sampling: The student that is sampled, for ``reasoning: rejection_sampling``.
-        limits: What stops the run.
-        seed: Of every draw.
+        types: Supervision types to make; each is independent of the others.
+        vqa_per_clip: Number of rule-based questions per clip.
+        vqa_topics: Topics of the rule-based questions; null for all.
+        dataset_questions: Whether to include the questions that come with a data set.
+        teacher: Teacher that writes descriptions and reasoning: ``rules``, a ``local`` model or a ``served`` model.
+        teacher_questions: Number of questions per clip that a teacher model writes from its description, in addition to
+            the rule-based ones.
+        reasoning: How reasoning is made: ``two_steps``, from the teacher's own description; ``one_step``, from the
+            teacher's inputs directly; ``rejection_sampling``, by the student.
+        context: Inputs of a teacher model.
+        local: The model of ``teacher: local``.
+        served: The endpoint of ``teacher: served``.
+        rejection_sampling: The student of ``reasoning: rejection_sampling``.
+        limits: Limits beyond which the run stops.
+        seed: Random seed of all random choices: questions, options, templates and sampling.
     """
 
     types: tuple[SupervisionType, ...] = Field(SUPERVISION_TYPES, min_length=1)

@@ -20,8 +20,9 @@ class ModulesSettings(Settings):
     """Which modules of the model are trained: ``trained``, ``frozen``, or a learning rate of the module's own.
 
     Attributes:
-        vision: The vision tower. None trains all of its weights, and freezes it where adapters are trained.
-        projector: What maps the tower's output into the language model. None: as for the vision tower.
+        vision: The vision tower: ``trained``, ``frozen`` or a learning rate. None trains it with all weights, and
+            freezes it with LoRA.
+        projector: The projector from the vision tower to the language model. None: as for the vision tower.
         language: The language model. None trains it.
     """
 
@@ -35,8 +36,8 @@ class TrainSettings(Settings):
 
     Attributes:
         model: The base model: ``tiny-base``, a folder or a hub name.
-        name: The fine-tuned model's name in records and tables.
-        sampling: How frames are sampled; None keeps what the model's card says.
+        name: Name of the fine-tuned model in records and tables.
+        sampling: How frames are sampled; None keeps the sampling of the model card.
         epochs: Passes over the clips of the train split; may be a fraction.
         batch_size: Clips per optimizer step, over all processes. All samples of a clip share its encoded video.
         micro_batch_size: Clips per forward pass; gradients accumulate over the passes of an optimizer step. None: as
@@ -45,8 +46,8 @@ class TrainSettings(Settings):
             to another, and gradients accumulate. A longer clip has a sequence of its own. None: micro_batch_size.
         attention: ``dense`` masks every pair of tokens; ``flex`` is FlexAttention, which skips blocks that are masked
             entirely and needs a GPU; ``auto`` takes flex on a GPU and dense on a CPU.
-        processes: Processes that train together on a CPU, each with a share of the cores and of every step's clips;
-            on a GPU one trains.
+        processes: Number of data-parallel processes on a CPU, each with an equal part of the cores and of every batch;
+            on a GPU one process trains.
         balance: How an epoch samples clips; it has as many examples as there are clips either way. ``none``: every
             clip once, reshuffled every epoch. ``class``: the classes in turn, so that all come equally often; within
             a class its clips in turn, reshuffled when all have come, so clips of a rare class come several times an
@@ -58,35 +59,35 @@ class TrainSettings(Settings):
         loss_weights: Weight of each type's supervised tokens in the loss; 1 if not named.
         token_loss_weights: Further factors on the loss weights of tokens whose text matches a regular expression, such
             as the line of a reasoning trace on which its verdict depends; the first that matches counts.
-        optimizer: ``adamw``, or ``muon`` for matrices with AdamW for the rest.
-        learning_rate: The peak.
+        optimizer: ``adamw``, or ``muon`` for weight matrices with AdamW for the other parameters.
+        learning_rate: Peak learning rate, after the warm-up.
         lr_scheduler_type: How the learning rate decays after the warm-up: to 0 as a ``cosine`` or ``linear``, or
             ``constant``.
-        weight_decay: Decoupled, as in AdamW.
+        weight_decay: Decoupled weight decay, as in AdamW.
         warmup_steps: Optimizer steps in which the learning rate rises to its peak; below 1, a fraction of all steps.
-        max_grad_norm: Norm to which the gradient of an optimizer step is clipped.
+        max_grad_norm: Maximum norm for gradient clipping.
         precision: ``bf16`` computes in bfloat16 by autocast, with weights as they are loaded; ``fp32`` in float32.
         lora: Train LoRA adapters instead of all weights, as fields of peft's ``LoraConfig`` (``r``, ``lora_alpha``,
             ``use_dora``, ...) with its defaults, but the language model's linear layers for ``target_modules``.
             None trains all weights.
         modules: Which modules of the model are trained, and at what learning rate.
         gradient_checkpointing: Recompute activations in the backward pass, to save memory.
-        mirror: Show half of the examples mirrored, with text changed to stay true; an example with a sample whose text
-            cannot be mirrored never is.
-        brightness: Brightness and contrast vary by up to this fraction.
-        max_length: Tokens of the longest sequence of one clip that is accepted; a longer one is refused before
-            training, never truncated.
+        mirror: Mirror half of the examples horizontally and adapt their text; an example with a sample whose text
+            cannot be adapted is never mirrored.
+        brightness: Maximum relative change of brightness and contrast, drawn at random for each example.
+        max_length: Maximum number of tokens of one clip with its samples; a longer one is refused before training,
+            never truncated.
         shard: ``full`` shards weights, gradients and optimizer state over the processes (FSDP2's ``fully_shard``);
             ``none`` replicates them. ``auto`` is ``full`` where several processes train all weights on GPUs, else
             ``none``.
-        save_steps: Optimizer steps between two checkpoints to resume from.
-        save_total_limit: How many of these are kept, the newest ones, until training ends.
+        save_steps: Optimizer steps between two checkpoints for resuming.
+        save_total_limit: Maximum number of these checkpoints to keep until training ends; the oldest are deleted.
         eval_steps: Optimizer steps between two evaluations of the direct verdict on the validation split, by macro-F1;
             one more follows the last step. None: never.
         early_stopping_patience: Evaluations without a better macro-F1 after which training stops. None: never.
         load_best_model_at_end: Whether the finished checkpoint holds the weights of the best evaluation, not the last.
         report_to: Trackers besides the log file, by accelerate's names: ``tensorboard``, ``wandb``, ``mlflow``, ...
-        seed: Of data order, augmentation, adapters and dropout.
+        seed: Random seed of data order, augmentation, adapter initialisation and dropout.
     """
 
     model: str = "tiny-base"

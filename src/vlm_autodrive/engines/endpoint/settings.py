@@ -9,12 +9,12 @@ from vlm_autodrive.video import SamplingSettings
 
 
 class BudgetSettings(Settings):
-    """The most that a job may use, over all its runs; null for no bound.
+    """Limits on what a job may use, over all its runs; null for no limit.
 
     Attributes:
-        requests: HTTP requests, each try counted.
-        tokens: Tokens read and written together.
-        money: In the currency of the prices.
+        requests: Maximum number of HTTP requests; every attempt counts.
+        tokens: Maximum number of prompt and completion tokens together.
+        money: Maximum cost, in the currency of the prices.
     """
 
     requests: int | None = Field(None, ge=1)
@@ -23,11 +23,11 @@ class BudgetSettings(Settings):
 
 
 class PriceSettings(Settings):
-    """What an endpoint charges for a million tokens, in any one currency; 0 for nothing.
+    """Prices of an endpoint per million tokens, in any one currency; 0 if free.
 
     Attributes:
-        prompt_per_million: Tokens read.
-        completion_per_million: Tokens written.
+        prompt_per_million: Price of a million prompt tokens.
+        completion_per_million: Price of a million completion tokens.
     """
 
     prompt_per_million: float = Field(0.0, ge=0)
@@ -38,17 +38,19 @@ class EndpointSettings(Settings):
     """An OpenAI-compatible endpoint.
 
     Attributes:
-        base_url: Such as ``http://127.0.0.1:8000/v1``.
-        allow_remote: Whether metadata, labels and frames may leave this machine.
-        api_key_env: Environment variable that holds the key; empty for none. The key is never kept.
-        max_connections: Most requests in flight. How many there are follows what the endpoint bears.
-        timeout_s: Of one request.
-        max_attempts: Tries of one request on 429, 5xx and broken connections.
-        max_backoff_s: Never wait longer than this between tries, whatever the server says.
-        token_limit: What the endpoint calls the bound on an answer's tokens; some models take the newer name alone.
-        budget: The most that may be used.
-        price: What it costs, for the estimate and for a budget of money.
-        cache: SQLite file that keeps what has been used and every paid reply; empty for the one in the user's
+        base_url: Address of the endpoint, such as ``http://127.0.0.1:8000/v1``.
+        allow_remote: Whether metadata, labels and frames may be sent to another machine.
+        api_key_env: Environment variable that holds the API key; empty for none. The key is never stored.
+        max_connections: Maximum number of concurrent requests; the number in use adapts to the rate limits of the
+            endpoint.
+        timeout_s: Timeout of one request in seconds.
+        max_attempts: Maximum number of attempts per request on HTTP 429, 5xx and broken connections.
+        max_backoff_s: Maximum wait between two attempts in seconds, whatever the server's Retry-After says.
+        token_limit: Name of the request field that limits an answer's tokens; some models accept only the newer
+            ``max_completion_tokens``.
+        budget: Limits on requests, tokens and money.
+        price: Prices per million tokens, for the cost estimate and a budget of money.
+        cache: SQLite file that stores the budget used so far and every paid reply; empty for the one in the user's
             cache folder.
     """
 
@@ -69,10 +71,10 @@ class StructuredSettings(EndpointSettings):
     """An OpenAI-compatible endpoint that answers with JSON.
 
     Attributes:
-        model: The model's name at the endpoint.
-        json_schema: Whether to request answers that follow a JSON schema; false for an endpoint that refuses it.
-        max_tokens: Most tokens of one answer.
-        temperature: Of sampling; null leaves it to the endpoint, as some models want it.
+        model: Name of the model at the endpoint.
+        json_schema: Whether to request answers that follow a JSON schema; set false for an endpoint that refuses one.
+        max_tokens: Maximum number of new tokens per answer.
+        temperature: Sampling temperature; null leaves it to the endpoint's default, as some models require.
     """
 
     model: str = ""
@@ -112,21 +114,22 @@ class ServedModelSettings(EndpointSettings):
     """An endpoint that evaluation and detection send clips to, and in which form.
 
     Attributes:
-        base_url: Such as ``http://127.0.0.1:8000/v1``; empty where the model runs in this process.
-        max_attempts: Tries of one request on 429, 5xx and broken connections.
-        cache: SQLite file that keeps what has been used of the budget; empty for the one in the user's cache folder.
-            Answers are not kept in it, since another model may be served under the same name tomorrow.
-        sampling: Which frames are sent; an endpoint does not say how its model was trained.
-        frames_as: Whether frames are sent as images, or one video whose frames keep their times.
-        say_times: Whether the frames' times also stand in the text. A model trained with this software that is served
-            takes them from the video: false for that, with ``frames_as: video``.
-        constrained: Whether decoding of a direct verdict is constrained to the codes, in vLLM's words
-            (``structured_outputs``). An endpoint that refuses that by name gets requests without it, and that is said;
-            false for one that refuses it in other words.
-        top_logprobs: How many of the likeliest tokens' log-probabilities are requested, to compute probabilities
-            from; 0 for an endpoint that has none.
-        votes: If above 0, the probabilities are the proportions among so many sampled answers instead.
-        extra: Further keys of every request, such as ``media_io_kwargs`` of vLLM.
+        base_url: Address of the endpoint, such as ``http://127.0.0.1:8000/v1``; empty runs the model in this process.
+        max_attempts: Maximum number of attempts per request on HTTP 429, 5xx and broken connections.
+        cache: SQLite file that stores the budget used so far; empty for the one in the user's cache folder. Answers are
+            not cached, since another model may be served under the same name tomorrow.
+        sampling: How frames are sampled; an endpoint does not say how its model was trained.
+        frames_as: Whether frames are sent as separate ``images`` or as one ``video`` that keeps their times.
+        say_times: Whether the prompt also lists the frames' times. Set false, with ``frames_as: video``, for a served
+            model that was trained with this software: it takes the times from the video.
+        constrained: Whether decoding of a direct verdict is constrained to the class codes, with vLLM's
+            ``structured_outputs``. An endpoint that rejects the field by name gets requests without it, with a warning;
+            set false for one that rejects it otherwise.
+        top_logprobs: Number of most likely tokens whose log-probabilities are requested, to compute class
+            probabilities; 0 for an endpoint that does not return them.
+        votes: If above 0, number of sampled answers whose class proportions replace probabilities from
+            log-probabilities.
+        extra: Additional fields of every request, such as ``media_io_kwargs`` of vLLM.
     """
 
     base_url: str = ""
