@@ -223,44 +223,44 @@ def _nexar(root: Path, fixtures: Path) -> Path:
     return root
 
 
-def _supervised(clips: Sequence[Clip], items: Sequence[SFTSample], in_full: int) -> dict[str, Any]:
-    """The windows, the items of some clips in full, and of all clips a digest of what is said and of the rest."""
+def _supervised(clips: Sequence[Clip], samples: Sequence[SFTSample], in_full: int) -> dict[str, Any]:
+    """The windows, the samples of some clips in full, and of all clips a digest of what is said and of the rest."""
     by_clip: dict[str, list[SFTSample]] = {}
-    for item in items:
-        by_clip.setdefault(item.clip_id, []).append(item)
+    for sample in samples:
+        by_clip.setdefault(sample.clip_id, []).append(sample)
     whole = [*by_clip][:: max(len(by_clip) // in_full, 1)][:in_full]
     return {
         "clips": [
             [c.clip_id, c.split, c.event_class, c.start_s, c.end_s, c.event_time_s, c.alert_time_s, c.problem]
             for c in clips
         ],
-        "samples": {name: [item.model_dump(mode="json") for item in by_clip[name]] for name in whole},
+        "samples": {name: [sample.model_dump(mode="json") for sample in by_clip[name]] for name in whole},
         "digests": {
             name: {
                 "count": len(own),
-                "rejected": sum(not item.accepted for item in own),
+                "rejected": sum(not sample.accepted for sample in own),
                 "texts": _digest([[i.prompt.text, i.target, i.mirror_target] for i in own]),
-                "rest": _digest([_rest(item) for item in own]),
+                "rest": _digest([_rest(sample) for sample in own]),
             }
             for name, own in by_clip.items()
         },
     }
 
 
-def _rest(item: SFTSample) -> list[Any]:
-    """What an item holds beside its texts, without any key."""
+def _rest(sample: SFTSample) -> list[Any]:
+    """What a sample holds beside its texts, without any key."""
     return [
-        item.sample_id,
-        item.type,
-        item.topic,
-        item.prompt.version,
-        item.teacher,
-        item.teacher_prompt_version,
-        list(item.teacher_inputs),
-        list(item.replies),
-        str(item.outcome.value),
-        item.accepted,
-        [[check.name, check.passed, check.message] for check in item.checks],
+        sample.sample_id,
+        sample.type,
+        sample.topic,
+        sample.prompt.version,
+        sample.teacher,
+        sample.teacher_prompt_version,
+        list(sample.teacher_inputs),
+        list(sample.replies),
+        str(sample.outcome.value),
+        sample.accepted,
+        [[check.name, check.passed, check.message] for check in sample.checks],
     ]
 
 
@@ -309,7 +309,7 @@ def _taught(work: Path) -> Path:
         )
     with writing_artifact(folder, "supervision", {}, Settings()) as partial:
         assert partial is not None
-        write_jsonl(partial / SAMPLES_FILE, [item for clip in clips for item in make_samples(clip)])
+        write_jsonl(partial / SAMPLES_FILE, [sample for clip in clips for sample in make_samples(clip)])
         write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
     return folder
 

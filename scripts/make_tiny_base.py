@@ -97,8 +97,8 @@ def _supervise(folder: Path, settings: SimulateSettings, windows: int, supervisi
 
 def _random_model(folder: Path, vocabulary: Path) -> Path:
     if not (folder / "config.json").is_file():
-        items = read_samples(vocabulary)
-        texts = [text for item in items for text in (item.prompt.text, item.target)]
+        samples = read_samples(vocabulary)
+        texts = [text for sample in samples for text in (sample.prompt.text, sample.target)]
         stamps = [f"<{tenths / 10:.1f} seconds>" for tenths in range(100)]
         frame = ["system\n", "user\n", "assistant\n", SYSTEM_PROMPT]
         tokenizer = train_tokenizer([*texts, *(stamps + frame) * _REPEATS], vocabulary=1536)

@@ -17,7 +17,7 @@ from vlm_autodrive.training.prefix_sharing import (
     share_prefix,
 )
 
-ITEMS = (
+SAMPLES = (
     SampleTokens([20, 21, 22, 23], [30, 2], weight=4.0),  # a verdict: a code and the end of the turn
     SampleTokens(list(range(40, 60)), list(range(100, 120)), factors=[1.0] * 10 + [5.0] * 10),
     SampleTokens([33], [77], weight=0.5),  # one token to learn behind one of a question
@@ -41,7 +41,7 @@ def vision(encoder, clips):
     return encoder.vision_inputs(torch.cat([each[1] for each in clips]), torch.tensor([each[2] for each in clips]))
 
 
-def separate_passes(encoder, clips, samples=ITEMS):
+def separate_passes(encoder, clips, samples=SAMPLES):
     """A sequence for every sample, under the model's own causal mask."""
     return [
         (collate([share_prefix(each[0], [sample])], 0, attention="stock"), vision(encoder, [each]))
@@ -50,7 +50,7 @@ def separate_passes(encoder, clips, samples=ITEMS):
     ]
 
 
-def shared_passes(encoder, clips, counts, samples=ITEMS):
+def shared_passes(encoder, clips, counts, samples=SAMPLES):
     """Samples behind shared prefixes; ``counts`` says how many clips each sequence has."""
     sequences, begin = [], 0
     for count in counts:
@@ -96,7 +96,7 @@ def test_separate_sequences_equal_the_stock_forward(model_type):
     """Our mask and positions are those that the model makes itself when left alone."""
     loaded, encoder = load_tiny(model_type)
     one = clip(encoder, model_type, 0)
-    prefix, sample = one[0], ITEMS[1]
+    prefix, sample = one[0], SAMPLES[1]
     sample = replace(sample, factors=None)
     tokens = torch.tensor(sample.question + sample.target)
     ids = torch.cat([prefix.input_ids, tokens])[None]
@@ -161,8 +161,8 @@ def test_sequences_of_one_sample_side_by_side_equal_each_alone(model_type):
     """How a model that cannot share is trained: padding changes nothing."""
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, number) for number in (0, 1)]
-    sequences = [share_prefix(each[0], [sample]) for each in clips for sample in ITEMS]
-    beside = [(collate(sequences, 0, attention="stock"), vision(encoder, [each for each in clips for _ in ITEMS]))]
+    sequences = [share_prefix(each[0], [sample]) for each in clips for sample in SAMPLES]
+    beside = [(collate(sequences, 0, attention="stock"), vision(encoder, [each for each in clips for _ in SAMPLES]))]
     found = compare_passes(loaded.model, beside, separate_passes(encoder, clips))
     print(f"{model_type}, sample by sample: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
     assert found.loss == pytest.approx(found.other_loss, rel=1e-5)
@@ -172,7 +172,7 @@ def test_sequences_of_one_sample_side_by_side_equal_each_alone(model_type):
 def test_each_token_sees_the_prefix_of_its_clip_and_its_own_sample_only():
     _, encoder = load_tiny("qwen3_vl")
     clips = [clip(encoder, "qwen3_vl", number) for number in (1, 2)]
-    sequence = pack([share_prefix(each[0], ITEMS[:2]) for each in clips])
+    sequence = pack([share_prefix(each[0], SAMPLES[:2]) for each in clips])
     mask = collate([sequence], 0).attention_mask[0, 0] == 0
     places = {int(segment): (sequence.segments == segment).nonzero()[:, 0] for segment in sequence.segments.unique()}
     assert list(places) == [0, 1, 2, 3, 4, 5]
@@ -186,13 +186,13 @@ def test_each_token_sees_the_prefix_of_its_clip_and_its_own_sample_only():
                 assert block.all() if other in sees[own] else not block.any()
     assert sequence.position_ids[:, places[1][0]].tolist() == sequence.position_ids[:, places[2][0]].tolist()
     assert sequence.position_ids[:, places[3][0]].tolist() == [0, 0, 0]
-    assert (sequence.labels != -100).sum() == 2 * sum(len(sample.target) for sample in ITEMS[:2])
+    assert (sequence.labels != -100).sum() == 2 * sum(len(sample.target) for sample in SAMPLES[:2])
 
 
 def test_the_block_mask_says_what_the_dense_one_says():
     _, encoder = load_tiny("internvl")
     clips = [clip(encoder, "internvl", number) for number in (1, 2)]
-    sequences = [pack([share_prefix(each[0], ITEMS) for each in clips]), share_prefix(clips[0][0], ITEMS[:1])]
+    sequences = [pack([share_prefix(each[0], SAMPLES) for each in clips]), share_prefix(clips[0][0], SAMPLES[:1])]
     batch = collate(sequences, 0, attention="flex")
     assert batch.attention_mask is None and batch.input_ids.shape[1] % 128 == 0
     mask = block_mask(batch.segments, batch.prefixes)
@@ -210,7 +210,7 @@ def test_flex_forward_equals_the_dense_one(model_type):
     """On a CPU its forward alone can run; it has no backward there."""
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, 1)]
-    sequence = share_prefix(clips[0][0], ITEMS[:3])
+    sequence = share_prefix(clips[0][0], SAMPLES[:3])
     places = torch.arange(len(sequence.input_ids) - 8, len(sequence.input_ids))
     with torch.no_grad():
         dense = logits_at(loaded.model, collate([sequence], 0), vision(encoder, clips), places)
@@ -228,7 +228,7 @@ def test_flex_gradients_equal_the_dense_ones_on_a_gpu(model_type):
     loaded, encoder = load_tiny(model_type)
     model = loaded.model.to(device)
     clips = [clip(encoder, model_type, number) for number in range(len(CLIPS))]
-    sequence = pack([share_prefix(each[0], ITEMS) for each in clips])
+    sequence = pack([share_prefix(each[0], SAMPLES) for each in clips])
     inputs = {name: value.to(device) for name, value in vision(encoder, clips).items()}
     dense = loss_and_gradients(model, [(collate([sequence], 0).to(device), inputs)])
     use_flex(model.get_submodule(loaded.family.language_model))
