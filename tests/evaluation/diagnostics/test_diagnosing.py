@@ -96,7 +96,7 @@ def test_a_control_that_failed_is_no_proof_of_sight(lost):
         said[i] = said[i].model_copy(update={"controls": controls, "prompt_variants": others})
     (found,) = diagnose(replace(samples, predictions={"m": tuple(said)}), {"m": None})
     assert (found.severity, found.kind) == ("warning", "failed_controls")
-    assert "30 of 60 under the control black, 30 of 60 under the wording short" in found.text
+    assert "30 of 60 under the control black, 30 of 60 under the prompt variant short" in found.text
     assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")
 
 

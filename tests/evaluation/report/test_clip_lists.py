@@ -63,8 +63,8 @@ def test_flips_are_those_of_the_pair(comparison, predictions):
     }
     for number, pair in enumerate(figures.pairs):
         for ids, anchor in (
-            (pair.only_second_right, f"flips-{number}-gained"),
-            (pair.only_first_right, f"flips-{number}-lost"),
+            (pair.only_second_right, f"flips-{number}-only-second-right"),
+            (pair.only_first_right, f"flips-{number}-only-first-right"),
         ):
             assert {clip.clip_id for clip in found[anchor].clips} == set(ids) if ids else anchor not in found
 

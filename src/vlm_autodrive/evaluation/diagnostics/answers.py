@@ -68,7 +68,7 @@ def _died(samples: EvaluationSamples, model: str, verdicts: Sequence[Verdict], b
         kind="endpoint_died",
         model=model,
         text=f"The endpoint of {model} died: {where} ({_reasons(verdicts[begin:])}). They count as wrong, so its "
-        "figures say little of the model; ask those clips anew.",
+        "metrics say little of the model; ask those clips anew.",
     )
 
 
@@ -87,14 +87,14 @@ def _failed(samples: EvaluationSamples, model: str, verdicts: Sequence[Verdict],
 
 
 def _failed_further(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
-    """Controls and further wordings that failed where the verdict itself did not: not asked, they prove nothing."""
+    """Controls and prompt variants that failed where the verdict itself did not: not asked, they prove nothing."""
     answered = [p for p in samples.predictions[model] if p.verdict.outcome is not Outcome.ERROR]
     asked = {
         f"the control {control.replace('_', ' ')}": [p.controls.get(control) for p in answered]
         for control in OF_EVERY_CLIP
     }
     for name in dict.fromkeys(name for p in answered for name in p.prompt_variants):
-        asked[f"the wording {name.replace('_', ' ')}"] = [p.prompt_variants.get(name) for p in answered]
+        asked[f"the prompt variant {name.replace('_', ' ')}"] = [p.prompt_variants.get(name) for p in answered]
     told, reasons = [], []
     for what, said in asked.items():
         failed = [verdict for verdict in said if verdict is None or verdict.outcome is Outcome.ERROR]
@@ -106,9 +106,9 @@ def _failed_further(samples: EvaluationSamples, model: str) -> Iterator[Diagnost
             severity="warning",
             kind="failed_controls",
             model=model,
-            text=f"Questions to {model} failed though those on the true footage did not: {', '.join(told)}"
+            text=f"Questions to {model} failed though those on the original video did not: {', '.join(told)}"
             f"{f' ({_reasons(reasons)})' if reasons else ''}. They count as wrong there, so what is lost there is no "
-            "proof that the model looks at the video or hangs on the wording; ask them anew with `--retry-errors`.",
+            "proof that the model looks at the video or depends on the prompt; ask them anew with `--retry-errors`.",
         )
 
 

@@ -38,7 +38,7 @@ def diagnose_clips(samples: EvaluationSamples) -> Iterator[Diagnostic]:
                 kind="leaky_split",
                 model=model,
                 text=f"{model} was trained on what it is tested on: {count} of the {len(samples.clips)} clips share "
-                f"footage with its supervision. {words} Its figures do not hold for clips that it has not seen.",
+                f"footage with its supervision. {words} Its metrics do not hold for clips that it has not seen.",
             )
         if leaks.missing:
             yield Diagnostic(

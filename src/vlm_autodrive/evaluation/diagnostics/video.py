@@ -49,7 +49,7 @@ def diagnose_video(samples: EvaluationSamples, model: str) -> Iterator[Diagnosti
             kind="ignores_video",
             model=model,
             text=f"{model} does not look at the video: {'; '.join(ignoring)}. Whatever it goes by, it is not what "
-            "happens in the clips, and its figures are no proof of sight.",
+            "happens in the clips, and its metrics are no proof of sight.",
         )
         return
     if partly:

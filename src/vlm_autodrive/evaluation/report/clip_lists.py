@@ -1,4 +1,4 @@
-"""Lists of the clips behind the counts: cells of the confusion matrices, clips gained and lost."""
+"""Lists of the clips behind the counts: cells of the confusion matrices, clips that one model alone has right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,9 +59,9 @@ def cell_anchor(model: int, truth: int, answer: int) -> str:
     return f"cell-{model}-{truth}-{answer}"
 
 
-def flip_anchor(pair: int, gained: bool) -> str:
+def flip_anchor(pair: int, second_right: bool) -> str:
     """The anchor of the clips that only the second model of a pair has right, or only the first."""
-    return f"flips-{pair}-{'gained' if gained else 'lost'}"
+    return f"flips-{pair}-only-{'second' if second_right else 'first'}-right"
 
 
 def confusion_lists(
@@ -108,12 +108,14 @@ def flip_lists(
     found = []
     for number, pair in enumerate(figures.pairs):
         predicted = {pair.second: predictions[pair.second], pair.first: predictions[pair.first]}
-        for gained, ids in ((True, pair.only_second_right), (False, pair.only_first_right)):
+        for second_right, ids in ((True, pair.only_second_right), (False, pair.only_first_right)):
             if ids:
-                right, wrong = (pair.second, pair.first) if gained else (pair.first, pair.second)
+                right, wrong = (pair.second, pair.first) if second_right else (pair.first, pair.second)
                 title = f"Correct by {title_of(right)} alone, wrong by {title_of(wrong)}"
                 flipped = [by_id[clip_id] for clip_id in ids]
-                found.append(_list(flip_anchor(number, gained), title, predicted, flipped, taxonomy, comparison, most))
+                found.append(
+                    _list(flip_anchor(number, second_right), title, predicted, flipped, taxonomy, comparison, most)
+                )
     return found
 
 

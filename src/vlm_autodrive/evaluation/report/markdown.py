@@ -43,7 +43,9 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
         needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} clips would show a difference."
         parts.append(
             f"{title_of(pair.second)} against {title_of(pair.first)}, clip for clip: "
-            f"{len(pair.only_second_right)} gained, {len(pair.only_first_right)} lost ({p_equals(p_of(pair))}); "
+            f"the former alone is right on {len(pair.only_second_right)}, "
+            f"the latter alone on {len(pair.only_first_right)} "
+            f"({p_equals(p_of(pair))}); "
             f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
             f"({signed_interval(pair.macro_f1)}).{needed}"
         )
