@@ -1,4 +1,4 @@
-"""The proof: every model on the same held-out clips, compared with uncertainty, and a page to show it."""
+"""Evaluation: predictions of every model on the same held-out clips, their comparison, and the report."""
 
 import lazy_loader
 

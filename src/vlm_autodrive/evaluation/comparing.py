@@ -1,4 +1,4 @@
-"""Comparing models on the same clips."""
+"""The comparison stage: scores of several models on the same clips."""
 
 from collections import Counter
 from collections.abc import Mapping

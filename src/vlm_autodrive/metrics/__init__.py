@@ -1,4 +1,4 @@
-"""Pure functions that judge answers: parsing, classification, event times, intervals, paired tests."""
+"""Metrics as pure functions: classification, event times, calibration, intervals and significance tests."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Seeing an event come: average precision on windows that end before it, and how long before it an alarm is given.
+"""Anticipation: average precision on windows that end before an event, and the time to accident of an alarm.
 
 Nexar's challenge (Moura, Zhu and Zvitia, 2025, arXiv:2503.03848) asks about windows that end 0.5, 1 and 1.5 s before
 the event. Each of these groups has windows without event too; its average precision is that of ``metrics.curves``, and

@@ -1,4 +1,4 @@
-"""The cluster bootstrap: 95 % confidence intervals of everything that is no plain proportion of independent records.
+"""The cluster bootstrap: 95 % confidence intervals of metrics that are no proportion of independent records.
 
 Plain percentiles are too narrow where few clusters bear on an estimate, as on the recall of a rare class; they are
 widened as Student's t is wider than the normal distribution. ``benchmarks/interval_coverage.py`` measures how often the

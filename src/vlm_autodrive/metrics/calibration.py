@@ -1,4 +1,4 @@
-"""Whether a probability of 0.8 means 8 in 10: calibration error, Brier score, log loss, temperature.
+"""Calibration of probabilities: calibration error, Brier score, log loss, temperature scaling.
 
 Sources: Nguyen and O'Connor (2015), EMNLP 1587-1598, for calibration error over bins of equally many clips, which
 Naeini, Cooper and Hauskrecht (2015), AAAI 2901-2907, define over bins of equal width; Brier (1950), Monthly Weather

@@ -1,4 +1,4 @@
-"""Classification estimates, all computed from one table of counts.
+"""Classification metrics, all computed from one table of counts.
 
 A confusion table has one row for each true class and one column for each predicted class, with a
 last column for records without an answer; so a failed record is in every recall's denominator.

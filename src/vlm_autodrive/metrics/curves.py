@@ -1,4 +1,4 @@
-"""Precision-recall and ROC curves, their areas, and what recall they leave at a stated precision or false alarm rate.
+"""Precision-recall and ROC curves, their areas, and the recall at a given precision or false alarm rate.
 
 Average precision and the area under the ROC curve are scikit-learn's (``average_precision_score``,
 ``roc_auc_score``): average precision is the sum of the precisions at the distinct scores, each weighted by the

@@ -1,4 +1,4 @@
-"""What can be told of records without a look at them: classifiers tried on groups that they have not seen.
+"""Cross-validated classifiers without pixels, tested on held-out groups.
 
 The audit of clips and the diagnostics of a comparison both ask whether file names tell the class, and do it here.
 """

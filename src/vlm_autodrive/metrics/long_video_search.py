@@ -1,4 +1,4 @@
-"""What searching long videos came to: the records that detection leaves, and that the report shows."""
+"""The records of detection in long videos, which the report shows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""ROUGE-L: how much of a text stands in a reference in the same order.
+"""ROUGE-L: the longest common subsequence of a text and a reference.
 
 Source: Lin (2004), ROUGE: a package for automatic evaluation of summaries, ACL workshop, section 3.1, with beta = 1.
 Words are runs of the letters a to z and digits, in lower case and without stemming, as the package ``rouge-score``

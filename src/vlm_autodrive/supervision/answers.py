@@ -1,4 +1,4 @@
-"""The records that a description and a reasoning are written as, by rules and by teachers alike.
+"""The structured answers of teachers: descriptions and reasoning, also made by the rule-based teacher.
 
 They are read from the JSON that a teacher writes: objects without unknown keys, and lines of bounded length. A
 teacher's request holds their JSON schema, names and docstrings included.

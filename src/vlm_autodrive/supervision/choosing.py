@@ -1,4 +1,4 @@
-"""A supervision set with some of its types: what is written once, and paid for once, serves every choice of types."""
+"""A supervision set reduced to some of its types, without making samples anew."""
 
 import json
 from pathlib import Path

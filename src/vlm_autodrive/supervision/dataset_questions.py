@@ -1,4 +1,4 @@
-"""Questions that a data set brought along, as VQA samples of the clips that show its videos.
+"""Questions that come with a data set, as VQA samples of the clips of its videos.
 
 A question that presupposes an event is asked of clips without one too, at the same rate, and "no such event" is
 then the answer and always among the options. Its data set's own words, such as "the accident", would give

@@ -1,4 +1,4 @@
-"""What a supervision run will ask, send and cost, before it is begun."""
+"""The estimate of a supervision run: requests, tokens and cost, before it starts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What is known of a clip, looked up in one place, so that all samples say the same, and only what is true."""
+"""The known facts of a clip, looked up in one place, so that all samples agree."""
 
 import random
 from bisect import bisect_left

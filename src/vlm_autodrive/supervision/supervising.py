@@ -1,4 +1,4 @@
-"""The stage: clips in, supervision samples out, each accepted or rejected with a reason."""
+"""The supervision stage: clips in, SFT samples out, each accepted or rejected with a reason."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What a clip set holds for supervision, found out before anything is written: one light pass over its clips."""
+"""The survey of a clip set before supervision: one light pass over its clips."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Attention over packed sequences: which token attends to which, and the forms of mask that say so.
+"""Attention over packed sequences: the mask, in the form of each attention implementation.
 
 - ``dense``: a number for every pair of tokens, added to the scores. Any device; memory grows with the
   square of the sequence.

@@ -1,4 +1,4 @@
-"""What training tells while it runs: the log file, the line beside the bar, and trackers."""
+"""Logging of training: the log file, the status line beside the bar, and trackers."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, what it was trained on and with what licence, and how well it does."""
+"""The model card of an export: base model, training data, licences and metrics."""
 
 import json
 from dataclasses import dataclass

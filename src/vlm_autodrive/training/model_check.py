@@ -1,4 +1,4 @@
-"""Can this model be trained, and do training and inference give it the same inputs? Found out on the model itself."""
+"""Checks whether a model can be trained, and gets equal inputs in training and inference."""
 
 import re
 from collections import Counter

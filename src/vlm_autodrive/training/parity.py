@@ -1,4 +1,4 @@
-"""Whether a shared prefix gives what separate sequences give: asked of the model, not of a list of names.
+"""Gradient parity: a probe whether a shared prefix gives the losses and gradients of separate sequences.
 
 - The prefix-sharing probe, before training: two samples stand behind one prefix. Where tokens meet in attention only,
   the second gets the same logits whatever the first says, and the same as if it were alone. Linear attention carries a

@@ -1,4 +1,4 @@
-"""Settings of training, and which samples an example always holds."""
+"""Settings of training."""
 
 import difflib
 import re

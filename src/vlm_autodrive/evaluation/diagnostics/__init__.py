@@ -1,4 +1,4 @@
-"""What a reader has to know before the estimates: faults of the run, the clips or the model, each named."""
+"""Diagnostics: problems of the run, the clips or the model that make a comparison invalid or doubtful."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Faults that show in the answers themselves: failed, cut off, not to be read, or always the same."""
+"""Diagnostics of the answers: failed, truncated, unparsable or constant."""
 
 import re
 from collections import Counter

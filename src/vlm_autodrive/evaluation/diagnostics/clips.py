@@ -1,4 +1,4 @@
-"""Faults of the clips: tested on what was learnt from, or counted twice."""
+"""Diagnostics of the clips: overlap with the training clips, and duplicates."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Names that tell the class, and models that go by them.
+"""Diagnostics of names: file names that predict the class, and models that use them.
 
 A classifier (multinomial naive Bayes on the presence of runs of 1 to 5 characters, digits as they are, in the clip's
 and the video's id and the file's name; folders do not count) learns to tell the class, or a model's answer, from the

@@ -1,4 +1,4 @@
-"""A model that does not look: what it keeps of its score where there is nothing to see, or nothing in its order."""
+"""Diagnostics of the controls: a model whose score does not depend on the video, or on the order of its frames."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""LLM judge: a served model grades the reasoning traces of another, exactly one record for each prediction."""
+"""LLM judge: a served model grades the reasoning traces of another, one record per prediction."""
 
 from collections.abc import Sequence
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""The grades that a judge and people gave to reasoning traces."""
+"""The grades of reasoning traces by a judge and by people."""
 
 import csv
 from collections import defaultdict

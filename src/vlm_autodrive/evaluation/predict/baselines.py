@@ -1,4 +1,4 @@
-"""Baselines without a model, which every claim has to beat: the commonest class, and camera shake."""
+"""Baselines without a model: the majority class, and camera shake."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

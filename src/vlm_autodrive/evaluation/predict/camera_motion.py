@@ -1,4 +1,4 @@
-"""How the camera shakes: numbers from the differences of small grey frames, and nothing of what they show.
+"""Camera motion features from the differences of small greyscale frames.
 
 A collision jolts the camera. What a model reaches beyond a classifier on these numbers is what it
 sees; what it does not, it may owe to the jolt alone.

@@ -1,4 +1,4 @@
-"""The inference requests of a clip, and the one prediction that their answers make."""
+"""The inference requests for a clip, and the prediction made of the responses."""
 
 import time
 from collections.abc import Mapping, Sequence

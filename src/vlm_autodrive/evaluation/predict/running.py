@@ -1,4 +1,4 @@
-"""Running a model on every clip of a split: exactly one prediction each, whatever goes wrong."""
+"""Running a model on every clip of a split: exactly one prediction per clip, failures included."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

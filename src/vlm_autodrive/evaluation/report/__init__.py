@@ -1,1 +1,1 @@
-"""The report: one HTML file, its figures and its charts."""
+"""The report: one HTML file with metrics and charts."""

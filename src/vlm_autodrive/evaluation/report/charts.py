@@ -1,4 +1,4 @@
-"""The drawings of the report: inline SVG of at most 360 units across, so that a narrow screen shows it unshrunk."""
+"""The charts of the report: inline SVG of at most 360 units width, so that a narrow screen shows it unscaled."""
 
 import re
 from collections.abc import Callable, Sequence

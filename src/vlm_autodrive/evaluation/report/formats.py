@@ -1,4 +1,4 @@
-"""How figures, tests and models are written, in the page, the Markdown and the sentences alike."""
+"""Formats of estimates, tests and model names, common to the page, the Markdown and the sentences."""
 
 from vlm_autodrive.metrics import Estimate
 

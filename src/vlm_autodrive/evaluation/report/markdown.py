@@ -1,4 +1,4 @@
-"""The report in short, as GitHub-flavoured Markdown for a pull request."""
+"""The summary of the report, as GitHub-flavoured Markdown for a pull request."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The page itself: templates filled with the figures, and the drawings that go with them."""
+"""The HTML page: templates filled with the metrics and charts."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The rows of the main table and of the controls, for the page, Markdown and the terminal alike."""
+"""The rows of the main table and of the controls, common to the page, Markdown and the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

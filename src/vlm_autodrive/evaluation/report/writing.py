@@ -1,4 +1,4 @@
-"""The report: one HTML page without a network, the same figures as JSON, and the short of it as Markdown."""
+"""The report stage: one self-contained HTML page, its content as JSON, and a summary as Markdown."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Scores: clips joined with predictions, and what follows from them."""
+"""Scores: clips joined with predictions, and the metrics of every model."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The estimates of one model, and of two models in a pair."""
+"""The metrics of one model, and of a pair of models."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The estimates that rest on probabilities: curves, areas, calibration, anticipation.
+"""Metrics of the predicted probabilities: curves, areas, calibration, anticipation.
 
 A clip without probabilities counts as wrong here too. In a ranking it stands below all others if it is positive, and
 above all others if it is not: the worst place that it could have been given, so that no model gains by staying silent.

@@ -1,4 +1,4 @@
-"""What a comparison says: the typed content of ``comparison.json``."""
+"""The records of a comparison: the typed content of ``comparison.json``."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Figures on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on."""
+"""Metrics on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

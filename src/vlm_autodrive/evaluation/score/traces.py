@@ -1,4 +1,4 @@
-"""What the reasoning traces are worth: whether they cite the right moments, and read like the references."""
+"""Metrics of the reasoning traces: the times that they cite, and ROUGE-L against reference traces."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The estimates under other prompts and on altered footage: how far an answer hangs on wording and on the event."""
+"""Metrics under prompt variants and on controls: prompt sensitivity, and dependence on the video."""
 
 from collections.abc import Sequence
 

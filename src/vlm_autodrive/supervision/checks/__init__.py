@@ -1,4 +1,4 @@
-"""Checks that every sample goes through: what fails one stays on record, with the reason, and is never trained on.
+"""Checks of every sample: one that fails is kept as rejected, with the reason, and never trained on.
 
 Each check of one sample is a function that says in plain words what is wrong, an empty text if nothing is, and None
 where it has nothing to judge. What can be told of the whole set alone is in :mod:`.whole_set`.

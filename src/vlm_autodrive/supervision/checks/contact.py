@@ -1,4 +1,4 @@
-"""Contact and other outcomes that a target or a question speaks of, against the label and what its writer knew."""
+"""Check of the outcomes that a sample names, against the label and its writer's inputs."""
 
 import re
 

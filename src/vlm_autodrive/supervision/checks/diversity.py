@@ -1,4 +1,4 @@
-"""How much the texts of one type by one teacher differ: distinct words and pairs, and the commonest skeleton."""
+"""Diversity of the samples of one type by one teacher: distinct-1, distinct-2 and the commonest template."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The label against the simulated motion, and verdicts and answers on the event against the label."""
+"""Check of the label against the simulated motion, and of verdicts and answers against the label."""
 
 import re
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Questions must tell the student nothing: no id, file name, event time or class, and no event that they presuppose."""
+"""Check that a question leaks no id, file name, event time or class, and presupposes no event."""
 
 import re
 from collections.abc import Sequence

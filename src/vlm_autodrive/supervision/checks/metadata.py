@@ -1,4 +1,4 @@
-"""No word against the metadata: light, weather, road, and in the simulation the people who are there.
+"""Check of a sample against the metadata: light, weather, road, and simulated road users.
 
 What the metadata does not hold is not judged, so of real footage without it nothing is. The left column of each
 table is what a text may say, the right one the words of :mod:`..facts` that it agrees with.

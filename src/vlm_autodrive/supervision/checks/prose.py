@@ -1,4 +1,4 @@
-"""What the checks read of a sample, and the form of its target: format, length, and no loops."""
+"""Check of a target's form: format, length and repetition; helpers to read its prose."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The seconds that a text cites: inside the clip, and near the event where they stand beside it."""
+"""Check of cited times: inside the clip, and near the event where they refer to it."""
 
 import re
 

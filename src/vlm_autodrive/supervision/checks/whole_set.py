@@ -1,4 +1,4 @@
-"""What can be told of a supervision set as a whole alone, gathered sample by sample in one pass.
+"""Checks of a whole supervision set, in one pass over its samples: duplicates, balance, diversity.
 
 Of texts hashes are kept, so that what is needed grows by a few bytes for each sample and not with its length.
 """

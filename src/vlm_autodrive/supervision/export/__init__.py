@@ -1,1 +1,1 @@
-"""Export of what is taught, for other trainers."""
+"""Export of supervision sets for other trainers."""

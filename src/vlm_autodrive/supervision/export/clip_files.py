@@ -1,4 +1,4 @@
-"""A file for each clip, because most trainers read whole files: its window and not a frame more.
+"""One video file per clip, cut to its window, because most trainers read whole files.
 
 A file is named by a hash of the clip's id: ids are often the names of videos, and those often say the class.
 """

@@ -1,4 +1,4 @@
-"""What is exported of an accepted sample: what the student is shown and asked, its answer, and whence they come.
+"""The exported form of an accepted sample: prompt, target and provenance.
 
 No label, no time of an event, no metadata. Every trainer that we export to puts the video where the text
 says ``<video>``, and treats ``<image>`` and ``<audio>`` likewise, so no text of ours may hold such a tag.

@@ -1,4 +1,4 @@
-"""What people decided in a review: their saved decisions taken into its folder, and the rates that follow."""
+"""Review decisions: merged into the folder of the review, and the acceptance rates that follow."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Captions by grammar: true in every word, and silent on what is not known."""
+"""Rule-based captions by a grammar that states only known facts."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The rule-based samples of one clip: plain functions of what is known of it."""
+"""The rule-based samples of one clip, as plain functions of its facts."""
 
 from collections.abc import Sequence
 

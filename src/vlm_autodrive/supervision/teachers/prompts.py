@@ -1,4 +1,4 @@
-"""What a teacher that is a model is asked. These prompts may hold the label: they are never shown to a student."""
+"""The prompts of teacher models. They may hold the label, and are never shown to a student."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What a teacher is: something that writes one wanted text about one clip."""
+"""The protocol of teachers: requests, replies and the interface."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Questions that a teacher writes from a description: what it is asked for, and how its answer becomes a sample.
+"""Questions written by a teacher from a description: the request, and the samples made of its reply.
 
 The teacher does not choose. Topics, kinds and, for yes and no, the truth are drawn here without a look at the
 class, so that every class is asked alike and yes is as frequent as no; options are shuffled here too.

@@ -1,4 +1,4 @@
-"""What a teacher is asked for about one clip, request by request."""
+"""The requests to a teacher about one clip."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path

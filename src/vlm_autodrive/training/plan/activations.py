@@ -1,4 +1,4 @@
-"""Activations: what a forward pass keeps in memory for the backward pass, from a model's configuration alone.
+"""Activation memory: what a forward pass keeps for the backward pass, from a model's configuration.
 
 They are summed term by term, as Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
 Models" (https://arxiv.org/abs/2205.05198, section 4.1), count what autograd keeps of GPT; the terms here are those

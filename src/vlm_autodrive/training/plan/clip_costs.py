@@ -1,4 +1,4 @@
-"""What each clip costs in tokens, also under other settings, and the largest forward pass that comes of them."""
+"""Token counts of each clip, also under other settings, and the largest forward pass."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How many tokens a clip and its samples have: exact by the model's own processor, or estimated without one."""
+"""Token counts of a clip and its samples: exact by the model's processor, or estimated without one."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Settings that would make a plan fit: tried out one after another on the plan itself, not guessed."""
+"""Suggestions of settings that make a plan fit, each tried on the plan itself."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What training is planned for: GPUs or a CPU, and the memory that each process has."""
+"""The hardware of a plan: GPUs or a CPU, and the memory of each process."""
 
 import os
 from dataclasses import dataclass

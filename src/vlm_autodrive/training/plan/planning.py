@@ -1,4 +1,4 @@
-"""The plan of a training run: what every clip costs, and whether it fits."""
+"""The plan of a training run: token counts of every clip, and whether it fits into memory."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A question before it is worded, and how those with options and claims are drawn."""
+"""Drafts of questions, and the random choice of options and claims."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Visual question answering: the table of topics, and which of them a clip is asked."""
+"""Visual question answering: the table of topics, and the choice of topics for a clip."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
