@@ -65,7 +65,7 @@ def flip_anchor(pair: int, second_right: bool) -> str:
 
 
 def confusion_lists(
-    clips: Sequence[Clip], predictions: ByModel, taxonomy: Taxonomy, comparison: Path, most: int
+    clips: Sequence[Clip], predictions: ByModel, taxonomy: Taxonomy, folder: Path, most: int
 ) -> dict[str, list[ClipList]]:
     """For each model, the clips of every cell of its confusion matrix that holds any.
 
@@ -73,7 +73,7 @@ def confusion_lists(
         clips: All clips.
         predictions: Every model's.
         taxonomy: The classes.
-        comparison: The folder from which videos are named.
+        folder: The folder from which videos are named.
         most: How many clips a list shows.
     """
     names = taxonomy.names
@@ -92,7 +92,7 @@ def confusion_lists(
                 {model: predicted},
                 cells[i, j],
                 taxonomy,
-                comparison,
+                folder,
                 most,
             )
             for i, j in sorted(cells)
@@ -101,12 +101,12 @@ def confusion_lists(
 
 
 def flip_lists(
-    figures: Comparison, clips: Sequence[Clip], predictions: ByModel, taxonomy: Taxonomy, comparison: Path, most: int
+    comparison: Comparison, clips: Sequence[Clip], predictions: ByModel, taxonomy: Taxonomy, folder: Path, most: int
 ) -> list[ClipList]:
     """For each pair of models, the clips that only one of the two has right."""
     by_id = {clip.clip_id: clip for clip in clips}
     found = []
-    for number, pair in enumerate(figures.pairs):
+    for number, pair in enumerate(comparison.pairs):
         predicted = {pair.second: predictions[pair.second], pair.first: predictions[pair.first]}
         for second_right, ids in ((True, pair.only_second_right), (False, pair.only_first_right)):
             if ids:
@@ -114,7 +114,7 @@ def flip_lists(
                 title = f"Correct by {title_of(right)} alone, wrong by {title_of(wrong)}"
                 flipped = [by_id[clip_id] for clip_id in ids]
                 found.append(
-                    _list(flip_anchor(number, second_right), title, predicted, flipped, taxonomy, comparison, most)
+                    _list(flip_anchor(number, second_right), title, predicted, flipped, taxonomy, folder, most)
                 )
     return found
 
@@ -125,7 +125,7 @@ def _list(
     predicted: Mapping[str, Mapping[str, Prediction]],
     clips: Sequence[Clip],
     taxonomy: Taxonomy,
-    comparison: Path,
+    folder: Path,
     most: int,
 ) -> ClipList:
     first = next(iter(predicted.values()))
@@ -141,17 +141,17 @@ def _list(
         models=tuple(predicted),
         total=len(clips),
         clips=tuple(
-            _listed(clip, [by_clip[clip.clip_id] for by_clip in predicted.values()], taxonomy, comparison)
+            _listed(clip, [by_clip[clip.clip_id] for by_clip in predicted.values()], taxonomy, folder)
             for clip in sorted(clips, key=unsureness)[:most]
         ),
     )
 
 
-def _listed(clip: Clip, predicted: Sequence[Prediction], taxonomy: Taxonomy, comparison: Path) -> ListedClip:
+def _listed(clip: Clip, predicted: Sequence[Prediction], taxonomy: Taxonomy, folder: Path) -> ListedClip:
     probabilities = predicted[0].verdict.probabilities
     return ListedClip(
         clip_id=clip.clip_id,
-        video=relative_to_artifact(clip.path, comparison.absolute()),
+        video=relative_to_artifact(clip.path, folder.absolute()),
         start_s=clip.start_s,
         end_s=clip.end_s,
         truth=taxonomy.by_name(str(clip.event_class)).label,

@@ -149,11 +149,11 @@ def _spread(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 _NAME = 18
 
 
-def ranking_charts(figures: Comparison, taxonomy: Taxonomy, styles: Mapping[str, str]) -> list[tuple[str, Markup]]:
+def ranking_charts(comparison: Comparison, taxonomy: Taxonomy, styles: Mapping[str, str]) -> list[tuple[str, Markup]]:
     """Precision-recall and ROC curves for the first class and for any event.
 
     Args:
-        figures: All figures.
+        comparison: What the models scored.
         taxonomy: The classes.
         styles: The style of each model.
     """
@@ -162,26 +162,28 @@ def ranking_charts(figures: Comparison, taxonomy: Taxonomy, styles: Mapping[str,
         keys.append((ANY_EVENT, "Any event"))
     charts = []
     for key, label in keys:
-        ranked = {name: model.ranking[key] for name, model in figures.models.items() if key in model.ranking}
+        ranked = {name: model.ranking[key] for name, model in comparison.models.items() if key in model.ranking}
         if not ranked:
             continue
-        chance = max(scores.positives for scores in ranked.values()) / figures.n
+        chance = max(scores.positives for scores in ranked.values()) / comparison.n
         charts.append(_precision_recall(label, ranked, styles, chance))
         charts.append(_roc(label, ranked, styles))
     return charts
 
 
-def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Sequence[str]) -> list[tuple[str, Markup]]:
+def calibration_charts(
+    comparison: Comparison, styles: Mapping[str, str], main: Sequence[str]
+) -> list[tuple[str, Markup]]:
     """A reliability plot of each main model, and everyone's risk-coverage curve.
 
     Args:
-        figures: All figures.
+        comparison: What the models scored.
         styles: The style of each model.
         main: The models called before and after.
     """
     charts = []
     for name in main:
-        scores = figures.models[name].calibration
+        scores = comparison.models[name].calibration
         if scores is None:
             continue
         points = [
@@ -194,7 +196,7 @@ def calibration_charts(figures: Comparison, styles: Mapping[str, str], main: Seq
             points.append(Points(label, "third", scores.temperature_scaled.bins))
         title = f"Reliability: {short(name, _NAME)}"
         charts.append((title, reliability_svg(title, points)))
-    risks = {name: model.calibration for name, model in figures.models.items() if model.calibration is not None}
+    risks = {name: model.calibration for name, model in comparison.models.items() if model.calibration is not None}
     if risks:
         top = max((y for scores in risks.values() for y in scores.risk_coverage.y), default=1.0)
         axes = Axes("Coverage (most confident first)", "Risk (error rate)", top=_ceiling(top))

@@ -12,24 +12,24 @@ _FEW_CLIPS = 30
 _LEVEL = 0.05
 
 
-def before_and_after(figures: Comparison) -> tuple[str | None, str | None]:
+def before_and_after(comparison: Comparison) -> tuple[str | None, str | None]:
     """The two models that a report is about: ``base`` and ``tuned``, else the first two that are no baseline.
 
     A single model stands alone, and baselines are held against each other only where there is nothing else.
     """
-    names = list(figures.models)
-    trained = [name for name in names if figures.models[name].name not in BASELINES] or names
-    reasoning = [name for name in trained if figures.models[name].reasoning_outcomes]
+    names = list(comparison.models)
+    trained = [name for name in names if comparison.models[name].name not in BASELINES] or names
+    reasoning = [name for name in trained if comparison.models[name].reasoning_outcomes]
     candidates = reasoning if len(reasoning) > 1 else trained
     before = "base" if "base" in names else candidates[0]
     others = [name for name in candidates if name != before]
     return before, "tuned" if "tuned" in others else next(iter(others), None)
 
 
-def main_pair(figures: Comparison) -> PairScores | None:
+def main_pair(comparison: Comparison) -> PairScores | None:
     """The pair of before and after, the earlier one first; None where there is but one model."""
-    wanted = before_and_after(figures)
-    return next((pair for pair in figures.pairs if {pair.first, pair.second} == set(wanted)), None)
+    wanted = before_and_after(comparison)
+    return next((pair for pair in comparison.pairs if {pair.first, pair.second} == set(wanted)), None)
 
 
 def p_of(pair: PairScores) -> float:
@@ -37,37 +37,39 @@ def p_of(pair: PairScores) -> float:
     return pair.mcnemar.p_value if pair.permutation_p is None else pair.permutation_p
 
 
-def headline(figures: Comparison, taxonomy: Taxonomy) -> str:
+def headline(comparison: Comparison, taxonomy: Taxonomy) -> str:
     """The whole comparison in one sentence, which begins with a warning where its figures cannot be trusted.
 
     The recall of the first class (collision) says nothing by itself, since a model that always alarms has a recall of
     1; so the false positive rate stands beside it, and the test is over all clips.
 
     Args:
-        figures: The comparison.
+        comparison: The comparison.
         taxonomy: Its classes.
     """
-    text = _comparing(figures, taxonomy)
-    if any(diagnostic.severity == "invalid" for diagnostic in figures.diagnostics):
+    text = _comparing(comparison, taxonomy)
+    if any(diagnostic.severity == "invalid" for diagnostic in comparison.diagnostics):
         return f"These results are invalid: taken at face value, {text[0].lower()}{text[1:]}"
     return text
 
 
-def _comparing(figures: Comparison, taxonomy: Taxonomy) -> str:
-    before, after = before_and_after(figures)
-    pair = main_pair(figures)
+def _comparing(comparison: Comparison, taxonomy: Taxonomy) -> str:
+    before, after = before_and_after(comparison)
+    pair = main_pair(comparison)
     if pair is None or before is None or after is None:
-        return f"The model {_found(figures, str(before), None, taxonomy)}; there is no other model to compare it with."
+        return (
+            f"The model {_found(comparison, str(before), None, taxonomy)}; there is no other model to compare it with."
+        )
     who = "The fine-tuned model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"
-    return f"{who} {_found(figures, after, before, taxonomy)}; {_tested(pair, after)}."
+    return f"{who} {_found(comparison, after, before, taxonomy)}; {_tested(pair, after)}."
 
 
-def _found(figures: Comparison, model: str, before: str | None, taxonomy: Taxonomy) -> str:
+def _found(comparison: Comparison, model: str, before: str | None, taxonomy: Taxonomy) -> str:
     """A model's recall of the first class and its false positive rate, with those of the model before it."""
-    scores, first = figures.models[model], taxonomy.classes[0]
-    earlier = None if before is None else figures.models[before]
+    scores, first = comparison.models[model], taxonomy.classes[0]
+    earlier = None if before is None else comparison.models[before]
     named = "base model" if before == "base" else f"“{title_of(str(before))}”"
-    if not figures.class_counts.get(first.name):
+    if not comparison.class_counts.get(first.name):
         text = f"classifies {with_interval(scores.accuracy)} of the clips correctly"
         return text if earlier is None else f"{text} ({named}: {with_interval(earlier.accuracy)})"
     text = f"detects {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
@@ -96,7 +98,7 @@ def _tested(pair: PairScores, after: str) -> str:
     return f"{undecided}: about {pair.clips_needed:,} such clips would be needed to show one"
 
 
-def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
+def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
     """Notes on the test clips: simulated or real, and classes with few clips or none."""
     simulated = sum(1 for clip in clips if clip.scenario is not None)
     notes = []
@@ -106,16 +108,16 @@ def data_notes(clips: Sequence[Clip], figures: Comparison) -> list[str]:
         notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
     else:
         notes.append(f"All {len(clips)} test clips are real footage.")
-    counts = {name.replace("_", "-"): count for name, count in figures.class_counts.items()}
+    counts = {name.replace("_", "-"): count for name, count in comparison.class_counts.items()}
     scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
     missing = [name for name, count in counts.items() if not count]
-    if figures.n < _FEW_CLIPS:
-        notes.append(f"These results mean nothing: {figures.n} clips are too few to evaluate a model on.")
+    if comparison.n < _FEW_CLIPS:
+        notes.append(f"These results mean nothing: {comparison.n} clips are too few to evaluate a model on.")
     elif scarce:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
-    return [*notes, *figures.warnings]
+    return [*notes, *comparison.warnings]
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

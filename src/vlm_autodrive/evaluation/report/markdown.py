@@ -18,27 +18,27 @@ from vlm_autodrive.records import Taxonomy
 _ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}
 
 
-def markdown(title: str, headline: str, notes: Sequence[str], figures: Comparison, taxonomy: Taxonomy) -> str:
+def markdown(title: str, headline: str, notes: Sequence[str], comparison: Comparison, taxonomy: Taxonomy) -> str:
     """The headline, what to know before the figures, the main table and the controls.
 
     Args:
         title: The heading.
         headline: The comparison in one sentence.
         notes: What the data is.
-        figures: All figures.
+        comparison: What the models scored.
         taxonomy: The classes.
     """
-    counts = ", ".join(f"{figures.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
+    counts = ", ".join(f"{comparison.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
     parts = [f"## {_escaped(title)}", f"**{_escaped(headline)}**"]
     for severity, alert in _ALERTS.items():
-        found = [_escaped(f.text) for f in figures.diagnostics if f.severity == severity]
+        found = [_escaped(f.text) for f in comparison.diagnostics if f.severity == severity]
         if found:
             parts.append("\n".join([f"> [!{alert}]", *(f"> - {text}" for text in found)]))
-    parts.append(f"{figures.n} held-out clips: {counts}. In brackets: 95 % confidence intervals.")
+    parts.append(f"{comparison.n} held-out clips: {counts}. In brackets: 95 % confidence intervals.")
     if notes:
         parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
-    parts.append(_main_table(figures, taxonomy))
-    pair = main_pair(figures)
+    parts.append(_main_table(comparison, taxonomy))
+    pair = main_pair(comparison)
     if pair is not None:
         needed = "" if pair.clips_needed is None else f" About {pair.clips_needed:,} clips would show a difference."
         parts.append(
@@ -49,23 +49,23 @@ def markdown(title: str, headline: str, notes: Sequence[str], figures: Compariso
             f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
             f"({signed_interval(pair.macro_f1)}).{needed}"
         )
-    before, after = before_and_after(figures)
+    before, after = before_and_after(comparison)
     shown = str(after or before)
-    rows = [*baseline_rows(figures), *control_rows(figures, shown)]
+    rows = [*baseline_rows(comparison), *control_rows(comparison, shown)]
     parts.append(f"### Controls of {_escaped(title_of(shown))}\n\n{_controls(rows)}")
-    missing = missing_commands(figures, [shown])
+    missing = missing_commands(comparison, [shown])
     if missing:
         parts.append("To add the missing controls, run: " + "; ".join(f"`{command}`" for command in missing))
     return "\n\n".join(parts) + "\n"
 
 
-def _main_table(figures: Comparison, taxonomy: Taxonomy) -> str:
+def _main_table(comparison: Comparison, taxonomy: Taxonomy) -> str:
     lines = [
-        f"| | {' | '.join(_escaped(title_of(name)) for name in figures.models)} |",
-        f"|---|{'---:|' * len(figures.models)}",
+        f"| | {' | '.join(_escaped(title_of(name)) for name in comparison.models)} |",
+        f"|---|{'---:|' * len(comparison.models)}",
     ]
-    lines.append(f"| correct | {' | '.join(right_answers(scores) for scores in figures.models.values())} |")
-    for label, cells in main_rows(figures.models, taxonomy):
+    lines.append(f"| correct | {' | '.join(right_answers(scores) for scores in comparison.models.values())} |")
+    for label, cells in main_rows(comparison.models, taxonomy):
         lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
     return "\n".join(lines)
 

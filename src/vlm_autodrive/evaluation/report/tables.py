@@ -89,11 +89,11 @@ class ControlRow:
     same_answer: Estimate | None = None
 
 
-def baseline_rows(figures: Comparison) -> list[ControlRow]:
+def baseline_rows(comparison: Comparison) -> list[ControlRow]:
     """The baselines without a model, whether or not they were compared."""
     rows = []
     for name, what in _BASELINES.items():
-        scores = figures.models.get(name)
+        scores = comparison.models.get(name)
         rows.append(
             ControlRow(title_of(name), what)
             if scores is None
@@ -102,9 +102,9 @@ def baseline_rows(figures: Comparison) -> list[ControlRow]:
     return rows
 
 
-def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
+def control_rows(comparison: Comparison, model: str) -> list[ControlRow]:
     """A model on the original video and on each control, whether or not the control was run."""
-    scores = figures.models[model]
+    scores = comparison.models[model]
     rows = [ControlRow("Original video", "no ablation", scores.accuracy, scores.macro_f1)]
     for name in [*_CONTROLS, *(name for name in scores.controls if name not in _CONTROLS)]:
         label, what = _CONTROLS.get(name, (plain(name).capitalize(), ""))
@@ -118,18 +118,18 @@ def control_rows(figures: Comparison, model: str) -> list[ControlRow]:
     return rows
 
 
-def missing_commands(figures: Comparison, models: Sequence[str]) -> list[str]:
+def missing_commands(comparison: Comparison, models: Sequence[str]) -> list[str]:
     """The commands that would fill in what is missing of the models' controls; empty if nothing is.
 
     Args:
-        figures: All figures.
+        comparison: What the models scored.
         models: Those whose controls are shown.
     """
     commands = [
-        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in figures.models
+        f"autodrive evaluate CLIPS --model {name} --out DIR" for name in _BASELINES if name not in comparison.models
     ]
-    missing = [name for name in _CONTROLS if any(name not in figures.models[model].controls for model in models)]
-    if any(figures.models[model].faithfulness is None for model in models):
+    missing = [name for name in _CONTROLS if any(name not in comparison.models[model].controls for model in models)]
+    if any(comparison.models[model].faithfulness is None for model in models):
         missing.append(_HIDDEN)
     if missing:
         commands.append(f"autodrive evaluate CLIPS --model MODEL --out DIR 'controls=[{', '.join(missing)}]'")
