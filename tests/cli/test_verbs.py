@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.records import DetectedEvent, Outcome, Prediction, Verdict, VideoDetections, write_jsonl
-from vlm_autodrive.training.plan.planning import ClipCost, TrainingPlan
+from vlm_autodrive.training.plan.stage import ClipCost, TrainingPlan
 
 run = CliRunner().invoke
 

@@ -19,7 +19,7 @@ from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome, read_jsonl
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
-from vlm_autodrive.supervision.supervising import _job
+from vlm_autodrive.supervision.stage import _job
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
 from vlm_autodrive.video import probe
 

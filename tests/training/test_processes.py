@@ -20,7 +20,7 @@ from vlm_autodrive.training.processes import Rank
 _SCRIPT = (
     "import sys; from pathlib import Path\n"
     "from vlm_autodrive.errors import UserError\n"
-    "from vlm_autodrive.training.training import train\n"
+    "from vlm_autodrive.training.stage import train\n"
     "from vlm_autodrive.training.settings import TrainSettings\n"
     "try:\n"
     "    train(Path(sys.argv[1]), Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3]))\n"

@@ -8,7 +8,7 @@ import pytest
 from tests.clocks import numbers_shown, turn
 from tests.remuxing import faststart
 from vlm_autodrive.video import SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import choose_frames
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
 UNEVEN = [0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3, 3.31, 3.9, 4.4, 4.6, 5.0, 5.7]

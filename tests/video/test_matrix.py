@@ -9,7 +9,7 @@ import pytest
 
 from tests.clocks import numbers_shown, turn
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import choose_frames
 from vlm_autodrive.video.selective_decode import decode_selected
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)

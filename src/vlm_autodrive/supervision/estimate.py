@@ -20,10 +20,10 @@ from vlm_autodrive.engines import (
 )
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome, Record
-from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
+from vlm_autodrive.supervision.teacher_schemas import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.teachers.chain import teacher_samples
 from vlm_autodrive.supervision.teachers.prompts import other_metadata
 from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, TeacherRequest

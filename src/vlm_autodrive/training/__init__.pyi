@@ -1,11 +1,11 @@
-from .exporting import ExportModelSettings, export_model
 from .model_check import check_model
+from .model_export import ExportModelSettings, export_model
 from .plan.loss_mask import show_loss_mask
 from .plan.machines import machine_of
-from .plan.planning import plan
+from .plan.stage import plan
 from .processes import launched_rank
 from .settings import TrainSettings
-from .training import train
+from .stage import train
 
 __all__ = [
     "ExportModelSettings",

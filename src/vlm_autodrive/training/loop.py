@@ -11,7 +11,7 @@ An optimizer step, from top to bottom::
     checkpoints.save_state         every ``save_steps``
 
 The stage around it, which plans, starts the processes and writes the checkpoint, is
-:mod:`vlm_autodrive.training.training`.
+:mod:`vlm_autodrive.training.stage`.
 """
 
 import time

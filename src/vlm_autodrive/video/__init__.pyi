@@ -4,10 +4,10 @@ from .clip_file import write_clip_file
 from .container import OpenVideo, VideoError, upright_size
 from .decode import Window, read_frames, read_pictures, read_windows
 from .frame_cache import FrameCache, Times
+from .frame_sampler import wanted_frames
 from .frames import FRAMES_PER_TOKEN, Frames, SamplingSettings
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, probe
-from .sampler import wanted_frames
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 
 __all__ = [

@@ -18,7 +18,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo, TimedFrame, VideoError, quarter_turns, upright_size
-from vlm_autodrive.video.sampler import TOLERANCE_S
+from vlm_autodrive.video.frame_sampler import TOLERANCE_S
 from vlm_autodrive.video.selective_decode import slack_s
 
 _TICKS_PER_S = 90_000

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
+from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameChooser
 from vlm_autodrive.video.frames import Frames, SamplingSettings
-from vlm_autodrive.video.sampler import TOLERANCE_S, FrameChooser
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 
 __all__ = ["VideoError", "Window", "read_frames", "read_pictures", "read_windows"]

@@ -11,9 +11,9 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import OpenVideo, VideoError
 from vlm_autodrive.video.decode import Window, read_frames, read_windows
+from vlm_autodrive.video.frame_sampler import wanted_frames
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings
-from vlm_autodrive.video.sampler import wanted_frames
 from vlm_autodrive.video.selective_decode import selected_times
 from vlm_autodrive.workers import in_processes
 

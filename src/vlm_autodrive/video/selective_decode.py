@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError
+from vlm_autodrive.video.frame_sampler import choose_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
-from vlm_autodrive.video.sampler import choose_frames
 
 # Only H.264 marks pictures that nothing refers to: HEVC's mark holds within one temporal layer only.
 _MARKS_UNREFERRED = frozenset(("h264",))

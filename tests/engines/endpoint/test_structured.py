@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from vlm_autodrive.engines import CostEstimate, StructuredSettings, budget_lines, read_answer
-from vlm_autodrive.supervision.answers import BlindDescription, Description, ReasoningAnswer, reasoning_shape
+from vlm_autodrive.supervision.teacher_schemas import BlindDescription, Description, ReasoningAnswer, reasoning_shape
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer
 
 SHAPE = reasoning_shape(("A", "B", "C"))

@@ -9,10 +9,10 @@ from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Distraction
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
-from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.rules.reasoning import NO_MOTION
 from vlm_autodrive.supervision.samples import NO_TIME
+from vlm_autodrive.supervision.teacher_schemas import Description, Happening, NamedEvent
 
 CLASSES = ("collision", "near_collision", "normal")
 BOTH = SuperviseSettings(types=("description", "reasoning"), seed=3)

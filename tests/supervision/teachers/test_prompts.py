@@ -10,9 +10,9 @@ from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import SuperviseSettings
-from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
+from vlm_autodrive.supervision.teacher_schemas import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.questions import (
     TOPICS,

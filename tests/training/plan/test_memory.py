@@ -164,7 +164,7 @@ import resource, sys
 from pathlib import Path
 import torch, peft, transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
-import vlm_autodrive.training.training as training
+import vlm_autodrive.training.stage as training
 from vlm_autodrive.training.settings import TrainSettings
 
 torch.set_num_threads(1)

@@ -3,7 +3,6 @@
 import random
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.answers import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts
 from vlm_autodrive.supervision.rules.captions import ego_motion, surroundings
 from vlm_autodrive.supervision.rules.wording import (
@@ -18,6 +17,7 @@ from vlm_autodrive.supervision.rules.wording import (
 )
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
+from vlm_autodrive.supervision.teacher_schemas import Description, Happening, NamedEvent
 
 _SAME_MOMENT_S = 0.25
 _NOBODY = "there is no road user to watch"

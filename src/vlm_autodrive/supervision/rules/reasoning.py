@@ -7,7 +7,6 @@ closest moment stands first, where contact or not is said from the video alone.
 
 from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import TAXONOMIES, SFTSample
-from vlm_autodrive.supervision.answers import ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts, Moment
 from vlm_autodrive.supervision.rules.wording import (
     ego_response,
@@ -20,6 +19,7 @@ from vlm_autodrive.supervision.rules.wording import (
     speed,
 )
 from vlm_autodrive.supervision.samples import make_sample
+from vlm_autodrive.supervision.teacher_schemas import ReasoningAnswer, reasoning_text
 
 NO_MOTION = "the simulated motion is not known at the cited moments"
 _BEFORE_S = (0.8,)  # with a second moment, at 1.6 s, the demo was measured worse

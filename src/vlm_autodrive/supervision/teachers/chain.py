@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from vlm_autodrive.engines import read_answer
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.answers import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import ClipSamples, unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teacher_schemas import Description
 from vlm_autodrive.supervision.teachers.drafts import (
     Draft,
     description_sample_of,

@@ -8,12 +8,12 @@ from pydantic import BaseModel
 from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import Check, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import student_prompts
-from vlm_autodrive.supervision.answers import Description, ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
 from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.teacher_schemas import Description, ReasoningAnswer, reasoning_text
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, question_and_answer

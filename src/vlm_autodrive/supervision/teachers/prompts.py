@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlm_autodrive.records import TeacherPrompt
-from vlm_autodrive.supervision.answers import Description
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.descriptions import describe, prose
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.settings import TeacherContextSettings
+from vlm_autodrive.supervision.teacher_schemas import Description
 from vlm_autodrive.supervision.teachers.questions import QuestionSlot
 
 VERSION = "2"

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vlm_autodrive.supervision.answers import Phrase, StructuredAnswer
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.wording import seconds
 from vlm_autodrive.supervision.samples import rng_for
+from vlm_autodrive.supervision.teacher_schemas import Phrase, StructuredAnswer
 
 QuestionKind = Literal["open", "yes_no", "choice", "time"]
 _SECONDS = re.compile(r"(?:t ?= ?)?(\d+(?:\.\d+)?)(?: ?s| seconds?)?\.?")

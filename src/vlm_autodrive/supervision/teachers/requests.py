@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vlm_autodrive.records import SupervisionType
-from vlm_autodrive.supervision.answers import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
+from vlm_autodrive.supervision.teacher_schemas import BlindDescription, Description, reasoning_shape
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherRequest, TeacherVideo
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, slots_for

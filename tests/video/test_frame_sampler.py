@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm_autodrive.video import SamplingSettings, wanted_frames
-from vlm_autodrive.video.sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import choose_frames
 
 
 def settings(fps=4.0, most=32):

@@ -15,7 +15,7 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import SFTSample, SupervisionType, iterate_jsonl, writing_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.supervising import SUMMARY_FILE
+from vlm_autodrive.supervision.stage import SUMMARY_FILE
 
 
 class ChoiceSettings(Settings):

@@ -15,7 +15,7 @@ from vlm_autodrive.training.checkpoints import TrainState
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import TrainJob, load_for_training, train_process
 from vlm_autodrive.training.plan.machines import this_machine
-from vlm_autodrive.training.plan.planning import plan
+from vlm_autodrive.training.plan.stage import plan
 from vlm_autodrive.training.processes import launched, spawned
 from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
 from vlm_autodrive.training.settings import TrainSettings

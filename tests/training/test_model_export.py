@@ -143,16 +143,16 @@ def test_without_the_supervision_set_the_card_says_that_nothing_was_compared(tra
 
 
 def test_an_export_that_answers_otherwise_is_refused(trained, tmp_path, monkeypatch):
-    import vlm_autodrive.training.exporting as exporting
+    import vlm_autodrive.training.model_export as model_export
 
-    write = exporting._write_merged
+    write = model_export._write_merged
 
     def spoil(checkpoint, folder, settings):
         write(checkpoint, folder, settings)
         weights = load_file(folder / "model.safetensors")
         save_file({name: -value for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
 
-    monkeypatch.setattr(exporting, "_write_merged", spoil)
+    monkeypatch.setattr(model_export, "_write_merged", spoil)
     with pytest.raises(UserError, match="does not answer as"):
         export_model(trained["whole"], tmp_path / "out", ExportModelSettings())
     assert not (tmp_path / "out").exists()
