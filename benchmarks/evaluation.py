@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.docs_table import write_table
 from benchmarks.machine import processor_name
 from vlm_autodrive.artifacts import writing_artifact
-from vlm_autodrive.evaluation.predict.running import write_predictions
+from vlm_autodrive.evaluation.predict.stage import write_predictions
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
 from vlm_autodrive.settings import Settings
 

@@ -34,7 +34,7 @@ from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.settings import SplitFractions
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare, evaluate
-from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
+from vlm_autodrive.evaluation.compare_stage import COMPARISON_FILE
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.models import SYSTEM_PROMPT, ModelCard, verdict_prompt, write_card

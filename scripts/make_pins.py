@@ -45,7 +45,7 @@ from vlm_autodrive.detection import DetectSettings, detect
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
 from vlm_autodrive.evaluation import EvaluateSettings, evaluate, judge
-from vlm_autodrive.evaluation.comparing import COMPARISON_FILE
+from vlm_autodrive.evaluation.compare_stage import COMPARISON_FILE
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     Clip,

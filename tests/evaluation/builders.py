@@ -98,7 +98,7 @@ def write_clip_set(folder: Path, clips) -> Path:
 
 
 def write_prediction_set(folder: Path, clips, predictions) -> Path:
-    from vlm_autodrive.evaluation.predict.running import write_predictions
+    from vlm_autodrive.evaluation.predict.stage import write_predictions
 
     with writing_artifact(folder, "predictions", {}, _Name(name=folder.name)) as partial:
         write_predictions(partial, folder, DEFAULT_TAXONOMY, clips, predictions)

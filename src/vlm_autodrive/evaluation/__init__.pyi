@@ -1,11 +1,11 @@
-from .comparing import compare, read_comparison
-from .judge.grading import estimate_judging, estimate_lines, judge
+from .compare_stage import compare, read_comparison
+from .judge.stage import estimate_judging, estimate_lines, judge
 from .predict.baselines import evaluate_baseline
-from .predict.running import evaluate
+from .predict.stage import evaluate
 from .report.formats import with_interval
 from .report.headline import headline, summary
+from .report.stage import MARKDOWN_FILE, read_report, write_report
 from .report.tables import main_rows, right_answers
-from .report.writing import MARKDOWN_FILE, read_report, write_report
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
 from .settings import BASELINES, BaselineSettings, CompareSettings, EvaluateSettings, JudgeSettings, ReportSettings

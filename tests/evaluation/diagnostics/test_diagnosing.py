@@ -8,7 +8,7 @@ import pytest
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
 from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.diagnostics import diagnose
-from vlm_autodrive.evaluation.predict.leaks import find_overlaps, same_footage
+from vlm_autodrive.evaluation.predict.contamination import find_overlaps, same_footage
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
 

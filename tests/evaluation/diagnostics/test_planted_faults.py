@@ -37,8 +37,8 @@ from vlm_autodrive.evaluation import (
     write_report,
 )
 from vlm_autodrive.evaluation.predict.baselines import majority
-from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
-from vlm_autodrive.evaluation.report.writing import HTML_FILE, JSON_FILE
+from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
+from vlm_autodrive.evaluation.report.stage import HTML_FILE, JSON_FILE
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict, write_jsonl
 from vlm_autodrive.settings import Settings
 

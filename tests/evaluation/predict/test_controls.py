@@ -14,7 +14,7 @@ from vlm_autodrive.evaluation.predict.controls import (
     no_video,
     shuffled,
 )
-from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
+from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames
 

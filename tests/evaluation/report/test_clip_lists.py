@@ -9,7 +9,7 @@ from tests.evaluation.builders import NAMES, write_video
 from tests.evaluation.synthetic import make_comparison
 from vlm_autodrive.artifacts import read_clips
 from vlm_autodrive.evaluation import ReportSettings, read_comparison, write_report
-from vlm_autodrive.evaluation.comparing import predictions_file
+from vlm_autodrive.evaluation.compare_stage import predictions_file
 from vlm_autodrive.evaluation.report.clip_lists import cell_anchor, confusion_lists, flip_lists
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Prediction, read_jsonl
 

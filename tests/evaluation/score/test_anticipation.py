@@ -20,7 +20,7 @@ from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, EvaluateSettings, compare, read_comparison
-from vlm_autodrive.evaluation.predict.running import evaluate_with_engine
+from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
 from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Outcome
 
 LEADS_S = (0.5, 1.0, 1.5)

@@ -13,7 +13,7 @@ from vlm_autodrive.supervision.checks.contact import (
     contact_as_the_label,
     denies_contact,
 )
-from vlm_autodrive.supervision.checks.leaks import tells_the_student
+from vlm_autodrive.supervision.checks.label_leakage import tells_the_student
 from vlm_autodrive.supervision.checks.prose import in_format
 from vlm_autodrive.supervision.facts import facts_of, stated_times
 

@@ -6,7 +6,7 @@ from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import CHECKS, checked
-from vlm_autodrive.supervision.checks.leaks import SAME_RATE_TOPICS, presupposes_event
+from vlm_autodrive.supervision.checks.label_leakage import SAME_RATE_TOPICS, presupposes_event
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, facts_of, stated_times
 from vlm_autodrive.supervision.samples import make_sample
 from vlm_autodrive.supervision.student_prompts import PROMPTS

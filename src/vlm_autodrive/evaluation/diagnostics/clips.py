@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from vlm_autodrive.evaluation.predict.leaks import TrainTestOverlap
+from vlm_autodrive.evaluation.predict.contamination import TrainTestOverlap
 from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 
 _SHOWN = 3

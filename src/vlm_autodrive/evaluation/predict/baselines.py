@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
-from vlm_autodrive.evaluation.predict.leaks import write_leaks
-from vlm_autodrive.evaluation.predict.running import clips_of_split, write_predictions
+from vlm_autodrive.evaluation.predict.contamination import write_leaks
+from vlm_autodrive.evaluation.predict.stage import clips_of_split, write_predictions
 from vlm_autodrive.evaluation.settings import BaselineSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Verdict, append_jsonl, read_partial_jsonl

@@ -16,7 +16,7 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
-from vlm_autodrive.evaluation.predict.leaks import Leaks, read_leaks
+from vlm_autodrive.evaluation.predict.contamination import Leaks, read_leaks
 from vlm_autodrive.metrics import connected_groups
 from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from vlm_autodrive.records import Check, Outcome, SFTSample
 from vlm_autodrive.supervision.checks.contact import contact_as_the_label, names_no_outcome
+from vlm_autodrive.supervision.checks.label_leakage import presupposes_nothing, tells_the_student
 from vlm_autodrive.supervision.checks.labels import answers_as_the_label, label_as_the_motion, verdict_as_the_label
-from vlm_autodrive.supervision.checks.leaks import presupposes_nothing, tells_the_student
 from vlm_autodrive.supervision.checks.metadata import agrees_with_metadata
 from vlm_autodrive.supervision.checks.prose import in_bounds, in_format, without_loops
 from vlm_autodrive.supervision.checks.times import events_at_their_time, times_in_the_clip

@@ -9,7 +9,7 @@ from typing import Any
 
 from vlm_autodrive.records import Check, SFTSample
 from vlm_autodrive.supervision.checks.diversity import Diversity
-from vlm_autodrive.supervision.checks.leaks import SAME_RATE_TOPICS
+from vlm_autodrive.supervision.checks.label_leakage import SAME_RATE_TOPICS
 from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, prose_of
 from vlm_autodrive.supervision.settings import LimitSettings
 

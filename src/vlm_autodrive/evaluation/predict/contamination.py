@@ -1,4 +1,4 @@
-"""Leaks between training and test: overlap of the evaluated clips with the training clips, and among themselves.
+"""Contamination of the test set: overlap of the evaluated clips with the training clips, and among themselves.
 
 They are found while the whole clip set and the videos are at hand, and kept beside the predictions, since a comparison
 sees the clips of one split alone. Frames that merely look alike are found by ``autodrive audit``, which takes minutes;

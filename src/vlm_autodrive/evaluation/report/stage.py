@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vlm_autodrive.artifacts import input_key, read_clips, read_taxonomy, write_text, writing_artifact
-from vlm_autodrive.evaluation.comparing import predictions_file, read_comparison
+from vlm_autodrive.evaluation.compare_stage import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
 from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, headline

@@ -7,7 +7,7 @@ from vlm_autodrive.artifacts import input_key, read_clips, read_predictions, rea
 from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, summary
-from vlm_autodrive.evaluation.predict.running import evaluate_with_engine, write_predictions
+from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine, write_predictions
 from vlm_autodrive.models import reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 

@@ -18,8 +18,8 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
-from vlm_autodrive.evaluation.predict.leaks import write_leaks
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
