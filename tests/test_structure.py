@@ -1,4 +1,4 @@
-"""The house itself: rooms are entered by their faces, modules import in no circle, and a class name means one thing."""
+"""Package structure: imports through public APIs only, no import cycles, unique public class names."""
 
 import ast
 from collections import defaultdict
@@ -13,7 +13,7 @@ MODULES = {
     ".".join((NAME, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-FACES = {f"{NAME}.{path.parent.name}" for path in PACKAGE.glob("*/__init__.pyi")}
+SUBPACKAGES = {f"{NAME}.{path.parent.name}" for path in PACKAGE.glob("*/__init__.pyi")}
 
 
 def imports_of(module: str) -> Iterator[tuple[str, str]]:
@@ -29,32 +29,32 @@ def imports_of(module: str) -> Iterator[tuple[str, str]]:
         yield from ((source, name) for source, name in found if source.split(".")[0] == NAME)
 
 
-def room_of(module: str) -> str:
-    """The module's room, such as ``vlm_autodrive.clips``; a module beside the rooms is its own."""
+def subpackage_of(module: str) -> str:
+    """The module's subpackage, such as ``vlm_autodrive.clips``; a module directly below the package is its own."""
     return ".".join(module.split(".")[:2])
 
 
-def exports_of(face: str) -> dict[str, str]:
-    """The names of a face, with the modules that they lie in."""
-    stub = MODULES[face].with_suffix(".pyi")
+def exports_of(package: str) -> dict[str, str]:
+    """The names that a subpackage's stub exports, with the modules that define them."""
+    stub = MODULES[package].with_suffix(".pyi")
     return {
-        alias.name: f"{face}.{node.module}" if node.module else f"{face}.{alias.name}"
+        alias.name: f"{package}.{node.module}" if node.module else f"{package}.{alias.name}"
         for node in ast.parse(stub.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 
 
-def test_a_room_is_entered_by_its_face_alone():
-    exports = {face: exports_of(face) for face in FACES}
-    past_the_face = [
+def test_subpackages_are_imported_through_their_public_api_only():
+    exports = {package: exports_of(package) for package in SUBPACKAGES}
+    private_imports = [
         f"{module} imports {name} from {source}"
         for module in MODULES
         for source, name in imports_of(module)
-        if room_of(source) in FACES and room_of(source) != room_of(module)
-        if source not in FACES or name not in exports[source]
+        if subpackage_of(source) in SUBPACKAGES and subpackage_of(source) != subpackage_of(module)
+        if source not in SUBPACKAGES or name not in exports[source]
     ]
-    assert past_the_face == []
+    assert private_imports == []
 
 
 def test_each_public_class_name_is_unique():
@@ -66,18 +66,18 @@ def test_each_public_class_name_is_unique():
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
-def test_modules_import_one_another_in_no_circle():
-    """A face imports nothing until it is asked, so a name from it counts as an import of the module that holds it."""
-    exports = {face: exports_of(face) for face in FACES}
+def test_there_are_no_import_cycles():
+    """Stubs resolve lazily, so importing a name from a subpackage counts as importing the module that defines it."""
+    exports = {package: exports_of(package) for package in SUBPACKAGES}
     graph: dict[str, set[str]] = {module: set() for module in MODULES}
     for module in MODULES:
         for source, name in imports_of(module):
-            if source in FACES and source != room_of(module):
+            if source in SUBPACKAGES and source != subpackage_of(module):
                 graph[module].add(exports[source][name])
             else:
                 inner = f"{source}.{name}"
                 graph[module].add(inner if inner in MODULES else source)
-    # Kahn's algorithm: modules that import nothing more are taken away, until none is left or the rest is a circle.
+    # Kahn's algorithm: modules that import nothing more are taken away, until none is left or the rest is a cycle.
     while free := {module for module, targets in graph.items() if not targets}:
         graph = {module: targets - free for module, targets in graph.items() if module not in free}
     assert graph == {}
