@@ -8,7 +8,7 @@ import pytest
 from tests.clocks import numbers_shown, turn
 from tests.remuxing import faststart
 from vlm_autodrive.video import SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.frame_sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import sample_frames
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
 UNEVEN = [0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3, 3.31, 3.9, 4.4, 4.6, 5.0, 5.7]
@@ -16,7 +16,7 @@ UNEVEN = [0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3, 3.31, 
 
 def assert_same_as_sampler(frames, times_s, window, sampling=FOUR):
     """The frames show what the sampler chooses from the true times, and carry these."""
-    chosen = choose_frames(times_s, *window, sampling)
+    chosen = sample_frames(times_s, *window, sampling)
     assert numbers_shown(frames.pixels) == chosen
     assert frames.times_s == pytest.approx([times_s[i] - window[0] for i in chosen], abs=1e-3)
 

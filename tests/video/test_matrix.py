@@ -9,7 +9,7 @@ import pytest
 
 from tests.clocks import numbers_shown, turn
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
-from vlm_autodrive.video.frame_sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import sample_frames
 from vlm_autodrive.video.selective_decode import decode_selected
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
@@ -45,7 +45,7 @@ def test_right_frames_at_true_times(make_video, name):
     windows = [(0.0, 6.0), (3.25, 5.5), (5.0, 5.5)]
     together = dict(read_windows(path, windows, FOUR))
     for window in windows:
-        chosen = choose_frames(times_s, *window, FOUR)
+        chosen = sample_frames(times_s, *window, FOUR)
         for frames in (read_frames(path, *window, FOUR), together[window]):
             assert numbers_shown(frames.pixels) == chosen
             assert frames.times_s == pytest.approx([times_s[i] - window[0] for i in chosen], abs=1e-3)
@@ -58,7 +58,7 @@ def test_variable_frame_rate_of_every_codec(make_video, codec):
     options = {"libx265": QUIET_HEVC, "libsvtav1": {"preset": "12"}}.get(codec)
     path = make_video("vfr.mkv", times_s=times_s, codec=codec, options=options)
     for window in [(0.0, 5.7), (2.55, 4.5)]:
-        chosen = choose_frames(times_s, *window, FOUR)
+        chosen = sample_frames(times_s, *window, FOUR)
         frames = read_frames(path, *window, FOUR)
         assert numbers_shown(frames.pixels) == chosen
         assert frames.times_s == pytest.approx([times_s[i] - window[0] for i in chosen], abs=1e-3)
@@ -92,7 +92,7 @@ def test_edit_list_hides_what_lies_before_it(make_video, how):
     assert info.frames == 37
     assert info.duration_s == pytest.approx(3.7, abs=0.01)
     for window in [(0.0, 3.7), (0.0, 1.0), (2.05, 3.5)]:
-        chosen = choose_frames([i / 10 for i in range(37)], *window, FOUR)
+        chosen = sample_frames([i / 10 for i in range(37)], *window, FOUR)
         assert numbers_shown(read_frames(path, *window, FOUR).pixels) == [23 + i for i in chosen]
         ((_, again),) = read_windows(path, [window], FOUR)
         assert numbers_shown(again.pixels) == [23 + i for i in chosen]

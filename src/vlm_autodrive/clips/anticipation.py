@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.clips.windows import Window
 from vlm_autodrive.records import Clip, Event
+from vlm_autodrive.video import Window
 
 _LEAST_S = 1.0  # a shorter window shows too little to anticipate anything from
 _TOLERANCE_S = 1e-6

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from vlm_autodrive.clips.anticipation import causal_window, check_causal, too_short, window_before
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import (
-    Window,
     draw,
     events_inside,
     place_normal_windows,
@@ -15,10 +14,15 @@ from vlm_autodrive.clips.windows import (
     worst_event,
 )
 from vlm_autodrive.records import ANTICIPATION, Clip, Event, Scenario, Split, Taxonomy, Video
+from vlm_autodrive.video import Window
 
 
 class Cutter:
-    """Knows the whole catalog, since siblings and the events' usual places bear on every window."""
+    """Cuts the videos of a catalog.
+
+    It holds the whole catalog, since the windows of a video depend on its siblings in a triplet, and those of Normal
+    videos on the positions of all events in their videos.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Cutter:
         for video in usable:
             if video.triplet_id is not None:
                 self._siblings.setdefault(video.triplet_id, []).append(video)
-        self._usual: list[tuple[float, float]] = [
+        self._event_positions: list[tuple[float, float]] = [
             (event.time_s, video.duration_s or 0.0)
             for video in usable
             for event in self._events[video.video_id]
@@ -61,17 +65,21 @@ class Cutter:
         if problem:
             return [self._unusable(video, split, problem)]
         if any(e.time_s is None for e in events):
-            clips = self._whole(video, split)
+            clips = self._whole_video_clip(video, split)
         else:
-            clips = self._ahead(video, split) if self._settings.anticipation_s else self._around(video, split)
+            clips = (
+                self._anticipation_clips(video, split)
+                if self._settings.anticipation_s
+                else self._event_clips(video, split)
+            )
         return clips or [self._unusable(video, split, "an event of unknown kind is in every window")]
 
-    def _around(self, video: Video, split: Split) -> list[Clip]:
+    def _event_clips(self, video: Video, split: Split) -> list[Clip]:
         """Clips that show the events, or the record without a clip in their place."""
         clips: list[Clip] = []
-        counted = self._counted(self._events[video.video_id])
+        relevant = self._relevant_events(self._events[video.video_id])
         for window in self._windows(video, split):
-            event = worst_event(events_inside(window, counted), self._taxonomy)
+            event = worst_event(events_inside(window, relevant), self._taxonomy)
             if event is None or event.event_class is not None:
                 clips.append(self._clip(video, split, len(clips), window, event))
         return clips
@@ -80,18 +88,18 @@ class Cutter:
         """Whether a window holds the whole video, and so its events, whenever they are."""
         return not self._settings.anticipation_s and duration_s <= self._settings.window_s
 
-    def _whole(self, video: Video, split: Split) -> list[Clip]:
+    def _whole_video_clip(self, video: Video, split: Split) -> list[Clip]:
         """One clip of a whole short video, in which an event is at an unknown time."""
-        event = worst_event(self._counted(self._events[video.video_id]), self._taxonomy)
+        event = worst_event(self._relevant_events(self._events[video.video_id]), self._taxonomy)
         if event is None or event.event_class is None:
             return []
         return [self._clip(video, split, 0, (0.0, video.duration_s or 0.0), event)]
 
-    def _ahead(self, video: Video, split: Split) -> list[Clip]:
+    def _anticipation_clips(self, video: Video, split: Split) -> list[Clip]:
         """Clips that end before the events, for each time of ``anticipation_s``."""
         clips: list[Clip] = []
         for lead_s in self._settings.anticipation_s:
-            for window, event, problem in self._windows_ahead(video, lead_s):
+            for window, event, problem in self._anticipation_windows(video, lead_s):
                 clip = self._clip(video, split, len(clips), window, event, problem)
                 clip = clip.model_copy(update={"metadata": {**clip.metadata, ANTICIPATION: f"{lead_s:g}"}})
                 if not problem:
@@ -109,18 +117,18 @@ class Cutter:
             return "an event is said to be in it, but none is annotated"
         if any(e.time_s is None for e in events) and not self._fits_one_window(video.duration_s):
             return "the time of an event in it is unknown"
-        if events and not self._counted(events):
+        if events and not self._relevant_events(events):
             return "its events do not involve the recording vehicle"
-        if events and all(e.event_class is None for e in self._counted(events)):
+        if events and all(e.event_class is None for e in self._relevant_events(events)):
             return "its events are of unknown kind"
         return ""
 
-    def _counted(self, events: Sequence[Event]) -> list[Event]:
+    def _relevant_events(self, events: Sequence[Event]) -> list[Event]:
         return [e for e in events if not (self._settings.ego_only and e.ego_involved is False)]
 
     def _known(self, video: Video) -> list[Event]:
-        counted = self._counted(self._events[video.video_id])
-        return [e for e in counted if e.time_s is not None and e.event_class is not None]
+        relevant = self._relevant_events(self._events[video.video_id])
+        return [e for e in relevant if e.time_s is not None and e.event_class is not None]
 
     def _references(self, video: Video) -> list[float]:
         """The times that windows are placed around: events, or else a simulated drive's encounters."""
@@ -156,20 +164,20 @@ class Cutter:
             else:
                 # A Normal video has no event to place a window around. Were its windows placed evenly, a window's place
                 # in its video would tell the class, so each takes the place that some event has in its video.
-                time_s, usual_s = self._usual_place(key, number, video.duration_s)
-                length_s = min(length_s, usual_s)
-                times_s, durations_s = [time_s / usual_s * video.duration_s], [video.duration_s]
+                time_s, reference_duration_s = self._draw_event_position(key, number, video.duration_s)
+                length_s = min(length_s, reference_duration_s)
+                times_s, durations_s = [time_s / reference_duration_s * video.duration_s], [video.duration_s]
             window = place_window(times_s, durations_s, fraction, length_s, s.edge_margin_s)
             if window not in windows:
                 windows.append(window)
-        return windows + self._further_normal(video)
+        return windows + self._extra_normal_windows(video)
 
-    def _windows_ahead(self, video: Video, lead_s: float) -> Iterator[tuple[Window, Event | None, str]]:
+    def _anticipation_windows(self, video: Video, lead_s: float) -> Iterator[tuple[Window, Event | None, str]]:
         s = self._settings
         events = self._events[video.video_id]
         assert video.duration_s is not None
         for event in self._known(video):
-            before = window_before(event, self._counted(events), lead_s, s.window_s)
+            before = window_before(event, self._relevant_events(events), lead_s, s.window_s)
             yield before.window, event, before.problem
         if not events:
             times = self._references(video)
@@ -179,14 +187,14 @@ class Cutter:
                     yield window, None, too_short(window, lead_s, s.window_s)
             else:
                 key = f"{video.video_id}|{lead_s:g}"
-                time_s, usual_s = self._usual_place(key, 0, video.duration_s)
+                time_s, reference_duration_s = self._draw_event_position(key, 0, video.duration_s)
                 model = causal_window(time_s, lead_s, s.window_s)
-                window = window_like(model, usual_s, video.duration_s)
+                window = window_like(model, reference_duration_s, video.duration_s)
                 yield window, None, too_short(window, lead_s, s.window_s)
-        for window in self._further_normal(video):
+        for window in self._extra_normal_windows(video):
             yield window, None, ""
 
-    def _further_normal(self, video: Video) -> list[Window]:
+    def _extra_normal_windows(self, video: Video) -> list[Window]:
         """Normal windows of a long video, away from its events and, for anticipation, from what announces them."""
         s = self._settings
         assert video.duration_s is not None
@@ -203,11 +211,11 @@ class Cutter:
         count = int(s.normal_windows_per_minute * video.duration_s / 60)
         return place_normal_windows(count, video.duration_s, blocked, video.video_id, s)
 
-    def _usual_place(self, key: str, number: int, duration_s: float) -> tuple[float, float]:
+    def _draw_event_position(self, key: str, number: int, duration_s: float) -> tuple[float, float]:
         """When some event is in its video, and how long that video is; by chance where there is no event at all."""
         fraction = draw(self._settings.seed, key, "place", number)
-        usual = self._usual
-        return usual[int(fraction * len(usual))] if usual else (fraction * duration_s, duration_s)
+        positions = self._event_positions
+        return positions[int(fraction * len(positions))] if positions else (fraction * duration_s, duration_s)
 
     def _unusable(self, video: Video, split: Split, problem: str) -> Clip:
         known = worst_event(self._events[video.video_id], self._taxonomy)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.records import Distraction, Encounter, Event, Scenario, Taxonomy
-
-Window = tuple[float, float]
+from vlm_autodrive.video import Window
 
 
 def draw(*parts: object) -> float:

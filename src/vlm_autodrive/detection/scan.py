@@ -12,7 +12,7 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, reasoning_of
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
-from vlm_autodrive.video import Frames, VideoError, read_windows
+from vlm_autodrive.video import Frames, VideoError, Window, read_windows
 
 NOT_READ = "not read: "
 NOT_JUDGED = "not judged: "
@@ -21,10 +21,8 @@ CERTAIN = "the model gives no probabilities; the class that it names counts as c
 _WINDOWS_FILE = "windows.jsonl"
 _REASONING_FILE = "reasoning.jsonl"
 
-Window = tuple[float, float]
 
-
-def plan_windows(duration_s: float, window_s: float, stride_s: float) -> list[tuple[float, float]]:
+def plan_windows(duration_s: float, window_s: float, stride_s: float) -> list[Window]:
     """Windows over a whole video: one every stride, the last flush with the end.
 
     Every moment lies in a window. An event lies at least (window_s - stride_s) / 2 inside some window, or as far

@@ -2,17 +2,17 @@ from . import frame_cache
 from .check import VideoCheck
 from .clip_file import write_clip_file
 from .container import OpenVideo, VideoError, upright_size
-from .decode import Window, read_frames, read_pictures, read_windows
+from .decode import read_frames, read_pictures, read_windows
 from .frame_cache import FrameCache, Times
-from .frame_sampler import wanted_frames
-from .frames import FRAMES_PER_TOKEN, Frames, SamplingSettings
+from .frame_sampler import target_frame_count
+from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, probe
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 
 __all__ = [
     "DAMAGED_FILE",
-    "FRAMES_PER_TOKEN",
+    "TEMPORAL_PATCH_SIZE",
     "DecodeLimits",
     "FrameCache",
     "Frames",
@@ -32,7 +32,7 @@ __all__ = [
     "read_frames",
     "read_pictures",
     "read_windows",
+    "target_frame_count",
     "upright_size",
-    "wanted_frames",
     "write_clip_file",
 ]

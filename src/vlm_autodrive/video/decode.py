@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
-from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameChooser
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler
+from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 
-__all__ = ["VideoError", "Window", "read_frames", "read_pictures", "read_windows"]
-
-Window = tuple[float, float]
+__all__ = ["VideoError", "read_frames", "read_pictures", "read_windows"]
 
 _SEEK_OVER_S = 10.0  # a stretch longer than this that no window needs is jumped over
 
@@ -122,28 +120,28 @@ class _OpenWindow:
 
     def __init__(self, window: Window, sampling: SamplingSettings) -> None:
         self.window = window
-        self._chooser = FrameChooser(*window, sampling)
+        self._sampler = FrameSampler(*window, sampling)
         self._kept: dict[int, tuple[float, NDArray[np.uint8]]] = {}
         self._previous: tuple[float, _Picture] | None = None
         self._count = 0
 
     def offer(self, time_s: float, picture: _Picture) -> None:
-        if not self._chooser.holds(time_s):
+        if not self._sampler.holds(time_s):
             return
-        if self._chooser.follow(time_s):
+        if self._sampler.push(time_s):
             self._keep_previous()
         self._previous = (time_s, picture)
         self._count += 1
-        if self._chooser.keeps_early:
+        if self._sampler.must_buffer:
             self._keep_previous()
 
     def is_past(self, time_s: float) -> bool:
-        return self._chooser.is_past(time_s)
+        return self._sampler.is_past(time_s)
 
     def frames(self) -> Frames | None:
         if self._previous is not None:
             self._keep_previous()
-        chosen = [self._kept[index] for index in self._chooser.finish()]
+        chosen = [self._kept[index] for index in self._sampler.finish()]
         if not chosen:
             return None
         times_s = tuple(max(0.0, round(time_s - self.window[0], 6)) for time_s, _ in chosen)

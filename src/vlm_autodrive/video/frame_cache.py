@@ -10,10 +10,10 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import OpenVideo, VideoError
-from vlm_autodrive.video.decode import Window, read_frames, read_windows
-from vlm_autodrive.video.frame_sampler import wanted_frames
+from vlm_autodrive.video.decode import read_frames, read_windows
+from vlm_autodrive.video.frame_sampler import target_frame_count
 from vlm_autodrive.video.frame_store import FrameStore
-from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import selected_times
 from vlm_autodrive.workers import in_processes
 
@@ -149,7 +149,7 @@ class FrameCache:
 
     def _room(self, clips: Sequence[Clip]) -> int:
         size = self.sampling.height * self.sampling.width * 3
-        return sum(wanted_frames(clip.duration_s, self.sampling) * size for clip in clips if not clip.problem)
+        return sum(target_frame_count(clip.duration_s, self.sampling) * size for clip in clips if not clip.problem)
 
     def missing(self, clips: Sequence[Clip]) -> tuple[list[DecodeJob], dict[str, str]]:
         """What is to be decoded of each video, in the clips' order; and why a clip cannot be used, by clip id."""

@@ -9,8 +9,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from vlm_autodrive.settings import Settings
 
-FRAMES_PER_TOKEN = 2
-"""Frames that a model merges into one step of time, so that a token covers a square of this many."""
+Window = tuple[float, float]
+"""Start and end of a window in seconds after the video's first frame; the end is outside."""
+
+TEMPORAL_PATCH_SIZE = 2
+"""Consecutive frames that a model merges into one temporal patch, ``temporal_patch_size`` of its image processor."""
 
 
 class SamplingSettings(Settings):
@@ -21,8 +24,8 @@ class SamplingSettings(Settings):
         n_frames: Number of frames to sample from every window, whatever its length; replaces ``fps``.
         token_budget: Maximum number of video tokens per window; the frame rate is lowered to keep it. Separators and
             timestamps that some models write between frames are not counted.
-        token_pixels: Side in pixels of the square of a pair of frames that becomes one token: 28 for Qwen2.5-VL, 32 for
-            Qwen3-VL. Required with ``token_budget``.
+        token_pixels: Side in pixels of a merged patch (patch_size * merge_size), which becomes one token of a pair of
+            frames: 28 for Qwen2.5-VL, 32 for Qwen3-VL. Required with ``token_budget``.
         max_frames: Maximum number of frames per window; the frame rate of a longer window is lowered.
         height: Frame height in pixels at the model's input; must be a multiple of the model's merged patch size: 28 for
             Qwen2.5-VL, 32 for Qwen3-VL. The default suits both.
@@ -47,7 +50,7 @@ class SamplingSettings(Settings):
     @model_validator(mode="after")
     def _even(self) -> "SamplingSettings":
         for name, count in (("max_frames", self.max_frames), ("n_frames", self.n_frames)):
-            if count is not None and count % FRAMES_PER_TOKEN:
+            if count is not None and count % TEMPORAL_PATCH_SIZE:
                 raise ValueError(f"{name} must be even, since models merge frames in pairs")
         if self.n_frames is not None and self.n_frames > self.max_frames:
             raise ValueError(f"n_frames={self.n_frames} is more than max_frames={self.max_frames}; raise that too")

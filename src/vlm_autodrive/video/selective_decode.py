@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError
-from vlm_autodrive.video.frame_sampler import choose_frames
+from vlm_autodrive.video.frame_sampler import sample_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
 # Only H.264 marks pictures that nothing refers to: HEVC's mark holds within one temporal layer only.
@@ -65,7 +65,7 @@ def _choose(
     if stamps is None:
         return None
     times_s = [video.time_of(stamp) for stamp in stamps]
-    return [(stamps[index], times_s[index]) for index in choose_frames(times_s, start_s, end_s, sampling)]
+    return [(stamps[index], times_s[index]) for index in sample_frames(times_s, start_s, end_s, sampling)]
 
 
 def _presentation_times(video: OpenVideo, start_s: float, end_s: float) -> list[int] | None:

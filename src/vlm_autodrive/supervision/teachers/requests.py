@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.teacher_schemas import BlindDescription, Descript
 from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.protocol import TeacherRequest, TeacherVideo
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, slots_for
-from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRe
 def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | None:
     if not context.frames:
         return None
-    frames = context.frames + context.frames % FRAMES_PER_TOKEN
+    frames = context.frames + context.frames % TEMPORAL_PATCH_SIZE
     sampling = SamplingSettings(
         n_frames=frames, max_frames=frames, height=context.frame_height, width=context.frame_width
     )

@@ -26,7 +26,7 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
-from vlm_autodrive.video import Frames, VideoError, read_frames, wanted_frames
+from vlm_autodrive.video import Frames, VideoError, read_frames, target_frame_count
 
 
 def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: Frames | None = None) -> bytes:
@@ -212,4 +212,4 @@ def shown_tokens(footage: TeacherVideo | None) -> int:
 
 def shown_pictures(footage: TeacherVideo | None) -> int:
     """Frames of footage; none for none."""
-    return 0 if footage is None else wanted_frames(footage.end_s - footage.start_s, footage.sampling)
+    return 0 if footage is None else target_frame_count(footage.end_s - footage.start_s, footage.sampling)

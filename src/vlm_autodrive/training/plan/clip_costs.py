@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.activations import PassSize
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
 
 
 class ClipCost(Record):
@@ -55,7 +55,7 @@ class ClipCost(Record):
             now: The settings that it was counted with.
         """
         frames = min(self.frames, sampling.n_frames or sampling.max_frames)
-        pairs = math.ceil(frames / FRAMES_PER_TOKEN)
+        pairs = math.ceil(frames / TEMPORAL_PATCH_SIZE)
         video = min(self.video_tokens, pairs * (sampling.height // side) * (sampling.width // side))
         left_out = self.drawn[settings.samples_per_clip : now.samples_per_clip]
         return self.model_copy(
@@ -90,7 +90,7 @@ def largest_pass(clips: Sequence[ClipCost], settings: TrainSettings, processes: 
         sequences = 1
         video = math.ceil(tokens * max(clip.video_tokens / clip.sequence_tokens for clip in clips))
         logits = math.ceil(tokens * max(clip.supervised_tokens / clip.sequence_tokens for clip in clips))
-    frame = max(clip.video_tokens / max(1, math.ceil(clip.frames / FRAMES_PER_TOKEN)) for clip in clips)
+    frame = max(clip.video_tokens / max(1, math.ceil(clip.frames / TEMPORAL_PATCH_SIZE)) for clip in clips)
     return PassSize(
         sequences=sequences,
         tokens=tokens,

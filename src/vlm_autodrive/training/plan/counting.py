@@ -11,7 +11,7 @@ from vlm_autodrive.records import SFTSample
 from vlm_autodrive.training.packing import sample_tokens
 from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
-from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
 
 CHARACTERS_PER_TOKEN = 3.5
 """English of this kind has about 4.5 with the Qwen tokenizers, but each digit is a token; so this counts too many."""
@@ -131,7 +131,7 @@ class _EstimatedCounter:
         self._side, self._writes_times = side, writes_times
 
     def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
-        pairs = math.ceil(len(times_s) / FRAMES_PER_TOKEN)
+        pairs = math.ceil(len(times_s) / TEMPORAL_PATCH_SIZE)
         video = pairs * (height // self._side) * (width // self._side)
         marks = pairs * (_MARKS + _TIME_TOKENS) if self._writes_times else _MARKS
         return PrefixLength(video + marks + _words(SYSTEM_PROMPT) + _CHAT_TOKENS, video)

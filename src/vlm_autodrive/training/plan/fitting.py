@@ -11,7 +11,7 @@ from vlm_autodrive.training.plan.machines import Machine
 from vlm_autodrive.training.plan.memory import MemoryEstimate, estimate_memory
 from vlm_autodrive.training.plan.parameter_counts import count_parameters
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video import FRAMES_PER_TOKEN, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
 
 _MOST_GPUS = 64
 _ADAPTERS = {"r": 16, "lora_alpha": 32}
@@ -142,7 +142,7 @@ def _fewer_frames(planned: PlanCandidate, settings: TrainSettings) -> list[_Chan
             f"train.sampling.{field}={frames}",
             _with(settings, sampling=planned.sampling.model_copy(update={field: frames})),
         )
-        for frames in range(most - most % FRAMES_PER_TOKEN, 1, -FRAMES_PER_TOKEN)
+        for frames in range(most - most % TEMPORAL_PATCH_SIZE, 1, -TEMPORAL_PATCH_SIZE)
     ]
 
 

@@ -21,7 +21,7 @@ from vlm_autodrive.training.plan.machines import Machine, this_machine
 from vlm_autodrive.training.plan.memory import MemoryEstimate
 from vlm_autodrive.training.sampler import TrainClip, TrainExample, examples_of_step, join_samples, total_steps
 from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
-from vlm_autodrive.video import FRAMES_PER_TOKEN, FrameCache, SamplingSettings, Times, wanted_frames
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, FrameCache, SamplingSettings, Times, target_frame_count
 
 _SHOWN = 5
 _FEW_CLIPS = 64  # so few are looked at before the first worker process has begun
@@ -123,7 +123,7 @@ class TrainingPlan(Record):
             lines.append(
                 f"{len(short)} clips hold fewer frames than asked for, and give each once at its true time: {shown}"
             )
-        odd = [clip for clip in clips if self.pairs_frames and clip.frames % FRAMES_PER_TOKEN]
+        odd = [clip for clip in clips if self.pairs_frames and clip.frames % TEMPORAL_PATCH_SIZE]
         if odd:
             shown = ", ".join(f"{clip.clip_id} {clip.frames}" for clip in odd[:_SHOWN])
             lines.append(
@@ -236,7 +236,7 @@ def _clip_cost(
         supervised_tokens=sum(count.supervised for count in taken),
         drawn=tuple((count.tokens, count.supervised) for count in drawn),
         samples=len(train_clip.samples),
-        wanted=wanted_frames(clip.duration_s, sampling),
+        wanted=target_frame_count(clip.duration_s, sampling),
     )
 
 
