@@ -1,1 +1,1 @@
-"""The command line: one file per verb, thin, importing nothing heavy before it must."""
+"""The command line: one file per command, thin, importing nothing heavy before it must."""

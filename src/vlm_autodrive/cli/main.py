@@ -1,4 +1,4 @@
-"""The command ``autodrive``: its verbs, and the handling of user errors and interruptions."""
+"""The command ``autodrive``: its commands, and the handling of user errors and interruptions."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ class _Group(TyperGroup):
     """Prints a user's mistake, or an interruption, as one sentence on stderr."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """A verb may be of two words, beside one of its first word: ``supervise review`` beside ``supervise``."""
+        """A command may have two words, beside one of its first word: ``supervise review`` beside ``supervise``."""
         two = " ".join(args[:2])
         return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 

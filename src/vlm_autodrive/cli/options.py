@@ -1,4 +1,4 @@
-"""Options that several verbs have, and settings from a recipe and the command line."""
+"""Options that several commands have, and settings from a recipe and the command line."""
 
 import json
 from collections.abc import Sequence

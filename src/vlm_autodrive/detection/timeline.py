@@ -1,4 +1,4 @@
-"""A picture of one video's timeline: film strip, events and the probabilities over time."""
+"""A picture of one video's timeline: frame strip, events and the probabilities over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def write_timeline(
 
     Args:
         path: The picture.
-        video: The video, for the film strip; if it cannot be read the strip is left out.
+        video: The video, for the frame strip; if it cannot be read the strip is left out.
         detections: What was found in it.
         taxonomy: The classes.
         truth: The true events, if they are known.
@@ -54,7 +54,7 @@ def draw_timeline(
 
     Args:
         detections: What was found in the video.
-        pictures: Pictures of a film strip, evenly spread over it.
+        pictures: Pictures of a frame strip, evenly spread over it.
         taxonomy: The classes.
         truth: The true events, if they are known; an empty sequence says that there are none.
     """

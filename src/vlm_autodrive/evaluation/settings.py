@@ -103,9 +103,9 @@ class ReportSettings(Settings):
         errors_shown: Number of most confident errors to show.
         examples_per_class: Maximum number of correct and of wrong clips to show for each class.
         clips_listed: Maximum number of clips in the list behind each cell of a confusion matrix.
-        frames_per_example: Number of frames per film strip.
+        frames_per_example: Number of frames per frame strip.
         frame_width: Width of these frames in pixels.
-        seconds_around: Seconds of video before and after the event in a film strip.
+        seconds_around: Seconds of video before and after the event in a frame strip.
     """
 
     title: str = "Before and after training"

@@ -63,7 +63,7 @@ def read_windows(
 
 
 def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[NDArray[np.uint8]]:
-    """Read single pictures, such as those of a report's film strip.
+    """Read single pictures, such as those of a report's frame strip.
 
     Args:
         path: The video.

@@ -1,4 +1,4 @@
-"""Clips that the page shows as film strips: the most confident errors, and random ones."""
+"""Clips that the page shows as frame strips: the most confident errors, and random ones."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ ByModel = Mapping[str, Mapping[str, Prediction]]
 
 @dataclass(frozen=True)
 class StripFrame:
-    """One frame of a film strip: its picture as a data address, its clip time, and what marks it."""
+    """One frame of a frame strip: its picture as a data address, its clip time, and what marks it."""
 
     picture: str
     time_s: float
@@ -59,7 +59,7 @@ class Example:
         clip_id: The clip.
         truth: Label of its class.
         event_time_s: When its event is, in clip time; None without one.
-        frames: The film strip; empty if it could not be read.
+        frames: The frame strip; empty if it could not be read.
         problem: Why not.
         answers: Answer of each model, the chosen one first.
         trace: The chosen model's reasoning, cut at its citations; the flag tells a citation.
@@ -138,7 +138,7 @@ def make_examples(
         predictions: Every model's.
         first: The model whose answers are shown.
         taxonomy: The classes.
-        settings: How many, and the size of the film strips.
+        settings: How many, and the size of the frame strips.
         reporter: Hears of the progress.
     """
     errors = confident_errors(clips, predictions[first], settings.errors_shown)
@@ -152,7 +152,7 @@ def make_examples(
         for c in taxonomy.classes
         for right in (True, False)
     ]
-    with reporter.task("Film strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
+    with reporter.task("Frame strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
 
         def make(clip: Clip) -> Example:
             predicted = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
@@ -175,14 +175,14 @@ def make_example(
         predictions: Every model's prediction for it, by the model's name.
         first: The model whose reasoning is shown.
         taxonomy: The classes.
-        settings: Size of the film strip.
+        settings: Size of the frame strip.
     """
     reasoning = predictions[first].reasoning
     frames: tuple[StripFrame, ...] = ()
     problem = clip.problem
     if not problem:
         try:
-            frames = film_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings)
+            frames = frame_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings)
         except VideoError as error:
             problem = error.reason
     order = [first, *(name for name in predictions if name != first)]
@@ -224,7 +224,7 @@ def _answer_of(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy
     )
 
 
-def film_strip(clip: Clip, cited_s: Sequence[float], settings: ReportSettings) -> tuple[StripFrame, ...]:
+def frame_strip(clip: Clip, cited_s: Sequence[float], settings: ReportSettings) -> tuple[StripFrame, ...]:
     """The frames of a clip, evenly spaced around its event.
 
     Args:

@@ -109,7 +109,7 @@ def render(page: ReportPage) -> str:
 
 
 def _strip_anchors(page: ReportPage) -> dict[str, str]:
-    """The place on the page of each clip that is shown as a film strip."""
+    """The place on the page of each clip that is shown as a frame strip."""
     shown = [*page.errors, *(example for group in page.examples for example in group.examples)]
     return {example.clip_id: f"strip-{number}" for number, example in enumerate(shown)}
 
