@@ -1,4 +1,4 @@
-"""Long videos: the threshold is fixed on some, and the others are scored with it."""
+"""Long videos: the threshold is fitted on some, and the others are scored with it."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.detection import long_videos, search_long_videos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics import read_long_videos
+from vlm_autodrive.evaluation import read_long_videos
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
 from vlm_autodrive.runs.recipe import DetectRunSettings
@@ -83,13 +83,13 @@ def searched(tmp_path, monkeypatch):
 
 
 def test_the_threshold_is_fixed_on_the_first_videos_and_the_others_are_scored(searched):
-    summary, asked = searched(DetectRunSettings(tuning_videos=1, threshold=0.5, false_alarms_per_hour=1))
+    summary, asked = searched(DetectRunSettings(tuning_videos=1, threshold=0.5, max_false_alarms_per_hour=1))
     (tuning, tuned_on, quick), (found, scored, settings) = asked
     assert (tuning, tuned_on, quick.reasoning) == ("tuning", ["0.mp4"], False)
     assert (found, scored, settings.reasoning) == ("found", ["1.mp4", "2.mp4", "3.mp4"], True)
     assert 0.6 < settings.threshold < 0.9
     assert summary.threshold == settings.threshold
-    assert (summary.threshold_fixed_on, summary.false_alarms_allowed) == (("0.mp4",), 1)
+    assert (summary.threshold_fitted_on, summary.max_false_alarms_per_hour) == (("0.mp4",), 1)
     scores = summary.score.scores
     assert (scores.events, scores.found, scores.false_alarms) == (3, 3, 0)
     assert summary.score.times_real_time == 12.5
@@ -100,7 +100,7 @@ def test_without_tuning_videos_the_threshold_stands_and_all_are_scored(searched)
     summary, asked = searched(DetectRunSettings(threshold=0.5))
     assert [(out, len(videos)) for out, videos, _ in asked] == [("found", 4)]
     assert summary.threshold == 0.5
-    assert (summary.threshold_fixed_on, summary.false_alarms_allowed) == ((), None)
+    assert (summary.threshold_fitted_on, summary.max_false_alarms_per_hour) == ((), None)
     assert summary.score.scores.false_alarms == 4
 
 
@@ -125,7 +125,7 @@ def test_tuning_videos_without_an_event_leave_the_threshold_and_say_so(searched)
             self.said.append(message)
 
     summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.55), quiet=(0,), reporter=Saying())
-    assert (summary.threshold, summary.threshold_fixed_on) == (0.55, ())
+    assert (summary.threshold, summary.threshold_fitted_on) == (0.55, ())
     assert "The threshold stays at 0.55" in Saying.said[0]
 
 

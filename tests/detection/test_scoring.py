@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detection.flashes import FlashEngine, write_drive
-from vlm_autodrive.detection import DetectSettings, calibrate_threshold, read_threshold, score_folder, with_threshold
+from vlm_autodrive.detection import (
+    DetectSettings,
+    fit_threshold_on_folder,
+    read_threshold,
+    score_folder,
+    with_threshold,
+)
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.events import merge_windows
 from vlm_autodrive.detection.scan import CERTAIN, plan_windows
@@ -178,7 +184,7 @@ def test_from_videos_to_a_threshold_and_a_score(tmp_path):
     videos = [write_drive(tmp_path / "a.mp4", 20, flashes=[7]), write_drive(tmp_path / "b.mp4", 12)]
     (tmp_path / "truth.csv").write_text("video,class,event_time_s\na.mp4,collision,7\nb.mp4,normal,\n")
     detect_with_engine(videos, FlashEngine(), tmp_path / "out", SETTINGS)
-    fitted = calibrate_threshold(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "fit", 12, SETTINGS)
+    fitted = fit_threshold_on_folder(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "fit", 12, SETTINGS)
     assert 0.05 < fitted.threshold < 0.96
     assert (fitted.recall.value, fitted.false_alarms_per_hour.value, fitted.events) == (1, 0, 1)
     assert read_threshold(tmp_path / "fit") == read_threshold(tmp_path / "fit" / "threshold.json") == fitted

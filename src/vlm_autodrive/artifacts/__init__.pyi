@@ -2,6 +2,7 @@ from . import files, folders
 from .files import (
     HUMAN_RATINGS_FILE,
     JUDGEMENTS_FILE,
+    LONG_VIDEOS_FILE,
     PREDICTIONS_FILE,
     SAMPLES_FILE,
     VIDEOS_FILE,
@@ -38,6 +39,7 @@ from .folders import (
 __all__ = [
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",
+    "LONG_VIDEOS_FILE",
     "PREDICTIONS_FILE",
     "PROVENANCE",
     "SAMPLES_FILE",

@@ -40,6 +40,7 @@ SAMPLES_FILE = "samples.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
 JUDGEMENTS_FILE = "judgements.jsonl"
 HUMAN_RATINGS_FILE = "human_ratings.jsonl"
+LONG_VIDEOS_FILE = "long_videos.json"
 
 
 def write_taxonomy(folder: Path, taxonomy: Taxonomy) -> None:

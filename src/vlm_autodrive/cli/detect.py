@@ -28,10 +28,10 @@ def detect(
     ] = None,
     fit: Annotated[
         Path | None,
-        typer.Option("--fit-threshold", metavar="CSV", help="Ground truth: choose the threshold on these videos."),
+        typer.Option("--fit-threshold", metavar="CSV", help="Ground truth: fit the threshold on these videos."),
     ] = None,
-    false_alarms: Annotated[
-        float, typer.Option("--false-alarms", metavar="N", help="Most false alarms per hour, for --fit-threshold.")
+    max_false_alarms_per_hour: Annotated[
+        float, typer.Option("--max-false-alarms-per-hour", metavar="N", help="For --fit-threshold: its limit.")
     ] = 12.0,
     threshold: Annotated[
         Path | None,
@@ -54,8 +54,8 @@ def detect(
     from vlm_autodrive.detection import (
         THRESHOLD_FILE,
         DetectSettings,
-        calibrate_threshold,
         detect,
+        fit_threshold_on_folder,
         read_threshold,
         score_folder,
         with_threshold,
@@ -76,7 +76,7 @@ def detect(
     found = detect(videos, model, out, chosen, reporter, overwrite=overwrite)
     taxonomy = read_taxonomy(Path(model))
     if fit is not None:
-        fitted = calibrate_threshold(out, fit, out, false_alarms, chosen, taxonomy)
+        fitted = fit_threshold_on_folder(out, fit, out, max_false_alarms_per_hour, chosen, taxonomy)
         reporter.say(f"Threshold {fitted.threshold:.3f}, written to {out / THRESHOLD_FILE} for --threshold-from.")
     if truth is not None:
         scored = score_folder(out, truth, out, taxonomy)

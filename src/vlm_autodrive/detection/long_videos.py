@@ -1,11 +1,11 @@
-"""The detection stage of a run: the threshold is tuned on some long videos, and the others are scored."""
+"""The detection stage of a run: the threshold is fitted on some long videos, and the others are scored."""
 
 import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import read_taxonomy, write_text, writing_artifact
+from vlm_autodrive.artifacts import LONG_VIDEOS_FILE, read_taxonomy, write_text, writing_artifact
 from vlm_autodrive.detection.detector import detect
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import SUMMARY_FILE
@@ -14,7 +14,7 @@ from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
 from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics import LONG_VIDEOS_FILE, LongVideoSearch
+from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 
@@ -85,11 +85,11 @@ def _search(
             f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} videos to search; "
             "take fewer, or set simulate.long_videos higher."
         )
-    fixed = False
+    fitted = False
     if tuning:
         quick = settings.model_copy(update={"reasoning": False})
         found = detect(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
-        settings, fixed = _fix_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
+        settings, fitted = _fit_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
     found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
     wanted: GroundTruth | None = None
     score = None
@@ -104,8 +104,8 @@ def _search(
         events=sum(len(each.events) for each in found),
         hours=sum(each.duration_s or 0.0 for each in found) / 3600,
         threshold=settings.threshold,
-        threshold_fixed_on=tuple(video.name for video in tuning) if fixed else (),
-        false_alarms_allowed=section.false_alarms_per_hour if fixed else None,
+        threshold_fitted_on=tuple(video.name for video in tuning) if fitted else (),
+        max_false_alarms_per_hour=section.max_false_alarms_per_hour if fitted else None,
         score=score,
         timelines=_draw_timelines(found, wanted, folder, read_taxonomy(checkpoint)),
     )
@@ -124,7 +124,7 @@ def _draw_timelines(
     return tuple(names)
 
 
-def _fix_threshold(
+def _fit_threshold(
     found: Sequence[VideoDetections],
     truths: GroundTruth,
     checkpoint: Path,
@@ -134,12 +134,16 @@ def _fix_threshold(
 ) -> tuple[DetectSettings, bool]:
     try:
         threshold = fit_threshold(
-            found, match_ground_truth(found, truths), section.false_alarms_per_hour, settings, read_taxonomy(checkpoint)
+            found,
+            match_ground_truth(found, truths),
+            section.max_false_alarms_per_hour,
+            settings,
+            read_taxonomy(checkpoint),
         )
     except UserError as error:
         reporter.say(f"The threshold stays at {settings.threshold:g}: {error}")
         return settings, False
-    reporter.say(f"Threshold {threshold:.3f}, fixed on {len(found)} other videos.")
+    reporter.say(f"Threshold {threshold:.3f}, fitted on {len(found)} other videos.")
     return with_threshold(settings, threshold), True
 
 

@@ -13,9 +13,9 @@ from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import (
     HORIZON_S,
-    DetectionScore,
+    LongVideoScores,
     ScoredWindow,
-    detection_scores,
+    event_detection_metrics,
     match_events,
     time_to_alert,
     wilson,
@@ -34,7 +34,7 @@ def score_detections(
     times_real_time: float | None = None,
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     horizon_s: float = HORIZON_S,
-) -> DetectionScore:
+) -> LongVideoScores:
     """Score detections against the ground truth. An event of any class counts as found if its time is right.
 
     Args:
@@ -61,13 +61,13 @@ def score_detections(
         for i, j in match_events(found[video], true[video], tolerance_s).pairs:
             errors.append(abs(found[video][i] - true[video][j]))
             right += each.events[i].event_class == truths[video][j].event_class
-    return DetectionScore(
+    return LongVideoScores(
         model=kept[0].model,
         threshold=kept[0].threshold,
         tolerance_s=tolerance_s,
         videos=len(kept),
         videos_with_errors=sum(each.outcome != Outcome.OK for each in kept),
-        scores=detection_scores(found, true, hours, tolerance_s),
+        scores=event_detection_metrics(found, true, hours, tolerance_s),
         median_error_s=float(np.median(errors)) if errors else None,
         class_right=wilson(right, len(errors)),
         times_real_time=times_real_time,
@@ -84,7 +84,7 @@ def score_folder(
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     tolerance_s: float = TOLERANCE_S,
     horizon_s: float = HORIZON_S,
-) -> DetectionScore:
+) -> LongVideoScores:
     """Score a folder of detections against a CSV file of ground truth.
 
     Writes ``score.json``, and for each video a timeline that shows the true events beside those found.

@@ -56,14 +56,14 @@ class DetectRunSettings(DetectSettings):
 
     Attributes:
         videos: Video files or glob patterns; empty for the simulated long videos.
-        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is tuned; they are
+        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is fitted; they are
             excluded from the scores. With 0, ``threshold`` is used unchanged.
-        false_alarms_per_hour: Maximum number of false alarms per hour on the tuning videos at the tuned threshold.
+        max_false_alarms_per_hour: Maximum number of false alarms per hour on the tuning videos at the fitted threshold.
     """
 
     videos: tuple[str, ...] = ()
     tuning_videos: int = Field(default=0, ge=0)
-    false_alarms_per_hour: float = Field(default=12.0, gt=0)
+    max_false_alarms_per_hour: float = Field(default=12.0, gt=0)
 
     def settings(self) -> DetectSettings:
         """The stage's own settings."""

@@ -1,4 +1,4 @@
-"""Threshold tuning on videos with ground truth, for a limit on false alarms per hour."""
+"""Fitting of the threshold on videos with ground truth, under a limit on false alarms per hour."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -20,17 +20,17 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Record, Taxonomy, Vid
 
 THRESHOLD_FILE = "threshold.json"
 
-_MOST_CANDIDATES = 150
+_MAX_CANDIDATES = 150
 
 
 class FittedThreshold(Record):
-    """A threshold, and how it does on the videos that it was chosen on: its ``threshold.json``.
+    """A threshold, and its metrics on the videos that it was fitted on: its ``threshold.json``.
 
     Attributes:
         threshold: The probability from which a window counts.
-        max_false_alarms_per_hour: The cap that it was chosen under.
+        max_false_alarms_per_hour: The limit that it was fitted under.
         tolerance_s: How far a detected event may lie from the true one.
-        model: The model whose scores it was chosen on.
+        model: The model whose scores it was fitted on.
         videos: How many videos those were.
         hours: Their length.
         events: Their true events.
@@ -65,28 +65,28 @@ def fit_threshold(
     midway between scores that occur, and of several that do equally well the one nearest to the middle between the
     lowest and the highest is taken, so that the choice depends on no single window. (Not the middle one of their
     number: most windows of a quiet video score next to nothing, and a threshold down there floods another video.)
-    Every higher threshold must keep to the cap too: far down, nearly all windows merge into a few long events, which
+    Every higher threshold must keep to the limit too: far down, nearly all windows merge into a few long events, which
     are few false alarms by accident. The times that a reasoning trace refined are not used.
 
     Args:
         detections: Scanned videos, other ones than those to be detected in later.
         truths: The true events of each, by the name that its detections bear; videos without entry are left out.
-        max_false_alarms_per_hour: The cap.
+        max_false_alarms_per_hour: The limit.
         settings: How windows are merged; its threshold is not used, and its ``low_threshold`` never exceeds the
             threshold that is tried.
         taxonomy: The classes.
         tolerance_s: How far a detected event may lie from the true one.
 
     Raises:
-        UserError: If there is no true event, if the model gave no probabilities, or if no threshold keeps to the cap.
+        UserError: If there is no true event, if the model gave no probabilities, or if no threshold keeps to the limit.
     """
     kept = [each for each in detections if each.video in truths]
     hours = sum(each.duration_s or 0.0 for each in kept) / 3600
     true = [times_of(truths[each.video]) for each in kept]
     if hours == 0 or not any(true):
-        raise UserError("A threshold can only be chosen on videos that were scanned and hold true events.")
+        raise UserError("A threshold can only be fitted on videos that were scanned and hold true events.")
     if any(window.reason == CERTAIN for each in kept for window in each.windows):
-        raise UserError("The model gave no probabilities for these videos, so there is no threshold to choose.")
+        raise UserError("The model gave no probabilities for these videos, so there is no threshold to fit.")
     results = []
     for threshold in _candidates(kept, taxonomy):
         tried = with_threshold(settings, threshold)
@@ -119,7 +119,7 @@ def with_threshold(settings: DetectSettings, threshold: float) -> DetectSettings
     )
 
 
-def calibrate_threshold(
+def fit_threshold_on_folder(
     detections_folder: Path,
     truth_file: Path,
     out: Path,
@@ -128,13 +128,13 @@ def calibrate_threshold(
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     tolerance_s: float = TOLERANCE_S,
 ) -> FittedThreshold:
-    """Choose the threshold on a folder of detections, and write ``threshold.json``.
+    """Fit the threshold on a folder of detections, and write ``threshold.json``.
 
     Args:
         detections_folder: What ``autodrive detect`` wrote.
         truth_file: The true events; see :func:`vlm_autodrive.detection.ground_truth.read_ground_truth`.
         out: The folder for ``threshold.json``.
-        max_false_alarms_per_hour: The cap.
+        max_false_alarms_per_hour: The limit.
         settings: How windows are merged.
         taxonomy: The classes.
         tolerance_s: How far a detected event may lie from the true one.
@@ -194,6 +194,6 @@ def _candidates(detections: Sequence[VideoDetections], taxonomy: Taxonomy) -> li
     edges = np.concatenate([[0.0], scores, [1.0]])
     middles = np.unique(((edges[:-1] + edges[1:]) / 2).clip(1e-6, 1.0))
     ranks = np.arange(1, len(middles) + 1)
-    if len(middles) > _MOST_CANDIDATES:
-        ranks = np.unique(np.geomspace(1, len(middles), _MOST_CANDIDATES).round().astype(int))
+    if len(middles) > _MAX_CANDIDATES:
+        ranks = np.unique(np.geomspace(1, len(middles), _MAX_CANDIDATES).round().astype(int))
     return [float(middle) for middle in middles[len(middles) - ranks[::-1]]]

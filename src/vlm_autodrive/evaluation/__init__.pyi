@@ -4,7 +4,7 @@ from .predict.baselines import evaluate_baseline
 from .predict.stage import evaluate
 from .report.formats import with_interval
 from .report.headline import headline, summary
-from .report.stage import MARKDOWN_FILE, read_report, write_report
+from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
@@ -31,6 +31,7 @@ __all__ = [
     "main_rows",
     "read_comparison",
     "read_evaluation_samples",
+    "read_long_videos",
     "read_report",
     "right_answers",
     "summary",

@@ -13,11 +13,12 @@ from .calibration import (
 )
 from .classification import macro_f1
 from .curves import RankingScores, areas, ranking
-from .event_time import TOLERANCES_S, EventTimeScores, detection_scores, event_time_scores, match_events, temporal_iou
+from .event_detection import event_detection_metrics, match_events, temporal_iou
+from .event_time import TOLERANCES_S, EventTimeScores, event_time_scores
 from .groups import connected_groups
 from .held_out import FOLDS, held_out_by_name, held_out_probabilities, name_features
 from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
-from .long_video_search import LONG_VIDEOS_FILE, DetectionScore, LongVideoSearch, read_long_videos
+from .long_video_search import LongVideoScores, LongVideoSearch
 from .rouge import rouge_l
 from .seeds import difference_over_seeds, over_seeds
 from .significance import (
@@ -35,15 +36,14 @@ __all__ = [
     "FOLDS",
     "HORIZON_S",
     "LEVEL",
-    "LONG_VIDEOS_FILE",
     "TOLERANCES_S",
     "Agreement",
     "AnticipationScores",
     "Bootstrap",
     "CalibrationScores",
-    "DetectionScore",
     "Estimate",
     "EventTimeScores",
+    "LongVideoScores",
     "LongVideoSearch",
     "McNemar",
     "RankingScores",
@@ -62,8 +62,8 @@ __all__ = [
     "cohen_kappa",
     "connected_groups",
     "design_effect",
-    "detection_scores",
     "difference_over_seeds",
+    "event_detection_metrics",
     "event_time_scores",
     "few_clusters_warning",
     "fit_temperature",
@@ -78,7 +78,6 @@ __all__ = [
     "over_seeds",
     "percentile_bounds",
     "ranking",
-    "read_long_videos",
     "risk_coverage",
     "rouge_l",
     "sign_flip_p_value",

@@ -4,12 +4,13 @@ Nexar's challenge (Moura, Zhu and Zvitia, 2025, arXiv:2503.03848) asks about win
 the event. Each of these groups has windows without event too; its average precision is that of ``metrics.curves``, and
 the mean over the groups is the challenge's score.
 
-In long video an alarm comes at the threshold that false alarms per hour have fixed. A window's verdict is there when
-the window ends, so that is when its alarm could be given: nothing later has been seen. An alarm is one of an event if
-it is given within ``HORIZON_S`` before it by a window that shows no earlier event. In Nexar's annotations the warning
-that a person could give comes at most 4.5 s before the event (the median is 1.4 s), so an alarm more than 5 s before it
-was of something else. The literature's mean time to accident is a mean over all thresholds and asks for no false
-alarms, so a detector that always alarms gets the most that there is of it; it is given beside ours and never alone.
+In long video an alarm comes at the threshold that was fitted under a limit on false alarms per hour. A window's verdict
+is there when the window ends, so that is when its alarm could be given: nothing later has been seen. An alarm is one of
+an event if it is given within ``HORIZON_S`` before it by a window that shows no earlier event. In Nexar's annotations
+the warning that a person could give comes at most 4.5 s before the event (the median is 1.4 s), so an alarm more than 5
+s before it was of something else. The literature's mean time to accident is a mean over all thresholds and asks for no
+false alarms, so a detector that always alarms gets the most that there is of it; it is given beside ours and never
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ class TimeToAlert(Record):
     """How long before events an alarm is given, at one threshold, in long video.
 
     Attributes:
-        threshold: The probability from which a window alarms, fixed by false alarms per hour on other footage.
+        threshold: The probability from which a window alarms, fitted on other videos.
         horizon_s: How far before an event an alarm may lie to be one of this event.
         events: True events.
         warned: How many of them had an alarm before they happened.

@@ -1,20 +1,13 @@
 """The records of detection in long videos, which the report shows."""
 
-from pathlib import Path
-
-from pydantic import ValidationError
-
-from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.metrics.event_time import DetectionScores
+from vlm_autodrive.metrics.event_detection import EventDetectionMetrics
 from vlm_autodrive.metrics.intervals import Estimate
 from vlm_autodrive.records import Record
 
-LONG_VIDEOS_FILE = "long_videos.json"
 
-
-class DetectionScore(Record):
-    """How well events were found.
+class LongVideoScores(Record):
+    """Scores of event detection in long videos with ground truth.
 
     Attributes:
         model: The model.
@@ -34,7 +27,7 @@ class DetectionScore(Record):
     tolerance_s: float
     videos: int
     videos_with_errors: int
-    scores: DetectionScores
+    scores: EventDetectionMetrics
     median_error_s: float | None
     class_right: Estimate
     times_real_time: float | None = None
@@ -42,15 +35,15 @@ class DetectionScore(Record):
 
 
 class LongVideoSearch(Record):
-    """What a search of long videos came to: ``long_videos.json``.
+    """The result of a search of long videos: ``long_videos.json``.
 
     Attributes:
-        videos: Videos searched, without those on which the threshold was fixed.
+        videos: Videos searched, without those on which the threshold was fitted.
         events: Events found in them, right or wrong.
         hours: Hours of video that were scanned in them.
         threshold: The probability from which a window counted.
-        threshold_fixed_on: The other videos on which the threshold was fixed beforehand; empty if it was not.
-        false_alarms_allowed: How many false alarms an hour it was to allow on them.
+        threshold_fitted_on: The other videos on which the threshold was fitted; empty if it was set by hand.
+        max_false_alarms_per_hour: Limit that it was fitted under, on these; None if it was set by hand.
         score: How well events were found; None where the truth is not known.
         timelines: Pictures of some of the videos, from the folder that holds ``long_videos.json``.
     """
@@ -59,24 +52,7 @@ class LongVideoSearch(Record):
     events: int
     hours: float
     threshold: float
-    threshold_fixed_on: tuple[str, ...] = ()
-    false_alarms_allowed: float | None = None
-    score: DetectionScore | None = None
+    threshold_fitted_on: tuple[str, ...] = ()
+    max_false_alarms_per_hour: float | None = None
+    score: LongVideoScores | None = None
     timelines: tuple[str, ...] = ()
-
-
-def read_long_videos(folder: Path) -> LongVideoSearch:
-    """Read what a search of long videos came to.
-
-    Raises:
-        UserError: If ``folder`` does not hold it.
-    """
-    path = folder / LONG_VIDEOS_FILE
-    try:
-        return LongVideoSearch.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; a recipe with a detect section makes it.") from None
-    except (ValidationError, UnicodeDecodeError):
-        raise UserError(
-            f"{path} is of another version or damaged; remove its folder and run the recipe again."
-        ) from None

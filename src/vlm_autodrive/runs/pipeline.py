@@ -10,8 +10,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import iterate_clips, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import BASELINES
-from vlm_autodrive.metrics import read_long_videos
+from vlm_autodrive.evaluation import BASELINES, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, alone_in, refuse_several_processes

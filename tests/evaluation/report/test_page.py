@@ -10,7 +10,7 @@ from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors, strip_times
-from vlm_autodrive.metrics import DetectionScore, LongVideoSearch, detection_scores, wilson
+from vlm_autodrive.metrics import LongVideoScores, LongVideoSearch, event_detection_metrics, wilson
 from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import Settings
@@ -52,8 +52,8 @@ def long_videos_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "0
     """What detection leaves: four videos of half an hour, three of five events found, two false alarms."""
     true = {"2": [10.0, 60.0], "3": [30.0, 90.0], "4": [50.0], "5": []}
     found = {"2": [10.5, 61.0], "3": [30.1, 200.0], "4": [300.0]}
-    scores = detection_scores(found, true, dict.fromkeys(true, 0.5), 1.5)
-    score = DetectionScore(
+    scores = event_detection_metrics(found, true, dict.fromkeys(true, 0.5), 1.5)
+    score = LongVideoScores(
         model="m",
         threshold=threshold,
         tolerance_s=1.5,
@@ -69,8 +69,8 @@ def long_videos_of(folder, threshold=0.613, scored=True, fixed_on=("000.mp4", "0
         events=5,
         hours=2.0,
         threshold=threshold,
-        threshold_fixed_on=fixed_on,
-        false_alarms_allowed=12 if fixed_on else None,
+        threshold_fitted_on=fixed_on,
+        max_false_alarms_per_hour=12 if fixed_on else None,
         score=score if scored else None,
         timelines=("timelines/1_002.png", "timelines/2_003.png"),
     ).model_copy(update=changes)
@@ -136,7 +136,7 @@ def test_the_search_of_long_videos_is_shown(comparison, tmp_path):
     section = long_videos_section(page)
     scores = data["long_videos"]["score"]["scores"]
     assert (scores["found"], scores["events"], scores["false_alarms"], scores["hours"]) == (3, 5, 2, 2.0)
-    assert data["long_videos"]["threshold_fixed_on"] == ["000.mp4", "001.mp4"]
+    assert data["long_videos"]["threshold_fitted_on"] == ["000.mp4", "001.mp4"]
     assert "timelines" not in data["long_videos"]
     assert "Time to alert" not in section
     shown = dict(
@@ -151,7 +151,7 @@ def test_the_search_of_long_videos_is_shown(comparison, tmp_path):
     recall, rate = scores["recall"], scores["false_alarms_per_hour"]
     assert f"3 of 5 events found; {recall['low']:.2f} – {recall['high']:.2f}" in section
     assert f"2 in 2.00 h; {rate['low']:.1f} – {rate['high']:.1f}" in section
-    assert "calibrated beforehand on 2 other videos (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
+    assert "fitted beforehand on 2 other videos (000.mp4, 001.mp4), to allow at most 12 false alarms" in section
     assert "1 of the videos could not be read" in section
     assert "Only 4 independent videos" in section
 
@@ -190,7 +190,7 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
 def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
     page, _ = report_of(comparison, long_videos_of(tmp_path / "long_videos", fixed_on=()))
     assert "it was not calibrated on other videos" in long_videos_section(page)
-    assert "calibrated beforehand" not in page
+    assert "fitted beforehand" not in page
 
 
 def test_long_videos_without_truth_are_shown_without_scores(comparison, tmp_path):
@@ -202,8 +202,8 @@ def test_long_videos_without_truth_are_shown_without_scores(comparison, tmp_path
 
 
 def test_nothing_found_and_nothing_true_is_no_error(comparison, tmp_path):
-    empty = detection_scores({}, {"2": []}, {"2": 0.5}, 1.5)
-    score = DetectionScore(
+    empty = event_detection_metrics({}, {"2": []}, {"2": 0.5}, 1.5)
+    score = LongVideoScores(
         model="m",
         threshold=0.5,
         tolerance_s=1.5,

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from vlm_autodrive.artifacts import input_key, read_clips, read_taxonomy, write_text, writing_artifact
+from pydantic import ValidationError
+
+from vlm_autodrive.artifacts import LONG_VIDEOS_FILE, input_key, read_clips, read_taxonomy, write_text, writing_artifact
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.compare_stage import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
@@ -11,7 +14,7 @@ from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.evaluation.report.page import ReportPage, render
 from vlm_autodrive.evaluation.score import Diagnostic, ModelScores, PairScores
 from vlm_autodrive.evaluation.settings import ReportSettings
-from vlm_autodrive.metrics import LongVideoSearch, read_long_videos
+from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Prediction, Record, read_jsonl
 
@@ -118,3 +121,20 @@ def write_report(
 def read_report(path: Path) -> Report:
     """The figures of a finished report."""
     return Report.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def read_long_videos(folder: Path) -> LongVideoSearch:
+    """Read the result of a search of long videos.
+
+    Raises:
+        UserError: If ``folder`` does not hold it.
+    """
+    path = folder / LONG_VIDEOS_FILE
+    try:
+        return LongVideoSearch.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; a recipe with a detect section makes it.") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise UserError(
+            f"{path} is of another version or damaged; remove its folder and run the recipe again."
+        ) from None
