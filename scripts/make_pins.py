@@ -357,7 +357,7 @@ def _to_teacher(work: Path) -> list[list[str]]:
     with serve(_teach) as endpoint, _recorded() as sent:
         for number, changes in enumerate(({"context": context}, {"context": unlabelled, "reasoning": "one_step"})):
             cache = work / f"teacher-cache{number}"
-            settings = served_settings(endpoint.url, cache, limits={"rejected": 1.0}, **changes)
+            settings = served_settings(endpoint.url, cache, limits={"max_rejected": 1.0}, **changes)
             supervise(folder, work / f"taught{number}", settings)
     return sorted(sent)
 

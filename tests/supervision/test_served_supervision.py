@@ -66,7 +66,7 @@ def test_done_again_with_other_limits_nothing_is_asked_again(tmp_path):
     with serve(honest) as endpoint:
         first = supervise(clips, tmp_path / "a", served_settings(endpoint.url, tmp_path / "cache"))
         asked = len(endpoint.asked)
-        again = served_settings(endpoint.url, tmp_path / "cache", limits={"rejected": 0.9})
+        again = served_settings(endpoint.url, tmp_path / "cache", limits={"max_rejected": 0.9})
         second = supervise(clips, tmp_path / "b", again)
         assert len(endpoint.asked) == asked
     for name in ("samples.jsonl", REPLIES_FILE):
@@ -158,7 +158,7 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
     [
         {"served": {"timeout_s": 9, "max_attempts": 2, "max_connections": 3, "max_backoff_s": 1, "json_schema": False}},
         {"served": {"max_tokens": 900, "temperature": None, "token_limit": "max_completion_tokens"}},
-        {"served": {"budget": {"requests": 7}, "price": {"prompt_per_million": 2}}, "limits": {"rejected": 1.0}},
+        {"served": {"budget": {"requests": 7}, "price": {"prompt_per_million": 2}}, "limits": {"max_rejected": 1.0}},
     ],
 )
 def test_what_our_messages_say_to_change_goes_on_with_the_same_account(tmp_path, changes):

@@ -2,7 +2,7 @@
 
 A question that presupposes an event is asked of clips without one too, at the same rate, and "no such event" is
 then the answer and always among the options. Its data set's own words, such as "the accident", would give
-the class away and are replaced. What the checks refuse all the same stays on record and is not taught.
+the class away and are replaced. What the checks refuse all the same stays on record and is not used for training.
 """
 
 from collections.abc import Mapping, Sequence

@@ -77,19 +77,19 @@ class LimitSettings(Settings):
     """Limits on the quality of a supervision set; beyond one of them the run stops with the reason.
 
     Attributes:
-        rejected: Maximum proportion of rejected samples, per type and teacher.
-        uneven: Maximum imbalance of VQA samples: how far the proportion of yes answers may be from 0.5, that of each
-            position of the correct option from uniform, and the rates of questions that presuppose an event may differ
-            between classes.
-        same_skeleton: Maximum proportion of a type's accepted samples from one teacher model that follow the same
+        max_rejected: Maximum proportion of rejected samples, per type and teacher.
+        max_imbalance: Maximum imbalance of VQA samples: how far the proportion of yes answers may be from 0.5, that of
+            each position of the correct option from uniform, and the rates of questions that presuppose an event may
+            differ between classes.
+        max_template_share: Maximum proportion of a type's accepted samples from one teacher model that follow the same
             template.
-        counted_from: Minimum number of samples of a type for the limits on proportions to apply.
+        min_samples: Minimum number of samples of a type for the limits on proportions to apply.
     """
 
-    rejected: float = Field(0.5, ge=0, le=1)
-    uneven: float = Field(0.25, ge=0, le=1)
-    same_skeleton: float = Field(0.5, ge=0, le=1)
-    counted_from: int = Field(50, ge=1)
+    max_rejected: float = Field(0.5, ge=0, le=1)
+    max_imbalance: float = Field(0.25, ge=0, le=1)
+    max_template_share: float = Field(0.5, ge=0, le=1)
+    min_samples: int = Field(50, ge=1)
 
 
 class SuperviseSettings(Settings):

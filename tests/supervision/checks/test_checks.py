@@ -8,20 +8,20 @@ from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass,
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.contact import (
+    check_contact_matches_label,
     claims_contact,
     claims_near_miss,
-    contact_as_the_label,
     denies_contact,
 )
-from vlm_autodrive.supervision.checks.label_leakage import tells_the_student
-from vlm_autodrive.supervision.checks.prose import in_format
+from vlm_autodrive.supervision.checks.label_leakage import find_label_leak
+from vlm_autodrive.supervision.checks.prose import check_format
 from vlm_autodrive.supervision.facts import facts_of, stated_times
 
 CLIP = random_clip(4, "collision").model_copy(update={"event_time_s": 3.27, "alert_time_s": 2.41, "start_s": 10.0})
 
 
 def leak(text: str, clip=CLIP, times=(1.0, 2.0)):
-    return tells_the_student(StudentPrompt(text=text, version="1"), clip, DEFAULT_TAXONOMY, times)
+    return find_label_leak(StudentPrompt(text=text, version="1"), clip, DEFAULT_TAXONOMY, times)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_thoughts_arrive_at_the_label(name, last, right):
 def test_a_right_format_passes():
     clip = random_clip(6, "collision")
     sample = spoilt("reasoning", clip, lambda t: "<think>\nx\n</think>\n\n<answer>\nB\nt=2.0\n</answer>")
-    assert in_format(sample, facts_of(clip, DEFAULT_TAXONOMY)) == ""
+    assert check_format(sample, facts_of(clip, DEFAULT_TAXONOMY)) == ""
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_real_footage_is_checked_by_its_label():
     facts = facts_of(clip, DEFAULT_TAXONOMY)
     (caption,) = samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(types=("caption",))).samples
     assert caption.accepted
-    assert contact_as_the_label(caption.model_copy(update={"target": "Rain. A car crashes."}), facts)
+    assert check_contact_matches_label(caption.model_copy(update={"target": "Rain. A car crashes."}), facts)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_classes_of_ones_own_say_themselves_whether_there_is_contact(name, text,
     )
     clip = real_clip(3, name, None if name == "calm" else 4.0, weather="Rain")
     (caption,) = samples_for_clip(clip, own, SuperviseSettings(types=("caption",))).samples
-    judged = contact_as_the_label(caption.model_copy(update={"target": text}), facts_of(clip, own))
+    judged = check_contact_matches_label(caption.model_copy(update={"target": text}), facts_of(clip, own))
     assert (not judged) == right
 
 

@@ -178,12 +178,12 @@ def test_a_set_with_too_many_rejections_has_a_problem_with_its_reasons():
     bad += [sample(clip="b9", target="x", failing=["metadata", "times"])]
     good = [sample(clip=f"g{n}", target=f"Word {'y' * n} stands for {n} others.") for n in range(4)]
     statistics = gathered(*bad, *good)
-    limits = LimitSettings(rejected=0.5, same_skeleton=1.0, counted_from=10)
+    limits = LimitSettings(max_rejected=0.5, max_template_share=1.0, min_samples=10)
     (problem,) = statistics.problems(limits)
     assert problem.startswith("6 of 10 samples of the type description by ")
     assert "times 5, metadata 1" in problem
-    assert statistics.problems(limits.model_copy(update={"rejected": 0.6})) == []
-    assert statistics.problems(limits.model_copy(update={"counted_from": 11})) == []
+    assert statistics.problems(limits.model_copy(update={"max_rejected": 0.6})) == []
+    assert statistics.problems(limits.model_copy(update={"min_samples": 11})) == []
 
 
 def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
@@ -192,13 +192,13 @@ def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
         other = ["A cat sits.", "It is still.", "All drive on.", "Nobody comes."]
         return [sample(clip=f"{teacher}{n}", target=text, teacher=teacher) for n, text in enumerate(same + other)]
 
-    limits = LimitSettings(rejected=1.0, same_skeleton=0.5, counted_from=10)
+    limits = LimitSettings(max_rejected=1.0, max_template_share=0.5, min_samples=10)
     (problem,) = gathered(*texts("m")).problems(limits)
     assert problem.startswith("6 of 10 texts of the type description by m are one template")
     assert "at _ s a _ _ brakes." in problem
     assert gathered(*texts("rules")).problems(limits) == []
-    assert gathered(*texts("m")).problems(limits.model_copy(update={"same_skeleton": 0.6})) == []
-    assert gathered(*texts("m")).problems(limits.model_copy(update={"counted_from": 11})) == []
+    assert gathered(*texts("m")).problems(limits.model_copy(update={"max_template_share": 0.6})) == []
+    assert gathered(*texts("m")).problems(limits.model_copy(update={"min_samples": 11})) == []
 
 
 def test_the_shares_of_distinct_words_are_counted():
@@ -230,7 +230,7 @@ def test_a_teacher_whose_questions_all_fail_is_not_hidden_by_those_of_another():
     """Ten questions by rules beside four by a model, of which none is any good: a minority of the type."""
     rules = [sample(clip=f"c{n}", type_="vqa", question=f"Q{n}?", target="a", teacher="rules") for n in range(50)]
     bad = [sample(clip=f"c{n}", type_="vqa", question=f"P{n}?", target="a", failing=["leaks"]) for n in range(20)]
-    limits = LimitSettings(rejected=0.5, counted_from=20)
+    limits = LimitSettings(max_rejected=0.5, min_samples=20)
     (problem,) = gathered(*rules, *bad).problems(limits)
     assert problem.startswith("20 of 20 samples of the type vqa by m were rejected")
     few = gathered(*rules, *bad[:3])
@@ -239,7 +239,7 @@ def test_a_teacher_whose_questions_all_fail_is_not_hidden_by_those_of_another():
 
 
 def test_answers_that_can_be_guessed_without_looking_are_a_problem():
-    limits = LimitSettings(uneven=0.25, counted_from=20)
+    limits = LimitSettings(max_imbalance=0.25, min_samples=20)
 
     def asked(number, question, target, topic="stop_check"):
         return sample(clip=f"c{number}", type_="vqa", topic=topic, question=question, target=target, teacher="rules")
@@ -261,7 +261,7 @@ def test_answers_that_can_be_guessed_without_looking_are_a_problem():
 
 
 def test_a_question_that_one_class_is_asked_more_often_is_a_problem():
-    limits = LimitSettings(uneven=0.25, counted_from=20)
+    limits = LimitSettings(max_imbalance=0.25, min_samples=20)
     statistics = SetStatistics()
     for number in range(60):
         event_class = "collision" if number % 2 else "normal"

@@ -210,12 +210,12 @@ def test_few_decisions_and_strata_without_any_are_said():
     samples, clips = many_samples(SIZES)
     review = draw_samples(samples, clips, ReviewSettings(samples=60))
     result = work_out(review, judged_by(review, lambda sample_id: True, most=3))
-    assert result.accepted.out_of_reach > 0
+    assert result.accepted.in_unreviewed_strata > 0
     assert any("interval is wide" in warning for warning in result.warnings)
     assert any("none is judged yet" in warning for warning in result.warnings)
     assert work_out(review, judged_by(review, lambda sample_id: True)).warnings == ()
     nothing = work_out(review, {})
-    assert nothing.accepted.rate.value is None and nothing.accepted.out_of_reach == nothing.accepted.size
+    assert nothing.accepted.rate.value is None and nothing.accepted.in_unreviewed_strata == nothing.accepted.size
 
 
 def test_the_verb_prints_rates_agreement_and_reasons(supervision, folder, tmp_path):

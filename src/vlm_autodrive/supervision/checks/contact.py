@@ -72,8 +72,8 @@ def _clauses(text: str) -> list[str]:
     return _CLAUSE.split(NEAR.sub("", _IN_VAIN.sub("", text)))
 
 
-def contact_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a text claims contact or a near miss only where the label has it, and does not deny its contact."""
+def check_contact_matches_label(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a text claims contact or a near miss only where the label has it, and does not deny its contact."""
     if sample.type == "verdict":
         return None
     text = prose_of(sample)
@@ -102,8 +102,8 @@ _MORE = re.compile(
 )
 
 
-def names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether the outcome is left open by a question, and by a description whose writer did not see the label."""
+def check_names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that the outcome is left open by a question, and by a description whose writer did not see the label."""
     del facts
     if not is_by_model(sample):
         return None

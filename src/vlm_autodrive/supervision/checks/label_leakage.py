@@ -32,7 +32,7 @@ _TIME_IN_WORDS = re.compile(rf"\b(?:{_NUMBER_WORDS}) seconds?\b|\b(?:{_ORDINALS}
 _SAME_S = 0.051
 
 
-def tells_the_student(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_times: Sequence[float]) -> str:
+def find_label_leak(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_times: Sequence[float]) -> str:
     """What a student prompt gives away, in words; empty if nothing.
 
     Args:
@@ -159,8 +159,8 @@ def presupposes_event(question: str) -> bool:
     return said is not None and bool(_WH.search(question[: said.start()])) and not _ONLY_IF.search(question)
 
 
-def presupposes_nothing(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a question presupposes no event, or is one of those that all classes are asked alike."""
+def check_presupposes_no_event(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a question presupposes no event, or is one of those that all classes are asked alike."""
     del facts
     if sample.type != "vqa":
         return None

@@ -14,8 +14,8 @@ _EDGE_S = 0.2
 _SAME_S = 0.051
 
 
-def label_as_the_motion(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether the label is what the simulation shows; a swapped row of annotations is not."""
+def check_label_matches_motion(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that the label is what the simulation shows; a swapped row of annotations is not."""
     del sample
     if facts.scenario is None or not shows_its_event(facts.clip):
         return None
@@ -35,8 +35,8 @@ def label_as_the_motion(sample: SFTSample, facts: Facts) -> str | None:
     return ""
 
 
-def verdict_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a verdict, direct or at the end of a reasoning, is the label, and its time the event's."""
+def check_verdict_matches_label(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a verdict, direct or at the end of a reasoning, is the label, and its time the event's."""
     if sample.type == "verdict":
         right = sample.target == facts.label.code
         return "" if right else f"the verdict is {sample.target!r}, but the label's code is {facts.label.code}"
@@ -88,8 +88,8 @@ _ON_THE_EVENT = re.compile(r"\bthe event\b", re.IGNORECASE)
 _NO_EVENT = re.compile(r"\bno (?:such )?event\b", re.IGNORECASE)
 
 
-def answers_as_the_label(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a question on the event is answered that there is none exactly where there is none."""
+def check_answer_matches_label(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a question on the event is answered that there is none exactly where there is none."""
     if sample.type != "vqa":
         return None
     if sample.topic == "contact":

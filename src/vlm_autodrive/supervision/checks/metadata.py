@@ -63,8 +63,8 @@ _ANY = {kind: re.compile(rf"(?<![\w-])(?:{'|'.join(claims)})(?![\w])") for kind,
 _ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|no|never|without|free of|absent|missing)\b|n't\b")
 
 
-def agrees_with_metadata(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a text claims nothing that the metadata says is otherwise.
+def check_agrees_with_metadata(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a text claims nothing that the metadata says is otherwise.
 
     Short answers by rules are not read: they are the metadata's own words, and may truly name what is not there.
     """

@@ -42,8 +42,8 @@ def parse_target(target: str) -> ReasoningParts | None:
     )
 
 
-def in_format(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a reasoning is written exactly as the student is asked to write."""
+def check_format(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a reasoning is written exactly as the student is asked to write."""
     if sample.type != "reasoning":
         return None
     parsed = parse_target(sample.target)
@@ -121,8 +121,8 @@ _SAME_CHARACTER = re.compile(r"([^\s\d])\1{7,}")
 _CHAT_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|\ufffd")
 
 
-def in_bounds(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a target is neither empty nor of a length that its type never needs, in characters.
+def check_length(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a target is neither empty nor of a length that its type never needs, in characters.
 
     Rules may be brief, since they say no more than is known, and no rule writes much.
     """
@@ -142,8 +142,8 @@ def in_bounds(sample: SFTSample, facts: Facts) -> str | None:
     return ""
 
 
-def without_loops(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether a model's text says nothing again and again. Rules cannot loop: each writes every part once."""
+def check_no_loop(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that a model's text says nothing again and again. Rules cannot loop: each writes every part once."""
     del facts
     if sample.type == "verdict" or not is_by_model(sample):
         return None

@@ -44,8 +44,8 @@ def moments(text: str) -> list[tuple[int, float]]:
     return found
 
 
-def times_in_the_clip(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether every moment that the target cites lies in the clip."""
+def check_cited_times(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that every moment that the target cites lies in the clip."""
     if sample.type == "verdict":
         return None
     for _, time_s in moments(sample.target.casefold()):
@@ -56,8 +56,8 @@ def times_in_the_clip(sample: SFTSample, facts: Facts) -> str | None:
     return ""
 
 
-def events_at_their_time(sample: SFTSample, facts: Facts) -> str | None:
-    """Whether the moments beside a claim of contact, of a near miss or of the event lie near the event."""
+def check_event_times(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that the moments beside a claim of contact, of a near miss or of the event lie near the event."""
     wanted = facts.clip.event_time_s
     if sample.type not in PROSE or not facts.label.is_event or wanted is None:
         return None

@@ -20,7 +20,7 @@ _SHOWN_REASONS = 3
 
 
 class SetStatistics:
-    """Finds duplicates, and counts what is taught. Samples come clip by clip: all of one, then all of the next."""
+    """Finds duplicates, and counts accepted samples. Samples come clip by clip: all of one, then all of the next."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -129,10 +129,10 @@ class SetStatistics:
         }
 
     def problems(self, limits: LimitSettings, *, at_the_end: bool = False) -> list[str]:
-        """Why the set is too poor to be taught, in plain words; empty if it is not.
+        """Why the quality of the set is below the limits; empty if it is not.
 
         Args:
-            limits: What is too poor.
+            limits: The limits on quality.
             at_the_end: Whether the set is complete: a teacher of whom nothing was accepted is then told of however
                 small the set is.
         """
@@ -141,28 +141,29 @@ class SetStatistics:
             accepted = self._accepted_by[type_, teacher]
             total = rejected.total() + accepted
             share = rejected.total() / total
-            if (total >= limits.counted_from and share > limits.rejected) or (at_the_end and not accepted):
+            if (total >= limits.min_samples and share > limits.max_rejected) or (at_the_end and not accepted):
                 found.append(
                     f"{rejected.total()} of {total} samples of the type {type_} by {teacher} were rejected, and "
-                    f"limits.rejected is {limits.rejected:.0%}: {_listed(rejected)}"
+                    f"limits.max_rejected is {limits.max_rejected:.0%}: {_listed(rejected)}"
                 )
-        found += self._uneven(limits)
+        found += self._imbalances(limits)
         for (what_type, teacher), diversity in sorted(self._diversity.items()):
-            enough = diversity.by_model and diversity.texts >= limits.counted_from
-            if enough and diversity.commonest / diversity.texts > limits.same_skeleton:
+            enough = diversity.by_model and diversity.texts >= limits.min_samples
+            if enough and diversity.commonest / diversity.texts > limits.max_template_share:
                 what = "questions" if what_type == "vqa" else "texts"
                 found.append(
                     f"{diversity.commonest} of {diversity.texts} {what} of the type {what_type} by {teacher} are one "
-                    f"template, more than limits.same_skeleton ({limits.same_skeleton:.0%}): {diversity.example!r}"
+                    f"template, more than limits.max_template_share ({limits.max_template_share:.0%}): "
+                    f"{diversity.example!r}"
                 )
         return found
 
-    def _uneven(self, limits: LimitSettings) -> list[str]:
+    def _imbalances(self, limits: LimitSettings) -> list[str]:
         """What an answer could be guessed from without looking."""
-        found, bound = [], f"limits.uneven is {limits.uneven}"
+        found, bound = [], f"limits.max_imbalance is {limits.max_imbalance}"
         answers: Counter[str] = sum(self._yes_no.values(), Counter())
         share = answers["yes"] / answers.total() if answers else 0.5
-        if answers.total() >= limits.counted_from and abs(share - 0.5) > limits.uneven:
+        if answers.total() >= limits.min_samples and abs(share - 0.5) > limits.max_imbalance:
             found.append(f"{share:.0%} of {answers.total()} yes-no answers are yes ({bound})")
         by_count: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for name, count in sum(self._places.values(), Counter()).items():
@@ -170,14 +171,14 @@ class SetStatistics:
             by_count[options][place] += count
         for options, places in sorted(by_count.items()):
             place, most = places.most_common(1)[0]
-            if places.total() >= limits.counted_from and most / places.total() - 1 / int(options) > limits.uneven:
+            if places.total() >= limits.min_samples and most / places.total() - 1 / int(options) > limits.max_imbalance:
                 found.append(
                     f"of {options} options number {place} is right in {most} of {places.total()} questions ({bound})"
                 )
-        asked = {name: count for name, count in self._questioned.items() if count >= limits.counted_from}
+        asked = {name: count for name, count in self._questioned.items() if count >= limits.min_samples}
         for topic, counts in sorted(self._presupposing.items()):
             rates = {name: counts[name] / count for name, count in asked.items()}
-            if len(rates) > 1 and max(rates.values()) - min(rates.values()) > limits.uneven:
+            if len(rates) > 1 and max(rates.values()) - min(rates.values()) > limits.max_imbalance:
                 told = ", ".join(f"{name} {rate:.0%}" for name, rate in sorted(rates.items()))
                 found.append(f"{topic} is asked of some classes more often: {told} ({bound})")
         return found

@@ -20,20 +20,20 @@ Latest = Mapping[tuple[str, str], ReviewDecision]
 
 
 class AcceptanceRate(Record):
-    """How many of some samples people would have taught.
+    """The proportion of some samples that reviewers would accept.
 
     Attributes:
         rate: The share with its interval, each stratum counted by its size; ``n`` is how many were judged.
         drawn: How many were drawn.
         size: How many the supervision set has.
-        out_of_reach: How many of those lie in strata of which nothing was judged yet, so that the share says
+        in_unreviewed_strata: How many of those lie in strata of which nothing was judged yet, so that the share says
             nothing about them.
     """
 
     rate: Estimate
     drawn: int
     size: int
-    out_of_reach: int
+    in_unreviewed_strata: int
 
 
 class ReviewResult(Record):
@@ -44,9 +44,9 @@ class ReviewResult(Record):
         drawn: How many samples were drawn.
         judged: How many of them somebody judged.
         reviewers: How many decisions stand, by reviewer.
-        accepted: The samples that passed the checks, and so are taught.
+        accepted: The samples that passed the checks, and so are used for training.
         accepted_by: The same by ``type``, ``class`` and ``teacher``.
-        rejected: The samples that the checks rejected: the share that people would have taught all the same.
+        rejected: The samples that the checks rejected: the proportion that reviewers would accept nevertheless.
         reasons: How often each reason for rejecting was chosen.
         agreement: How far each two reviewers agree.
         warnings: What to bear in mind.
@@ -143,7 +143,7 @@ def work_out(review: ReviewDraw, latest: Latest) -> ReviewResult:
             rate=stratified_proportion([stratum.size for stratum, _ in rows], [row for _, row in rows]),
             drawn=sum(stratum.drawn for stratum, _ in rows),
             size=sum(stratum.size for stratum, _ in rows),
-            out_of_reach=sum(stratum.size for stratum, row in rows if not row),
+            in_unreviewed_strata=sum(stratum.size for stratum, row in rows if not row),
         )
 
     def rates_by(group: Callable[[ReviewStratum], str]) -> dict[str, AcceptanceRate]:
@@ -180,9 +180,9 @@ def _warnings(accepted: AcceptanceRate) -> tuple[str, ...]:
         warnings.append(
             f"only {judged} accepted samples are judged: below {_FEW} the interval is wide, and says little yet"
         )
-    if accepted.out_of_reach:
+    if accepted.in_unreviewed_strata:
         warnings.append(
-            f"{accepted.out_of_reach} of {accepted.size} accepted samples lie in strata of which none is judged yet; "
-            "the rates say nothing about them"
+            f"{accepted.in_unreviewed_strata} of {accepted.size} accepted samples lie in strata of "
+            "which none is judged yet; the rates say nothing about them"
         )
     return tuple(warnings)

@@ -115,8 +115,8 @@ class RejectionSampler:
 def judge_trace(answer: InferenceResponse, facts: Facts, tolerance_s: float) -> tuple[Outcome, str, str]:
     """Outcome of a trace, the target made of it, and why it is not right; empty if it is.
 
-    A right trace ends in the label's class, and gives the event's time nearly. Its thoughts are taught as they are,
-    behind them the time that the label has.
+    A right trace ends in the label's class, and gives the event's time nearly. Its thoughts are used for training
+    as they are, followed by the time that the label has.
     """
     if answer.outcome is not Outcome.OK:
         return answer.outcome, answer.text, answer.reason
