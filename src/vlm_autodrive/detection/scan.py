@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vlm_autodrive.detection.events import EventSpan, find_event_spans
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, reasoning_of
+from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
 from vlm_autodrive.video import Frames, VideoError, Window, read_windows
@@ -131,7 +131,9 @@ class Scan:
             some = pending[start : start + self._settings.eval_batch_size]
             responses = self._engine.generate([self._kept[peak] for peak in some], [request])
             found = [
-                WindowReasoning(window=peak, reasoning=reasoning_of(response, self._taxonomy, self._length_s(peak)))
+                WindowReasoning(
+                    window=peak, reasoning=parse_reasoning_response(response, self._taxonomy, self._length_s(peak))
+                )
                 for peak, (response,) in zip(some, responses, strict=True)
             ]
             append_jsonl(self._reasoning_path, found)

@@ -1,4 +1,4 @@
-from .answers.parsing import parse_class, parse_reasoning, reasoning_of
+from .answers.parsing import parse_class, parse_reasoning, parse_reasoning_response
 from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
@@ -52,9 +52,9 @@ __all__ = [
     "open_model",
     "parse_class",
     "parse_reasoning",
+    "parse_reasoning_response",
     "picture_tokens",
     "read_answer",
-    "reasoning_of",
     "run_async",
     "structured_body",
     "structured_hints",

@@ -24,10 +24,10 @@ def is_bare(text: str, codes: Sequence[str]) -> bool:
 def code_probabilities(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str]) -> tuple[float, ...] | None:
     """The softmax over the codes' log-probabilities at the place where the answer's code was written.
 
-    Ways to write a code, such as with a blank before it, are added up. It makes no difference whether the endpoint took
-    its log-probabilities before or after it ruled out other tokens, as that adds one number to all of them; but
-    afterwards other ways to write a code may be ruled out too. A code that is not listed gets the most that it
-    can have: the least that is listed, or what is left of 1 if that is less.
+    The probabilities of a code's surface forms, such as with a blank before it, are added up. It makes no difference
+    whether the endpoint took its log-probabilities before or after it ruled out other tokens, as that adds one number
+    to all of them; but afterwards other surface forms may be ruled out too. A code that is not listed gets the most
+    that it can have: the least that is listed, or what is left of 1 if that is less.
 
     Args:
         places: Tokens at each place of the text.

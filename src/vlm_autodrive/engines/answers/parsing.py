@@ -109,7 +109,7 @@ def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Re
     )
 
 
-def reasoning_of(answer: InferenceResponse, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
+def parse_reasoning_response(answer: InferenceResponse, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
     """An engine's answer to the reasoning prompt, taken apart, or the record of why there is none.
 
     Args:

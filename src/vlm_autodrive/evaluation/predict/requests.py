@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, reasoning_of
+from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
 from vlm_autodrive.evaluation.predict.controls import apply_control, no_video
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
@@ -191,5 +191,5 @@ class ClipPredictor:
         )
 
     def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:
-        read = reasoning_of(answer, self._taxonomy, duration_s)
+        read = parse_reasoning_response(answer, self._taxonomy, duration_s)
         return read.model_copy(update={"prompt": question.prompt})
