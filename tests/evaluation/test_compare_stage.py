@@ -178,7 +178,7 @@ def test_triplets_hard_negatives_and_slices(tmp_path):
     scores = compared(tmp_path, clips, m=said).models["m"]
     assert scores.triplets.triplet_accuracy.value == 6 / 8
     assert scores.triplets.triplet_accuracy.n == 8
-    assert {k: f.value for k, f in scores.triplets.first_class_probability.items()} == pytest.approx(
+    assert {k: f.value for k, f in scores.triplets.most_severe_probability.items()} == pytest.approx(
         {"collision": 0.9, "near_collision": 0.2, "normal": 0.1}
     )
     assert (scores.hard_negatives.count, scores.hard_negatives.proportion) == (2, 0.25)

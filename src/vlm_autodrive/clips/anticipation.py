@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vlm_autodrive.records import Clip, Event
 from vlm_autodrive.video import Window
 
-_LEAST_S = 1.0  # a shorter window shows too little to anticipate anything from
+_MIN_WINDOW_S = 1.0  # a shorter window shows too little to anticipate anything from
 _TOLERANCE_S = 1e-6
 
 
@@ -32,7 +32,7 @@ def causal_window(time_s: float, lead_s: float, window_s: float) -> Window:
 def too_short(window: Window, lead_s: float, window_s: float) -> str:
     """Why a causal window is too short to show anything that could be anticipated; empty if it is not."""
     length_s = window[1] - window[0]
-    if length_s >= min(_LEAST_S, window_s) - _TOLERANCE_S:
+    if length_s >= min(_MIN_WINDOW_S, window_s) - _TOLERANCE_S:
         return ""
     return f"only {length_s:.2f} s of video lie before the end of a window {lead_s:g} s ahead"
 

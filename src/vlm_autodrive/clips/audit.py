@@ -8,7 +8,7 @@ import numpy as np
 
 from vlm_autodrive.clips.audit_samples import AuditSample, read_audit_set, with_file_facts
 from vlm_autodrive.clips.duplicates import Hashes, LookAlike, look_alikes, window_hashes
-from vlm_autodrive.clips.shortcuts import MOST_AUC, Shortcut, find_shortcuts
+from vlm_autodrive.clips.shortcuts import MAX_AUC, Shortcut, find_shortcuts
 from vlm_autodrive.metrics import Estimate, few_clusters_warning
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
@@ -200,7 +200,7 @@ def _crossing(found: Audit) -> Iterable[str]:
 
 def _given_away(found: Audit) -> Iterable[str]:
     yield ""
-    yield f"Shortcuts: area under the ROC curve without a look at any picture (0.5: guessing; {MOST_AUC:.2f}: too much)"
+    yield f"Shortcuts: area under the ROC curve without a look at any picture (0.5: guessing; {MAX_AUC:.2f}: too much)"
     several = any(s.classes is not None for s in found.shortcuts)
     title = "each class against the rest" if several else ""
     yield f"  {'fact':<14}{'event against none':<22}{title:<30}result"
@@ -220,7 +220,7 @@ def _given_away(found: Audit) -> Iterable[str]:
     for s in found.shortcuts:
         if s.result == "unclear":
             seen = f": {s.words}" if s.words else ""
-            yield f"  Not cleared: {s.fact}, whose interval reaches above {MOST_AUC:.2f}{seen}."
+            yield f"  Not cleared: {s.fact}, whose interval reaches above {MAX_AUC:.2f}{seen}."
     if found.event_places is not None:
         yield _places(found.event_places, "clips" if found.kind == "clips" else "videos")
 

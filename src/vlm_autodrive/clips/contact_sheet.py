@@ -15,7 +15,7 @@ _FRAME_WIDTH = 264
 _GAP = 10
 _MARGIN = 20
 _CAPTION = 22
-_FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
+_FPS, _MAX_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
 _WIDTH = 2 * _MARGIN + _COLUMNS * _FRAME_WIDTH + (_COLUMNS - 1) * _GAP
 
 
@@ -48,7 +48,7 @@ def read_stills(clip: Clip, count: int) -> list[Still]:
     with OpenVideo(path) as video:
         height, width = upright_size(video.first)
     height = max(8, round(height * _FRAME_WIDTH / width))
-    sampling = SamplingSettings(fps=_FPS, max_frames=_MOST_READ, height=height, width=_FRAME_WIDTH)
+    sampling = SamplingSettings(fps=_FPS, max_frames=_MAX_READ, height=height, width=_FRAME_WIDTH)
     frames = read_frames(path, clip.start_s, clip.end_s, sampling)
     event_s = clip.event_time_s if clip.event_time_s is not None and clip.event_time_s <= clip.duration_s else None
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.records import Record
 from vlm_autodrive.video import SamplingSettings, VideoError, Window, read_windows
 
-MOST_BITS = 16
+MAX_BITS = 16
 """Two frames that differ in no more of the 256 bits than this look the same."""
 
 _SAMPLING = SamplingSettings(fps=8.0, max_frames=256, height=16, width=17)
@@ -122,7 +122,7 @@ class _Rows:
         looked_for = np.flatnonzero(self._sparse & (self._parts != largest))
         # With bits as +1 and -1 an inner product is 256 minus twice the number of bits that differ, so one matrix
         # product compares thousands of pairs.
-        least = 256 - 2 * MOST_BITS
+        least = 256 - 2 * MAX_BITS
         for begin in range(0, len(self.names), _BLOCK):
             among = _signs(self._bits[begin : begin + _BLOCK])
             for small in np.array_split(looked_for, math.ceil(len(looked_for) / _SMALL_BLOCK) or 1):

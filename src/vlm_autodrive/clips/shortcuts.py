@@ -30,17 +30,17 @@ from vlm_autodrive.metrics import (
 )
 from vlm_autodrive.records import Record, Taxonomy
 
-MOST_AUC = 0.60
-"""A fact whose interval reaches above this is not cleared; one that lies above it as a whole leaks."""
+MAX_AUC = 0.60
+"""Threshold of the area under the ROC curve: an interval above it shows a leak, one below it shows none."""
 
 Floats = NDArray[np.float64]
 Features: TypeAlias = Floats | csr_matrix
 ShortcutResult = Literal["leaks", "unclear", "clean", "too few groups"]
 
 _RESAMPLES = 1000
-_DRAWS = 10  # of the folds, whose chances are averaged, since one draw is luck
-_LEAST_LEAF = 1 / 50  # of all samples
-_MOST_VALUES = 40  # of a text, so many of its commonest values are told apart
+_N_REPEATS = 10  # of the cross-validation, averaged, since one split into folds is noisy
+_MIN_LEAF_FRACTION = 1 / 50  # of all samples
+_MAX_VALUES = 40  # of a text, so many of its commonest values are told apart
 _METHOD = "grouped cross-validation, bootstrap by group"
 
 
@@ -177,9 +177,9 @@ def _try(fact: str, features: Features, truth: _Truth, words: str) -> Shortcut:
 
 def _result(*estimates: Estimate | None) -> ShortcutResult:
     bounds = [(f.low, f.high) for f in estimates if f is not None and f.low is not None and f.high is not None]
-    if any(low > MOST_AUC for low, _ in bounds):
+    if any(low > MAX_AUC for low, _ in bounds):
         return "leaks"
-    return "unclear" if any(high > MOST_AUC for _, high in bounds) else "clean"
+    return "unclear" if any(high > MAX_AUC for _, high in bounds) else "clean"
 
 
 def _all_alike(features: Features) -> bool:
@@ -194,9 +194,13 @@ def _held_out_chances(features: Features, truth: _Truth) -> Floats:
 
     folds, seed = min(FOLDS, truth.fewest_groups), truth.seed
     if not isinstance(features, np.ndarray):
-        return held_out_by_name(features, truth.classes, truth.groups, folds=folds, draws=_DRAWS, seed=seed)
-    tree = DecisionTreeClassifier(max_depth=5, min_samples_leaf=_LEAST_LEAF, class_weight="balanced", random_state=seed)
-    return held_out_probabilities(tree, features, truth.classes, truth.groups, folds=folds, draws=_DRAWS, seed=seed)
+        return held_out_by_name(features, truth.classes, truth.groups, folds=folds, n_repeats=_N_REPEATS, seed=seed)
+    tree = DecisionTreeClassifier(
+        max_depth=5, min_samples_leaf=_MIN_LEAF_FRACTION, class_weight="balanced", random_state=seed
+    )
+    return held_out_probabilities(
+        tree, features, truth.classes, truth.groups, folds=folds, n_repeats=_N_REPEATS, seed=seed
+    )
 
 
 def _auroc(scores: Floats, positive: NDArray[np.bool_], truth: _Truth) -> Floats:
@@ -216,7 +220,7 @@ def _columns(values: Sequence[tuple[Value, ...]]) -> Floats:
     columns: list[Floats] = []
     for column in zip(*values, strict=True):
         if isinstance(column[0], str):
-            common = [text for text, _ in Counter(column).most_common(_MOST_VALUES)]
+            common = [text for text, _ in Counter(column).most_common(_MAX_VALUES)]
             columns += [np.array([value == text for value in column], dtype=np.float64) for text in common]
         else:
             columns.append(np.array(column, dtype=np.float64))

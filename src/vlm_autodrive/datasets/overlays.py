@@ -14,7 +14,7 @@ from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
 from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
 
 _COLUMNS = {"video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class"}
-_MOST_GUESSES = 20  # to look for the nearest id takes a while in a large data set
+_MAX_GUESSES = 20  # to look for the nearest id takes a while in a large data set
 
 
 @dataclass
@@ -100,7 +100,7 @@ class OverlayClasses:
                 return f"no such video; {padded} has lost its zeros here, keep ids as text"
             return "no such video in this data set"
         self._guesses += 1
-        near = difflib.get_close_matches(name, self._videos, n=1) if self._guesses <= _MOST_GUESSES else []
+        near = difflib.get_close_matches(name, self._videos, n=1) if self._guesses <= _MAX_GUESSES else []
         return f"no such video; did you mean {near[0]}?" if near else "no such video in this data set"
 
 

@@ -16,7 +16,7 @@ from vlm_autodrive.video import VideoError, VideoInfo, probe
 
 MISSING = "the file does not exist"
 IMAGES = (".jpg", ".jpeg", ".png")
-_MOST_THREADS = 16
+_MAX_THREADS = 16
 _AT_A_TIME = 8  # videos for each task of a thread
 
 
@@ -137,7 +137,7 @@ def probe_all(videos: list[Video], missing: frozenset[str], reporter: Reporter) 
     there = [video.path for video in videos if video.path not in missing]
     batches = [there[start : start + _AT_A_TIME] for start in range(0, len(there), _AT_A_TIME)]
     found: dict[str, VideoInfo | str] = {}
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
     with reporter.task("probing videos", len(there)) as task, ThreadPoolExecutor(threads) as pool:
         for batch, results in zip(batches, pool.map(_probe_each, batches), strict=True):
             found |= zip(batch, results, strict=True)

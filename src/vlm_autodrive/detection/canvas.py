@@ -34,7 +34,7 @@ class Axis:
 
 
 def blend(colour: Colour, fraction: float) -> Colour:
-    """A colour thinned with paper."""
+    """A colour blended with the background."""
     red, green, blue = (round(fraction * c + (1 - fraction) * p) for c, p in zip(colour, PAPER, strict=True))
     return red, green, blue
 

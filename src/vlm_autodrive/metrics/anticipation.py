@@ -1,4 +1,4 @@
-"""Anticipation: average precision on windows that end before an event, and the time to accident of an alarm.
+"""Anticipation metrics: average precision on windows that end before an event, and the time to alert.
 
 Nexar's challenge (Moura, Zhu and Zvitia, 2025, arXiv:2503.03848) asks about windows that end 0.5, 1 and 1.5 s before
 the event. Each of these groups has windows without event too; its average precision is that of ``metrics.curves``, and
@@ -9,8 +9,7 @@ is there when the window ends, so that is when its alarm could be given: nothing
 an event if it is given within ``HORIZON_S`` before it by a window that shows no earlier event. In Nexar's annotations
 the warning that a person could give comes at most 4.5 s before the event (the median is 1.4 s), so an alarm more than 5
 s before it was of something else. The literature's mean time to accident is a mean over all thresholds and asks for no
-false alarms, so a detector that always alarms gets the most that there is of it; it is given beside ours and never
-alone.
+false alarms, so a detector that always alarms maximises it; it is reported beside ours and never alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 class AnticipationScores(Record):
-    """How well events are foreseen from causal windows, as in Nexar's challenge (arXiv:2503.03848).
+    """Anticipation of events from causal windows, as in Nexar's challenge (arXiv:2503.03848).
 
     Attributes:
         average_precision: Of any event against none, by seconds before the event as text, such as ``0.5``.
@@ -58,7 +57,7 @@ class TimeToAlert(Record):
         warned: How many of them had an alarm before they happened.
         median_s: Median seconds from the alarm to the event, over those warned of.
         mean_s: The literature's mean over thresholds (mTTA), shown only beside the next.
-        mean_of_always_alarming_s: The same of a detector that always alarms: why it must not be believed.
+        mean_of_always_alarming_s: The same of a detector that always alarms: the baseline to compare it with.
     """
 
     threshold: float

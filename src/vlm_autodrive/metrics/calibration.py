@@ -19,7 +19,7 @@ FLOOR = 1e-9
 infinitely many."""
 
 TEMPERATURES = (0.05, 20.0)
-_MOST_BINS = 10
+_MAX_BINS = 10
 _CLIPS_PER_BIN = 20
 _FEW_VALIDATION = 50
 _ECE_METHOD = "cluster bootstrap, chance gaps taken off"
@@ -117,7 +117,7 @@ def calibration_estimates(
 
 def bins_for(n: int) -> int:
     """How many bins so many clips fill: ten, or fewer where a bin would hold fewer than twenty clips."""
-    return max(1, min(_MOST_BINS, n // _CLIPS_PER_BIN))
+    return max(1, min(_MAX_BINS, n // _CLIPS_PER_BIN))
 
 
 def equal_mass_bins(confidence: Floats, bins: int) -> NDArray[np.intp]:

@@ -24,7 +24,7 @@ def held_out_probabilities(
     groups: Labels,
     *,
     folds: int = FOLDS,
-    draws: int = 1,
+    n_repeats: int = 1,
     seed: int = 0,
 ) -> Floats:
     """The probability of each label for each record, by classifiers that saw nothing of the record's group.
@@ -35,7 +35,7 @@ def held_out_probabilities(
         labels: The label of each record, numbered from 0.
         groups: The group of each record.
         folds: Folds of whole groups, in each of which the labels are as frequent as groups allow.
-        draws: How often the folds are drawn; the probabilities are averaged, since one draw is luck.
+        n_repeats: Number of splits into folds; their probabilities are averaged, since one split is noisy.
         seed: Seed of the folds.
 
     Returns:
@@ -45,16 +45,16 @@ def held_out_probabilities(
     from sklearn.model_selection import StratifiedGroupKFold
 
     found = np.zeros((len(labels), int(labels.max()) + 1))
-    for draw in range(draws):
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + draw)
+    for repeat in range(n_repeats):
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repeat)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             places = list(split.split(np.zeros(len(labels)), labels, groups))
         for fitted_on, held_out in places:
             if len(fitted_on) and len(held_out):
                 fitted = clone(classifier).fit(features[fitted_on], labels[fitted_on])
-                found[np.ix_(held_out, fitted.classes_)] += fitted.predict_proba(features[held_out]) / draws
-    # Trees of other draws give the same sum in another order; rounding keeps such ties.
+                found[np.ix_(held_out, fitted.classes_)] += fitted.predict_proba(features[held_out]) / n_repeats
+    # Trees of other n_repeats give the same sum in another order; rounding keeps such ties.
     return np.round(found, 9)
 
 
@@ -70,9 +70,11 @@ def name_features(names: Sequence[str]) -> csr_matrix:
 
 
 def held_out_by_name(
-    features: csr_matrix, labels: Labels, groups: Labels, *, folds: int = FOLDS, draws: int = 1, seed: int = 0
+    features: csr_matrix, labels: Labels, groups: Labels, *, folds: int = FOLDS, n_repeats: int = 1, seed: int = 0
 ) -> Floats:
     """What names tell of the labels: :func:`held_out_probabilities` of multinomial naive Bayes on name features."""
     from sklearn.naive_bayes import MultinomialNB
 
-    return held_out_probabilities(MultinomialNB(), features, labels, groups, folds=folds, draws=draws, seed=seed)
+    return held_out_probabilities(
+        MultinomialNB(), features, labels, groups, folds=folds, n_repeats=n_repeats, seed=seed
+    )

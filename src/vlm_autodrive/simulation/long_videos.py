@@ -19,7 +19,7 @@ from vlm_autodrive.simulation.trajectories import (
 )
 
 _FAMILIES: tuple[Family, ...] = ("lead_brake", "crossing_vehicle", "pedestrian_crossing", "cyclist_crossing")
-_LEAST_APART_S = 20.0
+_MIN_GAP_S = 20.0
 _STANDSTILL_S = 3.0
 _AFTER_S = 4.6
 _APPROACH_S = 4.0
@@ -41,7 +41,7 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
     parts: list[tuple[Trajectory, Array]] = []
     encounters: list[tuple[EncounterOutcome, int]] = []
     distractions: list[Distraction] = []
-    step, v, latest = 0, speed, -round(_LEAST_APART_S / DT)
+    step, v, latest = 0, speed, -round(_MIN_GAP_S / DT)
     junction: float | None = None
     total = round(settings.long_video_duration_s / DT) + 1
     for moment, wanted in slots:
@@ -56,7 +56,7 @@ def draw_long_video(settings: SimulateSettings, index: int, *, train_only: bool 
         outcome = _encounter(rng, families, look, speed, wanted)
         onset = max(round(moment / DT) - outcome.event_step, step + round(_APPROACH_S / DT))
         if wanted != "normal":
-            onset = max(onset, latest + round(_LEAST_APART_S / DT) - outcome.event_step)
+            onset = max(onset, latest + round(_MIN_GAP_S / DT) - outcome.event_step)
         step, v = _go_on(parts, step, v, speed, onset, None)
         if abs(v - speed) > 1e-9:  # not yet at cruising speed again
             step, v = _go_on(parts, step, v, speed, step + round((speed - v) / 1.5 / DT) + 2, None)
@@ -94,9 +94,9 @@ def long_video_scenario(video: SimulatedVideo, video_id: str, settings: Simulate
 def _slots(rng: np.random.Generator, settings: SimulateSettings) -> list[tuple[float, str]]:
     """When something is to happen: an event class, ``normal`` for a benign encounter, or a distraction."""
     last = settings.long_video_duration_s - 12.0
-    count = max(min(settings.long_video_events, int((last - 15.0) // (_LEAST_APART_S + 8.0)) + 1), 0)
-    spare = max(last - 15.0 - max(count - 1, 0) * (_LEAST_APART_S + 6.0), 0.0)
-    moments = 15.0 + np.sort(rng.random(count)) * spare + np.arange(count) * (_LEAST_APART_S + 6.0)
+    count = max(min(settings.long_video_events, int((last - 15.0) // (_MIN_GAP_S + 8.0)) + 1), 0)
+    spare = max(last - 15.0 - max(count - 1, 0) * (_MIN_GAP_S + 6.0), 0.0)
+    moments = 15.0 + np.sort(rng.random(count)) * spare + np.arange(count) * (_MIN_GAP_S + 6.0)
     classes = ["collision" if (i + int(rng.integers(2))) % 2 else "near_collision" for i in range(count)]
     slots: list[tuple[float, str]] = list(zip(moments.tolist(), classes, strict=True))
     time = 8.0

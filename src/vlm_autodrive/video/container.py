@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
 
-MOST_PIXELS = 1 << 26
+MAX_PIXELS = 1 << 26
 """No picture may have more pixels than this (8192 × 8192): a small file can hold gigantic pictures."""
 
 _LARGE_PIXELS = 640 * 480  # threads pay from this size of picture on
@@ -103,7 +103,7 @@ class OpenVideo:
         if self.stream.codec_context is None:
             self._container.close()
             raise VideoError(path, "no decoder for its kind of video")
-        if self.stream.width * self.stream.height > MOST_PIXELS:
+        if self.stream.width * self.stream.height > MAX_PIXELS:
             size = f"{self.stream.width} x {self.stream.height}"
             self._container.close()
             raise VideoError(path, f"its pictures are too large ({size} pixels)")

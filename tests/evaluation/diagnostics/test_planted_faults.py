@@ -404,7 +404,7 @@ def test_a_model_that_keeps_its_score_on_black_video(tmp_path):
         reported(tmp_path, m=write_prediction_set(tmp_path / "m", clips, told(clips, answers, black=some)))
     )
     assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("ignores_video", "invalid", "m")
-    assert "m does not look at the video: macro-F1 0.90 on black video against 0.90 on video" in diagnostic.text
+    assert "m does not use the video: macro-F1 0.90 on black video against 0.90 on video" in diagnostic.text
     shutil.rmtree(tmp_path / "comparison")
     shutil.rmtree(tmp_path / "report")
     diagnostic = only(

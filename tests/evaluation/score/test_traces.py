@@ -172,11 +172,11 @@ def test_how_the_probability_moves_along_triplets(tmp_path):
     assert found.steps["collision > near_collision"].value == pytest.approx((0.5 + 0.0 - 0.2) / 3)
     assert found.steps["near_collision > normal"].value == pytest.approx((0.3 + 0.4 + 0.6) / 3)
     assert found.steps["near_collision > normal"].n == 3
-    assert found.first_class_probability["collision"].value == pytest.approx((0.9 + 0.6 + 0.5 + 0.8) / 4)
-    assert found.first_class_probability["near_collision"].n == 3
+    assert found.most_severe_probability["collision"].value == pytest.approx((0.9 + 0.6 + 0.5 + 0.8) / 4)
+    assert found.most_severe_probability["near_collision"].n == 3
 
 
 def test_triplets_without_probabilities_are_in_no_order(tmp_path):
     clips, said = triplet(0, None, None, None)
     found = scores_of(tmp_path, clips, said).triplets
-    assert (found.in_order, found.steps, found.first_class_probability) == (None, {}, {})
+    assert (found.in_order, found.steps, found.most_severe_probability) == (None, {}, {})

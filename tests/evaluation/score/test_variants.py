@@ -38,8 +38,8 @@ def test_every_wording_is_scored_and_the_main_one_first(tmp_path):
     assert scores["short"].accuracy.value == pytest.approx(accuracy_score(truths, blunt))
     assert scores["short"].macro_f1.value == pytest.approx(f1_score(truths, blunt, average="macro"))
     first_class = f1_score(truths, blunt, labels=[COLLISION], average="macro")
-    assert scores["short"].first_class_f1.value == pytest.approx(first_class)
-    assert scores["short"].first_class_f1.n == 10
+    assert scores["short"].most_severe_f1.value == pytest.approx(first_class)
+    assert scores["short"].most_severe_f1.n == 10
     assert scores["expert"].unparseable.value == pytest.approx(0.4)
     assert scores["expert"].accuracy.value == pytest.approx(0.6)
 
@@ -111,7 +111,7 @@ def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
     shown, near, elsewhere = np.array(rows).mean(axis=0)
     assert scores.clips == len(rows) == 10
     assert scores.before.value == pytest.approx(shown)
-    assert scores.fall_at_event.value == pytest.approx(shown - near)
+    assert scores.drop_at_event.value == pytest.approx(shown - near)
     assert scores.fall_elsewhere.value == pytest.approx(shown - elsewhere)
     assert scores.difference.value == pytest.approx(elsewhere - near)
     assert scores.difference.low > 0
@@ -134,9 +134,9 @@ def test_votes_that_name_no_class_are_shared_out_on_controls_and_triplets_too(tm
     predictions = [make_prediction(c, COLLISION, probabilities=half, controls=controls) for c in clips]
     samples = samples_of(tmp_path, clips, predictions)
     scores = scored(faithfulness_scores, samples)
-    assert (scores.before.value, scores.fall_at_event.value) == (1.0, 0.0)
+    assert (scores.before.value, scores.drop_at_event.value) == (1.0, 0.0)
     assert scores.fall_elsewhere.value == pytest.approx(0.4)
-    assert scored(triplet_scores, samples).first_class_probability[NORMAL].value == 1.0
+    assert scored(triplet_scores, samples).most_severe_probability[NORMAL].value == 1.0
 
 
 @pytest.mark.parametrize("where", ["shown", "hidden"])

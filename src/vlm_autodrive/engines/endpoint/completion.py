@@ -9,8 +9,8 @@ import numpy as np
 from vlm_autodrive.engines.endpoint.settings import EndpointNames
 from vlm_autodrive.records import Outcome
 
-_MOST_TOKENS = 10**9  # a larger count is no count
-_MOST_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN and infinity out as well
+_MAX_TOKENS = 10**9  # a larger count is no count
+_MAX_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN and infinity out as well
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _places(logprobs: object) -> tuple[TokenLogprobs, ...]:
         listed: dict[str, float] = {}
         for row in rows:
             token, value = _plain(row.get("token")), row.get("logprob")
-            if isinstance(value, int | float) and not isinstance(value, bool) and value <= _MOST_LOGPROB:
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= _MAX_LOGPROB:
                 listed[token] = float(np.logaddexp(listed[token], value)) if token in listed else float(value)
         places.append(TokenLogprobs(_plain(written.get("token")), listed))
     return tuple(places)
@@ -139,4 +139,4 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_TOKENS else None

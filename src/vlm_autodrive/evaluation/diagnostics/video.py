@@ -9,15 +9,15 @@ from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, classification, cohen_kappa
 
 WITHOUT_VIDEO = {"black": "black video", "no_video": "no video at all"}
-"""The controls that leave nothing to see, in words."""
+"""The controls without any video, in words."""
 
 _SHUFFLED = "shuffled"
-_LITTLE = 0.2  # of what a model has above luck; who loses less, has lost nothing to speak of
-_SAME = 0.8  # Cohen's kappa between two rows of answers that are as good as the same
-_FEWEST = 10
-_DEALS = 200
+_MAX_RELATIVE_DROP = 0.2  # of the macro-F1 above chance; a smaller drop counts as none
+_MIN_KAPPA = 0.8  # Cohen's kappa from which two rows of answers count as the same
+_MIN_CLIPS = 10
+_N_PERMUTATIONS = 200
 _RESAMPLES = 500
-_LUCK_PERCENTILE = 99
+_CHANCE_PERCENTILE = 99
 
 Answers = Sequence[str | None]
 
@@ -25,31 +25,33 @@ Answers = Sequence[str | None]
 def diagnose_video(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
     """Whether a model's score comes from the video.
 
-    A control's macro-F1 is *earned* if its whole interval lies above what its answers reach in 99 of 100 random deals
-    to the clips: with nothing to see, an earned score comes from elsewhere. If the model loses next to nothing there
-    (less than a fifth of what it has above luck, or a loss whose interval reaches 0), it ignores the video; if it loses
-    more, a part of its score comes from elsewhere. A model whose answers stay the same without video, while not all
-    alike, ignores it too, however it scores.
+    A control's macro-F1 is above chance if its whole interval lies above the 99th percentile of a permutation test,
+    which permutes the answers over the clips: without video, such a score comes from elsewhere. If the drop from the
+    macro-F1 on video is negligible (less than a fifth of what that has above chance, or a drop whose interval reaches
+    0), the model ignores the video; if it is larger, a part of the score comes from elsewhere. A model whose answers
+    stay the same without video, while not all alike, ignores it too, however it scores.
     """
     ignoring, partly = [], []
     for control, words in WITHOUT_VIDEO.items():
         tried = _ControlTrial(samples, model, control)
-        keeps = f"macro-F1 {tried.kept:.2f} on {words} against {tried.own:.2f} on video, where {tried.luck:.2f} is luck"
-        earned = tried.is_earned
-        if earned and (tried.loses_little or tried.may_lose_nothing):
+        keeps = (
+            f"macro-F1 {tried.kept:.2f} on {words} against {tried.own:.2f} on video, where {tried.chance:.2f} is chance"
+        )
+        above_chance = tried.is_above_chance
+        if above_chance and (tried.drop_is_small or tried.drop_may_be_zero):
             ignoring.append(keeps)
-        elif len(tried.both) >= _FEWEST and (cohen_kappa(*zip(*tried.both, strict=True)) or 0.0) >= _SAME:
+        elif len(tried.both) >= _MIN_CLIPS and (cohen_kappa(*zip(*tried.both, strict=True)) or 0.0) >= _MIN_KAPPA:
             same = np.mean([true == changed for true, changed in tried.both])
             ignoring.append(f"the same answer on {words} for {same:.0%} of the clips")
-        elif earned:
+        elif above_chance:
             partly.append(keeps)
     if ignoring:
         yield Diagnostic(
             severity="invalid",
             kind="ignores_video",
             model=model,
-            text=f"{model} does not look at the video: {'; '.join(ignoring)}. Whatever it goes by, it is not what "
-            "happens in the clips, and its metrics are no proof of sight.",
+            text=f"{model} does not use the video: {'; '.join(ignoring)}. Its answers come from something "
+            "else, so its metrics are not evidence that it uses the video.",
         )
         return
     if partly:
@@ -61,7 +63,7 @@ def diagnose_video(samples: EvaluationSamples, model: str) -> Iterator[Diagnosti
             "the pictures tells the class, such as the number of frames or their times; see `autodrive audit`.",
         )
     tried = _ControlTrial(samples, model, _SHUFFLED)
-    if tried.is_earned and tried.loses_little:
+    if tried.is_above_chance and tried.drop_is_small:
         yield Diagnostic(
             severity="warning",
             kind="ignores_order",
@@ -88,8 +90,8 @@ class _ControlTrial:
         self._bootstrap = Bootstrap(samples.clusters, _RESAMPLES).select(np.array(self.places, dtype=np.intp))
         self._names = samples.taxonomy.names
         self.own, self.kept = self._score(self.answers), self._score(self.changed)
-        self.luck, self._most_luck = _luck(self._truths, self.changed, self._names)
-        self._own_luck, _ = _luck(self._truths, self.answers, self._names)
+        self.chance, self._max_chance = _chance_level(self._truths, self.changed, self._names)
+        self._own_chance, _ = _chance_level(self._truths, self.answers, self._names)
 
     @property
     def both(self) -> list[tuple[str, str]]:
@@ -98,24 +100,24 @@ class _ControlTrial:
         return [(true, changed) for true, changed in pairs if true is not None and changed is not None]
 
     @property
-    def is_earned(self) -> bool:
-        """Whether what is kept lies above luck, with its whole interval."""
-        if len(self.places) < _FEWEST or self.kept <= self._most_luck:
+    def is_above_chance(self) -> bool:
+        """Whether the whole interval of the macro-F1 on the control lies above chance."""
+        if len(self.places) < _MIN_CLIPS or self.kept <= self._max_chance:
             return False
         low = self._bootstrap.estimate(self._tables(self.changed), classification.macro_f1).low
-        return low is not None and low > self._most_luck
+        return low is not None and low > self._max_chance
 
     @property
-    def loses_little(self) -> bool:
-        """Whether next to nothing is lost, of what the model has above luck."""
-        return self.own - self.kept < _LITTLE * (self.own - self._own_luck)
+    def drop_is_small(self) -> bool:
+        """Whether the drop is a small part of what the macro-F1 on video has above chance."""
+        return self.own - self.kept < _MAX_RELATIVE_DROP * (self.own - self._own_chance)
 
     @property
-    def may_lose_nothing(self) -> bool:
-        """Whether the interval of the loss, paired clip for clip, reaches 0."""
+    def drop_may_be_zero(self) -> bool:
+        """Whether the interval of the drop, paired clip for clip, reaches 0."""
         tables = self._tables(self.changed), self._tables(self.answers)
-        lost = self._bootstrap.difference(*tables, classification.macro_f1)
-        return lost.value == 0 if lost.low is None else lost.low <= 0
+        drop = self._bootstrap.difference(*tables, classification.macro_f1)
+        return drop.value == 0 if drop.low is None else drop.low <= 0
 
     def _score(self, answers: Answers) -> float:
         if not self.places:
@@ -127,17 +129,22 @@ class _ControlTrial:
         return classification.one_hot_confusion(self._truths, answers, self._names)
 
 
-def _luck(truths: Sequence[str], answers: Answers, names: Sequence[str]) -> tuple[float, float]:
-    """The macro-F1 of answers that are dealt out at random: its mean, and what one deal in a hundred passes."""
+def _chance_level(truths: Sequence[str], answers: Answers, names: Sequence[str]) -> tuple[float, float]:
+    """The macro-F1 of answers permuted over the clips: its mean, and its 99th percentile."""
     if not truths:
         return 0.0, 0.0
     width = len(names) + 1
     place = {name: index for index, name in enumerate(names)}
     rows = np.array([place[truth] for truth in truths], dtype=np.intp)
     columns = np.array([len(names) if answer is None else place[answer] for answer in answers], dtype=np.intp)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     tables = np.stack(
-        [np.bincount(rows * width + chance.permutation(columns), minlength=len(names) * width) for _ in range(_DEALS)]
+        [
+            np.bincount(rows * width + rng.permutation(columns), minlength=len(names) * width)
+            for _ in range(_N_PERMUTATIONS)
+        ]
     )
-    scores: NDArray[np.float64] = classification.macro_f1(tables.reshape(_DEALS, len(names), width).astype(np.float64))
-    return float(scores.mean()), float(np.percentile(scores, _LUCK_PERCENTILE))
+    scores: NDArray[np.float64] = classification.macro_f1(
+        tables.reshape(_N_PERMUTATIONS, len(names), width).astype(np.float64)
+    )
+    return float(scores.mean()), float(np.percentile(scores, _CHANCE_PERCENTILE))

@@ -45,13 +45,13 @@ class PromptScores(Record):
     Attributes:
         accuracy: Proportion right.
         macro_f1: Mean F1.
-        first_class_f1: F1 of the first class (collision).
+        most_severe_f1: F1 of the most severe class, which is the first of the taxonomy (collision).
         unparseable: Proportion of answers that name no class, whatever the reason.
     """
 
     accuracy: Estimate
     macro_f1: Estimate
-    first_class_f1: Estimate
+    most_severe_f1: Estimate
     unparseable: Estimate
 
 
@@ -77,14 +77,14 @@ class FaithfulnessScores(Record):
     Attributes:
         clips: Clips of the first class (collision) with a known time and probabilities.
         before: Mean probability of their true class with all frames shown.
-        fall_at_event: How far it falls with the frames around the event hidden.
+        drop_at_event: How far it drops with the frames around the event hidden.
         fall_elsewhere: How far it falls with as many hidden elsewhere.
         difference: The first fall minus the second, paired: above 0, the model looks where the event is.
     """
 
     clips: int
     before: Estimate
-    fall_at_event: Estimate
+    drop_at_event: Estimate
     fall_elsewhere: Estimate
     difference: Estimate
 
@@ -134,7 +134,7 @@ class TripletScores(Record):
 
     Attributes:
         triplet_accuracy: Proportion of complete triplets whose three clips are all right.
-        first_class_probability: Mean probability of the first class (collision), by true class; only
+        most_severe_probability: Mean probability of the most severe class (collision), by true class; only
             where the model gives probabilities.
         in_order: Proportion of triplets in which the first class's probability falls strictly from the first class's
             clip over the second's to the last's; None without probabilities.
@@ -142,7 +142,7 @@ class TripletScores(Record):
     """
 
     triplet_accuracy: Estimate
-    first_class_probability: dict[str, Estimate]
+    most_severe_probability: dict[str, Estimate]
     in_order: Estimate | None = None
     steps: dict[str, Estimate] = {}
 

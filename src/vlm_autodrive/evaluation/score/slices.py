@@ -42,7 +42,7 @@ def triplet_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap)
 
     return TripletScores(
         triplet_accuracy=of_triplets.proportion(all_right),
-        first_class_probability={
+        most_severe_probability={
             name: mean_of([triplet[name] for triplet in triplets])
             for name in samples.taxonomy.names
             if any(triplet[name] is not None for triplet in triplets)

@@ -31,7 +31,7 @@ def _prompt_scores(samples: EvaluationSamples, answers: Sequence[str | None], bo
     return PromptScores(
         accuracy=bootstrap.proportion(right),
         macro_f1=bootstrap.estimate(tables, classification.macro_f1),
-        first_class_f1=bootstrap.estimate(
+        most_severe_f1=bootstrap.estimate(
             tables, lambda totals: classification.f1(totals)[..., 0], samples.truths.count(samples.taxonomy.names[0])
         ),
         unparseable=bootstrap.proportion(np.array([answer is None for answer in answers])),
@@ -62,7 +62,7 @@ def faithfulness_scores(samples: EvaluationSamples, model: str, bootstrap: Boots
     return FaithfulnessScores(
         clips=len(before),
         before=chosen.mean(before),
-        fall_at_event=chosen.mean(before - at_event),
+        drop_at_event=chosen.mean(before - at_event),
         fall_elsewhere=chosen.mean(before - elsewhere),
         difference=chosen.mean(elsewhere - at_event),
     )

@@ -17,7 +17,7 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewDraw, SFTSample, Taxonomy
 from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
 
-_FPS, _MOST_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
+_FPS, _MAX_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
 _SPREAD = 8
 _FRAME_WIDTH = 400
 _JPEG_QUALITY = 74
@@ -155,7 +155,7 @@ def _read(clip: Clip) -> Frames:
         height, width = upright_size(video.first)
     scale = min(1.0, _FRAME_WIDTH / width)
     sampling = SamplingSettings(
-        fps=_FPS, max_frames=_MOST_READ, height=max(8, round(height * scale)), width=max(8, round(width * scale))
+        fps=_FPS, max_frames=_MAX_READ, height=max(8, round(height * scale)), width=max(8, round(width * scale))
     )
     return read_frames(path, clip.start_s, clip.end_s, sampling)
 
