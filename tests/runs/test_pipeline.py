@@ -136,7 +136,7 @@ def stages(monkeypatch):
 def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
     reporter = Listens()
     outcome = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
-    assert list(outcome.made) == ORDER
+    assert list(outcome.executed) == ORDER
     assert outcome.notes == ("few clips",)
     assert stages == [
         "simulated simulated",
@@ -162,7 +162,7 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
     assert outcome.report_json.read_text() == (tmp_path / "run" / "report" / "report.json").read_text()
     reporter.said.clear()
     again = run_recipe(load_recipe("smoke"), tmp_path / "run", reporter)
-    assert again.made == ()
+    assert again.executed == ()
     assert len(stages) == len(ORDER)
     assert [line for line in reporter.said if line.endswith("up to date")] == [f"{name}: up to date" for name in ORDER]
 
@@ -206,7 +206,7 @@ def test_a_changed_setting_does_its_stage_and_what_follows(stages, tmp_path, ove
     wanted = ["supervise", *anew] if override.startswith("supervise") else ORDER[first:]
     if override.startswith("clips"):
         wanted = ORDER[2:]
-    assert list(run_recipe(load_recipe("smoke", [override]), tmp_path).made) == wanted
+    assert list(run_recipe(load_recipe("smoke", [override]), tmp_path).executed) == wanted
 
 
 def test_a_lost_result_is_made_again_and_what_rests_on_it_stays(stages, tmp_path):
@@ -215,7 +215,7 @@ def test_a_lost_result_is_made_again_and_what_rests_on_it_stays(stages, tmp_path
         path.unlink()
     (tmp_path / "clips").rmdir()
     (tmp_path / "report.html").unlink()
-    assert run_recipe(load_recipe("smoke"), tmp_path).made == ("clips",)
+    assert run_recipe(load_recipe("smoke"), tmp_path).executed == ("clips",)
     assert (tmp_path / "report.html").is_file()
 
 
@@ -223,7 +223,7 @@ def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages
     (tmp_path / "footage").mkdir()
     recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage"])
     outcome = run_recipe(recipe, tmp_path / "run")
-    assert list(outcome.made) == [name for name in ORDER if name not in ("simulate", "detect")]
+    assert list(outcome.executed) == [name for name in ORDER if name not in ("simulate", "detect")]
     assert outcome.long_videos is None
     assert json.loads((tmp_path / "run" / "catalog" / "report.json").read_text())["inputs"] == ["footage"]
     assert json.loads((tmp_path / "run" / "report" / "report.json").read_text())["inputs"] == ["comparison"]
@@ -238,7 +238,7 @@ def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp
         with pytest.raises(UserError, match="it does not fit"):
             run_recipe(load_recipe("smoke"), tmp_path)
     assert not (tmp_path / "predictions").exists()
-    assert list(run_recipe(load_recipe("smoke"), tmp_path).made) == ORDER[4:]
+    assert list(run_recipe(load_recipe("smoke"), tmp_path).executed) == ORDER[4:]
 
 
 def test_validation_and_what_comes_ahead_are_asked_of_the_same_test_videos(stages, tmp_path):
@@ -265,7 +265,7 @@ def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
 
 def test_without_validation_clips_and_anticipation_nothing_more_is_asked(stages, tmp_path, monkeypatch):
     monkeypatch.setattr("vlm_autodrive.runs.pipeline.iterate_clips", lambda folder: iter(()))
-    made = run_recipe(load_recipe("smoke", ["anticipation=null"]), tmp_path).made
+    made = run_recipe(load_recipe("smoke", ["anticipation=null"]), tmp_path).executed
     assert list(made) == [name for name in ORDER if not name.endswith(("validation", "ahead"))]
 
 
@@ -287,8 +287,8 @@ def test_a_folder_that_is_not_the_runs_own_is_never_replaced(stages, tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from vlm_autodrive.runs.folder import alone_in
-with alone_in(Path(sys.argv[1])):
+from vlm_autodrive.runs.folder import run_lock
+with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -304,7 +304,7 @@ def test_two_runs_do_not_work_in_one_folder(stages, tmp_path):
     finally:
         holder.kill()
         holder.wait()
-    assert list(run_recipe(load_recipe("smoke"), tmp_path).made) == ORDER
+    assert list(run_recipe(load_recipe("smoke"), tmp_path).executed) == ORDER
 
 
 def start(run_dir, *overrides):

@@ -49,7 +49,7 @@ def print_run_result(result: "RunResult") -> None:
         console.print(note, markup=False)
     if report.long_videos is not None:
         console.print(_long_videos_line(report.long_videos), markup=False, soft_wrap=True)
-    if not result.made:
+    if not result.executed:
         console.print("Nothing to do: every stage is up to date.")
     console.print(f"Report: {result.report_html}", markup=False, soft_wrap=True)
     console.print(f"Metrics: {result.report_json}", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from vlm_autodrive.datasets import ValidationSummary, VideoValidation
 
 NOT_GOOD = 1
-_MOST_ROWS = 40
+_MAX_ROWS = 40
 
 
 def validate(
@@ -82,9 +82,9 @@ def _print(found: "list[VideoValidation]", summary: "ValidationSummary") -> None
             )
         )
     if rows:
-        print_columns(("video", "codec", "size", "fps", "seconds", "frames", "what was found"), rows[:_MOST_ROWS])
-    if len(rows) > _MOST_ROWS:
-        print(f"and {len(rows) - _MOST_ROWS} more; validation.jsonl has them all.")
+        print_columns(("video", "codec", "size", "fps", "seconds", "frames", "what was found"), rows[:_MAX_ROWS])
+    if len(rows) > _MAX_ROWS:
+        print(f"and {len(rows) - _MAX_ROWS} more; validation.jsonl has them all.")
     codecs = ", ".join(f"{name} {count}" for name, count in summary.codecs.items()) or "none"
     print(
         f"{summary.videos} videos: {summary.usable} can be used, {len(summary.quarantined)} cannot; "

@@ -26,14 +26,14 @@ class RunFolder:
     def __init__(self, folder: Path, reporter: Reporter) -> None:
         self.folder = folder
         self.reporter = reporter
-        self.made: list[str] = []
+        self.executed: list[str] = []
 
     def do(self, stage: "Stage") -> Path:
-        """Do a stage of a recipe if it is out of date, and say which of the two it was."""
-        return self.do_as(stage.name, stage.folder, stage)
+        """Run a stage of a recipe, or leave it if it is up to date."""
+        return self.run_stage(stage.name, stage.folder, stage)
 
-    def do_as(self, name: str, folder: str, stage: Callable[[Path, Reporter], Path]) -> Path:
-        """Do a stage under another name and in another folder than its own.
+    def run_stage(self, name: str, folder: str, stage: Callable[[Path, Reporter], Path]) -> Path:
+        """Run a stage, or leave it if it is up to date, under the given name and in the given folder.
 
         Args:
             name: How progress calls it.
@@ -49,19 +49,19 @@ class RunFolder:
         out.parent.mkdir(parents=True, exist_ok=True)
         # A stage that makes its folder anew writes a new provenance file, with the time in it; one that is up to date
         # leaves the old one. So the file tells the two apart without asking the stage.
-        before = _stamp(out)
+        before = _fingerprint(out)
         begun = time.monotonic()
-        made = stage(out, _Headed(self.reporter, name))
-        if _stamp(made) == before:
+        made = stage(out, _StageReporter(self.reporter, name))
+        if _fingerprint(made) == before:
             self.reporter.say(f"{name}: up to date")
         else:
-            self.made.append(name)
+            self.executed.append(name)
             self.reporter.say(f"{name}: done in {format_seconds(time.monotonic() - begun)}: {made}")
         return made
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder: two runs in it would replace each other's half-made artefacts.
 
     Raises:
@@ -88,13 +88,14 @@ def refuse_several_processes(reason: str) -> None:
         raise UserError(reason)
 
 
-def _stamp(folder: Path) -> str:
+def _fingerprint(folder: Path) -> str:
+    """The provenance file's text; empty without one."""
     path = folder / PROVENANCE
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-class _Headed:
-    """Writes a stage's name over the first that it has to say."""
+class _StageReporter:
+    """Reports the progress of a stage, under its name as a heading."""
 
     def __init__(self, reporter: Reporter, name: str) -> None:
         self._reporter, self._name = reporter, name

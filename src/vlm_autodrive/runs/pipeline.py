@@ -13,7 +13,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BASELINES, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
-from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, alone_in, refuse_several_processes
+from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.runs.stages import RecipeStages
 
@@ -23,7 +23,7 @@ class RunResult(Record):
 
     Attributes:
         run_dir: Its folder.
-        made: The stages that had something to do, in order; empty if all was up to date.
+        executed: The stages that had something to do, in order; empty if all was up to date.
         notes: Caveats: the recipe's own notes, and those that follow from the data.
         models: The scores of each model, by name, as in report.json.
         long_videos: How detection did on long videos; None without a detect section.
@@ -32,7 +32,7 @@ class RunResult(Record):
     """
 
     run_dir: Path
-    made: tuple[str, ...]
+    executed: tuple[str, ...]
     notes: tuple[str, ...]
     models: dict[str, Any]
     long_videos: dict[str, Any] | None
@@ -66,7 +66,7 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
             "and evaluate a served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
         )
     run_dir = run_dir or recipe.default_run_dir
-    with alone_in(run_dir):
+    with run_lock(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
         return _run(recipe, RunFolder(run_dir, reporter))
 
@@ -98,7 +98,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     content = json.loads(figures.read_text(encoding="utf-8"))
     return RunResult(
         run_dir=run.folder,
-        made=tuple(run.made),
+        executed=tuple(run.executed),
         notes=tuple(content["notes"]),
         models=content["models"],
         long_videos=None if long_videos is None else read_long_videos(long_videos).model_dump(mode="json"),

@@ -36,7 +36,7 @@ def test_findings_come_before_the_figures_and_the_worst_first(comparison):
     invalid, warning = (
         next(d.text for d in figures.diagnostics if d.severity == severity) for severity in ("invalid", "warning")
     )
-    assert "does not look at the video" in invalid
+    assert "does not use the video" in invalid
     parts = ("> [!CAUTION]", invalid, "> [!WARNING]", warning, "| accuracy")
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
@@ -67,7 +67,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
     html, figures = made / "report.html", made / "report.json"
     run = RunResult(
         run_dir=tmp_path,
-        made=(),
+        executed=(),
         notes=("A note.",),
         models={},
         long_videos=None,
@@ -88,7 +88,7 @@ def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, ca
         printed.index(part)
         for part in (
             "These results are invalid",
-            "INVALID: tuned does not look",
+            "INVALID: tuned does not use",
             "WARNING: ",
             "Held-out clips: 60",
             "balanced accuracy",

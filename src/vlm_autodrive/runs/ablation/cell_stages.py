@@ -136,7 +136,7 @@ class CellStages:
         place = within + cell.place(stage)
         if place not in self._results:
             try:
-                self._results[place] = self._run.do_as(place, place, do)
+                self._results[place] = self._run.run_stage(place, place, do)
             except Exception as error:
                 # Not the error itself: its traceback would hold on to the models of the failed cell.
                 self._results[place] = UserError(failure_reason(error))

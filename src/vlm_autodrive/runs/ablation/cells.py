@@ -115,10 +115,6 @@ def cells_of(recipe: Recipe) -> list[AblationCell]:
     ]
 
 
-def _with_seed(recipe: Recipe, seed: int) -> Recipe:
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
-
-
 def short_names(keys: Sequence[str]) -> dict[str, str]:
     """How dotted keys are called: by their last part, unless two would be called the same."""
     last = [key.rpartition(".")[2] for key in keys]

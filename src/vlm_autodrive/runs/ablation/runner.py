@@ -25,7 +25,7 @@ from vlm_autodrive.runs.ablation.scores import (
     notes_on,
     score_rows,
 )
-from vlm_autodrive.runs.folder import RunFolder, alone_in, refuse_several_processes
+from vlm_autodrive.runs.folder import RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
 
 _BASE = "before training"
@@ -87,7 +87,7 @@ def preview(
         gigabytes: Memory of each GPU; None for this machine's.
     """
     cells = cells_of(recipe)
-    with alone_in(out):
+    with run_lock(out):
         there = _shared(cells, out)
         stages = CellStages(RunFolder(out, reporter), only_counting=True, gpus=gpus, gigabytes=gigabytes)
         budgets, unfit = _count(stages, cells, out)
@@ -130,7 +130,7 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> AblationRe
         "an ablation trains in one process; start it without torchrun, or run its cells by `train`."
     )
     cells = cells_of(recipe)
-    with alone_in(out):
+    with run_lock(out):
         reporter.say(f"Ablation {recipe.name}, in {out}: {len(_by_name(cells))} cells, {len(cells)} trainings.")
         run = RunFolder(out, reporter)
         stages = CellStages(run)
@@ -143,9 +143,9 @@ def ablate(recipe: Recipe, out: Path, reporter: Reporter = SILENT) -> AblationRe
             if cell.name in unfit:
                 continue
             reporter.say(f"cell {number} of {len(cells)}: {cell.title}")
-            before = len(run.made)
+            before = len(run.executed)
             failed = not table.add(cell, stages.predictions)
-            if failed or len(run.made) > before:
+            if failed or len(run.executed) > before:
                 table.write()
                 _release_memory()
         return table.write()
