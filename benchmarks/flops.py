@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from vlm_autodrive.training.packing import TrainBatch
-from vlm_autodrive.training.prefix_sharing import IGNORED
+from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX
 
 _AND_BACKWARD = 3  # forward, gradient of the weights, gradient of the input
 
@@ -38,12 +38,12 @@ def work_of(batches: Sequence[TrainBatch]) -> Work:
     """The work of training's forward passes."""
     pairs = predictions = 0
     for batch in batches:
-        for segments, prefixes in zip(batch.packed.segments, batch.packed.prefixes, strict=True):
+        for segments, prefix_segments in zip(batch.packed.segments, batch.packed.prefix_segments, strict=True):
             sizes = torch.bincount(segments[segments >= 0])
             pairs += int((sizes * (sizes + 1) // 2).sum())
-            beside = segments != prefixes  # tokens of samples, each of which sees its whole prefix too
-            pairs += int(sizes[prefixes[beside]].sum())
-        predictions += len(batch.packed.labels) * int((batch.packed.labels != IGNORED).any(dim=0).sum())
+            beside = segments != prefix_segments  # tokens of samples, each of which sees its whole prefix too
+            pairs += int(sizes[prefix_segments[beside]].sum())
+        predictions += len(batch.packed.labels) * int((batch.packed.labels != IGNORE_INDEX).any(dim=0).sum())
     return Work(sum(batch.tokens for batch in batches), pairs, predictions, _grids(b.vision for b in batches))
 
 

@@ -70,7 +70,7 @@ def packed_batches(
 def separate_batches(encoder: Encoder, example: BenchmarkExample) -> list[TrainBatch]:
     """Samples each in a sequence and a forward pass of its own, with the model's own attention."""
     alone = [share_prefix(example.prefix, [sample]) for sample in example.samples]
-    return [_batch(encoder, example, [sequence], 1, "stock") for sequence in alone]
+    return [_batch(encoder, example, [sequence], 1, "causal") for sequence in alone]
 
 
 def _batch(
@@ -80,6 +80,6 @@ def _batch(
     return TrainBatch(
         packed=collate(sequences, 0, attention=attention),
         vision=encoder.vision_inputs(example.pixels.repeat(videos, 1), grids),
-        weight=float(sum(sequence.weights.sum() for sequence in sequences)),
+        weight=float(sum(sequence.loss_weights.sum() for sequence in sequences)),
         tokens=sum(len(sequence.input_ids) for sequence in sequences),
     )

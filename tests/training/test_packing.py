@@ -16,7 +16,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.training import TrainSettings, train
 from vlm_autodrive.training.packing import Packing, build_batches, first_fit
 from vlm_autodrive.training.parity import probe_prefix_sharing
-from vlm_autodrive.training.prefix_sharing import IGNORED
+from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX
 from vlm_autodrive.training.sampler import examples_of_step, join_samples
 from vlm_autodrive.video import FrameCache
 
@@ -74,7 +74,7 @@ def test_packing_keeps_the_clips_the_order_of_their_frames_and_the_weights(super
 
     def supervised(batches):
         return sorted(
-            token for batch in batches for token in batch.packed.labels.flatten().tolist() if token != IGNORED
+            token for batch in batches for token in batch.packed.labels.flatten().tolist() if token != IGNORE_INDEX
         )
 
     assert supervised(packed) == supervised(padded)
@@ -99,7 +99,7 @@ def test_packed_sequences_train_what_padded_ones_do(supervision, tmp_path, model
 
 
 def test_without_sharing_each_sample_has_a_sequence_and_a_pass_keeps_to_its_tokens(supervision):
-    batches, examples = batches_of(HYBRID, supervision, Packing(share=False, attention="stock"), pack_to_tokens=600)
+    batches, examples = batches_of(HYBRID, supervision, Packing(share=False, attention="causal"), pack_to_tokens=600)
     samples = sum(len(example.samples) for example in examples)
     assert sum(batch.packed.input_ids.shape[0] for batch in batches) == samples
     assert all(batch.packed.input_ids.numel() <= 600 or len(batch.packed.input_ids) == 1 for batch in batches)

@@ -18,9 +18,9 @@ from vlm_autodrive.training.prefix_sharing import (
 )
 
 SAMPLES = (
-    SampleTokens([20, 21, 22, 23], [30, 2], weight=4.0),  # a verdict: a code and the end of the turn
-    SampleTokens(list(range(40, 60)), list(range(100, 120)), factors=[1.0] * 10 + [5.0] * 10),
-    SampleTokens([33], [77], weight=0.5),  # one token to learn behind one of a question
+    SampleTokens([20, 21, 22, 23], [30, 2], sample_weight=4.0),  # a verdict: a code and the end of the turn
+    SampleTokens(list(range(40, 60)), list(range(100, 120)), token_weights=[1.0] * 10 + [5.0] * 10),
+    SampleTokens([33], [77], sample_weight=0.5),  # one token to learn behind one of a question
     SampleTokens([33], list(range(200, 207))),
 )
 CLIPS = (  # frame times of clips of several lengths and rates, one of them uneven
@@ -44,7 +44,7 @@ def vision(encoder, clips):
 def separate_passes(encoder, clips, samples=SAMPLES):
     """A sequence for every sample, under the model's own causal mask."""
     return [
-        (collate([share_prefix(each[0], [sample])], 0, attention="stock"), vision(encoder, [each]))
+        (collate([share_prefix(each[0], [sample])], 0, attention="causal"), vision(encoder, [each]))
         for each in clips
         for sample in samples
     ]
@@ -97,7 +97,7 @@ def test_separate_sequences_equal_the_stock_forward(model_type):
     loaded, encoder = load_tiny(model_type)
     one = clip(encoder, model_type, 0)
     prefix, sample = one[0], SAMPLES[1]
-    sample = replace(sample, factors=None)
+    sample = replace(sample, token_weights=None)
     tokens = torch.tensor(sample.question + sample.target)
     ids = torch.cat([prefix.input_ids, tokens])[None]
     extra = {}
@@ -108,14 +108,14 @@ def test_separate_sequences_equal_the_stock_forward(model_type):
     with torch.no_grad():
         logits = loaded.model(input_ids=ids, **vision(encoder, [one]), **extra).logits[0, -len(sample.target) - 1 : -1]
         stock = torch.nn.functional.cross_entropy(logits, torch.tensor(sample.target), reduction="sum")
-        for attention in ("dense", "stock"):
+        for attention in ("dense", "causal"):
             batch = collate([share_prefix(prefix, [sample])], 0, attention=attention)
             ours = weighted_loss(loaded.model, batch, vision(encoder, [one]))
             assert float(ours) == pytest.approx(float(stock), rel=1e-5)
 
 
-def masked(batch, prefixes):
-    return dense_mask(batch.segments, prefixes)
+def masked(batch, prefix_segments):
+    return dense_mask(batch.segments, prefix_segments)
 
 
 def causal(batch):
@@ -128,10 +128,10 @@ MUTATIONS = {
         batch, position_ids=torch.arange(batch.input_ids.shape[1]).expand_as(batch.position_ids)
     ),
     "a sample begins one place late": lambda batch: replace(
-        batch, position_ids=batch.position_ids + (batch.segments > batch.prefixes)
+        batch, position_ids=batch.position_ids + (batch.segments > batch.prefix_segments)
     ),
     "the second clip sees the first's prefix": lambda batch: replace(
-        batch, attention_mask=masked(batch, torch.zeros_like(batch.prefixes))
+        batch, attention_mask=masked(batch, torch.zeros_like(batch.prefix_segments))
     ),
     "a sample does not see its prefix": lambda batch: replace(batch, attention_mask=masked(batch, batch.segments)),
 }
@@ -162,7 +162,7 @@ def test_sequences_of_one_sample_side_by_side_equal_each_alone(model_type):
     loaded, encoder = load_tiny(model_type)
     clips = [clip(encoder, model_type, number) for number in (0, 1)]
     sequences = [share_prefix(each[0], [sample]) for each in clips for sample in SAMPLES]
-    beside = [(collate(sequences, 0, attention="stock"), vision(encoder, [each for each in clips for _ in SAMPLES]))]
+    beside = [(collate(sequences, 0, attention="causal"), vision(encoder, [each for each in clips for _ in SAMPLES]))]
     found = compare_passes(loaded.model, beside, separate_passes(encoder, clips))
     print(f"{model_type}, sample by sample: largest ratio {found.largest_ratio:.1e} at {found.tensor}")
     assert found.loss == pytest.approx(found.other_loss, rel=1e-5)
@@ -195,7 +195,7 @@ def test_the_block_mask_says_what_the_dense_one_says():
     sequences = [pack([share_prefix(each[0], SAMPLES) for each in clips]), share_prefix(clips[0][0], SAMPLES[:1])]
     batch = collate(sequences, 0, attention="flex")
     assert batch.attention_mask is None and batch.input_ids.shape[1] % 128 == 0
-    mask = block_mask(batch.segments, batch.prefixes)
+    mask = block_mask(batch.segments, batch.prefix_segments)
     tokens = torch.arange(batch.input_ids.shape[1])
     dense = collate(sequences, 0).attention_mask == 0
     length = dense.shape[-1]

@@ -105,14 +105,16 @@ def test_a_pattern_weighs_the_tokens_that_hold_its_text_and_no_others(tmp_path):
     [weighed] = sample_tokens(
         encoder, example, TrainSettings(token_loss_weights={r"\[t=[^\n]* closest: [^\n]*": 5.0, "C": 9.0})
     )
-    assert plain.factors is None
+    assert plain.token_weights is None
     assert weighed.target == plain.target
-    assert len(weighed.factors) == len(weighed.target)
-    assert [round(factor) for factor in weighed.factors].count(9) >= 1  # the C behind the line, not that of it
-    line = encoder.decode([token for token, factor in zip(weighed.target, weighed.factors, strict=True) if factor == 5])
+    assert len(weighed.token_weights) == len(weighed.target)
+    assert [round(factor) for factor in weighed.token_weights].count(9) >= 1  # the C behind the line, not that of it
+    line = encoder.decode(
+        [token for token, factor in zip(weighed.target, weighed.token_weights, strict=True) if factor == 5]
+    )
     assert line == "[t=3.2] closest: contact."
     row = share_prefix(encoder.prefix((0.0, 0.3), 84, 126), [weighed])
-    assert row.weights.sum() == pytest.approx(sum(weighed.factors))
+    assert row.loss_weights.sum() == pytest.approx(sum(weighed.token_weights))
 
 
 def test_a_pattern_that_is_none_is_refused_with_its_fault():

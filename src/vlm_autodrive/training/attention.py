@@ -1,10 +1,14 @@
-"""Attention over packed sequences: the mask, in the form of each attention implementation.
+"""Attention over packed sequences: the mask of shared prefixes, in the form of each attention implementation.
+
+The sequences come from :mod:`~vlm_autodrive.training.prefix_sharing`, which numbers their segments. A token attends to
+the prefix of its clip and to the earlier tokens of its own sample: :func:`dense_mask` and :func:`block_mask` build that
+mask.
 
 - ``dense``: a number for every pair of tokens, added to the scores. Any device; memory grows with the
   square of the sequence.
 - ``flex``: FlexAttention's block mask, which skips blocks of tokens that are masked entirely: most of a
   sequence with many samples or clips. For GPUs; on a CPU it has no backward.
-- ``stock``: sequences of one sample, which need nothing but the model's own causal mask. For models that
+- ``causal``: sequences of one sample, which need nothing but the model's own causal mask. For models that
   cannot share a prefix.
 """
 
@@ -17,7 +21,7 @@ from transformers.integrations.flex_attention import flex_attention_forward
 
 from vlm_autodrive.errors import UserError
 
-Attention = Literal["dense", "flex", "stock"]
+Attention = Literal["dense", "flex", "causal"]
 FLEX = "autodrive_flex"
 PADDING = -1
 
@@ -47,7 +51,7 @@ def use_flex(language_model: Any) -> None:
     language_model.config._attn_implementation = FLEX
 
 
-def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> torch.Tensor:
+def dense_mask(segments: torch.Tensor, prefix_segments: torch.Tensor) -> torch.Tensor:
     """The 4-D additive mask of packed sequences: 0 where a token attends to another, else the least float.
 
     transformers passes a mask of four dimensions on to attention as it is, instead of making a causal one.
@@ -55,7 +59,7 @@ def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> torch.Tensor:
     Args:
         segments: The segment of each token (a clip's prefix or one sample), :data:`PADDING` for padding; shape
             [sequences, tokens].
-        prefixes: The segment of the prefix that the token attends to, likewise.
+        prefix_segments: The segment of the prefix that the token attends to, likewise.
 
     Returns:
         Shape [sequences, 1, tokens, tokens]: for every head alike, query by key.
@@ -65,17 +69,17 @@ def dense_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> torch.Tensor:
     key = segments[:, None, :]
     # Its own segment or its clip's prefix, if earlier: samples neither see one another nor another clip. Padding has
     # the segment of padding, so it attends to itself and no softmax is over nothing, which would give NaN.
-    attends = causal & ((key == segments[:, :, None]) | (key == prefixes[:, :, None]))
+    attends = causal & ((key == segments[:, :, None]) | (key == prefix_segments[:, :, None]))
     return torch.where(attends, 0.0, torch.finfo(torch.float32).min)[:, None]
 
 
-def block_mask(segments: torch.Tensor, prefixes: torch.Tensor) -> BlockMask:
+def block_mask(segments: torch.Tensor, prefix_segments: torch.Tensor) -> BlockMask:
     """The same mask for FlexAttention, on the device of the segments."""
 
     def attends(row: torch.Tensor, _: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         key_segment = segments[row, key]
         own = key_segment == segments[row, query]
-        return (query >= key) & (own | (key_segment == prefixes[row, query]))
+        return (query >= key) & (own | (key_segment == prefix_segments[row, query]))
 
     rows, tokens = segments.shape
     return create_block_mask(attends, B=rows, H=None, Q_LEN=tokens, KV_LEN=tokens, device=segments.device)

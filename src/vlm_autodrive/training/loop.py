@@ -35,7 +35,7 @@ from vlm_autodrive.training.loss import weighted_loss
 from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, optimizer_step
 from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches, readable_examples
-from vlm_autodrive.training.parity import choose_packing
+from vlm_autodrive.training.parity import prepare_packing
 from vlm_autodrive.training.processes import SINGLE_PROCESS, Rank
 from vlm_autodrive.training.sampler import TrainClip, TrainExample, examples_of_step, total_steps
 from vlm_autodrive.training.settings import TrainSettings
@@ -132,7 +132,7 @@ def train_process(
     model = prepare_model(loaded, settings, reporter)
     encoder = Encoder(loaded)
     # Before sharding: the probe makes forward passes, and under sharding only all processes together can make one.
-    packing = choose_packing(model, loaded, encoder, settings, reporter)
+    packing = prepare_packing(model, loaded, encoder, settings, reporter)
     sharded = is_sharded(settings, rank, loaded.device)
     if sharded:
         shard_model(model, loaded, settings, rank)

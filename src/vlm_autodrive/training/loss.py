@@ -7,7 +7,7 @@ from torch.nn.attention.flex_attention import BlockMask
 
 from vlm_autodrive.models import forward_positions
 from vlm_autodrive.training.attention import block_mask
-from vlm_autodrive.training.prefix_sharing import IGNORED, PackedBatch
+from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX, PackedBatch
 
 
 def weighted_loss(model: torch.nn.Module, batch: PackedBatch, vision: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -24,12 +24,12 @@ def weighted_loss(model: torch.nn.Module, batch: PackedBatch, vision: Mapping[st
     """
     # The token at place i is predicted at place i - 1. Logits cost a vocabulary each, so they are computed only at
     # places where some sequence of the batch is supervised.
-    places = (batch.labels != IGNORED).any(dim=0).nonzero()[:, 0]
+    places = (batch.labels != IGNORE_INDEX).any(dim=0).nonzero()[:, 0]
     logits = logits_at(model, batch, vision, places - 1)
-    labels, weights = batch.labels[:, places], batch.weights[:, places]
+    labels, weights = batch.labels[:, places], batch.loss_weights[:, places]
     # In float32, since bfloat16 keeps 8 bits of a log-likelihood. cross_entropy wants the vocabulary at dimension 1.
     losses = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+        logits.float().transpose(1, 2), labels, ignore_index=IGNORE_INDEX, reduction="none"
     )
     return (losses * weights).sum()
 
@@ -44,7 +44,7 @@ def logits_at(
     """
     mask: torch.Tensor | BlockMask
     if batch.attention_mask is None:
-        mask = block_mask(batch.segments, batch.prefixes)
+        mask = block_mask(batch.segments, batch.prefix_segments)
     elif batch.attention_mask.is_floating_point():
         # The fused kernels take a mask of the scores' type only.
         mask = batch.attention_mask.to(next(model.parameters()).dtype)

@@ -140,9 +140,9 @@ def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInp
     verdict, reasoning = (encoder.question(ask(DEFAULT_TAXONOMY).text) for ask in (verdict_prompt, reasoning_prompt))
     code = encoder.target(_CODES[0])
     samples = [
-        SampleTokens(verdict, code, weight=4.0),
+        SampleTokens(verdict, code, sample_weight=4.0),
         SampleTokens(reasoning, encoder.target(_TRACE)),
-        SampleTokens(encoder.question("Is it day?"), code[-1:], weight=0.5),
+        SampleTokens(encoder.question("Is it day?"), code[-1:], sample_weight=0.5),
     ]
     sequences, pixels, grids = [], [], []
     separate: list[ModelInputs] = []
@@ -153,7 +153,7 @@ def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInp
         sequences.append(share_prefix(prefix, samples))
         alone = encoder.vision_inputs(values, torch.tensor([prefix.grid_thw]))
         for sample in samples:
-            batch = collate([share_prefix(prefix, [sample])], encoder.pad_id, attention="stock")
+            batch = collate([share_prefix(prefix, [sample])], encoder.pad_id, attention="causal")
             separate.append((batch, alone))
         pixels.append(values)
         grids.append(prefix.grid_thw)

@@ -77,7 +77,7 @@ class TrainBatch:
         Under sharding every layer's weights are gathered by a collective call, in which all processes must take part.
         So a process that has no clip left makes this pass, which adds nothing to loss and gradients.
         """
-        packed = replace(self.packed, weights=torch.zeros_like(self.packed.weights))
+        packed = replace(self.packed, loss_weights=torch.zeros_like(self.packed.loss_weights))
         return replace(self, packed=packed, weight=0.0, tokens=0)
 
 
@@ -122,12 +122,12 @@ def sample_tokens(encoder: Encoder, example: TrainExample, settings: TrainSettin
         target = sample.mirror_target if example.mirrored else sample.target
         assert target is not None, f"{sample.sample_id} cannot be mirrored"
         weight = settings.loss_weights.get(sample.type, 1.0)
-        factors = _factors(encoder, target, settings.token_loss_weights)
-        tokens.append(SampleTokens(encoder.question(sample.prompt.text), encoder.target(target), weight, factors))
+        token_weights = _token_weights(encoder, target, settings.token_loss_weights)
+        tokens.append(SampleTokens(encoder.question(sample.prompt.text), encoder.target(target), weight, token_weights))
     return tokens
 
 
-def _factors(encoder: Encoder, target: str, patterns: dict[str, float]) -> list[float] | None:
+def _token_weights(encoder: Encoder, target: str, patterns: dict[str, float]) -> list[float] | None:
     """The factor of each token: of the first pattern that matches some of its text, else 1."""
     found = [(match.span(), factor) for pattern, factor in patterns.items() for match in re.finditer(pattern, target)]
     if not found:
@@ -190,7 +190,7 @@ def _batch(encoder: Encoder, groups: Sequence[Sequence[_EncodedClip]], packing: 
     return TrainBatch(
         packed=collate(sequences, encoder.pad_id, attention=packing.attention),
         vision=encoder.vision_inputs(pixels, grids),
-        weight=float(sum(sequence.weights.sum() for sequence in sequences)),
+        weight=float(sum(sequence.loss_weights.sum() for sequence in sequences)),
         tokens=sum(len(sequence.input_ids) for sequence in sequences),
     )
 

@@ -38,14 +38,14 @@ TOLERANCE = 1e-5
 _NEGLIGIBLE = 1e-6  # of the norm of the whole gradient
 
 
-def choose_packing(
+def prepare_packing(
     model: Any, loaded: LoadedModel, encoder: Encoder, settings: TrainSettings, reporter: Reporter
 ) -> Packing:
-    """How this model's sequences are packed, by the prefix-sharing probe; makes its attention ready for that.
+    """Decide by the prefix-sharing probe how sequences are packed, and switch the model to FlexAttention if it is used.
 
     Args:
         model: What is trained: the loaded model or peft's wrapper of it.
-        loaded: The model as it was loaded.
+        loaded: The model as it was loaded; its language model is changed in place where FlexAttention is used.
         encoder: Its encoder.
         settings: How it is trained.
         reporter: Told if samples cannot share a prefix.
@@ -59,7 +59,7 @@ def choose_packing(
             f"{loaded.card.name} mixes the samples of a sequence by more than attention, so they cannot share their "
             "clip's video: each is trained in a sequence of its own, with the same result and at several times the cost"
         )
-        return Packing(share=False, attention="stock")
+        return Packing(share=False, attention="causal")
     if attention == "flex":
         use_flex(loaded.model.get_submodule(loaded.family.language_model))
     return Packing(share=True, attention=attention)

@@ -32,7 +32,12 @@ class ModulesSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """How a model is fine-tuned. Names are those of transformers' ``TrainingArguments`` where it has the setting.
+    """How a model is fine-tuned. Most names are those of transformers' ``TrainingArguments``.
+
+    These differ: ``batch_size`` and ``micro_batch_size`` are in clips, since the samples of a clip share its video, and
+    ``batch_size`` is global, where ``per_device_train_batch_size`` counts samples on each device; ``precision`` is one
+    choice in place of ``bf16`` and ``fp16``; ``epochs``, ``optimizer`` and ``name`` are ``num_train_epochs``,
+    ``optim`` and ``run_name``, without abbreviation or prefix. ``name`` also names the model in tables.
 
     Attributes:
         model: The base model: ``tiny-base``, a folder or a hub name.

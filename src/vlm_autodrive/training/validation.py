@@ -12,7 +12,7 @@ from vlm_autodrive.models import Encoder, verdict_prompt
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.training.loss import logits_at
 from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches
-from vlm_autodrive.training.prefix_sharing import IGNORED
+from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import TrainSettings
@@ -80,9 +80,9 @@ def verdict_macro_f1(
 def _count(model: Any, batch: TrainBatch, codes: torch.Tensor, table: NDArray[np.float64]) -> None:
     """Add a forward pass's answers to the confusion matrix; examples of weight 0 do not count."""
     packed = batch.packed
-    places = (packed.labels != IGNORED).any(dim=0).nonzero()[:, 0]
+    places = (packed.labels != IGNORE_INDEX).any(dim=0).nonzero()[:, 0]
     logits = logits_at(model, packed, batch.vision, places - 1)
-    labels, counted = packed.labels[:, places], packed.weights[:, places] > 0
+    labels, counted = packed.labels[:, places], packed.loss_weights[:, places] > 0
     for truth, code in enumerate(codes):
         answers = logits[(labels == code) & counted][:, codes].argmax(dim=-1)
         for answer in answers.tolist():

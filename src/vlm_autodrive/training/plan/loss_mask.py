@@ -6,7 +6,7 @@ from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, load_meta_model
 from vlm_autodrive.training.packing import sample_tokens
-from vlm_autodrive.training.prefix_sharing import IGNORED, share_prefix
+from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX, share_prefix
 from vlm_autodrive.training.sampler import TrainExample, join_samples
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.video import FrameCache
@@ -36,7 +36,7 @@ def show_loss_mask(supervision: Path, settings: TrainSettings, clip_id: str, *, 
     pieces = []
     for segment in range(int(sequence.segments.max()) + 1):
         here = sequence.segments == segment
-        ids, supervised = sequence.input_ids[here], sequence.labels[here] != IGNORED
+        ids, supervised = sequence.input_ids[here], sequence.labels[here] != IGNORE_INDEX
         given, target = decode(ids[~supervised].tolist()), decode(ids[supervised].tolist())
         name = (
             "prefix, shared by all samples"
