@@ -1,7 +1,7 @@
-"""Selective decoding: choose frames by the packets' presentation times, and decode no others.
+"""Selective decoding: sample frames by the packets' presentation times, and decode no others.
 
 Demuxing costs next to nothing beside decoding, and packets carry the presentation times of their frames. So the
-frames can be chosen before anything is decoded: the decoder may skip pictures that are not wanted and that no other
+frames can be sampled before anything is decoded: the decoder may skip pictures that are not wanted and that no other
 picture refers to, and it can stop behind the last one that is wanted. Where a file is not as tidy as that takes,
 None is returned, and the frames are found by decoding all; both ways give the same frames.
 """
@@ -35,7 +35,7 @@ def decode_selected(video: OpenVideo, start_s: float, end_s: float, sampling: Sa
         sampling: Which frames, and how large.
     """
     try:
-        chosen = _choose(video, start_s, end_s, sampling)
+        chosen = _sample(video, start_s, end_s, sampling)
         pixels = _decode(video, start_s, [stamp for stamp, _ in chosen], sampling) if chosen else None
     except VideoError:
         return None
@@ -47,7 +47,7 @@ def selected_times(
 ) -> tuple[float, ...] | None:
     """The times of the frames that :func:`decode_selected` gives, without decoding; None where they cannot be told."""
     try:
-        chosen = _choose(video, start_s, end_s, sampling)
+        chosen = _sample(video, start_s, end_s, sampling)
     except VideoError:
         return None
     return _clip_times(chosen, start_s) if chosen else None
@@ -57,7 +57,7 @@ def _clip_times(chosen: list[tuple[int, float]], start_s: float) -> tuple[float,
     return tuple(max(0.0, round(time_s - start_s, 6)) for _, time_s in chosen)
 
 
-def _choose(
+def _sample(
     video: OpenVideo, start_s: float, end_s: float, sampling: SamplingSettings
 ) -> list[tuple[int, float]] | None:
     """Ticks and seconds of the presentation times of the window's frames; None where packets do not tell them."""

@@ -7,7 +7,7 @@ import pytest
 from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
-from vlm_autodrive.supervision.checks.diversity import skeleton_of
+from vlm_autodrive.supervision.checks.diversity import template_of
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics, place_among_options, yes_or_no
 from vlm_autodrive.supervision.settings import LimitSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
@@ -120,8 +120,8 @@ def test_yes_and_no_are_told_from_other_answers(target, answer):
         ("A car turns left.", "A car turns right.", False),
     ],
 )
-def test_a_skeleton_is_what_is_left_without_numbers_colours_and_road_users(one, other, same):
-    assert (skeleton_of(one) == skeleton_of(other)) == same
+def test_a_template_is_what_is_left_without_numbers_colours_and_road_users(one, other, same):
+    assert (template_of(one) == template_of(other)) == same
 
 
 def test_yes_and_no_places_and_rates_are_counted_by_topic():
@@ -204,7 +204,7 @@ def test_one_template_by_a_model_is_a_problem_and_by_rules_is_not():
 def test_the_shares_of_distinct_words_are_counted():
     [row] = gathered(sample(target="a b a b"), sample(clip="c2", target="a c")).figures()["diversity"]
     assert (row["distinct_1"], row["distinct_2"], row["of_words"]) == (0.5, 0.75, 6)
-    assert (row["texts"], row["skeletons"], row["commonest_share"]) == (2, 2, 0.5)
+    assert (row["texts"], row["templates"], row["commonest_share"]) == (2, 2, 0.5)
 
 
 def test_a_summary_and_its_lines_name_what_is_missing():

@@ -51,8 +51,8 @@ def checked(sample: SFTSample, facts: Facts, stated_times: Sequence[float]) -> S
         facts: Its clip.
         stated_times: The seconds that questions about this clip may name.
     """
-    told = find_label_leak(sample.prompt, facts.clip, facts.taxonomy, stated_times)
-    checks = [_check(LEAKS, told)]
+    leak = find_label_leak(sample.prompt, facts.clip, facts.taxonomy, stated_times)
+    checks = [_check(LEAKS, leak)]
     if sample.outcome in (Outcome.OK, Outcome.REPAIRED):
         for name, judge in CHECKS:
             problem = judge(sample, facts)

@@ -21,8 +21,8 @@ class Diversity:
     Attributes:
         texts: How many.
         by_model: Whether a model wrote them.
-        commonest: How many of them share the commonest skeleton.
-        example: That skeleton: a text with numbers, times, colours and road users masked.
+        commonest: How many of them share the commonest template.
+        example: That template: a text with numbers, times, colours and road users masked.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Diversity:
         self.by_model = False
         self.commonest = 0
         self.example = ""
-        self._skeletons: Counter[int] = Counter()
+        self._templates: Counter[int] = Counter()
         self._words = 0
         self._pairs = 0
         self._distinct_words: set[int] = set()
@@ -40,11 +40,11 @@ class Diversity:
         """Count one text."""
         self.texts += 1
         self.by_model = by_model
-        skeleton = skeleton_of(text)
-        key = hash(skeleton)
-        self._skeletons[key] += 1
-        if self._skeletons[key] > self.commonest:
-            self.commonest, self.example = self._skeletons[key], skeleton[:_SHOWN]
+        template = template_of(text)
+        key = hash(template)
+        self._templates[key] += 1
+        if self._templates[key] > self.commonest:
+            self.commonest, self.example = self._templates[key], template[:_SHOWN]
         if self._words < _MOST_WORDS:
             words = [hash(word) for word in _WORDS.findall(text.casefold())]
             pairs = [hash(pair) for pair in pairwise(words)]
@@ -54,10 +54,10 @@ class Diversity:
             self._distinct_pairs.update(pairs)
 
     def figures(self) -> dict[str, Any]:
-        """Texts, distinct-1 and distinct-2 over their first words, and the share of the commonest skeleton."""
+        """Texts, distinct-1 and distinct-2 over their first words, and the share of the commonest template."""
         return {
             "texts": self.texts,
-            "skeletons": len(self._skeletons),
+            "templates": len(self._templates),
             "commonest_share": round(self.commonest / self.texts, 3) if self.texts else 0.0,
             "commonest": self.example,
             "distinct_1": round(len(self._distinct_words) / self._words, 3) if self._words else 0.0,
@@ -66,6 +66,6 @@ class Diversity:
         }
 
 
-def skeleton_of(text: str) -> str:
+def template_of(text: str) -> str:
     """A text in small letters with numbers, times, colours and road users masked."""
     return " ".join(_MASKED.sub("_", text.casefold()).split())

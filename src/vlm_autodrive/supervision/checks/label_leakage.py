@@ -33,7 +33,7 @@ _SAME_S = 0.051
 
 
 def find_label_leak(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, stated_times: Sequence[float]) -> str:
-    """What a student prompt gives away, in words; empty if nothing.
+    """The label leak in a student prompt, in words; empty if there is none.
 
     Args:
         prompt: What the student would be asked.
