@@ -37,7 +37,8 @@ class EvaluateSettings(Settings):
         seed: Random seed of the frame order of the control shuffled.
         sampling: Overrides of the frame sampling. A setting that is not given keeps its value from the model's
             training, or its default for a model that was not trained here.
-        eval_batch_size: Clips per batch; predictions are saved after each batch.
+        eval_batch_size: Clips per batch; predictions are saved after each batch. It changes probabilities by
+            rounding alone.
         max_new_tokens: Maximum number of new tokens per reasoning trace; a longer trace counts as truncated.
         frame_cache: Folder for decoded frames; None for ``.cache/frames`` beside the result.
         cache_workers: Number of processes that decode frames in advance; 0 to decode in this process.
@@ -51,7 +52,7 @@ class EvaluateSettings(Settings):
     hide_s: float = Field(0.75, gt=0)
     seed: int = 0
     sampling: SamplingSettings | None = None
-    eval_batch_size: int = Field(16, ge=1)
+    eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
     frame_cache: Annotated[str | None, NOT_IN_KEY] = None
     cache_workers: Annotated[int, NOT_IN_KEY] = Field(0, ge=0)

@@ -1,3 +1,5 @@
+import json
+
 import av
 import numpy as np
 import pytest
@@ -82,6 +84,30 @@ def test_a_killed_run_goes_on_without_asking_again(clip_set):
     assert [p.model_copy(update={"latency_s": 0}) for p in resumed] == [
         p.model_copy(update={"latency_s": 0}) for p in whole
     ]
+
+
+@pytest.mark.parametrize(("batch_size", "repeated"), [(1, 0), (2, 0), (3, 2), (16, 2)])
+def test_a_killed_run_goes_on_with_another_batch_size(clip_set, batch_size, repeated):
+    whole = read_predictions(run(clip_set, FakeEngine(code_of), "whole", eval_batch_size=2))
+    with pytest.raises(KeyboardInterrupt):
+        run(clip_set, FakeEngine(code_of, die_after=2), "killed", eval_batch_size=2)
+    (partial,) = clip_set.parent.glob(".killed.partial-*/answered.jsonl")
+    saved = [json.loads(line)["clip_id"] for line in partial.read_text().splitlines()]
+    second = FakeEngine(code_of)
+    resumed = read_predictions(run(clip_set, second, "killed", eval_batch_size=batch_size))
+    assert len(saved) % batch_size == repeated
+    askable = [p.clip_id for p in whole if p.verdict.outcome is not Outcome.ERROR]
+    assert sum(second.asked) == len(set(askable) - set(saved[: len(saved) - repeated]))
+    assert [p.model_copy(update={"latency_s": 0}) for p in resumed] == [
+        p.model_copy(update={"latency_s": 0}) for p in whole
+    ]
+
+
+def test_the_batch_size_does_not_make_a_finished_run_anew(clip_set):
+    run(clip_set, FakeEngine(code_of), eval_batch_size=2)
+    again = FakeEngine(code_of)
+    run(clip_set, again, eval_batch_size=3)
+    assert again.asked == []
 
 
 def test_a_finished_run_asks_nothing_and_another_model_does(clip_set):

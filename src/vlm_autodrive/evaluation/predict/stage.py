@@ -230,6 +230,7 @@ def _saved(path: Path, eval_batch_size: int, clips: int) -> list[Prediction]:
 
     A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels' sums).
     So a torn batch is run again as a whole, and a run that was killed ends with the figures of one that was not.
+    Resumed with another batch size, it goes on at the last boundary of a batch of that size: it repeats less than one.
     """
     saved = read_partial_jsonl(path, Prediction)
     torn = len(saved) % eval_batch_size
