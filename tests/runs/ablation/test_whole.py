@@ -106,7 +106,7 @@ def test_the_ablation_for_nexar_is_counted_on_a_stand_in(tmp_path):
 
     def tokens(**wanted):
         [row] = [row for row in rows.values() if wanted.items() <= row["values"].items()]
-        return row["budget"]["row_tokens"]
+        return row["budget"]["sequence_tokens"]
 
     types = "verdict+caption+description+vqa+reasoning"
     plain = {"types": types, "fps": "4", "max_frames": "40", "height": "252", "width": "448", "window_s": "10"}
