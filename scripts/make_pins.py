@@ -1,50 +1,35 @@
-"""Write down what a reordering of the code must not change, as the small files that ``tests/pins`` compares.
+"""Write the golden results that ``tests/pins`` compares: what a change of the code alone must not change.
 
 Run it from the repository's root, and only when a result is meant to change::
 
     python -m scripts.make_pins             # every pin
     python -m scripts.make_pins losses      # one of them
 
-``supervision_real`` needs the real material, in ``../shared/fixtures`` or where ``AUTODRIVE_FIXTURES`` says. Each pin
-is a function that the tests call too. Keys in a pin are those of the records as they are dumped; where only values
-count, they stand in lists and digests, which know no keys.
+Each pin is a function that the tests call too. Keys in a pin are those of the records as they are dumped; where only
+values count, they are in lists and digests, which have no keys.
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import math
-import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from tests.detection.flashes import FlashEngine, write_drive
-from tests.evaluation.builders import make_clip, make_prediction, write_clip_set, write_prediction_set
-from tests.evaluation.synthetic import grade_by_number, judge_settings, make_comparison
-from tests.fake_endpoint import ReceivedRequest, completion, serve
-from tests.supervision.teachers.served_world import data_of, honest, served_settings, wanted_of
-from tests.supervision.worlds import random_clip, real_clip
+from tests.evaluation.builders import make_clip, write_clip_set
+from tests.evaluation.synthetic import make_comparison
 from tests.tiny_models import MODELS, saved_tiny_model
 from tests.training.supervision_set import make_samples
 from vlm_autodrive.artifacts import SAMPLES_FILE, read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.artifacts.files import QUESTIONS_FILE
-from vlm_autodrive.clips import ClipSettings, build_clips
+from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.clips_stage import cut_clips
-from vlm_autodrive.clips.settings import SplitFractions
-from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.detection import DetectSettings, detect
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import EVENTS_FILE
-from vlm_autodrive.evaluation import EvaluateSettings, evaluate, judge
 from vlm_autodrive.evaluation.compare_stage import COMPARISON_FILE
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -68,14 +53,13 @@ from vlm_autodrive.training.logs import LOG_FILE
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "pins" / "data"
-FIXTURES = Path(os.environ.get("AUTODRIVE_FIXTURES", ROOT.parent / "shared" / "fixtures"))
 TOLERANCE = 1e-5
 NAMES = DEFAULT_TAXONOMY.names
 _NOTHING = 1e-14  # two floats that differ by less than this are the same, even around 0
 _SEED = 731
 _IN_FULL = 8
 _VIDEO_S, _DRIVE_S = 6.0, 60.0
-_LOW = 6.5e-8  # a threshold that tiny-base, which was never taught an event, reaches in some windows
+_LOW = 6.5e-8  # a threshold that tiny-base, which was never trained on an event, reaches in some windows
 _SIZES = {"height": 48, "width": 80}
 
 
@@ -131,16 +115,7 @@ def supervision(work: Path) -> dict[str, Any]:
     folder = write_clip_set(work / "clips", clips)
     write_jsonl(folder / QUESTIONS_FILE, _questions(videos))
     made = supervise(folder, work / "supervision", SuperviseSettings(seed=_SEED))
-    return _supervised(read_clips(made), read_samples(made), in_full=_IN_FULL)
-
-
-def supervision_real(work: Path, fixtures: Path = FIXTURES) -> dict[str, Any]:
-    """Rule-based supervision of six real videos in Nexar's layout, from their import on."""
-    settings = ClipSettings(split=SplitFractions(train=1.0, validation=0.0, test=0.0), seed=_SEED)
-    catalog = import_dataset("nexar", _nexar(work / "footage", fixtures), work / "catalog", ImportSettings())
-    clips = build_clips(catalog, work / "clips", settings)
-    made = supervise(clips, work / "supervision", SuperviseSettings(seed=_SEED))
-    return _supervised(read_clips(made), read_samples(made), in_full=2)
+    return _supervised(read_clips(made), read_samples(made))
 
 
 def _simulated() -> tuple[list[Video], list[Event], dict[str, Scenario]]:
@@ -206,29 +181,12 @@ def _questions(videos: Sequence[Video]) -> list[DatasetQuestion]:
     ]
 
 
-def _nexar(root: Path, fixtures: Path) -> Path:
-    """Three real videos of each label in the layout of Nexar's hub repository, with an overlay."""
-    with (fixtures / "videos" / "labels.csv").open(newline="", encoding="utf-8") as stream:
-        rows = sorted(csv.DictReader(stream), key=lambda row: row["file"])
-    overlay = ["id,class"]
-    for folder, label in (("positive", "Collision"), ("negative", "Normal")):
-        (root / "train" / folder).mkdir(parents=True)
-        lines = ["file_name,time_of_event,time_of_alert,light_conditions,weather,scene,time_to_accident"]
-        for row in [row for row in rows if row["label"] == label and row["file"].endswith(".mp4")][:3]:
-            (root / "train" / folder / row["file"]).symlink_to((fixtures / "videos" / row["file"]).absolute())
-            lines.append(f"{row['file']},{row['event_time_s']},,Normal,Clear,Urban,")
-            overlay.append(f"{Path(row['file']).stem},{label}")
-        (root / "train" / folder / "metadata.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (root / "overlay.csv").write_text("\n".join(overlay) + "\n", encoding="utf-8")
-    return root
-
-
-def _supervised(clips: Sequence[Clip], samples: Sequence[SFTSample], in_full: int) -> dict[str, Any]:
+def _supervised(clips: Sequence[Clip], samples: Sequence[SFTSample]) -> dict[str, Any]:
     """The windows, the samples of some clips in full, and of all clips a digest of what is said and of the rest."""
     by_clip: dict[str, list[SFTSample]] = {}
     for sample in samples:
         by_clip.setdefault(sample.clip_id, []).append(sample)
-    whole = [*by_clip][:: max(len(by_clip) // in_full, 1)][:in_full]
+    whole = [*by_clip][:: max(len(by_clip) // _IN_FULL, 1)][:_IN_FULL]
     return {
         "clips": [
             [c.clip_id, c.split, c.event_class, c.start_s, c.end_s, c.event_time_s, c.alert_time_s, c.problem]
@@ -342,102 +300,6 @@ def _events_of(path: Path, video: Path) -> Any:
 # Requests -------------------------------------------------------------------------------------------------------------
 
 
-def requests(work: Path) -> dict[str, list[list[str]]]:
-    """Method, path and body of all that is sent to a served teacher, a judge and a served model."""
-    return {"teacher": _to_teacher(work), "judge": _to_judge(work), "model": _to_model(work)}
-
-
-def _to_teacher(work: Path) -> list[list[str]]:
-    path = str(write_drive(work / "taught.mkv", 5.0, flashes=[2], codec="ffv1"))
-    clips = [random_clip(3, "collision"), random_clip(4, "normal"), real_clip(5, "near_collision", 3.0, weather="Rain")]
-    clips = [clip.model_copy(update={"path": path, "end_s": 4.8}) for clip in clips]
-    folder = write_clip_set(work / "to-teach", clips)
-    context = {"frames": 2, "frame_height": 32, "frame_width": 64}
-    unlabelled = {**context, "label": False, "frames_as": "video"}
-    with serve(_teach) as endpoint, _recorded() as sent:
-        for number, changes in enumerate(({"context": context}, {"context": unlabelled, "reasoning": "one_step"})):
-            cache = work / f"teacher-cache{number}"
-            settings = served_settings(endpoint.url, cache, limits={"max_rejected": 1.0}, **changes)
-            supervise(folder, work / f"taught{number}", settings)
-    return sorted(sent)
-
-
-def _teach(asked: ReceivedRequest) -> Response:
-    """What a good teacher answers; one that was told no label names the last class."""
-    if wanted_of(asked) == "reasoning" and "class" not in data_of(asked):
-        steps = ["A grey lorry is ahead.", "[t=1.0] It goes slower.", "The risk is small.", "There is no contact."]
-        return completion(json.dumps({"steps": steps, "verdict": "C", "event_time_s": None}))
-    return honest(asked)
-
-
-def _to_judge(work: Path) -> list[list[str]]:
-    clips = [make_clip(f"j{n}", NAMES[n % 3], metadata={"weather": "rain"}) for n in range(3)]
-    said = [make_prediction(clip, clip.event_class, traced=clip.event_class, time_s=1.0) for clip in clips]
-    folder = write_prediction_set(work / "to-judge", clips, said)
-    with serve(grade_by_number) as endpoint, _recorded() as sent:
-        judge(folder, work / "judged", judge_settings(endpoint.url, work))
-    return sorted(sent)
-
-
-def _to_model(work: Path) -> list[list[str]]:
-    path = str(write_drive(work / "asked.mkv", 3.0, near=[1], codec="ffv1"))
-    folder = write_clip_set(
-        work / "to-ask", [make_clip(f"m{n}", NAMES[n], path=path, start_s=0.5 * n, end_s=0.5 * n + 2) for n in (1, 2)]
-    )
-    everything = {
-        "prompt_variants": ("short", "reversed"),
-        "controls": ("black", "no_video", "shuffled", "event_hidden"),
-    }
-    nothing = {"prompt_variants": (), "controls": ()}
-    as_video = {"frames_as": "video", "say_times": False, "votes": 2, "extra": {"mm_processor_kwargs": {"fps": 2}}}
-    with serve(_sure) as endpoint, _recorded() as sent:
-        for number, (asked, how) in enumerate(((everything, {}), (nothing, as_video))):
-            values = {
-                "base_url": endpoint.url,
-                "cache": str(work / f"account{number}"),
-                "sampling": {"fps": 2, "max_frames": 4, **_SIZES},
-                **how,
-            }
-            settings = EvaluateSettings.model_validate({"eval_batch_size": 2, "endpoint": values, **asked})
-            evaluate(folder, "some-model", work / f"asked{number}", settings)
-    return sorted(sent)
-
-
-def _sure(asked: ReceivedRequest) -> Response:
-    """A near-collision, with log-probabilities where a code is asked for."""
-    if "<think>" in asked.text:
-        return completion("<think>\n[t=0.5] A car.\n</think>\n\n<answer>\nB\nt=0.5\n</answer>")
-    rows = [{"token": code, "logprob": math.log(share)} for code, share in (("A", 0.1), ("B", 0.7), ("C", 0.2))]
-    place = {"token": "B", "logprob": math.log(0.7), "top_logprobs": rows}
-    choice = {"message": {"content": "B"}, "finish_reason": "stop", "logprobs": {"content": [place]}}
-    return JSONResponse({"choices": [choice]})
-
-
-@contextmanager
-def _recorded() -> Iterator[list[list[str]]]:
-    """Every request that a fake endpoint gets while the block lasts, its body to the byte."""
-    sent: list[list[str]] = []
-    read = Request.body
-
-    async def body(request: Request) -> bytes:
-        content = await read(request)
-        sent.append([request.method, request.url.path, _without_pictures(content.decode("utf-8"))])
-        return content
-
-    with patch.object(Request, "body", body):
-        yield sent
-
-
-def _without_pictures(text: str) -> str:
-    """Images by the digest of their text. A coded video hangs on the machine's cores, so its bytes are left out."""
-    text = re.sub(r"(data:video/mp4;base64,)[A-Za-z0-9+/=]+", r"\1...", text)
-    return re.sub(
-        r"(data:image/jpeg;base64,)([A-Za-z0-9+/=]+)",
-        lambda found: f"{found[1]}sha256:{hashlib.sha256(found[2].encode()).hexdigest()}",
-        text,
-    )
-
-
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
@@ -466,11 +328,9 @@ def _written(value: Any, depth: int = 0) -> str:
 
 PINS: dict[str, Callable[[Path], Any]] = {
     "supervision": supervision,
-    "supervision_real": supervision_real,
     "comparison": comparison,
     "losses": losses,
     "events": events,
-    "requests": requests,
 }
 
 if __name__ == "__main__":
