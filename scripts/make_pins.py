@@ -60,7 +60,6 @@ _SEED = 731
 _IN_FULL = 8
 _VIDEO_S, _DRIVE_S = 6.0, 60.0
 _LOW = 6.5e-8  # a threshold that tiny-base, which was never trained on an event, reaches in some windows
-_SIZES = {"height": 48, "width": 80}
 
 
 def main() -> None:
