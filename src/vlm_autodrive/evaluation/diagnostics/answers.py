@@ -200,5 +200,5 @@ def _monotonous(samples: EvaluationSamples, model: str) -> Iterator[Diagnostic]:
             model=model,
             text=f"{model} says “{label}” for {said} of the {len(answers)} clips it answers, whatever they show"
             f"{': it is blind to events' if commonest == normal else ''}. {right:.0%} of the clips are of that class, "
-            "so its accuracy is theirs and no merit of its own.",
+            "so its accuracy is that of the majority class.",
         )
