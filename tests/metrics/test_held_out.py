@@ -11,7 +11,7 @@ def test_what_only_a_group_tells_is_not_told():
     groups = np.repeat(np.arange(60), 4)
     labels = rng.integers(0, 2, 60)[groups]
     features = rng.random(60)[groups, None]  # with a group on both sides it would tell the label
-    found = held_out_probabilities(DecisionTreeClassifier(random_state=0), features, labels, groups, draws=5)
+    found = held_out_probabilities(DecisionTreeClassifier(random_state=0), features, labels, groups, n_repeats=5)
     assert found.shape == (240, 2)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert 0.3 < (found.argmax(axis=1) == labels).mean() < 0.7

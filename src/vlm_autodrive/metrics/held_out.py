@@ -54,7 +54,7 @@ def held_out_probabilities(
             if len(fitted_on) and len(held_out):
                 fitted = clone(classifier).fit(features[fitted_on], labels[fitted_on])
                 found[np.ix_(held_out, fitted.classes_)] += fitted.predict_proba(features[held_out]) / n_repeats
-    # Trees of other n_repeats give the same sum in another order; rounding keeps such ties.
+    # Trees of other repeats give the same sum in another order; rounding keeps such ties.
     return np.round(found, 9)
 
 

@@ -187,9 +187,9 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
     assert "in the literature, is 3.2 s; a detector that always alarms gets 9.8 s" in section
 
 
-def test_a_threshold_that_was_not_fixed_beforehand_is_said_to_be_so(comparison, tmp_path):
+def test_a_threshold_that_was_not_fitted_beforehand_is_said_to_be_so(comparison, tmp_path):
     page, _ = report_of(comparison, long_videos_of(tmp_path / "long_videos", fixed_on=()))
-    assert "it was not calibrated on other videos" in long_videos_section(page)
+    assert "it was not fitted on other videos" in long_videos_section(page)
     assert "fitted beforehand" not in page
 
 
