@@ -44,12 +44,13 @@ class Browser:
         )
         os.close(to_it)
         os.close(from_it)
-        self._waiting, self._number, self._session, self._loaded = b"", 0, None, 0
+        self._waiting, self._number, self._session, self._loaded = b"", 0, None, None
         self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -73,9 +74,9 @@ class Browser:
                 return answer["result"]
 
     def open(self, page):
-        before = self._loaded
-        self.ask("Page.navigate", url=page.as_uri())
-        while self._loaded == before:
+        # By the loader's id: the load event of the page before may still be on its way.
+        loader = self.ask("Page.navigate", url=page.as_uri())["loaderId"]
+        while self._loaded != loader:
             self._next()
 
     def run(self, script):
@@ -119,8 +120,8 @@ class Browser:
         message, _, self._waiting = self._waiting.partition(b"\0")
         event = json.loads(message)
         method, params = event.get("method"), event.get("params", {})
-        if method == "Page.loadEventFired":
-            self._loaded += 1
+        if method == "Page.lifecycleEvent" and params["name"] == "load":
+            self._loaded = params["loaderId"]
         elif method == "Runtime.exceptionThrown":
             self.problems.append(params["exceptionDetails"])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
