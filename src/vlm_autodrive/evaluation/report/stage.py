@@ -12,19 +12,19 @@ from vlm_autodrive.evaluation.report.examples import make_examples
 from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, headline
 from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.evaluation.report.page import ReportPage, render
-from vlm_autodrive.evaluation.score import Diagnostic, ModelScores, PairScores
+from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Prediction, Record, read_jsonl
+from vlm_autodrive.records import Prediction, read_jsonl
 
 HTML_FILE = "report.html"
 JSON_FILE = "report.json"
 MARKDOWN_FILE = "report.md"
 
 
-class Report(Record):
-    """The content of ``report.json``: what stands at the page's head, the comparison, and the search of long videos.
+class Report(Comparison):
+    """The content of ``report.json``: the comparison, what the page says of it, and the search of long videos.
 
     ``errors`` are the ids of the clips shown as the most confident errors. ``long_videos`` is None if none were
     searched; its timelines are pictures on the page, and not named in the file.
@@ -36,15 +36,6 @@ class Report(Record):
     before: str | None
     after: str | None
     errors: tuple[str, ...]
-    classes: tuple[str, ...]
-    n: int
-    unlabelled: int
-    class_counts: dict[str, int]
-    clusters: int
-    warnings: tuple[str, ...]
-    diagnostics: tuple[Diagnostic, ...] = ()
-    models: dict[str, ModelScores]
-    pairs: tuple[PairScores, ...]
     long_videos: LongVideoSearch | None
 
 
