@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import read_data_sets, read_events, read_scenarios, read_videos
 from vlm_autodrive.artifacts.files import read_issues
-from vlm_autodrive.datasets import ImportSettings, import_dataset, manifest_row
+from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.manifest_row import ManifestRow, schema_text
 from vlm_autodrive.datasets.video_folder import read_video_folder
@@ -113,7 +114,7 @@ def test_the_documented_schema_is_current():
 
 
 def test_the_schema_is_written_by_a_command(capsys):
-    runpy.run_path(manifest_row.__file__, run_name="__main__")
+    runpy.run_path(sys.modules[ManifestRow.__module__].__file__, run_name="__main__")
     assert capsys.readouterr().out == schema_text()
 
 

@@ -1,4 +1,3 @@
-from . import manifest_row
 from .import_stage import import_dataset
 from .settings import ImportSettings
 from .validation_stage import ValidateSettings, read_validations, validate
@@ -10,7 +9,6 @@ __all__ = [
     "ValidationSummary",
     "VideoValidation",
     "import_dataset",
-    "manifest_row",
     "read_validations",
     "validate",
 ]
