@@ -112,7 +112,7 @@ def test_faithfulness_is_the_paired_fall_on_clips_of_the_first_class(tmp_path):
     assert scores.clips == len(rows) == 10
     assert scores.before.value == pytest.approx(shown)
     assert scores.drop_at_event.value == pytest.approx(shown - near)
-    assert scores.fall_elsewhere.value == pytest.approx(shown - elsewhere)
+    assert scores.drop_elsewhere.value == pytest.approx(shown - elsewhere)
     assert scores.difference.value == pytest.approx(elsewhere - near)
     assert scores.difference.low > 0
     assert scores.difference.n == 10
@@ -135,7 +135,7 @@ def test_votes_that_name_no_class_are_shared_out_on_controls_and_triplets_too(tm
     samples = samples_of(tmp_path, clips, predictions)
     scores = scored(faithfulness_scores, samples)
     assert (scores.before.value, scores.drop_at_event.value) == (1.0, 0.0)
-    assert scores.fall_elsewhere.value == pytest.approx(0.4)
+    assert scores.drop_elsewhere.value == pytest.approx(0.4)
     assert scored(triplet_scores, samples).most_severe_probability[NORMAL].value == 1.0
 
 

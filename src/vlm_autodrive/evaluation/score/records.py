@@ -78,14 +78,14 @@ class FaithfulnessScores(Record):
         clips: Clips of the first class (collision) with a known time and probabilities.
         before: Mean probability of their true class with all frames shown.
         drop_at_event: How far it drops with the frames around the event hidden.
-        fall_elsewhere: How far it falls with as many hidden elsewhere.
+        drop_elsewhere: How far it falls with as many hidden elsewhere.
         difference: The first fall minus the second, paired: above 0, the model looks where the event is.
     """
 
     clips: int
     before: Estimate
     drop_at_event: Estimate
-    fall_elsewhere: Estimate
+    drop_elsewhere: Estimate
     difference: Estimate
 
 

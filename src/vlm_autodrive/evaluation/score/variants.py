@@ -63,7 +63,7 @@ def faithfulness_scores(samples: EvaluationSamples, model: str, bootstrap: Boots
         clips=len(before),
         before=chosen.mean(before),
         drop_at_event=chosen.mean(before - at_event),
-        fall_elsewhere=chosen.mean(before - elsewhere),
+        drop_elsewhere=chosen.mean(before - elsewhere),
         difference=chosen.mean(elsewhere - at_event),
     )
 
