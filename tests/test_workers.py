@@ -66,3 +66,21 @@ def test_workers_that_cannot_start_are_an_error_and_no_job_is_blamed():
     )
     done = subprocess.run([sys.executable], input=script, capture_output=True, text=True, timeout=120)
     assert done.stdout.startswith("UserError worker processes cannot start"), done
+
+
+def test_a_pool_that_breaks_while_its_workers_start_loses_no_job(monkeypatch):
+    """A worker that dies while the next is started leaves that one pipes that are closed."""
+    pools = []
+
+    def pool_that_breaks_first(workers):
+        pools.append(worker_pool(workers))
+        if len(pools) == 1:
+            monkeypatch.setattr(pools[0], "submit", _raise_as_in_fork)
+        return pools[-1]
+
+    monkeypatch.setattr("vlm_autodrive.workers.worker_pool", pool_that_breaks_first)
+    assert dict(in_processes(abs, [-1, -2], 2)) == {-1: 1, -2: 2}
+
+
+def _raise_as_in_fork(*_: object) -> None:
+    raise ValueError("bad value(s) in fds_to_keep")

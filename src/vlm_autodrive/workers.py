@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ def in_processes(
     try:
         with worker_pool(workers) as pool:
             try:
-                futures = {pool.submit(function, job): number for number, job in left.items()}
+                futures = {_submit(pool, function, job): number for number, job in left.items()}
                 for future in as_completed(futures):
                     result = future.result()
                     yield left.pop(futures[future]), result
@@ -53,6 +53,13 @@ def in_processes(
                 yield job, None
             else:
                 yield job, alone
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Job], Result], job: Job) -> Future[Result]:
+    try:
+        return pool.submit(function, job)
+    except (OSError, ValueError) as error:  # a worker died while the next was started, and its pipes were closed
+        raise BrokenProcessPool from error
 
 
 def _check_start() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.remuxing import spoil_pictures
 from tests.video.test_frame_cache import SMALL, clip, same
 from tests.video.test_matrix import SUPERVISION_TYPES
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.video import (
     DAMAGED_FILE,
     FrameCache,
@@ -93,3 +94,15 @@ def test_a_cache_too_small_is_not_filled_ahead_but_what_is_damaged_is_known(make
         assert not (tmp_path / ".decoding").exists()
         assert list(damaged_clips(tmp_path)) == ["spoiled"]
         assert len(PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[0]).times_s) == 10
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whoever_waits_is_told_when_decoding_breaks_off(clips, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError("no more pipes")
+
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    monkeypatch.setattr(cache, "decode", broken)
+    prefetched = PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path)
+    with prefetch_frames(cache, clips, tmp_path, workers=2), pytest.raises(UserError, match="no more pipes"):
+        prefetched.get(clips[0])

@@ -130,6 +130,9 @@ def _decode(
                 break
     except UserError as error:  # told by whoever waits for a clip, since nobody listens to this thread
         write_text(status_folder / _FAILED, str(error))
+    except Exception as error:
+        write_text(status_folder / _FAILED, f"decoding in the background failed: {error!r}")
+        raise
     finally:
         (status_folder / _IN_PROGRESS).unlink(missing_ok=True)
 
