@@ -113,10 +113,25 @@ def test_the_reasonings_time_is_taken_where_the_windows_allow_it(told, taken):
     (span,) = find_event_spans(windows, SETTINGS, DEFAULT_TAXONOMY)
     (event,) = merge_windows(windows, SETTINGS, DEFAULT_TAXONOMY)
     interval = consensus_interval(windows, span, DEFAULT_TAXONOMY)
-    start = windows[span.peak + 1].start_s
+    peak = windows[span.peak + 1]
     reasoning = Reasoning(
         outcome=Outcome.OK, event_class="collision", trace="hm", cited_times_s=(), event_time_s=told, raw_text="hm"
     )
-    refined = refine_time(event, reasoning, start, interval, SETTINGS.stride_s)
+    refined = refine_time(event, reasoning, (peak.start_s, peak.end_s), interval, SETTINGS.stride_s)
     assert refined.reasoning == "hm"
-    assert refined.time_s == pytest.approx(start + told if taken else event.time_s)
+    assert refined.time_s == pytest.approx(peak.start_s + told if taken else event.time_s)
+
+
+def test_a_time_beyond_the_window_is_not_taken_though_the_event_goes_on_there():
+    windows = oracle(40, [20.5])
+    (event,) = merge_windows(windows, SETTINGS, DEFAULT_TAXONOMY)
+    reasoning = Reasoning(
+        outcome=Outcome.REPAIRED, event_class="collision", trace="", cited_times_s=(), event_time_s=2.5, raw_text="hm"
+    )
+    for window, taken in (
+        ((event.time_s - 2, event.time_s + 1), True),
+        ((event.time_s - 2, event.time_s + 0.4), False),
+    ):
+        told_s = window[0] + 2.5
+        refined = refine_time(event, reasoning, window, (told_s, told_s), SETTINGS.stride_s)
+        assert refined.time_s == pytest.approx(told_s if taken else event.time_s)

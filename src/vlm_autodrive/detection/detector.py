@@ -189,8 +189,8 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
         event = event_from_span(scan.scores, span, taxonomy)
         if span.peak in scan.reasoning:
             interval = consensus_interval(scan.scores, span, taxonomy)
-            window_start_s = scan.scores[span.peak].start_s
-            event = refine_time(event, scan.reasoning[span.peak], window_start_s, interval, settings.stride_s)
+            window = scan.scores[span.peak].start_s, scan.scores[span.peak].end_s
+            event = refine_time(event, scan.reasoning[span.peak], window, interval, settings.stride_s)
         events.append(event)
     return sorted(events, key=lambda event: event.time_s)
 

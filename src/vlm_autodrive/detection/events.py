@@ -12,6 +12,7 @@ import numpy as np
 
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.records import DetectedEvent, Reasoning, Taxonomy, WindowScore
+from vlm_autodrive.video import Window
 
 _PLATEAU = 0.9
 
@@ -128,14 +129,14 @@ def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy
 
 
 def refine_time(
-    event: DetectedEvent, reasoning: Reasoning, window_start_s: float, interval: tuple[float, float], slack_s: float
+    event: DetectedEvent, reasoning: Reasoning, window: Window, interval: tuple[float, float], slack_s: float
 ) -> DetectedEvent:
     """The event with its reasoning, and with the time that its reasoning names if the windows allow it.
 
     Args:
         event: The event, as the windows show it.
         reasoning: What the model wrote about the peak window.
-        window_start_s: Start of that window, from which the reasoning counts its seconds.
+        window: That window, from whose start the reasoning counts its seconds; it saw nothing outside of it.
         interval: The interval that the windows agree on.
         slack_s: How far outside of that span the reasoning's time may lie; beyond it the windows are believed.
     """
@@ -143,8 +144,9 @@ def refine_time(
     # A trace may name a time that the video does not bear out. The scores of overlapping windows are the stronger
     # evidence of when something happened, but no sharper than a stride: so the trace only decides within that.
     if reasoning.event_time_s is not None:
-        told_s = window_start_s + reasoning.event_time_s
-        if interval[0] - slack_s <= told_s <= interval[1] + slack_s and event.start_s <= told_s <= event.end_s:
+        told_s = window[0] + reasoning.event_time_s
+        spans = (window, (event.start_s, event.end_s), (interval[0] - slack_s, interval[1] + slack_s))
+        if all(start_s <= told_s <= end_s for start_s, end_s in spans):
             time_s = told_s
     return event.model_copy(update={"time_s": time_s, "reasoning": reasoning.trace or reasoning.raw_text})
 

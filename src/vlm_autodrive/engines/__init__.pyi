@@ -1,4 +1,5 @@
 from .answers.parsing import parse_class, parse_reasoning, parse_reasoning_response
+from .answers.times import CitedTime, find_times, is_in_clip
 from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
@@ -24,6 +25,7 @@ from .protocol import Engine, InferenceRequest, InferenceResponse
 __all__ = [
     "SHIPPED_MODEL",
     "ChatRequest",
+    "CitedTime",
     "Completion",
     "CostEstimate",
     "Database",
@@ -42,8 +44,10 @@ __all__ = [
     "cache_path",
     "default_model",
     "endpoint_of",
+    "find_times",
     "frame_parts",
     "in_order",
+    "is_in_clip",
     "load_engine",
     "max_usage",
     "money_for",

@@ -38,8 +38,8 @@ class Reasoning(Record):
         outcome: How it ended.
         event_class: The class that the trace's answer names; None if none.
         trace: The text between the think tags.
-        cited_times_s: Every ``[t=3.4]`` in the trace, in order, in clip time.
-        event_time_s: The time that the trace gives for the event; None if it gives none.
+        cited_times_s: Every time that the trace cites, in order, in clip time; also those outside the clip.
+        event_time_s: The time that the answer gives for the event, inside the clip or not; None if it gives none.
         raw_text: All that the model wrote.
         reason: Why it failed; empty if it did not.
         prompt: The user prompt.

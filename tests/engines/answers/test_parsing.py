@@ -2,7 +2,6 @@
 import pytest
 
 from vlm_autodrive.engines import parse_class, parse_reasoning
-from vlm_autodrive.engines.answers.parsing import cited_times
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Outcome, Taxonomy
 
@@ -118,11 +117,23 @@ def test_normal_has_no_time():
     [
         ("<answer>\nA\nt=3.4\n</answer>", Outcome.REPAIRED, "collision", 3.4),
         ("<think>x</think>\nA\nt=3.4", Outcome.REPAIRED, "collision", 3.4),
-        ("<think>x</think><answer>A\nt=9.0</answer>", Outcome.REPAIRED, "collision", None),
-        ("<think>x</think><answer>A\nt=-1</answer>", Outcome.REPAIRED, "collision", None),
+        ("<think>x</think><answer>A\nt=9.0</answer>", Outcome.REPAIRED, "collision", 9.0),
+        ("<think>x</think><answer>A\nt=-1</answer>", Outcome.REPAIRED, "collision", -1.0),
         ("<think>x</think><answer>C\nt=2.0</answer>", Outcome.REPAIRED, "normal", None),
         ("<think>x</think><answer>A</answer>", Outcome.OK, "collision", None),
         ("<think>x</think><answer>A\nt=1.0\nt=2.0</answer>", Outcome.UNPARSEABLE, None, None),
+        ("<think>x</think><answer>A\n00:03.40</answer>", Outcome.OK, "collision", 3.4),
+        ("<think>x</think><answer>A, at 3.4 seconds</answer>", Outcome.OK, "collision", 3.4),
+        ("<think>x</think><answer>B <3.4 seconds></answer>", Outcome.OK, "near_collision", 3.4),
+        ("<think>x</think><answer>A\n0:21</answer>", Outcome.REPAIRED, "collision", 21.0),
+        (
+            "<think>x</think><answer>A. It brakes at 2.1 s and hits it at 3.4 s.</answer>",
+            Outcome.REPAIRED,
+            "collision",
+            None,
+        ),
+        ("<think>x</think><answer>A. It brakes at 2.1 s.\nt=3.4</answer>", Outcome.OK, "collision", 3.4),
+        ("<think>x</think><answer>C. It brakes at 2.1 s.</answer>", Outcome.OK, "normal", None),
         ("<think>x<answer>A\nt=1.0</answer>", Outcome.UNPARSEABLE, None, None),
         ("<think>x</think><answer>A\nt=1.0", Outcome.UNPARSEABLE, None, None),
         ("<think>x</think><think>y</think><answer>A</answer>", Outcome.UNPARSEABLE, None, None),
@@ -140,7 +151,3 @@ def test_flawed_reasoning(text, outcome, name, time_s):
 def test_the_class_named_while_thinking_is_not_the_answer():
     text = "<think>It looks like a collision. Answer: A</think><answer>C</answer>"
     assert parse_reasoning(text, DEFAULT_TAXONOMY, 6.0).event_class == "normal"
-
-
-def test_cited_times():
-    assert cited_times("At [t=1.0] and [t = 12.25 s], then [T=3]; not t=4 nor [5.0].") == (1.0, 12.25, 3.0)

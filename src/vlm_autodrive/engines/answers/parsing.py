@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from vlm_autodrive.engines.answers.grammar import parse_answer
+from vlm_autodrive.engines.answers.times import cited_times, find_times, is_in_clip, without_times
 from vlm_autodrive.engines.protocol import InferenceResponse
 from vlm_autodrive.records import Outcome, Reasoning, Taxonomy
 
@@ -20,15 +21,12 @@ KEYS = ("answer", "verdict", "class", "label", "category", "prediction")
 
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|\w+\s*:)|```\s*json", re.IGNORECASE)
 _FENCE = re.compile(r"```(?:\s*json)?", re.IGNORECASE)
-_CITED = re.compile(r"\[\s*t\s*=\s*(\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\s*\]", re.IGNORECASE)
-_TIME = re.compile(r"(?<![\w.])t\s*[=:]\s*(-?\d+(?:\.\d+)?)\s*s?(?:ec(?:onds?)?)?\b", re.IGNORECASE)
 _BLOCK = {name: re.compile(rf"<\s*(/?)\s*{name}\s*>", re.IGNORECASE) for name in ("think", "answer")}
 _REFUSAL = re.compile(
     r"^\W*(?:unfortunately\W+)?(?:i['’]?m (?:very )?sorry|"
     r"sorry|i (?:can(?:no|['’])t|am unable|am not able|won['’]t)|unable to|as an ai)",
     re.IGNORECASE,
 )
-_SLACK_S = 0.05
 
 
 class _BadBlockError(Exception):
@@ -62,13 +60,14 @@ def parse_class(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
 def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Reasoning:
     """Take a reasoned answer apart, in the format of ``models.prompts.reasoning_prompt``.
 
-    The outcome is ``ok`` for the exact format and ``repaired`` where the class is beyond doubt though
-    a block is missing or the time is of no use; everything else is ``unparseable`` or ``refused``.
+    The outcome is ``ok`` for the format and ``repaired`` where the class is beyond doubt though a block
+    is missing or the time is of no use; everything else is ``unparseable`` or ``refused``. Times are read as
+    :mod:`~vlm_autodrive.engines.answers.times` tells; those outside the clip are kept as they are.
 
     Args:
         text: All that the model wrote.
         taxonomy: The classes.
-        clip_duration_s: Length of the clip; an event time beyond it is not taken.
+        clip_duration_s: Length of the clip; an event time outside it makes the answer ``repaired``.
     """
     try:
         trace, rest = _split_block(text, "think")
@@ -86,18 +85,20 @@ def parse_reasoning(text: str, taxonomy: Taxonomy, clip_duration_s: float) -> Re
         repairs.append("no think block")
     if inside is None:
         repairs.append("no answer block")
-    times = {float(t) for t in _TIME.findall(answer)}
-    event_time_s = None
-    if len(times) > 1:
+    labelled = {each.time_s for each in find_times(answer) if each.labelled}
+    if len(labelled) > 1:
         return _failed(text, Outcome.UNPARSEABLE, "the answer gives two different times", trace or "", cited)
-    if times:
-        event_time_s = times.pop()
-        if named == taxonomy.normal.name:
-            event_time_s = None
+    event_time_s = None
+    if named == taxonomy.normal.name:
+        if labelled:
             repairs.append("a time was given without an event")
-        elif not 0 <= event_time_s <= clip_duration_s + _SLACK_S:
-            repairs.append(f"the event time {event_time_s:g} s lies outside the clip")
-            event_time_s = None
+    elif times := labelled or set(cited_times(answer)):
+        if len(times) > 1:
+            repairs.append("the answer gives several times, none as the event's")
+        else:
+            event_time_s = times.pop()
+            if not is_in_clip(event_time_s, clip_duration_s):
+                repairs.append(f"the event time {event_time_s:g} s lies outside the clip")
     return Reasoning(
         outcome=Outcome.REPAIRED if repairs else Outcome.OK,
         event_class=named,
@@ -120,11 +121,6 @@ def parse_reasoning_response(answer: InferenceResponse, taxonomy: Taxonomy, clip
     if answer.outcome in (Outcome.OK, Outcome.REPAIRED):
         return parse_reasoning(answer.text, taxonomy, clip_duration_s)
     return _failed(answer.text, answer.outcome, answer.reason)
-
-
-def cited_times(text: str) -> tuple[float, ...]:
-    """Every moment cited as ``[t=3.4]``, in order."""
-    return tuple(float(time) for time in _CITED.findall(text))
 
 
 def _failed(text: str, outcome: Outcome, reason: str, trace: str = "", cited: tuple[float, ...] = ()) -> Reasoning:
@@ -150,8 +146,7 @@ def _parse_text(text: str, taxonomy: Taxonomy) -> tuple[Outcome, str | None]:
         if named is None or other not in (None, named):
             return Outcome.UNPARSEABLE, None
         return Outcome.OK, named
-    plain = _CITED.sub(" ", text)
-    plain = _TIME.sub("\n", plain).replace("’", "'").strip()
+    plain = without_times(text).replace("’", "'").strip()
     named = parse_answer(plain, taxonomy).verdict(taxonomy)
     if named is not None:
         return Outcome.OK, named

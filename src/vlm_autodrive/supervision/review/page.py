@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vlm_autodrive.engines import parse_reasoning
+from vlm_autodrive.engines import find_times, is_in_clip, parse_reasoning
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewDraw, SFTSample, Taxonomy
@@ -21,16 +20,6 @@ _FPS, _MAX_READ = 30.0, 600  # so densely frames are read, and those are kept wh
 _SPREAD = 8
 _FRAME_WIDTH = 400
 _JPEG_QUALITY = 74
-_SLACK_S = 0.05  # texts round times to a tenth of a second
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_UNIT = r"s(?:ec(?:onds?)?)?\b"
-_CITATION = re.compile(
-    rf"\[\s*t\s*=\s*{_NUMBER}\s*(?:{_UNIT})?\s*\]"  # [t=3.4]
-    rf"|(?<![\w.])t\s*=\s*{_NUMBER}(?:\s*{_UNIT})?"  # t=3.4
-    rf"|\bat\s+(?:(?:about|around|roughly)\s+)?(?:second\s+{_NUMBER}|{_NUMBER}\s*{_UNIT})"  # at 3.4 s
-    rf"|^\s*{_NUMBER}\s*{_UNIT}\W*$",  # nothing but a time
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -143,9 +132,9 @@ def cited_moments(text: str) -> list[tuple[str, float | None]]:
     """A text in pieces, each with the moment in seconds that it cites, or None; joined they are the text."""
     pieces: list[tuple[str, float | None]] = []
     end = 0
-    for found in _CITATION.finditer(text):
-        pieces += [(text[end : found.start()], None), (found.group(), float(next(filter(None, found.groups()))))]
-        end = found.end()
+    for cited in find_times(text):
+        pieces += [(text[end : cited.start], None), (text[cited.start : cited.end], cited.time_s)]
+        end = cited.end
     return [piece for piece in [*pieces, (text[end:], None)] if piece[0]]
 
 
@@ -168,7 +157,7 @@ def _page(sample: SFTSample, clip: Clip, frames: Frames | None, problem: str, ta
     if frames is not None:
         times_s = frames.times_s
         moments = {time_s for pieces in texts for _, time_s in pieces if time_s is not None}
-        cited = {t: _nearest(times_s, t) for t in moments if t <= clip.duration_s + _SLACK_S}
+        cited = {t: _nearest(times_s, t) for t in moments if is_in_clip(t, clip.duration_s)}
         event_s = clip.event_time_s
         events = {_nearest(times_s, event_s)} if event_s is not None and event_s <= clip.duration_s else set()
         spread = {_nearest(times_s, (number + 0.5) * clip.duration_s / _SPREAD) for number in range(_SPREAD)}
