@@ -222,6 +222,32 @@ def test_cut_off_answers(tmp_path, clips):
     assert "10 of 30 verdicts" in diagnostic.text
 
 
+def test_times_beyond_the_clip(tmp_path, clips):
+    """As Cosmos-Reason1 writes without drawn times; nothing of it is dropped or cut."""
+
+    class Late(FakeEngine):
+        def _one(self, frames, question):
+            code = seen(frames)
+            if question.codes:
+                return super()._one(frames, question)
+            late = "00:21.50" if code == "A" else "1.5 seconds"
+            return InferenceResponse(
+                Outcome.OK, f"<think>From <0.5 seconds> on, {late}.</think>\n<answer>{code}\n{late}</answer>"
+            )
+
+    write_clip_set(tmp_path / "clips", clips)
+    settings = EvaluateSettings(prompt_variants=(), controls=())
+    predictions = evaluate_with_engine(tmp_path / "clips", Late(seen), "late", tmp_path / "late", settings)
+    traces = [p.reasoning for p in read_predictions(predictions)]
+    assert [t.cited_times_s for t in traces[:2]] == [(0.5, 21.5), (0.5, 1.5)]
+    assert [t.event_time_s for t in traces[:3]] == [21.5, 1.5, None]
+    diagnostic = only(reported(tmp_path, tuned=predictions))
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("times_outside_clip", "warning", "tuned")
+    assert "10 of 30 reasoning traces of tuned (33%) give times outside their clip" in diagnostic.text
+    assert "20 of all 80 times (25%), such as 21.5 s in the 2 s of c000" in diagnostic.text
+    assert "draw_timestamps" in diagnostic.text
+
+
 @pytest.mark.parametrize("tie", ["video", "file", "triplet", "group"])
 def test_a_leaky_split(tmp_path, clips, tie):
     taught = []

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vlm_autodrive.evaluation.diagnostics.answers import diagnose_answers
 from vlm_autodrive.evaluation.diagnostics.clips import diagnose_clips
 from vlm_autodrive.evaluation.diagnostics.names import diagnose_names
+from vlm_autodrive.evaluation.diagnostics.times import diagnose_times
 from vlm_autodrive.evaluation.diagnostics.video import diagnose_video
 from vlm_autodrive.evaluation.score import Diagnostic, EvaluationSamples, ModelScores
 
@@ -18,6 +19,7 @@ _WORST_FIRST = (
     "failed_controls",
     "unparseable_answers",
     "truncated_answers",
+    "times_outside_clip",
     "always_alarms",
     "always_same_class",
     "names_tell_class",
@@ -38,5 +40,5 @@ def diagnose(samples: EvaluationSamples, models: Mapping[str, ModelScores]) -> t
     """
     found = [*diagnose_clips(samples), *diagnose_names(samples)]
     for model in models:
-        found += [*diagnose_answers(samples, model), *diagnose_video(samples, model)]
+        found += [*diagnose_answers(samples, model), *diagnose_times(samples, model), *diagnose_video(samples, model)]
     return tuple(sorted(found, key=lambda f: (f.severity != "invalid", _WORST_FIRST.index(f.kind))))
