@@ -10,7 +10,7 @@ import pytest
 from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples, write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, SUPERVISION_TYPES, Taxonomy
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, samples_for_clip, supervise
 
@@ -132,7 +132,7 @@ def test_every_item_says_what_it_was_made_from(mixed, tmp_path):
     known = ("label", "metadata", "scenario")
     assert teacher_inputs == {
         ("verdict", ("label",)),
-        *((type_, known) for type_ in SUPERVISION_TYPES if type_ != "verdict"),
+        *((type_, known) for type_ in SuperviseSettings().types if type_ != "verdict"),
     }
 
 

@@ -2,7 +2,15 @@
 
 import random
 
-from vlm_autodrive.records import Clip, Distraction, Encounter, Scenario, StatePoint
+from vlm_autodrive.records import (
+    Clip,
+    Distraction,
+    Encounter,
+    IncidentMetadata,
+    Scenario,
+    StatePoint,
+    find_incident_value,
+)
 
 FAMILIES = {
     "lead_brake": ("car", "ahead"),
@@ -80,7 +88,7 @@ def plain_clip(number: int, lead: bool, duration_s: float = 4.8) -> Clip:
 
 
 def as_clip(number, event_class, duration_s, split, encounters, distractions, states, rng) -> Clip:
-    scenario = Scenario(
+    scenario = with_surroundings(
         video_id=f"drive_{number:05d}",
         seed=number,
         triplet_id=f"triplet_{number}",
@@ -116,6 +124,17 @@ def as_clip(number, event_class, duration_s, split, encounters, distractions, st
     )
 
 
+def with_surroundings(**fields) -> Scenario:
+    """A scenario whose incident metadata say what its own fields say."""
+    return Scenario(incident=recorded(**fields), **fields)
+
+
+def recorded(light_conditions="", weather="", scene="", **_) -> IncidentMetadata:
+    """Incident metadata from words of Nexar's columns."""
+    said = {"light": light_conditions, "weather": weather, "scene": scene}
+    return IncidentMetadata.model_validate({name: find_incident_value(name, text) for name, text in said.items()})
+
+
 def real_clip(number: int, event_class: str | None, event_time_s: float | None, **metadata: str) -> Clip:
     """A clip of real footage: no scenario."""
     return Clip(
@@ -132,4 +151,5 @@ def real_clip(number: int, event_class: str | None, event_time_s: float | None, 
         group_id=f"nexar_{number:05d}",
         triplet_id=None,
         metadata=metadata,
+        incident=recorded(**metadata),
     )

@@ -9,7 +9,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from transformers.video_utils import load_video
 
 from tests.clocks import numbers_shown, turn
-from tests.video.test_matrix import SUPERVISION_TYPES, noisy_video
+from tests.video.test_matrix import ENCODINGS, noisy_video
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, write_clip_file
 
 ALL = SamplingSettings(n_frames=1000, max_frames=1000, height=64, width=128)
@@ -40,7 +40,7 @@ def as_llama_factory(path, fps, most):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_file_holds_the_frames_of_the_window_at_their_times(make_video, tmp_path, name):
-    source = make_video(name, **SUPERVISION_TYPES[name])
+    source = make_video(name, **ENCODINGS[name])
     written = write_clip_file(source, 3.25, 5.5, tmp_path / "clip.mp4")
     shown, copied = read_frames(source, 3.25, 5.5, ALL), read_frames(tmp_path / "clip.mp4", 0.0, 2.2, ALL)
     assert numbers_shown(copied.pixels) == list(range(33, 55))

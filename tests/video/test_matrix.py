@@ -14,7 +14,7 @@ from vlm_autodrive.video.selective_decode import decode_selected
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
 QUIET_HEVC = {"preset": "ultrafast", "x265-params": "log-level=none"}
-SUPERVISION_TYPES = {
+ENCODINGS = {
     "h264.mp4": {},
     "h264-b-frames.mp4": {"options": {"preset": "medium", "bf": "3"}, "gop": 25},
     "hevc.mp4": {"codec": "libx265", "options": QUIET_HEVC},
@@ -35,9 +35,9 @@ SUPERVISION_TYPES = {
 }
 
 
-@pytest.mark.parametrize("name", SUPERVISION_TYPES)
+@pytest.mark.parametrize("name", ENCODINGS)
 def test_right_frames_at_true_times(make_video, name):
-    path = make_video(name, **SUPERVISION_TYPES[name])
+    path = make_video(name, **ENCODINGS[name])
     times_s = [i / 10 for i in range(60)]
     info = probe(path)
     assert info.frames == 60

@@ -7,7 +7,7 @@ import pytest
 
 from tests.remuxing import spoil_pictures
 from tests.video.test_frame_cache import SMALL, clip, same
-from tests.video.test_matrix import SUPERVISION_TYPES
+from tests.video.test_matrix import ENCODINGS
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.video import (
     DAMAGED_FILE,
@@ -25,7 +25,7 @@ def test_times_are_those_of_the_frames_and_nothing_is_decoded_for_them(make_vide
     uneven = make_video("u.mp4", times_s=[0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3])
     clips = [clip(uneven, 0, 3, "u"), clip(make_video("odd.mp4", count=25), 0, 2.5, "odd")]
     for name in ("h264-b-frames.mp4", "hevc.mp4", "vp9.webm"):
-        path = make_video(name, **SUPERVISION_TYPES[name])
+        path = make_video(name, **ENCODINGS[name])
         clips += [clip(path, 0, 3, f"{name} 0"), clip(path, 2.75, 5.25, f"{name} 1")]
     cache = FrameCache(tmp_path / "cache", SMALL)
     told = cache.times(clips, workers=workers)
@@ -35,7 +35,7 @@ def test_times_are_those_of_the_frames_and_nothing_is_decoded_for_them(make_vide
 
 
 def test_where_packets_do_not_tell_times_decoding_does(make_video, tmp_path):
-    untidy = clip(make_video("b.avi", **SUPERVISION_TYPES["mpeg4-b-frames.avi"]), name="untidy")
+    untidy = clip(make_video("b.avi", **ENCODINGS["mpeg4-b-frames.avi"]), name="untidy")
     short, none = clip(make_video(), 5, 9, "short"), clip(tmp_path / "none.mp4", name="none")
     told = FrameCache(tmp_path / "cache", SMALL).times([untidy, short, none, clip(tmp_path, problem="bad", name="p")])
     assert told["untidy"] == read_frames(tmp_path / "b.avi", 0, 3, SMALL).times_s

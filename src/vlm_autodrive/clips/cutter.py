@@ -13,7 +13,7 @@ from vlm_autodrive.clips.windows import (
     window_like,
     worst_event,
 )
-from vlm_autodrive.records import ANTICIPATION, Clip, Event, Scenario, Split, Taxonomy, Video
+from vlm_autodrive.records import ANTICIPATION, Clip, Event, IncidentMetadata, Scenario, Split, Taxonomy, Video
 from vlm_autodrive.video import Window
 
 
@@ -221,6 +221,12 @@ class Cutter:
         known = worst_event(self._events[video.video_id], self._taxonomy)
         return self._clip(video, split, 0, (0.0, video.duration_s or 0.0), known, problem)
 
+    def _incident(self, video: Video, event: Event | None) -> IncidentMetadata:
+        if event is not None:
+            return event.incident.over(video.incident)
+        # Beside an event, only what holds for the whole video is true.
+        return video.incident.surroundings() if self._events[video.video_id] else video.incident
+
     def _clip(
         self, video: Video, split: Split, number: int, window: Window, event: Event | None, problem: str = ""
     ) -> Clip:
@@ -245,6 +251,7 @@ class Cutter:
             group_id=video.group_id,
             triplet_id=video.triplet_id,
             metadata=video.metadata,
+            incident=self._incident(video, event),
             scenario=scenario_in_window(scenario, start_s, end_s) if scenario is not None else None,
             problem=problem,
             source=video.source,

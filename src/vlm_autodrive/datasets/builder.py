@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.datasets.table import CellError, Row, Table, flag_cell, time_cell
-from vlm_autodrive.records import DatasetQuestion, Event, EventClass, ImportIssue, Scenario, Video, read_jsonl
+from vlm_autodrive.records import (
+    DatasetQuestion,
+    Event,
+    EventClass,
+    ImportIssue,
+    IncidentMetadata,
+    Scenario,
+    Video,
+    find_incident_value,
+    read_jsonl,
+)
 
 EVENT_TIME = "event_time_s"
 ALERT_TIME = "alert_time_s"
@@ -175,6 +185,13 @@ class DatasetBuilder:
             self.warn(row, ALERT_TIME, "the alert is after the event; the row is taken without it")
             alert_s = None
         return time_s, alert_s
+
+
+def recorded_surroundings(metadata: dict[str, str]) -> IncidentMetadata:
+    """Light, weather and scene as incident metadata, where free columns in the words of Nexar tell them."""
+    columns = {"light": "light_conditions", "weather": "weather", "scene": "scene"}
+    found = {field: find_incident_value(field, metadata.get(column, "")) for field, column in columns.items()}
+    return IncidentMetadata.model_validate(found)
 
 
 @dataclass

@@ -9,7 +9,7 @@ has a column for each frame, and has lost the zeros of the ids. Videos run at 10
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.builder import DatasetBuilder, recorded_surroundings
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
 from vlm_autodrive.datasets.table import CellError, Row, accident_class, decode_text, read_table
@@ -116,7 +116,8 @@ def _read_row(row: Row, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder)
         path=str(path),
         positive=True,
         group_id=source_id_of("ccd", f"youtube/{youtube}") if youtube else footage.group_id,
-        metadata=_metadata(row, builder),
+        metadata=(metadata := _metadata(row, builder)),
+        incident=recorded_surroundings(metadata),
         problem=problem,
         source="CCD",
         source_id=footage.source_id,

@@ -9,7 +9,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import ALERT_TIME, EVENT_TIME, CaseTwins, DatasetBuilder, read_truth
+from vlm_autodrive.datasets.builder import (
+    ALERT_TIME,
+    EVENT_TIME,
+    CaseTwins,
+    DatasetBuilder,
+    read_truth,
+    recorded_surroundings,
+)
 from vlm_autodrive.datasets.manifest_row import COLUMNS
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, read_table
@@ -188,6 +195,7 @@ def _video(named: _Named, video_id: str, truth: dict[str, Scenario], builder: Da
         triplet_id=triplet_id,
         split=split,
         metadata=named.details,
+        incident=recorded_surroundings(named.details),
         problem=named.problem,
         source="simulated" if scenario is not None else builder.name,
         source_id=source_id,

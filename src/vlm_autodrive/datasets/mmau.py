@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.builder import DatasetBuilder, recorded_surroundings
 from vlm_autodrive.datasets.dada2000 import splits_beside
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -141,7 +141,8 @@ def _read_row(
         positive=True if occurred else None,
         group_id=name.footage.group_id,
         split=splits.get(name.footage.source_id),
-        metadata=_metadata(row, builder),
+        metadata=(metadata := _metadata(row, builder)),
+        incident=recorded_surroundings(metadata),
         problem=problem,
         source=name.source,
         source_id=name.footage.source_id,

@@ -9,7 +9,14 @@ Simulated data sets come in this layout with ``truth.jsonl`` at the root.
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import ALERT_TIME, EVENT_TIME, CaseTwins, DatasetBuilder, read_truth
+from vlm_autodrive.datasets.builder import (
+    ALERT_TIME,
+    EVENT_TIME,
+    CaseTwins,
+    DatasetBuilder,
+    read_truth,
+    recorded_surroundings,
+)
 from vlm_autodrive.datasets.caviar import apply_caviar
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -119,6 +126,7 @@ def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str,
                 group_id=video_id,
                 split=split,
                 metadata=metadata,
+                incident=recorded_surroundings(metadata),
                 source=f"Nexar layout, {root.name}",
                 source_id=nexar_id(stem),
             )

@@ -11,6 +11,14 @@ from .base import (
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, Clip, Split
 from .detection import DetectedEvent, VideoDetections, WindowScore
+from .incident import (
+    INCIDENT_NUMBERS,
+    INCIDENT_SYNONYMS,
+    SURROUNDINGS,
+    IncidentMetadata,
+    find_incident_value,
+    incident_values,
+)
 from .judgement import HumanRating, Judgement
 from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
@@ -22,8 +30,11 @@ __all__ = [
     "ANTICIPATION",
     "BINARY_TAXONOMY",
     "DEFAULT_TAXONOMY",
+    "INCIDENT_NUMBERS",
+    "INCIDENT_SYNONYMS",
     "REJECTION_REASONS",
     "SUPERVISION_TYPES",
+    "SURROUNDINGS",
     "TAXONOMIES",
     "TRAIN_ONLY",
     "Check",
@@ -39,6 +50,7 @@ __all__ = [
     "Family",
     "HumanRating",
     "ImportIssue",
+    "IncidentMetadata",
     "Judgement",
     "Outcome",
     "Prediction",
@@ -63,6 +75,8 @@ __all__ = [
     "VideoDetections",
     "WindowScore",
     "append_jsonl",
+    "find_incident_value",
+    "incident_values",
     "iterate_jsonl",
     "read_jsonl",
     "read_partial_jsonl",

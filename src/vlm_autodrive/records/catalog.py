@@ -3,6 +3,7 @@
 from pydantic import model_validator
 
 from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.incident import IncidentMetadata
 
 TRAIN_ONLY = "train_only"
 
@@ -17,7 +18,9 @@ class Video(Record):
         group_id: The drive, vehicle or source video that it comes from; splits never part a group.
         triplet_id: The matched triplet of simulated scenarios that it belongs to, if any.
         split: The split that the data set itself prescribes, if any; :data:`TRAIN_ONLY` is for training only.
-        metadata: Free columns, such as ``light_conditions``, ``weather`` and ``scene``.
+        metadata: All further columns as the files have them, such as ``light_conditions``, ``weather`` and ``scene``.
+        incident: What is recorded of the video in the project's own vocabulary; of its event only what its event's
+            own record does not hold.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.
         width: Pixels; None if not readable.
         height: Pixels; None if not readable.
@@ -34,6 +37,7 @@ class Video(Record):
     triplet_id: str | None = None
     split: str | None = None
     metadata: dict[str, str] = {}
+    incident: IncidentMetadata = IncidentMetadata()
     duration_s: float | None = None
     width: int | None = None
     height: int | None = None
@@ -52,6 +56,7 @@ class Event(Record):
         time_s: Seconds after the first frame of contact, or of the smallest gap; None if unknown.
         alert_time_s: When an attentive driver would have been warned; None if unknown.
         ego_involved: Whether the recording vehicle is involved; None if unknown.
+        incident: What is recorded of the event.
     """
 
     event_id: str
@@ -60,6 +65,7 @@ class Event(Record):
     time_s: float | None
     alert_time_s: float | None = None
     ego_involved: bool | None = None
+    incident: IncidentMetadata = IncidentMetadata()
 
 
 class ImportIssue(Record):

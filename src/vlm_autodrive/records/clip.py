@@ -3,6 +3,7 @@
 from typing import Literal
 
 from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.incident import IncidentMetadata
 from vlm_autodrive.records.scenario import Scenario
 
 Split = Literal["train", "validation", "test"]
@@ -28,6 +29,7 @@ class Clip(Record):
         group_id: The drive or source; clips of a group share a split.
         triplet_id: The matched triplet, if any.
         metadata: As in the catalog.
+        incident: What is recorded of the video, and of the clip's event if it has one.
         scenario: The simulation's truth with all times moved into clip time; None for real footage.
         problem: Why the clip cannot be used; empty if it can. Such a clip stays in every denominator.
         source: The data set that its video came with; empty if unknown.
@@ -46,6 +48,7 @@ class Clip(Record):
     group_id: str
     triplet_id: str | None
     metadata: dict[str, str]
+    incident: IncidentMetadata = IncidentMetadata()
     scenario: Scenario | None = None
     problem: str = ""
     source: str = ""

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.incident import IncidentMetadata
 
 Family = Literal[
     "lead_brake",
@@ -64,6 +65,7 @@ class Encounter(Record):
         evasive: What the ego driver did about it.
         reaction_time_s: From ``onset_s`` to the beginning of the ego driver's response; None if there was none.
         cause: One plain clause that says why it ended so, such as ``the driver braked too late``.
+        incident: The same encounter in the vocabulary of incident metadata.
     """
 
     family: Family
@@ -81,6 +83,7 @@ class Encounter(Record):
     evasive: Literal["none", "braking", "steering", "braking_and_steering"]
     reaction_time_s: float | None
     cause: str
+    incident: IncidentMetadata = IncidentMetadata()
 
 
 class Scenario(Record):
@@ -101,6 +104,7 @@ class Scenario(Record):
         encounters: What happened, in order of time; empty for plain driving.
         distractions: Hard negatives shown in the video, in order of time.
         states: The motion, every 0.2 s, for the encounter nearest in time.
+        incident: The surroundings in the vocabulary of incident metadata.
         hard_negative: Whether this is a Normal video that was made to look like an event.
     """
 
@@ -119,3 +123,4 @@ class Scenario(Record):
     distractions: tuple[Distraction, ...]
     states: tuple[StatePoint, ...]
     hard_negative: bool
+    incident: IncidentMetadata = IncidentMetadata()

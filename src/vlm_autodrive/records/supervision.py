@@ -1,11 +1,11 @@
 """SFT samples: what a model is trained on about a clip, and the two kinds of prompt that must never mix."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from vlm_autodrive.records.base import Outcome, Record
 
-SupervisionType = Literal["verdict", "caption", "description", "vqa", "reasoning"]
-SUPERVISION_TYPES: tuple[SupervisionType, ...] = ("verdict", "caption", "description", "vqa", "reasoning")
+SupervisionType = Literal["verdict", "caption", "description", "vqa", "reasoning_vqa", "reasoning"]
+SUPERVISION_TYPES: tuple[SupervisionType, ...] = get_args(SupervisionType)
 
 
 class StudentPrompt(Record):
@@ -37,7 +37,8 @@ class SFTSample(Record):
     Attributes:
         sample_id: Unique in the supervision set.
         clip_id: The clip.
-        type: Which supervision type it is; ``verdict`` is the direct verdict without reasoning.
+        type: Which supervision type it is; ``verdict`` is the direct verdict without reasoning, ``reasoning_vqa`` a
+            multiple-choice question whose answer follows on its reasons.
         topic: Finer than the type, such as ``weather`` or ``event_time``.
         prompt: The student's user prompt.
         target: What the student is to answer, exactly.
@@ -49,6 +50,8 @@ class SFTSample(Record):
             ``description`` and ``data set``, in this order.
         replies: Ids of the teacher's replies that the target was made from; they stand in ``replies.jsonl``
             with all that the teacher wrote. Empty for rules.
+        options: The options of a multiple-choice sample, in the order of their letters A, B, C, D; empty otherwise.
+        answer: The letter of the right option; empty without options.
         outcome: How the writing ended.
         checks: The checks it went through; it is trained on only if the outcome is good and all passed.
     """
@@ -64,6 +67,8 @@ class SFTSample(Record):
     teacher_prompt_version: str
     teacher_inputs: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    answer: str = ""
     outcome: Outcome = Outcome.OK
     checks: tuple[Check, ...] = ()
 

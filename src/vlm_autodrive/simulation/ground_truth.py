@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.records import Encounter, Scenario, Side, StatePoint
+from vlm_autodrive.records import Encounter, IncidentMetadata, Scenario, Side, StatePoint, find_incident_value
 from vlm_autodrive.simulation.physics import (
     BODIES,
     DT,
@@ -14,6 +14,7 @@ from vlm_autodrive.simulation.physics import (
     Array,
     box_gap,
 )
+from vlm_autodrive.simulation.random_encounters import Look
 from vlm_autodrive.simulation.trajectories import EncounterTrajectory, SimulatedVideo, VideoTrajectories
 
 STATE_EVERY_S = 0.2
@@ -44,8 +45,14 @@ def scenario_of(video: SimulatedVideo, video_id: str, seed: int, triplet_id: str
         encounters=encounters,
         distractions=trajectories.distractions,
         states=states_of(trajectories, duration_s),
+        incident=_surroundings(look),
         hard_negative=video.event_class == "normal" and (close or bool(trajectories.distractions)),
     )
+
+
+def _surroundings(look: Look) -> IncidentMetadata:
+    fields = {"light": look.light, "weather": look.weather, "scene": look.scene}
+    return IncidentMetadata.model_validate({name: find_incident_value(name, text) for name, text in fields.items()})
 
 
 def states_of(trajectories: VideoTrajectories, duration_s: float) -> tuple[StatePoint, ...]:

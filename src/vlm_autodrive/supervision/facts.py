@@ -4,7 +4,7 @@ import random
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from vlm_autodrive.records import Clip, Encounter, EventClass, Scenario, StatePoint, Taxonomy
+from vlm_autodrive.records import Clip, Encounter, EventClass, IncidentMetadata, Scenario, StatePoint, Taxonomy
 
 STATED_TIMES = 6
 _GRID_S = 0.2
@@ -62,7 +62,8 @@ class Facts:
         clip: The clip.
         taxonomy: The classes.
         label: The clip's class.
-        light: The light in words; None if the metadata does not hold it.
+        incident: What is recorded of the clip; for a simulated one, what holds within its window.
+        light: The light in words; None if it is not recorded.
         weather: Likewise.
         scene: Likewise.
         encounter: The road user that matters; None for real footage and plain driving.
@@ -72,6 +73,7 @@ class Facts:
     clip: Clip
     taxonomy: Taxonomy
     label: EventClass
+    incident: IncidentMetadata
     light: str | None
     weather: str | None
     scene: str | None
@@ -146,20 +148,21 @@ def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
     """
     assert clip.event_class is not None
     label = taxonomy.by_name(clip.event_class)
-    metadata = dict(clip.metadata)
     scenario = clip.scenario
     states: tuple[StatePoint, ...] = ()
     if scenario is not None:
-        metadata |= {name: getattr(scenario, name) for name in ("light_conditions", "weather", "scene")}
         states = tuple(s for s in scenario.states if -1e-6 <= s.time_s <= clip.duration_s + 1e-6)
+    encounter = _encounter(clip, states)
+    incident = _incident(clip, encounter)
     return Facts(
         clip=clip,
         taxonomy=taxonomy,
         label=label,
-        light=_LIGHT.get(_plain(metadata.get("light_conditions", ""))),
-        weather=_WEATHER.get(_plain(metadata.get("weather", ""))),
-        scene=_SCENE.get(_plain(metadata.get("scene", ""))),
-        encounter=_encounter(clip, states),
+        incident=incident,
+        light=_LIGHT.get(incident.light or ""),
+        weather=_WEATHER.get(incident.weather or ""),
+        scene=_SCENE.get(incident.scene or ""),
+        encounter=encounter,
         states=states,
     )
 
@@ -183,6 +186,13 @@ def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...
     grid = [round(step * _GRID_S, 1) for step in range(1, count)]
     rng = random.Random(f"{seed}:{clip_id}:times")
     return tuple(sorted(rng.sample(grid, min(STATED_TIMES, len(grid)))))
+
+
+def _incident(clip: Clip, encounter: EncounterFacts | None) -> IncidentMetadata:
+    if clip.scenario is None:
+        return clip.incident
+    outcome = encounter.truth.incident if encounter is not None and encounter.complete else IncidentMetadata()
+    return outcome.over(clip.scenario.incident)
 
 
 def _encounter(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:
@@ -217,7 +227,3 @@ def _is_even(low: StatePoint, high: StatePoint) -> bool:
     mean = (low.gap_m - high.gap_m) / (high.time_s - low.time_s)
     passing = 2 * _GRID_S * max(map(abs, rates)) > max(low.gap_m, high.gap_m, 0.1)
     return not passing and abs(rates[1] - rates[0]) < _EVEN_MPS and abs(mean - sum(rates) / 2) < _TOGETHER_MPS
-
-
-def _plain(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.supervision.worlds import plain_clip, random_clip, real_clip
+from tests.supervision.worlds import plain_clip, random_clip, real_clip, recorded
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, StudentPrompt
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks import CHECKS, checked
@@ -18,7 +18,7 @@ def clip_with(light="Normal", weather="Clear", scene="Urban", actor="car", name=
     clip = random_clip(3, name)
     encounter = clip.scenario.encounters[0].model_copy(update={"actor": actor, "time_s": event_s})
     look = {"light_conditions": light, "weather": weather, "scene": scene}
-    scenario = clip.scenario.model_copy(update={**look, "encounters": (encounter,)})
+    scenario = clip.scenario.model_copy(update={**look, "incident": recorded(**look), "encounters": (encounter,)})
     is_event = name != "normal"
     times = {"event_time_s": event_s if is_event else None, "alert_time_s": event_s - 0.8 if is_event else None}
     return clip.model_copy(update={"scenario": scenario, "metadata": look, **times})

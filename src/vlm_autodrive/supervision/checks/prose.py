@@ -109,6 +109,7 @@ _BOUNDS: dict[SupervisionType, tuple[int, int]] = {
     "caption": (10, 600),
     "description": (20, 3000),
     "vqa": (1, 500),
+    "reasoning_vqa": (30, 4000),
     "reasoning": (30, 4000),
 }  # fmt: skip
 _LONGEST_QUESTION = 600
@@ -137,7 +138,7 @@ def check_length(sample: SFTSample, facts: Facts) -> str | None:
         return f"the text has {length} characters, fewer than {shortest}"
     if length > longest:
         return f"the text has {length} characters, more than {longest}"
-    if sample.type == "vqa" and not 0 < len(sample.prompt.text.strip()) <= _LONGEST_QUESTION:
+    if sample.type in ("vqa", "reasoning_vqa") and not 0 < len(sample.prompt.text.strip()) <= _LONGEST_QUESTION:
         return f"the question has {len(sample.prompt.text.strip())} characters, not 1 to {_LONGEST_QUESTION}"
     return ""
 

@@ -47,6 +47,8 @@ def rule_based_samples(
         samples += questions
         if not questions:
             missing["vqa"] = NOTHING_TO_ASK
+    if "reasoning_vqa" in wanted:
+        missing["reasoning_vqa"] = NOTHING_TO_ASK
     if "reasoning" in wanted:
         reasoning = reasoning_sample(facts)
         if isinstance(reasoning, str):

@@ -1,0 +1,84 @@
+"""Multiple choice: questions with lettered options, as samples that are answered at once or after thinking."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vlm_autodrive.models import format_reasoning
+from vlm_autodrive.records import SFTSample, StudentPrompt, SupervisionType
+from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.samples import make_sample, mirror_text
+from vlm_autodrive.supervision.student_prompts import VERSION
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class MultipleChoice:
+    """A multiple-choice question.
+
+    Attributes:
+        question: The question, without its options.
+        options: The options, 2 to 4, in the order of their letters.
+        right: The place of the right one.
+    """
+
+    question: str
+    options: tuple[str, ...]
+    right: int
+
+    @property
+    def letter(self) -> str:
+        """The letter of the right option."""
+        return LETTERS[self.right]
+
+
+def shuffled_choice(question: str, right: str, wrong: Sequence[str], rng: random.Random) -> MultipleChoice:
+    """A multiple-choice question with its options in a drawn order."""
+    options = [right, *wrong]
+    rng.shuffle(options)
+    return MultipleChoice(question, tuple(options), options.index(right))
+
+
+def choice_sample(
+    facts: Facts, topic: str, choice: MultipleChoice, *, reasons: Sequence[str] = (), **origin: Any
+) -> SFTSample:
+    """The sample of a multiple-choice question.
+
+    Args:
+        facts: The clip.
+        topic: What it is about.
+        choice: The question.
+        reasons: For ``reasoning_vqa``, what leads to the answer, step by step; empty for ``vqa``, answered at once.
+        **origin: Who made it from what: the keyword arguments of :func:`make_sample`.
+    """
+    how = (
+        "Think between <think> and </think>. Then, between <answer> and </answer>, give the letter."
+        if reasons
+        else "Answer with the letter and the option."
+    )
+    lines = [f"{letter}: {option}" for letter, option in zip(LETTERS, choice.options, strict=False)]
+    prompt = StudentPrompt(text="\n".join([choice.question, *lines, how]), version=VERSION)
+    type_: SupervisionType = "reasoning_vqa" if reasons else "vqa"
+    sample = make_sample(facts, type_, topic, prompt, _target(choice, choice.right, reasons), **origin)
+    mirrored = sample.mirror_target
+    if not reasons:
+        mirrored = _mirrored(choice)
+    return sample.model_copy(update={"options": choice.options, "answer": choice.letter, "mirror_target": mirrored})
+
+
+def _target(choice: MultipleChoice, place: int, reasons: Sequence[str]) -> str:
+    if reasons:
+        return format_reasoning("\n".join(reasons), LETTERS[place], None)
+    return f"{LETTERS[place]}: {choice.options[place]}"
+
+
+def _mirrored(choice: MultipleChoice) -> str | None:
+    """The answer for the mirror image, if the mirrored answer is one of the options and the question has no side."""
+    if mirror_text(choice.question) != choice.question:
+        return None
+    mirrored = [mirror_text(option) for option in choice.options]
+    if set(mirrored) != set(choice.options):
+        return None  # an option that was wrong might be right for the mirror image
+    return _target(choice, choice.options.index(mirrored[choice.right] or ""), ())
