@@ -8,6 +8,7 @@ from vlm_autodrive.artifacts import files
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
+    PAPER_TAXONOMY,
     Clip,
     Event,
     EventClass,
@@ -54,6 +55,17 @@ def write_run(run):
     files.write_catalog(run / "catalog", run / "catalog", TWO, [video(run)], [event], [], [issue])
     files.write_clips(run / "clips", run / "clips", TWO, [clip(run)])
     return event
+
+
+def test_the_wording_of_a_taxonomy_comes_back(tmp_path):
+    files.write_clips(tmp_path, tmp_path, PAPER_TAXONOMY, [])
+    assert files.read_taxonomy(tmp_path) == PAPER_TAXONOMY
+
+
+def test_options_that_cannot_be_told_apart_are_refused():
+    said = [each.model_copy(update={"option": "It stops."}) for each in TWO.classes]
+    with pytest.raises(ValueError, match="belongs to two classes"):
+        Taxonomy(classes=said)
 
 
 def test_a_catalog_comes_back(tmp_path):

@@ -12,7 +12,7 @@ from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.anticipation import check_causal
 from vlm_autodrive.clips.clips_stage import as_binary, binary_taxonomy, cut_clips
-from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, EventClass, Taxonomy
+from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
 from vlm_autodrive.video import SamplingSettings, read_frames
 
@@ -160,6 +160,13 @@ def test_two_classes_of_a_taxonomy_of_ones_own():
     assert [s.encounters[0].event_class for s in renamed.values()] == ["event", "event", "normal"]
     clips = cut([video("a", positive=True), video("b")], [event("a", 9, "slow")], settings=AHEAD, taxonomy=own)
     assert Counter(c.event_class for c in clips) == {"slow": 3, "fine": 3}
+
+
+def test_two_classes_of_the_paper_keep_its_question():
+    two = binary_taxonomy(PAPER_TAXONOMY)
+    assert two.question == PAPER_TAXONOMY.question
+    collision, near, normal = (each.option for each in PAPER_TAXONOMY.classes)
+    assert [each.option_line for each in two.options] == [f"A: {collision}, or {near}", f"B: {normal}"]
 
 
 @pytest.mark.parametrize(("times", "message"), [([0.5, 0.5], "names a time twice"), ([0], "must hold times above 0")])

@@ -217,7 +217,7 @@ def test_a_recipe_may_bring_its_own_classes(tmp_path):
     assert {e.video_id: e.event_class for e in read_events(out)} == {"a": "brake", "b": "swerve"}
     [issue] = [i for i in read_issues(out) if i.rejected]
     assert (issue.line, issue.field, issue.value) == (5, "class", "crash")
-    with pytest.raises(UserError, match="there is no taxonomy 'two'; take three_class or binary"):
+    with pytest.raises(UserError, match="there is no taxonomy 'two'; take one of three_class, binary, paper"):
         parse_settings(ImportSettings, {"taxonomy": "two"}, "here")
 
 

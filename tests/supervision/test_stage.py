@@ -9,17 +9,18 @@ import pytest
 
 from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples, write_clips, writing_artifact
+from vlm_autodrive.engines import parse_reasoning
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
+from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, samples_for_clip, supervise
 
 CLASSES = ("collision", "near_collision", "normal")
 
 
-def clip_set(folder, clips):
+def clip_set(folder, clips, taxonomy=DEFAULT_TAXONOMY):
     with writing_artifact(folder, "clips", {}, Settings()) as partial:
-        write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
+        write_clips(partial, folder, taxonomy, clips)
     return folder
 
 
@@ -48,6 +49,21 @@ def test_every_clip_is_accounted_for(mixed, tmp_path):
     assert summary["accepted"]["verdict"] == 15
     assert sum(summary["not_made"]["reasoning"].values()) == 1
     assert len({sample.sample_id for sample in samples}) == len(samples)
+
+
+def test_the_paper_is_taught_with_its_question_and_letters(tmp_path):
+    clips = [random_clip(n, name) for n in range(2) for name in CLASSES] + [real_clip(71, "collision", 1.0)]
+    folder = clip_set(tmp_path / "clips", clips, PAPER_TAXONOMY)
+    samples = read_samples(supervise(folder, tmp_path / "out", SuperviseSettings(types=("verdict", "reasoning"))))
+    assert all(sample.accepted for sample in samples), samples
+    letters = {"collision": "A", "normal": "B", "near_collision": "C"}
+    labels = {clip.clip_id: clip.event_class for clip in clips}
+    for sample in samples:
+        assert sample.prompt.text.startswith(PAPER_TAXONOMY.question)
+        named = parse_reasoning(sample.target, PAPER_TAXONOMY, 4.8).event_class
+        assert named == labels[sample.clip_id]
+        if sample.type == "verdict":
+            assert sample.target == letters[named]
 
 
 def test_rejected_items_stay_with_their_reason(tmp_path):

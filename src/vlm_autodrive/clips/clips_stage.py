@@ -120,8 +120,11 @@ def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
     if taxonomy == DEFAULT_TAXONOMY:
         return BINARY_TAXONOMY
     definition = ", or ".join(c.definition for c in events)
-    event = EventClass(name="event", label="Event", code=events[0].code, definition=definition, takes_unknown=True)
-    return Taxonomy(classes=(event, taxonomy.normal))
+    option = ", or ".join(c.option for c in events) if all(c.option for c in events) else ""
+    event = EventClass(
+        name="event", label="Event", code=events[0].code, definition=definition, option=option, takes_unknown=True
+    )
+    return taxonomy.model_copy(update={"classes": (event, taxonomy.normal)})
 
 
 def as_binary(

@@ -13,8 +13,9 @@ class ImportSettings(Settings):
 
     Attributes:
         format: The data set's format, a key of ``formats.FORMATS``; ``import_dataset`` fills it in.
-        taxonomy: The classes, each with its spellings in the files; or the name ``three_class`` or ``binary`` (event
-            and normal: collisions, near-collisions and events of unknown class are all events).
+        taxonomy: The classes, each with its spellings in the files; or the name ``three_class``, ``paper`` (the same
+            classes under the paper's verdict question) or ``binary`` (event and normal: collisions, near-collisions
+            and events of unknown class are all events).
         overlay: File with the class of each event: a CSV file ``id,class``, or CAViAR's ``test.json``. None for the
             data set's own ``overlay.csv``, if any.
         train_only: Manifest of additional videos, such as long Normal videos, that are imported for training only. None
@@ -40,6 +41,6 @@ class ImportSettings(Settings):
             return value
         if value not in TAXONOMIES:
             raise ValueError(
-                f"there is no taxonomy {value!r}; take {' or '.join(TAXONOMIES)}, or write out its classes"
+                f"there is no taxonomy {value!r}; take one of {', '.join(TAXONOMIES)}, or write out its classes"
             )
         return TAXONOMIES[value]

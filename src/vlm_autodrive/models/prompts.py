@@ -21,7 +21,7 @@ SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisio
 
 def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     """The direct verdict: a class code and nothing else, whose probabilities are then read off."""
-    text = f"{_question(taxonomy)}\nAnswer with {_either(taxonomy.codes)} only."
+    text = f"{_question(taxonomy)}\nAnswer with {_either(_letters(taxonomy))} only."
     return StudentPrompt(text=text, version=VERSION)
 
 
@@ -33,32 +33,32 @@ def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> Studen
 
     Args:
         wording: ``short`` names the classes without saying what they mean; ``checklist`` gives their definitions
-            without their names, to be gone through from the top; ``expert`` puts the question to a professional;
-            ``reversed`` is the main prompt with its options from last to first.
+            without their names, the most severe first, to be gone through from the top; ``expert`` puts the question
+            to a professional; ``reversed`` is the main prompt with its options from last to first.
         taxonomy: The classes.
     """
-    classes, codes = taxonomy.classes, _either(taxonomy.codes)
+    options, codes = taxonomy.options, _letters(taxonomy)
     match wording:
         case "short":
-            names = _either([f"{c.label} ({c.code})" for c in classes])
-            text = f"What does the video show: {names}? Answer with {codes} only."
+            names = _either([f"{c.label} ({c.code})" for c in options])
+            text = f"What does the video show: {names}? Answer with {_either(codes)} only."
         case "checklist":
-            lines = "\n".join(f"[{c.code}] {c.definition}" for c in classes)
+            lines = "\n".join(f"[{c.code}] {c.option or c.definition}" for c in taxonomy.classes)
             text = (
                 "Go through this list from the top and stop at the first line that is true of the video.\n"
                 f"{lines}\nWrite the letter of that line and nothing else."
             )
         case "expert":
-            meanings = " ".join(f"{c.label} means {c.definition}." for c in classes)
-            letters = ", ".join(f"{c.code} for {c.label}" for c in classes)
+            meanings = " ".join(f"{c.label} means {c.definition}." for c in options)
+            letters = ", ".join(f"{c.code} for {c.label}" for c in options)
             text = (
                 "You are a road safety analyst and review dashcam footage frame by frame. "
                 f"Which finding do you enter for this clip? {meanings}\n"
                 f"Enter {letters}. Give the letter alone."
             )
         case "reversed":
-            options = "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in reversed(classes))
-            text = f"What happens in this video?\n{options}\nAnswer with {_either(taxonomy.codes[::-1])} only."
+            lines = "\n".join(c.option_line for c in reversed(options))
+            text = f"{taxonomy.question}\n{lines}\nAnswer with {_either(codes[::-1])} only."
     return StudentPrompt(text=text, version=VERSION)
 
 
@@ -85,5 +85,9 @@ def _either(options: Sequence[str]) -> str:
 
 def _question(taxonomy: Taxonomy) -> str:
     """Both prompts begin alike, so that training on one helps the other."""
-    options = "\n".join(f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes)
-    return f"What happens in this video?\n{options}"
+    options = "\n".join(c.option_line for c in taxonomy.options)
+    return f"{taxonomy.question}\n{options}"
+
+
+def _letters(taxonomy: Taxonomy) -> list[str]:
+    return [c.code for c in taxonomy.options]

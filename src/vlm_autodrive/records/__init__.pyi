@@ -24,7 +24,7 @@ from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import SUPERVISION_TYPES, Check, SFTSample, StudentPrompt, SupervisionType, TeacherPrompt
-from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
+from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
 
 __all__ = [
     "ANTICIPATION",
@@ -32,6 +32,7 @@ __all__ = [
     "DEFAULT_TAXONOMY",
     "INCIDENT_NUMBERS",
     "INCIDENT_SYNONYMS",
+    "PAPER_TAXONOMY",
     "REJECTION_REASONS",
     "SUPERVISION_TYPES",
     "SURROUNDINGS",

@@ -1,6 +1,6 @@
 """The classes of a task: data of the recipe, with the project's three as the default."""
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from vlm_autodrive.records.base import Record
 
@@ -13,6 +13,7 @@ class EventClass(Record):
         label: What people read, such as ``Near-Collision``.
         code: The single-token code by which a model names the class in a verdict.
         definition: One sentence for prompts and pages.
+        option: The class as an option of the verdict question; empty for the label with the definition.
         is_event: False for the class that means that nothing happened; there is exactly one.
         spellings: Further spellings accepted in annotation files, compared by their letters and digits alone.
         takes_unknown: Whether events of unknown kind belong to it too; at most one class, of events.
@@ -24,16 +25,33 @@ class EventClass(Record):
     label: str
     code: str
     definition: str
+    option: str = ""
     is_event: bool = True
     spellings: tuple[str, ...] = ()
     takes_unknown: bool = False
     contact: bool | None = None
 
+    @property
+    def option_line(self) -> str:
+        """The class's line in the options of the verdict question."""
+        return f"{self.code}: {self.option or f'{self.label} ({self.definition})'}"
+
+    @property
+    def all_spellings(self) -> tuple[str, ...]:
+        """Everything that names the class: in annotation files, and in answers beside its code."""
+        return tuple(text for text in (self.name, self.label, self.option, *self.spellings) if text)
+
 
 class Taxonomy(Record):
-    """An ordered list of classes, most severe first, the class without event last."""
+    """An ordered list of classes, most severe first, the class without event last.
+
+    Attributes:
+        classes: The classes. Their codes may have another order, by which options are listed in questions.
+        question: The verdict question, in one line, which the options follow.
+    """
 
     classes: tuple[EventClass, ...]
+    question: str = Field("What happens in this video?", pattern=r"^\S.*$")
     _spelled: dict[str, EventClass] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -47,7 +65,7 @@ class Taxonomy(Record):
             if len(set(values)) != len(values):
                 raise ValueError(f"two classes share a {field}")
         for event_class in self.classes:
-            for text in (event_class.name, event_class.label, *event_class.spellings):
+            for text in event_class.all_spellings:
                 if self._spelled.setdefault(_plain(text), event_class) is not event_class:
                     raise ValueError(f"the spelling {text!r} belongs to two classes")
         return self
@@ -61,6 +79,11 @@ class Taxonomy(Record):
     def codes(self) -> tuple[str, ...]:
         """Verdict codes, in the order of the classes."""
         return tuple(c.code for c in self.classes)
+
+    @property
+    def options(self) -> tuple[EventClass, ...]:
+        """The classes in the order of their codes, as questions list them."""
+        return tuple(sorted(self.classes, key=lambda each: each.code))
 
     @property
     def normal(self) -> EventClass:
@@ -148,5 +171,22 @@ BINARY_TAXONOMY = Taxonomy(
     )
 )
 
-TAXONOMIES = {"three_class": DEFAULT_TAXONOMY, "binary": BINARY_TAXONOMY}
+_PAPER_WORDING = {
+    "collision": {"code": "A", "option": "The ego vehicle collides with another vehicle or object"},
+    "near_collision": {"code": "C", "option": "The ego vehicle nearly collides but avoids an accident"},
+    "normal": {
+        "code": "B",
+        "option": "The ego vehicle drives normally and there is no incident",
+        # Listed before the near-collision, it cannot be "neither".
+        "definition": "no contact, and none narrowly avoided, however busy the traffic",
+    },
+}
+PAPER_TAXONOMY = Taxonomy(
+    classes=tuple(each.model_copy(update=_PAPER_WORDING[each.name]) for each in DEFAULT_TAXONOMY.classes),
+    question="What type of driving event does the ego vehicle's dashcam capture?",
+)
+"""The default classes under the three-way question of the paper (arXiv 2603.18178, prompt appendix): its letters, their
+order and what each option says; the words are ours."""
+
+TAXONOMIES = {"three_class": DEFAULT_TAXONOMY, "binary": BINARY_TAXONOMY, "paper": PAPER_TAXONOMY}
 """The taxonomies that a recipe can name rather than write out."""

@@ -3,7 +3,7 @@ import pytest
 
 from vlm_autodrive.engines import parse_class, parse_reasoning
 from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Outcome, Taxonomy
+from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, EventClass, Outcome, Taxonomy
 
 COLLISION = [
     "A", "A.", "(A)", "[A]", "A)", "A:", " A\n", "**A**", "`A`", '"A"', "a", "a.", "(a)", "Answer: A", "answer: a",
@@ -93,6 +93,27 @@ def test_codes_belong_to_the_taxonomy_not_to_the_alphabet():
     assert parse_class("Harsh-Braking", taxonomy) == (Outcome.OK, "harsh_braking")
     assert parse_class("B", taxonomy) == (Outcome.UNPARSEABLE, None)
     assert parse_class("collision", taxonomy) == (Outcome.UNPARSEABLE, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("B", "normal"),
+        ("(C)", "near_collision"),
+        ("<answer>\nB\n</answer>", "normal"),
+        ("C: Near-Collision", "near_collision"),
+        ("B: Near-Collision", None),
+        ("C: The ego vehicle nearly collides but avoids an accident", "near_collision"),
+        ("The ego vehicle nearly collides but avoids an accident.", "near_collision"),
+        ("(B) The ego vehicle drives normally and there is no incident.", "normal"),
+        ("The ego vehicle drives normally and there is no incident", "normal"),
+        ("A. The ego vehicle collides with another vehicle or object", "collision"),
+        ("The ego vehicle collides with another vehicle or object.", "collision"),
+        ("B: The ego vehicle collides with another vehicle or object", None),
+    ],
+)
+def test_letters_and_options_of_the_paper(text, name):
+    assert parse_class(text, PAPER_TAXONOMY) == (Outcome.OK if name else Outcome.UNPARSEABLE, name)
 
 
 @pytest.mark.parametrize(("code", "name"), [("A", "collision"), ("B", "near_collision")])

@@ -5,13 +5,21 @@ import numpy as np
 import pytest
 
 from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set
-from vlm_autodrive.artifacts import input_key, read_clips, read_predictions, read_provenance
+from vlm_autodrive.artifacts import (
+    input_key,
+    read_clips,
+    read_predictions,
+    read_provenance,
+    write_clips,
+    writing_artifact,
+)
 from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, summary
 from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine, write_predictions
 from vlm_autodrive.models import reasoning_prompt, variant_verdict_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
+from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, Outcome
+from vlm_autodrive.settings import Settings
 
 CODES = "ABC"
 
@@ -63,6 +71,17 @@ def test_each_clip_of_the_split_has_one_answer_and_its_own(clip_set):
     assert predictions[2].verdict.reason
     assert predictions[4].verdict.reason == predictions[4].reasoning.reason == "too dark"
     assert predictions[0].reasoning.event_time_s == 1.0
+
+
+def test_letters_in_another_order_than_the_classes_are_mapped_by_the_taxonomy(clip_set):
+    """Answered A, B and C by brightness, which the paper's letters mean as collision, normal and near-collision."""
+    paper = clip_set.parent / "paper"
+    with writing_artifact(paper, "clips", {}, Settings()) as folder:
+        write_clips(folder, paper, PAPER_TAXONOMY, read_clips(clip_set))
+    for prediction in read_predictions(run(paper, FakeEngine(code_of)))[:2]:
+        named = {"clip-0": "collision", "clip-1": "normal"}[prediction.clip_id]
+        assert prediction.verdict.event_class == prediction.reasoning.event_class == named
+        assert max(prediction.verdict.probabilities, key=prediction.verdict.probabilities.get) == named
 
 
 def test_reasoning_can_be_left_out(clip_set):

@@ -7,11 +7,12 @@ import pytest
 from tests.supervision.worlds import plain_clip
 from vlm_autodrive.artifacts import read_clips, read_samples, write_clips, writing_artifact
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
+from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, Clip, EventClass, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.triplets import draw_triplet
 from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.supervision.checks.label_leakage import find_label_leak
 
 CLASS_WORDS = ("collision", "collide", "near-miss", "near miss", "crash", "accident", "normal", "negative", "positive")
 FIXED = {verdict_prompt(DEFAULT_TAXONOMY).text, reasoning_prompt(DEFAULT_TAXONOMY).text}
@@ -109,3 +110,20 @@ def test_the_same_question_is_asked_of_every_class(rendered):
         by_class.setdefault(clip.event_class, set()).update(plain)
     collision, near, normal = (by_class[name] for name in ("collision", "near_collision", "normal"))
     assert collision == near == normal
+
+
+def test_the_fixed_question_of_a_taxonomy_is_no_leak_and_a_marked_option_is():
+    clip = plain_clip(500, lead=True).model_copy(update={"video_id": "dashcam", "group_id": "driving"})
+    own = Taxonomy(
+        question="Does the truck brake harshly?",
+        classes=(
+            EventClass(name="brake", label="Brake", code="Y", definition="hard", option="it does brake harshly"),
+            EventClass(name="calm", label="Calm", code="N", definition="not", is_event=False),
+        ),
+    )
+    for taxonomy in (PAPER_TAXONOMY, own):
+        for prompt in (verdict_prompt(taxonomy), reasoning_prompt(taxonomy)):
+            assert find_label_leak(prompt, clip, taxonomy, ()) == ""
+    prompt = verdict_prompt(PAPER_TAXONOMY)
+    marked = prompt.model_copy(update={"text": prompt.text.replace("an accident", "an accident here")})
+    assert "accident" in find_label_leak(marked, clip, PAPER_TAXONOMY, ())

@@ -100,7 +100,7 @@ def _mark_names(text: str, taxonomy: Taxonomy) -> str:
     spellings = {
         _flexible(spelling): index
         for index, event_class in enumerate(taxonomy.classes)
-        for spelling in (event_class.name, event_class.label, *event_class.spellings)
+        for spelling in event_class.all_spellings
     }
     for pattern in sorted(spellings, key=len, reverse=True):
         mark = f" ⟦{spellings[pattern]}⟧ "

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample, StudentPrompt, Taxonomy
+from vlm_autodrive.records import TAXONOMIES, Clip, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks.contact import CONTACT
 from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET
 from vlm_autodrive.supervision.facts import Facts
@@ -38,19 +38,19 @@ def find_label_leak(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, state
     Args:
         prompt: What the student would be asked.
         clip: The clip that it is asked about.
-        taxonomy: The classes. Their fixed list of options is allowed, since it is the same for all clips.
+        taxonomy: The classes. Their fixed question and options are allowed, since they are the same for all clips.
         stated_times: The seconds that questions about this clip may name, drawn without the event.
     """
-    text = _without_options(prompt.text, taxonomy)
+    text = _without_fixed_lines(prompt.text, taxonomy)
     found = _id_in(text, clip) or _class_in(text, taxonomy) or _time_in(text, clip, stated_times)
     return f"the question tells the student {found}" if found else ""
 
 
-def _without_options(text: str, taxonomy: Taxonomy) -> str:
+def _without_fixed_lines(text: str, taxonomy: Taxonomy) -> str:
     if "\n" not in text:
         return text
-    options = {f"{c.code}: {c.label} ({c.definition})" for c in taxonomy.classes}
-    return "\n".join(line for line in text.splitlines() if line not in options)
+    fixed = {taxonomy.question, *(c.option_line for c in taxonomy.classes)}
+    return "\n".join(line for line in text.splitlines() if line not in fixed)
 
 
 @lru_cache(maxsize=1)
@@ -58,8 +58,10 @@ def _words_of_every_clip() -> frozenset[str]:
     """Words of the fixed prompts. All clips are asked with them, so that they tell nothing, though an id be one."""
     texts = [text for wordings in PROMPTS.values() for text in wordings] + list(IMPORTED_PROMPTS.values())
     texts += [NO_ACTOR, CANNOT_BE_TOLD, *(option for options in UNTOLD.values() for option in options)]
-    for prompt in (verdict_prompt(DEFAULT_TAXONOMY), reasoning_prompt(DEFAULT_TAXONOMY)):
-        texts.append(_without_options(prompt.text, DEFAULT_TAXONOMY))
+    for taxonomy in TAXONOMIES.values():
+        texts.append(taxonomy.question)
+        for prompt in (verdict_prompt(taxonomy), reasoning_prompt(taxonomy)):
+            texts.append(_without_fixed_lines(prompt.text, taxonomy))
     return frozenset(word for text in texts for word in re.findall(r"\w+", text.casefold()))
 
 

@@ -82,7 +82,7 @@ def reasoning_prompt(facts: Facts, context: TeacherContextSettings, description:
     else:
         data, frames = {"seconds": _seconds(facts), **(_label(facts) if context.label else {})}, ""
         data["description"] = description.model_dump(exclude_none=True)
-    options = "; ".join(f"{c.code} = {c.label} ({c.definition})" for c in facts.taxonomy.classes)
+    options = "; ".join(f"{c.code} = {c.label} ({c.definition})" for c in facts.taxonomy.options)
     text = (
         f"{_data(data)}\n{frames}"
         f"The verdicts are: {options}.\n"
