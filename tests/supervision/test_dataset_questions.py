@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 
 from tests.supervision.worlds import real_clip
 from vlm_autodrive.artifacts import read_questions, read_samples, write_clips, writing_artifact
@@ -111,6 +112,32 @@ def test_questions_that_tell_and_answers_that_contradict_are_not_taught(change, 
     samples = made([clip, real_clip(1, "normal", None)], [question(clip.video_id, **change)])[0][clip.clip_id]
     assert [sample.accepted for sample in samples] == [False]
     assert any(check.message for check in samples[0].checks)
+
+
+def test_a_question_about_a_span_is_asked_in_clip_time_of_clips_without_an_event_that_show_it_whole():
+    reason = "because the light turns red"
+    asked = question(
+        "a", "reason of the ego action", question="The car slows down. Why?", options=(), answer=reason,
+        start_s=12.0, end_s=15.5,
+    )  # fmt: skip
+    places = [(10.0, 20.0), (13.0, 23.0), (5.0, 15.0), (12.0, 15.5)]
+    clips = [
+        clip_of("a", event_class, place).model_copy(update={"start_s": start_s, "end_s": end_s})
+        for event_class in ("normal", "collision")
+        for place, (start_s, end_s) in enumerate(places, start=10 * (event_class == "collision"))
+    ]
+    samples = made(clips, [asked])[0]
+    assert {clip_id: [(s.prompt.text, s.target) for s in own] for clip_id, own in samples.items()} == {
+        "a-w0": [("From t=2.0 to t=5.5: The car slows down. Why?", reason)],
+        "a-w3": [("From t=0.0 to t=3.5: The car slows down. Why?", reason)],
+    }
+    assert all(sample.accepted for own in samples.values() for sample in own)
+
+
+@pytest.mark.parametrize("span", [(3.0, None), (None, 3.0), (3.0, 3.0), (4.0, 3.0), (-1.0, 3.0)])
+def test_a_span_has_a_start_and_after_it_an_end(span):
+    with pytest.raises(ValidationError):
+        question("a", start_s=span[0], end_s=span[1])
 
 
 def test_options_are_shuffled_and_stay_the_same_from_run_to_run():

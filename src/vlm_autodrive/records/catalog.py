@@ -1,6 +1,6 @@
 """Videos and their annotated events, as a data set's reader delivers them."""
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from vlm_autodrive.records.base import Record
 from vlm_autodrive.records.incident import IncidentMetadata
@@ -100,6 +100,9 @@ class DatasetQuestion(Record):
         options: The options to choose from, without their letters; empty for an open question.
         answer: The right answer in full; one of ``options`` where there are any.
         source: The data set that it came with.
+        start_s: Where the span that it asks about begins, in seconds after the video's first frame; None for the
+            whole video.
+        end_s: Where that span ends, likewise.
     """
 
     question_id: str
@@ -109,11 +112,20 @@ class DatasetQuestion(Record):
     options: tuple[str, ...] = ()
     answer: str
     source: str = ""
+    start_s: float | None = Field(default=None, ge=0.0)
+    end_s: float | None = None
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The seconds of the video that it asks about; None for the whole video."""
+        return None if self.start_s is None or self.end_s is None else (self.start_s, self.end_s)
 
     @model_validator(mode="after")
     def _check(self) -> "DatasetQuestion":
         if self.options and self.answer not in self.options:
             raise ValueError("the answer is none of the options")
+        if (self.start_s is None) != (self.end_s is None) or (self.span is not None and self.span[0] >= self.span[1]):
+            raise ValueError("a span has a start and, after it, an end")
         return self
 
 

@@ -2,7 +2,9 @@
 
 A question that presupposes an event is asked of clips without one too, at the same rate, and "no such event" is
 then the answer and always among the options. Its data set's own words, such as "the accident", would give
-the class away and are replaced. What the checks refuse all the same stays on record and is not used for training.
+the class away and are replaced. A question about a span of the video names it in clip time, of clips without an event
+alone: where people part a drive into actions, its event is near a parting, which would tell its time. What the checks
+refuse all the same stays on record and is not used for training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from vlm_autodrive.records import Clip, DatasetQuestion, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
-from vlm_autodrive.supervision.rules.wording import NO_EVENT
+from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, VERSION
 
@@ -37,7 +39,8 @@ def assign_questions(
     """Decide which clips are asked which questions.
 
     What is asked of the whole video, such as its weather, is asked of each of its clips. What is asked of its
-    event is asked of the clips that show one: a clip beside the event holds no answer to it.
+    event is asked of the clips that show one: a clip beside the event holds no answer to it. What is asked of a span
+    is asked of the clips without an event that show it whole.
 
     Args:
         clips: Labelled clips, of training and validation. Their scenarios are not looked at.
@@ -53,7 +56,7 @@ def assign_questions(
     asked: dict[str, list[tuple[DatasetQuestion, str]]] = {}
     for clip in clips:
         for question in by_video.get(clip.video_id, []):
-            if question.topic not in IMPORTED_ON_EVENTS:
+            if question.topic not in IMPORTED_ON_EVENTS and _shows(clip, question, taxonomy):
                 asked.setdefault(clip.clip_id, []).append((question, question.answer))
     left_out = 0
     for topic in IMPORTED_ON_EVENTS:
@@ -81,6 +84,13 @@ def dataset_question_samples(
     return tuple(_item(facts, question, answer, seed, number) for number, (question, answer) in enumerate(asked))
 
 
+def _shows(clip: Clip, question: DatasetQuestion, taxonomy: Taxonomy) -> bool:
+    if question.span is None:
+        return True
+    start_s, end_s = question.span
+    return clip.event_class == taxonomy.normal.name and clip.start_s <= start_s and end_s <= clip.end_s
+
+
 def _lent(
     own: Sequence[tuple[Clip, DatasetQuestion]], events: int, without: Sequence[Clip], seed: int, topic: str
 ) -> list[tuple[Clip, DatasetQuestion]]:
@@ -100,6 +110,9 @@ def _lent(
 def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, number: int) -> SFTSample:
     clip_id = facts.clip.clip_id
     text = IMPORTED_PROMPTS.get(question.topic, question.question)
+    span = [] if question.span is None else [round(time_s - facts.clip.start_s, 1) for time_s in question.span]
+    if span:
+        text = f"From {seconds(span[0])} to {seconds(span[1])}: {text}"
     if question.options:
         options = [*question.options, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
         rng_for(seed, clip_id, question.question_id).shuffle(options)
@@ -115,4 +128,4 @@ def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, numbe
         teacher_prompt_version="1",
         teacher_inputs=("data set",),
     )
-    return checked(sample, facts, stated_times(seed, clip_id, facts.clip.duration_s))
+    return checked(sample, facts, [*stated_times(seed, clip_id, facts.clip.duration_s), *span])
