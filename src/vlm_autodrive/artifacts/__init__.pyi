@@ -1,5 +1,6 @@
 from . import files, folders
 from .files import (
+    HELD_OUT_QUESTIONS_FILE,
     HUMAN_RATINGS_FILE,
     JUDGEMENTS_FILE,
     LONG_VIDEOS_FILE,
@@ -11,6 +12,7 @@ from .files import (
     read_clips,
     read_data_sets,
     read_events,
+    read_held_out_questions,
     read_human_ratings,
     read_judgement_records,
     read_predictions,
@@ -37,6 +39,7 @@ from .folders import (
 )
 
 __all__ = [
+    "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",
     "LONG_VIDEOS_FILE",
@@ -56,6 +59,7 @@ __all__ = [
     "read_clips",
     "read_data_sets",
     "read_events",
+    "read_held_out_questions",
     "read_human_ratings",
     "read_judgement_records",
     "read_predictions",

@@ -15,6 +15,7 @@ from vlm_autodrive.records import (
     DataSet,
     DatasetQuestion,
     Event,
+    HeldOutQuestion,
     HumanRating,
     ImportIssue,
     Judgement,
@@ -37,6 +38,7 @@ QUESTIONS_FILE = "questions.jsonl"
 DATA_SETS_FILE = "datasets.jsonl"
 CLIPS_FILE = "clips.jsonl"
 SAMPLES_FILE = "samples.jsonl"
+HELD_OUT_QUESTIONS_FILE = "held_out_questions.jsonl"
 PREDICTIONS_FILE = "predictions.jsonl"
 JUDGEMENTS_FILE = "judgements.jsonl"
 HUMAN_RATINGS_FILE = "human_ratings.jsonl"
@@ -164,6 +166,15 @@ def iterate_clips(folder: Path) -> Iterator[Clip]:
 def read_samples(supervision: Path) -> list[SFTSample]:
     """The SFT samples of a supervision set, rejected ones too."""
     return read_jsonl(supervision / SAMPLES_FILE, SFTSample)
+
+
+def read_held_out_questions(folder: Path) -> list[HeldOutQuestion]:
+    """The held-out questions of a supervision set, or those that a model was asked, beside its predictions.
+
+    There are none if there is no such file.
+    """
+    path = folder / HELD_OUT_QUESTIONS_FILE
+    return read_jsonl(path, HeldOutQuestion) if path.is_file() else []
 
 
 def read_predictions(folder: Path) -> list[Prediction]:

@@ -23,7 +23,16 @@ from .judgement import HumanRating, Judgement
 from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
 from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
-from .supervision import SUPERVISION_TYPES, Check, SFTSample, StudentPrompt, SupervisionType, TeacherPrompt
+from .supervision import (
+    OPTION_LETTERS,
+    SUPERVISION_TYPES,
+    Check,
+    HeldOutQuestion,
+    SFTSample,
+    StudentPrompt,
+    SupervisionType,
+    TeacherPrompt,
+)
 from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
 
 __all__ = [
@@ -32,6 +41,7 @@ __all__ = [
     "DEFAULT_TAXONOMY",
     "INCIDENT_NUMBERS",
     "INCIDENT_SYNONYMS",
+    "OPTION_LETTERS",
     "PAPER_TAXONOMY",
     "REJECTION_REASONS",
     "SUPERVISION_TYPES",
@@ -49,6 +59,7 @@ __all__ = [
     "Event",
     "EventClass",
     "Family",
+    "HeldOutQuestion",
     "HumanRating",
     "ImportIssue",
     "IncidentMetadata",

@@ -5,6 +5,8 @@ from typing import Literal, get_args
 from vlm_autodrive.records.base import Outcome, Record
 
 SupervisionType = Literal["verdict", "caption", "description", "vqa", "reasoning_vqa", "reasoning"]
+OPTION_LETTERS = "ABCD"
+"""The letters of a multiple-choice question's options, in their order."""
 SUPERVISION_TYPES: tuple[SupervisionType, ...] = get_args(SupervisionType)
 
 
@@ -76,3 +78,30 @@ class SFTSample(Record):
     def accepted(self) -> bool:
         """Whether the sample may be trained on."""
         return self.outcome in (Outcome.OK, Outcome.REPAIRED) and all(check.passed for check in self.checks)
+
+
+class HeldOutQuestion(Record):
+    """A multiple-choice question about a validation or test clip: asked of a model, never trained on.
+
+    Attributes:
+        sample_id: As in ``SFTSample``, of which it is one on a clip that is held out.
+        clip_id: The clip.
+        type: Which supervision type the rules wrote it for: ``vqa`` or ``reasoning_vqa``.
+        topic: What it is about.
+        prompt: The user prompt, which asks for the answer at once.
+        options: The options, in the order of their letters A, B, C, D.
+        answer: The letter of the right one.
+    """
+
+    sample_id: str
+    clip_id: str
+    type: SupervisionType
+    topic: str
+    prompt: StudentPrompt
+    options: tuple[str, ...]
+    answer: str
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The letters of the options."""
+        return tuple(OPTION_LETTERS[: len(self.options)])

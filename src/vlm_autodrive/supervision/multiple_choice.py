@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import SFTSample, StudentPrompt, SupervisionType
+from vlm_autodrive.records import OPTION_LETTERS, HeldOutQuestion, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import make_sample, mirror_text
 from vlm_autodrive.supervision.student_prompts import VERSION
 
-LETTERS = "ABCD"
+AT_ONCE = "Answer with the letter and the option."
+AFTER_THINKING = "Think between <think> and </think>. Then, between <answer> and </answer>, give the letter."
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class MultipleChoice:
     @property
     def letter(self) -> str:
         """The letter of the right option."""
-        return LETTERS[self.right]
+        return OPTION_LETTERS[self.right]
 
 
 def shuffled_choice(question: str, right: str, wrong: Sequence[str], rng: random.Random) -> MultipleChoice:
@@ -53,12 +54,8 @@ def choice_sample(
         reasons: For ``reasoning_vqa``, what leads to the answer, step by step; empty for ``vqa``, answered at once.
         **origin: Who made it from what: the keyword arguments of :func:`make_sample`.
     """
-    how = (
-        "Think between <think> and </think>. Then, between <answer> and </answer>, give the letter."
-        if reasons
-        else "Answer with the letter and the option."
-    )
-    lines = [f"{letter}: {option}" for letter, option in zip(LETTERS, choice.options, strict=False)]
+    how = AFTER_THINKING if reasons else AT_ONCE
+    lines = [f"{letter}: {option}" for letter, option in zip(OPTION_LETTERS, choice.options, strict=False)]
     prompt = StudentPrompt(text="\n".join([choice.question, *lines, how]), version=VERSION)
     type_: SupervisionType = "reasoning_vqa" if reasons else "vqa"
     sample = make_sample(facts, type_, topic, prompt, _target(choice, choice.right, reasons), **origin)
@@ -68,10 +65,28 @@ def choice_sample(
     return sample.model_copy(update={"options": choice.options, "answer": choice.letter, "mirror_target": mirrored})
 
 
+def held_out_question(sample: SFTSample) -> HeldOutQuestion:
+    """A multiple-choice sample as a question alone, answered at once whatever its type, so that its letter can be read.
+
+    A question that is trained with its reasons is asked in the words of one that is not: generated reasons would make
+    an evaluation many times as long.
+    """
+    question, _, _ = sample.prompt.text.rpartition("\n")
+    return HeldOutQuestion(
+        sample_id=sample.sample_id,
+        clip_id=sample.clip_id,
+        type=sample.type,
+        topic=sample.topic,
+        prompt=StudentPrompt(text=f"{question}\n{AT_ONCE}", version=sample.prompt.version),
+        options=sample.options,
+        answer=sample.answer,
+    )
+
+
 def _target(choice: MultipleChoice, place: int, reasons: Sequence[str]) -> str:
     if reasons:
-        return format_reasoning("\n".join(reasons), LETTERS[place], None)
-    return f"{LETTERS[place]}: {choice.options[place]}"
+        return format_reasoning("\n".join(reasons), OPTION_LETTERS[place], None)
+    return f"{OPTION_LETTERS[place]}: {choice.options[place]}"
 
 
 def _mirrored(choice: MultipleChoice) -> str | None:

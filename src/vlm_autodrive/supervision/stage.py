@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import (
+    HELD_OUT_QUESTIONS_FILE,
     SAMPLES_FILE,
     artifact_key,
     input_key,
@@ -21,18 +22,28 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, SupervisionType, Taxonomy, writing_jsonl
+from vlm_autodrive.records import (
+    SUPERVISION_TYPES,
+    Clip,
+    HeldOutQuestion,
+    SFTSample,
+    SupervisionType,
+    Taxonomy,
+    write_jsonl,
+    writing_jsonl,
+)
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE, dataset_question_samples
 from vlm_autodrive.supervision.estimate import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import Facts, facts_of, stated_times
+from vlm_autodrive.supervision.multiple_choice import held_out_question
 from vlm_autodrive.supervision.rules.rule_based import rule_based_samples
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
 from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.settings import LimitSettings, ServedTeacherSettings, SuperviseSettings
 from vlm_autodrive.supervision.summary import figures_lines, summarise
-from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
+from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips, unusable
 from vlm_autodrive.supervision.teachers.chain import TeacherSamples, rejection_samples, teacher_samples
 from vlm_autodrive.supervision.teachers.opening import open_teacher, rejection_sampler_for
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
@@ -58,6 +69,9 @@ def supervise(
     teacher ever sees them. Rejected samples stay in ``samples.jsonl`` with the reason, all that a model wrote
     stands in ``replies.jsonl``, and ``summary.json`` counts the samples, and the clips without any.
 
+    The multiple-choice questions that the same rules write about validation and test clips stand in a file of their
+    own, ``held_out_questions.jsonl``: models are asked them by ``evaluate``, and nothing is trained on them.
+
     Clips are read, supervised and written one after the other, so that memory does not grow with their number.
 
     Args:
@@ -81,6 +95,7 @@ def supervise(
                 for line in estimate_lines(estimate_supervision(clips, settings), settings):
                     reporter.say(line)
             summary = run_async(_supervise(clips, survey, folder, settings, reporter))
+            write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, _held_out_questions(clips, survey, settings))
             write_clips(folder, out, survey.taxonomy, iterate_clips(clips))
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     return out
@@ -192,6 +207,16 @@ def _by_rules(
     by_rules = rule_based_samples(facts, types, seed, settings.vqa_per_clip, settings.vqa_topics, known)
     times = stated_times(seed, facts.clip.clip_id, facts.clip.duration_s)
     return replace(by_rules, samples=tuple(checked(sample, facts, times) for sample in by_rules.samples))
+
+
+def _held_out_questions(clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings) -> Iterator[HeldOutQuestion]:
+    """What the rules ask with lettered options about validation and test clips; the same whatever types are trained."""
+    for clip in iterate_clips(clips):
+        if clip.split != "train" and not unusable(clip, survey.taxonomy):
+            by_rules = _by_rules(facts_of(clip, survey.taxonomy), ("vqa", "reasoning_vqa"), settings, survey.known)
+            for sample in by_rules.samples:
+                if sample.options and sample.accepted:
+                    yield held_out_question(sample)
 
 
 def _job(clips: Path, settings: SuperviseSettings) -> str:

@@ -72,8 +72,11 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
 
 def why_not(clip: Clip, taxonomy: Taxonomy) -> str:
     """Why a clip gets no supervision at all; empty if it does."""
-    if clip.split == "test":
-        return NOT_SUPERVISED["test"]
+    return NOT_SUPERVISED["test"] if clip.split == "test" else unusable(clip, taxonomy)
+
+
+def unusable(clip: Clip, taxonomy: Taxonomy) -> str:
+    """Why nothing true can be written about a clip of whatever split; empty if something can."""
     if clip.problem:
         return NOT_SUPERVISED["problem"]
     if clip.event_class is None:
