@@ -23,7 +23,7 @@ from vlm_autodrive.training import TrainSettings, plan, show_loss_mask, train
 from vlm_autodrive.training.packing import Packing, augment, build_batches, sample_tokens
 from vlm_autodrive.training.prefix_sharing import share_prefix
 from vlm_autodrive.training.sampler import TrainExample, join_samples
-from vlm_autodrive.video import FrameCache, SamplingSettings
+from vlm_autodrive.video import FrameCache, Frames, SamplingSettings
 
 
 def settings(**changes) -> TrainSettings:
@@ -257,9 +257,9 @@ def test_loss_mask_view_marks_the_targets_and_nothing_else(supervision):
 
 
 def test_mirrored_frames_are_mirrored_in_every_frame():
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+    frames = Frames(np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8), (0.0, 0.5))
     example = TrainExample(clip=None, samples=(), mirrored=True, gain=1.0, offset=0.0)  # type: ignore[arg-type]
-    assert (augment(pixels, example) == pixels[:, :, ::-1]).all()
+    assert (augment(frames, example).pixels == frames.pixels[:, :, ::-1]).all()
 
 
 def test_mirrored_examples_have_the_mirrored_text(supervision):

@@ -12,6 +12,7 @@ import torch
 
 from tests.clocks import numbers_shown
 from tests.tiny_models import MODELS, load_tiny
+from tests.video.test_timestamps import times_shown
 from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.records import Clip, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.training import TrainSettings
@@ -117,3 +118,22 @@ def test_the_times_in_the_prompt_are_those_in_the_pictures(make_video, tmp_path,
         per_second = loaded.model.config.vision_config.tokens_per_second
         expected = [int(per_second * 2 * interval_s * pair + 1e-3) for pair in range(grid[0])]
         assert (temporal - temporal[0]).tolist() == sorted(set(expected))
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_vl", "qwen2_5_vl"])
+def test_drawn_times_are_the_same_in_training_and_in_inference(make_video, tmp_path, model_type):
+    path = make_video("clock.mp4", times_s=UNEVEN, size=(256, 64))
+    loaded, _ = tiny(model_type)
+    grid = 2 * MODELS[model_type][1]
+    height, width = -(-84 // grid) * grid, 5 * grid
+    sampled = SamplingSettings(fps=4, height=height, width=width, draw_timestamps=True)
+    clip = clip_of(path, 1.45, 4.5)
+    _, _, patches, shape = given_in_training(model_type, clip, sampled, tmp_path / "frames")
+    _, _, asked_patches, asked_shape = given_in_inference(model_type, clip, sampled)
+    assert asked_shape == shape
+    assert torch.equal(asked_patches, patches)
+    frames = FrameCache(tmp_path / "frames", sampled).get(clip)
+    given = pictures(loaded.processor.video_processor, patches, shape)[: len(frames.times_s)]
+    rows = sampled.band_height
+    assert (given == frames.pixels).all()
+    assert times_shown(given, rows, 10) == pytest.approx([round(time_s, 2) for time_s in frames.times_s])

@@ -8,6 +8,7 @@ from vlm_autodrive.engines import EndpointNames, StructuredSettings
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES
+from vlm_autodrive.video import check_legible
 
 TEACHER = EndpointNames(
     who="the teacher",
@@ -28,6 +29,7 @@ class TeacherContextSettings(Settings):
         frame_height: Height of these frames in pixels.
         frame_width: Width of these frames in pixels.
         frames_as: Whether a served teacher gets separate ``images`` or one ``video``.
+        draw_timestamps: Draw each frame's time in a band at its bottom, as the sampling setting of this name does.
     """
 
     label: bool = True
@@ -35,6 +37,13 @@ class TeacherContextSettings(Settings):
     frame_height: int = Field(252, ge=16)
     frame_width: int = Field(448, ge=16)
     frames_as: Literal["images", "video"] = "images"
+    draw_timestamps: bool = False
+
+    @model_validator(mode="after")
+    def _legible(self) -> "TeacherContextSettings":
+        if self.draw_timestamps:
+            check_legible(self.frame_height, self.frame_width)
+        return self
 
 
 class ServedTeacherSettings(StructuredSettings):

@@ -116,11 +116,14 @@ def _use(export: ModelExport, base: str) -> str:
             f'model = PeftModel.from_pretrained(base, "{export.name}")'
         )
     count = f"{sampling.n_frames} frames" if sampling.n_frames else f"{sampling.fps:g} frames a second"
+    drawn = f" above a black band of {sampling.band_height} rows that shows each frame's time in white, such as 3.25s"
+    drawn = drawn if sampling.draw_timestamps else ""
     return (
         f"```python\n{code}\n"
         f'processor = AutoProcessor.from_pretrained("{export.name}")\n```\n\n'
         f"It was trained on {count}, at most {sampling.max_frames}, of {sampling.height} x {sampling.width} pixels "
-        "(height x width), the whole picture squeezed to that size. Give it frames in this way, with their true times."
+        f"(height x width), the whole picture squeezed to that size{drawn}. Give it frames in this way, with their "
+        "true times."
     )
 
 

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vlm_autodrive.models import Encoder
 from vlm_autodrive.training.attention import Attention
@@ -31,7 +30,7 @@ from vlm_autodrive.training.prefix_sharing import (
 )
 from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video import FrameCache, VideoError
+from vlm_autodrive.video import FrameCache, Frames, VideoError
 
 _T = TypeVar("_T")
 
@@ -173,10 +172,10 @@ def _encode(
     encoder: Encoder, cache: FrameCache, example: TrainExample, settings: TrainSettings, packing: Packing
 ) -> list[_EncodedClip]:
     """One sequence with all samples of the example, or one for each sample."""
-    frames = cache.get(example.clip)
+    frames = augment(cache.get(example.clip), example)
     height, width = frames.pixels.shape[1:3]
     prefix = encoder.prefix(frames.times_s, height, width)
-    pixels = encoder.pixel_values(augment(frames.pixels, example))
+    pixels = encoder.pixel_values(frames.pixels)
     samples = sample_tokens(encoder, example, settings)
     groups = [samples] if packing.share else [[sample] for sample in samples]
     return [_EncodedClip(share_prefix(prefix, group), pixels, prefix.grid_thw) for group in groups]
@@ -195,13 +194,11 @@ def _batch(encoder: Encoder, groups: Sequence[Sequence[_EncodedClip]], packing: 
     )
 
 
-def augment(pixels: NDArray[np.uint8], example: TrainExample) -> NDArray[np.uint8]:
-    """Mirror the frames and change contrast and brightness, as the example says."""
-    if example.mirrored:
-        pixels = pixels[:, :, ::-1]
-    if example.gain == 1.0 and example.offset == 0.0:
-        return pixels
-    levels = np.arange(256, dtype=np.float32)
-    table = np.clip((levels - 127.5) * example.gain + 127.5 + 255 * example.offset, 0, 255).astype(np.uint8)
-    changed: NDArray[np.uint8] = table[pixels]
-    return changed
+def augment(frames: Frames, example: TrainExample) -> Frames:
+    """Mirror the footage and change its contrast and brightness, as the example says; drawn timestamps stay."""
+    pixels = frames.pixels[:, :, ::-1] if example.mirrored else frames.pixels
+    if example.gain != 1.0 or example.offset != 0.0:
+        levels = np.arange(256, dtype=np.float32)
+        table = np.clip((levels - 127.5) * example.gain + 127.5 + 255 * example.offset, 0, 255).astype(np.uint8)
+        pixels = table[pixels]
+    return frames if pixels is frames.pixels else replace(frames, pixels=pixels)

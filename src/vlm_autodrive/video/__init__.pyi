@@ -9,6 +9,7 @@ from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, probe
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
+from .timestamps import check_legible, is_legible
 
 __all__ = [
     "DAMAGED_FILE",
@@ -25,8 +26,10 @@ __all__ = [
     "VideoError",
     "VideoInfo",
     "Window",
+    "check_legible",
     "damaged_clips",
     "frame_cache",
+    "is_legible",
     "prefetch_frames",
     "probe",
     "read_frames",

@@ -253,9 +253,10 @@ class OpenVideo:
 class Resizer:
     """Turns decoded frames into upright RGB pictures of one size; keeps its scaler from frame to frame."""
 
-    def __init__(self, height: int, width: int) -> None:
-        """Make pictures of ``height`` x ``width`` pixels."""
-        self._height, self._width = height, width
+    def __init__(self, height: int, width: int, band_height: int = 0) -> None:
+        """Make pictures of ``height`` x ``width`` pixels, of which the lowest ``band_height`` rows stay black."""
+        self._height, self._width = height - band_height, width
+        self._band = ((0, band_height), (0, 0), (0, 0))
         self._reformatter = VideoReformatter()
 
     def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -266,7 +267,8 @@ class Resizer:
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
         )
         pixels = cast(NDArray[np.uint8], small.to_ndarray())
-        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+        upright = np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+        return np.pad(upright, self._band) if self._band[0][1] else upright
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:

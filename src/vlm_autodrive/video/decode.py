@@ -121,6 +121,7 @@ class _OpenWindow:
     def __init__(self, window: Window, sampling: SamplingSettings) -> None:
         self.window = window
         self._sampler = FrameSampler(*window, sampling)
+        self._draw_timestamps = sampling.draw_timestamps
         self._kept: dict[int, tuple[float, NDArray[np.uint8]]] = {}
         self._previous: tuple[float, _Picture] | None = None
         self._count = 0
@@ -145,7 +146,7 @@ class _OpenWindow:
         if not chosen:
             return None
         times_s = tuple(max(0.0, round(time_s - self.window[0], 6)) for time_s, _ in chosen)
-        return Frames(np.stack([pixels for _, pixels in chosen]), times_s)
+        return Frames(np.stack([pixels for _, pixels in chosen]), times_s, self._draw_timestamps)
 
     def _keep_previous(self) -> None:
         assert self._previous is not None
@@ -163,7 +164,7 @@ def _read(
         yield from ((window, error) for window in waiting)
         return
     with video:
-        resizer = Resizer(sampling.height, sampling.width)
+        resizer = Resizer(sampling.height, sampling.width, sampling.band_height)
         while waiting:
             group = _next_group(waiting)
             waiting = waiting[len(group) :]

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
@@ -74,7 +75,8 @@ class FrameCache:
         """
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)
-        return self._store.load(self._key(clip))
+        frames = self._store.load(self._key(clip))
+        return None if frames is None else replace(frames, timestamps_drawn=self.sampling.draw_timestamps)
 
     def times(self, clips: Sequence[Clip], reporter: Reporter = SILENT, workers: int = 0) -> dict[str, Times]:
         """When the frames of clips are shown, found out without decoding them where their files are tidy.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video.timestamps import band_height, check_legible, with_timestamps
 
 Window = tuple[float, float]
 """Start and end of a window in seconds after the video's first frame; the end is outside."""
@@ -31,6 +32,9 @@ class SamplingSettings(Settings):
             Qwen2.5-VL, 32 for Qwen3-VL. The default suits both.
         width: Frame width in pixels at the model's input; must be a multiple as for ``height``. Frames are resized
             without cropping, so the aspect ratio may change.
+        draw_timestamps: Draw the time of each frame, in seconds after the window's start, in a black band at its
+            bottom; the footage gets the rows above. Cosmos-Reason1 gives accurate times only with them. Height and
+            width must be 84 or more.
     """
 
     fps: float = Field(4.0, gt=0)
@@ -40,12 +44,24 @@ class SamplingSettings(Settings):
     max_frames: int = Field(32, ge=2)
     height: int = Field(224, ge=8)
     width: int = Field(448, ge=8)
+    draw_timestamps: bool = False
 
     @property
     def pair_tokens(self) -> int | None:
         """Video tokens of a pair of frames; None if ``token_pixels`` is not set."""
         side = self.token_pixels
         return None if side is None else (self.height // side) * (self.width // side)
+
+    @property
+    def band_height(self) -> int:
+        """Rows at the bottom of a frame that are kept for its timestamp; 0 without timestamps."""
+        return band_height(self.height) if self.draw_timestamps else 0
+
+    @model_validator(mode="after")
+    def _legible(self) -> "SamplingSettings":
+        if self.draw_timestamps:
+            check_legible(self.height, self.width)
+        return self
 
     @model_validator(mode="after")
     def _even(self) -> "SamplingSettings":
@@ -76,7 +92,7 @@ class SamplingSettings(Settings):
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not set, so that results made before a setting existed stay current."""
         values: dict[str, Any] = handler(self)
-        return {key: value for key, value in values.items() if value is not None}
+        return {key: value for key, value in values.items() if value is not None and value is not False}
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,16 @@ class Frames:
     Attributes:
         pixels: RGB, shape [frames, height, width, 3]; from the cache a private map of a file.
         times_s: True presentation time of each frame in seconds after the window's start, rising.
+        timestamps_drawn: Whether each frame shows its time in the band at its bottom. It is drawn here, so that frames
+            made of others with :func:`dataclasses.replace`, mirrored, blackened or in another order, show their own
+            times upright.
     """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
+    timestamps_drawn: bool = False
+
+    def __post_init__(self) -> None:
+        """Draw the times, on a copy of the pixels."""
+        if self.timestamps_drawn:
+            object.__setattr__(self, "pixels", with_timestamps(self.pixels, self.times_s))

@@ -39,7 +39,9 @@ def decode_selected(video: OpenVideo, start_s: float, end_s: float, sampling: Sa
         pixels = _decode(video, start_s, [stamp for stamp, _ in chosen], sampling) if chosen else None
     except VideoError:
         return None
-    return Frames(pixels, _clip_times(chosen, start_s)) if chosen and pixels is not None else None
+    if not chosen or pixels is None:
+        return None
+    return Frames(pixels, _clip_times(chosen, start_s), sampling.draw_timestamps)
 
 
 def selected_times(
@@ -105,7 +107,7 @@ def _decode(video: OpenVideo, start_s: float, stamps: list[int], sampling: Sampl
     """The pictures of these presentation times; None if one of them does not come, or not sound."""
     places = {stamp: place for place, stamp in enumerate(stamps)}
     pixels = np.empty((len(stamps), sampling.height, sampling.width, 3), np.uint8)
-    resizer = Resizer(sampling.height, sampling.width)
+    resizer = Resizer(sampling.height, sampling.width, sampling.band_height)
     skips = video.codec in _MARKS_UNREFERRED
     for frame in video.decode_from(start_s, set(places), skip_unreferred=skips):
         place = places.pop(frame.pts, None) if frame.pts is not None else None

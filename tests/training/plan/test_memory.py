@@ -123,6 +123,17 @@ def test_every_setting_that_is_named_would_make_it_fit(nexar, memory_gb, changes
     assert_every_way_fits(nexar, settings, planned.refusal(), machine)
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_no_frames_too_small_for_drawn_times_are_named(nexar, drawn):
+    sampling = {"fps": 4, "max_frames": 40, "height": 84, "width": 140, "draw_timestamps": drawn}
+    fitting = TrainSettings(**{**load_recipe("nexar").train.model_dump(), "sampling": sampling})
+    longest = max(clip.sequence_tokens for clip in plan(nexar, fitting, machine=Machine("cuda", 1, H100)).clips)
+    settings = fitting.model_copy(update={"max_length": longest - 10})
+    refusal = plan(nexar, settings, machine=Machine("cuda", 1, H100)).refusal()
+    assert "max_frames=" in refusal
+    assert ("sampling.height=56" in refusal) is not drawn
+
+
 def assert_every_way_fits(supervision, settings, refusal, machine):
     ways = refusal.partition("Any of these makes it fit: ")[2].rstrip(".").split("; ")
     assert ways != [""]

@@ -1,10 +1,12 @@
 """Controls, that is input ablations: on them a model that uses the video has to lose its score on the original one.
 
 Each is a function of frames alone. The request is the direct verdict, with the same prompt as on the original video, so
-that nothing but the frames differs.
+that nothing but the frames differs. A control takes footage away, not time: where times are drawn on the frames, each
+frame of a control shows the time of its own place, as the prompt tells it of families that write times as text.
 """
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +40,7 @@ def apply_control(control: Control, clip: Clip, frames: Frames, radius_s: float,
 
 def black(frames: Frames) -> Frames:
     """As many black frames at the same times."""
-    return Frames(np.zeros_like(frames.pixels), frames.times_s)
+    return replace(frames, pixels=np.zeros_like(frames.pixels))
 
 
 def shuffled(frames: Frames, clip_id: str, seed: int) -> Frames:
@@ -51,12 +53,12 @@ def shuffled(frames: Frames, clip_id: str, seed: int) -> Frames:
     order = chance.permutation(count)
     while (order == np.arange(count)).all():
         order = chance.permutation(count)
-    return Frames(frames.pixels[order], frames.times_s)
+    return replace(frames, pixels=frames.pixels[order])
 
 
 def no_video(frames: Frames) -> Frames:
     """No frame at all."""
-    return Frames(frames.pixels[:0], ())
+    return replace(frames, pixels=frames.pixels[:0], times_s=())
 
 
 def event_hidden(frames: Frames, event_time_s: float, radius_s: float) -> Frames | None:
@@ -88,4 +90,4 @@ def _near(frames: Frames, event_time_s: float, radius_s: float) -> range:
 def _hidden(frames: Frames, begin: int, end: int) -> Frames:
     pixels = np.array(frames.pixels)
     pixels[begin:end] = 0
-    return Frames(pixels, frames.times_s)
+    return replace(frames, pixels=pixels)

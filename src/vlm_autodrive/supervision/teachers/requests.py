@@ -89,7 +89,11 @@ def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | No
         return None
     frames = context.frames + context.frames % TEMPORAL_PATCH_SIZE
     sampling = SamplingSettings(
-        n_frames=frames, max_frames=frames, height=context.frame_height, width=context.frame_width
+        n_frames=frames,
+        max_frames=frames,
+        height=context.frame_height,
+        width=context.frame_width,
+        draw_timestamps=context.draw_timestamps,
     )
     clip = facts.clip
     return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video=context.frames_as == "video")

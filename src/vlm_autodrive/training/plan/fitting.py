@@ -11,7 +11,7 @@ from vlm_autodrive.training.plan.machines import Machine
 from vlm_autodrive.training.plan.memory import MemoryEstimate, estimate_memory
 from vlm_autodrive.training.plan.parameter_counts import count_parameters
 from vlm_autodrive.training.settings import TrainSettings
-from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings, is_legible
 
 _MOST_GPUS = 64
 _ADAPTERS = {"r": 16, "lora_alpha": 32}
@@ -152,6 +152,8 @@ def _smaller_frames(planned: PlanCandidate, settings: TrainSettings) -> list[_Ch
     side = token_side(planned.config)
     tall, wide = planned.sampling.height // side, planned.sampling.width // side
     sizes = [(rows * side, max(1, round(wide * rows / tall)) * side) for rows in range(tall - 1, 0, -1)]
+    if planned.sampling.draw_timestamps:
+        sizes = [size for size in sizes if is_legible(*size)]
     return [
         (
             f"train.sampling.height={height} train.sampling.width={width}",
