@@ -19,16 +19,16 @@ def test_a_sample_offers_its_options_by_letter_and_names_the_right_one():
     assert sample.prompt.text.splitlines() == [
         "What is the weather?",
         *(f"{letter}: {option}" for letter, option in zip("ABC", choice.options, strict=True)),
-        "Answer with the letter and the option.",
+        "Answer with the letter, and the option on the next line.",
     ]
-    assert sample.target == sample.mirror_target == f"{choice.letter}: rain"
+    assert sample.target == sample.mirror_target == f"{choice.letter}\nrain"
     assert (sample.type, sample.options, sample.answer) == ("vqa", choice.options, choice.letter)
 
 
 @pytest.mark.parametrize(
     ("question", "options", "mirrored"),
     [
-        ("Which side is hit?", ("the front", "the left", "the right"), "C: the right"),
+        ("Which side is hit?", ("the front", "the left", "the right"), "C\nthe right"),
         ("Which side is hit?", ("the front", "the left", "the rear"), None),  # the right side is not offered
         ("What comes from the left?", ("a car", "a van", "a bus"), None),
     ],

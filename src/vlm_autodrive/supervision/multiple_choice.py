@@ -11,7 +11,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import make_sample, mirror_text
 from vlm_autodrive.supervision.student_prompts import VERSION
 
-AT_ONCE = "Answer with the letter and the option."
+AT_ONCE = "Answer with the letter, and the option on the next line."
 AFTER_THINKING = "Think between <think> and </think>. Then, between <answer> and </answer>, give the letter."
 
 
@@ -86,7 +86,8 @@ def held_out_question(sample: SFTSample) -> HeldOutQuestion:
 def _target(choice: MultipleChoice, place: int, reasons: Sequence[str]) -> str:
     if reasons:
         return format_reasoning("\n".join(reasons), OPTION_LETTERS[place], None)
-    return f"{OPTION_LETTERS[place]}: {choice.options[place]}"
+    # On a line of its own the letter is one token for every tokenizer, so that its probability can be read off.
+    return f"{OPTION_LETTERS[place]}\n{choice.options[place]}"
 
 
 def _mirrored(choice: MultipleChoice) -> str | None:
