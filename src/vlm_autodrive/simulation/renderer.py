@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.simulation.random_encounters import Look
-from vlm_autodrive.simulation.scenery import CHUNK_M, VARIANTS, bend, chunk
+from vlm_autodrive.simulation.scenery import CHUNK_M, bend, chunk, chunk_kind, chunk_middle
 from vlm_autodrive.simulation.shapes import Mesh, road_user
 from vlm_autodrive.simulation.video_scene import RoadUserTrack, VideoScene
 from vlm_autodrive.simulation.weather import TINT, Atmosphere, Picture, sky
@@ -145,24 +145,17 @@ class Renderer:
     def _lay(self, stage: Any, laid: dict[int, Any], here: float, scene: VideoScene) -> None:
         """Keep the road built from just behind the camera to where nothing can be seen any more."""
         look = scene.look
-        offset = scene.junctions[0] if scene.junctions else 0.0
+        offset = chunk_middle(0, scene.crossings)
         first = round((here - offset - _BEHIND_M - CHUNK_M / 2) / CHUNK_M)
         last = round((here - offset + _AHEAD_M) / CHUNK_M)
         for index in [i for i in laid if i < first]:
             laid.pop(index).remove_node()
         for index in range(first, last + 1):
             if index not in laid:
-                laid[index] = self._chunk(look, self._kind(scene, index, offset)).copy_to(stage)
-            along = index * CHUNK_M + offset - here
+                laid[index] = self._chunk(look, chunk_kind(look, index, scene.crossings)).copy_to(stage)
+            along = chunk_middle(index, scene.crossings) - here
             x, y = bend(along, 0.0, look.curvature)
             laid[index].set_pos_hpr(x, y, 0, -degrees(along * look.curvature), 0, 0)
-
-    def _kind(self, scene: VideoScene, index: int, offset: float) -> str:
-        middle = index * CHUNK_M + offset
-        if any(abs(middle - place) < CHUNK_M / 2 for place in scene.junctions):
-            return "junction"
-        number = (index * 7919 + scene.look.seed) * 2654435761 % 2**32
-        return "junction" if number % 23 == 0 and scene.look.scene != "Highway" else str((number >> 8) % VARIANTS)
 
     def _chunk(self, look: Look, kind: str) -> Any:
         key = (look.scene, look.lanes, look.ego_lane, look.curvature, kind, look.weather == "Snow")

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import cos, sin
+from math import ceil, cos, floor, sin
 
 import numpy as np
 
 from vlm_autodrive.simulation.families import LANE_M
+from vlm_autodrive.simulation.random_encounters import Look
 from vlm_autodrive.simulation.shapes import PAINT, Color, Mesh, Point, road_user
 
 CHUNK_M = 36.0
 VARIANTS = 4
 SIDEWALK_M = 2.4
 PARKING_M = 2.4
+ZEBRA_M = (-8.5, -6.0)
+"""Where a zebra crossing lies across the ego vehicle's lanes, from the middle of its junction."""
 _CURB = (0.62, 0.62, 0.60)
 _WALLS: tuple[Color, ...] = (
     (0.62, 0.42, 0.34),
@@ -77,7 +80,7 @@ def chunk(scene: str, lanes: int, ego_lane: int, curvature: float, kind: str, sn
     if kind == "junction":
         strip(-70.0, 70.0, 0.005, asphalt, -5.0, 5.0)
         for d in np.arange(left + 0.3, right - 0.3, 1.2):
-            strip(float(d), float(d) + 0.6, 0.015, (0.9, 0.9, 0.9), -8.5, -6.0)
+            strip(float(d), float(d) + 0.6, 0.015, (0.9, 0.9, 0.9), *ZEBRA_M)
     white = (0.92, 0.92, 0.92)
     for lane in range(1, lanes):
         for s in np.arange(-half, half, 12.0):
@@ -102,6 +105,28 @@ def chunk(scene: str, lanes: int, ego_lane: int, curvature: float, kind: str, sn
                 if rng.random() < 0.45:
                     _parked(mesh, s, edge - 1.15, rng, curvature)
     return mesh
+
+
+def chunk_middle(index: int, crossings: tuple[float, ...]) -> float:
+    """Where along the road the middle of a piece lies; a side street of the first crossing vehicle is a middle."""
+    return index * CHUNK_M + (crossings[0] if crossings else 0.0)
+
+
+def chunk_kind(look: Look, index: int, crossings: tuple[float, ...]) -> str:
+    """The kind of a piece of road: a junction where vehicles cross, and now and then elsewhere."""
+    middle = chunk_middle(index, crossings)
+    if any(abs(middle - place) < CHUNK_M / 2 for place in crossings):
+        return "junction"
+    number = (index * 7919 + look.seed) * 2654435761 % 2**32
+    return "junction" if number % 23 == 0 and look.scene != "Highway" else str((number >> 8) % VARIANTS)
+
+
+def junctions_between(look: Look, crossings: tuple[float, ...], first_m: float, last_m: float) -> list[float]:
+    """The middles of the junctions on a stretch of the road."""
+    start = chunk_middle(0, crossings)
+    pieces = range(floor((first_m - start) / CHUNK_M), ceil((last_m - start) / CHUNK_M) + 1)
+    middles = [chunk_middle(i, crossings) for i in pieces if chunk_kind(look, i, crossings) == "junction"]
+    return [middle for middle in middles if first_m <= middle <= last_m]
 
 
 def hash_text(text: str) -> int:

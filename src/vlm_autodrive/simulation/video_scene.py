@@ -60,7 +60,7 @@ class VideoScene:
     look: Look
     camera: CameraMotion
     tracks: tuple[RoadUserTrack, ...]
-    junctions: tuple[float, ...]
+    crossings: tuple[float, ...]
     noise_seed: int
 
 
@@ -101,12 +101,16 @@ def scene_of(trajectories: VideoTrajectories, look: Look, fps: int, noise_seed: 
     for vehicle in trajectories.traffic:
         pose = vehicle.pose(trajectories.start_s + time[steps])
         tracks.append(RoadUserTrack(vehicle.kind, vehicle.color, pose.s, pose.d, pose.heading, zero, zero, no, yes))
-    junctions = tuple(
+    return VideoScene(look, camera, tuple(tracks), crossings_of(trajectories), noise_seed)
+
+
+def crossings_of(trajectories: VideoTrajectories) -> tuple[float, ...]:
+    """Where along the road vehicles cross; a side street lies there."""
+    return tuple(
         float(m.actor.s[max(round(m.onset_s / DT), 0)])
         for m in trajectories.encounters
         if m.outcome.setup.family == "crossing_vehicle"
     )
-    return VideoScene(look, camera, tuple(tracks), junctions, noise_seed)
 
 
 def shaken(
