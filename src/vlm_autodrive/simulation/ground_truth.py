@@ -5,7 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.records import Encounter, IncidentMetadata, Scenario, Side, StatePoint, find_incident_value
+from vlm_autodrive.records import Encounter, Scenario, Side, StatePoint
+from vlm_autodrive.simulation.incident import incident_of, surroundings_of
 from vlm_autodrive.simulation.physics import (
     BODIES,
     DT,
@@ -28,7 +29,7 @@ Evasive = Literal["none", "braking", "steering", "braking_and_steering"]
 def scenario_of(video: SimulatedVideo, video_id: str, seed: int, triplet_id: str | None, duration_s: float) -> Scenario:
     """The ground truth record of a video."""
     trajectories, look = video.trajectories, video.look
-    encounters = tuple(encounter_of(encounter) for encounter in trajectories.encounters)
+    encounters = tuple(encounter_of(encounter, trajectories, look) for encounter in trajectories.encounters)
     close = any(e.minimum_gap_m <= _HARD_GAP_FACTOR * NORMAL_GAP_M[e.family] for e in encounters)
     return Scenario(
         video_id=video_id,
@@ -45,14 +46,9 @@ def scenario_of(video: SimulatedVideo, video_id: str, seed: int, triplet_id: str
         encounters=encounters,
         distractions=trajectories.distractions,
         states=states_of(trajectories, duration_s),
-        incident=_surroundings(look),
+        incident=surroundings_of(trajectories, look),
         hard_negative=video.event_class == "normal" and (close or bool(trajectories.distractions)),
     )
-
-
-def _surroundings(look: Look) -> IncidentMetadata:
-    fields = {"light": look.light, "weather": look.weather, "scene": look.scene}
-    return IncidentMetadata.model_validate({name: find_incident_value(name, text) for name, text in fields.items()})
 
 
 def states_of(trajectories: VideoTrajectories, duration_s: float) -> tuple[StatePoint, ...]:
@@ -111,7 +107,7 @@ def _lead_gap(trajectories: VideoTrajectories, steps: NDArray[np.int64]) -> Arra
     return best
 
 
-def encounter_of(encounter: EncounterTrajectory) -> Encounter:
+def encounter_of(encounter: EncounterTrajectory, trajectories: VideoTrajectories, look: Look) -> Encounter:
     """The ground truth of one encounter, read off its motion."""
     outcome, setup = encounter.outcome, encounter.outcome.setup
     side: Side = "ahead" if setup.side == 0 or setup.family == "oncoming_drift" else ("left", "right")[setup.side > 0]
@@ -143,4 +139,5 @@ def encounter_of(encounter: EncounterTrajectory) -> Encounter:
         evasive=evasive,
         reaction_time_s=round(setup.reaction_time_s, 3) if answered else None,
         cause=encounter.cause,
+        incident=incident_of(trajectories, look, encounter),
     )
