@@ -43,7 +43,7 @@ class FlashEngine:
         self.probabilities = probabilities
         self.refuse = set(refuse)
 
-    def generate(self, clips, requests):
+    def generate(self, clips, requests, own=()):
         results = []
         for clip in clips:
             white = [t for t, p in zip(clip.times_s, clip.pixels, strict=True) if p.mean() > 200]

@@ -127,6 +127,31 @@ def test_without_video_the_model_reads_the_stock_conversation_in_words(model_typ
 
 
 @pytest.mark.parametrize("model_type", MODELS)
+def test_a_clips_own_questions_are_answered_as_if_they_were_asked_alone(model_type):
+    """Of unlike lengths and numbers of options, side by side in one batch, and without a second pass over the video."""
+    loaded, encoder = load_tiny(model_type)
+    engine, shown = LocalEngine(loaded), clips(model_type)
+    verdict = InferenceRequest("What happens?", codes=("A", "B", "C"))
+    own = [
+        [InferenceRequest("Who?\nA: a car\nB: a van", codes=("A", "B")), verdict],
+        [InferenceRequest("Which of these many, many things can be seen at the end?", codes=("A", "B", "C", "D"))],
+        [],
+        [InferenceRequest("Where?", codes=("B", "A"))] * 3,
+    ]
+    towers = []
+    loaded.model.get_submodule(loaded.family.vision_tower).register_forward_hook(lambda *_: towers.append(1))
+    together = engine.generate(shown, [verdict], own)
+    assert len(towers) == len({clip.times_s for clip in shown})
+    assert [len(row) for row in together] == [3, 2, 1, 4]
+    for clip, requests, row in zip(shown, own, together, strict=True):
+        alone = engine.generate([clip], [verdict, *requests])[0]
+        for first, second, request in zip(row, alone, [verdict, *requests], strict=True):
+            assert first.probabilities == pytest.approx(second.probabilities, abs=1e-4)
+            assert len(first.probabilities) == len(request.codes)
+    assert encoder.target("B\nwet")[0] == encoder.code_ids(("B",))[0]  # a letter is read where training writes it
+
+
+@pytest.mark.parametrize("model_type", MODELS)
 def test_the_video_is_encoded_once_for_all_questions(model_type):
     loaded, _ = load_tiny(model_type)
     towers, prefills = [], []

@@ -112,6 +112,17 @@ def test_the_requests_of_a_batch_run_at_once(tmp_path):
     assert all(answer.outcome is Outcome.OK for row in answers for answer in row)
 
 
+def test_a_clips_own_requests_go_with_its_own_frames(tmp_path):
+    own = [[InferenceRequest("Which?", codes=("A", "B"))], []]
+    with serve(answered) as endpoint:
+        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "account"))
+        with open_served_engine(settings, "big", "job") as engine:
+            rows = engine.generate([frames(0), frames(1)], [VERDICT], own)
+    assert [len(row) for row in rows] == [2, 1]
+    assert len(rows[0][1].probabilities) == 2
+    assert len(endpoint.asked) == 3
+
+
 def test_an_endpoint_without_log_probabilities_gives_none(tmp_path):
     with serve(lambda asked: completion("The answer is B.")) as endpoint:
         answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT])

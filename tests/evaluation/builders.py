@@ -118,7 +118,7 @@ class FakeEngine:
         self.code_of, self.die_after = code_of, die_after
         self.asked: list[int] = []
 
-    def generate(self, clips, requests):
+    def generate(self, clips, requests, own=()):
         if self.die_after is not None and sum(self.asked) >= self.die_after:
             raise KeyboardInterrupt
         self.asked.append(len(clips))

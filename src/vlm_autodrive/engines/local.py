@@ -2,7 +2,8 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from transformers import DynamicCache
@@ -46,7 +47,12 @@ class LocalEngine:
         return self._loaded.card.sampling
 
     @torch.inference_mode()
-    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+    def generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]] = (),
+    ) -> list[list[InferenceResponse]]:
         """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`."""
         responses: list[list[InferenceResponse]] = [[] for _ in clips]
         groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
@@ -56,9 +62,9 @@ class LocalEngine:
             prefixes.append(prefix)
             groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
         for group in groups.values():
-            for responses_to_request in self._generate_group(clips, prefixes, group, requests):
-                for index, response in zip(group, responses_to_request, strict=True):
-                    responses[index].append(response)
+            rows = self._generate_group(clips, prefixes, group, requests, own or [()] * len(clips))
+            for index, row in zip(group, rows, strict=True):
+                responses[index] = row
         return responses
 
     def _generate_group(
@@ -67,20 +73,21 @@ class LocalEngine:
         prefixes: Sequence[Prefix],
         group: Sequence[int],
         requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
     ) -> list[list[InferenceResponse]]:
-        """Responses to each request, of clips whose prefixes have one length; in halves where memory is too small."""
+        """Responses about each clip of a group with prefixes of one length; in halves where memory is too small."""
         try:
-            return self._generate_batch(clips, prefixes, group, requests)
+            return self._generate_batch(clips, prefixes, group, requests, own)
         except torch.OutOfMemoryError:
             pass  # what it held is free behind this block only
         if len(group) == 1:
             failed = InferenceResponse(
                 Outcome.ERROR, "", reason="out of memory with this clip alone; give the model fewer frames"
             )
-            return [[failed] for _ in requests]
+            return [[failed] * (len(requests) + len(own[group[0]]))]
         middle = len(group) // 2
-        halves = [self._generate_group(clips, prefixes, half, requests) for half in (group[:middle], group[middle:])]
-        return [first + second for first, second in zip(*halves, strict=True)]
+        halves = (group[:middle], group[middle:])
+        return [row for half in halves for row in self._generate_group(clips, prefixes, half, requests, own)]
 
     def _generate_batch(
         self,
@@ -88,6 +95,7 @@ class LocalEngine:
         prefixes: Sequence[Prefix],
         group: Sequence[int],
         requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
     ) -> list[list[InferenceResponse]]:
         device, model = self._loaded.device, self._loaded.model
         cache = DynamicCache(config=model.config)
@@ -105,17 +113,19 @@ class LocalEngine:
             past_key_values=cache,
             use_cache=True,
         )
-        responses = []
+        # Multimodal RoPE: text behind a video has one position on all axes, and counts on from the video's largest.
+        begins = torch.tensor([prefixes[i].next_position for i in group], device=device).expand(len(positions), -1)
+        responses: list[list[InferenceResponse]] = [[] for _ in group]
         for request in requests:
-            # Multimodal RoPE: text behind a video has one position on all axes, and counts on from the video's largest.
-            begins = torch.tensor([prefixes[i].next_position for i in group], device=device)
-            begins = begins.expand(len(positions), -1)
-            # A linear layer's state holds what it has read and cannot be shortened.
-            used = copy.deepcopy(cache) if any(cache.is_linear) else cache
             tokens = torch.tensor(self._encoder.question(request.prompt, after_video=seen), device=device)
-            responses.append(self._ask(used, request, tokens, begins))
-            if used is cache:
-                _shorten(cache, len(first.input_ids))
+            with _extended(cache, len(first.input_ids)) as used:
+                for row, response in zip(responses, self._ask(used, request, tokens, begins), strict=True):
+                    row.append(response)
+        for number in range(max(len(own[index]) for index in group)):
+            asked = [own[index][number] if number < len(own[index]) else None for index in group]
+            with _extended(cache, len(first.input_ids)) as used:
+                for row, choice in zip(responses, self._choose(used, asked, begins, after_video=seen), strict=True):
+                    row += [] if choice is None else [choice]
         return responses
 
     def _ask(
@@ -123,15 +133,34 @@ class LocalEngine:
     ) -> list[InferenceResponse]:
         logits = self._step(cache, tokens.expand(positions.shape[1], -1), positions)
         if request.codes:
-            codes = self._encoder.code_ids(request.codes)
-            probabilities = logits[:, codes].float().softmax(dim=-1).tolist()
-            return [
-                InferenceResponse(
-                    Outcome.OK, request.codes[row.index(max(row))], tuple(row), probability_source="code_logprobs"
-                )
-                for row in probabilities
-            ]
+            return [self._chosen(row, request) for row in logits]
         return self._decode(cache, logits, positions + len(tokens), request)
+
+    def _choose(
+        self,
+        cache: DynamicCache,
+        requests: Sequence[InferenceRequest | None],
+        positions: torch.Tensor,
+        *,
+        after_video: bool,
+    ) -> list[InferenceResponse | None]:
+        """A code for each clip's own request, all in one forward pass; None for a clip without one."""
+        texts = [[] if r is None else self._encoder.question(r.prompt, after_video=after_video) for r in requests]
+        longest = max(map(len, texts))
+        # Padded on the right: attention is causal, so no real token sees the padding, and the cache is dropped behind.
+        rows = [text + [self._encoder.pad_id] * (longest - len(text)) for text in texts]
+        ends = sorted({len(text) - 1 for text in texts if text})
+        logits = self._step(cache, torch.tensor(rows, device=positions.device), positions, ends)
+        return [
+            None if request is None else self._chosen(row[ends.index(len(text) - 1)], request)
+            for row, text, request in zip(logits, texts, requests, strict=True)
+        ]
+
+    def _chosen(self, logits: torch.Tensor, request: InferenceRequest) -> InferenceResponse:
+        """The likeliest of a request's codes, by the logits [vocabulary] at its place."""
+        probabilities = logits[self._encoder.code_ids(request.codes)].float().softmax(dim=-1).tolist()
+        code = request.codes[probabilities.index(max(probabilities))]
+        return InferenceResponse(Outcome.OK, code, tuple(probabilities), probability_source="code_logprobs")
 
     def _decode(
         self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, request: InferenceRequest
@@ -159,17 +188,22 @@ class LocalEngine:
             for row, done in zip(written, ended.tolist(), strict=True)
         ]
 
-    def _step(self, cache: DynamicCache, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Logits behind the last of ``tokens`` [clips, new tokens], which begin at ``positions`` [axes, clips]."""
+    def _step(
+        self, cache: DynamicCache, tokens: torch.Tensor, positions: torch.Tensor, at: Sequence[int] | None = None
+    ) -> torch.Tensor:
+        """Logits behind the last of ``tokens`` [clips, new tokens], which begin at ``positions`` [axes, clips].
+
+        With ``at``, those behind several of them instead, of shape [clips, places, vocabulary].
+        """
         places = positions[..., None] + torch.arange(tokens.shape[1], device=tokens.device)
         logits: torch.Tensor = self._loaded.model(
             input_ids=tokens,
             position_ids=forward_positions(places),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        return logits
+            logits_to_keep=1 if at is None else torch.tensor(at, device=tokens.device),
+        ).logits
+        return logits[:, -1] if at is None else logits
 
 
 def _next_token(logits: torch.Tensor, temperature: float, chance: torch.Generator) -> torch.Tensor:
@@ -181,8 +215,13 @@ def _next_token(logits: torch.Tensor, temperature: float, chance: torch.Generato
     return torch.searchsorted(shares, drawn, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
-def _shorten(cache: DynamicCache, tokens: int) -> None:
-    """Forget everything behind the first ``tokens``, so that the next request sees the prefix alone."""
+@contextmanager
+def _extended(cache: DynamicCache, tokens: int) -> Iterator[DynamicCache]:
+    """The cache for one request, after which only the first ``tokens`` are left: the next sees the prefix alone."""
+    if any(cache.is_linear):
+        yield copy.deepcopy(cache)  # a linear layer's state holds what it has read and cannot be shortened
+        return
+    yield cache
     surplus = cache.get_seq_length() - tokens
     if surplus:
         cache.crop(-surplus)

@@ -101,6 +101,11 @@ class LazyLocalEngine:
         """How the model wants its frames; needs no weights either."""
         return self._card.sampling
 
-    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+    def generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]] = (),
+    ) -> list[list[InferenceResponse]]:
         """Respond to every request about every clip."""
-        return self._engine.generate(clips, requests)
+        return self._engine.generate(clips, requests, own)

@@ -58,9 +58,15 @@ class Engine(Protocol):
     def sampling(self) -> SamplingSettings:
         """How this model wants its frames: the way it was trained with."""
 
-    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+    def generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]] = (),
+    ) -> list[list[InferenceResponse]]:
         """Respond to every request about every clip; ``result[i][j]`` is clip i, request j.
 
+        ``own`` holds further requests about each clip alone, all with codes; their responses stand behind the others.
         Each clip's frames are encoded once for all its requests. A clip without any frame gives a
         conversation without video. A failure is a response with its outcome and reason, never an
         exception that takes the other clips with it.

@@ -117,20 +117,29 @@ class ServedEngine:
         found: EndpointUsage = self._wait(used())
         return found
 
-    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+    def generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]] = (),
+    ) -> list[list[InferenceResponse]]:
         """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
 
         Raises:
             UserError: If no request could succeed from the first on, or the budget is spent.
         """
-        responses: list[list[InferenceResponse]] = self._wait(self._respond(clips, requests))
+        responses: list[list[InferenceResponse]] = self._wait(self._respond(clips, requests, own or [()] * len(clips)))
         return responses
 
     async def _respond(
-        self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
     ) -> list[list[InferenceResponse]]:
         results = await asyncio.gather(
-            *(self._respond_to_clip(frames, requests) for frames in clips), return_exceptions=True
+            *(self._respond_to_clip(frames, [*requests, *also]) for frames, also in zip(clips, own, strict=True)),
+            return_exceptions=True,
         )
         for result in results:
             if isinstance(result, BaseException):

@@ -112,9 +112,9 @@ class Watching(FakeEngine):
         super().__init__(lambda frames: "A" if frames.pixels.any() else "B")
         self.shown = []
 
-    def generate(self, clips, requests):
+    def generate(self, clips, requests, own=()):
         self.shown.append([(len(frames.times_s), len(hidden(frames)), len(requests)) for frames in clips])
-        return super().generate(clips, requests)
+        return super().generate(clips, requests, own)
 
 
 @pytest.fixture
@@ -159,10 +159,10 @@ def test_every_readable_clip_is_asked_about_once_more_for_each_control(clip_set)
 
 def test_an_engine_that_cannot_do_without_video_fails_at_that_control_alone(clip_set):
     class Needing(Watching):
-        def generate(self, clips, requests):
+        def generate(self, clips, requests, own=()):
             if any(not frames.times_s for frames in clips):
                 raise ValueError("no frames")
-            return super().generate(clips, requests)
+            return super().generate(clips, requests, own)
 
     out = evaluate_with_engine(clip_set, Needing(), "key", clip_set.parent / "out", EvaluateSettings())
     for prediction in read_predictions(out)[:3]:

@@ -168,17 +168,17 @@ def test_free_and_failed_answers(clip_set, answer, outcome, name):
 
 def test_an_engine_that_drops_a_clip_is_not_joined_by_position(clip_set):
     class Dropping(FakeEngine):
-        def generate(self, clips, requests):
-            return super().generate(clips, requests)[1:]
+        def generate(self, clips, requests, own=()):
+            return super().generate(clips, requests, own)[1:]
 
-    with pytest.raises(RuntimeError, match="2 requests about 4 clips and gave 6 responses for 3 clips"):
+    with pytest.raises(RuntimeError, match="8 requests about 4 clips and gave 6 responses for 3 clips"):
         run(clip_set, Dropping(code_of))
 
 
 def test_an_engine_that_drops_a_request_is_not_believed(clip_set):
     class Forgetful(FakeEngine):
-        def generate(self, clips, requests):
-            return super().generate(clips, requests[:1])
+        def generate(self, clips, requests, own=()):
+            return super().generate(clips, requests[:1], own)
 
     with pytest.raises(RuntimeError, match="gave 4 responses"):
         run(clip_set, Forgetful(code_of))
@@ -187,10 +187,10 @@ def test_an_engine_that_drops_a_request_is_not_believed(clip_set):
 class Fragile(FakeEngine):
     """Breaks down on clips of one brightness, with all that stand beside them."""
 
-    def generate(self, clips, requests):
+    def generate(self, clips, requests, own=()):
         if any(code_of(frames) == "B" for frames in clips):
             raise IndexError("list index out of range")
-        return super().generate(clips, requests)
+        return super().generate(clips, requests, own)
 
 
 @pytest.mark.parametrize("eval_batch_size", [1, 2, 16])
@@ -209,7 +209,7 @@ def test_a_clip_on_which_the_engine_breaks_down_fails_alone(clip_set, eval_batch
 
 def test_an_engine_that_never_works_is_let_fail(clip_set):
     class Broken(FakeEngine):
-        def generate(self, clips, requests):
+        def generate(self, clips, requests, own=()):
             raise IndexError("no weights")
 
     with pytest.raises(IndexError, match="no weights"):
@@ -253,9 +253,9 @@ def test_whatever_changes_a_prediction_makes_it_anew(clip_set):
 
 def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(clip_set):
     class Seeing(FakeEngine):
-        def generate(self, clips, requests):
+        def generate(self, clips, requests, own=()):
             self.shapes = {frames.pixels.shape for frames in clips}
-            return super().generate(clips, requests)
+            return super().generate(clips, requests, own)
 
     engine = Seeing(code_of)
     out = run(clip_set, engine, sampling={"fps": 1})

@@ -52,7 +52,7 @@ class ScriptedEngine:
         self._answers = [InferenceResponse(Outcome.OK, a) if isinstance(a, str) else a for a in answers]
         self.asked = []
 
-    def generate(self, clips, requests):
+    def generate(self, clips, requests, own=()):
         (clip,), (request,) = clips, requests
         self.asked.append((clip.times_s, request))
         return [[self._answers[len(self.asked) - 1]]]

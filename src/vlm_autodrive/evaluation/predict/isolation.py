@@ -20,7 +20,12 @@ class ErrorIsolatingEngine:
     def __init__(self, engine: Engine, *, works: bool) -> None:
         self._engine, self._works = engine, works
 
-    def generate(self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]) -> list[list[InferenceResponse]]:
+    def generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]] = (),
+    ) -> list[list[InferenceResponse]]:
         """Every clip's responses, as :meth:`vlm_autodrive.engines.protocol.Engine.generate` gives them.
 
         Raises:
@@ -29,27 +34,36 @@ class ErrorIsolatingEngine:
         """
         if not clips:
             return []
-        responses = self._try(clips, requests)
+        rows = [[*requests, *also] for also in own] if own else [list(requests)] * len(clips)
+        responses = self._try(clips, requests, own)
         if isinstance(responses, Exception):
-            alone = [self._try([clip], requests) for clip in clips] if len(clips) > 1 else [responses]
+            alone: list[list[list[InferenceResponse]] | Exception] = [responses]
+            if len(clips) > 1:
+                alone = [self._try([clip], requests, own[i : i + 1]) for i, clip in enumerate(clips)]
             if not self._works and all(isinstance(result, Exception) for result in alone):
                 raise responses
-            responses = [_failed(r, requests) if isinstance(r, Exception) else r[0] for r in alone]
+            responses = [
+                _failed(r, row) if isinstance(r, Exception) else r[0] for r, row in zip(alone, rows, strict=True)
+            ]
         self._works = True
         return responses
 
     def _try(
-        self, clips: Sequence[Frames], requests: Sequence[InferenceRequest]
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
     ) -> list[list[InferenceResponse]] | Exception:
+        wanted = [len(requests) + (len(own[i]) if own else 0) for i in range(len(clips))]
         try:
-            responses = self._engine.generate(clips, requests)
+            responses = self._engine.generate(clips, requests, own)
         except UserError:
             raise
         except Exception as error:
             return error
-        if len(responses) != len(clips) or any(len(row) != len(requests) for row in responses):
+        if list(map(len, responses)) != wanted:
             raise RuntimeError(
-                f"{self._engine.name} was given {len(requests)} requests about {len(clips)} clips and gave "
+                f"{self._engine.name} was given {sum(wanted)} requests about {len(clips)} clips and gave "
                 f"{sum(map(len, responses))} responses for {len(responses)} clips; they cannot be joined by guessing"
             )
         return responses
