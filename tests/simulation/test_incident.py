@@ -10,7 +10,7 @@ from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.ground_truth import scenario_of
 from vlm_autodrive.simulation.impact_sides import impact_sides
 from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
-from vlm_autodrive.simulation.physics import BODIES, DT, Trajectory
+from vlm_autodrive.simulation.physics import BODIES, DT, Array, Trajectory
 from vlm_autodrive.simulation.trajectories import EncounterTrajectory, SimulatedVideo
 from vlm_autodrive.simulation.triplets import draw_single, draw_triplet
 
@@ -150,16 +150,26 @@ def test_responsibility_by_its_rule(made: list[tuple[SimulatedVideo, Scenario]])
     assert {"other", "shared", None} <= found
 
 
+def _vehicles_ahead(video: SimulatedVideo) -> Array:
+    """How many vehicles are within 140 m and 34 degrees of straight ahead, at every step."""
+    moved, count = video.trajectories, np.zeros(len(video.trajectories.ego.s))
+    paths = [(v.pose(moved.start_s + moved.time), True) for v in moved.traffic]
+    paths += [(m.actor, m.present) for m in moved.encounters if m.outcome.setup.body.length > 2.0]
+    for path, present in paths:
+        ahead, beside = path.s - moved.ego.s, path.d - moved.ego.d
+        count += present & (ahead < 140.0) & (np.abs(np.degrees(np.arctan2(beside, ahead))) < 33.82)
+    return count
+
+
 def test_surroundings_hold_at_every_moment(made: list[tuple[SimulatedVideo, Scenario]]) -> None:
     for video, truth in made:
         incident, look = truth.incident, video.look
         assert incident.road_surface == {"Rain": "wet", "Snow": "snowy"}.get(look.weather, "dry")
         assert (incident.zone == "commercial") == (look.scene == "Urban")
         assert incident.road_layout in (None, "curve" if look.curvature else "straight")
-        ego, time = video.trajectories.ego, video.trajectories.start_s + video.trajectories.time
-        ahead = [v.pose(time).s - ego.s for v in video.trajectories.traffic]
-        if incident.traffic_density == "none":
-            assert not any(((x > 10.0) & (x < 140.0)).any() for x in ahead)
+        low, high = {"none": (0, 0), "light": (1, 3), "moderate": (4, 6), None: (0, 99)}[incident.traffic_density]
+        seen = _vehicles_ahead(video)
+        assert low <= seen.min() <= seen.max() <= high * look.lanes
         people = {e.actor for e in truth.encounters}
         assert incident.pedestrians == (None if "pedestrian" in people else "none")
         assert incident.cyclists == (None if "cyclist" in people else "none")

@@ -10,6 +10,7 @@ from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.merged_datasets import merged
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.simulated_incident import add_simulated_incidents
 from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
@@ -55,6 +56,7 @@ def import_dataset(
         train_only.videos = [video.model_copy(update={"split": TRAIN_ONLY}) for video in train_only.videos]
         parts.append(train_only)
     whole = merged(parts)
+    add_simulated_incidents(whole)
     # The key of a raw data set covers its video files too: annotations can stay the same while files are replaced.
     files = look_at(whole.videos)
     known_keys = {}

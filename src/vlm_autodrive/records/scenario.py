@@ -65,7 +65,7 @@ class Encounter(Record):
         evasive: What the ego driver did about it.
         reaction_time_s: From ``onset_s`` to the beginning of the ego driver's response; None if there was none.
         cause: One plain clause that says why it ended so, such as ``the driver braked too late``.
-        incident: The same encounter in the vocabulary of incident metadata.
+        incident: What holds of this encounter, beside what holds of the whole video, in that vocabulary.
     """
 
     family: Family
@@ -104,7 +104,7 @@ class Scenario(Record):
         encounters: What happened, in order of time; empty for plain driving.
         distractions: Hard negatives shown in the video, in order of time.
         states: The motion, every 0.2 s, for the encounter nearest in time.
-        incident: The surroundings in the vocabulary of incident metadata.
+        incident: What holds at every moment of the video, in the vocabulary of incident metadata.
         hard_negative: Whether this is a Normal video that was made to look like an event.
     """
 
