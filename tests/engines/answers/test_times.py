@@ -37,7 +37,7 @@ def test_times_are_read(text, times_s):
         "14:05:33, 2024-05-12 00:03:11, 12.05.2024 09:15, 3:15 pm, 14:05, 8:15 a.m.",
         "within 2 s, 2 seconds later, a gap of 1.5 s, a 2 s headway, for 2 to 3 seconds, takes 1-2 s, in about 4 s",
         "the first 3 seconds, the 8 s clip, a 3-second gap, TTC 1.2 s, time-to-collision is 1.2 s, the headway: 1.1 s",
-        "the second 2 cars, lane 2, number 3, every second 3 cars, 1980s-style",
+        "the second 2 cars, lane 2, number 3, every second 3 cars, 1980s-style, 1,200 s, 3,2 s",
     ],
 )
 def test_what_is_no_moment_is_not_read(text):

@@ -1,20 +1,26 @@
 """Evaluation of a served model: exactly one record for each clip, whatever the endpoint does."""
 
+import base64
+import io
 import math
 import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
 from tests.evaluation.builders import make_clip, write_clip_set, write_video
 from tests.fake_endpoint import completion, serve
-from vlm_autodrive.artifacts import read_predictions
+from vlm_autodrive.artifacts import read_clips, read_predictions
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, evaluate
 from vlm_autodrive.records import Outcome
+from vlm_autodrive.video import SamplingSettings, read_frames
 
 SAMPLING = {"fps": 2, "max_frames": 4, "height": 48, "width": 80}
 
@@ -67,6 +73,23 @@ def test_each_clip_has_one_record_with_probabilities_and_trace(clip_set, tmp_pat
         assert prediction.reasoning.cited_times_s == (0.5,)
         assert len(prediction.frame_times_s) == 2
     assert asked == len(endpoint.asked) == 14
+
+
+def test_a_served_model_is_sent_the_times_on_its_frames(clip_set, tmp_path):
+    sampling = {"fps": 4, "max_frames": 4, "height": 112, "width": 168, "draw_timestamps": True}
+    with serve(sure) as endpoint:
+        wanted = settings(endpoint.url, tmp_path, sampling=sampling).model_copy(update={"controls": ("black",)})
+        evaluate(clip_set, "big", tmp_path / "out", wanted)
+    clip = read_clips(clip_set)[0]
+    expected = read_frames(Path(clip.path), clip.start_s, clip.end_s, SamplingSettings(**sampling))
+    rows = SamplingSettings(**sampling).band_height
+    parts = [part for asked in endpoint.asked for part in asked.body["messages"][1]["content"]]
+    urls = [part["image_url"]["url"] for part in parts if isinstance(part, dict) and part["type"] == "image_url"]
+    sent = np.stack([np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))) for url in urls])
+    assert sent.shape == (7 * 3 * 4, 112, 168, 3)
+    for place, band in enumerate(sent[:, -rows:].astype(float)):
+        distances = np.abs(expected.pixels[:, -rows:] - band).mean(axis=(1, 2, 3))
+        assert distances.argmin() == place % 4 and distances.min() < 3
 
 
 def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_path):

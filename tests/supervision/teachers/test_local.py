@@ -12,6 +12,7 @@ from tests.clocks import numbers_shown, write_clock
 from tests.supervision.teachers.scripted import ScriptedTeacher
 from tests.supervision.worlds import random_clip
 from tests.tiny_models import saved_tiny_model
+from tests.video.test_timestamps import times_shown
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import load_model
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
@@ -73,6 +74,14 @@ def test_each_frame_stands_behind_its_true_time_and_a_repair_behind_what_was_wri
     assert parts[-1]["text"] == request.prompt.text
     assert messages[2]["content"][0]["text"] == "a poem"
     assert "no JSON" in messages[3]["content"][0]["text"]
+
+
+def test_a_teacher_is_shown_the_times_on_its_frames(facts):
+    context = TeacherContextSettings(frames=4, frame_height=84, frame_width=168, draw_timestamps=True)
+    parts = chat(description_request(facts, settings_for(context=context)))[1]["content"]
+    images = np.stack([np.asarray(part["image"]) for part in parts if part["type"] == "image"])
+    times = [part["text"] for part in parts[:-1] if part["type"] == "text"]
+    assert times == [f"The frame at t={time_s:.2f}:" for time_s in times_shown(images, 12, 10)]
 
 
 def test_the_model_reads_text_and_frames_and_its_text_is_cut_where_it_was_told_to(model, facts):

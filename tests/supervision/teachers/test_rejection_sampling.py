@@ -106,6 +106,8 @@ def test_if_none_is_right_one_rejected_item_says_why(facts):
         (trace("C", None), "normal", Outcome.OK, ""),
         (trace("A", 2.0), "normal", Outcome.OK, "the verdict is Collision"),
         (trace("C", 2.0), "normal", Outcome.UNPARSEABLE, "a time was given without an event"),
+        (trace("A", 99.0), "collision", Outcome.UNPARSEABLE, "the event time 99 s lies outside the clip"),
+        (trace("A", 2.0).replace("\nt=2.0", "\n00:02.00"), "collision", Outcome.OK, ""),
         ("A", "collision", Outcome.UNPARSEABLE, "no think block; no answer block"),
         (trace("A", 2.0).replace("</think>", ""), "collision", Outcome.UNPARSEABLE, "the think block is not closed"),
     ],

@@ -17,7 +17,7 @@ _NUMBER = r"\d+(?:\.\d+)?"
 _UNIT = r"(?:s|secs?|seconds?)\b(?![-/]\w)"
 _TIME = re.compile(
     rf"(?P<label>\[\s*t\s*=\s*|(?<![\w.])t\s*[=:]\s*)(?P<labelled>-?{_NUMBER})\s*(?:s|sec|seconds?)?\b\s*(?P<closed>\])?"
-    rf"|(?P<opened>[<\[]\s*)?(?<![\w.:/])(?:(?P<first>{_NUMBER})\s*(?:{_UNIT})?\s*(?:-|–|—|\bto\b)\s*)?"
+    rf"|(?P<opened>[<\[]\s*)?(?<![\w.:/])(?<!\d,)(?:(?P<first>{_NUMBER})\s*(?:{_UNIT})?\s*(?:-|–|—|\bto\b)\s*)?"
     rf"(?P<second>(?:(?<!\d)-)?{_NUMBER})(?:\s?{_UNIT}|-second (?=mark|point|moment))(?:\s*[>\]])?"
     rf"|(?<!\bthe )(?<!\bevery )(?<!\d )\bsecond\s+(?P<numbered>{_NUMBER})(?![\w:%]|\.\d)"
     rf"|(?P<around>[<\[]\s*)?(?<![\w.:/])(?:0?0:)?(?P<minutes>\d{{1,2}}):(?P<seconds>[0-5]\d(?P<fraction>\.\d+)?)(?:s\b)?"
