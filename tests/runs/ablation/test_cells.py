@@ -60,6 +60,12 @@ def test_values_are_told_apart_by_their_names():
     assert len({cell.name for cell in found}) == len(found) == 4
 
 
+def test_a_taxonomy_with_a_name_is_called_by_it():
+    found = cells({"axes": {"import.taxonomy": ["three_class", "paper"]}})
+    assert [cell.name for cell in found] == ["taxonomy=three_class", "taxonomy=paper"]
+    assert found[1].place("clips") == "clips, taxonomy=paper"
+
+
 def test_two_settings_of_one_name_are_called_in_full():
     [cell] = cells({"axes": {"clips.seed": [1], "simulate.seed": [2]}})
     assert cell.name == "clips.seed=1, simulate.seed=2"

@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import read_card
-from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
+from vlm_autodrive.records import SUPERVISION_TYPES, TAXONOMIES, SupervisionType
 from vlm_autodrive.runs.ablation_settings import AblateSettings, GridSettings, TypesChoice
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.settings import merge_values, parse_settings
 
 TYPES_KEY = "types"
+_TAXONOMY_KEY = "import.taxonomy"
 SEED_KEY = "seed"
 _LONGEST_NAME = 160  # bytes; a stage adds to it while it works, and file systems allow 255
 _DATA = ("simulate", "import", "clips")
@@ -236,6 +237,9 @@ def _values(recipe: Recipe, types: Sequence[SupervisionType], keys: Sequence[str
     for key in keys:
         if key == TYPES_KEY:
             values[key] = "+".join(types)
+            continue
+        if key == _TAXONOMY_KEY and recipe.import_.taxonomy in TAXONOMIES.values():
+            values[key] = next(name for name, each in TAXONOMIES.items() if each == recipe.import_.taxonomy)
             continue
         value: Any = plain
         for part in key.split("."):
