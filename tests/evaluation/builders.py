@@ -122,7 +122,8 @@ class FakeEngine:
         if self.die_after is not None and sum(self.asked) >= self.die_after:
             raise KeyboardInterrupt
         self.asked.append(len(clips))
-        return [[self._one(frames, request) for request in requests] for frames in clips]
+        own = own or [()] * len(clips)
+        return [[self._one(f, request) for request in (*requests, *also)] for f, also in zip(clips, own, strict=True)]
 
     def _one(self, frames, question):
         code = self.code_of(frames) if frames.times_s else DEFAULT_TAXONOMY.codes[-1]

@@ -89,7 +89,7 @@ def stages(monkeypatch):
 
         monkeypatch.setattr(f"vlm_autodrive.runs.stages.{target}", stage)
 
-    def evaluate(clips, model, out, settings, reporter, *, overwrite):
+    def evaluate(clips, model, out, settings, reporter, *, questions=None, overwrite):
         inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
         return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
 

@@ -20,8 +20,8 @@ def calls(monkeypatch):
     """Notes how the base model is evaluated, and stops there; the stages before it do nothing."""
     noted = []
 
-    def evaluate(clips, model, out, settings, reporter, *, overwrite):
-        noted.append((clips, model, settings, overwrite))
+    def evaluate(clips, model, out, settings, reporter, *, questions, overwrite):
+        noted.append((clips, model, settings, questions, overwrite))
         raise Evaluated
 
     for name, place in (("simulate", 0), ("import_dataset", 2), ("build_clips", 1), ("supervise", 1), ("train", 1)):
@@ -45,7 +45,8 @@ def test_the_base_model_is_evaluated_alike_in_a_run_and_in_an_ablation(calls, tm
         run_recipe(recipe, tmp_path)
     with pytest.raises(Evaluated):
         CellStages(RunFolder(tmp_path, Listens())).base(cells_of(recipe)[0])
-    (_, model, settings, overwrite), in_ablation = calls
-    assert in_ablation == (tmp_path / "clips", model, settings, overwrite)
+    (_, model, settings, questions, overwrite), in_ablation = calls
+    assert in_ablation == (tmp_path / "clips", model, settings, tmp_path / "supervision", overwrite)
+    assert questions == tmp_path / "supervision"
     assert model == recipe.train.model
     assert Path(settings.frame_cache) == Path(recipe.evaluate.frame_cache or tmp_path / ".cache" / "frames")

@@ -21,6 +21,15 @@ def evaluate(
             "or with --endpoint the model's name there.",
         ),
     ],
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions",
+            metavar="SUPERVISION",
+            help="What `supervise` made of the same clips: its held-out questions are asked too.",
+            show_default=False,
+        ),
+    ] = None,
     endpoint: EndpointUrl = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
@@ -55,6 +64,8 @@ def evaluate(
 
     reporter = make_reporter()
     if model in BASELINES and endpoint is None:
+        if questions is not None:
+            raise UserError(f"{model} is a baseline, which answers no questions; leave --questions out.")
         if retry_errors:
             raise UserError(f"{model} is a baseline, which has no errors to retry; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
@@ -66,6 +77,15 @@ def evaluate(
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         if recipe is not None:
             chosen = with_training_frames(chosen, load_recipe(recipe).train)
-        made = evaluate(clips, model, out, chosen, reporter, retry_errors=retry_errors, overwrite=overwrite)
+        made = evaluate(
+            clips,
+            model,
+            out,
+            chosen,
+            reporter,
+            questions=questions,
+            retry_errors=retry_errors,
+            overwrite=overwrite,
+        )
     reporter.say(summary(read_predictions(made)))
     print(made)

@@ -1,3 +1,4 @@
+from .answers.codes import parse_letter
 from .answers.parsing import parse_class, parse_reasoning, parse_reasoning_response
 from .answers.times import CitedTime, find_times, is_in_clip
 from .endpoint.address import endpoint_of
@@ -55,6 +56,7 @@ __all__ = [
     "open_database",
     "open_model",
     "parse_class",
+    "parse_letter",
     "parse_reasoning",
     "parse_reasoning_response",
     "picture_tokens",

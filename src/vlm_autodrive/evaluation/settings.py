@@ -34,7 +34,8 @@ class EvaluateSettings(Settings):
             video.
         hide_s: Half-width in seconds of the interval around the event whose frames the control event_hidden paints
             black.
-        seed: Random seed of the frame order of the control shuffled.
+        questions_per_clip: Maximum number of held-out questions per clip, if the evaluation is given any.
+        seed: Random seed of the frame order of the control shuffled, and of the draw of held-out questions.
         sampling: Overrides of the frame sampling. A setting that is not given keeps its value from the model's
             training, or its default for a model that was not trained here.
         eval_batch_size: Clips per batch; predictions are saved after each batch. It changes probabilities by
@@ -50,6 +51,7 @@ class EvaluateSettings(Settings):
     prompt_variants: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed")
     controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
     hide_s: float = Field(0.75, gt=0)
+    questions_per_clip: int = Field(3, ge=0)
     seed: int = 0
     sampling: SamplingSettings | None = None
     eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(16, ge=1)

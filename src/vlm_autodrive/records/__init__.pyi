@@ -20,7 +20,7 @@ from .incident import (
     incident_values,
 )
 from .judgement import HumanRating, Judgement
-from .prediction import Prediction, ProbabilitySource, Reasoning, Verdict
+from .prediction import ChoiceAnswer, Prediction, ProbabilitySource, Reasoning, Verdict
 from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import (
@@ -49,6 +49,7 @@ __all__ = [
     "TAXONOMIES",
     "TRAIN_ONLY",
     "Check",
+    "ChoiceAnswer",
     "Clip",
     "DataSet",
     "DatasetQuestion",

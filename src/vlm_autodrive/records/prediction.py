@@ -55,6 +55,26 @@ class Reasoning(Record):
     prompt: str = ""
 
 
+class ChoiceAnswer(Record):
+    """The response to one held-out multiple-choice question.
+
+    Attributes:
+        outcome: How it ended; anything but ``ok`` and ``repaired`` counts as wrong.
+        letter: The letter named; None if none was.
+        probabilities: Probability of each letter, in their order; None if the engine gives none.
+        raw_text: What the model wrote, or the letter with the largest probability.
+        reason: Why it failed; empty if it did not.
+        probability_source: Where the probabilities come from; None if there are none.
+    """
+
+    outcome: Outcome
+    letter: str | None
+    probabilities: tuple[float, ...] | None = None
+    raw_text: str = ""
+    reason: str = ""
+    probability_source: ProbabilitySource | None = None
+
+
 class Prediction(Record):
     """One clip, one model: all its responses.
 
@@ -68,6 +88,8 @@ class Prediction(Record):
         prompt_variants: Direct verdicts under further prompts, by the prompt's name.
         controls: Direct verdicts on footage that was tampered with, by the control's name
             (see ``evaluation.predict.controls``); empty if none were run.
+        questions: Answers to the held-out questions about the clip, by the question's ``sample_id``; the questions
+            stand in ``held_out_questions.jsonl`` beside the predictions.
     """
 
     clip_id: str
@@ -78,3 +100,4 @@ class Prediction(Record):
     latency_s: float
     prompt_variants: dict[str, Verdict] = {}
     controls: dict[str, Verdict] = {}
+    questions: dict[str, ChoiceAnswer] = {}

@@ -79,7 +79,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     supervision = run.do(stages.supervise(clips))
     checkpoint = run.do(stages.train(supervision))
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
-    predictions = {name: run.do(stages.evaluate(name, clips, model)) for name, model in models.items()}
+    predictions = {name: run.do(stages.evaluate(name, clips, supervision, model)) for name, model in models.items()}
     predictions |= {name: run.do(stages.evaluate_baseline(name, clips)) for name in BASELINES}
     validation, ahead = {}, {}
     if any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips)):

@@ -84,9 +84,10 @@ class RecipeStages:
         options = {"frame_cache": self.frame_cache}
         return Stage("train", "checkpoint", train, (supervision,), self.recipe.train, options)
 
-    def evaluate(self, name: str, clips: Path, model: str) -> Stage:
-        """Predict the held-out clips, with the prompt variants and controls of the recipe."""
-        return Stage(f"evaluate {name}", f"predictions/{name}", evaluate, (clips, model), self._evaluation())
+    def evaluate(self, name: str, clips: Path, supervision: Path, model: str) -> Stage:
+        """Predict the held-out clips, with the prompt variants, controls and held-out questions of the recipe."""
+        folder, options = f"predictions/{name}", {"questions": supervision}
+        return Stage(f"evaluate {name}", folder, evaluate, (clips, model), self._evaluation(), options)
 
     def evaluate_baseline(self, name: str, clips: Path) -> Stage:
         """Predict the held-out clips without a model."""

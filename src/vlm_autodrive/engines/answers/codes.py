@@ -16,6 +16,12 @@ def code_in(text: str, codes: Sequence[str]) -> str | None:
     return str(answers[1]) if answers and len(named) == 1 else None
 
 
+def parse_letter(text: str, letters: Sequence[str]) -> str | None:
+    """The letter of a multiple-choice answer: the one before a mark at the begin of a text, or the only one in it."""
+    first = re.match(rf"\W*({_either(letters)})(?=\s*$|\s*\n|\s*[^\w\s])", text)
+    return str(first[1]) if first else code_in(text, letters)
+
+
 def is_bare(text: str, codes: Sequence[str]) -> bool:
     """Whether a text is a code and nothing else but marks."""
     return re.fullmatch(rf"\W*({_either(codes)})\W*", text) is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
 from vlm_autodrive.evaluation.predict.controls import apply_control, no_video
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
+from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, choice_answer, question_request
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
 from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
@@ -65,6 +66,7 @@ class ClipPredictor:
         cache: The clips' frames.
         unreadable: Why a clip cannot be used, by clip id.
         settings: The controls.
+        questions: Held-out questions about single clips, by clip id.
     """
 
     def __init__(
@@ -76,11 +78,12 @@ class ClipPredictor:
         cache: FrameCache,
         unreadable: Mapping[str, str],
         settings: EvaluateSettings,
+        questions: QuestionsByClip,
     ) -> None:
         self._engine, self._name = engine, name
         self._requests, self._taxonomy = requests, taxonomy
         self._cache, self._unreadable = cache, unreadable
-        self._settings = settings
+        self._settings, self._questions = settings, questions
         self._without_video: Verdict | None = None
 
     def predict(self, clips: Sequence[Clip]) -> list[Prediction]:
@@ -91,7 +94,9 @@ class ClipPredictor:
         frames, problems = self._read(clips)
         shown = list(frames.values())
         begun = time.monotonic()
-        answers = dict(zip(frames, self._engine.generate(shown, self._requests.all), strict=True))
+        count = len(self._requests.all)
+        own = [[question_request(question) for question in self._questions.get(clip_id, ())] for clip_id in frames]
+        answers = dict(zip(frames, self._engine.generate(shown, self._requests.all, own), strict=True))
         # Controls are left out of the latency: no deployment would run them.
         latency_s = (time.monotonic() - begun) / max(1, len(shown))
         controls = self._controls([clip for clip in clips if clip.clip_id in frames], frames)
@@ -103,7 +108,8 @@ class ClipPredictor:
                 # loss against the true footage would be over other clips. Only those that need an event stay away.
                 missed = self._verdict(self._requests.main, failed)
                 kept = {control: missed for control in self._settings.controls if control in OF_EVERY_CLIP}
-                predictions.append(self._prediction(clip, [failed] * len(self._requests.all), kept, (), 0.0))
+                questions = len(self._questions.get(clip.clip_id, ()))
+                predictions.append(self._prediction(clip, [failed] * (count + questions), kept, (), 0.0))
             else:
                 given, times_s = answers[clip.clip_id], frames[clip.clip_id].times_s
                 predictions.append(self._prediction(clip, given, controls[clip.clip_id], times_s, latency_s))
@@ -160,16 +166,21 @@ class ClipPredictor:
             name: self._verdict(question, answer)
             for (name, question), answer in zip(self._requests.verdicts.items(), answers, strict=False)
         }
-        traced = self._requests.reasoning
+        traced, count = self._requests.reasoning, len(self._requests.all)
+        questions = self._questions.get(clip.clip_id, ())
         return Prediction(
             clip_id=clip.clip_id,
             model=self._name,
             verdict=verdicts.pop(MAIN),
-            reasoning=None if traced is None else self._reasoning(traced, answers[-1], clip.duration_s),
+            reasoning=None if traced is None else self._reasoning(traced, answers[count - 1], clip.duration_s),
             frame_times_s=times_s,
             latency_s=round(latency_s, 4),
             prompt_variants=verdicts,
             controls=dict(controls),
+            questions={
+                question.sample_id: choice_answer(question, answer)
+                for question, answer in zip(questions, answers[count:], strict=True)
+            },
         )
 
     def _verdict(self, question: InferenceRequest, answer: InferenceResponse) -> Verdict:

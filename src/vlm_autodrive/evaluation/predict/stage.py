@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import (
+    HELD_OUT_QUESTIONS_FILE,
     PREDICTIONS_FILE,
     PROVENANCE,
     artifact_key,
@@ -20,6 +21,7 @@ from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
+from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import EvaluateSettings
 from vlm_autodrive.models import SYSTEM_PROMPT
@@ -46,6 +48,7 @@ def evaluate(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    questions: Path | None = None,
     retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
@@ -57,6 +60,7 @@ def evaluate(
         out: Where the predictions go.
         settings: Which clips, and which requests.
         reporter: Told of the progress.
+        questions: A supervision set of the same clips, whose held-out questions the model is asked; None for none.
         retry_errors: Run the clips again of which any request ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
@@ -68,6 +72,7 @@ def evaluate(
             out,
             settings,
             reporter,
+            questions=questions,
             retry_errors=retry_errors,
             checkpoint=None if settings.endpoint.base_url else Path(model),
             overwrite=overwrite,
@@ -82,6 +87,7 @@ def evaluate_with_engine(
     settings: EvaluateSettings,
     reporter: Reporter = SILENT,
     *,
+    questions: Path | None = None,
     retry_errors: bool = False,
     checkpoint: Path | None = None,
     overwrite: bool = False,
@@ -97,6 +103,7 @@ def evaluate_with_engine(
         out: Where the predictions go.
         settings: Which requests.
         reporter: Hears of the progress.
+        questions: A supervision set of the same clips, whose held-out questions the model is asked; None for none.
         retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
             The others keep theirs to the byte.
         checkpoint: Folder of the model, if it is on this disk: its training clips must not be evaluated.
@@ -114,18 +121,23 @@ def evaluate_with_engine(
         "prompts": {"system": SYSTEM_PROMPT, **requests.texts},
         "sampling": sampling.model_dump(mode="json"),
     }
-    retried = _times_retried(out, clips, settings, facts)
+    inputs = {"clips": clips, **questions_input(questions, clips)}
+    retried = _times_retried(out, inputs, settings, facts)
 
     def make(retried: int, kept: Sequence[Prediction], *, overwrite: bool) -> None:
-        inputs, current = {"clips": clips}, facts | {"retried": retried}
+        current = facts | {"retried": retried}
         with writing_artifact(out, "predictions", inputs, settings, facts=current, overwrite=overwrite) as folder:
             if folder is None:
                 return
             wanted = clips_of_split(clips, settings.split)
             cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
             cache = FrameCache(cache_folder, sampling)
-            predicted = _predict(folder, wanted, kept, engine, requests, taxonomy, cache, settings, reporter)
+            asked = draw_questions(questions, wanted, settings.questions_per_clip, settings.seed)
+            predicted = _predict(folder, wanted, kept, engine, requests, asked, taxonomy, cache, settings, reporter)
             write_predictions(folder, out, taxonomy, wanted, [*kept, *predicted])
+            if asked:
+                every = (question for of_clip in asked.values() for question in of_clip)
+                write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, every)
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
 
@@ -177,22 +189,23 @@ def _sampling(engine: Engine, settings: EvaluateSettings) -> SamplingSettings:
     return parse_settings(SamplingSettings, values, f"evaluate.sampling, laid over how {engine.name} wants its frames")
 
 
-def _times_retried(out: Path, clips: Path, settings: EvaluateSettings, facts: Mapping[str, Any]) -> int:
+def _times_retried(out: Path, inputs: Mapping[str, Path], settings: EvaluateSettings, facts: Mapping[str, Any]) -> int:
     """How often errors were retried in the result at ``out``, if that is the result of these settings."""
     if not (out / PROVENANCE).is_file():
         return 0
     provenance = read_provenance(out)
     count: int = provenance.facts.get("retried", 0)
-    key = artifact_key("predictions", {"clips": input_key(clips)}, settings, {**facts, "retried": count})
+    keys = {name: input_key(path) for name, path in inputs.items()}
+    key = artifact_key("predictions", keys, settings, {**facts, "retried": count})
     return count if key == provenance.key else 0
 
 
 def _has_error(prediction: Prediction) -> bool:
     verdicts = [prediction.verdict, *prediction.prompt_variants.values(), *prediction.controls.values()]
-    traced = prediction.reasoning
-    return any(verdict.outcome is Outcome.ERROR for verdict in verdicts) or (
-        traced is not None and traced.outcome is Outcome.ERROR
-    )
+    outcomes = [verdict.outcome for verdict in verdicts]
+    outcomes += [answer.outcome for answer in prediction.questions.values()]
+    outcomes += [] if prediction.reasoning is None else [prediction.reasoning.outcome]
+    return Outcome.ERROR in outcomes
 
 
 def _predict(
@@ -201,6 +214,7 @@ def _predict(
     kept: Sequence[Prediction],
     engine: Engine,
     requests: RequestSet,
+    questions: QuestionsByClip,
     taxonomy: Taxonomy,
     cache: FrameCache,
     settings: EvaluateSettings,
@@ -214,7 +228,14 @@ def _predict(
     unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
     works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
     predictor = ClipPredictor(
-        ErrorIsolatingEngine(engine, works=works), engine.name, requests, taxonomy, cache, unreadable, settings
+        ErrorIsolatingEngine(engine, works=works),
+        engine.name,
+        requests,
+        taxonomy,
+        cache,
+        unreadable,
+        settings,
+        questions,
     )
     with reporter.task(f"Evaluating {engine.name}", len(todo), len(done)) as task:
         for begin in range(0, len(waiting), settings.eval_batch_size):

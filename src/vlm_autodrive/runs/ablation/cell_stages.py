@@ -61,12 +61,15 @@ class CellStages:
             changes = {"teacher": "rules", "reasoning": "two_steps"}
             changed = cell.recipe.supervise.model_copy(update=changes)
             rows = self._rows(cell, cell.recipe.model_copy(update={"supervise": changed}))
-        supervision = self._once("supervision", cell, rows.supervise(self.clips(cell)), within)
+        supervision = self._all_types(cell, rows, within)
         if set(cell.types) == set(cell.recipe.supervise.types):
             return supervision
         return self._once(
             "chosen", cell, lambda out, _: choose_types(supervision, out, cell.types, overwrite=True), within
         )
+
+    def _all_types(self, cell: AblationCell, rows: RecipeStages, within: str = "") -> Path:
+        return self._once("supervision", cell, rows.supervise(self.clips(cell)), within)
 
     def is_estimated(self, cell: AblationCell) -> bool:
         """Whether rule-based samples are counted instead of those that a model has yet to write."""
@@ -117,12 +120,17 @@ class CellStages:
         """The fine-tuned cell's predictions for the held-out clips."""
         rows = self._rows(cell)
         checkpoint = self._once("checkpoints", cell, rows.train(self.supervision(cell)))
-        return self._once("predictions/cells", cell, rows.evaluate("cell", self.clips(cell), str(checkpoint)))
+        return self._once("predictions/cells", cell, self._evaluation("cell", cell, str(checkpoint)))
 
     def base(self, cell: AblationCell) -> Path:
         """The predictions of the model that the cell begins from."""
         model = cell.recipe.train.model
-        return self._once("predictions/base", cell, self._rows(cell).evaluate("base", self.clips(cell), model))
+        return self._once("predictions/base", cell, self._evaluation("base", cell, model))
+
+    def _evaluation(self, name: str, cell: AblationCell, model: str) -> _Stage:
+        """The questions are those of all types, whichever the cell is trained on: so all cells are asked the same."""
+        rows = self._rows(cell)
+        return rows.evaluate(name, self.clips(cell), self._all_types(cell, rows), model)
 
     def baseline(self, name: str, cell: AblationCell) -> Path:
         """The predictions of what needs no model."""
