@@ -14,6 +14,8 @@ from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue
+from vlm_autodrive.simulation import SimulateSettings
+from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
 
 TEN = ClipSettings(split_by="count")
 
@@ -179,6 +181,18 @@ def test_truth_moves_into_clip_time():
     assert [s.ego_speed_mps for s in moved.states] == list(range(50, 100))
     late = scenario_in_window(drive, 14.5, 20)
     assert (late.encounters[0].onset_s, late.encounters[0].alert_time_s) == (-1.5, None)
+
+
+def test_window_without_an_encounter_keeps_only_what_always_holds():
+    settings = SimulateSettings(seed=3, long_video_duration_s=60.0, long_video_events=1)
+    drive = long_video_scenario(draw_long_video(settings, 0), "d", settings)
+    event = next(e for e in drive.encounters if e.event_class != "normal")
+    moved = scenario_in_window(drive, event.time_s - 2, event.time_s + 2)
+    assert event.incident in [e.incident for e in moved.encounters]
+    before = scenario_in_window(drive, event.time_s - 2, event.time_s - 0.5)
+    assert event.incident not in [e.incident for e in before.encounters]
+    assert before.incident == drive.incident
+    assert not {"ego_braking", "ego_impact_side", "responsibility", "speed_kmh"} & set(before.incident.known)
 
 
 class Listener:

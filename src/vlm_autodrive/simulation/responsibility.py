@@ -16,7 +16,7 @@ HARD_BRAKING_MPS2 = 4.0
 REACTION_S = 1.5
 """What most drivers need to brake for what they did not expect (M. Green, "How long does it take to stop?", 2000)."""
 HEADWAY_S = 1.0
-_AHEAD_M = 80.0
+_NEAR_S = 2.0
 
 
 def responsibility_of(
@@ -25,9 +25,9 @@ def responsibility_of(
     """Who is responsible for an event: ``driver``, ``other``, both (``shared``), or neither (``undetermined``).
 
     The other party is, if it crosses (whoever crosses gives way, but for pedestrians on a zebra crossing), if it leaves
-    its lane, or if it brakes with 4 m/s² or more while nobody is ahead of it. The ego driver is, if he reacts later
-    than 1.5 s after the onset and a reaction after 1.5 s would have avoided the event, if he follows a braking vehicle
-    with a time gap of less than 1 s, or if he does not let a pedestrian on a zebra crossing pass.
+    its lane, or if it brakes with 4 m/s² or more while nobody is within 2 s ahead of it. The ego driver is, if the
+    reaction takes more than 1.5 s from the onset and one after 1.5 s would have avoided the event, if the gap to a
+    braking vehicle is less than 1 s, or if a pedestrian on a zebra crossing is not let pass.
 
     Args:
         trajectories: The motion of the video.
@@ -67,7 +67,7 @@ def _leaves_lane(outcome: EncounterOutcome) -> bool:
 
 
 def _brakes_for_nothing(trajectories: VideoTrajectories, encounter: EncounterTrajectory) -> bool:
-    """Whether the other party brakes hard although nobody is ahead of it."""
+    """Whether the other party brakes hard although nobody is near ahead of it."""
     actor = encounter.outcome.motion.actor
     hardest = -np.diff(actor.speed[: encounter.outcome.event_step]).min() / DT
     step = max(round(encounter.onset_s / DT), 0)
@@ -75,7 +75,7 @@ def _brakes_for_nothing(trajectories: VideoTrajectories, encounter: EncounterTra
     here = encounter.actor
     for vehicle in trajectories.traffic:
         pose = vehicle.pose(time)
-        if abs(pose.d[0] - here.d[step]) < LANE_M / 2 and 0.0 < pose.s[0] - here.s[step] < _AHEAD_M:
+        if abs(pose.d[0] - here.d[step]) < LANE_M / 2 and 0.0 < pose.s[0] - here.s[step] < _NEAR_S * here.speed[step]:
             return False
     return bool(hardest >= HARD_BRAKING_MPS2)
 
