@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.supervision.worlds import plain_clip, random_clip, real_clip
+from vlm_autodrive.engines import find_times
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, SFTSample
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
 from vlm_autodrive.supervision.checks.prose import parse_target
@@ -110,8 +111,9 @@ def test_reasoning_leads_from_what_was_seen_to_the_verdict(clip):
         assert any(least <= state.gap_m <= greatest for state in near)
     closest = f"[t={encounter.time_s:.1f}] closest: "
     assert closest in parsed.thoughts
-    assert parsed.cited_times_s[0] == round(encounter.time_s, 1)  # said before the approach
-    assert list(parsed.cited_times_s[1:]) == sorted(parsed.cited_times_s[1:])
+    first_s, *others_s = [cited.time_s for cited in find_times(parsed.thoughts)]
+    assert first_s == round(encounter.time_s, 1)  # said before the approach
+    assert others_s == sorted(others_s)
     [(least, greatest)] = [said_metres(gap) for gap in re.findall(r"closest: (\w+ \d+ m)", parsed.thoughts)] or [(0, 0)]
     assert least <= encounter.minimum_gap_m <= greatest
     assert ("closest: contact" in parsed.thoughts) == (clip.event_class == "collision")

@@ -14,7 +14,6 @@ _SHAPE = re.compile(
     r"<think>\n(?P<thoughts>.+)\n</think>\n\n<answer>\n(?P<code>[^\n]+)\n(?:t=(?P<time>\d+\.\d)\n)?</answer>", re.DOTALL
 )
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
-_CITED = re.compile(r"\[t=(\d+(?:\.\d+)?)\]")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class ReasoningParts:
     thoughts: str
     code: str
     event_time_s: float | None
-    cited_times_s: tuple[float, ...]
 
 
 @lru_cache(maxsize=8)  # several checks read the same sample, one after the other
@@ -38,7 +36,6 @@ def parse_target(target: str) -> ReasoningParts | None:
         thoughts=thoughts,
         code=match.group("code"),
         event_time_s=None if time is None else float(time),
-        cited_times_s=tuple(float(t) for t in _CITED.findall(thoughts)),
     )
 
 
