@@ -14,7 +14,15 @@ from tests.fake_endpoint import ReceivedRequest, completion, serve
 from tests.training.supervision_set import make_samples
 from vlm_autodrive.artifacts import SAMPLES_FILE, write_clips, writing_artifact
 from vlm_autodrive.evaluation import CompareSettings, JudgeSettings, compare, judge
-from vlm_autodrive.records import ANTICIPATION, DEFAULT_TAXONOMY, Clip, Prediction, Verdict, write_jsonl
+from vlm_autodrive.records import (
+    ANTICIPATION,
+    DEFAULT_TAXONOMY,
+    Clip,
+    IncidentMetadata,
+    Prediction,
+    Verdict,
+    write_jsonl,
+)
 from vlm_autodrive.settings import Settings
 
 SKILL = {"base": 0.3, "tuned": 2.6, "camera_shake": 1.2, "majority": 0.0}
@@ -84,11 +92,10 @@ def _test_clips(count: int, videos: Sequence[Path]) -> list[Clip]:
             group_id=f"g{n // 6}",
             alert_time_s=0.4 if n % 3 < 2 else None,
             ego_involved=n % 5 > 0 if n % 3 < 2 else None,
-            metadata={
-                "light_conditions": ("Bright", "Dark")[n % 2],
-                "weather": ("Clear", "Rain", "Snow")[n // 3 % 3],
-                "hard_negative": str(n % 9 == 2).lower(),
-            },
+            metadata={"hard_negative": str(n % 9 == 2).lower()},
+            incident=IncidentMetadata.model_validate(
+                {"light": ("bright", "dark")[n % 2], "weather": ("clear", "rain", "snow")[n // 3 % 3]}
+            ),
         )
         for n in range(count)
     ]

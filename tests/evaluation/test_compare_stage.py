@@ -9,7 +9,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, compare, read_comparison
 from vlm_autodrive.evaluation.score.records import Comparison
 from vlm_autodrive.evaluation.score.samples import clusters_of
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Scenario, Verdict
+from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata, Outcome, Scenario, Verdict
 
 NAMES = DEFAULT_TAXONOMY.names
 
@@ -30,7 +30,7 @@ def triplets(count):
             name,
             group_id=f"g{t}",
             triplet_id=f"t{t}",
-            metadata={"light_conditions": "Dark" if t % 2 else "Bright"},
+            incident=IncidentMetadata(light="dark" if t % 2 else "bright"),
             scenario=scenario(name == "normal" and t % 4 == 0),
         )
         for t in range(count)
@@ -184,8 +184,8 @@ def test_triplets_hard_negatives_and_slices(tmp_path):
     assert (scores.hard_negatives.count, scores.hard_negatives.proportion) == (2, 0.25)
     assert scores.hard_negatives.false_positives.value == 0.5
     assert scores.hard_negatives.false_positives_elsewhere.value == pytest.approx(1 / 6)
-    assert scores.slices["light"]["Dark"].value == pytest.approx(11 / 12)
-    assert scores.slices["light"]["Dark"].n == 12
+    assert scores.slices["light"]["dark"].value == pytest.approx(11 / 12)
+    assert scores.slices["light"]["dark"].n == 12
     assert scores.slices["family"]["plain_driving"].n == 24
 
 

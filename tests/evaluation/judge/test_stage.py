@@ -20,8 +20,9 @@ from vlm_autodrive.evaluation.judge.prompt import RUBRIC
 from vlm_autodrive.evaluation.judge.ratings import read_judgements
 from vlm_autodrive.evaluation.score.traces import judge_scores
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
-from vlm_autodrive.records import Outcome
+from vlm_autodrive.records import IncidentMetadata, Outcome
 
+KNOWN = {"metadata": {"note": "x"}, "incident": IncidentMetadata(weather="rain")}
 CLASSES = ("collision", "near_collision", "normal")
 
 
@@ -38,7 +39,10 @@ def traced(clip, trace):
 @pytest.fixture
 def predictions(tmp_path):
     """Twelve clips whose traces name a number; the seventh clip has none."""
-    clips = [make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"weather": "rain"}) for n in range(12)]
+    clips = [
+        make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"note": "x"}, incident=IncidentMetadata(weather="rain"))
+        for n in range(12)
+    ]
     made = [traced(clip, f"At [t=1.0] it is close <{n}>.") for n, clip in enumerate(clips)]
     made[6] = traced(clips[6], "")
     return write_prediction_set(tmp_path / "predictions", clips, made)
@@ -87,7 +91,8 @@ def test_the_judge_is_told_what_is_known_and_not_who_wrote(predictions, tmp_path
     first = next(asked for asked in endpoint.asked if number_of(asked) == 0)
     known = json.loads(re.search(r"<known>\n(.*)\n</known>", first.text)[1])
     assert known["outcome"].startswith("Collision (")
-    assert (known["seconds"], known["event_at_s"], known["metadata"]) == (2.0, 1.0, {"weather": "rain"})
+    assert (known["seconds"], known["event_at_s"]) == (2.0, 1.0)
+    assert (known["recorded"], known["metadata"]) == ({"weather": "rain"}, {"note": "x"})
     assert trace_of(first) == "At [t=1.0] it is close <0>."
     schema = first.body["response_format"]["json_schema"]["schema"]
     assert schema["properties"]["grade"]["enum"] == [1, 2, 3, 4, 5]
@@ -214,7 +219,10 @@ def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing
 def test_judgements_of_other_traces_are_refused(predictions, tmp_path):
     with serve(fair) as endpoint:
         out = judge(predictions, tmp_path / "out", settings(endpoint.url, tmp_path))
-    clips = [make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"weather": "rain"}) for n in range(12)]
+    clips = [
+        make_clip(f"clip-{n}", CLASSES[n % 3], metadata={"note": "x"}, incident=IncidentMetadata(weather="rain"))
+        for n in range(12)
+    ]
     anew = write_prediction_set(tmp_path / "anew", clips, [traced(clip, "x") for clip in clips])
     with pytest.raises(UserError, match="grades other traces than those of"):
         read_evaluation_samples({"tuned": anew}, judgements={"tuned": out})

@@ -10,7 +10,7 @@ from vlm_autodrive.evaluation import EvaluationSamples
 from vlm_autodrive.evaluation.score.models import event_scores
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.evaluation.score.slices import slice_scores, slice_tests
-from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, IncidentMetadata
 
 
 def samples_of(clips, answers, taxonomy=DEFAULT_TAXONOMY):
@@ -79,22 +79,23 @@ def night_world(hard):
     for drive in range(40):
         night = drive < 20
         for i in range(3):
-            metadata = {"light": "night" if night else "day", "weather": f"w{drive % 4}"}
-            clips.append(make_clip(f"{drive}-{i}", "normal", group_id=f"g{drive}", metadata=metadata))
+            weather = ("clear", "cloudy", "rain", "snow")[drive % 4]
+            incident = IncidentMetadata(light="dark" if night else "day", weather=weather)
+            clips.append(make_clip(f"{drive}-{i}", "normal", group_id=f"g{drive}", incident=incident))
             answers.append("collision" if night and rng.random() < hard else "normal")
     return samples_of(clips, answers)
 
 
 def test_a_slice_where_the_model_is_worse_is_found():
     tests = scored(slice_tests, night_world(0.5), 5)
-    weathers = [("weather", f"w{i}") for i in range(4)]
-    assert [(t.field, t.value) for t in tests] == [("light", "day"), ("light", "night"), *weathers]
-    night = tests[1]
+    weathers = [("weather", value) for value in ("clear", "cloudy", "rain", "snow")]
+    assert [(t.field, t.value) for t in tests] == [*weathers, ("light", "dark"), ("light", "day")]
+    night = tests[4]
     assert night.difference.value == pytest.approx(-0.5, abs=0.15)
     assert night.difference.high < 0
     assert night.difference.n == 60
     assert night.p_holm < 0.01
-    assert all(t.p_holm > 0.05 for t in tests[2:])
+    assert all(t.p_holm > 0.05 for t in tests[:4])
     adjusted = multipletests([t.p_value for t in tests], method="holm")[1]
     assert [t.p_holm for t in tests] == pytest.approx(adjusted, abs=1e-9)
 
@@ -105,13 +106,21 @@ def test_no_slice_is_found_where_all_are_alike():
 
 
 def test_a_field_with_one_value_has_no_rest_to_test_against():
-    clips = [make_clip(f"{i}", metadata={"light": "day"}) for i in range(20)]
+    clips = [make_clip(f"{i}", incident=IncidentMetadata(light="day")) for i in range(20)]
     assert scored(slice_tests, samples_of(clips, ["normal"] * 20), 5) == ()
 
 
 def test_the_rest_of_a_slice_is_what_has_the_field_too():
     """Clips of unknown light are all wrong; they must not make the day look better than the night."""
-    clips = [make_clip(f"{i}", metadata={"light": "day" if i % 2 else "night"}) for i in range(40)]
+    clips = [make_clip(f"{i}", incident=IncidentMetadata(light="day" if i % 2 else "dark")) for i in range(40)]
     clips += [make_clip(f"unknown-{i}") for i in range(40)]
     tests = scored(slice_tests, samples_of(clips, ["normal"] * 40 + ["collision"] * 40), 5)
-    assert [(t.value, t.difference.value, t.p_value) for t in tests] == [("day", 0.0, 1.0), ("night", 0.0, 1.0)]
+    assert [(t.value, t.difference.value, t.p_value) for t in tests] == [("dark", 0.0, 1.0), ("day", 0.0, 1.0)]
+
+
+def test_what_is_recorded_of_an_event_makes_no_slice():
+    incident = IncidentMetadata(road_layout="curve", other_type="car", ego_impact_side="front", speed_kmh=30)
+    clips = [make_clip(f"{i}", incident=incident, metadata={"weather": "odd"}) for i in range(20)]
+    assert set(scored(slice_scores, samples_of(clips, ["normal"] * 20), 5)) & set(IncidentMetadata.model_fields) == {
+        "road_layout"
+    }

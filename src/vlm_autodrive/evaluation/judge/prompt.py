@@ -55,6 +55,7 @@ def judge_context(clip: Clip, taxonomy: Taxonomy) -> dict[str, Any]:
         "event_at_s": None if clip.event_time_s is None else round(clip.event_time_s, 1),
         "first_sign_at_s": None if clip.alert_time_s is None else round(clip.alert_time_s, 1),
         "recording_vehicle_involved": clip.ego_involved,
+        "recorded": clip.incident.model_dump(exclude_none=True) or None,
         "metadata": {name: value[:_LONGEST_VALUE] for name, value in clip.metadata.items()} or None,
     }
     return {name: value for name, value in known.items() if value is not None}

@@ -1,4 +1,8 @@
-"""Metrics on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on."""
+"""Metrics on parts of the test set: triplets, hard negatives, and slices by light, weather, scene and so on.
+
+Of the incident metadata only the surroundings make slices. All other fields are recorded of events: a slice by them
+would hold clips of one class alone, and its accuracy would be that class's recall under another name.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +15,9 @@ from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import HardNegativeScores, SliceTest, TripletScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, Estimate, Ratio, bootstrap_estimate, holm, slice_p_value
-from vlm_autodrive.records import Clip
+from vlm_autodrive.records import SURROUNDINGS, Clip
 
-_COLUMNS = {"light": ("light_conditions", "light"), "weather": ("weather",), "scene": ("scene",)}
-_FIELDS = (*_COLUMNS, "ego", "source", "length", "family")
+_FIELDS = (*SURROUNDINGS, "ego", "source", "length", "family")
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
 
@@ -144,10 +147,8 @@ def slice_value(clip: Clip, field: str) -> str:
         return clip.source
     if field == "length":
         return next(label for end_s, label in _LENGTHS_S.items() if clip.duration_s < end_s)
-    for key in _COLUMNS[field]:
-        if clip.metadata.get(key):
-            return clip.metadata[key]
-    return ""
+    recorded = clip.incident if clip.scenario is None else clip.incident.over(clip.scenario.incident)
+    return getattr(recorded, field) or ""
 
 
 def is_hard_negative(clip: Clip) -> bool:
