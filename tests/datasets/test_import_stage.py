@@ -30,8 +30,8 @@ def source(tmp_path, make_video):
         make_video(f"set/{name}.mp4", count=60)
     (tmp_path / "set" / "bad.mp4").write_bytes(b"no video")
     (tmp_path / "set" / "manifest.csv").write_text(
-        "video,class,event_time_s\na.mp4,crash,3.5\na.mp4,near-miss,99\nb.mp4,collision,6.02\nc.mp4,normal,\n"
-        "bad.mp4,collision,2\ngone.mp4,normal,\n"
+        "video,class,event_time_s,weather,speed_kmh\na.mp4,crash,3.5,Rain,30\na.mp4,near-miss,99,,\n"
+        "b.mp4,collision,6.02,Sunny,9.5\nc.mp4,normal,,rain,\nbad.mp4,collision,2,,\ngone.mp4,normal,,,\n"
     )
     return tmp_path / "set"
 
@@ -53,6 +53,8 @@ def test_catalog(source, tmp_path):
     assert (issue.line, issue.field, issue.value, issue.rejected) == (3, "event_time_s", "99", True)
     assert read_scenarios(out) == {}
     assert "class map: crash -> Collision (1 rows)" in listener.lines
+    assert "recorded: weather 3 times (rain 2, clear 1)" in listener.lines
+    assert "recorded: speed_kmh 2 times (9.5 to 30.0)" in listener.lines
     assert "6 rows: 5 imported, 1 rejected." in listener.lines
     assert any("2 of 5 videos cannot be used" in line for line in listener.lines)
     assert any("1 issues are written" in line for line in listener.lines)

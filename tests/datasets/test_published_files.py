@@ -17,6 +17,7 @@ from vlm_autodrive.datasets.dota import read_dota
 from vlm_autodrive.datasets.mmau import read_mmau
 from vlm_autodrive.datasets.tau106k import read_tau106k
 from vlm_autodrive.datasets.vru_accident import read_vru_accident
+from vlm_autodrive.records import IncidentMetadata
 
 pytestmark = pytest.mark.fixtures
 SETTINGS = ImportSettings()
@@ -113,10 +114,11 @@ def test_ccd_commas_in_brackets_part_no_fields(annotations):
     assert not reading.issues
     first = reading.videos[0]
     assert first.source_id == "ccd:Crash-1500/000001"
-    assert first.metadata == {"light_conditions": "Day", "weather": "Good"}
+    assert first.incident == IncidentMetadata(light="day")
     assert (reading.events[0].time_s, reading.events[0].ego_involved) == (3.2, True)
     assert Counter(e.ego_involved for e in reading.events) == {True: 801, False: 699}
-    assert Counter(v.metadata["weather"] for v in reading.videos) == {"Good": 1141, "Snow": 235, "Rain": 124}
+    assert Counter(v.incident.weather for v in reading.videos) == {None: 1141, "snow": 235, "rain": 124}
+    assert not any(video.metadata for video in reading.videos)
     assert len({video.group_id for video in reading.videos}) == 133  # YouTube videos that they were cut from
 
 
@@ -220,12 +222,11 @@ def test_cap_columns_stand_in_another_order(annotations, make_video):
 
 def test_mm_au_numbers_become_words_and_no_text_tells_the_answer(annotations):
     reading = reading_of(read_mmau, annotations / "mm-au")
-    assert Counter(v.metadata["weather"] for v in reading.videos if v.video_id.startswith("dada")) == {
-        "Clear": 1824, "Rain": 129, "Snow": 3, "Fog": 6,
+    assert Counter(v.incident.weather for v in reading.videos if v.video_id.startswith("dada")) == {
+        "clear": 1824, "rain": 129, "snow": 3, "fog": 6,
     }  # fmt: skip
-    assert {name for v in reading.videos for name in v.metadata} == {"weather", "light_conditions", "scene", "road"}
-    words = {word for video in reading.videos for word in video.metadata.values()}
-    assert words >= {"Day", "Dark", "Highway", "Tunnel", "T-junction"}
+    assert {name for v in reading.videos for name in v.incident.known} == {"weather", "light", "scene", "road_layout"}
+    assert not any(video.metadata for video in reading.videos)
     assert Counter(e.ego_involved for e in reading.events) == {True: 6380, False: 5333}
 
 

@@ -24,6 +24,7 @@ from vlm_autodrive.datasets.mmau import read_mmau
 from vlm_autodrive.datasets.tau106k import read_tau106k, tau_footage
 from vlm_autodrive.datasets.vru_accident import read_vru_accident, split_options
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import IncidentMetadata
 
 SETTINGS = ImportSettings()
 BADAS_HEADER = (
@@ -83,7 +84,7 @@ def test_ccd_odd_values_are_taken_without_them(tmp_path):
         (1, "timing", False), (1, "weather", False), (1, "egoinvolve", False), (2, "labels", False),
     ]  # fmt: skip
     assert [(e.time_s, e.ego_involved) for e in reading.events] == [(2.0, None), (None, False)]
-    assert [v.metadata for v in reading.videos] == [{}, {"light_conditions": "Dark", "weather": "Snow"}]
+    assert [v.incident for v in reading.videos] == [IncidentMetadata(), IncidentMetadata(light="dark", weather="snow")]
 
 
 def test_ccd_normal_videos_are_taken_from_their_folder(tmp_path):
@@ -330,9 +331,9 @@ def test_mm_au_json_of_nothing_but_text(tmp_path, make_video):
     ]  # fmt: skip
     assert accounted(reading)
     assert reading.videos[0].source_id == "dada:1/001"
-    assert reading.videos[0].metadata == {
-        "weather": "Clear", "light_conditions": "Dark", "scene": "Urban", "road": "Arterial",
-    }  # fmt: skip
+    assert reading.videos[0].incident == IncidentMetadata(
+        weather="clear", light="dark", scene="urban", road_layout="straight"
+    )
     times = {event.video_id: (event.time_s, event.ego_involved) for event in reading.events}
     assert times["ab12"] == (pytest.approx(62 / 30, abs=0.01), True)
     assert times["cd34"] == (None, False)  # the JSON has no frame rate, and the file is not there

@@ -11,6 +11,7 @@ from vlm_autodrive.datasets import ImportSettings
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.nexar import read_nexar
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import IncidentMetadata
 
 HEADER = "file_name,time_of_event,time_of_alert,light_conditions,weather,scene,time_to_accident\n"
 
@@ -50,9 +51,9 @@ def test_nexar_layout(tmp_path):
     videos = by_id(reading)
     assert list(videos) == ["00042", "00100", "00007", "00500"]
     assert [v.positive for v in reading.videos] == [True, True, False, True]
-    assert videos["00042"].metadata == {"light_conditions": "Dark", "scene": "Urban"}
+    assert videos["00042"].incident == IncidentMetadata(light="dark", scene="urban")
+    assert not any(video.metadata for video in reading.videos)
     assert videos["00500"].split == "test-public"
-    assert "time_to_accident" not in videos["00500"].metadata
     assert [(e.video_id, e.time_s, e.alert_time_s, e.event_class, e.ego_involved) for e in reading.events] == [
         ("00042", 19.5, 18.633, None, None),
         ("00100", 3.2, None, None, None),
@@ -70,7 +71,7 @@ def test_nexar_without_optional_column_table_or_folders(tmp_path):
     (folder / "00001.mp4").touch()
     (folder / "00002.mp4").touch()
     reading = read(tmp_path)
-    assert {v.video_id: v.metadata for v in reading.videos} == {"00001": {"weather": "Rain"}, "00002": {}}
+    assert {v.video_id: v.incident.weather for v in reading.videos} == {"00001": "rain", "00002": None}
     assert [i.value for i in reading.issues] == ["00002.mp4"]
     with pytest.raises(UserError, match="test-public"):
         read(folder)
@@ -155,7 +156,7 @@ def test_manifest(tmp_path):
         ("00042", True, "d1"), ("2", False, "d1"), ("3", True, "3"), ("4", None, "4"),
     ]  # fmt: skip
     assert reading.videos[0].path == str(tmp_path / "d" / "00042.mp4")
-    assert reading.videos[0].metadata == {"weather": "Rain"}
+    assert (reading.videos[0].incident, reading.videos[0].metadata) == (IncidentMetadata(weather="rain"), {})
     assert [(e.video_id, e.event_class, e.time_s, e.alert_time_s, e.ego_involved) for e in reading.events] == [
         ("00042", "collision", 12.5, 11, True),
         ("00042", "near_collision", 40, None, False),

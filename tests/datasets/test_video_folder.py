@@ -17,6 +17,7 @@ from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.manifest_row import ManifestRow, schema_text
 from vlm_autodrive.datasets.video_folder import read_video_folder
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import IncidentMetadata, incident_values
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,7 +98,7 @@ def test_rows_of_one_video_may_say_more_of_it_each(tmp_path):
     )
     reading = read_manifest(tmp_path, ImportSettings())
     first, second = reading.videos
-    assert (first.group_id, first.source_id, first.metadata) == ("d7", "dota:x1", {"weather": "Rain"})
+    assert (first.group_id, first.source_id, first.incident.weather) == ("d7", "dota:x1", "rain")
     assert (second.group_id, second.source_id) == ("b", None)
     assert [(i.line, i.field, i.value, i.rejected) for i in reading.issues] == [(4, "source_id", "x1", False)]
 
@@ -108,7 +109,11 @@ def test_the_documented_schema_is_current():
     assert schema["required"] == ["video"]
     assert list(schema["properties"]) == [
         "video", "class", "event_time_s", "alert_time_s", "ego_involved", "drive", "split", "source_id",
+        *IncidentMetadata.model_fields,
     ]  # fmt: skip
+    assert schema["properties"]["ego_braking"]["anyOf"][0]["enum"] == ["none", "normal", "hard"]
+    assert schema["properties"]["speed_kmh"]["anyOf"][0]["maximum"] == 400
+    assert all("description" in column for column in schema["properties"].values())
     described = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     assert [column for column in schema["properties"] if f"`{column}`" not in described] == []
 
@@ -126,7 +131,11 @@ rows = st.fixed_dictionaries(
         "drive": st.sampled_from(["d1"]),
         "split": st.sampled_from(["train", "test"]) | st.none(),
         "source_id": st.just("nexar:00001"),
-        "weather": st.text(st.characters(categories=["L"]), max_size=5) | st.integers() | st.booleans(),
+        "weather": st.sampled_from(incident_values("weather")) | st.none(),
+        "ego_impact_side": st.sampled_from(incident_values("ego_impact_side")) | st.none(),
+        "speed_kmh": st.floats(0, 400) | st.none(),
+        "lateral_g": st.floats(-50, 50) | st.none(),
+        "note": st.text(st.characters(categories=["L"]), max_size=5) | st.integers() | st.booleans(),
     },
 )
 
@@ -140,11 +149,23 @@ def test_what_the_schema_allows_the_reader_takes(tmp_path_factory, row):
     assert [i.field for i in reading.issues] == ["event_time_s"] * (row.get("event_time_s") is None)
     [event] = reading.events
     assert (event.time_s, event.ego_involved) == (row.get("event_time_s"), row.get("ego_involved"))
+    whole = event.incident.over(reading.videos[0].incident)
+    assert whole.model_dump(exclude_none=True) == {
+        name: row[name] for name in IncidentMetadata.model_fields if row.get(name) is not None
+    }
 
 
 @pytest.mark.parametrize(
-    "wrong", [{}, {"video": ""}, {"video": "a", "event_time_s": -1}, {"video": "a", "source_id": "x"}]
-)
+    "wrong",
+    [
+        {},
+        {"video": ""},
+        {"video": "a", "event_time_s": -1},
+        {"video": "a", "source_id": "x"},
+        {"video": "a", "light": "green"},
+        {"video": "a", "speed_kmh": 401},
+    ],
+)  # fmt: skip
 def test_what_the_schema_refuses(wrong):
     with pytest.raises(ValidationError):
         ManifestRow.model_validate(wrong)

@@ -13,13 +13,13 @@ from vlm_autodrive.records import (
     IncidentMetadata,
     Scenario,
     Video,
-    find_incident_value,
     read_jsonl,
 )
 
 EVENT_TIME = "event_time_s"
 ALERT_TIME = "alert_time_s"
 TRUTH_FILE = "truth.jsonl"
+NOTHING_RECORDED = IncidentMetadata()
 
 
 @dataclass
@@ -114,6 +114,7 @@ class DatasetBuilder:
         time_s: float | None,
         alert_time_s: float | None = None,
         ego_involved: bool | None = None,
+        incident: IncidentMetadata = NOTHING_RECORDED,
         number: int = 0,
         spelling: str = "",
     ) -> None:
@@ -126,6 +127,7 @@ class DatasetBuilder:
             time_s: Seconds after the video's first frame; None if unknown.
             alert_time_s: When an attentive driver would have been warned.
             ego_involved: Whether the recording vehicle is involved.
+            incident: What is recorded of it.
             number: What tells several events of one video apart, in their ids.
             spelling: What the file calls its class, to be counted in the class map; empty not to count it.
         """
@@ -136,6 +138,7 @@ class DatasetBuilder:
             time_s=time_s,
             alert_time_s=alert_time_s,
             ego_involved=ego_involved,
+            incident=incident,
         )
         self.events.append(event)
         if row is not None:
@@ -185,13 +188,6 @@ class DatasetBuilder:
             self.warn(row, ALERT_TIME, "the alert is after the event; the row is taken without it")
             alert_s = None
         return time_s, alert_s
-
-
-def recorded_surroundings(metadata: dict[str, str]) -> IncidentMetadata:
-    """Light, weather and scene as incident metadata, where free columns in the words of Nexar tell them."""
-    columns = {"light": "light_conditions", "weather": "weather", "scene": "scene"}
-    found = {field: find_incident_value(field, metadata.get(column, "")) for field, column in columns.items()}
-    return IncidentMetadata.model_validate(found)
 
 
 @dataclass

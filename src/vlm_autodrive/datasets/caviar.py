@@ -3,9 +3,14 @@
 A list of ``{video_path, qa_pairs: [{benchmark, question, answer, choices?, correct_answer?, correct_index?}]}``.
 The accident type ``None`` means that contact was avoided; any other is contact. The published file writes
 ``none`` beside the choice ``None``, and its ``correct_index`` then points at another choice: the text counts.
+
+Weather, light and road conditions become incident metadata where Nexar's own columns are silent. A collision's type
+does not tell which vehicle is the ego vehicle, and neither does who is at fault (``the driver of the white van``), so
+that nothing is made of them.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +19,14 @@ from vlm_autodrive.datasets.json_table import refuse_half_characters
 from vlm_autodrive.datasets.overlays import OverlayClasses
 from vlm_autodrive.datasets.table import Row, decode_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DatasetQuestion, Taxonomy
+from vlm_autodrive.records import DatasetQuestion, Event, IncidentMetadata, Taxonomy, Video, find_incident_value
 
 NAME = "CAViAR"
 LICENCE = "CAViAR's annotations are for research only."
 _TYPE = "Accident Type"
 _CONTACT, _AVOIDED = "collision", "near-miss"  # words by which a taxonomy knows its classes
+_NO_CONTACT = IncidentMetadata(ego_impact_side="none", other_impact_side="none")
+_SURROUNDINGS = (("Weather & Light", "weather"), ("Weather & Light", "light"), ("Road Conditions", "road_surface"))
 _KINDS = {"none": _AVOIDED, "tbone": _CONTACT, "rearend": _CONTACT, "sidebyside": _CONTACT, "headon": _CONTACT}
 
 
@@ -47,6 +54,7 @@ def apply_caviar(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> Non
     for number, entry in enumerate(entries, start=1):
         _read_entry(path, number, entry, overlay)
     overlay.apply(_TYPE)
+    _add_incidents(builder)
     builder.licence = " ".join(text for text in (builder.licence, LICENCE) if text)
 
 
@@ -69,7 +77,7 @@ def _read_entry(path: Path, number: int, entry: Any, overlay: OverlayClasses) ->
         builder.questions.append(question)
         if question.topic == _TYPE:
             kinds.append(question.answer)
-    words = {_KINDS.get("".join(c for c in kind.casefold() if c.isalpha()), "") for kind in kinds}
+    words = {_KINDS.get(_plain(kind), "") for kind in kinds}
     typed = Row(path, number, {_TYPE: ", ".join(kinds)})
     if len(words) != 1 or words == {""}:
         known = "T-Bone, Rear End, Side-by-Side, head-on and None"
@@ -77,6 +85,29 @@ def _read_entry(path: Path, number: int, entry: Any, overlay: OverlayClasses) ->
         builder.warn(typed, _TYPE, message)
         return
     overlay.name(typed, video_id, _TYPE, words.pop(), f"{_TYPE} {kinds[0]}")
+
+
+def _add_incidents(builder: DatasetBuilder) -> None:
+    answers: dict[str, list[DatasetQuestion]] = {}
+    for question in builder.questions:
+        answers.setdefault(question.video_id, []).append(question)
+    builder.videos = [_with_surroundings(video, answers.get(video.video_id, ())) for video in builder.videos]
+    builder.events = [_without_contact(event, answers.get(event.video_id, ())) for event in builder.events]
+
+
+def _with_surroundings(video: Video, answers: Sequence[DatasetQuestion]) -> Video:
+    found = {}
+    for topic, field in _SURROUNDINGS:
+        values = {find_incident_value(field, a.answer) for a in answers if a.topic == topic} - {None}
+        if len(values) == 1:
+            found[field] = values.pop()
+    return video.model_copy(update={"incident": video.incident.over(IncidentMetadata.model_validate(found))})
+
+
+def _without_contact(event: Event, answers: Sequence[DatasetQuestion]) -> Event:
+    if {_plain(answer.answer) for answer in answers if answer.topic == _TYPE} != {"none"}:
+        return event
+    return event.model_copy(update={"incident": event.incident.over(_NO_CONTACT)})
 
 
 def _question(row: Row, video_id: str, place: int, pair: Any, builder: DatasetBuilder) -> DatasetQuestion | None:
@@ -113,3 +144,7 @@ def _question(row: Row, video_id: str, place: int, pair: Any, builder: DatasetBu
         answer=answer,
         source=NAME,
     )
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalpha())

@@ -9,21 +9,24 @@ has a column for each frame, and has lost the zeros of the ids. Videos run at 10
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder, recorded_surroundings
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
 from vlm_autodrive.datasets.table import CellError, Row, accident_class, decode_text, read_table
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Taxonomy, Video, source_id_of
+from vlm_autodrive.records import IncidentMetadata, Taxonomy, Video, source_id_of
 
 _RATE = 10.0
 _FRAMES = 50
 _FIELDS = ("startframe", "youtubeid", "timing", "weather", "egoinvolve")
 _LINE = re.compile(r"\s*(?P<vidname>[^,\[\]]*?)\s*,\s*\[(?P<labels>[^\[\]]*)\]\s*,(?P<fields>.*)")
 _NAMES = ("Crash-1500.txt", "videos/Crash-1500.txt", "Crash_Table.csv")
-_LIGHTS = {"day": "Day", "night": "Dark"}
-_WEATHERS = {"normal": "Good", "snowy": "Snow", "rainy": "Rain"}
+# Normal weather is neither snow nor rain, but may be clear, cloudy or fog.
+_VALUES: dict[str, tuple[str, dict[str, str | None]]] = {
+    "timing": ("light", {"day": "day", "night": "dark"}),
+    "weather": ("weather", {"normal": None, "snowy": "snow", "rainy": "rain"}),
+}
 
 
 def read_ccd(path: Path, settings: ImportSettings) -> DatasetBuilder:
@@ -116,8 +119,7 @@ def _read_row(row: Row, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder)
         path=str(path),
         positive=True,
         group_id=source_id_of("ccd", f"youtube/{youtube}") if youtube else footage.group_id,
-        metadata=(metadata := _metadata(row, builder)),
-        incident=recorded_surroundings(metadata),
+        incident=_incident(row, builder),
         problem=problem,
         source="CCD",
         source_id=footage.source_id,
@@ -151,13 +153,12 @@ def _first_accident_frame(row: Row) -> int | None:
     return labels.index("1") if "1" in labels else None
 
 
-def _metadata(row: Row, builder: DatasetBuilder) -> dict[str, str]:
-    metadata = {}
-    for field, name, words in (("timing", "light_conditions", _LIGHTS), ("weather", "weather", _WEATHERS)):
-        word = row.text(field)
-        if word.casefold() in words:
-            metadata[name] = words[word.casefold()]
+def _incident(row: Row, builder: DatasetBuilder) -> IncidentMetadata:
+    found = {}
+    for column, (field, values) in _VALUES.items():
+        word = row.text(column).casefold()
+        if word in values:
+            found[field] = values[word]
         elif word:
-            known = ", ".join(words)
-            builder.warn(row, field, f"none of {known}; the row is taken without it")
-    return metadata
+            builder.warn(row, column, f"none of {', '.join(values)}; the row is taken without it")
+    return IncidentMetadata.model_validate(found)

@@ -8,7 +8,7 @@ could not be averted any more, which is before contact. The data set comes as fo
 
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.builder import NOTHING_RECORDED, DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -16,7 +16,7 @@ from vlm_autodrive.datasets.source_footage import dota_footage
 from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Taxonomy, Video
+from vlm_autodrive.records import IncidentMetadata, Taxonomy, Video
 
 _RATE = 10.0
 _WHO = {"ego": True, "other": False}
@@ -25,6 +25,15 @@ _COLLISIONS = (
     "turning", "lateral", "moving_ahead_or_waiting", "oncoming", "start_stop_or_stationary", "pedestrian", "obstacle",
 )  # fmt: skip
 _OTHERS = ("leave_to_right", "leave_to_left", "unknown")
+# What a category says of the other party, by its definition in the paper. A vehicle that moves laterally may be ahead
+# or beside, one that turns or crosses may come from anywhere, and one that starts may have stood anywhere.
+_OTHER_PARTY = {
+    "moving_ahead_or_waiting": IncidentMetadata(other_role="ahead"),
+    "oncoming": IncidentMetadata(other_role="oncoming"),
+    "pedestrian": IncidentMetadata(other_type="pedestrian", pedestrians="present"),
+    "obstacle": IncidentMetadata(other_type="object"),
+}
+_SEEN = {"pedestrian": IncidentMetadata(pedestrians="present")}  # of an accident of others
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -87,7 +96,10 @@ def _read_row(row: Row, root: Path, taxonomy: Taxonomy, builder: DatasetBuilder)
         return
     ego, category = _who_and_what(row, builder)
     event_class = accident_class(category, taxonomy) if category in _COLLISIONS else None
-    builder.add_event(name, row, event_class, time_s=start / _RATE, ego_involved=ego, spelling=category)
+    builder.add_event(
+        name, row, event_class, time_s=start / _RATE, ego_involved=ego, spelling=category,
+        incident=(_OTHER_PARTY if ego else _SEEN).get(category, NOTHING_RECORDED),
+    )  # fmt: skip
 
 
 def _who_and_what(row: Row, builder: DatasetBuilder) -> tuple[bool | None, str]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_catalog, writing_artifact
 from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilder
@@ -14,7 +15,7 @@ from vlm_autodrive.datasets.simulated_incident import add_simulated_incidents
 from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import TRAIN_ONLY, DataSet, Event, Taxonomy, Video
+from vlm_autodrive.records import INCIDENT_NUMBERS, TRAIN_ONLY, DataSet, Event, IncidentMetadata, Taxonomy, Video
 
 _ONE_FRAME_S = 0.05  # an event may lie this far behind the end, as rounding leaves it
 _LAST_INSTANT_S = 0.001
@@ -186,6 +187,12 @@ def _say(
             "Events of unknown kind belong to no class. Name them in an overlay, leave them out of the clips "
             "(unknown_events: leave_out), or ask only whether there is an event (taxonomy: binary)."
         )
+    for field, values in _recorded(videos, events).items():
+        if field in INCIDENT_NUMBERS:
+            shown = f"{min(values)} to {max(values)}"
+        else:
+            shown = ", ".join(f"{value} {count}" for value, count in values.most_common())
+        reporter.say(f"recorded: {field} {values.total()} times ({shown})")
     timeless = sum(event.time_s is None for event in events)
     if timeless:
         reporter.say(f"{timeless} events have no time inside their video, so that no clip can be cut around them.")
@@ -198,6 +205,16 @@ def _say(
         reporter.say(f"{problems.total()} of {len(videos)} videos cannot be used: {'; '.join(listed)}{more}.")
     rejected = whole.rejected
     reporter.say(f"{whole.rows} rows: {whole.rows - rejected} imported, {rejected} rejected.")
+
+
+def _recorded(videos: list[Video], events: list[Event]) -> dict[str, Counter[Any]]:
+    """How often each field of incident metadata is known, and its values."""
+    found: dict[str, Counter[Any]] = {field: Counter() for field in IncidentMetadata.model_fields}
+    records: list[Video | Event] = [*videos, *events]
+    for record in records:
+        for field in record.incident.known:
+            found[field][getattr(record.incident, field)] += 1
+    return {field: values for field, values in found.items() if values}
 
 
 def _first_issues(whole: DatasetBuilder) -> str:

@@ -6,25 +6,33 @@
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from vlm_autodrive.datasets.builder import (
     ALERT_TIME,
     EVENT_TIME,
+    NOTHING_RECORDED,
     CaseTwins,
     DatasetBuilder,
     read_truth,
-    recorded_surroundings,
 )
+from vlm_autodrive.datasets.incident_cells import read_incident
 from vlm_autodrive.datasets.manifest_row import COLUMNS
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, read_table
 from vlm_autodrive.datasets.video_files import ids_of_files, path_below
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import EventClass, Scenario, Taxonomy, Video
+from vlm_autodrive.records import SURROUNDINGS, EventClass, IncidentMetadata, Scenario, Taxonomy, Video
 
-_ALIASES = {"file": "video", "file_name": "video", "path": "video", "label": "class"}
+_ALIASES = {
+    "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",
+    "lighting": "light", "ego_maneuver": "ego_manoeuvre", "other_maneuver": "other_manoeuvre",
+}  # fmt: skip
+_T = TypeVar("_T")
+_INCIDENT = tuple(IncidentMetadata.model_fields)
 _NAMES = ("manifest.csv", "manifest.jsonl")
 _OF_EVENTS = ("video", "class", EVENT_TIME, ALERT_TIME, "ego_involved")  # what differs from row to row of a video
 _SOURCE_ID = re.compile(r"[^:]+:.+")
@@ -32,13 +40,14 @@ _SOURCE_ID = re.compile(r"[^:]+:.+")
 
 @dataclass(slots=True)
 class _Named:
-    """What the rows of one video say: of its events one by one, of the video itself in ``details``."""
+    """What the rows of one video say: of its events one by one, of the video in ``details`` and ``incident``."""
 
     path: str
     first_line: int
     positive: bool | None = None
     taken: list[tuple[str | None, float | None]] = field(default_factory=list)
     details: dict[str, str] = field(default_factory=dict)
+    incident: dict[str, str | float] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -102,7 +111,8 @@ def _read_row(
     if named is None:
         named = videos[path] = _Named(path, row.line)
         twins.check(row, "video", path)
-    _note_details(row, named, builder)
+    incident = read_incident(row, _INCIDENT, builder)
+    _note_details(row, named, incident, builder)
     if row.cells.get("class", "").strip() and not row.text("class"):
         message = "read as an empty cell; if nothing happens in the video, write the class for that"
         builder.warn(row, "class", message)
@@ -125,28 +135,40 @@ def _read_row(
         builder.count_spelling(row.text("class"), event_class)
     named.positive = positive if named.positive is None else named.positive
     named.taken.append((event_class.name if event_class else None, times[0]))
-    if positive:
+    of_event = {name: value for name, value in incident.items() if name not in SURROUNDINGS}
+    if not positive:
+        named.incident |= of_event
+    else:
         # The video's id is known only when all rows are read, so its path stands for it until _rename_events.
         ego = builder.flag(row, "ego_involved")
         builder.add_event(
-            path, row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=ego, number=row.line
-        )
+            path, row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=ego, number=row.line,
+            incident=IncidentMetadata.model_validate(of_event) if of_event else NOTHING_RECORDED,
+        )  # fmt: skip
 
 
-def _note_details(row: Row, named: _Named, builder: DatasetBuilder) -> None:
+def _note_details(row: Row, named: _Named, incident: Mapping[str, str | float], builder: DatasetBuilder) -> None:
     """Keep what a row says of the video itself; where rows differ in it, the first that says something counts."""
     for column in row.cells:
+        if column in incident:
+            if column in SURROUNDINGS:
+                _note(row, column, incident[column], named.incident, builder)
+            continue
         text = row.text(column) if column and column not in _OF_EVENTS else ""
         if not text:
             continue
         if column == "source_id" and not _SOURCE_ID.fullmatch(text):
             message = "not of the form dataset:id, such as nexar:00776; the row is taken without it"
             builder.warn(row, column, message)
-            continue
-        earlier = named.details.setdefault(column, text)
-        if earlier != text:
-            message = f"an earlier row says {earlier!r} of this video, which is taken; settle which is right"
-            builder.warn(row, column, message)
+        else:
+            _note(row, column, text, named.details, builder)
+
+
+def _note(row: Row, column: str, value: _T, kept: dict[str, _T], builder: DatasetBuilder) -> None:
+    earlier = kept.setdefault(column, value)
+    if earlier != value:
+        message = f"an earlier row says {earlier!r} of this video, which is taken; settle which is right"
+        builder.warn(row, column, message)
 
 
 def _contradicts(
@@ -195,7 +217,7 @@ def _video(named: _Named, video_id: str, truth: dict[str, Scenario], builder: Da
         triplet_id=triplet_id,
         split=split,
         metadata=named.details,
-        incident=recorded_surroundings(named.details),
+        incident=IncidentMetadata.model_validate(named.incident) if named.incident else NOTHING_RECORDED,
         problem=named.problem,
         source="simulated" if scenario is not None else builder.name,
         source_id=source_id,

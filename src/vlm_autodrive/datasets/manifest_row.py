@@ -7,15 +7,10 @@ import json
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vlm_autodrive.records import IncidentMetadata
 
-class ManifestRow(BaseModel):
-    """One row of a manifest: an event, or a video without one. Further columns are free metadata of the video."""
 
-    model_config = ConfigDict(
-        extra="allow", frozen=True, title="A row of a manifest", json_schema_extra={"$id": "manifest.schema.json"}
-    )
-    __pydantic_extra__: dict[str, str | float | bool | None]
-
+class _VideoAndEvent(BaseModel):
     video: str = Field(min_length=1, description="Path of the video file, below the manifest's folder.")
     class_: str | None = Field(
         default=None,
@@ -48,6 +43,15 @@ class ManifestRow(BaseModel):
         pattern="^[^:]+:.+$",
         description="The footage as dataset:id, such as nexar:00776, the same in every data set that uses it.",
     )
+
+
+class ManifestRow(IncidentMetadata, _VideoAndEvent):
+    """One row of a manifest: an event, or a video without one. Further columns are free metadata of the video."""
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, title="A row of a manifest", json_schema_extra={"$id": "manifest.schema.json"}
+    )
+    __pydantic_extra__: dict[str, str | float | bool | None]
 
 
 COLUMNS = tuple(field.alias or name for name, field in ManifestRow.model_fields.items())

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder, recorded_surroundings
+from vlm_autodrive.datasets.accident_types import accident_of_type
+from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.dada2000 import splits_beside
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -19,7 +20,7 @@ from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, s
 from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
 from vlm_autodrive.datasets.video_files import info_of, locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Video
+from vlm_autodrive.records import IncidentMetadata, Video
 
 _LICENCE = "Free for academic use only."
 _DADA_RATE = 30.0
@@ -31,12 +32,12 @@ _HEADINGS = {
     "whether an accident occurred": "accident occurred", "abnormal start frame": "abnormal_start_frame",
     "accident frame": "accident_frame", "abnormal end frame": "abnormal_end_frame", "total frames": "total_frames",
 }  # fmt: skip
-# In the words of Nexar's metadata where they mean the same, so that captions know them.
-_WORDS = {
-    "weather": ("weather", ("Clear", "Rain", "Snow", "Fog")),
-    "light": ("light_conditions", ("Day", "Dark")),
-    "scenes": ("scene", ("Highway", "Tunnel", "Mountain", "Urban", "Rural")),
-    "linear": ("road", ("Arterial", "Curve", "Intersection", "T-junction", "Ramp")),
+# The values of each column's numbers, from 1 on, as the headings of CAP's workbook list them.
+_VALUES = {
+    "weather": ("weather", ("clear", "rain", "snow", "fog")),
+    "light": ("light", ("day", "dark")),
+    "scenes": ("scene", ("highway", "tunnel", "mountain", "urban", "rural")),
+    "linear": ("road_layout", ("straight", "curve", "intersection", "t_junction", "ramp")),
 }
 
 
@@ -141,8 +142,7 @@ def _read_row(
         positive=True if occurred else None,
         group_id=name.footage.group_id,
         split=splits.get(name.footage.source_id),
-        metadata=(metadata := _metadata(row, builder)),
-        incident=recorded_surroundings(metadata),
+        incident=_surroundings(row, builder),
         problem=problem,
         source=name.source,
         source_id=name.footage.source_id,
@@ -162,6 +162,7 @@ def _read_row(
         time_s=round((accident - 1) * seconds, 6) if seconds else None,
         alert_time_s=round((start - 1) * seconds, 6) if seconds else None,
         ego_involved=_accident_type(row) in _EGO_TYPES,
+        incident=accident_of_type(_accident_type(row)),
         spelling="accident occurred",
     )
 
@@ -193,14 +194,12 @@ def _seconds_per_frame(path: Path, total: int, rate: float | None, row: Row, bui
     return info.duration_s / total
 
 
-def _metadata(row: Row, builder: DatasetBuilder) -> dict[str, str]:
-    """Light, weather and road in words; the texts, causes and types tell the answer and are left out."""
-    metadata = {}
-    for column, (name, words) in _WORDS.items():
+def _surroundings(row: Row, builder: DatasetBuilder) -> IncidentMetadata:
+    found = {}
+    for column, (field, values) in _VALUES.items():
         code = row.text(column).removesuffix(".0")
-        if code.isdecimal() and 1 <= int(code) <= len(words):
-            metadata[name] = words[int(code) - 1]
+        if code.isdecimal() and 1 <= int(code) <= len(values):
+            found[field] = values[int(code) - 1]
         elif code:
-            message = f"no number from 1 to {len(words)}; the row is taken without it"
-            builder.warn(row, column, message)
-    return metadata
+            builder.warn(row, column, f"no number from 1 to {len(values)}; the row is taken without it")
+    return IncidentMetadata.model_validate(found)

@@ -15,9 +15,9 @@ from vlm_autodrive.datasets.builder import (
     CaseTwins,
     DatasetBuilder,
     read_truth,
-    recorded_surroundings,
 )
 from vlm_autodrive.datasets.caviar import apply_caviar
+from vlm_autodrive.datasets.incident_cells import take_incident
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import Row, read_table
@@ -34,6 +34,7 @@ LICENCE = (
 _SPLITS = ("train", "test-public", "test-private")
 _SOON = "time_to_accident"
 _ANNOTATIONS = ("file_name", EVENT_TIME, ALERT_TIME, _SOON)
+_SURROUNDINGS = {"light_conditions": "light", "weather": "weather", "scene": "scene"}
 _LABELS = {"positive": True, "negative": False}
 COLUMNS = {"time_of_event": EVENT_TIME, "time_of_alert": ALERT_TIME}
 _NUMBER = re.compile(r"\d{5}")  # Nexar's own ids; other data in this layout is not Nexar's footage
@@ -118,6 +119,7 @@ def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str,
         metadata = {c: row.text(c) for c in row.cells if c and row.text(c)} if row is not None else {}
         for column in _ANNOTATIONS:  # they tell the label, and metadata must not
             metadata.pop(column, None)
+        incident = take_incident(metadata, _SURROUNDINGS)
         builder.add_video(
             Video(
                 video_id=video_id,
@@ -126,7 +128,7 @@ def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str,
                 group_id=video_id,
                 split=split,
                 metadata=metadata,
-                incident=recorded_surroundings(metadata),
+                incident=incident,
                 source=f"Nexar layout, {root.name}",
                 source_id=nexar_id(stem),
             )

@@ -111,13 +111,10 @@ def time_cell(row: Row, column: str) -> float | None:
     Raises:
         CellError: If it is no number, not finite or negative.
     """
-    text = row.text(column)
-    if not text:
+    if not row.text(column):
         return None
-    if re.fullmatch(r"[-+]?\d*,\d+", text):
-        text = text.replace(",", ".")
     try:
-        value = float(text)
+        value = _number(row.text(column))
     except ValueError:
         raise CellError("not a number of seconds; write it like 12.5") from None
     if not math.isfinite(value):
@@ -125,6 +122,23 @@ def time_cell(row: Row, column: str) -> float | None:
     if value < -_ONE_FRAME_S:
         raise CellError("negative; times are seconds after the video's first frame")
     return max(0.0, value)
+
+
+def number_cell(row: Row, column: str, least: float, largest: float) -> float | None:
+    """A number; None if the cell is empty.
+
+    Raises:
+        CellError: If it is none, or none from ``least`` to ``largest``.
+    """
+    if not row.text(column):
+        return None
+    try:
+        value = _number(row.text(column))
+    except ValueError:
+        value = math.nan
+    if not least <= value <= largest:
+        raise CellError(f"no number from {least:g} to {largest:g}")
+    return value
 
 
 def flag_cell(row: Row, column: str) -> bool | None:
@@ -174,6 +188,10 @@ def accident_class(spelling: str, taxonomy: Taxonomy) -> EventClass | None:
     """The class of what a data set calls an accident; None, for an unknown kind, if the taxonomy has none."""
     found = taxonomy.find(spelling) or taxonomy.find("accident")
     return found if found is not None and found.is_event else None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ".") if re.fullmatch(r"[-+]?\d*,\d+", text) else text)
 
 
 def _decode(content: bytes) -> str:

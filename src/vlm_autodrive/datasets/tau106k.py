@@ -10,20 +10,21 @@ import math
 import re
 from pathlib import Path
 
-from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.builder import NOTHING_RECORDED, DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, dota_footage, sole_footage, youtube_group
 from vlm_autodrive.datasets.table import CellError, Row, accident_class
 from vlm_autodrive.datasets.video_files import info_of, inside, locate, video_root
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Video, source_id_of
+from vlm_autodrive.records import IncidentMetadata, Video, source_id_of
 
 _EGO = {"dashcam-self": True, "dashcam-nonself": False, "surveillance": False}
 _NORMAL = "normal"
+_PEDESTRIAN_ACCIDENT = "vehicle and pedestrian accident"
 _ACCIDENTS = (
     "single vehicle accident", "multiple motor vehicle accident", "motor and non-motor vehicle accident",
-    "vehicle and pedestrian accident", "multiple non-motor vehicle accident",
+    _PEDESTRIAN_ACCIDENT, "multiple non-motor vehicle accident",
 )  # fmt: skip
 _NAME = re.compile(
     r"youtube_(?P<youtube>[\w-]{11})_(?P<scene>scene-\d+)(?:_clip)?"
@@ -104,10 +105,20 @@ def _read_row(
         return
     if not fractions:
         builder.warn(row, "accident_segments", "no segment, so the event has no time")
+    incident = _incident(spelling, _EGO.get(source))
     info = info_of(path) if fractions else None
     for number, fraction in enumerate(fractions or [None]):
         time_s = round(fraction * info.duration_s, 6) if info is not None and fraction is not None else None
-        builder.add_event(video.video_id, row, named, time_s=time_s, ego_involved=_EGO.get(source), number=number)
+        builder.add_event(
+            video.video_id, row, named, time_s=time_s, ego_involved=_EGO.get(source), incident=incident, number=number
+        )
+
+
+def _incident(spelling: str, ego: bool | None) -> IncidentMetadata:
+    """What a type of accident says. A non-motor vehicle may be a bicycle, electric or not, or a tricycle."""
+    if spelling != _PEDESTRIAN_ACCIDENT:
+        return NOTHING_RECORDED
+    return IncidentMetadata(pedestrians="present", other_type="pedestrian" if ego else None)
 
 
 def _starts(segments: object) -> list[float]:

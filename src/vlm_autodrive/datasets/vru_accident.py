@@ -6,8 +6,10 @@ numbered anew, so whose footage one is cannot be read from its name. No file tel
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from vlm_autodrive.datasets.accident_types import accident_of_phrase
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -15,11 +17,14 @@ from vlm_autodrive.datasets.source_footage import sole_footage
 from vlm_autodrive.datasets.table import Row, accident_class
 from vlm_autodrive.datasets.video_files import inside, locate
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DatasetQuestion, Taxonomy, Video
+from vlm_autodrive.records import DatasetQuestion, IncidentMetadata, Taxonomy, Video, find_incident_value
 
 SOURCE = "VRU-Accident"
 _HOW_TO_ANSWER = re.compile(r"\s*Choose the correct option[^.]*\.\s*$", re.IGNORECASE)
 _LETTERS = "ABCDEFGH"
+_TOPICS = {"location": "scene", "road type": "road_layout"}
+_WEATHERS = {"sunny": "clear", "clear": "clear", "cloudy": "cloudy", "rainy": "rain", "snowy": "snow", "foggy": "fog"}
+_LIGHTS = {"day": "day", "afternoon": "day", "night": "dark"}
 
 
 def read_vru_accident(path: Path, settings: ImportSettings) -> DatasetBuilder:
@@ -78,17 +83,28 @@ def _read_entry(row: Row, value: object, root: Path, settings: ImportSettings, b
         return
     questions = [q for topic, question in value.items() if (q := _question(row, video, str(topic), question, builder))]
     builder.questions += questions
-    _add_event(video, row, questions, settings.taxonomy, builder)
+    answers = {question.topic: question.answer for question in questions}
+    builder.videos[-1] = video.model_copy(update={"incident": _surroundings(answers)})
+    _add_event(video, row, answers.get("accident type", ""), settings.taxonomy, builder)
 
 
-def _add_event(
-    video: Video, row: Row, questions: list[DatasetQuestion], taxonomy: Taxonomy, builder: DatasetBuilder
-) -> None:
-    kind = next((question.answer for question in questions if question.topic == "accident type"), "")
+def _surroundings(answers: Mapping[str, str]) -> IncidentMetadata:
+    """What the answers to the questions on the surroundings say, such as ``sunny day`` or ``T-junction``."""
+    found = {field: find_incident_value(field, answers.get(topic, "")) for topic, field in _TOPICS.items()}
+    words = answers.get("weather and light", "").casefold().split()
+    found["weather"] = next((_WEATHERS[word] for word in words if word in _WEATHERS), None)
+    found["light"] = next((_LIGHTS[word] for word in words if word in _LIGHTS), None)
+    return IncidentMetadata.model_validate(found)
+
+
+def _add_event(video: Video, row: Row, kind: str, taxonomy: Taxonomy, builder: DatasetBuilder) -> None:
     # The types name the ego vehicle where it has a part.
     ego = "ego" in kind.casefold() if kind else None
     event_class = accident_class("accident", taxonomy)
-    builder.add_event(video.video_id, row, event_class, time_s=None, ego_involved=ego, spelling="accident")
+    incident = accident_of_phrase(kind)
+    builder.add_event(
+        video.video_id, row, event_class, time_s=None, ego_involved=ego, incident=incident, spelling="accident"
+    )
 
 
 def _question(row: Row, video: Video, topic: str, value: object, builder: DatasetBuilder) -> DatasetQuestion | None:

@@ -18,7 +18,7 @@ class Video(Record):
         group_id: The drive, vehicle or source video that it comes from; splits never part a group.
         triplet_id: The matched triplet of simulated scenarios that it belongs to, if any.
         split: The split that the data set itself prescribes, if any; :data:`TRAIN_ONLY` is for training only.
-        metadata: All further columns as the files have them, such as ``light_conditions``, ``weather`` and ``scene``.
+        metadata: All further columns as the files have them; what is understood as incident metadata is not among them.
         incident: What is recorded of the video in the project's own vocabulary; of its event only what its event's
             own record does not hold.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.

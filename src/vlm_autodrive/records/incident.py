@@ -6,7 +6,11 @@ the data sets that are read, and common ones of fleets and insurers, are in :dat
 
 from typing import Literal, get_args
 
+from pydantic import Field
+
 from vlm_autodrive.records.base import Record
+
+_MAX_KMH, _MAX_G = 400.0, 50.0
 
 Weather = Literal["clear", "cloudy", "rain", "snow", "fog"]
 Light = Literal["bright", "normal", "day", "twilight", "dark"]
@@ -37,50 +41,67 @@ Responsibility = Literal["driver", "other", "road", "shared", "undetermined"]
 class IncidentMetadata(Record):
     """What is recorded of a video's surroundings and of its event; None where nothing is.
 
-    Attributes:
-        weather: The weather.
-        light: The light; ``day`` where the source does not say how bright the day is.
-        scene: The kind of place.
-        road_layout: The course of the road where it happens.
-        road_surface: The state of the road surface; ``loose`` is gravel, sand or earth.
-        traffic_density: How dense the traffic around the ego vehicle is; ``none`` where there is no other vehicle.
-        zone: What the road leads through.
-        ego_manoeuvre: What the ego vehicle is about when it happens, before any evasion.
-        ego_braking: How hard the ego vehicle brakes; ``hard`` from about 4 m/s² on.
-        other_type: What the other party is.
-        other_role: Where the other party is relative to the ego vehicle before it happens.
-        other_manoeuvre: What the other party does.
-        ego_impact_side: The side of the ego vehicle that is hit; ``none`` without contact.
-        other_impact_side: The side of the other party that is hit, likewise.
-        pedestrians: What the pedestrians in view do; the most critical action where there are several.
-        cyclists: What the cyclists in view do, likewise.
-        responsibility: Who is responsible, only as somebody has recorded it: the ego vehicle's ``driver``, the
-            ``other`` party, the ``road``, several of them (``shared``), or found to be ``undetermined``.
-        speed_kmh: Speed of the ego vehicle at the event, in km/h.
-        longitudinal_g: Largest longitudinal acceleration within a second of the event, in g; braking is negative.
-        lateral_g: Largest lateral acceleration within a second of the event, in g; to the right is positive.
+    The fields' descriptions are the sentences of the manifest's schema and of its documentation.
     """
 
-    weather: Weather | None = None
-    light: Light | None = None
-    scene: Scene | None = None
-    road_layout: RoadLayout | None = None
-    road_surface: RoadSurface | None = None
-    traffic_density: TrafficDensity | None = None
-    zone: Zone | None = None
-    ego_manoeuvre: EgoManoeuvre | None = None
-    ego_braking: Braking | None = None
-    other_type: OtherType | None = None
-    other_role: OtherRole | None = None
-    other_manoeuvre: OtherManoeuvre | None = None
-    ego_impact_side: ImpactSide | None = None
-    other_impact_side: ImpactSide | None = None
-    pedestrians: PedestrianAction | None = None
-    cyclists: CyclistAction | None = None
-    responsibility: Responsibility | None = None
-    speed_kmh: float | None = None
-    longitudinal_g: float | None = None
-    lateral_g: float | None = None
+    weather: Weather | None = Field(default=None, description="The weather.")
+    light: Light | None = Field(
+        default=None, description="The light; `day` where the source does not say how bright the day is."
+    )
+    scene: Scene | None = Field(default=None, description="The kind of place.")
+    road_layout: RoadLayout | None = Field(default=None, description="The course of the road where it happens.")
+    road_surface: RoadSurface | None = Field(
+        default=None, description="The state of the road surface; `loose` is gravel, sand or earth."
+    )
+    traffic_density: TrafficDensity | None = Field(
+        default=None,
+        description="How dense the traffic around the ego vehicle is; `none` where there is no other vehicle.",
+    )
+    zone: Zone | None = Field(default=None, description="What the road leads through.")
+    ego_manoeuvre: EgoManoeuvre | None = Field(
+        default=None, description="What the ego vehicle is about when it happens, before any evasion."
+    )
+    ego_braking: Braking | None = Field(
+        default=None, description="How hard the ego vehicle brakes; `hard` from about 4 m/s² on."
+    )
+    other_type: OtherType | None = Field(default=None, description="What the other party is.")
+    other_role: OtherRole | None = Field(
+        default=None, description="Where the other party is relative to the ego vehicle before it happens."
+    )
+    other_manoeuvre: OtherManoeuvre | None = Field(default=None, description="What the other party does.")
+    ego_impact_side: ImpactSide | None = Field(
+        default=None, description="The side of the ego vehicle that is hit; `none` without contact."
+    )
+    other_impact_side: ImpactSide | None = Field(
+        default=None, description="The side of the other party that is hit; `none` without contact."
+    )
+    pedestrians: PedestrianAction | None = Field(
+        default=None,
+        description="What the pedestrians in view do; the most critical action where there are several.",
+    )
+    cyclists: CyclistAction | None = Field(
+        default=None, description="What the cyclists in view do; the most critical action where there are several."
+    )
+    responsibility: Responsibility | None = Field(
+        default=None,
+        description="Who is responsible, only as somebody has recorded it: the ego vehicle's `driver`, the `other` "
+        "party, the `road`, several of them (`shared`), or found to be `undetermined`.",
+    )
+    speed_kmh: float | None = Field(
+        default=None, ge=0.0, le=_MAX_KMH, description="Speed of the ego vehicle at the event, in km/h."
+    )
+    longitudinal_g: float | None = Field(
+        default=None,
+        ge=-_MAX_G,
+        le=_MAX_G,
+        description="Largest longitudinal acceleration within a second of the event, in g; braking is negative.",
+    )
+    lateral_g: float | None = Field(
+        default=None,
+        ge=-_MAX_G,
+        le=_MAX_G,
+        description="Largest lateral acceleration within a second of the event, in g; to the right is positive.",
+    )
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -99,8 +120,12 @@ class IncidentMetadata(Record):
 SURROUNDINGS = ("weather", "light", "scene", "road_layout", "road_surface", "traffic_density", "zone")
 """Fields of the whole video; all others are of its event."""
 
-INCIDENT_NUMBERS = ("speed_kmh", "longitudinal_g", "lateral_g")
-"""Fields that are numbers; all others have a list of values."""
+INCIDENT_NUMBERS: dict[str, tuple[float, float]] = {
+    "speed_kmh": (0.0, _MAX_KMH),
+    "longitudinal_g": (-_MAX_G, _MAX_G),
+    "lateral_g": (-_MAX_G, _MAX_G),
+}
+"""Fields that are numbers, each with the least and the largest that is plausible; all others have a list of values."""
 
 _SIDES: dict[str, tuple[str, ...]] = {
     "none": ("no contact", "no impact", "no"),
