@@ -14,6 +14,12 @@ _LIGHT = {"bright": "bright daylight", "normal": "plain daylight", "twilight": "
 _WEATHER = {"clear": "clear weather", "cloudy": "cloudy weather", "rain": "rain", "snow": "snow"}
 _SCENE = {"urban": "urban road", "suburban": "suburban road", "highway": "highway", "rural": "rural road"}
 LIGHTS, WEATHERS, SCENES = tuple(_LIGHT.values()), tuple(_WEATHER.values()), tuple(_SCENE.values())
+"""What excludes one another, and may be claimed of a video and denied. The words below overlap with some of these."""
+_LIGHT |= {"day": "daylight"}
+_WEATHER |= {"fog": "fog"}
+_SCENE |= {
+    "industrial": "road in an industrial area", "tunnel": "tunnel", "mountain": "mountain road", "car_park": "car park"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ def known_by_rules(facts: Facts) -> tuple[str, ...]:
     """What the rules write from, as in ``SFTSample.teacher_inputs``."""
     sources = {
         "label": True,
-        "metadata": bool(facts.light or facts.weather or facts.scene),
+        "metadata": bool(facts.incident.known),
         "scenario": facts.scenario is not None,
     }
     return tuple(name for name, has in sources.items() if has)
@@ -189,10 +195,22 @@ def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...
 
 
 def _incident(clip: Clip, encounter: EncounterFacts | None) -> IncidentMetadata:
+    """What is recorded of a clip, but for what may be seen to be otherwise elsewhere in it."""
     if clip.scenario is None:
         return clip.incident
-    outcome = encounter.truth.incident if encounter is not None and encounter.complete else IncidentMetadata()
-    return outcome.over(clip.scenario.incident)
+    whole = clip.scenario.incident
+    if encounter is None or not encounter.complete:
+        return whole
+    incident = encounter.truth.incident
+    unsure: dict[str, None] = {}
+    if incident.road_layout != "intersection":
+        unsure["road_layout"] = None  # a junction may be in view before or after the encounter
+    if incident.traffic_density == "none":
+        unsure["traffic_density"] = None
+    for_nothing = (d.time_s for d in clip.scenario.distractions if d.kind == "brake_for_nothing")
+    if incident.ego_braking != "hard" and any(0.0 <= time_s <= clip.duration_s for time_s in for_nothing):
+        unsure["ego_braking"] = None
+    return incident.model_copy(update=unsure).over(whole)
 
 
 def _encounter(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:

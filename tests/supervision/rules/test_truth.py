@@ -100,7 +100,7 @@ def test_statements_about_an_event_are_false_of_another_scenario(said):
     ("kind", "question", "answer"),
     [
         ("caption", "", "It rains cats and dogs."),
-        ("caption", "", "Rain and a tunnel. No event."),
+        ("caption", "", "Rain and a volcano. No event."),
         ("description", "", "At 2.0 s a red car ahead starts to fly."),
         ("description", "", "Cause: the driver slept."),
         ("vqa", "How fast is the moon?", "3 m/s"),

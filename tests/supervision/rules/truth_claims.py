@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from tests.supervision.rules.truth_films import PEOPLE, STEP_S, Film
+from tests.supervision.rules.truth_incident_claims import INCIDENT
 
 TIME_S = 0.05 + 0.05
 NUMBER = 0.5 + 0.15
@@ -402,10 +403,12 @@ CHECKS = {
     "no jolt": lambda f: max(f.thrown(0, 0.0, f.duration_s), f.thrown(1, 0.0, f.duration_s)) < 0.6,
     "brakes for nothing": _brakes_for_nothing,
     "passes": lambda f, t: f.someone_passes(t),
+    "recorded": lambda f, field, *values: any(INCIDENT[field](f, value) for value in values),
+    "speed at the event": lambda f, mps: abs(f.at(f.ego.speed, f.closest_s - 2 * STEP_S) - mps) <= NUMBER,
 }
 NEEDS_ROAD_USER = frozenset(
     ("event at", "ego", "contact at", "impact speed", "blow", "closest at", "closest gap", "color",
      "origin", "begins", "responds at", "response", "response first", "no response", "no braking",
      "reached without braking", "cause", "gap", "nearer", "gap trend", "closing", "opening",
-     "closing rough", "gone", "risk", "rolls within gap", "kind", "who")
+     "closing rough", "gone", "risk", "rolls within gap", "kind", "who", "speed at the event")
 )  # fmt: skip

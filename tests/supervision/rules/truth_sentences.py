@@ -13,18 +13,27 @@ made, except on ``<by?>``, which may be open.
 import re
 from dataclasses import dataclass
 
+from tests.supervision.rules import truth_incident
+
 LOOKS = {
     "light": {"Bright": ("bright daylight", "bright light of day"), "Normal": ("plain daylight", "ordinary daylight"),
-              "Twilight": ("twilight", "half-light"), "Dark": ("darkness", "the dark")},
+              "Twilight": ("twilight", "half-light"), "Dark": ("darkness", "the dark"),
+              "Day": ("daylight", "light of day")},
     "weather": {"Clear": ("clear weather", "a clear sky"), "Cloudy": ("cloudy weather", "a cloudy sky"),
-                "Rain": ("rainy weather", "rain"), "Snow": ("snowy weather", "snow")},
+                "Rain": ("rainy weather", "rain"), "Snow": ("snowy weather", "snow"), "Fog": ("fog", "foggy weather")},
     "scene": {"Urban": ("urban road", "city road"), "Sub-urban": ("suburban road", "road in the suburbs"),
-              "Highway": ("highway", "motorway"), "Rural": ("rural road", "country road")},
+              "Highway": ("highway", "motorway"), "Rural": ("rural road", "country road"),
+              "Industrial": ("road in an industrial area", "road among factories"),
+              "Tunnel": ("tunnel", "road tunnel"), "Mountain": ("mountain road", "road in the mountains"),
+              "Car park": ("car park", "parking lot")},
 }  # fmt: skip
 VALUES = {name: {words: value for value, names in table.items() for words in names} for name, table in LOOKS.items()}
 TIME, NUMBER, PERSON = (r"\d+\.\d", float), (r"\d+", int), "pedestrian|cyclist"
 PLACES = {
-    **{name: ("|".join(values), values.__getitem__) for name, values in VALUES.items()},
+    **{
+        name: ("|".join(sorted(values, key=len, reverse=True)), values.__getitem__)
+        for name, values in (VALUES | truth_incident.VALUES).items()
+    },
     **dict.fromkeys(("t", "a", "b", "by"), TIME),
     **dict.fromkeys(("n", "m"), NUMBER),
     "who": (rf"an? \w+ (?:car|van|truck)|a (?:{PERSON}) in \w+", str),
@@ -233,7 +242,7 @@ def _row(about, sentence, *claims):
     return about, re.compile(re.sub(r"(?<!\?P)<(\w+)>", place, sentence)), claims
 
 
-PROSE_ROWS = [_row(*row) for row in SENTENCES]
+PROSE_ROWS = [_row(*row) for row in (*SENTENCES, *truth_incident.SENTENCES)]
 VQA_ROWS = [
     _row(about, rf"(?:{question})\? (?:{answer})", *(claims if isinstance(claims[0], tuple) else [claims]))
     for about, question, answers in QUESTIONS
@@ -242,7 +251,9 @@ VQA_ROWS = [
 PIECES = [
     _row("scene", ", we are in <lane>", ("lane", "<lane>")),
     _row("scene", " with <n> lanes? (?:our way|in our direction)", ("lanes", "<n>")),
-    *(_row("scene", rf"(?<![\w-])<{x}>(?![\w-])", ("is", x, f"<{x}>", True)) for x in LOOKS),
+    _row("scene", r"(?<![\w-])<scene>(?![\w-])", ("is", "scene", "<scene>", True)),
+    *(_row("scene", rf"(?<![\w-])<{x}>(?![\w-])", ("recorded", x, f"<{x}>")) for x in truth_incident.LISTED),
+    *(_row("scene", rf"(?<![\w-])<{x}>(?![\w-])", ("is", x, f"<{x}>", True)) for x in ("light", "weather")),
 ]
 
 

@@ -18,24 +18,38 @@ _CLEAR, _CLOUDY, _RAIN, _SNOW = WEATHERS
 _URBAN, _SUBURBAN, _HIGHWAY, _RURAL = SCENES
 _CAR, _VAN, _TRUCK, _PEDESTRIAN, _CYCLIST = ACTORS
 
+_ROAD = "(?:roads?|streets?|pavement|asphalt|surface|roadway|tarmac)"
+_ON_THE_ROAD = rf" on the {_ROAD}"
 _LIGHT_CLAIMS: Mapping[str, tuple[str, ...]] = {
-    r"daylight|daytime(?! running)|midday|noon|sunny|sunlit|sunlight|sunshine": (_BRIGHT, _DAY),
+    r"daylight|daytime(?! running)|midday|noon|sunny|sunlit|sunlight|sunshine": (_BRIGHT, _DAY, "daylight"),
     r"night(?:time|-time)?(?! ?(?:vision|club|bus|market|shift))|after dark|in the dark|darkness"
     r"|dark (?:road|street|highway|sky|conditions|scene|outside)|moonlit": (_DARK,),
     r"twilight|dusk|dawn|sunset|sunrise|half-light": (_TWILIGHT,),
 }
 _WEATHER_CLAIMS: Mapping[str, tuple[str, ...]] = {
     r"rain(?:s|ing|y|ed|fall|drops?|storm)?|rain-(?:soaked|slick(?:ed)?|covered)|drizzl\w+|downpour": (_RAIN,),
-    r"snow(?:s|ing|y|ed|fall|flakes?|storm|-covered|-lined)?(?![ -](?:tires?|tyres?|plough|plow|white))|blizzard": (
-        _SNOW,
-    ),
+    rf"snow(?:s|ing|y|ed|fall|flakes?|storm)?(?![ -](?:tires?|tyres?|plough|plow|white|covered|lined)|{_ON_THE_ROAD})"
+    r"|blizzard": (_SNOW,),
     r"sleet|hail": (_RAIN, _SNOW),
     r"clear (?:weather|sk(?:y|ies)|day|night|afternoon|morning|evening|conditions)|sunny|cloudless|sunshine": (_CLEAR,),
-    r"cloudy|overcast": (_CLOUDY, _RAIN, _SNOW),
-    r"fog(?:gy)?(?! ?(?:lights?|lamps?))|mist(?:y)?|thunderstorm|storm(?:y)?"
-    r"|(?:wet|slippery|slick) (?:roads?|streets?|pavement|asphalt|surface|roadway|tarmac)": (_CLOUDY, _RAIN, _SNOW),
-    r"dry (?:roads?|streets?|pavement|asphalt|surface|roadway|tarmac|weather|conditions)": (_CLEAR, _CLOUDY),
+    r"cloudy|overcast": (_CLOUDY, _RAIN, _SNOW, "fog"),
+    r"fog(?:gy)?(?! ?(?:lights?|lamps?))|mist(?:y)?": (_CLOUDY, _RAIN, _SNOW, "fog"),
+    r"thunderstorm|storm(?:y)?": (_CLOUDY, _RAIN, _SNOW),
+    r"dry (?:weather|conditions)": (_CLEAR, _CLOUDY, "fog"),
 }
+_SURFACE_CLAIMS: Mapping[str, tuple[str, ...]] = {
+    rf"(?:wet|slippery|slick) {_ROAD}": ("wet", "snowy", "icy"),
+    rf"dry {_ROAD}": ("dry", "loose"),
+    rf"snow-(?:covered|lined)|snow{_ON_THE_ROAD}": ("snowy",),
+}
+_SURFACES_IN = {
+    _CLEAR: ("dry",),
+    _CLOUDY: ("dry", "wet"),
+    _RAIN: ("wet",),
+    _SNOW: ("wet", "snowy", "icy"),
+    "fog": ("dry", "wet"),
+}
+"""The state of the road that goes with the weather, where none is recorded."""
 _SCENE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     r"motorway|freeway|interstate|expressway": (_HIGHWAY,),
     r"highway(?! (?:patrol|code|sign))": (_HIGHWAY, _RURAL),  # many a country road is called a highway
@@ -53,7 +67,8 @@ _ACTOR_CLAIMS: Mapping[str, tuple[str, ...]] = {
     r"|trains?(?! (?:station|track))|dogs?|deer|animals?": (),
 }
 _KINDS = {
-    "light": _LIGHT_CLAIMS, "weather": _WEATHER_CLAIMS, "road": _SCENE_CLAIMS, "road users": _ACTOR_CLAIMS
+    "light": _LIGHT_CLAIMS, "weather": _WEATHER_CLAIMS, "road surface": _SURFACE_CLAIMS, "road": _SCENE_CLAIMS,
+    "road users": _ACTOR_CLAIMS,
 }  # fmt: skip
 _PATTERNS = {
     kind: [(re.compile(rf"(?<![\w-])(?:{words})(?![\w])"), agrees) for words, agrees in claims.items()]
@@ -80,8 +95,13 @@ def check_agrees_with_metadata(sample: SFTSample, facts: Facts) -> str | None:
 
 def _known(facts: Facts) -> dict[str, tuple[str, ...]]:
     """What is true of each kind of claim, of those that something is known of."""
-    values = {"light": facts.light, "weather": facts.weather, "road": facts.scene}
+    # A tunnel, say, may be of any kind of road.
+    road = facts.scene if facts.scene in SCENES else None
+    values = {"light": facts.light, "weather": facts.weather, "road": road}
     known: dict[str, tuple[str, ...]] = {kind: (value,) for kind, value in values.items() if value is not None}
+    surface = facts.incident.road_surface
+    if surface is not None or facts.weather is not None:
+        known["road surface"] = (surface,) if surface is not None else _SURFACES_IN[facts.weather or ""]
     if facts.scenario is not None:
         known["road users"] = tuple(sorted({encounter.actor for encounter in facts.scenario.encounters}))
     return known

@@ -1,12 +1,27 @@
-"""Rule-based captions by a grammar that states only known facts."""
+"""Captions by a grammar that states only known facts: deterministic for a teacher, varied for a student."""
 
 import random
+from collections.abc import Callable, Sequence
 
 from vlm_autodrive.records import SFTSample
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.incident_words import (
+    BRAKING,
+    EGO_MANOEUVRE,
+    OTHER_MANOEUVRE,
+    OTHER_ROLE,
+    OTHER_TYPE,
+    RESPONSIBILITY,
+    SIDES,
+    people_wordings,
+    place_wordings,
+)
 from vlm_autodrive.supervision.rules.wording import lane, origin, road_user, sentence, speed, with_article
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import prompt_for
+
+Pick = Callable[[Sequence[str]], str]
+"""Chooses one of several wordings."""
 
 # Other words for the same; what the metadata does not say, such as how heavy a rain, no synonym says either.
 _SAME = {
@@ -22,6 +37,12 @@ _SAME = {
     "suburban road": ("suburban road", "road in the suburbs"),
     "highway": ("highway", "motorway"),
     "rural road": ("rural road", "country road"),
+    "daylight": ("daylight", "light of day"),
+    "fog": ("fog", "foggy weather"),
+    "road in an industrial area": ("road in an industrial area", "road among factories"),
+    "tunnel": ("tunnel", "road tunnel"),
+    "mountain road": ("mountain road", "road in the mountains"),
+    "car park": ("car park", "parking lot"),
 }
 _LANES = ("with {lanes} our way", "with {lanes} in our direction")
 _STEADY = (
@@ -44,14 +65,19 @@ _EVENT = ("{what}{at}", "event: {what}{at}", "it comes to {a_what}{at}", "{at_fi
 _STEADY_MPS = 1.5
 
 
+def structured_caption(facts: Facts) -> str:
+    """All that is known of a clip in plain sentences, always in the same words: what a text model is given of it."""
+    return _joined(_sentences(facts, lambda wordings: wordings[0], with_origin=True))
+
+
 def caption_sample(facts: Facts, seed: int) -> SFTSample:
-    """The caption of a clip: surroundings, ego motion where known, and the event with its time."""
+    """The caption of a clip: what :func:`structured_caption` says, in words and an order of its own."""
     rng = rng_for(seed, facts.clip.clip_id, "caption")
     prompt = prompt_for("caption", rng)
-    parts = [_surroundings(facts, rng), _ego_motion(facts, rng), _event(facts, rng)]
+    parts = _sentences(facts, rng.choice, with_origin=rng.random() < 0.5)
     if rng.random() < 0.3:
         rng.shuffle(parts)
-    return make_sample(facts, "caption", "caption", prompt, " ".join(sentence(part) for part in parts if part))
+    return make_sample(facts, "caption", "caption", prompt, _joined(parts))
 
 
 def surroundings(facts: Facts, rng: random.Random) -> str:
@@ -66,47 +92,101 @@ def surroundings(facts: Facts, rng: random.Random) -> str:
 
 def ego_motion(facts: Facts) -> str:
     """How the ego vehicle's speed changes over the clip; empty if it is not known."""
-    return _motion(facts, 0)
+    return _speeds(facts, lambda wordings: wordings[0])
 
 
-def _surroundings(facts: Facts, rng: random.Random) -> str:
-    """Likewise, in one of three shapes and with other words for the same."""
-    air = [rng.choice(_SAME[words]) for words in (facts.light, facts.weather) if words]
-    rng.shuffle(air)
-    road = rng.choice(_SAME[facts.scene]) if facts.scene else ""
+def _joined(parts: Sequence[str]) -> str:
+    return " ".join(sentence(part) for part in parts if part)
+
+
+def _sentences(facts: Facts, pick: Pick, *, with_origin: bool) -> list[str]:
+    return [
+        _surroundings(facts, pick),
+        ", ".join(pick(wordings) for wordings in place_wordings(facts.incident)),
+        _speeds(facts, pick),
+        _ego(facts, pick),
+        _other_party(facts, pick),
+        ", ".join(pick(wordings) for wordings in people_wordings(facts.incident)),
+        _event(facts, pick, with_origin=with_origin),
+        _impact(facts),
+        _fault(facts, pick),
+    ]
+
+
+def _surroundings(facts: Facts, pick: Pick) -> str:
+    """Light, weather and road in one of three shapes."""
+    air = [pick(_SAME[words]) for words in (facts.light, facts.weather) if words]
+    road = pick(_SAME[facts.scene]) if facts.scene else ""
     if road and facts.scenario is not None:
         place = lane(facts)
-        ours = "" if place is None or rng.random() < 0.6 else f", we are in {place}"
-        road += " " + rng.choice(_LANES).format(lanes=_lanes(facts.scenario.lanes)) + ours
+        road += " " + pick(_LANES).format(lanes=_lanes(facts.scenario.lanes))
+        road += pick((f", we are in {place}", "")) if place is not None else ""
     if not road or not air:
         return road or ", ".join(air)
-    return rng.choice(
+    both = pick((" and ".join(air), " and ".join(air[::-1])))
+    return pick(
         (
-            f"{', '.join(air)}, {road}",
-            f"{with_article(road)}; {' and '.join(air)}",
-            f"in {' and '.join(air)} on {with_article(road)}",
+            f"{both.replace(' and ', ', ')}, {road}",
+            f"{with_article(road)}; {both}",
+            f"in {both} on {with_article(road)}",
         )
     )
 
 
-def _ego_motion(facts: Facts, rng: random.Random) -> str:
-    return _motion(facts, rng.randrange(len(_STEADY)))
-
-
-def _motion(facts: Facts, shape: int) -> str:
+def _speeds(facts: Facts, pick: Pick) -> str:
     if len(facts.states) < 2:
         return ""
     first, last = facts.states[0].ego_speed_mps, facts.states[-1].ego_speed_mps
     shapes = _STEADY if abs(last - first) < _STEADY_MPS else _SLOWER if last < first else _FASTER
-    return shapes[shape].format(first=speed(first), last=speed(last))
+    return pick(shapes).format(first=speed(first), last=speed(last))
 
 
-def _event(facts: Facts, rng: random.Random) -> str:
+def _ego(facts: Facts, pick: Pick) -> str:
+    """What the ego vehicle is about, how it brakes, and its speed at the event."""
+    incident = facts.incident
+    manoeuvre = pick(EGO_MANOEUVRE[incident.ego_manoeuvre]) if incident.ego_manoeuvre else ""
+    braking = pick(BRAKING[incident.ego_braking]) if incident.ego_braking else ""
+    does = " and ".join(part for part in (manoeuvre, braking) if part)
+    return f"{pick(('the ego vehicle', 'our vehicle'))} {does}" if does else ""
+
+
+def _other_party(facts: Facts, pick: Pick) -> str:
+    """What the other party is, where it is beforehand and what it does."""
+    incident = facts.incident
+    role = pick(OTHER_ROLE[incident.other_role]) if incident.other_role else ""
+    does = pick(OTHER_MANOEUVRE[incident.other_manoeuvre]) if incident.other_manoeuvre else ""
+    if not (incident.other_type or role or does):
+        return ""
+    who = OTHER_TYPE[incident.other_type] if incident.other_type else "another road user"
+    if not does:
+        return f"{who} is {role}" if role else f"the other party is {who}"
+    return " ".join(part for part in (who, role, does) if part)
+
+
+def _event(facts: Facts, pick: Pick, *, with_origin: bool) -> str:
     if not facts.label.is_event:
-        return rng.choice(_NO_EVENT)
-    what, at = _what(facts, with_origin=rng.random() < 0.5), _at(facts)
+        return pick(_NO_EVENT)
+    what, at = _what(facts, with_origin=with_origin), _at(facts)
     at_first = f"{at.strip()}: " if at else ""
-    return rng.choice(_EVENT).format(what=what, a_what=with_article(what), at=at, at_first=at_first)
+    return pick(_EVENT).format(what=what, a_what=with_article(what), at=at, at_first=at_first)
+
+
+def _impact(facts: Facts) -> str:
+    """The speed at the event, and where each of the two is hit."""
+    incident = facts.incident
+    if not facts.label.is_event:
+        return ""
+    parts = []
+    if incident.speed_kmh is not None:
+        parts.append(f"ego speed at the event: about {speed(incident.speed_kmh / 3.6)}")
+    sides = {"ego vehicle": incident.ego_impact_side, "other party": incident.other_impact_side}
+    hit = {who: side for who, side in sides.items() if side not in (None, "none") and facts.label.contact is not False}
+    return ", ".join([*parts, *(f"the {who} is hit {SIDES[side]}" for who, side in hit.items())])
+
+
+def _fault(facts: Facts, pick: Pick) -> str:
+    responsibility = facts.incident.responsibility
+    return pick(RESPONSIBILITY[responsibility]) if responsibility and facts.label.is_event else ""
 
 
 def _what(facts: Facts, *, with_origin: bool = False) -> str:

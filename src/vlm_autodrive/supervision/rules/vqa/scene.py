@@ -34,17 +34,19 @@ def scene(facts: Facts, rng: random.Random) -> VqaDraft | None:
 
 def light_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether a claim about the light is true."""
-    return check(rng, facts.light, LIGHTS) if facts.light else None
+    return check(rng, facts.light, LIGHTS) if facts.light in LIGHTS else None
 
 
 def weather_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether a claim about the weather is true."""
-    return check(rng, facts.weather, WEATHERS) if facts.weather else None
+    return check(rng, facts.weather, WEATHERS) if facts.weather in WEATHERS else None
 
 
 def scene_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether a claim about the road is true."""
-    return check(rng, with_article(facts.scene), tuple(map(with_article, SCENES))) if facts.scene else None
+    if facts.scene not in SCENES:
+        return None
+    return check(rng, with_article(facts.scene), tuple(map(with_article, SCENES)))
 
 
 def conditions(facts: Facts) -> VqaDraft | None:
@@ -56,7 +58,7 @@ def conditions(facts: Facts) -> VqaDraft | None:
 def not_there(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Which of some things the video does not show: one that is not there among those that are."""
     tables = ((facts.light, LIGHTS), (facts.weather, WEATHERS), (facts.scene, SCENES))
-    known = [(true, words) for true, words in tables if true]
+    known = [(true, words) for true, words in tables if true in words]
     if len(known) < 2:
         return None
     true, words = rng.choice(known)
