@@ -3,10 +3,20 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vlm_autodrive.artifacts import write_clips, writing_artifact
+from vlm_autodrive.artifacts import HELD_OUT_QUESTIONS_FILE, write_clips, writing_artifact
 from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Outcome, Prediction, Reasoning, Verdict
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    HeldOutQuestion,
+    Outcome,
+    Prediction,
+    Reasoning,
+    StudentPrompt,
+    Verdict,
+    write_jsonl,
+)
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import SamplingSettings
 
@@ -87,6 +97,19 @@ def make_prediction(
     )
 
 
+def make_question(clip_id, topic="weather", answer="A", options=("dry", "wet", "snow")):
+    lines = [f"{letter}: {option}" for letter, option in zip("ABCD", options, strict=False)]
+    return HeldOutQuestion(
+        sample_id=f"{clip_id}/vqa/{topic}",
+        clip_id=clip_id,
+        type="vqa",
+        topic=topic,
+        prompt=StudentPrompt(text="\n".join([f"Which {topic}?", *lines, "Answer with the letter."]), version="1"),
+        options=options,
+        answer=answer,
+    )
+
+
 class _Name(Settings):
     name: str
 
@@ -97,11 +120,13 @@ def write_clip_set(folder: Path, clips) -> Path:
     return folder
 
 
-def write_prediction_set(folder: Path, clips, predictions) -> Path:
+def write_prediction_set(folder: Path, clips, predictions, questions=()) -> Path:
     from vlm_autodrive.evaluation.predict.stage import write_predictions
 
     with writing_artifact(folder, "predictions", {}, _Name(name=folder.name)) as partial:
         write_predictions(partial, folder, DEFAULT_TAXONOMY, clips, predictions)
+        if questions:
+            write_jsonl(partial / HELD_OUT_QUESTIONS_FILE, questions)
     return folder
 
 

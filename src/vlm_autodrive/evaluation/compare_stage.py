@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-from vlm_autodrive.artifacts import write_clips, write_text, writing_artifact
+from vlm_autodrive.artifacts import HELD_OUT_QUESTIONS_FILE, write_clips, write_text, writing_artifact
 from vlm_autodrive.evaluation.diagnostics import diagnose
 from vlm_autodrive.evaluation.score import Comparison, model_scores, pair_scores, read_evaluation_samples
 from vlm_autodrive.evaluation.settings import CompareSettings
@@ -86,6 +86,8 @@ def compare(
         )
         write_text(folder / COMPARISON_FILE, comparison.model_dump_json(indent=1) + "\n")
         write_clips(folder, out, samples.taxonomy, samples.clips)
+        if samples.questions:
+            write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, samples.questions)
         for name, kept in samples.predictions.items():
             write_jsonl(folder / predictions_file(name), kept)
     return out

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set, write_video
+from tests.evaluation.builders import FakeEngine, make_clip, make_question, write_clip_set, write_video
 from vlm_autodrive.artifacts import (
     HELD_OUT_QUESTIONS_FILE,
     read_held_out_questions,
@@ -17,23 +17,10 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, evaluate
 from vlm_autodrive.evaluation.predict.questions import choice_answer, draw_questions
 from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
-from vlm_autodrive.records import DEFAULT_TAXONOMY, HeldOutQuestion, Outcome, StudentPrompt, write_jsonl
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, write_jsonl
 from vlm_autodrive.settings import Settings
 
 QUICK = {"prompt_variants": (), "controls": (), "max_new_tokens": 8}
-
-
-def question(clip_id, topic="weather", answer="A", options=("dry", "wet", "snow")):
-    lines = [f"{letter}: {option}" for letter, option in zip("ABCD", options, strict=False)]
-    return HeldOutQuestion(
-        sample_id=f"{clip_id}/vqa/{topic}",
-        clip_id=clip_id,
-        type="vqa",
-        topic=topic,
-        prompt=StudentPrompt(text="\n".join([f"Which {topic}?", *lines, "Answer with the letter."]), version="1"),
-        options=options,
-        answer=answer,
-    )
 
 
 def write_questions(folder, clips, questions):
@@ -55,11 +42,11 @@ def asked(tmp_path_factory):
     clip_set = write_clip_set(folder / "clips", clips)
     topics = ("weather", "light", "road", "zone")
     questions = [
-        question(f"clip-{index}", topic, "AB"[place % 2], ("x", "y", "z", "w")[: 2 + (index + place) % 3])
+        make_question(f"clip-{index}", topic, "AB"[place % 2], ("x", "y", "z", "w")[: 2 + (index + place) % 3])
         for index in range(7)
         for place, topic in enumerate(topics[: index % 5])
     ]
-    questions += [question("clip-of-validation")]
+    questions += [make_question("clip-of-validation")]
     return clip_set, write_questions(folder / "supervision", clip_set, questions), questions
 
 
@@ -173,5 +160,5 @@ def test_questions_of_other_clips_are_refused(asked, tmp_path):
     ],
 )
 def test_the_letter_is_read_from_what_was_written(response, outcome, letter):
-    answer = choice_answer(question("clip-0"), response)
+    answer = choice_answer(make_question("clip-0"), response)
     assert (answer.outcome, answer.letter) == (outcome, letter)

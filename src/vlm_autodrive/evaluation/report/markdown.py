@@ -49,6 +49,8 @@ def markdown(title: str, headline: str, notes: Sequence[str], comparison: Compar
             f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
             f"({signed_interval(pair.macro_f1)}).{needed}"
         )
+    if any(scores.vqa for scores in comparison.models.values()):
+        parts.append(f"### Held-out questions\n\n{_questions(comparison)}")
     before, after = before_and_after(comparison)
     shown = str(after or before)
     rows = [*baseline_rows(comparison), *control_rows(comparison, shown)]
@@ -67,6 +69,27 @@ def _main_table(comparison: Comparison, taxonomy: Taxonomy) -> str:
     lines.append(f"| correct | {' | '.join(right_answers(scores) for scores in comparison.models.values())} |")
     for label, cells in main_rows(comparison.models, taxonomy):
         lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _questions(comparison: Comparison) -> str:
+    """Accuracy on held-out questions by topic, and the difference of the main pair."""
+    asked = {name: scores.vqa for name, scores in comparison.models.items() if scores.vqa is not None}
+    first = next(iter(asked.values()))
+    pair = main_pair(comparison)
+    paired = None if pair is None or pair.vqa_accuracy is None else pair
+    titles = [_escaped(title_of(name)) for name in asked] + ([] if paired is None else ["difference"])
+    lines = [f"| topic | questions | chance | {' | '.join(titles)} |", f"|---|---:|---:|{'---:|' * len(titles)}"]
+    for topic, (accuracy, chance) in {
+        "all": (first.accuracy, first.chance),
+        **{topic: (scores.accuracy, scores.chance) for topic, scores in first.topics.items()},
+    }.items():
+        of_models = [vqa.accuracy if topic == "all" else vqa.topics[topic].accuracy for vqa in asked.values()]
+        cells = [with_interval(each) for each in of_models]
+        if paired is not None:
+            gain = paired.vqa_accuracy if topic == "all" else paired.vqa_topics[topic]
+            cells.append(f"{signed(gain)} ({signed_interval(gain)})")
+        lines.append(f"| {_escaped(plain(topic))} | {accuracy.n} | {chance:.2f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

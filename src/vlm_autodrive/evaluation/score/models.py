@@ -12,6 +12,7 @@ from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.score.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
 from vlm_autodrive.evaluation.score.traces import event_shown, trace_scores
 from vlm_autodrive.evaluation.score.variants import control_scores, faithfulness_scores, prompt_scores
+from vlm_autodrive.evaluation.score.vqa import vqa_differences, vqa_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
     LEVEL,
@@ -73,6 +74,7 @@ def model_scores(samples: EvaluationSamples, model: str, settings: CompareSettin
         faithfulness=faithfulness_scores(samples, model, bootstrap),
         traces=trace_scores(samples, model, bootstrap),
         slice_tests=slice_tests(samples, model, bootstrap, settings.smallest_slice),
+        vqa=vqa_scores(samples, model, settings),
     )
 
 
@@ -119,6 +121,7 @@ def pair_scores(samples: EvaluationSamples, first: str, second: str, settings: C
     if len(by_cluster) < len(gains):
         permutation_p = sign_flip_p_value([int(gain) for gain in by_cluster])
     p_value = test.p_value if permutation_p is None else permutation_p
+    on_questions = vqa_differences(samples, first, second, settings)
     flips = list(zip(samples.clips, right[first], right[second], strict=True))
     return PairScores(
         first=first,
@@ -134,6 +137,8 @@ def pair_scores(samples: EvaluationSamples, first: str, second: str, settings: C
         only_first_right=tuple(clip.clip_id for clip, before, after in flips if before and not after),
         permutation_p=permutation_p,
         clips_needed=(None if p_value <= LEVEL else clips_to_settle(test, len(gains), design_effect(gains, bootstrap))),
+        vqa_accuracy=on_questions.pop("", None),
+        vqa_topics=on_questions,
     )
 
 

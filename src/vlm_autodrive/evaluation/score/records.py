@@ -129,6 +129,32 @@ class TraceScores(Record):
     judge: JudgeScores | None
 
 
+class TopicScores(Record):
+    """Held-out questions on one topic.
+
+    Attributes:
+        accuracy: Proportion answered rightly.
+        chance: Chance level: the mean over the questions of 1 / number of options.
+    """
+
+    accuracy: Estimate
+    chance: float
+
+
+class VqaScores(Record):
+    """Held-out multiple-choice questions, of which every one asked is in the denominator, answered or not.
+
+    Attributes:
+        accuracy: Proportion answered rightly; its interval resamples clusters of clips, as all others do.
+        chance: Chance level: the mean over the questions of 1 / number of options.
+        topics: The same by topic.
+    """
+
+    accuracy: Estimate
+    chance: float
+    topics: dict[str, TopicScores]
+
+
 class TripletScores(Record):
     """Matched triplets, whose three clips differ in one parameter and in the class.
 
@@ -225,6 +251,7 @@ class ModelScores(Record):
         faithfulness: None if it was not asked for.
         traces: None without traces.
         slice_tests: Every slice against the rest.
+        vqa: Held-out questions; None if it was asked none.
     """
 
     name: str
@@ -251,6 +278,7 @@ class ModelScores(Record):
     faithfulness: FaithfulnessScores | None = None
     traces: TraceScores | None = None
     slice_tests: tuple[SliceTest, ...] = ()
+    vqa: VqaScores | None = None
 
 
 class PairScores(Record):
@@ -273,6 +301,8 @@ class PairScores(Record):
             its own cluster, since McNemar's test is exact then.
         clips_needed: How many such clips would show the difference seen at 5 % with a power of 80 %; None where it is
             shown already, or where the models are equally often right.
+        vqa_accuracy: Difference on held-out questions; None if one of the two was asked none.
+        vqa_topics: The same by topic.
     """
 
     first: str
@@ -288,6 +318,8 @@ class PairScores(Record):
     only_first_right: tuple[str, ...]
     permutation_p: float | None = None
     clips_needed: int | None = None
+    vqa_accuracy: Estimate | None = None
+    vqa_topics: dict[str, Estimate] = {}
 
 
 class Comparison(Record):

@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlm_autodrive.artifacts import (
     PREDICTIONS_FILE,
     input_key,
     read_clips,
+    read_held_out_questions,
     read_predictions,
     read_provenance,
     read_samples,
@@ -18,7 +22,17 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.contamination import Leaks, read_leaks
 from vlm_autodrive.metrics import connected_groups
-from vlm_autodrive.records import ANTICIPATION, Clip, Outcome, Prediction, Taxonomy, Verdict, iterate_jsonl
+from vlm_autodrive.records import (
+    ANTICIPATION,
+    ChoiceAnswer,
+    Clip,
+    HeldOutQuestion,
+    Outcome,
+    Prediction,
+    Taxonomy,
+    Verdict,
+    iterate_jsonl,
+)
 
 _THOUGHTS = re.compile(r"<think>\s*(.*?)\s*</think>", re.DOTALL)
 
@@ -39,6 +53,8 @@ class EvaluationSamples:
         anticipation: Labelled windows that end before an event, with a model's prediction for each, by model.
         references: Reference traces by clip id.
         judgements: What a judge thinks of a model's traces, by model.
+        questions: The held-out questions about these clips that models were asked, the same for each of them.
+        asked: The models that were asked them.
     """
 
     taxonomy: Taxonomy
@@ -52,6 +68,21 @@ class EvaluationSamples:
     anticipation: Mapping[str, tuple[tuple[Clip, Prediction], ...]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     judgements: Mapping[str, Judgements] = field(default_factory=dict)
+    questions: tuple[HeldOutQuestion, ...] = ()
+    asked: frozenset[str] = frozenset()
+
+    @property
+    def question_clusters(self) -> list[int]:
+        """The cluster of each held-out question: that of its clip."""
+        clusters = {clip.clip_id: cluster for clip, cluster in zip(self.clips, self.clusters, strict=True)}
+        return [clusters[question.clip_id] for question in self.questions]
+
+    def right_on_questions(self, model: str) -> NDArray[np.bool_] | None:
+        """Whether a model answers each held-out question rightly; None if it was asked none."""
+        if model not in self.asked:
+            return None
+        said = {sample_id: answer for p in self.predictions[model] for sample_id, answer in p.questions.items()}
+        return np.array([said[question.sample_id].letter == question.answer for question in self.questions])
 
     @property
     def truths(self) -> list[str]:
@@ -103,6 +134,7 @@ def read_evaluation_samples(
     for name, folder in predictions.items():
         by_clip, repeated[name] = _read_answers(folder, name, clips, taxonomy)
         by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
+    questions, asked = _read_questions(predictions, by_model)
     return EvaluationSamples(
         taxonomy,
         labelled,
@@ -115,6 +147,8 @@ def read_evaluation_samples(
         anticipation=_read_anticipation(anticipation or {}, predictions, taxonomy),
         references={} if references is None else _references_for(labelled, references),
         judgements=_read_judgements(judgements or {}, predictions),
+        questions=questions,
+        asked=asked,
     )
 
 
@@ -150,6 +184,34 @@ def _references_for(clips: Sequence[Clip], supervision: Path) -> dict[str, str]:
             "validation clips alone, so evaluate the validation split to measure traces against them."
         )
     return references
+
+
+def _read_questions(
+    folders: Mapping[str, Path], predictions: Mapping[str, Sequence[Prediction]]
+) -> tuple[tuple[HeldOutQuestion, ...], frozenset[str]]:
+    """The questions about the labelled clips and who was asked, refused where models were asked others."""
+    by_model = {}
+    for name, folder in folders.items():
+        by_clip: dict[str, list[HeldOutQuestion]] = {prediction.clip_id: [] for prediction in predictions[name]}
+        for question in read_held_out_questions(folder):
+            if question.clip_id in by_clip:
+                by_clip[question.clip_id].append(question)
+        for prediction in predictions[name]:
+            if set(prediction.questions) != {question.sample_id for question in by_clip[prediction.clip_id]}:
+                raise UserError(
+                    f"{folder} does not have one answer to each question about {prediction.clip_id}; evaluate {name} "
+                    "anew."
+                )
+        found = tuple(question for of_clip in by_clip.values() for question in of_clip)
+        if found:
+            by_model[name] = found
+    if not by_model:
+        return (), frozenset()
+    first, *others = by_model
+    for name in others:
+        if by_model[name] != by_model[first]:
+            raise UserError(f"{name} and {first} were asked other questions; evaluate both with the same --questions.")
+    return by_model[first], frozenset(by_model)
 
 
 def _read_validation(
@@ -268,7 +330,16 @@ def _answer(prediction: Prediction) -> tuple[object, ...]:
 def _undecided(prediction: Prediction) -> Prediction:
     reason = "there are several answers that differ"
     failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason=reason)
-    return prediction.model_copy(update={"verdict": failed, "reasoning": None, "prompt_variants": {}, "controls": {}})
+    unanswered = ChoiceAnswer(outcome=Outcome.ERROR, letter=None, reason=reason)
+    return prediction.model_copy(
+        update={
+            "verdict": failed,
+            "reasoning": None,
+            "prompt_variants": {},
+            "controls": {},
+            "questions": dict.fromkeys(prediction.questions, unanswered),
+        }
+    )
 
 
 def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxonomy) -> None:
