@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlm_autodrive.datasets.badas import read_badas
+from vlm_autodrive.datasets.bdd_x import read_bdd_x
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.ccd import read_ccd
 from vlm_autodrive.datasets.dad import read_dad
@@ -44,6 +45,7 @@ FORMATS = {
     "nexar-kaggle": DatasetFormat(read_nexar_kaggle, takes_overlay=True),
     "video-folder": DatasetFormat(read_video_folder),
     "badas": DatasetFormat(read_badas),
+    "bdd-x": DatasetFormat(read_bdd_x),
     "ccd": DatasetFormat(read_ccd),
     "dad": DatasetFormat(read_dad),
     "dada2000": DatasetFormat(read_dada2000),

@@ -4,6 +4,7 @@ Any of UTF-8 (with or without mark) and UTF-16, commas, semicolons or tabs, LF o
 or commas, columns in any order and case. What cannot be taken becomes an :class:`ImportIssue`.
 """
 
+import codecs
 import csv
 import difflib
 import io
@@ -12,7 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
@@ -65,25 +66,27 @@ class CellError(ValueError):
     """A cell that cannot be understood; the message says what to do."""
 
 
-def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str]) -> Table:
+def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str], *, windows_text: bool = False) -> Table:
     """Read a CSV file, or a JSONL file with one object for each row.
 
     Args:
         path: The file.
         aliases: Further names of columns, in small letters, and what they are called here.
         required: Columns without which the file is none of this kind.
+        windows_text: Whether lines that are no UTF-8 are read as Windows-1252, each with an issue.
 
     Raises:
         UserError: If the file cannot be read at all, or a required column is missing.
     """
-    text = decode_text(path)
+    odd: list[ImportIssue] = []
+    text = _decode_lines(path, odd) if windows_text else decode_text(path)
     table = _from_jsonl(path, text, aliases) if path.suffix == ".jsonl" else _from_csv(path, text, aliases)
     columns = {column for row in table.rows for column in row.cells}
     missing = [column for column in required if column not in columns]
     if table.rows and missing:
         named = ", ".join(sorted(columns)) or "none"
         raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {named}.")
-    return table
+    return replace(table, issues=(*odd, *table.issues)) if odd else table
 
 
 def decode_text(path: Path) -> str:
@@ -98,6 +101,23 @@ def decode_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+
+
+def _decode_lines(path: Path, issues: list[ImportIssue]) -> str:
+    """The text of a file that is UTF-8 but for some lines, for each of which an issue is added."""
+    try:
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from None
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            texts.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            texts.append(line.decode("cp1252", errors="replace"))
+            message = "no UTF-8, so it is read as Windows-1252; save the file as UTF-8"
+            issues.append(Row(path, number, {"": texts[-1].strip()[:80]}).issue("", message, rejected=False))
+    return "\n".join(texts)
 
 
 def has_half_character(text: str) -> bool:
