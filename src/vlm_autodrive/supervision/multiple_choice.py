@@ -1,14 +1,14 @@
 """Multiple choice: questions with lettered options, as samples that are answered at once or after thinking."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import OPTION_LETTERS, HeldOutQuestion, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.samples import make_sample, mirror_text
+from vlm_autodrive.supervision.samples import RULES, make_sample, mirror_free_text, mirror_text
 from vlm_autodrive.supervision.student_prompts import VERSION
 
 AT_ONCE = "Answer with the letter, and the option on the next line."
@@ -61,7 +61,7 @@ def choice_sample(
     sample = make_sample(facts, type_, topic, prompt, _target(choice, choice.right, reasons), **origin)
     mirrored = sample.mirror_target
     if not reasons:
-        mirrored = _mirrored(choice)
+        mirrored = _mirrored(choice, mirror_text if sample.teacher == RULES else mirror_free_text)
     return sample.model_copy(update={"options": choice.options, "answer": choice.letter, "mirror_target": mirrored})
 
 
@@ -90,11 +90,11 @@ def _target(choice: MultipleChoice, place: int, reasons: Sequence[str]) -> str:
     return f"{OPTION_LETTERS[place]}\n{choice.options[place]}"
 
 
-def _mirrored(choice: MultipleChoice) -> str | None:
+def _mirrored(choice: MultipleChoice, mirror: Callable[[str], str | None]) -> str | None:
     """The answer for the mirror image, if the mirrored answer is one of the options and the question has no side."""
-    if mirror_text(choice.question) != choice.question:
+    if mirror(choice.question) != choice.question:
         return None
-    mirrored = [mirror_text(option) for option in choice.options]
+    mirrored = [mirror(option) for option in choice.options]
     if set(mirrored) != set(choice.options):
         return None  # an option that was wrong might be right for the mirror image
     return _target(choice, choice.options.index(mirrored[choice.right] or ""), ())

@@ -210,19 +210,18 @@ def test_options_are_shuffled_by_us_and_hold_the_truth_and_that_it_cannot_be_tol
     places = Counter()
     for number in range(200):
         clip = facts(CLIP.model_copy(update={"clip_id": f"c{number}"}))
-        question, answer = asked(slot_of("choice"), others=("a bus", "a tram", "a horse", "a fifth"), clip=clip)
-        options = question.splitlines()[1:]
-        assert sorted(options) == ["a bus", "a horse", "a lorry", "a tram", "cannot be told"]
-        assert answer == "a lorry"
-        assert asked(slot_of("choice"), others=("a bus", "a tram", "a horse"), clip=clip)[0] == question
-        places[options.index(answer)] += 1
-    assert len(places) == 5
+        choice = asked(slot_of("choice"), others=("a bus", "a tram", "a horse", "a fifth"), clip=clip)
+        assert sorted(choice.options) == ["a bus", "a lorry", "a tram", "cannot be told"]
+        assert (choice.question, choice.options[choice.right]) == ("Who is there?", "a lorry")
+        assert asked(slot_of("choice"), others=("a bus", "a tram", "a horse"), clip=clip) == choice
+        places[choice.letter] += 1
+    assert len(places) == 4
     assert max(places.values()) < 70
-    question, answer = asked(
+    untold = asked(
         slot_of("choice", "cannot be told"), answer="Cannot be told.", others=("a bus", "cannot be told", "a tram")
     )
-    assert sorted(question.splitlines()[1:]) == ["a bus", "a tram", "cannot be told"]
-    assert answer == "cannot be told"
+    assert sorted(untold.options) == ["a bus", "a tram", "cannot be told"]
+    assert untold.options[untold.right] == "cannot be told"
 
 
 def test_the_same_question_twice_is_one():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -10,6 +11,7 @@ from vlm_autodrive.records import Check, Outcome, SFTSample, StudentPrompt
 from vlm_autodrive.supervision import student_prompts
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
+from vlm_autodrive.supervision.multiple_choice import MultipleChoice, choice_sample
 from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -54,10 +56,10 @@ def description_sample_of(facts: Facts, settings: SuperviseSettings, teacher: st
         teacher=teacher,
         teacher_prompt_version=prompts.VERSION,
         teacher_inputs=prompts.context_sources(facts, settings.context),
-        replies=_ids(draft.replies),
+        replies=reply_ids(draft.replies),
         outcome=draft.outcome,
     )
-    return _with_checks(sample, facts, settings, draft.reason)
+    return with_checks(sample, facts, settings, draft.reason)
 
 
 def question_samples_of(
@@ -66,27 +68,26 @@ def question_samples_of(
     """One sample for each question that was wanted; without question and answer where it was not rightly written."""
     samples = []
     for slot in slots:
-        outcome, question, answer, reason = draft.outcome, "", "", draft.reason
+        found: tuple[str, str] | MultipleChoice | str = draft.reason
         if isinstance(draft.answer, QuestionsAnswer):
-            pair = question_and_answer(slot, draft.answer, facts, settings.seed)
-            if isinstance(pair, str):
-                outcome, reason = Outcome.UNPARSEABLE, pair
-            else:
-                question, answer = pair
-        sample = make_sample(
-            facts,
-            "vqa",
-            f"teacher_{slot.topic.name}",
-            StudentPrompt(text=question, version=student_prompts.VERSION),
-            answer,
-            number=slot.repeat,
-            teacher=teacher,
-            teacher_prompt_version=prompts.VERSION,
-            teacher_inputs=("description",),
-            replies=_ids(draft.replies),
-            outcome=outcome,
-        )
-        samples.append(_with_checks(sample, facts, settings, reason))
+            found = question_and_answer(slot, draft.answer, facts, settings.seed)
+        reason = found if isinstance(found, str) else ""
+        topic = f"teacher_{slot.topic.name}"
+        origin: dict[str, Any] = {
+            "number": slot.repeat,
+            "teacher": teacher,
+            "teacher_prompt_version": prompts.VERSION,
+            "teacher_inputs": ("description",),
+            "replies": reply_ids(draft.replies),
+            "outcome": Outcome.UNPARSEABLE if reason and draft.answer is not None else draft.outcome,
+        }
+        if isinstance(found, MultipleChoice):
+            sample = choice_sample(facts, topic, found, **origin)
+        else:
+            question, answer = ("", "") if isinstance(found, str) else found
+            prompt = StudentPrompt(text=question, version=student_prompts.VERSION)
+            sample = make_sample(facts, "vqa", topic, prompt, answer, **origin)
+        samples.append(with_checks(sample, facts, settings, reason))
     return samples
 
 
@@ -102,10 +103,10 @@ def reasoning_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str,
         teacher=teacher,
         teacher_prompt_version=prompts.VERSION,
         teacher_inputs=_reasoned_from(facts, settings),
-        replies=_ids(draft.replies),
+        replies=reply_ids(draft.replies),
         outcome=draft.outcome,
     )
-    return _with_checks(sample, facts, settings, draft.reason)
+    return with_checks(sample, facts, settings, draft.reason)
 
 
 def sampled_reasoning(facts: Facts, settings: SuperviseSettings, model: str, sampled: SampledTrace) -> SFTSample:
@@ -120,13 +121,14 @@ def sampled_reasoning(facts: Facts, settings: SuperviseSettings, model: str, sam
         teacher=model,
         teacher_prompt_version=prompt.version,
         teacher_inputs=("frames",),
-        replies=_ids(sampled.replies if sampled.reason else sampled.replies[-1:]),
+        replies=reply_ids(sampled.replies if sampled.reason else sampled.replies[-1:]),
         outcome=sampled.outcome,
     )
-    return _with_checks(sample, facts, settings, sampled.reason)
+    return with_checks(sample, facts, settings, sampled.reason)
 
 
-def _with_checks(sample: SFTSample, facts: Facts, settings: SuperviseSettings, reason: str) -> SFTSample:
+def with_checks(sample: SFTSample, facts: Facts, settings: SuperviseSettings, reason: str) -> SFTSample:
+    """The sample with its checks, the first of which says why there is no target, if there is a reason."""
     times = stated_times(settings.seed, facts.clip.clip_id, facts.clip.duration_s)
     sample = checked(sample, facts, times)
     if not reason:
@@ -148,5 +150,6 @@ def _reasoned_from(facts: Facts, settings: SuperviseSettings) -> tuple[str, ...]
     return ("label", "description") if settings.context.label else ("description",)
 
 
-def _ids(replies: Sequence[TeacherReply]) -> tuple[str, ...]:
+def reply_ids(replies: Sequence[TeacherReply]) -> tuple[str, ...]:
+    """The ids by which a sample names the replies that it was made from."""
     return tuple(reply.request_id for reply in replies)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.multiple_choice import MultipleChoice, shuffled_choice
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.wording import seconds
 from vlm_autodrive.supervision.samples import rng_for
@@ -19,7 +20,7 @@ from vlm_autodrive.supervision.teacher_schemas import Phrase, StructuredAnswer
 
 QuestionKind = Literal["open", "yes_no", "choice", "time"]
 _SECONDS = re.compile(r"(?:t ?= ?)?(\d+(?:\.\d+)?)(?: ?s| seconds?)?\.?")
-_FEWEST_OTHERS, _MOST_OTHERS = 2, 3
+_FEWEST_OTHERS, _MOST_OPTIONS = 2, 4
 _UNTOLD_SHARE = 0.25
 
 
@@ -96,8 +97,10 @@ def slots_for(facts: Facts, seed: int, wanted: int) -> tuple[QuestionSlot, ...]:
     return tuple(slots)
 
 
-def question_and_answer(slot: QuestionSlot, answer: QuestionsAnswer, facts: Facts, seed: int) -> tuple[str, str] | str:
-    """The question that a student is asked and its answer, or in plain words why there is none."""
+def question_and_answer(
+    slot: QuestionSlot, answer: QuestionsAnswer, facts: Facts, seed: int
+) -> tuple[str, str] | MultipleChoice | str:
+    """The question that a student is asked and its answer, or its options, or in plain words why there is none."""
     given = [question for question in answer.questions if question.number == slot.number]
     if len(given) != 1:
         return f"question {slot.number} was {'written twice' if given else 'not written'}"
@@ -128,15 +131,12 @@ def _timed(question: str, said: str, facts: Facts) -> tuple[str, str] | str:
     return question, seconds(time_s)
 
 
-def _choice(question: str, true: str, others: tuple[str, ...], rng: random.Random) -> tuple[str, str] | str:
+def _choice(question: str, true: str, others: tuple[str, ...], rng: random.Random) -> MultipleChoice | str:
     """Multiple choice: the truth, some wrong options and 'cannot be told', shuffled."""
     wrong = [other for other in others if other.casefold() != CANNOT_BE_TOLD]
     if len({option.casefold() for option in (true, *wrong)}) != len(wrong) + 1:
         return "two of its options are the same"
     if len(wrong) < _FEWEST_OTHERS:
         return f"it needs {_FEWEST_OTHERS} wrong options at least"
-    options = [true, *wrong[:_MOST_OTHERS]]
-    if true.casefold() != CANNOT_BE_TOLD:
-        options.append(CANNOT_BE_TOLD)
-    rng.shuffle(options)
-    return "\n".join([f"{question} Choose one:", *options]), true
+    always = [] if true.casefold() == CANNOT_BE_TOLD else [CANNOT_BE_TOLD]
+    return shuffled_choice(question, true, [*wrong[: _MOST_OPTIONS - 1 - len(always)], *always], rng)
