@@ -43,8 +43,8 @@ def test_all_four_kinds_come_from_a_served_teacher_at_the_price_that_was_told(tm
         told = estimate_supervision(clips, settings)
         assert endpoint.asked == []
         out = supervise(clips, tmp_path / "out", settings)
-        assert told.asked.requests == len(endpoint.asked) == 36
-        left = estimate_supervision(clips, settings).asked
+        assert told.teacher.asked.requests == len(endpoint.asked) == 36
+        left = estimate_supervision(clips, settings).teacher.asked
         assert (left.requests, left.in_cache, left.completion_tokens) == (36, 36, 0)
     samples = [sample for sample in read_samples(out) if sample.teacher == "big-teacher"]
     assert [
@@ -164,8 +164,8 @@ def test_too_many_rejections_stop_the_run_before_all_is_paid(tmp_path):
 def test_what_our_messages_say_to_change_goes_on_with_the_same_account(tmp_path, changes):
     clips = clips_of(tmp_path / "clips", 1)
     before, after = (served_settings("http://127.0.0.1:1/v1", "c", **more) for more in ({}, changes))
-    assert _job(clips, before) == _job(clips, after)
-    assert _job(clips, before) != _job(clips, before.model_copy(update={"teacher_questions": 1}))
+    assert _job(clips, before, "teacher") == _job(clips, after, "teacher")
+    assert _job(clips, before, "teacher") != _job(clips, before.model_copy(update={"teacher_questions": 1}), "teacher")
 
 
 def test_an_endpoint_of_which_nothing_is_taken_is_told_of_however_small_the_set(tmp_path):
@@ -202,19 +202,19 @@ def test_real_footage_is_shown_to_the_teacher_frame_by_frame(tmp_path, fixtures_
         out = supervise(folder, tmp_path / "out", settings)
         parts = [asked.body["messages"][1]["content"] for asked in endpoint.asked]
     images = sum(part["type"] == "image_url" for content in parts if isinstance(content, list) for part in content)
-    assert images == told.asked.images == 12
+    assert images == told.teacher.asked.images == 12
     accepted = {sample.type for sample in read_samples(out) if sample.accepted and sample.teacher == "big-teacher"}
     assert accepted == {"description", "vqa", "reasoning"}
     (description,) = [i for i in read_samples(out) if i.type == "description" and i.clip_id == "real_00000"]
     assert description.teacher_inputs == ("label", "metadata", "frames")
 
 
-def start(clips, out, url, cache):
+def start(clips, out, url, cache, *more):
     program = "from vlm_autodrive.cli.main import main; main()"
     settings = ["teacher=served", f"served.base_url={url}", "served.model=big-teacher", f"served.cache={cache}"]
     command = [sys.executable, "-c", program, "supervise", str(clips), "--out", str(out), *settings]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TEACHER_KEY": KEY}
-    arguments = [*command, "served.api_key_env=TEACHER_KEY", "served.max_connections=8"]
+    arguments = [*command, "served.api_key_env=TEACHER_KEY", "served.max_connections=8", *more]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 

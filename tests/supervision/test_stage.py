@@ -126,6 +126,9 @@ def test_supervision_by_rules_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+WRITER = {"teacher": "local", "local": {"model": "m"}}
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [
@@ -135,6 +138,11 @@ def test_supervision_by_rules_needs_no_torch():
         ({"teacher": "served", "served": {"model": "rules"}}, "called rules"),
         ({"teacher": "local", "local": {"model": "models/rules/"}}, "called rules"),
         ({"teacher": "local", "local": {"model": "m"}, "context": {"label": False}}, "can only guess"),
+        ({"captioner": {"teacher": "served", "served": {"model": "m"}}}, "set teacher to local or served"),
+        ({**WRITER, "captioner": {"teacher": "local"}}, r"captioner\.teacher: local needs captioner\.local\.model"),
+        ({**WRITER, "chain": "paper"}, r"set context\.label: false and context\.frames"),
+        ({**WRITER, "chain": "paper", "context": {"label": False}}, "can only guess"),
+        ({**WRITER, "chain": "paper", "reasoning": "one_step"}, "two_steps or rejection_sampling"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(values, told):

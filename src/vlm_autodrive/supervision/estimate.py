@@ -1,12 +1,13 @@
 """The estimate of a supervision run: requests, tokens and cost, before it starts."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vlm_autodrive.artifacts import iterate_clips
 from vlm_autodrive.engines import (
     CostEstimate,
+    EndpointNames,
     ReplyCache,
     TokenUsage,
     budget_lines,
@@ -21,7 +22,13 @@ from vlm_autodrive.engines import (
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome, Record
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings, SuperviseSettings
+from vlm_autodrive.supervision.settings import (
+    CAPTIONER,
+    TEACHER,
+    CaptionerSettings,
+    ServedTeacherSettings,
+    SuperviseSettings,
+)
 from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips
 from vlm_autodrive.supervision.teacher_schemas import Description, Happening, NamedEvent
 from vlm_autodrive.supervision.teachers.chain import teacher_samples
@@ -99,7 +106,10 @@ class PricedTeacher:
 
 @contextmanager
 def open_priced(
-    settings: ServedTeacherSettings, stand_in: Callable[[TeacherRequest], str], reporter: Reporter
+    settings: ServedTeacherSettings,
+    stand_in: Callable[[TeacherRequest], str],
+    reporter: Reporter,
+    names: EndpointNames = TEACHER,
 ) -> Iterator[PricedTeacher]:
     """Open a teacher that only names its price.
 
@@ -107,12 +117,13 @@ def open_priced(
         settings: The endpoint.
         stand_in: What might be written, where something else is made from it; empty text where nothing is.
         reporter: Told if kept replies had to be set aside.
+        names: What messages call it and its settings.
 
     Raises:
         UserError: If the settings name no endpoint that may be asked.
     """
-    url = endpoint_of(settings, TEACHER).url
-    with open_database(cache_path(settings), f"{TEACHER.keys}cache", reporter) as database:
+    url = endpoint_of(settings, names).url
+    with open_database(cache_path(settings), f"{names.keys}cache", reporter) as database:
         cache = ReplyCache(database, url, settings.model)
         yield PricedTeacher(settings, cache, VideoIdentities(database), stand_in)
 
@@ -131,24 +142,56 @@ _STAND_IN = Description(  # about as long as models write
 )
 
 
+class FreeTeacher:
+    """Stands in for a teacher in this process, which costs nothing."""
+
+    name = "local"
+    concurrency = 1
+
+    def use(self) -> None:
+        """Nothing."""
+
+    def used(self) -> str:
+        """Nothing."""
+        return ""
+
+    async def write(self, request: TeacherRequest) -> TeacherReply:
+        """Reply with the stand-in for what would be written."""
+        text = stand_in(request)
+        outcome = Outcome.OK if text else Outcome.ERROR
+        return TeacherReply(request_id=request.request_id, outcome=outcome, text=text, reason="not asked yet")
+
+
+class ModelEstimate(Record):
+    """What lies before one model.
+
+    Attributes:
+        model: Its name.
+        host: Where clips are sent to; empty if they stay in this process.
+        asked: What the endpoint is asked; None where there is none.
+    """
+
+    model: str
+    host: str = ""
+    asked: CostEstimate | None = None
+
+
 class SupervisionEstimate(Record):
     """What lies before a run.
 
     Attributes:
         clips: Clips that get samples.
         clips_without_samples: Clips that get none: of the test split, unusable, or of unknown kind.
-        teacher: Who writes: ``rules``, or the model's name.
-        host: Where clips are sent to; empty if they stay in this process.
+        teacher: Who writes; the model ``rules`` where no model does.
+        captioner: Who describes, where that is another model.
         columns: Columns of one's own metadata that are sent along.
-        asked: What the endpoint is asked; None where there is none.
     """
 
     clips: int
     clips_without_samples: int
-    teacher: str
-    host: str = ""
+    teacher: ModelEstimate
+    captioner: ModelEstimate | None = None
     columns: tuple[str, ...] = ()
-    asked: CostEstimate | None = None
 
 
 def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Reporter = SILENT) -> SupervisionEstimate:
@@ -164,30 +207,51 @@ def estimate_supervision(clips: Path, settings: SuperviseSettings, reporter: Rep
     """
     survey = survey_clips(clips, settings)
     counts = {"clips": survey.supervised, "clips_without_samples": len(survey.unsupervised)}
-    if settings.teacher != "served":
-        name = settings.local.model if settings.teacher == "local" else "rules"
-        return SupervisionEstimate(**counts, teacher=name)
-    with open_priced(settings.served, stand_in, reporter) as teacher:
-        columns = run_async(_go_through(clips, survey, settings, teacher))
-        asked = teacher.estimate()
-    host = endpoint_of(settings.served, TEACHER).host
-    return SupervisionEstimate(**counts, teacher=settings.served.model, host=host, columns=columns, asked=asked)
+    captioner = settings.captioner
+    with ExitStack() as stack:
+        teacher = _stand_in_for(settings, TEACHER, reporter, stack)
+        describer = _stand_in_for(captioner, CAPTIONER, reporter, stack)
+        columns: tuple[str, ...] = ()
+        if isinstance(teacher, PricedTeacher) or isinstance(describer, PricedTeacher):
+            columns = run_async(_go_through(clips, survey, settings, teacher or FreeTeacher(), describer))
+        return SupervisionEstimate(
+            **counts,
+            teacher=_estimate_of(settings, TEACHER, teacher) or ModelEstimate(model="rules"),
+            captioner=_estimate_of(captioner, CAPTIONER, describer),
+            columns=columns,
+        )
+
+
+def _stand_in_for(
+    which: SuperviseSettings | CaptionerSettings, names: EndpointNames, reporter: Reporter, stack: ExitStack
+) -> Teacher | None:
+    if which.teacher == "served":
+        return stack.enter_context(open_priced(which.served, stand_in, reporter, names))
+    return FreeTeacher() if which.teacher == "local" else None
+
+
+def _estimate_of(
+    which: SuperviseSettings | CaptionerSettings, names: EndpointNames, model: Teacher | None
+) -> ModelEstimate | None:
+    if isinstance(model, PricedTeacher):
+        return ModelEstimate(model=model.name, host=endpoint_of(which.served, names).host, asked=model.estimate())
+    return ModelEstimate(model=which.local.model) if which.teacher == "local" else None
 
 
 async def _go_through(
-    clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings, teacher: Teacher
+    clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings, teacher: Teacher, captioner: Teacher | None
 ) -> tuple[str, ...]:
-    """Do with the teacher all that a run does, save for rejection sampling, which costs nothing.
+    """Do with the models all that a run does, save for rejection sampling, which costs nothing.
 
     Returns:
-        The columns of one's own metadata that it is told.
+        The columns of one's own metadata that they are told.
     """
     columns: set[str] = set()
     for clip in iterate_clips(clips):
         if clip.clip_id not in survey.unsupervised:
             facts = facts_of(clip, survey.taxonomy)
             columns |= set(other_metadata(facts)) if settings.context.label else set()
-            await teacher_samples(teacher, facts, settings)
+            await teacher_samples(teacher, facts, settings, captioner, survey.dimensions)
     return tuple(sorted(columns))
 
 
@@ -202,16 +266,31 @@ def stand_in(request: TeacherRequest) -> str:
 def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> list[str]:
     """An estimate in words."""
     lines = [f"Clips: {found.clips:,} are supervised, {found.clips_without_samples:,} get no samples."]
-    asked = found.asked
-    if asked is None:
-        return [*lines, f"{found.teacher} writes in this process: nothing is sent, and nothing is paid."]
+    if found.captioner is not None:
+        lines += _model_lines(found.captioner, settings.captioner.served, CAPTIONER.keys, _shown(found, settings))
+        sent = "labels and metadata in words, and descriptions, no frames"
+        return lines + _model_lines(found.teacher, settings.served, TEACHER.keys, sent)
+    sent = _shown(found, settings)
+    if settings.chain == "paper":
+        sent = f"labels and metadata in words{'' if settings.describes_by_rules else f'; to describe, {sent}'}"
+    return lines + _model_lines(found.teacher, settings.served, TEACHER.keys, sent)
+
+
+def _shown(found: SupervisionEstimate, settings: SuperviseSettings) -> str:
+    """What the model that describes is told and shown."""
     context = settings.context
     told = "light, weather, road and labels" if context.label else "light, weather and road, no labels"
     told += f", {', '.join(found.columns)}" if found.columns else ""
-    shown = f"{context.frames} frames each" if context.frames else "no frames"
-    lines.append(
-        f"They go to {found.teacher} at {found.host}: {told}, {shown}, {asked.images:,} images in all. "
-        f"{asked.requests:,} requests, {asked.in_cache:,} of them answered before."
-    )
-    lines.append(f"{token_line(asked, settings.served)}; tries and repairs come on top.")
-    return lines + budget_lines(asked, settings.served, TEACHER.keys)
+    return told + (f", {context.frames} frames each" if context.frames else ", no frames")
+
+
+def _model_lines(model: ModelEstimate, served: ServedTeacherSettings, keys: str, sent: str) -> list[str]:
+    asked = model.asked
+    if asked is None:
+        return [f"{model.model} writes in this process: nothing is sent, and nothing is paid."]
+    return [
+        f"They go to {model.model} at {model.host}: {sent}, {asked.images:,} images in all. "
+        f"{asked.requests:,} requests, {asked.in_cache:,} of them answered before.",
+        f"{token_line(asked, served)}; tries and repairs come on top.",
+        *budget_lines(asked, served, keys),
+    ]

@@ -17,6 +17,13 @@ TEACHER = EndpointNames(
     model="served.model",
     sent="labels, metadata and frames",
 )
+CAPTIONER = EndpointNames(
+    who="the captioner",
+    keys="captioner.served.",
+    address="captioner.served.base_url",
+    model="captioner.served.model",
+    sent="labels, metadata and frames",
+)
 
 
 class TeacherContextSettings(Settings):
@@ -62,6 +69,20 @@ class LocalTeacherSettings(Settings):
     model: str = ""
     max_tokens: int = Field(1200, ge=16)
     temperature: float = Field(0.0, ge=0)
+
+
+class CaptionerSettings(Settings):
+    """Who writes descriptions, if not the teacher: a vision-language model beside a teacher that reads text alone.
+
+    Attributes:
+        teacher: Who it is: ``rules``, a ``local`` model or a ``served`` model; null for the teacher itself.
+        local: The model of ``captioner.teacher: local``.
+        served: The endpoint of ``captioner.teacher: served``, with a budget of its own.
+    """
+
+    teacher: Literal["rules", "local", "served"] | None = None
+    local: LocalTeacherSettings = LocalTeacherSettings()
+    served: ServedTeacherSettings = ServedTeacherSettings()
 
 
 class RejectionSamplingSettings(Settings):
@@ -110,11 +131,15 @@ class SuperviseSettings(Settings):
         vqa_topics: Topics of the rule-based questions; null for all.
         dataset_questions: Whether to include the questions that come with a data set.
         teacher: Teacher that writes descriptions and reasoning: ``rules``, a ``local`` model or a ``served`` model.
-        teacher_questions: Number of questions per clip that a teacher model writes from its description, in addition to
-            the rule-based ones.
-        reasoning: How reasoning is made: ``two_steps``, from the teacher's own description; ``one_step``, from the
-            teacher's inputs directly; ``rejection_sampling``, by the student.
-        context: Inputs of a teacher model.
+        captioner: Who writes the descriptions, if another than the teacher.
+        chain: What a teacher model writes from what: ``description``, questions and reasoning from its description;
+            ``paper``, understanding questions from the structured caption, a reasoning question and a thinking trace
+            from structured caption and description, of which the model's thoughts are kept if its verdict is right.
+        teacher_questions: Number of questions per clip that a teacher model writes in addition to the rule-based ones;
+            null for 4 of ``chain: description`` and for 5 to 7 of ``chain: paper``.
+        reasoning: How reasoning is made: ``two_steps``, from the description (``chain: paper``: and the structured
+            caption); ``one_step``, from the teacher's inputs directly; ``rejection_sampling``, by the student.
+        context: Inputs of a teacher model, or of the captioner.
         local: The model of ``teacher: local``.
         served: The endpoint of ``teacher: served``.
         rejection_sampling: The student of ``reasoning: rejection_sampling``.
@@ -129,7 +154,9 @@ class SuperviseSettings(Settings):
     vqa_topics: tuple[str, ...] | None = Field(None, min_length=1)
     dataset_questions: bool = True
     teacher: Literal["rules", "local", "served"] = "rules"
-    teacher_questions: int = Field(4, ge=0, le=12)
+    captioner: CaptionerSettings = CaptionerSettings()
+    chain: Literal["description", "paper"] = "description"
+    teacher_questions: int | None = Field(None, ge=0, le=12)
     reasoning: Literal["two_steps", "one_step", "rejection_sampling"] = "two_steps"
     context: TeacherContextSettings = TeacherContextSettings()
     local: LocalTeacherSettings = LocalTeacherSettings()
@@ -141,34 +168,73 @@ class SuperviseSettings(Settings):
     @property
     def rule_based_types(self) -> tuple[SupervisionType, ...]:
         """The wanted types that rules write, the questions beside those of a teacher."""
-        others = ("description", "reasoning") if self.teacher != "rules" else ()
-        sampled = ("reasoning",) if self.reasoning == "rejection_sampling" else ()
-        return tuple(type_ for type_ in self.types if type_ not in (*others, *sampled))
+        return tuple(type_ for type_ in self.types if type_ == "vqa" or type_ not in self._types_by_models)
 
     @property
     def teacher_types(self) -> tuple[SupervisionType, ...]:
-        """The wanted types that a teacher which is a model writes."""
-        sampled = ("reasoning",) if self.reasoning == "rejection_sampling" else ()
-        others = ("verdict", "caption", *sampled)
-        return tuple(type_ for type_ in self.types if type_ not in others)
+        """The wanted types that a teacher or captioner which is a model writes."""
+        return tuple(
+            type_
+            for type_ in self.types
+            if type_ in self._types_by_models and not (type_ == "reasoning" and self.samples_reasoning)
+        )
+
+    @property
+    def samples_reasoning(self) -> bool:
+        """Whether reasoning comes from rejection sampling."""
+        return self.reasoning == "rejection_sampling"
+
+    @property
+    def describes_by_rules(self) -> bool:
+        """Whether descriptions are written by rules."""
+        return "rules" in (self.teacher, self.captioner.teacher)
+
+    @property
+    def _types_by_models(self) -> tuple[SupervisionType, ...]:
+        if self.teacher == "rules":
+            return ("reasoning",) if self.samples_reasoning else ()
+        described: tuple[SupervisionType, ...] = () if self.describes_by_rules else ("description",)
+        return (*described, "vqa", *(("reasoning_vqa",) if self.chain == "paper" else ()), "reasoning")
 
     @model_validator(mode="after")
     def _check(self) -> "SuperviseSettings":
         unknown = sorted(set(self.vqa_topics or ()) - set(TOPIC_NAMES))
         if unknown:
             raise ValueError(f"no VQA topic {', '.join(unknown)}; the topics are {', '.join(TOPIC_NAMES)}")
-        if self.teacher == "served" and not self.served.model:
-            raise ValueError("teacher: served needs served.model, the model's name at the endpoint")
-        if self.teacher == "local" and not self.local.model:
-            raise ValueError("teacher: local needs local.model, a folder or a hub name")
+        self._check_models()
         if self.reasoning == "rejection_sampling" and not self.rejection_sampling.model:
             raise ValueError(
                 "reasoning: rejection_sampling needs rejection_sampling.model, a checkpoint folder or a hub name"
             )
-        if self.teacher != "rules" and not self.context.label and not self.context.frames:
-            raise ValueError("a teacher that is told no label and shown no frame can only guess; set context.frames")
-        if "rules" in (self.served.model, self.local.model.rstrip("/").split("/")[-1]):
-            raise ValueError("a model called rules would be taken for the teacher by rules; serve it by another name")
         if len(set(self.types)) != len(self.types):
             raise ValueError("a type is named twice in types")
         return self
+
+    def _check_models(self) -> None:
+        captioner = self.captioner
+        for keys, teacher, local, served in (
+            ("", self.teacher, self.local, self.served),
+            ("captioner.", captioner.teacher, captioner.local, captioner.served),
+        ):
+            if teacher == "served" and not served.model:
+                raise ValueError(f"{keys}teacher: served needs {keys}served.model, the model's name at the endpoint")
+            if teacher == "local" and not local.model:
+                raise ValueError(f"{keys}teacher: local needs {keys}local.model, a folder or a hub name")
+            if "rules" in (served.model, local.model.rstrip("/").split("/")[-1]):
+                raise ValueError("a model called rules is taken for the teacher by rules; serve it by another name")
+        if self.teacher == "rules":
+            if captioner.teacher is not None:
+                raise ValueError("a captioner writes what a teacher model reads; set teacher to local or served")
+            return
+        if self.chain == "paper" and self.reasoning == "one_step":
+            raise ValueError("chain: paper reasons from captions; set reasoning to two_steps or rejection_sampling")
+        context = self.context
+        if self.describes_by_rules and self.reasoning != "one_step":
+            return
+        if not context.label and not context.frames:
+            raise ValueError("a teacher that is told no label and shown no frame can only guess; set context.frames")
+        if self.chain == "paper" and context.label:
+            raise ValueError(
+                "chain: paper has descriptions written without the label; set context.label: false and context.frames, "
+                "or captioner.teacher: rules"
+            )

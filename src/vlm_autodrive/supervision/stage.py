@@ -45,7 +45,7 @@ from vlm_autodrive.supervision.settings import LimitSettings, ServedTeacherSetti
 from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.survey import ClipSetSurvey, survey_clips, unusable
 from vlm_autodrive.supervision.teachers.chain import TeacherSamples, rejection_samples, teacher_samples
-from vlm_autodrive.supervision.teachers.opening import open_teacher, rejection_sampler_for
+from vlm_autodrive.supervision.teachers.opening import open_models, rejection_sampler_for
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies
 
 SUMMARY_FILE = "summary.json"
@@ -91,7 +91,7 @@ def supervise(
     with writing_artifact(out, "supervision", {"clips": clips}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             survey = survey_clips(clips, settings)
-            if settings.teacher == "served":
+            if "served" in (settings.teacher, settings.captioner.teacher):
                 for line in estimate_lines(estimate_supervision(clips, settings), settings):
                     reporter.say(line)
             summary = run_async(_supervise(clips, survey, folder, settings, reporter))
@@ -126,16 +126,20 @@ async def _supervise(
     problems: list[str] = []
     kept = KeptReplies(folder / KEPT_FILE)
     sampler = rejection_sampler_for(settings, kept)
-    async with open_teacher(settings, _job(clips, settings), kept, reporter) as teacher:
+    jobs = {who: _job(clips, settings, who) for who in ("teacher", "captioner")}
+    async with open_models(settings, jobs, kept, reporter) as models:
+        teacher = models.teacher
 
         async def write(facts: Facts) -> list[TeacherSamples]:
-            by_teacher = [await teacher_samples(teacher, facts, settings)] if teacher else []
+            by_teacher = []
+            if teacher is not None:
+                by_teacher.append(await teacher_samples(teacher, facts, settings, models.captioner, survey.dimensions))
             by_sampler = [await rejection_samples(sampler, facts, settings)] if sampler else []
             return by_teacher + by_sampler
 
-        concurrency = (
-            1 if teacher is None or teacher.concurrency == 1 else teacher.concurrency * _CLIPS_FOR_EACH_REQUEST
-        )
+        # A clip waits for the slower of two models, and a local one writes one text at a time.
+        concurrencies = [model.concurrency for model in models.all]
+        concurrency = min(concurrencies) * _CLIPS_FOR_EACH_REQUEST if max(concurrencies, default=1) > 1 else 1
         with (
             writing_jsonl(folder / SAMPLES_FILE) as write_sample,
             writing_jsonl(folder / REPLIES_FILE) as write_reply,
@@ -154,14 +158,14 @@ async def _supervise(
                         missing[type_][why] += 1
                     done += 1
                     rate = f"{done / (time.monotonic() - begun):.1f} clips/s"
-                    used = teacher.used() if teacher else ""
+                    used = models.used()
                     task.advance(1, ", ".join(part for part in (rate, statistics.rejected_line(), used) if part))
                     # While the run goes on, so that a poor teacher is stopped before it has spent the budget.
                     if done % _CLIPS_BETWEEN_CHECKS == 0 or done == survey.supervised:
                         problems = statistics.problems(settings.limits, at_the_end=done == survey.supervised)
                         if problems:
                             break
-        used, use = (teacher.used(), teacher.use()) if teacher else ("", None)
+        used, use = models.used(), models.use()
     if problems:
         raise UserError(
             f"stopped after {done} of {survey.supervised} clips: {'; '.join(problems)}. Read "
@@ -170,8 +174,7 @@ async def _supervise(
     # Only now: a run that stopped above, or was killed, goes on from the replies that it kept.
     kept.discard()
     summary = summarise(statistics, survey.unsupervised, missing)
-    if use is not None:
-        summary["use"] = use.model_dump(mode="json")
+    summary |= use
     for line in figures_lines(summary):
         reporter.say(line)
     if used:
@@ -219,8 +222,16 @@ def _held_out_questions(clips: Path, survey: ClipSetSurvey, settings: SuperviseS
                     yield held_out_question(sample)
 
 
-def _job(clips: Path, settings: SuperviseSettings) -> str:
+def _job(clips: Path, settings: SuperviseSettings, who: str) -> str:
     """Whose budget is spent. Settings that change how is asked, and not what, go on with the same account."""
-    same = {"base_url": settings.served.base_url, "model": settings.served.model}
-    job = settings.model_copy(update={"served": ServedTeacherSettings(**same), "limits": LimitSettings()})
-    return artifact_key("supervision job", {"clips": input_key(clips)}, job)
+    captioner = settings.captioner
+    what = {
+        "served": _same(settings.served),
+        "captioner": captioner.model_copy(update={"served": _same(captioner.served)}),
+        "limits": LimitSettings(),
+    }
+    return artifact_key(f"supervision job of the {who}", {"clips": input_key(clips)}, settings.model_copy(update=what))
+
+
+def _same(served: ServedTeacherSettings) -> ServedTeacherSettings:
+    return ServedTeacherSettings(base_url=served.base_url, model=served.model)

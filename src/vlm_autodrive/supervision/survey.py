@@ -7,6 +7,7 @@ from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
+from vlm_autodrive.supervision.dimensions import DimensionRates, dimension_rates
 from vlm_autodrive.supervision.facts import shows_its_event
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -30,6 +31,7 @@ class ClipSetSurvey:
         test: How many of those are test clips.
         known: What is known of the events.
         questions: Which clips are asked which dataset questions.
+        dimensions: How often each class is asked an understanding question of each dimension; empty without such.
     """
 
     taxonomy: Taxonomy
@@ -38,6 +40,7 @@ class ClipSetSurvey:
     test: int
     known: KnownShares
     questions: AssignedQuestions
+    dimensions: DimensionRates
 
 
 def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
@@ -60,6 +63,8 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     wanted = settings.dataset_questions and "vqa" in settings.types
     of_data_set = read_questions(clips) if wanted else []
     shown = [clip for clip in supervised if shows_its_event(clip)]
+    understanding = settings.chain == "paper" and "vqa" in settings.teacher_types
+    clips_again = (clip for clip in iterate_clips(clips) if clip.clip_id not in unsupervised)
     return ClipSetSurvey(
         taxonomy=taxonomy,
         supervised=len(supervised),
@@ -67,6 +72,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
         test=test,
         known=known_shares(supervised, taxonomy),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
+        dimensions=dimension_rates(clips_again, taxonomy) if understanding else {},
     )
 
 

@@ -99,3 +99,59 @@ def reasoning_shape(codes: tuple[str, ...]) -> type[ReasoningAnswer]:
 def reasoning_text(answer: ReasoningAnswer) -> str:
     """The target of a reasoning sample: its steps as the reasoning trace, then the answer block."""
     return format_reasoning("\n".join(answer.steps), answer.verdict, answer.event_time_s)
+
+
+class DimensionQuestion(StructuredAnswer):
+    """A multiple-choice question on one dimension of a clip, and the letter of its right option.
+
+    The schema that is sent asks for more than is needed to read an answer: of several questions, one that is wrong is
+    then rejected alone.
+    """
+
+    dimension: Phrase
+    question: Phrase
+    options: Annotated[
+        tuple[Phrase, ...], Field(min_length=1, max_length=6, json_schema_extra={"minItems": 3, "maxItems": 4})
+    ]
+    answer: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-F]$")]
+
+
+class UnderstandingAnswer(StructuredAnswer):
+    """The multiple-choice questions about one clip, each on another dimension."""
+
+    questions: Annotated[tuple[DimensionQuestion, ...], Field(min_length=1, max_length=16)]
+
+
+@cache
+def understanding_shape(dimensions: tuple[str, ...]) -> type[UnderstandingAnswer]:
+    """An :class:`UnderstandingAnswer` whose schema asks for one question on each of these dimensions."""
+    name = Annotated[Phrase, Field(json_schema_extra={"enum": list(dimensions)})]
+    asked = create_model("DimensionQuestion", __base__=DimensionQuestion, dimension=(name, ...))
+    count = {"minItems": len(dimensions), "maxItems": len(dimensions)}
+    questions = Annotated[tuple[asked, ...], Field(min_length=1, max_length=16, json_schema_extra=count)]
+    return create_model("UnderstandingAnswer", __base__=UnderstandingAnswer, questions=(questions, ...))
+
+
+class ReasoningQuestion(StructuredAnswer):
+    """A hard multiple-choice question, the reasons that lead to its answer in order, and the letter of that option."""
+
+    question: Phrase
+    options: Annotated[tuple[Phrase, ...], Field(min_length=4, max_length=4)]
+    reasons: Annotated[tuple[Step, ...], Field(min_length=5, max_length=10)]
+    answer: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-D]$")]
+
+
+class ThinkingAnswer(StructuredAnswer):
+    """The letter of a verdict, and the steps to it; no steps where thoughts stand apart from the answer."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["steps", "answer"]})
+
+    steps: Annotated[tuple[Step, ...], Field(max_length=10)] = ()
+    answer: str
+
+
+@cache
+def thinking_shape(codes: tuple[str, ...]) -> type[ThinkingAnswer]:
+    """A :class:`ThinkingAnswer` whose letter is one of these codes."""
+    one_of: Any = Literal[codes]
+    return create_model("ThinkingAnswer", __base__=ThinkingAnswer, answer=(one_of, ...))

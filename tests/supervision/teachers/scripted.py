@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from vlm_autodrive.records import Outcome
+from vlm_autodrive.supervision.dimensions import EVENT, dimension_slots
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, slots_for
 
@@ -68,6 +69,12 @@ def honest(request: TeacherRequest) -> str:
         return json.dumps(description_of(facts, blind="event" not in json.loads(shape_in(request))))
     if request.wanted == "reasoning":
         return json.dumps(reasoning_of(facts))
+    if request.wanted == "understanding":
+        return json.dumps(understanding_of(facts))
+    if request.wanted == "reasoning_vqa":
+        return json.dumps(REASONING_QUESTION)
+    if request.wanted == "thinking":
+        return json.dumps(thinking_of(facts))
     return json.dumps(questions_for(facts))
 
 
@@ -118,3 +125,42 @@ def questions_for(facts):
         written.append(question)
     QuestionsAnswer.model_validate({"questions": written})
     return {"questions": written}
+
+
+def understanding_of(facts, wanted=None):
+    """An understanding question for each slot, its right option the second."""
+    return {"questions": [question_on(slot, facts) for slot in dimension_slots(facts, SEED, wanted, {})]}
+
+
+def question_on(slot, facts):
+    dimension = slot.dimension
+    question = {"dimension": dimension.name, "question": f"What of the {dimension.name.replace('_', ' ')}?"}
+    if dimension.name == EVENT:
+        classes = facts.taxonomy.classes
+        place = classes.index(facts.label)
+        options = [
+            f"{c.label}: the lorry {('is struck', 'brakes hard', 'drives on')[n]}" for n, c in enumerate(classes)
+        ]
+        return question | {"options": options, "answer": "ABC"[place]}
+    if dimension.none:
+        right, other = ("a", dimension.none) if not slot.none_is_right else (dimension.none, "a")
+        return question | {"options": [other, right, "b"], "answer": "B"}
+    return question | {"options": ["a thing", "another thing", "a third thing"], "answer": "B"}
+
+
+REASONING_QUESTION = {
+    "question": "What does the ego driver want by going slower?",
+    "options": ["to park", "to keep a distance", "to turn round", "to let somebody out"],
+    "answer": "B",
+    "reasons": [
+        "A grey lorry is ahead.",
+        "It goes slower.",
+        "The gap to it shrinks.",
+        "The ego driver goes slower as well.",
+        "The gap no longer shrinks, so the driver keeps a distance.",
+    ],
+}
+
+
+def thinking_of(facts):
+    return {"steps": reasoning_of(facts)["steps"], "answer": facts.label.code}

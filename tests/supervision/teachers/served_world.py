@@ -13,6 +13,7 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SuperviseSettings
 
 _SLOT = re.compile(r"^(\d+)\. (.+): ((?:a|an) (?:yes-no|question|open|multiple).+)$", re.MULTILINE)
+_DIMENSION = re.compile(r"^- (\w+): (.+)$", re.MULTILINE)
 _CODES = {c.label: c.code for c in DEFAULT_TAXONOMY.classes}
 
 
@@ -25,12 +26,25 @@ def wanted_of(asked: ReceivedRequest) -> str:
     """What is asked for, by the words of the prompt."""
     if "Write one question with its answer" in asked.text:
         return "questions"
+    if "for each of these dimensions" in asked.text:
+        return "understanding"
+    if "Write one hard" in asked.text:
+        return "reasoning_vqa"
+    if "leave steps empty" in asked.text:
+        return "thinking"
     return "reasoning" if "The verdicts are" in asked.text else "description"
 
 
 def honest(asked: ReceivedRequest) -> Response:
     """What a good teacher answers."""
-    answers = {"description": described, "questions": questioned, "reasoning": reasoned}
+    answers = {
+        "description": described,
+        "questions": questioned,
+        "reasoning": reasoned,
+        "understanding": understood,
+        "reasoning_vqa": intended,
+        "thinking": thought,
+    }
     return completion(json.dumps(answers[wanted_of(asked)](asked)))
 
 
@@ -74,6 +88,44 @@ def reasoned(asked: ReceivedRequest) -> dict:
     return {"steps": steps, "verdict": _CODES[data["class"]], "event_time_s": time_s}
 
 
+def class_in(asked: ReceivedRequest) -> str:
+    """The class that the structured caption names."""
+    facts = data_of(asked)["facts"].casefold()
+    near = "near-collision" in facts
+    return "Near-Collision" if near else "Collision" if "collision" in facts else "Normal"
+
+
+def understood(asked: ReceivedRequest) -> dict:
+    written = []
+    for name, line in _DIMENSION.findall(asked.text):
+        question = {"dimension": name, "question": f"What of the {name.replace('_', ' ')}?", "answer": "A"}
+        if name == "event":
+            options = [f"{label}: a lorry is seen" for label in _CODES]
+            question |= {"options": options, "answer": "ABC"[list(_CODES).index(class_in(asked))]}
+        elif none := re.search(r"one of its options is '(.+?)'", line):
+            place = "A" if "right one" in line else "B"
+            question |= {"options": [none.group(1), "a thing", "another"], "answer": place}
+        else:
+            question |= {"options": ["a thing", "another", "a third"]}
+        written.append(question)
+    return {"questions": written}
+
+
+def intended(asked: ReceivedRequest) -> dict:
+    """A reasoning question, other for each clip."""
+    reasons = ["A grey lorry is ahead.", "It goes slower.", "The gap shrinks.", "We go slower.", "The gap stays."]
+    question = f"What does the driver want by house {crc32(asked.text.encode())}?"
+    return {"question": question, "options": ["to park", "to turn", "to wait", "to go"], "answer": "C"} | {
+        "reasons": [*reasons, f"That is by house {crc32(asked.text.encode())}."]
+    }
+
+
+def thought(asked: ReceivedRequest) -> dict:
+    label = class_in(asked)
+    end = "There is contact." if label == "Collision" else "There is no contact."
+    return {"steps": [f"A lorry is by house {crc32(asked.text.encode())}.", end], "answer": _CODES[label]}
+
+
 def clip_set(folder, clips):
     """A clip set of some clips."""
     with writing_artifact(folder, "clips", {}, Settings()) as partial:
@@ -83,5 +135,10 @@ def clip_set(folder, clips):
 
 def served_settings(url: str, cache, kinds=("verdict", "caption", "description", "vqa", "reasoning"), **values):
     """Settings of the stage with a served teacher; those of the endpoint are given by ``served``."""
-    served = {"base_url": url, "model": "big-teacher", "cache": str(cache), **values.pop("served", {})}
+    served = endpoint_at(url, cache, **values.pop("served", {}))
     return SuperviseSettings.model_validate({"types": kinds, "teacher": "served", "served": served, **values})
+
+
+def endpoint_at(url: str, cache, **values) -> dict:
+    """Settings of an endpoint."""
+    return {"base_url": url, "model": "big-teacher", "cache": str(cache), **values}

@@ -16,6 +16,7 @@ from vlm_autodrive.supervision.checks.labels import (
 )
 from vlm_autodrive.supervision.checks.metadata import check_agrees_with_metadata
 from vlm_autodrive.supervision.checks.prose import check_format, check_length, check_no_loop
+from vlm_autodrive.supervision.checks.sources import check_speaks_of_no_sources
 from vlm_autodrive.supervision.checks.times import check_cited_times, check_event_times
 from vlm_autodrive.supervision.facts import Facts
 
@@ -36,6 +37,7 @@ CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("event_time", check_event_times),
     ("metadata", check_agrees_with_metadata),
     ("outcome_words", check_names_no_outcome),
+    ("sources", check_speaks_of_no_sources),
     ("presupposing", check_presupposes_no_event),
 )
 """Every check of a sample beside that for leaks, in the order in which they stand on record."""

@@ -9,6 +9,7 @@ from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import TAXONOMIES, Clip, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks.contact import CONTACT
 from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET
+from vlm_autodrive.supervision.dimensions import ON_EVENTS
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
@@ -42,7 +43,11 @@ def find_label_leak(prompt: StudentPrompt, clip: Clip, taxonomy: Taxonomy, state
         stated_times: The seconds that questions about this clip may name, drawn without the event.
     """
     text = _without_fixed_lines(prompt.text, taxonomy)
-    found = _id_in(text, clip) or _class_in(text, taxonomy) or _time_in(text, clip, stated_times)
+    found = (
+        _id_in(text, clip)
+        or _class_in(_without_class_options(text, taxonomy), taxonomy)
+        or _time_in(text, clip, stated_times)
+    )
     return f"the question tells the student {found}" if found else ""
 
 
@@ -51,6 +56,21 @@ def _without_fixed_lines(text: str, taxonomy: Taxonomy) -> str:
         return text
     fixed = {taxonomy.question, *(c.option_line for c in taxonomy.classes)}
     return "\n".join(line for line in text.splitlines() if line not in fixed)
+
+
+def _without_class_options(text: str, taxonomy: Taxonomy) -> str:
+    """The question without its options, if there is one for each class, which then tell none of them."""
+    labels = {event_class.label for event_class in taxonomy.classes}
+    options = [line for line in text.splitlines() if _class_of_option(line) in labels]
+    if {_class_of_option(line) for line in options} != labels:
+        return text
+    return "\n".join(line for line in text.splitlines() if line not in options)
+
+
+def _class_of_option(line: str) -> str:
+    """What stands between an option's letter and what follows on a second colon; empty without."""
+    parts = line.split(": ")
+    return parts[1] if len(parts) > 2 else ""
 
 
 @lru_cache(maxsize=1)
@@ -145,6 +165,7 @@ _READ = 600  # characters: a longer question is refused for its length, and woul
 SAME_RATE_TOPICS = frozenset(
     [topic.name for topic in TOPICS if topic.same_rate]
     + [FROM_DATA_SET + topic.replace(" ", "_") for topic in IMPORTED_ON_EVENTS]
+    + sorted(ON_EVENTS)
 )
 """Topics that presuppose an event, or a meeting, and that all classes are asked at the same rate."""
 
@@ -164,7 +185,7 @@ def presupposes_event(question: str) -> bool:
 def check_presupposes_no_event(sample: SFTSample, facts: Facts) -> str | None:
     """Check that a question presupposes no event, or is one of those that all classes are asked alike."""
     del facts
-    if sample.type != "vqa":
+    if sample.type not in ("vqa", "reasoning_vqa"):
         return None
     if sample.topic in SAME_RATE_TOPICS or not presupposes_event(sample.prompt.text[:_READ]):
         return ""

@@ -3,9 +3,10 @@
 import re
 from functools import lru_cache
 
-from vlm_autodrive.records import SFTSample
+from vlm_autodrive.records import OPTION_LETTERS, SFTSample
 from vlm_autodrive.supervision.checks.contact import contact_by_label
 from vlm_autodrive.supervision.checks.prose import ReasoningParts, parse_target
+from vlm_autodrive.supervision.dimensions import EVENT_TOPIC
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.student_prompts import PROMPTS
@@ -96,6 +97,10 @@ def check_answer_matches_label(sample: SFTSample, facts: Facts) -> str | None:
         return _yes_or_no(sample, contact_by_label(facts), "contact")
     if sample.topic == "event_check":
         return _yes_or_no(sample, facts.label.is_event, "an event")
+    if sample.topic == EVENT_TOPIC and sample.options:
+        said = sample.options[OPTION_LETTERS.index(sample.answer)].partition(":")[0]
+        right = said.casefold() == facts.label.label.casefold()
+        return "" if right else f"the answer is {said}, but the label is {facts.label.label}"
     if not _ON_THE_EVENT.search(sample.prompt.text):
         return None
     says_none = sample.target == NO_EVENT or bool(_NO_EVENT.search(sample.target))

@@ -5,17 +5,21 @@ reason as a failed check. Only what nobody could write is missing instead, such 
 time is not known.
 """
 
-import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from vlm_autodrive.engines import read_answer
-from vlm_autodrive.records import Outcome
+from vlm_autodrive.records import SFTSample
+from vlm_autodrive.supervision.dimensions import DimensionRates
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import ClipSamples, unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_schemas import Description
+from vlm_autodrive.supervision.teachers.asking import ask, ask_description, both, nothing_to_read
+from vlm_autodrive.supervision.teachers.caption_samples import (
+    reasoning_question_sample_of,
+    thinking_sample_of,
+    understanding_samples_of,
+)
 from vlm_autodrive.supervision.teachers.drafts import (
     Draft,
     description_sample_of,
@@ -27,15 +31,13 @@ from vlm_autodrive.supervision.teachers.protocol import Teacher, TeacherReply, T
 from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler
 from vlm_autodrive.supervision.teachers.requests import (
     ClipRequests,
-    description_request,
     questions_request,
+    reasoning_question_request,
     reasoning_request,
-    repair_request,
     requests_for,
+    thinking_request,
+    understanding_request,
 )
-
-_A = TypeVar("_A")
-_B = TypeVar("_B")
 
 
 @dataclass(frozen=True)
@@ -49,30 +51,32 @@ class TeacherSamples(ClipSamples):
     replies: tuple[TeacherReply, ...] = ()
 
 
-async def teacher_samples(teacher: Teacher, facts: Facts, settings: SuperviseSettings) -> TeacherSamples:
+async def teacher_samples(
+    teacher: Teacher,
+    facts: Facts,
+    settings: SuperviseSettings,
+    captioner: Teacher | None = None,
+    rates: DimensionRates | None = None,
+) -> TeacherSamples:
     """Have everything written about one clip that a teacher writes.
 
     Args:
         teacher: Who writes.
         facts: The clip.
         settings: What is wanted.
+        captioner: Who writes the description, where it is another model.
+        rates: For ``chain: paper``, how often each class is asked an understanding question of each dimension.
 
     Raises:
         UserError: If no request could ever succeed, or the budget is spent.
     """
-    plan = requests_for(facts, settings)
-    description = await _ask(teacher, description_request(facts, settings)) if plan.describe else None
-    questions, reasoning = await _both(
-        _questions(teacher, facts, plan, description), _reasoning(teacher, facts, settings, plan, description)
-    )
-    samples = []
+    plan = requests_for(facts, settings, rates or {})
+    captioner = captioner or teacher
+    write = _from_captions if settings.chain == "paper" else _from_description
+    description, samples, drafts = await write(teacher, captioner, facts, settings, plan)
     if plan.description and description is not None:
-        samples.append(description_sample_of(facts, settings, teacher.name, description))
-    if questions is not None:
-        samples += question_samples_of(facts, settings, teacher.name, plan.slots, questions)
-    if reasoning is not None:
-        samples.append(reasoning_sample_of(facts, settings, teacher.name, reasoning))
-    replies = tuple(reply for part in (description, questions, reasoning) if part is not None for reply in part.replies)
+        samples.insert(0, description_sample_of(facts, settings, captioner.name, description))
+    replies = tuple(reply for draft in (description, *drafts) if draft is not None for reply in draft.replies)
     return TeacherSamples(tuple(samples), plan.missing, replies)
 
 
@@ -85,12 +89,31 @@ async def rejection_samples(sampler: RejectionSampler, facts: Facts, settings: S
     return TeacherSamples((sampled_reasoning(facts, settings, sampler.name, sampled),), {}, sampled.replies)
 
 
+_Written = tuple[Draft | None, list[SFTSample], Sequence[Draft | None]]
+"""The description, the samples that were made from it, and their drafts."""
+
+
+async def _from_description(
+    teacher: Teacher, captioner: Teacher, facts: Facts, settings: SuperviseSettings, plan: ClipRequests
+) -> _Written:
+    description = await ask_description(captioner, facts, settings) if plan.describe else None
+    questions, reasoning = await both(
+        _questions(teacher, facts, plan, description), _reasoning(teacher, facts, settings, plan, description)
+    )
+    samples = []
+    if questions is not None:
+        samples += question_samples_of(facts, settings, teacher.name, plan.slots, questions)
+    if reasoning is not None:
+        samples.append(reasoning_sample_of(facts, settings, teacher.name, reasoning))
+    return description, samples, (questions, reasoning)
+
+
 async def _questions(teacher: Teacher, facts: Facts, plan: ClipRequests, description: Draft | None) -> Draft | None:
     if not plan.slots or description is None:
         return None
     if not isinstance(description.answer, Description):
-        return _nothing_to_read(description)
-    return await _ask(teacher, questions_request(facts, plan.slots, description.answer))
+        return nothing_to_read(description)
+    return await ask(teacher, questions_request(facts, plan.slots, description.answer))
 
 
 async def _reasoning(
@@ -99,43 +122,48 @@ async def _reasoning(
     if not plan.reasoning:
         return None
     if settings.reasoning == "one_step":
-        return await _ask(teacher, reasoning_request(facts, settings, None))
+        return await ask(teacher, reasoning_request(facts, settings, None))
     assert description is not None
     if not isinstance(description.answer, Description):
-        return _nothing_to_read(description)
-    return await _ask(teacher, reasoning_request(facts, settings, description.answer))
+        return nothing_to_read(description)
+    return await ask(teacher, reasoning_request(facts, settings, description.answer))
 
 
-def _nothing_to_read(description: Draft) -> Draft:
-    """A text that was to be made from a description which is not there: never asked for."""
-    return Draft(description.outcome, None, "", f"the teacher wrote no description: {description.reason}")
+async def _from_captions(
+    teacher: Teacher, captioner: Teacher, facts: Facts, settings: SuperviseSettings, plan: ClipRequests
+) -> _Written:
+    """The paper's chain: understanding from the structured caption alone, the rest from it and the description."""
+    understanding, (description, question, thinking) = await both(
+        _asked(teacher, understanding_request(facts, plan.understanding) if plan.understanding else None),
+        _from_both_captions(teacher, captioner, facts, settings, plan),
+    )
+    samples = []
+    if understanding is not None:
+        samples += understanding_samples_of(facts, settings, teacher.name, plan.understanding, understanding)
+    if question is not None:
+        samples.append(reasoning_question_sample_of(facts, settings, teacher.name, question))
+    if thinking is not None:
+        samples.append(thinking_sample_of(facts, settings, teacher.name, thinking))
+    return description, samples, (understanding, question, thinking)
 
 
-async def _ask(teacher: Teacher, request: TeacherRequest) -> Draft:
-    """Ask for one text, and once more where the answer cannot be read."""
-    reply = await teacher.write(request)
-    draft = _read(reply, request, Outcome.OK)
-    # A refusal or a truncated answer would come again; only what was written in a wrong form is worth a second turn.
-    if draft.outcome is not Outcome.UNPARSEABLE or not reply.text.strip():
-        return draft
-    again = repair_request(request, reply.text, draft.reason)
-    repaired = _read(await teacher.write(again), again, Outcome.REPAIRED)
-    return replace(repaired, text=repaired.text or reply.text, replies=(reply, *repaired.replies))
+async def _from_both_captions(
+    teacher: Teacher, captioner: Teacher, facts: Facts, settings: SuperviseSettings, plan: ClipRequests
+) -> tuple[Draft | None, Draft | None, Draft | None]:
+    """The description, the reasoning question and the thinking trace, where they are wanted."""
+    if not plan.describe:
+        return None, None, None
+    description = await ask_description(captioner, facts, settings)
+    if not isinstance(description.answer, Description):
+        missing = nothing_to_read(description)
+        return description, missing if plan.reasoning_vqa else None, missing if plan.reasoning else None
+    seen = description.answer
+    question, thinking = await both(
+        _asked(teacher, reasoning_question_request(facts, seen) if plan.reasoning_vqa else None),
+        _asked(teacher, thinking_request(facts, seen) if plan.reasoning else None),
+    )
+    return description, question, thinking
 
 
-def _read(reply: TeacherReply, request: TeacherRequest, good: Outcome) -> Draft:
-    if reply.outcome is not Outcome.OK:
-        return Draft(reply.outcome, None, reply.text, reply.reason or str(reply.outcome), (reply,))
-    answer = read_answer(reply.text, request.answer)
-    if isinstance(answer, str):
-        return Draft(Outcome.UNPARSEABLE, None, reply.text, answer, (reply,))
-    return Draft(good, answer, reply.text, "", (reply,))
-
-
-async def _both(first: Coroutine[Any, Any, _A], second: Coroutine[Any, Any, _B]) -> tuple[_A, _B]:
-    """Both side by side. If one fails the other still ends, since what it has under way is paid for."""
-    results = await asyncio.gather(first, second, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results[0], results[1]
+async def _asked(teacher: Teacher, request: TeacherRequest | None) -> Draft | None:
+    return await ask(teacher, request) if request else None

@@ -20,13 +20,16 @@ from vlm_autodrive.video import VideoError, read_frames
 _DIGITS_OF_SEED = 15
 
 
-def open_local(settings: LocalTeacherSettings, seed: int = 0, device: torch.device | None = None) -> "LocalTeacher":
+def open_local(
+    settings: LocalTeacherSettings, seed: int = 0, device: torch.device | None = None, keys: str = "local."
+) -> "LocalTeacher":
     """Load the model.
 
     Args:
         settings: Which model, and how it writes.
         seed: Of sampling, where the temperature asks for it.
         device: Where to put it; the first GPU by default.
+        keys: What its settings' names begin with, for messages.
 
     Raises:
         UserError: If it cannot be found or read, or is of another kind.
@@ -44,11 +47,11 @@ def open_local(settings: LocalTeacherSettings, seed: int = 0, device: torch.devi
         first_line = str(error).strip().splitlines()[0]
         raise UserError(
             f"the teacher {settings.model} could not be loaded ({first_line}); "
-            "set local.model to a folder or a hub name of an image-text-to-text model."
+            f"set {keys}model to a folder or a hub name of an image-text-to-text model."
         ) from None
     if not getattr(processor, "chat_template", None):
-        raise UserError(f"the teacher {settings.model} has no chat template; set local.model to a model made for chat.")
-    return LocalTeacher(model.to(device).eval(), processor, settings, seed)
+        raise UserError(f"the teacher {settings.model} has no chat template; set {keys}model to a model made for chat.")
+    return LocalTeacher(model.to(device).eval(), processor, settings, seed, keys)
 
 
 class LocalTeacher:
@@ -56,11 +59,14 @@ class LocalTeacher:
 
     concurrency = 1
 
-    def __init__(self, model: Any, processor: Any, settings: LocalTeacherSettings, seed: int) -> None:
+    def __init__(
+        self, model: Any, processor: Any, settings: LocalTeacherSettings, seed: int, keys: str = "local."
+    ) -> None:
         self._model = model
         self._processor = processor
         self._settings = settings
         self._seed = seed
+        self._keys = keys
         self._one_at_a_time = threading.Lock()
 
     @property
@@ -93,10 +99,10 @@ class LocalTeacher:
         except TemplateError as error:
             raise UserError(
                 f"the chat template of the teacher {self.name} does not take our turns ({error}); "
-                "set local.model to a model that takes a system turn and images."
+                f"set {self._keys}model to a model that takes a system turn and images."
             ) from None
         except torch.OutOfMemoryError:
-            reason = "out of memory; set context.frames or local.max_tokens lower"
+            reason = f"out of memory; set context.frames or {self._keys}max_tokens lower"
         return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=reason)
 
     @torch.inference_mode()
@@ -115,7 +121,7 @@ class LocalTeacher:
             request_id=request_id,
             outcome=Outcome.OK if ended else Outcome.TRUNCATED,
             text=text,
-            reason="" if ended else f"the answer reached local.max_tokens={most}",
+            reason="" if ended else f"the answer reached {self._keys}max_tokens={most}",
             prompt_tokens=read,
             completion_tokens=len(tokens),
         )
@@ -128,7 +134,7 @@ class LocalTeacher:
         except ValueError as error:  # how processors tell that the template left the pictures out
             raise UserError(
                 f"the teacher {self.name} takes no pictures between its texts ({str(error).splitlines()[0]}); "
-                "set context.frames=0, or local.model to a model that does."
+                f"set context.frames=0, or {self._keys}model to a model that does."
             ) from None
 
     def _ends(self) -> list[int]:

@@ -1,12 +1,15 @@
-"""Opening the teacher and the rejection sampler that the settings name."""
+"""Opening the teacher, the captioner and the rejection sampler that the settings name."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
+from vlm_autodrive.engines import EndpointNames
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.supervision.settings import SuperviseSettings
+from vlm_autodrive.supervision.settings import CAPTIONER, TEACHER, CaptionerSettings, SuperviseSettings
 from vlm_autodrive.supervision.teachers.protocol import KeptReplies, Teacher, TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.rejection_sampling import RejectionSampler, open_rejection_sampler
 
@@ -37,30 +40,76 @@ class KeepingTeacher:
         return reply
 
 
+@dataclass(frozen=True)
+class TeacherModels:
+    """The models that write.
+
+    Attributes:
+        teacher: The teacher; None where rules write all.
+        captioner: Who writes descriptions; None where the teacher or rules do.
+    """
+
+    teacher: Teacher | None = None
+    captioner: Teacher | None = None
+
+    @property
+    def all(self) -> tuple[Teacher, ...]:
+        """Those that there are."""
+        return tuple(model for model in (self.teacher, self.captioner) if model is not None)
+
+    def use(self) -> dict[str, Any]:
+        """What each has used so far, for ``summary.json``; only those that cost something."""
+        by_key = (("use", self.teacher), ("captioner_use", self.captioner))
+        used = {key: model.use() for key, model in by_key if model is not None}
+        return {key: use.model_dump(mode="json") for key, use in used.items() if use is not None}
+
+    def used(self) -> str:
+        """Likewise in a few words."""
+        return ", ".join(words for model in self.all if (words := model.used()))
+
+
 @asynccontextmanager
-async def open_teacher(
-    settings: SuperviseSettings, job: str, kept: KeptReplies, reporter: Reporter
-) -> AsyncIterator[Teacher | None]:
-    """Open the teacher for as long as the block lasts; None where rules write all.
+async def open_models(
+    settings: SuperviseSettings, jobs: Mapping[str, str], kept: KeptReplies, reporter: Reporter
+) -> AsyncIterator[TeacherModels]:
+    """Open the teacher and the captioner for as long as the block lasts.
 
     Args:
-        settings: Which it is.
-        job: Whose budget it spends.
-        kept: What an earlier run of a local model has written.
+        settings: Which they are.
+        jobs: Whose budget each spends, by ``teacher`` and ``captioner``.
+        kept: What an earlier run of local models has written.
         reporter: Told what is to be minded.
 
     Raises:
-        UserError: If it cannot be used.
+        UserError: If one cannot be used.
     """
-    if settings.teacher == "served":
+    captioner, job = settings.captioner, jobs["captioner"]
+    async with (
+        _opened(settings, settings, TEACHER, jobs["teacher"], kept, reporter) as teacher,
+        _opened(captioner, settings, CAPTIONER, job, kept, reporter) as its_captioner,
+    ):
+        yield TeacherModels(teacher, its_captioner)
+
+
+@asynccontextmanager
+async def _opened(
+    which: SuperviseSettings | CaptionerSettings,
+    settings: SuperviseSettings,
+    names: EndpointNames,
+    job: str,
+    kept: KeptReplies,
+    reporter: Reporter,
+) -> AsyncIterator[Teacher | None]:
+    if which.teacher == "served":
         from vlm_autodrive.supervision.teachers.served import open_served
 
-        async with open_served(settings.served, job, reporter) as served:
+        async with open_served(which.served, job, reporter, names) as served:
             yield served
-    elif settings.teacher == "local":
+    elif which.teacher == "local":
         from vlm_autodrive.supervision.teachers.local import open_local
 
-        yield KeepingTeacher(open_local(settings.local, settings.seed), kept)
+        local = open_local(which.local, settings.seed, keys=names.keys.replace("served.", "local."))
+        yield KeepingTeacher(local, kept)
     else:
         yield None
 
@@ -75,5 +124,5 @@ def rejection_sampler_for(settings: SuperviseSettings, kept: KeptReplies) -> Rej
     Raises:
         UserError: If it cannot be loaded.
     """
-    wanted = settings.reasoning == "rejection_sampling" and "reasoning" in settings.types
+    wanted = settings.samples_reasoning and "reasoning" in settings.types
     return open_rejection_sampler(settings.rejection_sampling, settings.seed, kept) if wanted else None

@@ -51,7 +51,7 @@ QUESTIONS_SHAPE = '{"questions": [{"number": 1, "question": "...?", "answer": ".
 def description_prompt(facts: Facts, context: TeacherContextSettings) -> TeacherPrompt:
     """Ask for a description, as a structure."""
     text = (
-        f"{_data(teacher_context(facts, context))}\n{_frames(context)}"
+        f"{as_data(teacher_context(facts, context))}\n{_frames(context)}"
         f"Describe the clip. {_SEEN_FIELDS}{_TOLD_FIELDS if context.label else ''}"
         f"{_times(facts)} Do not speak of data, frames or labels.\n"
         f"{'' if context.label else _BLIND}"
@@ -64,7 +64,7 @@ def questions_prompt(facts: Facts, description: Description, slots: Sequence[Que
     """Ask for question and answer pairs from a description alone."""
     wanted = "\n".join(f"{slot.number}. {slot.topic.about}: {_kind(slot)}" for slot in slots)
     text = (
-        f"{_data({'seconds': _seconds(facts), 'description': description.model_dump(exclude_none=True)})}\n"
+        f"{as_data({'seconds': seconds_of(facts), 'description': description.model_dump(exclude_none=True)})}\n"
         f"Write one question with its answer for each line:\n{wanted}\n"
         "They are put to somebody who sees the video and nothing else. Each must have one answer that the description "
         "leaves no doubt of. A question must not say how the clip ends, nor suppose that anything goes wrong in it: "
@@ -80,11 +80,11 @@ def reasoning_prompt(facts: Facts, context: TeacherContextSettings, description:
     if description is None:
         data, frames = teacher_context(facts, context), _frames(context)
     else:
-        data, frames = {"seconds": _seconds(facts), **(_label(facts) if context.label else {})}, ""
+        data, frames = {"seconds": seconds_of(facts), **(_label(facts) if context.label else {})}, ""
         data["description"] = description.model_dump(exclude_none=True)
     options = "; ".join(f"{c.code} = {c.label} ({c.definition})" for c in facts.taxonomy.options)
     text = (
-        f"{_data(data)}\n{frames}"
+        f"{as_data(data)}\n{frames}"
         f"The verdicts are: {options}.\n"
         "Write the steps by which a watcher of the video comes to the verdict, three to eight, a short sentence each, "
         "in this order: who and what is there; how they and the ego vehicle move over time; how great the risk is; "
@@ -103,7 +103,7 @@ def repair_text(problem: str) -> str:
 
 def teacher_context(facts: Facts, context: TeacherContextSettings) -> dict[str, Any]:
     """All that a teacher is told of a clip. Blind, it is light, weather and road: other metadata may tell the end."""
-    known: dict[str, Any] = {"seconds": _seconds(facts)}
+    known: dict[str, Any] = {"seconds": seconds_of(facts)}
     if context.label:
         known |= _label(facts)
     known |= _surroundings(facts)
@@ -146,7 +146,7 @@ def other_metadata(facts: Facts) -> dict[str, str]:
     return {name: value[:_LONGEST_VALUE] for name, value in facts.clip.metadata.items() if name not in _IN_WORDS}
 
 
-def _data(known: dict[str, Any]) -> str:
+def as_data(known: dict[str, Any]) -> str:
     """As JSON between marks. Within it an opening bracket is escaped, so that no value can close the marks."""
     return f"<data>\n{json.dumps(known, ensure_ascii=False).replace('<', chr(92) + 'u003c')}\n</data>"
 
@@ -158,10 +158,11 @@ def _frames(context: TeacherContextSettings) -> str:
 
 
 def _times(facts: Facts) -> str:
-    return f"Times are seconds after the clip's beginning, from 0 to {_seconds(facts)}."
+    return f"Times are seconds after the clip's beginning, from 0 to {seconds_of(facts)}."
 
 
-def _seconds(facts: Facts) -> float:
+def seconds_of(facts: Facts) -> float:
+    """The clip's duration as it is told."""
     return round(facts.clip.duration_s, 1)
 
 

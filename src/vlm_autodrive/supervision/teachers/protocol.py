@@ -10,7 +10,7 @@ from vlm_autodrive.records import Outcome, Record, TeacherPrompt, append_jsonl, 
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.video import SamplingSettings
 
-TeacherTask = Literal["description", "questions", "reasoning"]
+TeacherTask = Literal["description", "questions", "reasoning", "understanding", "reasoning_vqa", "thinking"]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vlm_autodrive.records import SupervisionType
+from vlm_autodrive.supervision.dimensions import DimensionRates, DimensionSlot, dimension_slots
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.captions import structured_caption
+from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.samples import unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
-from vlm_autodrive.supervision.teacher_schemas import BlindDescription, Description, reasoning_shape
-from vlm_autodrive.supervision.teachers import prompts
+from vlm_autodrive.supervision.teacher_schemas import (
+    BlindDescription,
+    Description,
+    ReasoningQuestion,
+    reasoning_shape,
+    thinking_shape,
+    understanding_shape,
+)
+from vlm_autodrive.supervision.teachers import prompts, prompts_from_captions
 from vlm_autodrive.supervision.teachers.protocol import TeacherRequest, TeacherVideo
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, QuestionSlot, slots_for
 from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
+
+_QUESTIONS = 4  # of each clip, from its description
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,8 @@ class ClipRequests:
     Attributes:
         description: Whether a description becomes a sample.
         slots: The questions that a model is asked for.
+        understanding: The understanding questions that it is asked for.
+        reasoning_vqa: Whether a reasoning question is made.
         reasoning: Whether reasoning is made.
         describe: Whether a description is needed, for itself or for what is made from it.
         missing: For each type that is wanted and that nobody could write, why not.
@@ -28,19 +42,32 @@ class ClipRequests:
 
     description: bool = False
     slots: tuple[QuestionSlot, ...] = ()
+    understanding: tuple[DimensionSlot, ...] = ()
+    reasoning_vqa: bool = False
     reasoning: bool = False
     describe: bool = False
     missing: dict[SupervisionType, str] = field(default_factory=dict)
 
 
-def requests_for(facts: Facts, settings: SuperviseSettings) -> ClipRequests:
-    """What a teacher is to write about one clip."""
+def requests_for(facts: Facts, settings: SuperviseSettings, rates: DimensionRates) -> ClipRequests:
+    """What a teacher is to write about one clip.
+
+    Args:
+        facts: The clip.
+        settings: What is wanted.
+        rates: How often each class is asked an understanding question of each dimension.
+    """
     missing = unwritable(facts, settings.teacher_types)
     shown = [type_ for type_ in settings.teacher_types if type_ not in missing]
-    slots = slots_for(facts, settings.seed, settings.teacher_questions) if "vqa" in shown else ()
     description, reasoning = "description" in shown, "reasoning" in shown
+    if settings.chain == "paper":
+        asked = dimension_slots(facts, settings.seed, settings.teacher_questions, rates) if "vqa" in shown else ()
+        hard = "reasoning_vqa" in shown
+        return ClipRequests(description, (), asked, hard, reasoning, description or hard or reasoning, missing)
+    wanted = _QUESTIONS if settings.teacher_questions is None else settings.teacher_questions
+    slots = slots_for(facts, settings.seed, wanted) if "vqa" in shown else ()
     from_it = bool(slots) or (reasoning and settings.reasoning == "two_steps")
-    return ClipRequests(description, slots, reasoning, description or from_it, missing)
+    return ClipRequests(description, slots, (), False, reasoning, description or from_it, missing)
 
 
 def description_request(facts: Facts, settings: SuperviseSettings) -> TeacherRequest:
@@ -75,6 +102,39 @@ def reasoning_request(facts: Facts, settings: SuperviseSettings, description: De
         prompt=prompts.reasoning_prompt(facts, settings.context, description),
         answer=reasoning_shape(facts.taxonomy.codes),
         footage=None if description is not None else _footage(facts, settings.context),
+    )
+
+
+def understanding_request(facts: Facts, slots: tuple[DimensionSlot, ...]) -> TeacherRequest:
+    """Ask for understanding questions from the structured caption."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/understanding",
+        wanted="understanding",
+        facts=facts,
+        prompt=prompts_from_captions.understanding_prompt(facts, structured_caption(facts), slots),
+        answer=understanding_shape(tuple(slot.dimension.name for slot in slots)),
+    )
+
+
+def reasoning_question_request(facts: Facts, description: Description) -> TeacherRequest:
+    """Ask for a question of several steps from structured caption and description."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/reasoning_vqa",
+        wanted="reasoning_vqa",
+        facts=facts,
+        prompt=prompts_from_captions.reasoning_question_prompt(facts, structured_caption(facts), prose(description)),
+        answer=ReasoningQuestion,
+    )
+
+
+def thinking_request(facts: Facts, description: Description) -> TeacherRequest:
+    """Ask the verdict question from structured caption and description, to be thought about."""
+    return TeacherRequest(
+        request_id=f"{facts.clip.clip_id}/reasoning",
+        wanted="thinking",
+        facts=facts,
+        prompt=prompts_from_captions.thinking_prompt(facts, structured_caption(facts), prose(description)),
+        answer=thinking_shape(facts.taxonomy.codes),
     )
 
 

@@ -13,6 +13,7 @@ from vlm_autodrive.engines import (
     Completion,
     Database,
     EndpointClient,
+    EndpointNames,
     EndpointUsage,
     frame_parts,
     max_usage,
@@ -127,26 +128,29 @@ def _as_video_error(path: Path) -> Iterator[None]:
         raise VideoError(path, f"cannot be read ({error.strerror})") from None
 
 
-_HINTS = (
-    *structured_hints(TEACHER.keys),
-    ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames, or lower served.max_tokens"),
-)
+def _hints(keys: str) -> tuple[tuple[str, str], ...]:
+    too_long = ("HTTP 413|context|too (long|large)", f"show it fewer or smaller frames, or lower {keys}max_tokens")
+    return (*structured_hints(keys), too_long)
 
 
 @asynccontextmanager
-async def open_served(settings: ServedTeacherSettings, job: str, reporter: Reporter) -> AsyncIterator["ServedTeacher"]:
+async def open_served(
+    settings: ServedTeacherSettings, job: str, reporter: Reporter, names: EndpointNames = TEACHER
+) -> AsyncIterator["ServedTeacher"]:
     """Open a served teacher. Leaving waits for the requests in flight, since they are paid for, and keeps the replies.
 
     Args:
         settings: The endpoint.
         job: What the budget is for, the same over all runs and processes that are to share it.
         reporter: Told if kept replies are damaged, and if leaving takes time.
+        names: What messages call it and its settings.
 
     Raises:
         UserError: If the endpoint is on another machine and that is not allowed, the key is missing, or replies
             cannot be kept.
     """
-    async with open_client(settings, TEACHER, job, reporter, kept_for=settings.model, hints=_HINTS) as client:
+    hints = _hints(names.keys)
+    async with open_client(settings, names, job, reporter, kept_for=settings.model, hints=hints) as client:
         yield ServedTeacher(settings, client)
 
 

@@ -1,0 +1,161 @@
+"""The dimensions of understanding questions: which ones a writer is asked for about a clip, drawn without its class.
+
+Three presuppose something of the clip, so that their questions are ours, the same for every clip: a writer's own words
+would tell who was hit. Where there is nothing of the kind, an option that says so is the right one; it is offered to
+every clip. How often a dimension can be asked at all may depend on the class, since metadata of an incident are
+recorded where there is one: clips of each class are asked it as often as those of the class that least is known of.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from vlm_autodrive.records import Clip, Taxonomy
+from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event
+from vlm_autodrive.supervision.samples import rng_for
+
+_FEWEST, _MOST = 5, 7
+EVENT = "event"
+"""The dimension that every clip is asked: which event it shows, and what shows it."""
+
+EVENT_TOPIC = f"teacher_{EVENT}"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One dimension of understanding questions.
+
+    Attributes:
+        name: As in ``SFTSample.topic``, behind ``teacher_``.
+        about: What it is about, for the writer.
+        known: The fields of the incident metadata of which one must be known.
+        question: The question, where the writer does not word it.
+        none: The right option where what the question presupposes is not there.
+        applies: Whether it is there; None where that is not known.
+    """
+
+    name: str
+    about: str
+    known: tuple[str, ...] = ()
+    question: str = ""
+    none: str = ""
+    applies: Callable[[Facts], bool | None] = lambda _: True
+
+    @property
+    def topic(self) -> str:
+        """The topic of its samples."""
+        return f"teacher_{self.name}"
+
+
+def _hit(facts: Facts) -> bool | None:
+    """Whether the ego vehicle is hit."""
+    side = facts.incident.ego_impact_side
+    if side is not None:
+        return side != "none"
+    return facts.label.contact if facts.label.is_event else False
+
+
+DIMENSIONS: tuple[Dimension, ...] = (
+    Dimension("weather_light", "weather, light and how far one sees", ("weather", "light")),
+    Dimension("road", "the road and what stands around it", ("scene", "road_layout", "road_surface")),
+    Dimension(
+        "motion",
+        "how the ego vehicle and the others move",
+        ("ego_manoeuvre", "ego_braking", "other_manoeuvre", "speed_kmh"),
+    ),
+    Dimension(
+        "impact_side",
+        "the side of the ego vehicle that is hit",
+        ("ego_impact_side",),
+        "Which side of the ego vehicle is hit?",
+        "there is no contact",
+        _hit,
+    ),
+    Dimension(
+        "responsibility",
+        "who or what brings it about: the ego driver, another road user, the road",
+        ("responsibility",),
+        "Who or what brings the event about?",
+        "there is no such event",
+        lambda facts: facts.label.is_event,
+    ),
+    Dimension("vulnerable_users", "what pedestrians and cyclists do", ("pedestrians", "cyclists")),
+    Dimension("roles", "of what kind the vehicles are, and where each drives", ("other_type", "other_role")),
+    Dimension("context", "how dense the traffic is, and through what the road leads", ("traffic_density", "zone")),
+)
+"""Those that are drawn; the one on the event is asked of every clip."""
+
+ON_EVENTS = frozenset([EVENT_TOPIC, *(dimension.topic for dimension in DIMENSIONS if dimension.question)])
+"""Topics of questions by a writer that presuppose an event or contact, and are asked of every class alike."""
+
+
+@dataclass(frozen=True)
+class DimensionSlot:
+    """One understanding question that a writer is asked for.
+
+    Attributes:
+        dimension: What it is about.
+        none_is_right: Whether the option ``dimension.none`` must be the right one.
+    """
+
+    dimension: Dimension
+    none_is_right: bool = False
+
+
+DimensionRates = Mapping[str, Mapping[str, float]]
+"""For each class, by dimension, the proportion of its clips that are asked it, of those that can be."""
+
+
+def askable(facts: Facts) -> dict[str, bool]:
+    """The dimensions that enough is known of, and for each whether it applies."""
+    known = {}
+    for dimension in DIMENSIONS:
+        applies = dimension.applies(facts)
+        recorded = any(getattr(facts.incident, name) is not None for name in dimension.known)
+        if applies is False or (applies and recorded):
+            known[dimension.name] = applies
+    return known
+
+
+def dimension_rates(clips: Iterable[Clip], taxonomy: Taxonomy) -> DimensionRates:
+    """How often clips of each class are asked a dimension, so that all are asked it equally often."""
+    clips_of: Counter[str] = Counter()
+    known: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        facts = facts_of(clip, taxonomy)
+        if shows_its_event(clip):
+            clips_of[facts.label.name] += 1
+            known[facts.label.name].update(askable(facts).keys())
+    rates: dict[str, dict[str, float]] = {name: {} for name in clips_of}
+    for dimension in (dimension.name for dimension in DIMENSIONS):
+        shares = {name: known[name][dimension] / count for name, count in clips_of.items()}
+        for name, share in shares.items():
+            rates[name][dimension] = min(shares.values()) / share if share else 0.0
+    return rates
+
+
+def dimension_slots(facts: Facts, seed: int, wanted: int | None, rates: DimensionRates) -> tuple[DimensionSlot, ...]:
+    """Which understanding questions a writer is asked for about a clip; the last is that on the event.
+
+    Args:
+        facts: The clip.
+        seed: Of the draw.
+        wanted: How many, fewer where not enough is known; None draws 5 to 7, as in the paper.
+        rates: How often each class is asked each dimension; always where it is left out.
+    """
+    rng = rng_for(seed, facts.clip.clip_id, "dimensions")
+    wanted = rng.randint(_FEWEST, _MOST) if wanted is None else wanted
+    own = rates.get(facts.label.name, {})
+    order = rng.sample(DIMENSIONS, len(DIMENSIONS))
+    kept = {dimension.name for dimension in order if rng.random() < own.get(dimension.name, 1.0)}
+    known = askable(facts)
+    drawn = [dimension for dimension in order if dimension.name in known and dimension.name in kept]
+    slots = [
+        DimensionSlot(dimension, none_is_right=not known[dimension.name]) for dimension in drawn[: max(wanted - 1, 0)]
+    ]
+    return (*slots, DimensionSlot(event_dimension(facts.taxonomy))) if wanted else ()
+
+
+def event_dimension(taxonomy: Taxonomy) -> Dimension:
+    """The dimension that every clip is asked, in the words of the verdict question."""
+    return Dimension(EVENT, "which event it is, and what shows it", question=taxonomy.question)

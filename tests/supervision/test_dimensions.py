@@ -1,0 +1,77 @@
+"""The dimensions that a writer is asked for do not tell the class, however much more is recorded of events."""
+
+from collections import Counter, defaultdict
+
+from tests.supervision.worlds import random_clip, real_clip
+from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata
+from vlm_autodrive.supervision.dimensions import (
+    DIMENSIONS,
+    EVENT,
+    askable,
+    dimension_rates,
+    dimension_slots,
+)
+from vlm_autodrive.supervision.facts import facts_of
+
+CLASSES = ("collision", "near_collision", "normal")
+FULL = {
+    "weather": "rain",
+    "scene": "urban",
+    "ego_manoeuvre": "straight",
+    "pedestrians": "none",
+    "other_type": "car",
+    "zone": "residential",
+}
+
+
+def recorded(number, name):
+    """A clip of real footage: much is recorded of half the collisions and of every third other clip."""
+    full = number % 2 == 0 if name == "collision" else number % 3 == 0
+    incident = dict(FULL) if full else {"weather": "rain"}
+    if full and name == "collision":
+        incident |= {"ego_impact_side": "front", "responsibility": "other"}
+    clip = real_clip(number, name, 3.0 if name != "normal" else None)
+    return clip.model_copy(update={"clip_id": f"{name}_{number}", "incident": IncidentMetadata(**incident)})
+
+
+def test_every_class_is_asked_each_dimension_as_often():
+    clips = [recorded(number, name) for number in range(900) for name in CLASSES]
+    rates = dimension_rates(clips, DEFAULT_TAXONOMY)
+    assert rates["collision"]["impact_side"] == 1.0
+    assert rates["normal"]["impact_side"] == 0.5
+    asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, 9, rates)
+        asked[clip.event_class].update(slot.dimension.name for slot in slots)
+    for dimension in DIMENSIONS:
+        shares = [asked[name][dimension.name] / 900 for name in CLASSES]
+        assert max(shares) - min(shares) < 0.06, (dimension.name, shares)
+    assert all(asked[name][EVENT] == 900 for name in CLASSES)
+
+
+def test_what_is_not_there_must_be_answered_so_and_what_is_not_known_is_not_asked():
+    hit = facts_of(recorded(2, "collision"), DEFAULT_TAXONOMY)
+    unknown = facts_of(recorded(1, "collision"), DEFAULT_TAXONOMY)
+    missed = facts_of(recorded(1, "near_collision"), DEFAULT_TAXONOMY)
+    calm = facts_of(recorded(1, "normal"), DEFAULT_TAXONOMY)
+    assert askable(hit) == dict.fromkeys(askable(hit), True)
+    assert len(askable(hit)) == len(DIMENSIONS)
+    assert askable(unknown) == {"weather_light": True}
+    assert askable(missed) == {"weather_light": True, "impact_side": False}
+    assert askable(calm) == {"weather_light": True, "impact_side": False, "responsibility": False}
+    none = {slot.dimension.name for slot in dimension_slots(calm, 0, 9, {}) if slot.none_is_right}
+    assert none == {"impact_side", "responsibility"}
+
+
+def test_five_to_seven_are_drawn_by_the_clips_id_alone():
+    counts = Counter()
+    for number in range(300):
+        clip = random_clip(number, "normal").model_copy(update={"clip_id": f"c{number}"})
+        scenario = clip.scenario.model_copy(update={"incident": IncidentMetadata(**FULL)})
+        facts = facts_of(clip.model_copy(update={"scenario": scenario}), DEFAULT_TAXONOMY)
+        slots = dimension_slots(facts, 0, None, {})
+        assert slots == dimension_slots(facts, 0, None, {})
+        assert slots[-1].dimension.name == EVENT
+        counts[len(slots)] += 1
+    assert counts.keys() == {5, 6, 7}
+    assert min(counts.values()) > 70
