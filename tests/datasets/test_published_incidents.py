@@ -70,6 +70,11 @@ def test_mm_au(annotations):
     assert set(counted(ego, "other_type")) == {"pedestrian", "cyclist", "motorcycle", "truck", "car", "object"}
     assert {name for event in others for name in event.incident.known} == {"pedestrians", "cyclists"}
     assert not counted(reading.events, RESPONSIBILITY)
+    roles = counted(ego, "other_role")
+    assert (roles["ahead"], roles["behind"]) == (638, 127)
+    assert counted(ego, "ego_impact_side") == {"rear": 127}
+    assert counted(ego, "other_manoeuvre")["brake"] == 638
+    assert counted(ego, "other_manoeuvre")["reverse"] == 153 + 30 + 12 + 9
     first = {video.video_id: video for video in reading.videos}["cap-000001"].incident
     assert first == IncidentMetadata(weather="clear", light="day", scene="urban", road_layout="intersection")
 

@@ -1,7 +1,8 @@
-"""What DADA-2000's types of accident say, by number as in MM-AU and by phrase as in VRU-Accident.
+"""What DADA-2000's types of accident say, by number as in MM-AU and by phrase as in VRU-Accident, and MM-AU's causes.
 
-The phrases are those of the sheet ``Sheet1`` in MM-AU's ``cap_text_annotations.xls``. Only an accident of the ego
-vehicle has another party. Of others' accidents no more is known than that pedestrians or cyclists are in view.
+The phrases are those of the sheets ``Sheet1`` and ``causes and measures`` in MM-AU's ``cap_text_annotations.xls``. Only
+an accident of the ego vehicle has another party. Of the accidents of others no more is known than that pedestrians or
+cyclists are in view.
 """
 
 import re
@@ -31,25 +32,43 @@ _EGO_HITS: dict[str, dict[str, str]] = {
 }
 _EGO_TYPES = {number: IncidentMetadata.model_validate(said) for number, said in enumerate(_EGO_HITS.values(), start=1)}
 _EGO_PHRASES = {phrase.replace(" a ", " "): _EGO_TYPES[number] for number, phrase in enumerate(_EGO_HITS, start=1)}
+# Of the list of causes those that say where another vehicle is or what it does; the ego vehicle is always ``Ego-car``.
+_REVERSES = {"other_manoeuvre": "reverse"}
+_CAUSES: dict[str, dict[str, str]] = {
+    "the vehicle in front of ego-car decelerates or stops suddenly": {
+        "other_role": "ahead", "other_manoeuvre": "brake",
+    },
+    "ego-car is rear ended by the rear car": {
+        "other_role": "behind", "ego_impact_side": "rear", "other_impact_side": "front",
+    },
+    "the vehicle does not notice the vehicles when reversing": _REVERSES,
+    "the vehicle reverses and collides with other vehicles": _REVERSES,
+    "the truck does not notice other vehicles when reversing": _REVERSES,
+}  # fmt: skip
 _PEDESTRIAN_TYPES = (52, 54, 56, 58)
 _CYCLIST_TYPES = (53, 55, 57, 59, 60)
 
 
-def accident_of_type(number: int) -> IncidentMetadata:
-    """What a type says, from 1 to 62."""
+def accident_of_type(number: int, cause: str = "") -> IncidentMetadata:
+    """What a type says, from 1 to 62, and what the sentence on the cause adds to it."""
     if number in _EGO_TYPES:
-        return _EGO_TYPES[number]
+        added = _CAUSES.get(_plain(cause), {})
+        return _EGO_TYPES[number].over(IncidentMetadata.model_validate(added)) if added else _EGO_TYPES[number]
     return _in_view(number in _PEDESTRIAN_TYPES, number in _CYCLIST_TYPES)
 
 
 def accident_of_phrase(text: str) -> IncidentMetadata:
     """What the phrase of a type says; nothing where it is none of them and names nobody on foot or cycle."""
-    plain = " ".join(text.casefold().strip(" .").split()).replace(" a ", " ")
+    plain = _plain(text).replace(" a ", " ")
     if plain.startswith("ego-car"):
         return _EGO_PHRASES.get(plain, IncidentMetadata())
     words = set(re.findall(r"[a-z]+", plain))
     doubtful = "or" in words  # as in "motorcycle or cyclist"
     return _in_view("pedestrian" in words and not doubtful, "cyclist" in words and not doubtful)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .")
 
 
 def _in_view(pedestrians: bool, cyclists: bool) -> IncidentMetadata:

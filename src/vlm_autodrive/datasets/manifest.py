@@ -25,7 +25,15 @@ from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, read_table
 from vlm_autodrive.datasets.video_files import ids_of_files, path_below
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import SURROUNDINGS, EventClass, IncidentMetadata, Scenario, Taxonomy, Video
+from vlm_autodrive.records import (
+    INCIDENT_NUMBERS,
+    SURROUNDINGS,
+    EventClass,
+    IncidentMetadata,
+    Scenario,
+    Taxonomy,
+    Video,
+)
 
 _ALIASES = {
     "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",
@@ -94,7 +102,8 @@ def _check_columns(path: Path, table: Table, builder: DatasetBuilder) -> None:
         others = sorted(present.difference(COLUMNS))
         near = difflib.get_close_matches(ours, others, n=1, cutoff=0.75) if ours not in present else []
         for found in near:
-            message = f"taken as metadata; if you mean {ours}, give the column that name"
+            unit = ", and its numbers that unit" if ours in INCIDENT_NUMBERS else ""
+            message = f"taken as metadata; if you mean {ours}, give the column that name{unit}"
             builder.warn_of_file(path, message, column=found, value=found)
 
 

@@ -31,6 +31,7 @@ _HEADINGS = {
     "video": "video", "weather": "weather", "light": "light", "scenes": "scenes", "linear": "linear", "type": "type",
     "whether an accident occurred": "accident occurred", "abnormal start frame": "abnormal_start_frame",
     "accident frame": "accident_frame", "abnormal end frame": "abnormal_end_frame", "total frames": "total_frames",
+    "causes": "causes",
 }  # fmt: skip
 # The values of each column's numbers, from 1 on, as the headings of CAP's workbook list them.
 _VALUES = {
@@ -162,7 +163,7 @@ def _read_row(
         time_s=round((accident - 1) * seconds, 6) if seconds else None,
         alert_time_s=round((start - 1) * seconds, 6) if seconds else None,
         ego_involved=_accident_type(row) in _EGO_TYPES,
-        incident=accident_of_type(_accident_type(row)),
+        incident=accident_of_type(_accident_type(row), row.text("causes")),
         spelling="accident occurred",
     )
 
