@@ -143,8 +143,8 @@ def question_on(slot, facts):
         ]
         return question | {"options": options, "answer": "ABC"[place]}
     if dimension.none:
-        right, other = ("a", dimension.none) if not slot.none_is_right else (dimension.none, "a")
-        return question | {"options": [other, right, "b"], "answer": "B"}
+        right, other = ("one", dimension.none) if not slot.none_is_right else (dimension.none, "one")
+        return question | {"options": [other, right, "two"], "answer": "B"}
     return question | {"options": ["a thing", "another thing", "a third thing"], "answer": "B"}
 
 

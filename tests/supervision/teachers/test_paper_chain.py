@@ -195,14 +195,20 @@ PLAIN = next(slot.dimension.name for slot in SLOTS if not slot.dimension.questio
 @pytest.mark.parametrize(
     ("name", "values", "told"),
     [
-        (PLAIN, {"options": ["a", "A.", "b"]}, "two of its options are the same"),
-        (PLAIN, {"options": ["a", "b"]}, "it needs 3 options at least"),
+        (PLAIN, {"options": ["one", "One.", "two"]}, "two of its options are the same"),
+        (PLAIN, {"options": ["A", "B", "C"]}, "an option says nothing"),
+        (PLAIN, {"options": ["one", "two", "..."]}, "an option says nothing"),
+        (PLAIN, {"options": ["one", "two"]}, "it needs 3 options at least"),
         (PLAIN, {"answer": "D"}, "there is no option D"),
         (PLAIN, {"question": "Say what it is."}, "it is no question"),
         (PLAIN, {"dimension": "colours"}, f"the question on {PLAIN} was not written"),
         (EVENT, {"dimension": "colours"}, "the question on event was not written"),
-        (EVENT, {"options": ["Collision: a", "Near-Collision: b", "a calm drive"]}, "not one for each of Collision"),
-        (EVENT, {"options": ["Collision", "Near-Collision: b", "Normal: c"]}, "not one for each of Collision"),
+        (
+            EVENT,
+            {"options": ["Collision: one", "Near-Collision: two", "a calm drive"]},
+            "not one for each of",
+        ),
+        (EVENT, {"options": ["Collision", "Near-Collision: two", "Normal: three"]}, "not one for each of"),
     ],
 )
 def test_a_question_that_is_not_rightly_written_is_rejected_alone(name, values, told):
@@ -218,7 +224,7 @@ def test_a_question_that_is_not_rightly_written_is_rejected_alone(name, values, 
         (PLAIN, {"question": "Why does the lorry collide?"}, "presupposing"),
         (PLAIN, {"options": ["a crash", "calm", "quiet"]}, "outcome_words"),
         (PLAIN, {"question": "What weather does the structured caption give?"}, "sources"),
-        (PLAIN, {"options": ["a", "the traffic_density", "b"]}, "sources"),
+        (PLAIN, {"options": ["one", "the traffic_density", "two"]}, "sources"),
         (PLAIN, {"question": "What is seen at 3.2 s?"}, "leaks"),
     ],
 )
@@ -246,7 +252,9 @@ def test_letters_of_the_writers_own_are_taken_off_and_its_order_is_not_kept():
     [
         ({"reasons": REASONING_QUESTION["reasons"][:4]}, "at least 5 items"),
         ({"options": ["a", "b", "c"]}, "at least 4 items"),
-        ({"options": ["a", "a", "b", "c"]}, "two of its options are the same"),
+        ({"options": ["one", "one", "two", "three"]}, "two of its options are the same"),
+        ({"reasons": [*REASONING_QUESTION["reasons"], "It goes slower."]}, "two of its reasons are the same"),
+        ({"reasons": [*REASONING_QUESTION["reasons"], "B"]}, "a reason has fewer than 3 words"),
         ({"reasons": [*REASONING_QUESTION["reasons"], "So option B is right."]}, "the options are shuffled"),
     ],
 )

@@ -23,6 +23,8 @@ from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.drafts import Draft, reply_ids, with_checks
 
 _FEWEST_OPTIONS = 3
+_FEWEST_WORDS = 3  # of a reason
+_SAYS_SOMETHING = re.compile(r"\d|[^\W\d_]{2}")
 _LETTERED = re.compile(r"\(?([A-F])[).:]\s+")
 _NAMES_A_LETTER = re.compile(r"\b(?:options?|answers?|choices?|letters?)\s+(?:is\s+)?\(?[A-D]\b(?!\w)|\([A-D]\)")
 _THOUGHTS = re.compile(r"\A\s*(?:<think(?:ing)?>)?(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -150,6 +152,10 @@ def _of_choice(
 def _reasoning_choice(answer: ReasoningQuestion, rng: random.Random) -> MultipleChoice | str:
     if not answer.question.endswith("?"):
         return "it is no question"
+    if len({_plain(reason) for reason in answer.reasons}) != len(answer.reasons):
+        return "two of its reasons are the same"
+    if any(len(reason.split()) < _FEWEST_WORDS for reason in answer.reasons):
+        return f"a reason has fewer than {_FEWEST_WORDS} words"
     if any(_NAMES_A_LETTER.search(reason) for reason in answer.reasons):
         return "a reason names an option by its letter, and the options are shuffled"
     told = _right_and_wrong(answer)
@@ -165,6 +171,8 @@ def _right_and_wrong(question: DimensionQuestion | ReasoningQuestion) -> tuple[s
     place = "ABCDEF".index(question.answer)
     if place >= len(options):
         return f"there is no option {question.answer}"
+    if not all(_SAYS_SOMETHING.search(option) for option in options):
+        return "an option says nothing"
     if len({_plain(option) for option in options}) != len(options):
         return "two of its options are the same"
     return options.pop(place), options
