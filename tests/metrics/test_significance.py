@@ -8,15 +8,43 @@ from statsmodels.stats.multitest import multipletests
 
 from vlm_autodrive.metrics import (
     Bootstrap,
+    Estimate,
     McNemar,
+    Ratio,
     clips_to_settle,
     design_effect,
     holm,
     mcnemar,
+    minimum_detectable_difference,
     sign_flip_p_value,
     slice_p_value,
 )
 from vlm_autodrive.metrics.significance import DRAWS
+
+
+def test_a_difference_of_the_size_that_is_detectable_is_shown_four_times_in_five():
+    rng, n, base = np.random.default_rng(4), 300, 0.6
+    independent = Bootstrap(range(n), resamples=400)
+
+    def difference(true):
+        first = rng.random(n) < base
+        lost, won = rng.random(n) < 0.1, rng.random(n) < (true + 0.1 * base) / (1 - base)
+        second = np.where(first, ~lost, won)
+        return independent.difference(_hits(first), _hits(second), Ratio(0, 1))
+
+    detectable = np.mean([minimum_detectable_difference(difference(0.08)) for _ in range(100)])
+    shown = np.mean([difference(detectable).low > 0 for _ in range(400)])
+    assert 0.74 < shown < 0.87
+
+
+def _hits(right):
+    return np.column_stack([right, np.ones(len(right))])
+
+
+def test_what_is_detectable_is_2_8_standard_errors():
+    seen = Estimate(value=0.1, low=0.1 - 1.959964, high=0.1 + 1.959964, n=9, method="")
+    assert minimum_detectable_difference(seen) == pytest.approx(1.959964 + 0.841621, abs=1e-5)
+    assert minimum_detectable_difference(Estimate(value=0.1, low=None, high=None, n=9, method="")) is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -28,6 +28,7 @@ from .significance import (
     design_effect,
     holm,
     mcnemar,
+    minimum_detectable_difference,
     sign_flip_p_value,
     slice_p_value,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "macro_f1",
     "match_events",
     "mcnemar",
+    "minimum_detectable_difference",
     "name_features",
     "over_seeds",
     "percentile_bounds",

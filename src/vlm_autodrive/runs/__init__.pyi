@@ -1,6 +1,6 @@
-from .ablation.page import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, failure_lines, table_of
+from .ablation.page import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, effect_rows, failure_lines, table_of
+from .ablation.result import AblationResult
 from .ablation.runner import AblationPreview, ablate, preview
-from .ablation.scores import AblationResult
 from .pipeline import RunResult, run_recipe
 from .recipe import (
     SECTIONS,
@@ -22,6 +22,7 @@ __all__ = [
     "AblationResult",
     "RunResult",
     "ablate",
+    "effect_rows",
     "failure_lines",
     "full_recipe",
     "load_recipe",

@@ -9,13 +9,20 @@ from markupsafe import Markup
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate
-from vlm_autodrive.runs.ablation.scores import AblationResult, AblationRow, reference_of
+from vlm_autodrive.runs.ablation.result import AblationResult
+from vlm_autodrive.runs.ablation.row_metrics import MACRO_F1, VQA_ACCURACY
+from vlm_autodrive.runs.ablation.scores import AblationRow, CellScores, reference_of
+from vlm_autodrive.runs.ablation.type_effects import TypeEffect
 
 HTML_FILE = "ablation.html"
 JSON_FILE = "ablation.json"
 MARKDOWN_FILE = "ablation.md"
 USED = "✓"
 GAIN = "gain"
+DETECTABLE = "detectable"
+VQA = "VQA accuracy"
+CONSISTENCY = "reasoning consistency"
+EFFECT_HEADINGS = ("type", "metric", "with it minus without", DETECTABLE, "result", "cells compared")
 _MARGIN = 2.0  # per cent of the plot's width on each side, so that a dot at 0 or 1 is whole
 _STRIP_H = 20
 
@@ -58,6 +65,8 @@ def write_ablation(ablation: AblationResult, out: Path) -> None:
         axis=_axis(),
         failures=failure_lines(ablation),
         reference=_reference_label(ablation),
+        effect_headings=EFFECT_HEADINGS,
+        effects=effect_rows(ablation),
     )
     write_text(out / JSON_FILE, ablation.model_dump_json(indent=1) + "\n")
     write_text(out / MARKDOWN_FILE, _markdown(ablation, headings, rows))
@@ -74,10 +83,34 @@ def table_of(ablation: AblationResult) -> tuple[list[str], list[TableRow]]:
         "accuracy",
         "macro-F1",
         *(f"{label} F1" for label in labels.values()),
+        *_further(ablation),
         GAIN,
+        DETECTABLE,
         "tokens",
     ]
     return headings, [TableRow(row_label(row, ablation), row.role, _cells(row, ablation)) for row in ablation.rows]
+
+
+def _further(ablation: AblationResult) -> list[str]:
+    """The headings of metrics that not every evaluation has."""
+    scored = [row.scores for row in ablation.rows if row.scores is not None]
+    found = [VQA] if any(scores.vqa_accuracy is not None for scores in scored) else []
+    return found + ([CONSISTENCY] if any(scores.reasoning_consistency is not None for scores in scored) else [])
+
+
+def effect_rows(ablation: AblationResult) -> list[tuple[str, ...]]:
+    """What each supervision type brings, one row for each metric, under ``EFFECT_HEADINGS``."""
+    names = {MACRO_F1: "macro-F1", VQA_ACCURACY: VQA}
+    names |= {f"{name}_f1": f"{label} F1" for name, label in ablation.classes.items()}
+    labels = {row.name: row_label(row, ablation) for row in ablation.rows}
+
+    def texts(effect: TypeEffect) -> tuple[str, ...]:
+        difference = str(_cell(effect.gain.difference, signed=True))
+        cells = f"{labels[effect.beside]} − {labels[effect.without]}"
+        detectable = _detectable(effect.gain.detectable)
+        return effect.type, names[effect.metric], difference, detectable, effect.conclusion, cells
+
+    return [texts(effect) for effect in ablation.type_effects]
 
 
 def row_label(row: AblationRow, ablation: AblationResult) -> str:
@@ -123,19 +156,32 @@ def _cells(row: AblationRow, ablation: AblationResult) -> tuple[TableCell, ...]:
     trained = len(row.seeds) + row.waiting + sum(failure.seed is not None for failure in row.failures)
     seeds = str(len(row.seeds)) if len(row.seeds) == trained else f"{len(row.seeds)} of {trained}"
     scores = row.scores
-    estimates: list[Estimate | None] = [None] * (3 + len(ablation.classes))
+    further = _further(ablation)
+    shown = [TableCell(state), *[TableCell("")] * (3 + len(ablation.classes) + len(further))]
     if scores is not None:
-        estimates = [
-            scores.accuracy,
-            scores.macro_f1,
-            *(scores.f1[name] for name in ablation.classes),
-            scores.macro_f1_gain,
-        ]
-    shown = [_cell(estimate, signed=place == len(estimates) - 1) for place, estimate in enumerate(estimates)]
-    if scores is None:
-        shown[0] = TableCell(state)
+        shown = _score_cells(scores, ablation, further)
     tokens = TableCell(f"{row.budget.tokens:,}" if row.budget is not None else "")
     return (*types, *varied, TableCell(seeds if row.role == "cell" else ""), *shown, tokens)
+
+
+def _score_cells(scores: CellScores, ablation: AblationResult, further: Sequence[str]) -> list[TableCell]:
+    of_further = {VQA: scores.vqa_accuracy, CONSISTENCY: scores.reasoning_consistency}
+    estimates = [
+        scores.accuracy,
+        scores.macro_f1,
+        *(scores.f1[name] for name in ablation.classes),
+        *(of_further[heading] for heading in further),
+    ]
+    gained = scores.gains.get(MACRO_F1)
+    return [
+        *(_cell(estimate, signed=False) for estimate in estimates),
+        _cell(None if gained is None else gained.difference, signed=True),
+        TableCell(_detectable(None if gained is None else gained.detectable)),
+    ]
+
+
+def _detectable(difference: float | None) -> str:
+    return "" if difference is None else f"{difference:.2f}"
 
 
 def _cell(estimate: Estimate | None, *, signed: bool) -> TableCell:
@@ -161,8 +207,14 @@ def _markdown(ablation: AblationResult, headings: Sequence[str], rows: Sequence[
     lines += [
         "",
         "In brackets: 95 % confidence intervals over clips and seeds. "
-        f"Gain: macro-F1 over that of {_reference_label(ablation)}.",
+        f"Gain: macro-F1 over that of {_reference_label(ablation)}. "
+        "Detectable: the smallest true difference that would show with a power of 80 %.",
     ]
+    effects = effect_rows(ablation)
+    if effects:
+        lines += ["", "## What each supervision type brings", ""]
+        lines += ["|".join(["", *EFFECT_HEADINGS, ""]), "|" + "---|" * len(EFFECT_HEADINGS)]
+        lines += ["|".join(["", *texts, ""]) for texts in effects]
     failed = failure_lines(ablation)
     lines += ["", "Failed:", "", *(f"- {line}" for line in failed)] if failed else []
     return "\n".join(lines) + "\n"

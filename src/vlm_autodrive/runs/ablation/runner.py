@@ -15,8 +15,9 @@ from vlm_autodrive.records import SUPERVISION_TYPES, Record
 from vlm_autodrive.runs.ablation.cell_stages import CellStages, failure_reason
 from vlm_autodrive.runs.ablation.cells import DEPENDS_ON, TYPES_KEY, AblationCell, cells_of, short_names
 from vlm_autodrive.runs.ablation.page import write_ablation
+from vlm_autodrive.runs.ablation.result import AblationResult
+from vlm_autodrive.runs.ablation.row_metrics import MACRO_F1, VQA_ACCURACY, f1_of
 from vlm_autodrive.runs.ablation.scores import (
-    AblationResult,
     AblationRow,
     CellFailure,
     Role,
@@ -25,6 +26,7 @@ from vlm_autodrive.runs.ablation.scores import (
     notes_on,
     score_rows,
 )
+from vlm_autodrive.runs.ablation.type_effects import type_effects
 from vlm_autodrive.runs.folder import RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
 
@@ -228,7 +230,10 @@ class _Table:
         wanted = self._recipe.ablate
         assert wanted is not None
         inputs = [*self._references, *(self._input(name, of_row) for name, of_row in _by_name(self._cells).items())]
-        rows, taxonomy = score_rows(inputs, self._recipe.compare)
+        settings = self._recipe.compare
+        scored = score_rows(inputs, settings)
+        rows, taxonomy = scored.rows, scored.taxonomy
+        most_severe = [] if taxonomy is None else [f1_of(taxonomy.names[0])]
         keys = list(self._cells[0].values)
         names = short_names(keys)
         notes = notes_on(rows, "verdict" in wanted.always, _simulated(inputs))
@@ -247,6 +252,7 @@ class _Table:
             else (),
             classes={} if taxonomy is None else {each.name: each.label for each in taxonomy.classes},
             rows=tuple(rows),
+            type_effects=type_effects(rows, scored.metrics, [MACRO_F1, *most_severe, VQA_ACCURACY], settings),
         )
         write_ablation(ablation, self._out)
         return ablation

@@ -1,24 +1,29 @@
 """The result of an ablation: one row for each cell of its grid, scored over its seeds and the held-out clips."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlm_autodrive.evaluation import CompareSettings, EvaluationSamples, read_evaluation_samples
-from vlm_autodrive.metrics import (
-    Bootstrap,
-    Estimate,
-    Statistic,
-    classification,
-    difference_over_seeds,
-    few_clusters_warning,
-    over_seeds,
-)
+from vlm_autodrive.metrics import Estimate, few_clusters_warning
 from vlm_autodrive.records import Record, Taxonomy
+from vlm_autodrive.runs.ablation.row_metrics import (
+    ACCURACY,
+    MACRO_F1,
+    REASONING_CONSISTENCY,
+    UNANSWERED,
+    VQA_ACCURACY,
+    Gain,
+    RowMetric,
+    accuracy_on,
+    estimate,
+    f1_of,
+    gain,
+    row_metrics,
+)
 
 Role = Literal["base", "baseline", "cell"]
 _FEW_SEEDS = 3
@@ -65,9 +70,13 @@ class CellScores(Record):
         f1: F1 of each class.
         unanswered: Proportion of clips without a class in the answer, failures of every sort together.
         macro_f1_by_seed: The macro-F1 of each training; None where it is undefined.
-        accuracy_gain: Accuracy minus that of the first cell, paired by clip and seed; None for the first cell, for
-            what is no cell, and where the clips are others.
-        macro_f1_gain: Likewise.
+        reasoning_consistency: How often trace and verdict name the same class, where both name one; None without
+            traces.
+        vqa_accuracy: Proportion of the held-out questions answered rightly; None if none were asked.
+        vqa_chance: Chance level of that: the mean of 1 / number of options.
+        vqa_topics: The accuracy by topic.
+        gains: Over the first cell, by the metric's name; empty for the first cell and what is no cell, and without
+            those metrics that are counted over other clips or questions.
     """
 
     n: int
@@ -77,8 +86,11 @@ class CellScores(Record):
     f1: dict[str, Estimate]
     unanswered: Estimate
     macro_f1_by_seed: tuple[float | None, ...]
-    accuracy_gain: Estimate | None = None
-    macro_f1_gain: Estimate | None = None
+    reasoning_consistency: Estimate | None = None
+    vqa_accuracy: Estimate | None = None
+    vqa_chance: float | None = None
+    vqa_topics: dict[str, Estimate] = {}
+    gains: dict[str, Gain] = {}
 
 
 class AblationRow(Record):
@@ -108,33 +120,6 @@ class AblationRow(Record):
     scores: CellScores | None = None
 
 
-class AblationResult(Record):
-    """The content of ``ablation.json``.
-
-    Attributes:
-        name: The recipe.
-        description: What it is for.
-        notes: What to mind in reading the table.
-        varied: Short names of what is varied, in order.
-        types: The supervision types of all cells, in order; empty if types are not varied.
-        classes: The classes' names and labels.
-        rows: Base and baselines first, then the cells in the order of the grids.
-    """
-
-    name: str
-    description: str
-    notes: tuple[str, ...]
-    varied: tuple[str, ...]
-    types: tuple[str, ...]
-    classes: dict[str, str]
-    rows: tuple[AblationRow, ...]
-
-    @property
-    def failed(self) -> list[AblationRow]:
-        """Rows of which something failed."""
-        return [row for row in self.rows if row.failures]
-
-
 @dataclass(frozen=True)
 class RowInput:
     """A row before it is scored: its text, and the predictions of each training by seed."""
@@ -143,32 +128,73 @@ class RowInput:
     predictions: Mapping[int | None, Path]
 
 
-def score_rows(inputs: Sequence[RowInput], settings: CompareSettings) -> tuple[list[AblationRow], Taxonomy | None]:
-    """Score every row that has predictions; the taxonomy is None if none has.
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows with their scores.
+
+    Attributes:
+        rows: In the order of the table.
+        metrics: What the scores of each row are computed from, by its name; only of rows with predictions.
+        taxonomy: The classes; None if no row has predictions.
+    """
+
+    rows: list[AblationRow]
+    metrics: dict[str, dict[str, RowMetric]]
+    taxonomy: Taxonomy | None
+
+
+def score_rows(inputs: Sequence[RowInput], settings: CompareSettings) -> ScoredRows:
+    """Score every row that has predictions.
 
     Args:
         inputs: The rows, in the order of the table.
         settings: The bootstrap.
     """
-    rows, taxonomy = [], None
+    scored = ScoredRows([], {}, None)
     reference = reference_of([each.row for each in inputs])
-    first: tuple[EvaluationSamples, dict[int | None, NDArray[np.float64]]] | None = None
     for each in inputs:
         if not each.predictions:
-            rows.append(each.row)
+            scored.rows.append(each.row)
             continue
-        by_seed = {seed: str(seed) for seed in each.predictions}
-        samples = read_evaluation_samples({by_seed[seed]: folder for seed, folder in each.predictions.items()})
-        counts = {seed: _counts(samples, name) for seed, name in by_seed.items()}
-        taxonomy = samples.taxonomy
-        scores = _scores(samples, counts, settings)
-        if each.row.name == reference:
-            first = samples, counts
-        elif each.row.role == "cell" and first is not None:
-            scores = scores.model_copy(update=_gains(first, (samples, counts), settings))
+        models = {seed: str(seed) for seed in each.predictions}
+        samples = read_evaluation_samples({models[seed]: folder for seed, folder in each.predictions.items()})
+        metrics = row_metrics(samples, models)
+        scored.metrics[each.row.name] = metrics
+        scored = replace(scored, taxonomy=samples.taxonomy)
+        first = scored.metrics.get(reference, {}) if each.row.role == "cell" and each.row.name != reference else {}
+        scores = _scores(samples, metrics, first, settings)
         seeds = tuple(seed for seed in each.predictions if seed is not None)
-        rows.append(each.row.model_copy(update={"scores": scores, "seeds": seeds}))
-    return rows, taxonomy
+        scored.rows.append(each.row.model_copy(update={"scores": scores, "seeds": seeds}))
+    return scored
+
+
+def _scores(
+    samples: EvaluationSamples,
+    metrics: Mapping[str, RowMetric],
+    first: Mapping[str, RowMetric],
+    settings: CompareSettings,
+) -> CellScores:
+    found = {name: estimate(metric, settings) for name, metric in metrics.items()}
+    names = samples.taxonomy.names
+    compared = [ACCURACY, MACRO_F1, *map(f1_of, names), REASONING_CONSISTENCY, VQA_ACCURACY]
+    gains = {name: gain(first[name], metrics[name], settings) for name in compared if name in first and name in metrics}
+    by_seed = [metrics[MACRO_F1].statistic(counts.sum(axis=0)[None])[0] for counts in metrics[MACRO_F1].counts.values()]
+    topics = sorted({question.topic for question in samples.questions})
+    chances = [1 / len(question.options) for question in samples.questions]
+    return CellScores(
+        n=len(samples.clips),
+        clusters=len(set(samples.clusters)),
+        accuracy=found[ACCURACY],
+        macro_f1=found[MACRO_F1],
+        f1={name: found[f1_of(name)] for name in names},
+        unanswered=found[UNANSWERED],
+        macro_f1_by_seed=tuple(None if np.isnan(score) else float(score) for score in by_seed),
+        reasoning_consistency=found.get(REASONING_CONSISTENCY),
+        vqa_accuracy=found.get(VQA_ACCURACY),
+        vqa_chance=sum(chances) / len(chances) if chances else None,
+        vqa_topics={topic: found[accuracy_on(topic)] for topic in topics},
+        gains={name: each for name, each in gains.items() if each is not None},
+    )
 
 
 def reference_of(rows: Sequence[AblationRow]) -> str:
@@ -214,63 +240,8 @@ def notes_on(rows: Sequence[AblationRow], always_verdict: bool, simulated: float
             "metrics say how far training on other types carries over to a prompt that they never saw."
         )
     compared = [row.scores for row in cells if row.name != reference_of(rows) and row.scores is not None]
-    if any(each.macro_f1_gain is None for each in compared):
+    if any(MACRO_F1 not in each.gains for each in compared):
         notes.append(
             "Where no gain over the first cell is given, the clips are not the same, or the first cell has no metrics."
         )
     return [note for note in notes if note]
-
-
-def _counts(samples: EvaluationSamples, name: str) -> NDArray[np.float64]:
-    return classification.one_hot_confusion(samples.truths, samples.answers(name), samples.taxonomy.names)
-
-
-def _scores(
-    samples: EvaluationSamples, counts: Mapping[int | None, NDArray[np.float64]], settings: CompareSettings
-) -> CellScores:
-    tables = np.stack(list(counts.values()))  # [seeds, clips, K, K + 1]
-    bootstrap = Bootstrap(samples.clusters, settings.resamples, settings.seed)
-
-    def estimate(statistic: Statistic) -> Estimate:
-        return over_seeds(tables, statistic, bootstrap)
-
-    by_seed = classification.macro_f1(tables.sum(axis=1))
-    return CellScores(
-        n=len(samples.clips),
-        clusters=bootstrap.count,
-        accuracy=estimate(classification.accuracy),
-        macro_f1=estimate(classification.macro_f1),
-        f1={name: estimate(_of_class(k)) for k, name in enumerate(samples.taxonomy.names)},
-        unanswered=estimate(_unanswered),
-        macro_f1_by_seed=tuple(None if np.isnan(score) else float(score) for score in by_seed),
-    )
-
-
-def _gains(
-    first: tuple[EvaluationSamples, Mapping[int | None, NDArray[np.float64]]],
-    second: tuple[EvaluationSamples, Mapping[int | None, NDArray[np.float64]]],
-    settings: CompareSettings,
-) -> dict[str, Estimate]:
-    """The gain of a cell over the first one, over the seeds that both have; nothing if their clips differ."""
-    (samples, ours), (others, theirs) = first, second
-    seeds = [seed for seed in ours if seed in theirs]
-    if samples.clips != others.clips or not seeds:
-        return {}
-    bootstrap = Bootstrap(samples.clusters, settings.resamples, settings.seed)
-    before, after = (np.stack([counts[seed] for seed in seeds]) for counts in (ours, theirs))
-    return {
-        field: difference_over_seeds(before, after, statistic, bootstrap)
-        for field, statistic in (
-            ("accuracy_gain", classification.accuracy),
-            ("macro_f1_gain", classification.macro_f1),
-        )
-    }
-
-
-def _of_class(k: int) -> Statistic:
-    return lambda totals: classification.f1(totals)[..., k]
-
-
-def _unanswered(totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    proportion: NDArray[np.float64] = totals[..., -1].sum(axis=-1) / totals.sum(axis=(-2, -1))
-    return proportion
