@@ -54,6 +54,7 @@ def test_rows_that_differ_in_what_holds_for_the_video_are_told_of(tmp_path):
     [
         ("weather", "hail", "clear, cloudy, rain, snow, fog"),
         ("other_type", "tank", "car, van, truck"),
+        ("responsibility", "not at fault", "driver, other, road"),
         ("speed_kmh", "-1", "from 0 to 400"),
         ("speed_kmh", "401", "from 0 to 400"),
         ("speed_kmh", "fast", "from 0 to 400"),
@@ -73,7 +74,7 @@ def test_what_is_no_value_is_an_issue_and_stays_in_the_metadata(tmp_path, column
 
 @pytest.mark.parametrize("text", ["", "NaN", "n/a", "-", "unknown"])
 def test_what_is_not_known_is_no_issue(tmp_path, text):
-    reading = manifest(tmp_path, "video,class,weather,speed_kmh", f"a.mp4,normal,{text},")
+    reading = manifest(tmp_path, "video,class,weather,speed_kmh", f"a.mp4,normal,{text},{text}")
     assert not reading.issues
     assert reading.videos[0].incident == IncidentMetadata()
 

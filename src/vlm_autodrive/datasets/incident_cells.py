@@ -45,10 +45,12 @@ def take_incident(metadata: dict[str, str], columns: dict[str, str]) -> Incident
 
 
 def _value(row: Row, field: str) -> str | float | None:
+    text = row.cells[field].strip()  # Row.text takes none for an empty cell, which here is a value
+    if text.casefold() == _NOT_KNOWN:
+        return None
     if field in INCIDENT_NUMBERS:
         return number_cell(row, field, *INCIDENT_NUMBERS[field])
-    text = row.cells[field].strip()  # Row.text takes none for an empty cell, which here is a value
     value = find_incident_value(field, text)
-    if value is None and row.text(field) and text.casefold() != _NOT_KNOWN:
+    if value is None and row.text(field):
         raise CellError(f"none of {', '.join(incident_values(field))}")
     return value

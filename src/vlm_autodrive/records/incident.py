@@ -266,7 +266,7 @@ INCIDENT_SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "responsibility": {
         "driver": ("ego", "ego driver", "own driver", "at fault", "insured"),
-        "other": ("third party", "other party", "other driver", "not at fault"),
+        "other": ("third party", "other party", "other driver"),
         "road": ("road condition", "infrastructure", "environment"),
         "shared": ("both", "mixed", "partial"),
         "undetermined": ("unclear", "disputed", "inconclusive"),
