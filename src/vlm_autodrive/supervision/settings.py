@@ -147,9 +147,7 @@ class SuperviseSettings(Settings):
         seed: Random seed of all random choices: questions, options, templates and sampling.
     """
 
-    types: tuple[SupervisionType, ...] = Field(
-        tuple(type_ for type_ in SUPERVISION_TYPES if type_ != "reasoning_vqa"), min_length=1
-    )
+    types: tuple[SupervisionType, ...] = Field(SUPERVISION_TYPES, min_length=1)
     vqa_per_clip: int = Field(10, ge=0)
     vqa_topics: tuple[str, ...] | None = Field(None, min_length=1)
     dataset_questions: bool = True

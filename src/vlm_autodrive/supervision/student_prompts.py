@@ -66,6 +66,20 @@ PROMPTS: dict[str, tuple[str, ...]] = {
     "event_after": ("Does the event happen after {t}?",),
     "ego_involved": ("Is the ego vehicle involved in the event?",),
     "others_only": ("Is the event one of others only?",),
+    "other_goal": (
+        "What does the road user to watch want to do at first?",
+        "What is the road user to watch about to do at first?",
+    ),
+    "ego_goal": (
+        "How does the ego driver want to stay clear of all other road users?",
+        "What does the ego driver do to stay clear of all other road users?",
+    ),
+    "for_whom": ("For whom does the ego driver slow down or steer away?", "To whom does the ego driver respond?"),
+    "why_respond": (
+        "Why does the ego driver slow down or steer away for the road user to watch?",
+        "What makes the ego driver respond to the road user to watch?",
+    ),
+    "ego_way": ("What does the ego driver want to do next?", "Where does the ego driver want to go?"),
 }
 
 

@@ -1,6 +1,6 @@
 """The survey of a clip set before supervision: one light pass over its clips."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
@@ -9,6 +9,7 @@ from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
 from vlm_autodrive.supervision.dimensions import DimensionRates, dimension_rates
 from vlm_autodrive.supervision.facts import shows_its_event
+from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
@@ -50,7 +51,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
         UserError: If no clip can be supervised.
     """
     taxonomy = read_taxonomy(clips)
-    supervised, unsupervised, test = [], {}, 0
+    supervised, recorded, unsupervised, test = [], [], {}, 0
     for clip in iterate_clips(clips):
         reason = why_not(clip, taxonomy)
         test += clip.split == "test"
@@ -58,6 +59,8 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
             unsupervised[clip.clip_id] = reason
         else:
             supervised.append(clip.model_copy(update={"scenario": None}))
+            if clip.scenario is None and shows_its_event(clip):
+                recorded.append(clip)
     if not supervised:
         raise UserError("no clip of the splits train and validation has a usable label; supervise another clip set.")
     wanted = settings.dataset_questions and "vqa" in settings.types
@@ -70,7 +73,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
         supervised=len(supervised),
         unsupervised=unsupervised,
         test=test,
-        known=known_shares(supervised, taxonomy),
+        known=replace(known_shares(supervised, taxonomy), intentions=asked_shares(recorded, taxonomy)),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
         dimensions=dimension_rates(clips_again, taxonomy) if understanding else {},
     )

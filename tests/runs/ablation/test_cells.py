@@ -8,7 +8,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs import load_recipe
 from vlm_autodrive.runs.ablation.cells import cells_of
 
-FOUR = ("caption", "description", "vqa", "reasoning")
+FIVE = ("caption", "description", "vqa", "reasoning_vqa", "reasoning")
 
 
 def cells(*grids, recipe="smoke", settings=(), **more):
@@ -26,12 +26,12 @@ def kinds_of(*choices, **more):
 
 def test_types_alone_left_out_all_and_none():
     verdict = {"verdict"}
-    assert kinds_of("all") == [verdict | set(FOUR)]
+    assert kinds_of("all") == [verdict | set(FIVE)]
     assert kinds_of("none") == [verdict]
-    assert kinds_of("each_alone") == [verdict | {supervision_type} for supervision_type in FOUR]
-    assert kinds_of("each_left_out") == [verdict | set(FOUR) - {supervision_type} for supervision_type in FOUR]
+    assert kinds_of("each_alone") == [verdict | {supervision_type} for supervision_type in FIVE]
+    assert kinds_of("each_left_out") == [verdict | set(FIVE) - {supervision_type} for supervision_type in FIVE]
     assert kinds_of(["vqa", "caption"]) == [verdict | {"vqa", "caption"}]
-    assert kinds_of("each_alone", always=[]) == [{supervision_type} for supervision_type in ("verdict", *FOUR)]
+    assert kinds_of("each_alone", always=[]) == [{supervision_type} for supervision_type in ("verdict", *FIVE)]
     only_two = ["supervise.types=[verdict, vqa]"]
     assert kinds_of("all", "each_left_out", settings=only_two) == [{"verdict", "vqa"}, verdict]
 
@@ -41,7 +41,7 @@ def test_a_grid_is_every_combination_and_what_two_grids_name_is_one_cell():
     assert len(cells({"axes": axes})) == 6
     assert len(cells({"axes": axes}, {"axes": {"train.sampling.max_frames": [16, 8, 4]}}, seeds=[3, 4])) == 2 * 7
     names = [cell.name for cell in cells({"types": ["all"]}, {"axes": {"clips.window_s": [4.8, 2]}})]
-    types = "types=verdict+caption+description+vqa+reasoning"
+    types = "types=verdict+caption+description+vqa+reasoning_vqa+reasoning"
     assert names == [f"{types}, window_s=4.8", f"{types}, window_s=2"]
 
 
@@ -139,9 +139,9 @@ def test_the_shipped_ablations():
     assert (len({cell.name for cell in smoke}), len(smoke)) == (6, 12)
     nexar = cells_of(load_recipe("nexar-ablation"))
     rows = {cell.name: cell for cell in nexar}
-    assert (len(rows), len(nexar)) == (18, 54)
+    assert (len(rows), len(nexar)) == (20, 60)
     alone = [cell for cell in rows.values() if len(cell.types) == 2]
     assert {frozenset(cell.types) - {"verdict"} for cell in alone} == {
-        frozenset((supervision_type,)) for supervision_type in FOUR
+        frozenset((supervision_type,)) for supervision_type in FIVE
     }
     assert {cell.recipe.clips.window_s for cell in rows.values()} == {5, 10}

@@ -42,7 +42,7 @@ def test_each_row_is_scored_from_its_predictions_over_both_seeds(finished):
     _, out, table = finished
     assert [each.name for each in table.rows] == [
         "before training", "majority class", "camera shake",
-        "types=verdict+caption+description+vqa+reasoning", "types=verdict",
+        "types=verdict+caption+description+vqa+reasoning_vqa+reasoning", "types=verdict",
     ]  # fmt: skip
     for each in table.rows[3:]:
         scores = [_by_sklearn(out / "predictions" / "cells" / f"{each.name}, seed={seed}") for seed in (0, 1)]
@@ -72,16 +72,16 @@ def _by_sklearn(predictions):
 def test_what_cells_share_is_made_once_and_types_are_chosen_from_it(finished):
     _, out, _ = finished
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
-        "types=verdict+caption+description+vqa+reasoning, seed=0",
-        "types=verdict+caption+description+vqa+reasoning, seed=1",
+        "types=verdict+caption+description+vqa+reasoning_vqa+reasoning, seed=0",
+        "types=verdict+caption+description+vqa+reasoning_vqa+reasoning, seed=1",
         "types=verdict, seed=0",
         "types=verdict, seed=1",
     ]
     every, few = out / "supervision", out / "chosen" / "types=verdict"
-    assert kinds_in(every) == {"verdict", "caption", "description", "vqa", "reasoning"}
+    assert kinds_in(every) == {"verdict", "caption", "description", "vqa", "reasoning_vqa", "reasoning"}
     assert [item for item in read_samples(every) if item.type == "verdict"] == read_samples(few)
     assert read_clips(every) == read_clips(few)
-    for name, source in (("verdict", few), ("verdict+caption+description+vqa+reasoning", every)):
+    for name, source in (("verdict", few), ("verdict+caption+description+vqa+reasoning_vqa+reasoning", every)):
         teacher_inputs = read_provenance(out / "checkpoints" / f"types={name}, seed=1").inputs["supervision"]
         assert teacher_inputs.key == read_provenance(source).key
     cached = [path for path in (out / ".cache" / "frames").rglob("*") if path.is_file()]

@@ -108,7 +108,7 @@ def test_the_ablation_for_nexar_is_counted_on_a_stand_in(tmp_path):
         [row] = [row for row in rows.values() if wanted.items() <= row["values"].items()]
         return row["budget"]["sequence_tokens"]
 
-    types = "verdict+caption+description+vqa+reasoning"
+    types = "verdict+caption+description+vqa+reasoning_vqa+reasoning"
     plain = {"types": types, "fps": "4", "max_frames": "40", "height": "252", "width": "448", "window_s": "10"}
     assert tokens(**plain) - tokens(**plain | {"max_frames": "8"}) == 16 * 144  # pairs of frames, tokens of each
     assert tokens(**plain) - tokens(**plain | {"height": "140", "width": "252"}) == 20 * (144 - 45)

@@ -372,6 +372,11 @@ CHECKS = {
         f.manner == "brakes" and f.hardest_braking > 0.3 and f.reached_without_braking() == truth
     ),
     "cause": _cause,
+    "manner": lambda f, *manners: f.manner in manners,
+    "responds": lambda f: f.hardest_braking > 0.4 or f.sideways >= 0.27,
+    "no answer": lambda f: f.meeting is None or _response(f, "does nothing"),
+    "steers": lambda f, truth: f.sideways >= 0.27 if truth else f.sideways < 0.33,
+    "speeds up": lambda f: bool((f.braking < -0.4).any()),
     "room": lambda f: f.meeting is None or (f.decided and f.smallest_gap > 1.3),
     "nobody": lambda f: f.meeting is None,
     "someone": lambda f: f.meeting is not None,
@@ -410,5 +415,6 @@ NEEDS_ROAD_USER = frozenset(
     ("event at", "ego", "contact at", "impact speed", "blow", "closest at", "closest gap", "color",
      "origin", "begins", "responds at", "response", "response first", "no response", "no braking",
      "reached without braking", "cause", "gap", "nearer", "gap trend", "closing", "opening",
-     "closing rough", "gone", "risk", "rolls within gap", "kind", "who", "speed at the event")
+     "closing rough", "gone", "risk", "rolls within gap", "kind", "who", "speed at the event",
+     "manner", "responds", "steers", "speeds up")
 )  # fmt: skip

@@ -141,9 +141,53 @@ SENTENCES = (
     ("event", "(?:behind a vehicle: )?no contact, with room to spare: Normal", ("contact", False), ("room",),
      ("class", "normal")),
     ("event", "(?:behind a vehicle: )?normal", ("class", "normal")),
+    # Of reasons for an intention.
+    ("event", r"\[t=<t>\] it <begins>", ("begins", "<begins>", "<t>")),
+    ("event", r"\[t=<t>\] the ego driver <response>", ("responds at", "<t>"), ("response", "<response>")),
+    ("scene", r"(?:behind a vehicle: )?\[t=<t>\] the ego driver brakes for nothing", ("brakes for nothing", "<t>")),
+    ("scene", r"\[t=<t>\] the road ahead is free", ("free", "<t>")),
 )  # fmt: skip
 
 W = "the road user to watch"
+FOR_WHOM = {f"a {kind}": (("is kind", kind, True), ("responds",)) for kind in ("pedestrian", "cyclist")}
+INTENTIONS = (
+    (
+        f"What does {W} want to do at first|What is {W} about to do at first",
+        {
+            "brake ahead": (("manner", "brakes"),),
+            "cross our way": (("manner", "crosses"),),
+            "move towards our lane": (("manner", "cuts in", "oncoming"),),
+            "none to watch": (("nobody",),),
+        },
+    ),
+    (
+        "How does the ego driver want to stay clear of all other road users"
+        "|What does the ego driver do to stay clear of all other road users",
+        {
+            "slow down in our lane": (("responds",), ("steers", False)),
+            "steer away": (("steers", True),),
+            "get by faster": (("speeds up",),),
+            "do nothing": (("no answer",),),
+        },
+    ),
+    (
+        "For whom does the ego driver slow down or steer away|To whom does the ego driver respond",
+        {
+            "a vehicle": (("is kind", "pedestrian", False), ("is kind", "cyclist", False), ("responds",)),
+            **FOR_WHOM,
+            "no one": (("no answer",),),
+        },
+    ),
+    (
+        f"Why does the ego driver slow down or steer away for {W}|What makes the ego driver respond to {W}",
+        {
+            "one is ahead in our lane": (("manner", "brakes"), ("responds",)),
+            "one comes from the side": (("manner", "crosses", "cuts in"), ("responds",)),
+            "one comes towards us": (("manner", "oncoming"), ("responds",)),
+            "the ego driver does not": (("no answer",),),
+        },
+    ),
+)
 UNKNOWABLE = (
     "the driver's age|the name of the road|the price of the ego vehicle|on the driver's radio|the purpose of the trip"
     "|the load in the ego vehicle's boot|the number of passengers"
@@ -264,6 +308,8 @@ def parse(kind: str, question: str, answer: str) -> list[Statement]:
         if "".join(sentences).replace(" ", "") != answer.replace(" ", ""):
             raise UnknownSentence(answer)
         return [_surroundings(sentence.strip()) or _read(sentence.strip()) for sentence in sentences]
+    if kind == "reasoning_vqa":
+        return _reasons(question, answer)
     if kind == "reasoning":
         return _reasoning(question, answer)
     if kind == "verdict":
@@ -330,14 +376,30 @@ def _reasoning(question, answer):
     if match is None:
         raise UnknownSentence(answer)
     claims = [("class", _classes(question)[match[2]]), *([("event at", float(match[3]))] if match[3] else [])]
-    said = [Statement(f"answer {match[2]} {match[3]}", tuple(claims), "event")]
-    before = ""
-    for line in match[1].splitlines():
+    return [Statement(f"answer {match[2]} {match[3]}", tuple(claims), "event"), *_thoughts(match[1].splitlines())]
+
+
+def _reasons(question, answer):
+    """The reasons, and the claims of the option whose letter they come to; the last reason repeats that option."""
+    match = re.fullmatch(r"<think>\n(.+)\n(So: .+\.)\n</think>\n\n<answer>\n([A-D])\n</answer>", answer, re.DOTALL)
+    asked, *options = re.split(r"\n[A-D]: |\nThink between ", question)[:5]
+    rows = [answers for said, answers in INTENTIONS if re.fullmatch(said, asked.removesuffix("?"))]
+    if match is None or len(rows) != 1 or set(options) != rows[0].keys():
+        raise UnknownSentence(f"{question} {answer}")
+    chosen = options["ABCD".index(match[3])]
+    if match[2] != f"So: {chosen}.":
+        raise UnknownSentence(f"{question} {answer}")
+    return [Statement(f"{asked} {chosen}", rows[0][chosen], "other"), *_thoughts(match[1].splitlines())]
+
+
+def _thoughts(lines):
+    said, before = [], ""
+    for line in lines:
         if line == "A vehicle is ahead.":
             before = "behind a vehicle: "
         gap = re.match(r"\[(t=\d+\.\d)\] gap .+, ", line)
         if gap:
             before = f"at {gap[1]}: "
         risk = re.match(r"\w+ risk", line)
-        said.append(_read(line, before if risk or before.startswith("behind") else ""))
+        said.append(_surroundings(line) or _read(line, before if risk or before.startswith("behind") else ""))
     return said

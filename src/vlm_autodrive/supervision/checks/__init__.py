@@ -12,6 +12,7 @@ from vlm_autodrive.supervision.checks.label_leakage import check_presupposes_no_
 from vlm_autodrive.supervision.checks.labels import (
     check_answer_matches_label,
     check_label_matches_motion,
+    check_letter_is_the_answer,
     check_verdict_matches_label,
 )
 from vlm_autodrive.supervision.checks.metadata import check_agrees_with_metadata
@@ -32,6 +33,7 @@ CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("loop", check_no_loop),
     ("verdict", check_verdict_matches_label),
     ("answer", check_answer_matches_label),
+    ("letter", check_letter_is_the_answer),
     ("contact", check_contact_matches_label),
     ("times", check_cited_times),
     ("event_time", check_event_times),

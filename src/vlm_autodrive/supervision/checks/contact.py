@@ -3,7 +3,7 @@
 import re
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, prose_of
+from vlm_autodrive.supervision.checks.prose import PROSE, QUESTIONS, is_by_model, prose_of
 from vlm_autodrive.supervision.dimensions import ON_EVENTS
 from vlm_autodrive.supervision.facts import Facts
 
@@ -110,7 +110,7 @@ def check_names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
         return None
     if sample.topic in ON_EVENTS:
         return None  # their questions are the same for all clips, and all classes are asked them
-    if sample.type in ("vqa", "reasoning_vqa"):
+    if sample.type in QUESTIONS:
         word = outcome_word(sample.prompt.text)
         return f"the question names an outcome, {word!r}, and not all classes are asked it" if word else ""
     if sample.type not in _BLIND_KINDS or "label" in sample.teacher_inputs:

@@ -8,9 +8,10 @@ from pathlib import PurePath
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import TAXONOMIES, Clip, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks.contact import CONTACT
-from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET
+from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET, QUESTIONS
 from vlm_autodrive.supervision.dimensions import ON_EVENTS
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.intentions import INTENTIONS
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
 from vlm_autodrive.supervision.rules.vqa.scene import UNTOLD
@@ -77,6 +78,7 @@ def _class_of_option(line: str) -> str:
 def _words_of_every_clip() -> frozenset[str]:
     """Words of the fixed prompts. All clips are asked with them, so that they tell nothing, though an id be one."""
     texts = [text for wordings in PROMPTS.values() for text in wordings] + list(IMPORTED_PROMPTS.values())
+    texts += [option for form in INTENTIONS for option in form.options]
     texts += [NO_ACTOR, CANNOT_BE_TOLD, *(option for options in UNTOLD.values() for option in options)]
     for taxonomy in TAXONOMIES.values():
         texts.append(taxonomy.question)
@@ -164,6 +166,7 @@ _READ = 600  # characters: a longer question is refused for its length, and woul
 
 SAME_RATE_TOPICS = frozenset(
     [topic.name for topic in TOPICS if topic.same_rate]
+    + [form.name for form in INTENTIONS]
     + [FROM_DATA_SET + topic.replace(" ", "_") for topic in IMPORTED_ON_EVENTS]
     + sorted(ON_EVENTS)
 )
@@ -185,7 +188,7 @@ def presupposes_event(question: str) -> bool:
 def check_presupposes_no_event(sample: SFTSample, facts: Facts) -> str | None:
     """Check that a question presupposes no event, or is one of those that all classes are asked alike."""
     del facts
-    if sample.type not in ("vqa", "reasoning_vqa"):
+    if sample.type not in QUESTIONS:
         return None
     if sample.topic in SAME_RATE_TOPICS or not presupposes_event(sample.prompt.text[:_READ]):
         return ""

@@ -85,6 +85,23 @@ def _plain(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
+def check_letter_is_the_answer(sample: SFTSample, facts: Facts) -> str | None:
+    """Check that the target of a multiple-choice question gives the letter that is on record as right."""
+    del facts
+    if not sample.options:
+        return None
+    if sample.answer not in tuple(OPTION_LETTERS[: len(sample.options)]):
+        return f"the answer on record, {sample.answer!r}, is not one of the letters of {len(sample.options)} options"
+    right = f"{sample.answer}\n{sample.options[OPTION_LETTERS.index(sample.answer)]}"
+    if sample.type == "vqa":
+        return "" if sample.target == right else f"the target is not {right!r}, the option that is on record as right"
+    parsed = parse_target(sample.target)
+    if parsed is None:
+        return None  # the format is judged elsewhere
+    said = parsed.code == sample.answer
+    return "" if said else f"the reasons end in {parsed.code!r}, but the answer on record is {sample.answer}"
+
+
 _ON_THE_EVENT = re.compile(r"\bthe event\b", re.IGNORECASE)
 _NO_EVENT = re.compile(r"\bno (?:such )?event\b", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from vlm_autodrive.models import format_reasoning
-from vlm_autodrive.records import SFTSample, SupervisionType
+from vlm_autodrive.records import OPTION_LETTERS, SFTSample, SupervisionType
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import RULES
 
@@ -40,21 +40,30 @@ def parse_target(target: str) -> ReasoningParts | None:
 
 
 def check_format(sample: SFTSample, facts: Facts) -> str | None:
-    """Check that a reasoning is written exactly as the student is asked to write."""
-    if sample.type != "reasoning":
+    """Check that what is reasoned is written exactly as the student is asked to write."""
+    if sample.type not in REASONED:
         return None
     parsed = parse_target(sample.target)
     if parsed is None:
         return "not one think block followed by one answer block"
-    if parsed.code not in facts.taxonomy.codes:
+    codes = facts.taxonomy.codes if sample.type == "reasoning" else OPTION_LETTERS[: len(sample.options)]
+    if parsed.code not in codes:
         return f"the line for the code says {parsed.code!r}"
+    if sample.type == "reasoning_vqa" and parsed.event_time_s is not None:
+        return "a time stands behind the letter"
     if sample.target != format_reasoning(parsed.thoughts, parsed.code, parsed.event_time_s):
         return "written otherwise than the prompt asks"
     return ""
 
 
-PROSE = ("caption", "description", "reasoning")
+REASONED = ("reasoning", "reasoning_vqa")
+"""The types whose target is a think block, then an answer block."""
+
+PROSE = ("caption", "description", *REASONED)
 """The types whose target is a text of sentences."""
+
+QUESTIONS = ("vqa", "reasoning_vqa")
+"""The types whose prompt is a question of the clip's own."""
 
 FROM_DATA_SET = "imported_"
 """How the topics of questions begin that a data set brought along."""
@@ -73,8 +82,8 @@ _FARTHEST = 60
 
 
 def prose_of(sample: SFTSample) -> str:
-    """The target in small letters, as all patterns here are, which is faster; of a reasoning the thoughts alone."""
-    parsed = parse_target(sample.target) if sample.type == "reasoning" else None
+    """The target, or the thoughts in it, in small letters, as all patterns here are, which is faster."""
+    parsed = parse_target(sample.target) if sample.type in REASONED else None
     return (parsed.thoughts if parsed else sample.target).casefold()
 
 
@@ -135,7 +144,7 @@ def check_length(sample: SFTSample, facts: Facts) -> str | None:
         return f"the text has {length} characters, fewer than {shortest}"
     if length > longest:
         return f"the text has {length} characters, more than {longest}"
-    if sample.type in ("vqa", "reasoning_vqa") and not 0 < len(sample.prompt.text.strip()) <= _LONGEST_QUESTION:
+    if sample.type in QUESTIONS and not 0 < len(sample.prompt.text.strip()) <= _LONGEST_QUESTION:
         return f"the question has {len(sample.prompt.text.strip())} characters, not 1 to {_LONGEST_QUESTION}"
     return ""
 

@@ -7,10 +7,10 @@ import re
 from collections import Counter, defaultdict
 from typing import Any
 
-from vlm_autodrive.records import Check, SFTSample
+from vlm_autodrive.records import OPTION_LETTERS, Check, SFTSample
 from vlm_autodrive.supervision.checks.diversity import Diversity
 from vlm_autodrive.supervision.checks.label_leakage import SAME_RATE_TOPICS
-from vlm_autodrive.supervision.checks.prose import PROSE, is_by_model, prose_of
+from vlm_autodrive.supervision.checks.prose import PROSE, QUESTIONS, is_by_model, prose_of
 from vlm_autodrive.supervision.settings import LimitSettings
 
 NAME = "duplicate"
@@ -81,10 +81,10 @@ class SetStatistics:
         if sample.type == "verdict":
             self._verdicts[sample.target] += 1
             return
-        if sample.type == "vqa":
+        if sample.type in QUESTIONS:
             self._add_question(sample, event_class)
         self._diversity[sample.type, sample.teacher].add(
-            sample.prompt.text if sample.type == "vqa" else prose_of(sample), by_model=is_by_model(sample)
+            sample.prompt.text if sample.type in QUESTIONS else prose_of(sample), by_model=is_by_model(sample)
         )
 
     def _add_question(self, sample: SFTSample, event_class: str) -> None:
@@ -150,7 +150,7 @@ class SetStatistics:
         for (what_type, teacher), diversity in sorted(self._diversity.items()):
             enough = diversity.by_model and diversity.texts >= limits.min_samples
             if enough and diversity.commonest / diversity.texts > limits.max_template_share:
-                what = "questions" if what_type == "vqa" else "texts"
+                what = "questions" if what_type in QUESTIONS else "texts"
                 found.append(
                     f"{diversity.commonest} of {diversity.texts} {what} of the type {what_type} by {teacher} are one "
                     f"template, more than limits.max_template_share ({limits.max_template_share:.0%}): "
@@ -212,6 +212,8 @@ def yes_or_no(sample: SFTSample) -> str:
 
 def place_among_options(sample: SFTSample) -> tuple[int, int] | None:
     """The place of the answer among the question's options, from 1, and how many there are; None without options."""
+    if sample.options:
+        return (OPTION_LETTERS.index(sample.answer) + 1, len(sample.options))
     text = sample.prompt.text
     letters = list(_LETTER.finditer(text))
     if len(letters) >= 2 and [m.group(1) for m in letters] == list("ABCDEFGH"[: len(letters)]):

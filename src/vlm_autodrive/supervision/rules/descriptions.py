@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.teacher_schemas import Description, Happening, Na
 _SAME_MOMENT_S = 0.25
 _NOBODY = "there is no road user to watch"
 _NO_EVENT = "no event"
-_ONSET = {
+ONSET = {
     "lead_brake": "starts to brake",
     "cut_in": "starts to move into our lane",
     "crossing_vehicle": "is about to cross",
@@ -31,6 +31,8 @@ _ONSET = {
     "cyclist_crossing": "rides off to cross",
     "plain_driving": "comes up",
 }
+"""What the other road user does when an encounter begins, by the family of the encounter."""
+
 _DISTRACTION = {
     "speed_bump": "a speed bump jolts the camera",
     "brake_for_nothing": "the ego driver brakes for nothing",
@@ -102,7 +104,9 @@ def describe(facts: Facts, rng: random.Random) -> Description:
     if encounter is None:
         seen = () if facts.alone else None  # beside an event somebody may be in sight who is nowhere recorded
         return Description(scene=scene, ego_motion=_drive(facts), road_users=seen, happenings=tuple(happenings))
-    response = _response(facts, encounter)
+    begins = response_time(facts, encounter)
+    said = f"the ego driver {ego_response(encounter)}"
+    response = [] if begins is None else [Happening(time_s=begins, what=said)]
     is_event = facts.label.is_event and encounter.complete
     return Description(
         scene=scene,
@@ -134,7 +138,7 @@ def _encounter(facts: Facts, encounter: EncounterFacts, response: list[Happening
     who = f"{road_user(encounter)} {origin(encounter)}"
     happenings = []
     if _inside(facts, truth.onset_s):
-        happenings.append(Happening(time_s=truth.onset_s, what=f"{who} {_ONSET[truth.family]}"))
+        happenings.append(Happening(time_s=truth.onset_s, what=f"{who} {ONSET[truth.family]}"))
     happenings += response
     seen = "it" if happenings else who
     if encounter.contact:
@@ -145,15 +149,13 @@ def _encounter(facts: Facts, encounter: EncounterFacts, response: list[Happening
     return [*happenings, Happening(time_s=_clip_time(encounter), what=closest)]
 
 
-def _response(facts: Facts, encounter: EncounterFacts) -> list[Happening]:
-    """What the ego driver does before the closest moment, if it can be seen in the clip."""
+def response_time(facts: Facts, encounter: EncounterFacts) -> float | None:
+    """When the ego driver begins to respond; None if that is not before the closest moment, or not in the clip."""
     truth = encounter.truth
     if not encounter.complete or truth.reaction_time_s is None or truth.evasive == "none":
-        return []
+        return None
     begins = truth.onset_s + truth.reaction_time_s
-    if not _inside(facts, begins) or begins >= encounter.closest_s:
-        return []
-    return [Happening(time_s=begins, what=f"the ego driver {ego_response(encounter)}")]
+    return begins if _inside(facts, begins) and begins < encounter.closest_s else None
 
 
 def _clip_time(encounter: EncounterFacts) -> float:

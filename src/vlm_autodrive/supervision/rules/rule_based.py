@@ -8,6 +8,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.captions import caption_sample
 from vlm_autodrive.supervision.rules.descriptions import description_sample
 from vlm_autodrive.supervision.rules.reasoning import reasoning_sample
+from vlm_autodrive.supervision.rules.reasoning_vqa import reasoning_vqa_sample
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares, vqa_samples
 from vlm_autodrive.supervision.samples import ClipSamples, make_sample, unwritable
 
@@ -48,7 +49,11 @@ def rule_based_samples(
         if not questions:
             missing["vqa"] = NOTHING_TO_ASK
     if "reasoning_vqa" in wanted:
-        missing["reasoning_vqa"] = NOTHING_TO_ASK
+        question = reasoning_vqa_sample(facts, seed, known.intentions)
+        if isinstance(question, str):
+            missing["reasoning_vqa"] = question
+        else:
+            samples.append(question)
     if "reasoning" in wanted:
         reasoning = reasoning_sample(facts)
         if isinstance(reasoning, str):

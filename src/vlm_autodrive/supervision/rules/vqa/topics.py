@@ -7,6 +7,7 @@ from typing import Literal
 
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.supervision.facts import Facts, Moment, stated_times
+from vlm_autodrive.supervision.rules.reasoning_vqa import AskedShares
 from vlm_autodrive.supervision.rules.vqa import events, labels, motion, scene
 from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft
 from vlm_autodrive.supervision.samples import make_sample, rng_for
@@ -65,10 +66,12 @@ class KnownShares:
     Attributes:
         time: When they happen.
         involvement: Whether the ego vehicle is involved.
+        intentions: How often real footage is asked each form of the reasoning question; None if that is not limited.
     """
 
     time: float = 1.0
     involvement: float = 1.0
+    intentions: AskedShares | None = None
 
 
 ALL_KNOWN = KnownShares()
