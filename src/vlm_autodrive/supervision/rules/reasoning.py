@@ -8,6 +8,7 @@ closest moment stands first, where contact or not is said from the video alone.
 from vlm_autodrive.models import reasoning_prompt
 from vlm_autodrive.records import TAXONOMIES, SFTSample
 from vlm_autodrive.supervision.facts import EncounterFacts, Facts, Moment
+from vlm_autodrive.supervision.rules.recorded import contact_line, recorded_lines
 from vlm_autodrive.supervision.rules.wording import (
     ego_response,
     is_vehicle,
@@ -82,16 +83,15 @@ def _alone(facts: Facts) -> list[str] | None:
 
 
 def _annotated(facts: Facts) -> list[str]:
-    """Real footage: metadata and label alone; no motion is invented."""
-    seen = ", ".join(part for part in (facts.light, facts.weather, facts.scene) if part)
-    lines = [seen] if seen else []
+    """Real footage: what is recorded and the label alone; no motion is invented."""
+    lines = recorded_lines(facts)
     if not facts.label.is_event:
         # In classes of one's own a near miss may well be no event.
         avoided = "no road user is touched or barely missed" if facts.taxonomy in TAXONOMIES.values() else "no event"
         return [*lines, avoided, _verdict(facts, contact=False)]
     whose = {True: "the ego vehicle is involved", False: "the ego vehicle is not involved", None: ""}
     lines.append(f"[t={facts.clip.event_time_s:.1f}] {facts.label.definition}")
-    lines.append(whose[facts.clip.ego_involved])
+    lines += [contact_line(facts), whose[facts.clip.ego_involved]]
     return [line for line in [*lines, _verdict(facts, contact=False)] if line]
 
 

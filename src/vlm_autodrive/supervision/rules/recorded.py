@@ -16,8 +16,8 @@ from vlm_autodrive.supervision.rules.incident_words import (
 def recorded_lines(facts: Facts) -> list[str]:
     """What is recorded, as far as it is, without how it ends."""
     known = facts.incident
-    lines = [", ".join(part for part in (facts.light, facts.weather, facts.scene) if part)]
-    lines.append(", ".join(wordings[0] for wordings in place_wordings(known)))
+    place = (facts.light, facts.weather, facts.scene, *(wordings[0] for wordings in place_wordings(known)))
+    lines = [", ".join(part for part in place if part)]
     if known.ego_manoeuvre is not None:
         lines.append(f"the ego vehicle {EGO_MANOEUVRE[known.ego_manoeuvre][0]}")
     who = OTHER_TYPE[known.other_type] if known.other_type is not None else "another road user"
@@ -28,7 +28,7 @@ def recorded_lines(facts: Facts) -> list[str]:
         lines.append(f"{who} {OTHER_MANOEUVRE[known.other_manoeuvre][0]}")
     elif known.other_type is not None and known.other_role is None:
         lines.append(f"there is {who}")
-    lines += [wordings[0] for wordings in people_wordings(known)]
+    lines.append(", ".join(wordings[0] for wordings in people_wordings(known)))
     if known.ego_braking is not None:
         lines.append(f"the ego driver {BRAKING[known.ego_braking][0]}")
     return [line for line in lines if line]
