@@ -131,3 +131,20 @@ def test_caviar_says_what_nexar_does_not(tmp_path):
     events = {event.video_id: event.incident for event in reading.events}
     assert events["00776"] == IncidentMetadata(ego_impact_side="none", other_impact_side="none")
     assert events["00491"] == IncidentMetadata()
+
+
+def test_nexar_words_are_values_and_what_is_none_stays_as_it_is(tmp_path):
+    lights, weathers = ("Normal", "Bright", "Dark", "Twilight"), ("Clear", "Cloudy", "Rain", "Snow")
+    scenes = ("Urban", "Sub-urban", "Highway", "Rural", "Industrial", "Other", "Nature")
+    rows = [f"{n:05d}.mp4,{lights[n % 4]},{weathers[n % 4]},{scene}" for n, scene in enumerate(scenes)]
+    folder = tmp_path / "train" / "negative"
+    folder.mkdir(parents=True)
+    (folder / "metadata.csv").write_text("\n".join(["file_name,light_conditions,weather,scene", *rows]) + "\n")
+    reading = read_nexar(tmp_path, SETTINGS)
+    assert not reading.issues
+    assert {video.incident.light for video in reading.videos} == {"normal", "bright", "dark", "twilight"}
+    assert {video.incident.weather for video in reading.videos} == {"clear", "cloudy", "rain", "snow"}
+    assert [video.incident.scene for video in reading.videos] == [
+        "urban", "suburban", "highway", "rural", "industrial", None, None,
+    ]  # fmt: skip
+    assert [video.metadata for video in reading.videos] == [*[{}] * 5, {"scene": "Other"}, {"scene": "Nature"}]
