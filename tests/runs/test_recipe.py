@@ -33,6 +33,21 @@ def test_the_shipped_recipes():
     assert nexar.train.sampling.max_frames >= nexar.train.sampling.fps * nexar.clips.window_s
 
 
+def test_the_papers_recipe_is_that_for_nexar_with_the_papers_question_and_supervision():
+    paper, nexar = load_recipe("paper"), load_recipe("nexar")
+    assert {c.name: c.code for c in paper.import_.taxonomy.classes} == {
+        "collision": "A",
+        "normal": "B",
+        "near_collision": "C",
+    }
+    assert (paper.supervise.chain, paper.supervise.vqa_per_clip, paper.supervise.context.label) == ("paper", 0, False)
+    assert set(paper.supervise.teacher_types) == {"description", "vqa", "reasoning_vqa", "reasoning"}
+    assert (paper.train, paper.clips) == (nexar.train, nexar.clips)
+    other = load_recipe("paper-qwen3-vl-4b")
+    assert (other.supervise, other.import_) == (paper.supervise, paper.import_)
+    assert other.train == load_recipe("nexar-qwen3-vl-4b").train
+
+
 def test_every_section_of_a_recipe_is_known_by_its_name():
     named = {field.alias or name for name, field in Recipe.model_fields.items()}
     assert set(SECTIONS) == named - {"name", "description", "run_dir"}

@@ -145,3 +145,18 @@ def test_the_shipped_ablations():
         frozenset((supervision_type,)) for supervision_type in FIVE
     }
     assert {cell.recipe.clips.window_s for cell in rows.values()} == {5, 10}
+
+
+@pytest.mark.parametrize("name", ["paper-ablation", "paper-ablation-simulated"])
+def test_the_papers_ablation_has_ours_each_type_left_out_and_the_papers(name):
+    found = cells_of(load_recipe(name))
+    ours, *without, paper = (found[n] for n in range(0, len(found), 3))
+    assert len(without) == 5 and len(found) == 3 * 7
+    assert [set(ours.types) - set(cell.types) for cell in without] == [{type_} for type_ in FIVE]
+    assert {cell.recipe.supervise.chain for cell in without} == {ours.recipe.supervise.chain}
+    published = load_recipe("paper")
+    assert paper.types == published.supervise.types
+    assert paper.recipe.import_.taxonomy == published.import_.taxonomy != ours.recipe.import_.taxonomy
+    assert paper.recipe.supervise.vqa_per_clip == 0
+    if name == "paper-ablation":
+        assert paper.recipe.supervise == published.supervise
