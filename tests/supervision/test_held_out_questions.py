@@ -13,6 +13,7 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.multiple_choice import choice_sample, held_out_question, shuffled_choice
 from vlm_autodrive.supervision.samples import ClipSamples
 
+TYPES = ("verdict", "vqa", "reasoning_vqa")
 WEATHER = ("Clear", "Cloudy", "Rain", "Snow")
 
 
@@ -72,3 +73,20 @@ def test_a_question_with_reasons_is_asked_for_its_letter_at_once():
     at_once = held_out_question(choice_sample(facts, "goal", choice))
     assert reasoned.prompt == at_once.prompt == choice_sample(facts, "goal", choice).prompt
     assert (reasoned.type, reasoned.answer, reasoned.letters) == ("reasoning_vqa", choice.letter, ("A", "B", "C"))
+
+
+def test_a_clip_is_asked_what_it_would_be_taught(tmp_path):
+    """The rules' own questions: the same, with the same options and the same right letter, in either split."""
+    clips = [random_clip(n, name) for n in range(6) for name in DEFAULT_TAXONOMY.names]
+    taught = supervise(clip_set(tmp_path / "train", clips), tmp_path / "taught", SuperviseSettings(types=TYPES))
+    held_out = [clip.model_copy(update={"split": "test"}) for clip in clips[3:]]
+    asked = supervise(
+        clip_set(tmp_path / "test", [*clips[:3], *held_out]), tmp_path / "asked", SuperviseSettings(types=("verdict",))
+    )
+    samples = {sample.sample_id: sample for sample in read_samples(taught) if sample.options and sample.accepted}
+    questions = read_held_out_questions(asked)
+    wanted = {sample_id for sample_id, sample in samples.items() if sample.clip_id in {c.clip_id for c in held_out}}
+    assert {question.sample_id for question in questions} == wanted != set()
+    for question in questions:
+        sample = samples[question.sample_id]
+        assert (question.options, question.answer, question.topic) == (sample.options, sample.answer, sample.topic)
