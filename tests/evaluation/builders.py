@@ -120,6 +120,12 @@ def write_clip_set(folder: Path, clips) -> Path:
     return folder
 
 
+def write_question_set(folder: Path, clips, questions) -> Path:
+    with writing_artifact(folder, "supervision", {"clips": clips}, Settings()) as partial:
+        write_jsonl(partial / HELD_OUT_QUESTIONS_FILE, questions)
+    return folder
+
+
 def write_prediction_set(folder: Path, clips, predictions, questions=()) -> Path:
     from vlm_autodrive.evaluation.predict.stage import write_predictions
 

@@ -4,29 +4,28 @@ import json
 
 import pytest
 
-from tests.evaluation.builders import FakeEngine, make_clip, make_question, write_clip_set, write_video
+from tests.evaluation.builders import (
+    FakeEngine,
+    make_clip,
+    make_question,
+    write_clip_set,
+    write_question_set,
+    write_video,
+)
 from vlm_autodrive.artifacts import (
     HELD_OUT_QUESTIONS_FILE,
     read_held_out_questions,
     read_predictions,
     read_provenance,
-    writing_artifact,
 )
 from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings, evaluate
 from vlm_autodrive.evaluation.predict.questions import choice_answer, draw_questions
 from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, write_jsonl
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 
 QUICK = {"prompt_variants": (), "controls": (), "max_new_tokens": 8}
-
-
-def write_questions(folder, clips, questions):
-    with writing_artifact(folder, "supervision", {"clips": clips}, Settings()) as partial:
-        write_jsonl(partial / HELD_OUT_QUESTIONS_FILE, questions)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def asked(tmp_path_factory):
         for place, topic in enumerate(topics[: index % 5])
     ]
     questions += [make_question("clip-of-validation")]
-    return clip_set, write_questions(folder / "supervision", clip_set, questions), questions
+    return clip_set, write_question_set(folder / "supervision", clip_set, questions), questions
 
 
 def test_each_question_has_one_answer_and_those_of_a_clip_that_cannot_be_decoded_are_errors(asked, tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
-from tests.evaluation.builders import make_clip, write_clip_set, write_video
+from tests.evaluation.builders import make_clip, make_question, write_clip_set, write_question_set, write_video
 from tests.fake_endpoint import completion, serve
 from vlm_autodrive.artifacts import read_clips, read_predictions
 from vlm_autodrive.cli.main import app
@@ -145,3 +145,17 @@ def test_the_command_line_names_an_endpoint(clip_set, tmp_path):
     )
     assert gone.exit_code == 1
     assert "cannot be reached; start it, or correct --endpoint" in gone.stderr
+
+
+def test_held_out_questions_are_answered_by_the_letter_written_where_there_are_no_log_probabilities(clip_set, tmp_path):
+    def wordy(asked):
+        return completion("B: wet, as the road shines and" if "Which weather?" in asked.text else "A")
+
+    questions = [make_question(f"clip-{n}", "weather", "AB"[n % 2]) for n in range(8)]
+    supervision = write_question_set(tmp_path / "supervision", clip_set, questions)
+    with serve(wordy) as endpoint:
+        wanted = settings(endpoint.url, tmp_path).model_copy(update={"reasoning": False})
+        made = read_predictions(evaluate(clip_set, "big", tmp_path / "out", wanted, questions=supervision))
+    answers = [prediction.questions[f"{prediction.clip_id}/vqa/weather"] for prediction in made]
+    assert answers.pop(2).outcome is Outcome.ERROR
+    assert {(answer.letter, answer.probabilities) for answer in answers} == {("B", None)}
