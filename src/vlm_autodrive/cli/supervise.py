@@ -24,6 +24,8 @@ def supervise(
 ) -> None:
     """Make the SFT samples of every clip: captions, descriptions, VQA and chain-of-thought reasoning.
 
+    Rules write them, or models: set teacher, and captioner where another model describes what it sees. chain=paper
+    has them written from captions, as in the paper. --dry-run says what either model would be asked, and the price.
     Samples that contradict the metadata, or leak the answer, are kept as rejected, with the reason.
     --json prints the estimate of a dry run, or else the summary of the set that was made.
 

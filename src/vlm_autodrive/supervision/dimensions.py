@@ -55,6 +55,22 @@ def _hit(facts: Facts) -> bool | None:
     return facts.label.contact if facts.label.is_event else False
 
 
+IMPACT_SIDE = Dimension(
+    "impact_side",
+    "the side of the ego vehicle that is hit",
+    ("ego_impact_side",),
+    "Which side of the ego vehicle is hit?",
+    "there is no contact",
+    _hit,
+)
+RESPONSIBILITY = Dimension(
+    "responsibility",
+    "who or what brings it about: the ego driver, another road user, the road",
+    ("responsibility",),
+    "Who or what brings the event about?",
+    "there is no such event",
+    lambda facts: facts.label.is_event,
+)
 DIMENSIONS: tuple[Dimension, ...] = (
     Dimension("weather_light", "weather, light and how far one sees", ("weather", "light")),
     Dimension("road", "the road and what stands around it", ("scene", "road_layout", "road_surface")),
@@ -63,22 +79,8 @@ DIMENSIONS: tuple[Dimension, ...] = (
         "how the ego vehicle and the others move",
         ("ego_manoeuvre", "ego_braking", "other_manoeuvre", "speed_kmh"),
     ),
-    Dimension(
-        "impact_side",
-        "the side of the ego vehicle that is hit",
-        ("ego_impact_side",),
-        "Which side of the ego vehicle is hit?",
-        "there is no contact",
-        _hit,
-    ),
-    Dimension(
-        "responsibility",
-        "who or what brings it about: the ego driver, another road user, the road",
-        ("responsibility",),
-        "Who or what brings the event about?",
-        "there is no such event",
-        lambda facts: facts.label.is_event,
-    ),
+    IMPACT_SIDE,
+    RESPONSIBILITY,
     Dimension("vulnerable_users", "what pedestrians and cyclists do", ("pedestrians", "cyclists")),
     Dimension("roles", "of what kind the vehicles are, and where each drives", ("other_type", "other_role")),
     Dimension("context", "how dense the traffic is, and through what the road leads", ("traffic_density", "zone")),

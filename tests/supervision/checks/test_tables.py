@@ -365,5 +365,5 @@ def test_every_check_passes_what_rules_write_and_is_on_record_where_it_judges():
                 for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, SuperviseSettings(vqa_per_clip=40)).samples:
                     assert sample.accepted, sample
                     judged |= {check.name for check in sample.checks}
-    of_models = {"loop", "outcome_words", "sources"}
+    of_models = {"loop", "recorded", "outcome_words", "sources"}
     assert judged == {"leaks", *(name for name, _ in CHECKS)} - of_models

@@ -233,6 +233,36 @@ def test_a_question_that_tells_too_much_or_is_wrong_fails_its_check(name, values
     assert check in [each.name for each in sample.checks if not each.passed]
 
 
+@pytest.mark.parametrize(
+    ("name", "recorded", "said", "accepted"),
+    [
+        ("impact_side", "front", "at the front", True),
+        ("impact_side", "front", "at the front left", False),
+        ("impact_side", "front_left", "the left front corner", True),
+        ("impact_side", "rear", "from behind", True),
+        ("impact_side", "rear", "the right side", False),
+        ("responsibility", "driver", "the driver of the ego vehicle", True),
+        ("responsibility", "driver", "the van's driver", False),
+        ("responsibility", "other", "the other road user", True),
+        ("responsibility", "other", "Bridging", False),
+        ("responsibility", "shared", "both of them", True),
+        ("responsibility", "road", "the icy road", True),
+        ("responsibility", "undetermined", "it is unclear", True),
+        ("responsibility", "undetermined", "the other driver", False),
+    ],
+)
+def test_impact_side_and_responsibility_must_be_what_is_recorded(name, recorded, said, accepted):
+    field = "ego_impact_side" if name == "impact_side" else name
+    facts = replace(FACTS, incident=FACTS.incident.model_copy(update={field: recorded}))
+    questions = understanding_of(facts, 9)["questions"]
+    (question,) = [question for question in questions if question["dimension"] == name]
+    question |= {"options": [said, "something else", "there is a third"], "answer": "A"}
+    teacher = ScriptedTeacher(writes("understanding", json.dumps({"questions": questions})))
+    samples = of_kind(chain(teacher, settings_for(teacher_questions=9), facts), "vqa")
+    (sample,) = [sample for sample in samples if sample.topic == f"teacher_{name}"]
+    assert [check.name for check in sample.checks if not check.passed] == ([] if accepted else ["recorded"])
+
+
 def test_letters_of_the_writers_own_are_taken_off_and_its_order_is_not_kept():
     places = Counter()
     for number in range(60):

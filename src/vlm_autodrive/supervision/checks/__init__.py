@@ -17,6 +17,7 @@ from vlm_autodrive.supervision.checks.labels import (
 )
 from vlm_autodrive.supervision.checks.metadata import check_agrees_with_metadata
 from vlm_autodrive.supervision.checks.prose import check_format, check_length, check_no_loop
+from vlm_autodrive.supervision.checks.recorded import check_answer_is_recorded
 from vlm_autodrive.supervision.checks.sources import check_speaks_of_no_sources
 from vlm_autodrive.supervision.checks.times import check_cited_times, check_event_times
 from vlm_autodrive.supervision.facts import Facts
@@ -34,6 +35,7 @@ CHECKS: tuple[tuple[str, Callable[[SFTSample, Facts], str | None]], ...] = (
     ("verdict", check_verdict_matches_label),
     ("answer", check_answer_matches_label),
     ("letter", check_letter_is_the_answer),
+    ("recorded", check_answer_is_recorded),
     ("contact", check_contact_matches_label),
     ("times", check_cited_times),
     ("event_time", check_event_times),
