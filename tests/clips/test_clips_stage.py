@@ -13,7 +13,7 @@ from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.clips_stage import cut_clips
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue
+from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue, IncidentMetadata
 from vlm_autodrive.simulation import SimulateSettings
 from vlm_autodrive.simulation.long_videos import draw_long_video, long_video_scenario
 
@@ -193,6 +193,21 @@ def test_window_without_an_encounter_keeps_only_what_always_holds():
     assert event.incident not in [e.incident for e in before.encounters]
     assert before.incident == drive.incident
     assert not {"ego_braking", "ego_impact_side", "responsibility", "speed_kmh"} & set(before.incident.known)
+
+
+def test_a_clip_has_the_metadata_of_its_event_and_one_beside_it_of_the_surroundings_alone():
+    settings = ClipSettings(normal_windows_per_minute=4)
+    wide = IncidentMetadata(weather="rain", road_layout="curve")
+    hit = event("a", 40).model_copy(update={"incident": IncidentMetadata(other_type="van", ego_impact_side="rear")})
+    videos = [video("a", 90, True).model_copy(update={"incident": wide}), video("n", 20)]
+    quiet = IncidentMetadata(weather="snow", road_layout="ramp", ego_manoeuvre="merge")
+    videos[1] = videos[1].model_copy(update={"incident": quiet})
+    clips = cut(videos, [hit], settings=settings)
+    assert [c.incident for c in clips if c.event_class == "collision"] == [hit.incident.over(wide)]
+    assert {c.incident for c in clips if c.video_id == "a" and c.event_class == "normal"} == {
+        IncidentMetadata(weather="rain")
+    }
+    assert {c.incident for c in clips if c.video_id == "n"} == {quiet}
 
 
 class Listener:

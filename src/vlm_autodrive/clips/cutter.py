@@ -224,8 +224,10 @@ class Cutter:
     def _incident(self, video: Video, event: Event | None) -> IncidentMetadata:
         if event is not None:
             return event.incident.over(video.incident)
-        # Beside an event, only what holds for the whole video is true.
-        return video.incident.surroundings() if self._events[video.video_id] else video.incident
+        if not self._events[video.video_id]:
+            return video.incident
+        # Beside an event only what holds for the whole video is true, and the road may take another course there.
+        return video.incident.surroundings().model_copy(update={"road_layout": None})
 
     def _clip(
         self, video: Video, split: Split, number: int, window: Window, event: Event | None, problem: str = ""
