@@ -88,7 +88,8 @@ def _questions(comparison: Comparison) -> str:
         cells = [with_interval(each) for each in of_models]
         if paired is not None:
             gain = paired.vqa_accuracy if topic == "all" else paired.vqa_topics[topic]
-            cells.append(f"{signed(gain)} ({signed_interval(gain)})")
+            between = signed_interval(gain)
+            cells.append(f"{signed(gain)} ({between})" if between else signed(gain))
         lines.append(f"| {_escaped(plain(topic))} | {accuracy.n} | {chance:.2f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -94,8 +94,11 @@ def table_of(ablation: AblationResult) -> tuple[list[str], list[TableRow]]:
 def _further(ablation: AblationResult) -> list[str]:
     """The headings of metrics that not every evaluation has."""
     scored = [row.scores for row in ablation.rows if row.scores is not None]
-    found = [VQA] if any(scores.vqa_accuracy is not None for scores in scored) else []
-    return found + ([CONSISTENCY] if any(scores.reasoning_consistency is not None for scores in scored) else [])
+    found = {
+        VQA: [scores.vqa_accuracy for scores in scored],
+        CONSISTENCY: [scores.reasoning_consistency for scores in scored],
+    }
+    return [heading for heading, shown in found.items() if any(each and each.value is not None for each in shown)]
 
 
 def effect_rows(ablation: AblationResult) -> list[tuple[str, ...]]:
