@@ -21,12 +21,12 @@ from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
-from vlm_autodrive.supervision.estimate import open_priced, stand_in
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.samples import NO_TIME
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.chain import TeacherSamples, teacher_samples
 from vlm_autodrive.supervision.teachers.drafts import DRAFT_CHECK
+from vlm_autodrive.supervision.teachers.priced import open_priced, stand_in
 from vlm_autodrive.supervision.teachers.protocol import Teacher
 from vlm_autodrive.supervision.teachers.questions import slots_for
 

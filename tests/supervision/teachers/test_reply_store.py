@@ -21,7 +21,7 @@ from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
-from vlm_autodrive.supervision.estimate import open_priced
+from vlm_autodrive.supervision.teachers.priced import open_priced
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
 from vlm_autodrive.video import SamplingSettings
 
