@@ -33,7 +33,9 @@ def test_verdict_probabilities_equal_those_of_a_training_row(model_type):
         vision = encoder.vision_inputs(encoder.pixel_values(clip.pixels), torch.tensor([prefix.grid_thw]))
         place = torch.tensor([batch.input_ids.shape[1] - len(item.target) - 1])
         with torch.inference_mode():
-            expected = logits_at(loaded.model, batch, vision, place)[0, 0, codes].softmax(dim=-1)
+            logits = logits_at(loaded.model, batch, vision, place)[0, 0]
+        expected = logits[codes].softmax(dim=-1)
+        assert answer.code_mass == pytest.approx(logits.softmax(dim=-1)[codes].sum().item(), rel=1e-3)
         torch.testing.assert_close(torch.tensor(answer.probabilities), expected, atol=1e-5, rtol=1e-4)
         assert again.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
         assert answer.text == question.codes[int(expected.argmax())]
@@ -87,10 +89,10 @@ def test_tokens_are_drawn_as_often_as_their_share_says():
         torch.testing.assert_close(shares, (logits[0] / temperature).softmax(dim=-1), atol=0.03, rtol=0)
 
 
-def stock_conversation(loaded, prompt: str) -> list[int]:
+def stock_conversation(loaded, prompt: str, system: str = SYSTEM_PROMPT) -> list[int]:
     """A question without video as the stock chat template and tokenizer write it in one piece."""
     messages = [
-        {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
+        *([{"role": "system", "content": [{"type": "text", "text": system}]}] if system else []),
         {"role": "user", "content": [{"type": "text", "text": prompt}]},
     ]
     text = loaded.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -124,6 +126,24 @@ def test_without_video_the_model_reads_the_stock_conversation_in_words(model_typ
     assert alone.probabilities != with_video.probabilities
     new = [*grown[-text.max_new_tokens :], encoder.end_of_turn_id]
     assert written.text == encoder.decode(new[: new.index(encoder.end_of_turn_id)])
+
+
+@pytest.mark.parametrize("system", ["", "You look at videos."])
+@pytest.mark.parametrize("model_type", MODELS)
+def test_a_request_may_have_another_system_prompt_or_none(model_type, system):
+    loaded, encoder = load_tiny(model_type)
+    engine, shown = LocalEngine(loaded), clips(model_type)
+    usual = InferenceRequest("What happens?", codes=("A", "B"))
+    other = InferenceRequest("What happens?", codes=("A", "B"), system=system)
+    together = engine.generate(shown, [usual, other, usual])
+    for clip, (first, second, third) in zip(shown, together, strict=True):
+        assert first.probabilities == pytest.approx(third.probabilities, abs=1e-6)
+        ((alone,),) = engine.generate([clip], [other])
+        assert alone.probabilities == pytest.approx(second.probabilities, abs=1e-5)
+        assert second.probabilities != pytest.approx(first.probabilities, abs=1e-6)
+    prefix = encoder.prefix((), 28, 28, system)
+    whole = [*prefix.input_ids.tolist(), *encoder.question(other.prompt, after_video=False)]
+    assert whole == stock_conversation(loaded, other.prompt, system)
 
 
 @pytest.mark.parametrize("model_type", MODELS)

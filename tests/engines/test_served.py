@@ -59,6 +59,7 @@ def test_a_verdict_has_the_probabilities_of_its_codes_and_a_trace_its_text(tmp_p
     for verdict, trace in answers:
         assert (verdict.outcome, verdict.text, verdict.probability_source) == (Outcome.OK, "B", "code_logprobs")
         assert verdict.probabilities == pytest.approx((0.25, 0.625, 0.125))
+        assert verdict.code_mass is None  # all that is listed are codes: it may have been measured behind a mask
         assert trace.text.startswith("<think>")
         assert (trace.probabilities, trace.probability_source) == (None, None)
     assert use.tries == 4
@@ -79,6 +80,23 @@ def test_what_is_sent(tmp_path):
     assert not {"logprobs", "structured_outputs", "seed"} & set(trace)
     assert verdict["mm_processor_kwargs"] == trace["mm_processor_kwargs"] == {"fps": 4}
     assert "uuid" not in json.dumps([verdict, trace])
+
+
+def test_the_mass_of_the_codes_is_what_an_unmasked_list_shows(tmp_path):
+    with serve(lambda asked: with_logprobs()) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT], constrained=False)
+    assert answers[0][0].code_mass == pytest.approx(0.8)
+
+
+def test_a_request_may_have_another_system_prompt_or_none(tmp_path):
+    with serve(answered) as endpoint:
+        for system in ("", "You look at videos."):
+            ask(endpoint.url, tmp_path, [frames()], [InferenceRequest("Which?", codes=("A", "B"), system=system)])
+    none, other = (asked.body["messages"] for asked in endpoint.asked)
+    assert [message["role"] for message in none] == ["user"]
+    assert other[0]["content"] == "You look at videos."
+    assert none[-1] == other[-1]
+    assert [part["type"] for part in none[0]["content"]] == ["text", "image_url", "text", "image_url", "text"]
 
 
 def test_a_video_keeps_its_times_and_words_about_them_can_be_left_out(tmp_path):

@@ -53,16 +53,37 @@ class LocalEngine:
         requests: Sequence[InferenceRequest],
         own: Sequence[Sequence[InferenceRequest]] = (),
     ) -> list[list[InferenceResponse]]:
-        """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`."""
+        """Respond to every request about every clip; see :class:`vlm_autodrive.engines.protocol.Engine`.
+
+        A system prompt stands before the video, so each further one costs another forward pass over it.
+        """
+        asked = [[*requests, *also] for also in own or [()] * len(clips)]
+        responses: list[dict[int, InferenceResponse]] = [{} for _ in clips]
+        for system in dict.fromkeys(request.system for row in asked for request in row):
+            places = [[place for place, request in enumerate(row) if request.system == system] for row in asked]
+            shared = [request for request in requests if request.system == system]
+            alone = [[row[place] for place in of[len(shared) :]] for row, of in zip(asked, places, strict=True)]
+            rows = self._generate_with_system(clips, shared, alone, system)
+            for found, of, row in zip(responses, places, rows, strict=True):
+                found.update(zip(of, row, strict=True))
+        return [[found[place] for place in sorted(found)] for found in responses]
+
+    def _generate_with_system(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
+        system: str,
+    ) -> list[list[InferenceResponse]]:
         responses: list[list[InferenceResponse]] = [[] for _ in clips]
         groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
         prefixes = []
         for index, frames in enumerate(clips):
-            prefix = self._encoder.prefix(frames.times_s, *frames.pixels.shape[1:3])
+            prefix = self._encoder.prefix(frames.times_s, *frames.pixels.shape[1:3], system)
             prefixes.append(prefix)
             groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
         for group in groups.values():
-            rows = self._generate_group(clips, prefixes, group, requests, own or [()] * len(clips))
+            rows = self._generate_group(clips, prefixes, group, requests, own)
             for index, row in zip(group, rows, strict=True):
                 responses[index] = row
         return responses
@@ -158,9 +179,15 @@ class LocalEngine:
 
     def _chosen(self, logits: torch.Tensor, request: InferenceRequest) -> InferenceResponse:
         """The likeliest of a request's codes, by the logits [vocabulary] at its place."""
-        probabilities = logits[self._encoder.code_ids(request.codes)].float().softmax(dim=-1).tolist()
-        code = request.codes[probabilities.index(max(probabilities))]
-        return InferenceResponse(Outcome.OK, code, tuple(probabilities), probability_source="code_logprobs")
+        codes, logits = self._encoder.code_ids(request.codes), logits.float()
+        probabilities = logits[codes].softmax(dim=-1).tolist()
+        return InferenceResponse(
+            Outcome.OK,
+            request.codes[probabilities.index(max(probabilities))],
+            tuple(probabilities),
+            probability_source="code_logprobs",
+            code_mass=min(1.0, float(logits.softmax(dim=-1)[codes].sum())),
+        )
 
     def _decode(
         self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, request: InferenceRequest

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.records import Outcome, ProbabilitySource
 from vlm_autodrive.video import Frames, SamplingSettings
 
@@ -19,6 +20,7 @@ class InferenceRequest:
         max_new_tokens: Most tokens to generate; a response that reaches it is ``truncated``.
         temperature: Of sampling; 0 for the likeliest token at each place.
         seed: Random seed of sampling. The same seed gives a clip the same text, whatever else is in the batch.
+        system: The system prompt; empty for what the model's own chat template writes without one.
     """
 
     prompt: str
@@ -26,6 +28,7 @@ class InferenceRequest:
     max_new_tokens: int = 256
     temperature: float = 0.0
     seed: int = 0
+    system: str = SYSTEM_PROMPT
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class InferenceResponse:
         probabilities: One for each of the request's codes; None if the engine has none.
         reason: Why it failed; empty if it did not.
         probability_source: Where the probabilities come from; None if there are none.
+        code_mass: Probability of all codes together, before the softmax over them; a lower bound where an endpoint
+            lists only the likeliest tokens. None if it is not known.
     """
 
     outcome: Outcome
@@ -45,6 +50,7 @@ class InferenceResponse:
     probabilities: tuple[float, ...] | None = None
     reason: str = ""
     probability_source: ProbabilitySource | None = None
+    code_mass: float | None = None
 
 
 class Engine(Protocol):

@@ -11,14 +11,13 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
 from vlm_autodrive.artifacts import artifact_key
-from vlm_autodrive.engines.answers.codes import code_in, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
 from vlm_autodrive.engines.endpoint.chat import body_of, frame_parts, text_part
 from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.engines.endpoint.tokens import max_usage, picture_tokens
 from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
-from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -161,7 +160,7 @@ class ServedEngine:
     ) -> InferenceResponse:
         if request.codes and self._settings.votes:
             return await self._vote(parts, tokens, request)
-        written = await self._ask(parts, tokens, request, request.temperature, request.seed)
+        written, constrained = await self._ask(parts, tokens, request, request.temperature, request.seed)
         response = _response_of(written, request)
         if not request.codes or response.outcome is not Outcome.OK:
             return response
@@ -171,11 +170,13 @@ class ServedEngine:
         text = written.text
         if is_bare(text, request.codes):  # all ways to write a code together may make another one the likeliest
             text = request.codes[probabilities.index(max(probabilities))]
-        return InferenceResponse(Outcome.OK, text, probabilities, probability_source="code_logprobs")
+        mass = code_mass(written.places, written.text, request.codes, constrained=constrained)
+        return InferenceResponse(Outcome.OK, text, probabilities, probability_source="code_logprobs", code_mass=mass)
 
     async def _vote(self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest) -> InferenceResponse:
         seeds = range(request.seed, request.seed + self._settings.votes)
-        votes = await asyncio.gather(*(self._ask(parts, tokens, request, _VOTE_TEMPERATURE, seed) for seed in seeds))
+        asked = await asyncio.gather(*(self._ask(parts, tokens, request, _VOTE_TEMPERATURE, seed) for seed in seeds))
+        votes = [vote for vote, _ in asked]
         good = [vote for vote in votes if vote.outcome is Outcome.OK]
         if 2 * len(good) <= len(votes):
             return _response_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), request)
@@ -189,15 +190,16 @@ class ServedEngine:
 
     async def _ask(
         self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest, temperature: float, seed: int
-    ) -> Completion:
+    ) -> tuple[Completion, bool]:
+        """The completion, and whether the endpoint was told to hold it to the codes."""
         constrained = bool(request.codes) and self._constrained
         written = await self._client.ask(self._asked(parts, tokens, request, temperature, seed, constrained))
         if not constrained or written.outcome is not Outcome.ERROR or _CHOICE not in written.reason:
-            return written
+            return written, constrained
         if self._constrained:
             self._reporter.say(f"{self._model} is not held to the codes: its endpoint takes no {_CHOICE}.")
             self._constrained = False
-        return await self._client.ask(self._asked(parts, tokens, request, temperature, seed, False))
+        return await self._client.ask(self._asked(parts, tokens, request, temperature, seed, False)), False
 
     def _asked(
         self,
@@ -209,12 +211,10 @@ class ServedEngine:
         constrained: bool,
     ) -> ChatRequest:
         settings, bound = self._settings, _most_tokens(request)
+        system = [{"role": "system", "content": request.system}] if request.system else []
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [
-                {"role": "system", "content": SYSTEM_PROMPT},
-                {"role": "user", "content": request.prompt},
-            ],
+            "messages": [*system, {"role": "user", "content": request.prompt}],
             settings.token_limit: bound,
             "temperature": temperature,
         }
@@ -231,8 +231,7 @@ class ServedEngine:
 
         def body_with_pictures() -> bytes:
             content = [*parts, text_part(request.prompt)]
-            system, _ = body["messages"]
-            return body_of(body | {"messages": [system, {"role": "user", "content": content}]})
+            return body_of(body | {"messages": [*system, {"role": "user", "content": content}]})
 
         return ChatRequest(b"", most, body_with_pictures=body_with_pictures)
 

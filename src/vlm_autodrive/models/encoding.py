@@ -30,8 +30,8 @@ class Encoder:
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
         self._video = video_format(loaded.family, loaded.processor, loaded.model)
-        _, self._before_question, self._before_answer = self._template("")
-        self._head_without_video, self._before_lone_question = self._template_without_video()
+        _, self._before_question, self._before_answer = self._template("", SYSTEM_PROMPT)
+        _, self._before_lone_question = self._template_without_video(SYSTEM_PROMPT)
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
@@ -54,40 +54,41 @@ class Encoder:
         """
         self._video.check_size(height, width, token_pixels)
 
-    def _template(self, before_video: str) -> tuple[str, str, str]:
+    def _template(self, before_video: str, system: str) -> tuple[str, str, str]:
         """The rendered conversation up to the video, from there to the question, and from there to the answer."""
         lead = [{"type": "text", "text": before_video}] if before_video else []
-        head, rest = self._render([*lead, {"type": "video"}]).split(self._video.placeholder)
+        head, rest = self._render([*lead, {"type": "video"}], system).split(self._video.placeholder)
         before, after = rest.split(_QUESTION)
         return head, before, after
 
-    def _template_without_video(self) -> tuple[str, str]:
+    def _template_without_video(self, system: str) -> tuple[str, str]:
         """The rendered conversation up to the mark of the user's turn, and from there to the question."""
-        before, _ = self._render([]).split(_QUESTION)
+        before, _ = self._render([], system).split(_QUESTION)
         head, mark, rest = before.rpartition(_TURN)
         return head + mark, rest
 
-    def _render(self, before_question: list[dict[str, str]]) -> str:
-        messages = [
-            {"role": "system", "content": [{"type": "text", "text": SYSTEM_PROMPT}]},
-            {"role": "user", "content": [*before_question, {"type": "text", "text": _QUESTION}]},
-        ]
+    def _render(self, before_question: list[dict[str, str]], system: str) -> str:
+        first = [{"role": "system", "content": [{"type": "text", "text": system}]}] if system else []
+        messages = [*first, {"role": "user", "content": [*before_question, {"type": "text", "text": _QUESTION}]}]
         text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return text
 
-    def _prefix(self, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
-        """The prefix for frames of ``height`` x ``width`` at these times, of which there may be none."""
+    def _prefix(self, times_s: tuple[float, ...], height: int, width: int, system: str = SYSTEM_PROMPT) -> Prefix:
+        """The prefix for frames of ``height`` x ``width`` at these times, of which there may be none.
+
+        Without a ``system`` prompt it begins as the model's own chat template does.
+        """
         if not times_s:
-            tokens = torch.tensor(self._tokens(self._head_without_video))
+            tokens = torch.tensor(self._tokens(self._template_without_video(system)[0]))
             positions = torch.arange(len(tokens)).expand(self._video.position_axes, -1)
             return Prefix(tokens, positions, next_position=len(tokens), grid_thw=(0, 0, 0))
         self.check_size(height, width)
-        head, _, _ = self._template(self._video.before_video(times_s))
+        head, _, _ = self._template(self._video.before_video(times_s), system)
         return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width)
 
     def conversation(self, times_s: tuple[float, ...], height: int, width: int, prompt: str, text: str) -> Prefix:
         """Video, question and answer as the stock processor makes them in one piece: what prefix and item must be."""
-        head, before, after = self._template(self._video.before_video(times_s))
+        head, before, after = self._template(self._video.before_video(times_s), SYSTEM_PROMPT)
         whole = head + self._video.processor_placeholder + before + prompt + after + text
         return self._video.prefix(whole, times_s, height, width)
 

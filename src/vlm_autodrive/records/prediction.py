@@ -20,6 +20,9 @@ class Verdict(Record):
         reason: Why it failed, in plain words; empty if it did not.
         prompt: The user prompt; empty for a baseline, which has none.
         probability_source: Where the probabilities come from; None if there are none.
+        code_mass: Probability that the model gave all class codes together, before the softmax over them: how willing
+            it was to answer with a code at all. A lower bound from an endpoint that lists only the likeliest tokens;
+            None if it is not known, or no code was forced.
     """
 
     outcome: Outcome
@@ -29,6 +32,7 @@ class Verdict(Record):
     reason: str = ""
     prompt: str = ""
     probability_source: ProbabilitySource | None = None
+    code_mass: float | None = None
 
 
 class Reasoning(Record):
@@ -81,7 +85,7 @@ class Prediction(Record):
     Attributes:
         clip_id: The clip.
         model: The model's name.
-        verdict: The direct verdict.
+        verdict: The direct verdict, under the prompt on which all metrics rest.
         reasoning: The trace and its verdict; None if it was not requested.
         frame_times_s: True times of the frames that the model saw, in clip time.
         latency_s: Seconds that inference on the unaltered footage took, shared evenly over a batch.

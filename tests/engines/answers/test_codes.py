@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from vlm_autodrive.engines.answers.codes import code_in, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
 from vlm_autodrive.engines.endpoint.completion import TokenLogprobs
 
 CODES = ("A", "B", "C")
@@ -86,6 +86,21 @@ def test_the_place_is_that_of_the_code():
 )
 def test_there_are_none_where_none_can_be_told(places, text):
     assert code_probabilities(places, text, CODES) is None
+
+
+def test_the_mass_of_the_codes_is_what_all_their_ways_of_writing_have_together():
+    places = [place("The", The=0.9, A=0.05), place(" B", _B=0.2, B=0.1, _A=0.02, _nothing=0.5)]
+    assert code_mass(places, "The B", CODES, constrained=False) == pytest.approx(0.32)
+    assert code_mass([], "B", CODES, constrained=False) is None
+
+
+def test_log_probabilities_behind_a_mask_tell_no_mass():
+    """A server may rule out all other tokens first: then the codes have everything, whatever the model wanted."""
+    masked = [TokenLogprobs("A", {"A": math.log(0.7), "B": math.log(0.3), "It": -9999.0})]
+    own = [TokenLogprobs("A", {"A": math.log(0.07), "B": math.log(0.03), "It": math.log(0.8)})]
+    assert code_mass(masked, "A", CODES, constrained=True) is None
+    assert code_mass(own, "A", CODES, constrained=True) == pytest.approx(0.1)
+    assert code_mass(masked, "A", CODES, constrained=False) == pytest.approx(1.0)
 
 
 def test_votes_are_shares_of_those_that_name_a_code():

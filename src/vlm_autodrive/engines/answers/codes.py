@@ -43,11 +43,9 @@ def code_probabilities(places: Sequence[TokenLogprobs], text: str, codes: Sequen
     Returns:
         One for each code; None if the endpoint gave no log-probabilities, or the text has no place for a code.
     """
-    code = code_in(text, codes)
-    at = [place.logprobs for place in places if code is not None and _unmarked(place.written) == code]
-    if len(at) != 1 or not at[0]:
+    listed = _listed_at_code(places, text, codes)
+    if listed is None:
         return None
-    listed = {token: float(np.exp(min(value, 0.0))) for token, value in at[0].items()}
     most = min(min(listed.values()), max(0.0, 1.0 - sum(listed.values())))
     weights = []
     for each in codes:
@@ -55,6 +53,39 @@ def code_probabilities(places: Sequence[TokenLogprobs], text: str, codes: Sequen
         weights.append(sum(ways) if ways else most)
     total = sum(weights)
     return tuple(weight / total for weight in weights) if total > 0 else None
+
+
+def code_mass(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str], *, constrained: bool) -> float | None:
+    """The probability that falls on the codes in all, where the answer's code was written.
+
+    It is a lower bound, as an endpoint lists the likeliest tokens only. One that holds the answer to the codes may take
+    its log-probabilities after it ruled out all other tokens; then they do not tell what the model would have written.
+
+    Args:
+        places: Tokens at each place of the text.
+        text: The text.
+        codes: The codes.
+        constrained: Whether the endpoint held the answer to the codes.
+
+    Returns:
+        The sum over the listed surface forms of the codes; None if there are no log-probabilities of the model's own.
+    """
+    listed = _listed_at_code(places, text, codes)
+    if listed is None:
+        return None
+    others = [share for token, share in listed.items() if _unmarked(token) not in codes]
+    if constrained and not any(others):
+        return None
+    return min(1.0, sum(listed.values()) - sum(others))
+
+
+def _listed_at_code(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str]) -> dict[str, float] | None:
+    """The probability of each token that is listed where the code was written; None if there is no such place."""
+    code = code_in(text, codes)
+    at = [place.logprobs for place in places if code is not None and _unmarked(place.written) == code]
+    if len(at) != 1 or not at[0]:
+        return None
+    return {token: float(np.exp(min(value, 0.0))) for token, value in at[0].items()}
 
 
 def vote_shares(texts: Sequence[str], codes: Sequence[str]) -> tuple[float, ...] | None:
