@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 
-from vlm_autodrive.models import MAIN, PromptVariant, reasoning_prompt, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
+from vlm_autodrive.models.prompts import Wording
 from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, TAXONOMIES
 
 TRAINED = """What happens in this video?
@@ -13,7 +14,7 @@ A: Collision (contact between a vehicle and another road user or object)
 B: Near-Collision (contact narrowly avoided, by evasive braking or steering or by luck)
 C: Normal (neither, however busy the traffic)
 Answer with A, B or C only."""
-WORDINGS = get_args(PromptVariant)
+WORDINGS = get_args(Wording)
 
 
 def test_the_trained_wording_is_what_it_was():

@@ -25,11 +25,11 @@ ORDER = [
     "clips",
     "supervise",
     "train",
+    "evaluate base on validation",
     "evaluate base",
     "evaluate tuned",
     "evaluate majority",
     "evaluate camera_shake",
-    "evaluate base on validation",
     "evaluate tuned on validation",
     "clips ahead",
     "evaluate base ahead",
@@ -89,8 +89,11 @@ def stages(monkeypatch):
 
         monkeypatch.setattr(f"vlm_autodrive.runs.stages.{target}", stage)
 
-    def evaluate(clips, model, out, settings, reporter, *, questions=None, overwrite):
+    def evaluate(clips, model, out, settings, reporter, *, questions=None, validation=None, overwrite):
         inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
+        if validation is not None:
+            assert settings.choose_prompt
+            inputs["validation"] = validation
         return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
 
     put("build_clips", "clips")
@@ -145,10 +148,10 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
         "supervision supervision",
         "checkpoint checkpoint",
         "predictions of tiny-base base",
+        "predictions of tiny-base base",
         "predictions of checkpoint tuned",
         "predictions of majority majority",
         "predictions of camera_shake camera_shake",
-        "predictions of tiny-base base",
         "predictions of checkpoint tuned",
         "clips clips-ahead",
         "predictions of tiny-base base",
@@ -177,7 +180,7 @@ def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):
     assert inputs("clips") == ["catalog"]
     assert inputs("supervision") == ["clips"]
     assert inputs("checkpoint") == ["supervision"]
-    assert inputs("predictions/base") == ["clips"]
+    assert inputs("predictions/base") == ["base", "clips"]  # the base model's prompt is chosen on validation clips
     assert inputs("predictions/tuned") == ["checkpoint", "clips"]
     assert inputs("validation/tuned") == ["checkpoint", "clips"]
     assert inputs("ahead/tuned") == ["checkpoint", "clips-ahead"]
@@ -254,6 +257,22 @@ def test_validation_and_what_comes_ahead_are_asked_of_the_same_test_videos(stage
     assert ahead["anticipation_s"] == [0.5, 1.0, 1.5]
 
 
+def test_the_prompt_of_the_base_model_alone_is_chosen_unless_the_recipe_forbids_it(stages, tmp_path):
+    for run, override in (("chosen", []), ("main", ["evaluate.choose_prompt=false"])):
+        run_recipe(load_recipe("smoke", override), tmp_path / run)
+
+    def settings(place):
+        return json.loads((tmp_path / place / "settings.json").read_text())
+
+    assert settings("chosen/predictions/base")["choose_prompt"]
+    assert not settings("chosen/predictions/tuned")["choose_prompt"]
+    assert not settings("main/predictions/base")["choose_prompt"]
+    asked = settings("chosen/validation/base")
+    assert (asked["split"], asked["reasoning"], asked["controls"]) == ("validation", False, [])
+    assert set(asked["prompt_variants"]) >= {"short", "paper", "own"}
+    assert settings("main/validation/base")["prompt_variants"] == []
+
+
 def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
     changes = ["train.sampling.max_frames=12", "train.sampling.height=252", "evaluate.sampling.fps=2"]
     run_recipe(load_recipe("smoke", changes), tmp_path)
@@ -264,7 +283,7 @@ def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
 
 
 def test_without_validation_clips_and_anticipation_nothing_more_is_asked(stages, tmp_path, monkeypatch):
-    monkeypatch.setattr("vlm_autodrive.runs.pipeline.iterate_clips", lambda folder: iter(()))
+    monkeypatch.setattr("vlm_autodrive.runs.stages.iterate_clips", lambda folder: iter(()))
     made = run_recipe(load_recipe("smoke", ["anticipation=null"]), tmp_path).executed
     assert list(made) == [name for name in ORDER if not name.endswith(("validation", "ahead"))]
 

@@ -20,13 +20,15 @@ def calls(monkeypatch):
     """Notes how the base model is evaluated, and stops there; the stages before it do nothing."""
     noted = []
 
-    def evaluate(clips, model, out, settings, reporter, *, questions, overwrite):
+    def evaluate(clips, model, out, settings, reporter, *, questions, validation, overwrite):
+        assert validation is None and settings.choose_prompt is False  # there are no validation clips
         noted.append((clips, model, settings, questions, overwrite))
         raise Evaluated
 
     for name, place in (("simulate", 0), ("import_dataset", 2), ("build_clips", 1), ("supervise", 1), ("train", 1)):
         monkeypatch.setattr(stages, name, lambda *inputs, place=place, **options: inputs[place])
     monkeypatch.setattr(stages, "evaluate", evaluate)
+    monkeypatch.setattr(stages, "has_validation", lambda clips: False)
     return noted
 
 

@@ -43,7 +43,8 @@ def evaluate(
 
     Each clip's frames are read once for the direct verdict, its prompt variants (prompt_variants=[...]) and the
     reasoning; then the verdict is predicted again on ablated inputs (controls=[...]). Every clip gets exactly one
-    record, failures included. An interrupted run resumes after its last saved batch.
+    record, failures included. An interrupted run resumes after its last saved batch. With choose_prompt=true the
+    prompt is the one that does best on the validation clips, as is fair to a model that was not fine-tuned.
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """

@@ -1,9 +1,10 @@
 from .compare_stage import compare, read_comparison
 from .judge.stage import estimate_judging, estimate_lines, judge
 from .predict.baselines import evaluate_baseline
+from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import with_interval
-from .report.headline import headline, summary
+from .report.headline import headline, prompt_notes, summary
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
@@ -29,12 +30,14 @@ __all__ = [
     "headline",
     "judge",
     "main_rows",
+    "prompt_notes",
     "read_comparison",
     "read_evaluation_samples",
     "read_long_videos",
     "read_report",
     "right_answers",
     "summary",
+    "validation_settings",
     "with_interval",
     "write_report",
 ]

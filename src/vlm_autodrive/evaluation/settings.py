@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vlm_autodrive.engines import ServedModelSettings, StructuredSettings
-from vlm_autodrive.models import PromptVariant
+from vlm_autodrive.models import PromptName, PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
@@ -29,7 +29,14 @@ class EvaluateSettings(Settings):
     Attributes:
         split: Split of the clips to evaluate.
         reasoning: Whether to also generate a reasoning trace per clip.
-        prompt_variants: Variants of the direct verdict prompt, to measure prompt sensitivity.
+        prompt: Prompt of the direct verdict on which all metrics rest: ``main``, which training uses, or the name of a
+            variant.
+        prompt_variants: Variants of the direct verdict prompt, to measure prompt sensitivity. ``paper`` is left out
+            where the classes are not those of the paper; ``own``, the form that the model's maker documents, where the
+            model was trained here.
+        choose_prompt: Whether to choose ``prompt`` among main and the variants, by macro-F1 on the validation clips,
+            which are predicted with all of them first. None for the base model of a run or an ablation alone.
+        validation_clips: Maximum number of validation clips to predict, at even intervals of each class; None for all.
         controls: Input ablations on which the direct verdict is also predicted, to test whether the model uses the
             video.
         hide_s: Half-width in seconds of the interval around the event whose frames the control event_hidden paints
@@ -41,6 +48,8 @@ class EvaluateSettings(Settings):
         eval_batch_size: Clips per batch; predictions are saved after each batch. It changes probabilities by
             rounding alone.
         max_new_tokens: Maximum number of new tokens per reasoning trace; a longer trace counts as truncated.
+        max_thinking_tokens: Maximum number of new tokens of an answer to the variant own by a model that thinks first.
+        max_answer_tokens: The same by a model that does not.
         frame_cache: Folder for decoded frames; None for ``.cache/frames`` beside the result.
         cache_workers: Number of processes that decode frames in advance; 0 to decode in this process.
         endpoint: Endpoint of a served model; without base_url the model runs in this process.
@@ -48,7 +57,10 @@ class EvaluateSettings(Settings):
 
     split: Split = "test"
     reasoning: bool = True
-    prompt_variants: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed")
+    prompt: PromptName = "main"
+    prompt_variants: tuple[PromptVariant, ...] = ("short", "checklist", "expert", "reversed", "paper", "own")
+    choose_prompt: bool | None = None
+    validation_clips: int | None = Field(None, ge=1)
     controls: tuple[Control, ...] = ("black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden")
     hide_s: float = Field(0.75, gt=0)
     questions_per_clip: int = Field(3, ge=0)
@@ -56,6 +68,8 @@ class EvaluateSettings(Settings):
     sampling: SamplingSettings | None = None
     eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(16, ge=1)
     max_new_tokens: int = Field(320, ge=1)
+    max_thinking_tokens: int = Field(4096, ge=1)
+    max_answer_tokens: int = Field(24, ge=1)
     frame_cache: Annotated[str | None, NOT_IN_KEY] = None
     cache_workers: Annotated[int, NOT_IN_KEY] = Field(0, ge=0)
     endpoint: ServedModelSettings = ServedModelSettings()

@@ -1,4 +1,5 @@
 from . import prompts
+from .conventions import Convention, find_convention
 from .cpu_speed import LONG
 from .encoding import Encoder
 from .families import Family
@@ -20,8 +21,10 @@ from .meta_model import find_published, load_meta_model
 from .prompts import (
     MAIN,
     SYSTEM_PROMPT,
+    PromptName,
     PromptVariant,
     format_reasoning,
+    paper_taxonomy,
     reasoning_prompt,
     variant_verdict_prompt,
     verdict_prompt,
@@ -36,19 +39,23 @@ __all__ = [
     "MAIN",
     "SYSTEM_PROMPT",
     "TINY_BASE",
+    "Convention",
     "Encoder",
     "Family",
     "LoadedModel",
     "ModelCard",
     "Prefix",
+    "PromptName",
     "PromptVariant",
     "default_device",
+    "find_convention",
     "find_published",
     "format_reasoning",
     "forward_positions",
     "load_meta_model",
     "load_model",
     "model_key",
+    "paper_taxonomy",
     "prompts",
     "quiet_renames",
     "random_model",

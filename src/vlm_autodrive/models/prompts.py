@@ -4,17 +4,25 @@ They depend on the taxonomy alone, never on a clip, so that nothing about the an
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
-from vlm_autodrive.records import StudentPrompt, Taxonomy
+from vlm_autodrive.records import PAPER_TAXONOMY, StudentPrompt, Taxonomy
 
 VERSION = "2"
 
-MAIN = "main"
-"""The main prompt of the direct verdict, with which all metrics are computed."""
+MAIN: Final = "main"
+"""The main prompt of the direct verdict, which training uses."""
 
-PromptVariant = Literal["short", "checklist", "expert", "reversed"]
-"""Names of the other prompt variants of the direct verdict."""
+Wording = Literal["short", "checklist", "expert", "reversed"]
+"""Names of the direct verdict's prompt in other words."""
+
+PromptVariant = Wording | Literal["paper", "own"]
+"""Names of all prompt variants of the direct verdict. ``paper`` is the paper's question with its own letters, of a
+taxonomy with the same classes; ``own`` is the question in the form that the model's maker documents, answered in free
+text (:mod:`~vlm_autodrive.models.conventions`)."""
+
+PromptName = Literal["main"] | PromptVariant
+"""Names of all prompts of the direct verdict."""
 
 SYSTEM_PROMPT = "You watch dashcam video and report collisions and near-collisions."
 
@@ -25,7 +33,7 @@ def verdict_prompt(taxonomy: Taxonomy) -> StudentPrompt:
     return StudentPrompt(text=text, version=VERSION)
 
 
-def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> StudentPrompt:
+def variant_verdict_prompt(wording: Wording, taxonomy: Taxonomy) -> StudentPrompt:
     """A prompt for the direct verdict in other words, for the same codes.
 
     A model that was not trained on :func:`verdict_prompt` may do better or worse with another one. Prompt
@@ -60,6 +68,15 @@ def variant_verdict_prompt(wording: PromptVariant, taxonomy: Taxonomy) -> Studen
             lines = "\n".join(c.option_line for c in reversed(options))
             text = f"{taxonomy.question}\n{lines}\nAnswer with {_either(codes[::-1])} only."
     return StudentPrompt(text=text, version=VERSION)
+
+
+def paper_taxonomy(taxonomy: Taxonomy) -> Taxonomy | None:
+    """The taxonomy by which the variant ``paper`` is asked and read.
+
+    None if ``taxonomy`` has other classes than the paper, or asks the paper's question already.
+    """
+    same_question = verdict_prompt(taxonomy) == verdict_prompt(PAPER_TAXONOMY)
+    return PAPER_TAXONOMY if taxonomy.names == PAPER_TAXONOMY.names and not same_question else None
 
 
 def reasoning_prompt(taxonomy: Taxonomy) -> StudentPrompt:

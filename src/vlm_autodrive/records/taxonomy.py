@@ -32,9 +32,14 @@ class EventClass(Record):
     contact: bool | None = None
 
     @property
+    def option_text(self) -> str:
+        """What stands behind the class's letter in the verdict question."""
+        return self.option or f"{self.label} ({self.definition})"
+
+    @property
     def option_line(self) -> str:
         """The class's line in the options of the verdict question."""
-        return f"{self.code}: {self.option or f'{self.label} ({self.definition})'}"
+        return f"{self.code}: {self.option_text}"
 
     @property
     def all_spellings(self) -> tuple[str, ...]:

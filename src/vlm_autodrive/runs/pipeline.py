@@ -8,14 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import iterate_clips, write_text
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BASELINES, read_long_videos
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
-from vlm_autodrive.runs.stages import RecipeStages
+from vlm_autodrive.runs.stages import RecipeStages, has_validation
 
 
 class RunResult(Record):
@@ -79,16 +79,21 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     supervision = run.do(stages.supervise(clips))
     checkpoint = run.do(stages.train(supervision))
     models = {"base": recipe.train.model, "tuned": str(checkpoint)}
-    predictions = {name: run.do(stages.evaluate(name, clips, supervision, model)) for name, model in models.items()}
-    predictions |= {name: run.do(stages.evaluate_baseline(name, clips)) for name in BASELINES}
     validation, ahead = {}, {}
-    if any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips)):
+    if stages.chooses_prompt(clips):
+        validation["base"] = run.do(stages.evaluate_prompts("base", clips, models["base"]))
+    predictions = {
+        name: run.do(stages.evaluate(name, clips, supervision, model, validation.get(name)))
+        for name, model in models.items()
+    }
+    predictions |= {name: run.do(stages.evaluate_baseline(name, clips)) for name in BASELINES}
+    if has_validation(clips):
         for name, model in models.items():
-            validation[name] = run.do(stages.evaluate_validation(name, clips, model))
+            validation[name] = validation.get(name) or run.do(stages.evaluate_validation(name, clips, model))
     if recipe.anticipation is not None:
         clips_ahead = run.do(stages.build_clips_ahead(catalog, clips, recipe.anticipation))
         for name, model in models.items():
-            ahead[name] = run.do(stages.evaluate_ahead(name, clips_ahead, model))
+            ahead[name] = run.do(stages.evaluate_ahead(name, clips_ahead, model, predictions[name]))
     comparison = run.do(stages.compare(predictions, validation, ahead))
     long_videos = None
     if recipe.detect is not None:

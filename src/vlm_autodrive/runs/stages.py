@@ -9,10 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.artifacts import iterate_clips, read_provenance
 from vlm_autodrive.clips import TEST_IDS_FILE, build_clips
 from vlm_autodrive.datasets import import_dataset
 from vlm_autodrive.detection import DetectRunSettings, search_long_videos
-from vlm_autodrive.evaluation import EvaluateSettings, compare, evaluate, evaluate_baseline, write_report
+from vlm_autodrive.evaluation import (
+    EvaluateSettings,
+    compare,
+    evaluate,
+    evaluate_baseline,
+    validation_settings,
+    write_report,
+)
+from vlm_autodrive.models import MAIN
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs.recipe import AnticipationSection, Recipe, with_training_frames
 from vlm_autodrive.settings import Settings
@@ -47,6 +56,11 @@ class Stage:
         A folder made from other inputs or settings is replaced: the folders below a run's are the run's own.
         """
         return self.function(*self.inputs, out, self.settings, reporter, overwrite=True, **self.options)
+
+
+def has_validation(clips: Path) -> bool:
+    """Whether a clip set has validation clips of known class."""
+    return any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips))
 
 
 @dataclass(frozen=True)
@@ -84,10 +98,28 @@ class RecipeStages:
         options = {"frame_cache": self.frame_cache}
         return Stage("train", "checkpoint", train, (supervision,), self.recipe.train, options)
 
-    def evaluate(self, name: str, clips: Path, supervision: Path, model: str) -> Stage:
-        """Predict the held-out clips, with the prompt variants, controls and held-out questions of the recipe."""
-        folder, options = f"predictions/{name}", {"questions": supervision}
-        return Stage(f"evaluate {name}", folder, evaluate, (clips, model), self._evaluation(), options)
+    def chooses_prompt(self, clips: Path) -> bool:
+        """Whether the base model's prompt is chosen: unless the recipe forbids it, where there are validation clips."""
+        return self.recipe.evaluate.choose_prompt is not False and has_validation(clips)
+
+    def evaluate(self, name: str, clips: Path, supervision: Path, model: str, validation: Path | None = None) -> Stage:
+        """Predict the held-out clips, with the prompt variants, controls and held-out questions of the recipe.
+
+        Args:
+            name: The model's name in the comparison.
+            clips: The clip set.
+            supervision: Where the held-out questions are.
+            model: The model.
+            validation: What :meth:`evaluate_prompts` makes, by which the model's prompt is chosen; None for ``main``.
+        """
+        settings = self._evaluation().model_copy(update={"choose_prompt": validation is not None})
+        options = {"questions": supervision, "validation": validation}
+        return Stage(f"evaluate {name}", f"predictions/{name}", evaluate, (clips, model), settings, options)
+
+    def evaluate_prompts(self, name: str, clips: Path, model: str) -> Stage:
+        """Predict the validation clips with every prompt."""
+        settings = validation_settings(self._evaluation())
+        return Stage(f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings)
 
     def evaluate_baseline(self, name: str, clips: Path) -> Stage:
         """Predict the held-out clips without a model."""
@@ -108,9 +140,10 @@ class RecipeStages:
         settings = self.recipe.clips.model_copy(update=changes)
         return Stage("clips ahead", "clips-ahead", build_clips, (catalog,), settings)
 
-    def evaluate_ahead(self, name: str, clips_ahead: Path, model: str) -> Stage:
-        """Predict the windows that end before an event."""
-        inputs, settings = (clips_ahead, model), self._verdicts_only()
+    def evaluate_ahead(self, name: str, clips_ahead: Path, model: str, predictions: Path) -> Stage:
+        """Predict the windows that end before an event, with the prompt of the model's other ``predictions``."""
+        prompt = read_provenance(predictions).facts.get("prompt", MAIN)
+        inputs, settings = (clips_ahead, model), self._verdicts_only().model_copy(update={"prompt": prompt})
         return Stage(f"evaluate {name} ahead", f"ahead/{name}", evaluate, inputs, settings)
 
     def compare(
@@ -134,4 +167,6 @@ class RecipeStages:
         return settings.model_copy(update={"frame_cache": settings.frame_cache or str(self.frame_cache)})
 
     def _verdicts_only(self) -> EvaluateSettings:
-        return self._evaluation().model_copy(update={"reasoning": False, "prompt_variants": (), "controls": ()})
+        return self._evaluation().model_copy(
+            update={"reasoning": False, "prompt_variants": (), "controls": (), "choose_prompt": None}
+        )

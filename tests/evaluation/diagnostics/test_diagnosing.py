@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from tests.evaluation.builders import NAMES, make_clip, make_prediction
-from vlm_autodrive.evaluation import EvaluationSamples
+from vlm_autodrive.evaluation import EvaluationSamples, ModelScores
 from vlm_autodrive.evaluation.diagnostics import diagnose
 from vlm_autodrive.evaluation.predict.contamination import find_overlaps, same_footage
 from vlm_autodrive.evaluation.score.samples import clusters_of
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, Verdict
+
+SCORES = ModelScores.model_construct(prompt="main", code_mass=None, prompt_variants={}, prompt_choice=None)
 
 
 def samples_of(rng, count: int, per_drive: int, share_right: float, controls: str = "") -> EvaluationSamples:
@@ -51,7 +53,7 @@ def samples_of(rng, count: int, per_drive: int, share_right: float, controls: st
 def test_honest_models_of_every_skill_are_accused_of_nothing(count, per_drive, share_right, controls):
     for seed in range(25):
         samples = samples_of(np.random.default_rng(seed), count, per_drive, share_right, controls)
-        assert diagnose(samples, {"m": None}) == (), seed
+        assert diagnose(samples, {"m": SCORES}) == (), seed
 
 
 def test_names_by_drive_are_no_names_that_tell():
@@ -65,7 +67,7 @@ def test_names_by_drive_are_no_names_that_tell():
             for i, clip in enumerate(samples.clips)
         )
         said = tuple(make_prediction(clip, clip.event_class) for clip in clips)
-        assert diagnose(replace(samples, clips=clips, predictions={"m": said}), {"m": None}) == (), seed
+        assert diagnose(replace(samples, clips=clips, predictions={"m": said}), {"m": SCORES}) == (), seed
 
 
 def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_names():
@@ -79,7 +81,7 @@ def test_videos_of_one_camera_that_cannot_be_read_are_no_answers_that_follow_nam
         clips.append(clip.model_copy(update={"video_id": f"{'rear' if broken else 'front'}-{clip.clip_id}"}))
         verdict = failed if broken else normal
         said.append(make_prediction(clip, None).model_copy(update={"verdict": verdict, "controls": {"black": verdict}}))
-    found = diagnose(replace(samples, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": None})
+    found = diagnose(replace(samples, clips=tuple(clips), predictions={"m": tuple(said)}), {"m": SCORES})
     assert [f.kind for f in found] == ["failed_answers", "always_same_class"]
 
 
@@ -94,7 +96,7 @@ def test_a_control_that_failed_is_no_proof_of_sight(lost):
         black = {} if lost == "missing" else {"black": failed}
         controls = {name: verdict for name, verdict in said[i].controls.items() if name != "black"} | black
         said[i] = said[i].model_copy(update={"controls": controls, "prompt_variants": others})
-    (found,) = diagnose(replace(samples, predictions={"m": tuple(said)}), {"m": None})
+    (found,) = diagnose(replace(samples, predictions={"m": tuple(said)}), {"m": SCORES})
     assert (found.severity, found.kind) == ("warning", "failed_controls")
     assert "30 of 60 under the control black, 30 of 60 under the prompt variant short" in found.text
     assert ("refused, 400 (60 times)" in found.text) == (lost == "failed")

@@ -133,13 +133,13 @@ def test_every_readable_clip_is_asked_about_once_more_for_each_control(clip_set)
         clip_set, engine, "key", clip_set.parent / "out", EvaluateSettings(eval_batch_size=2, hide_s=0.3)
     )
     assert engine.shown == [
-        [(4, 0, 6)] * 2,  # five wordings and the reasoning
+        [(4, 0, 7)] * 2,  # six prompts and the reasoning
         [(4, 4, 1)] * 2,
         [(4, 0, 1)] * 2,
         [(0, 0, 1)],  # the words alone, once for all
         [(4, 1, 1)],
         [(4, 1, 1)],
-        [(4, 0, 6)],
+        [(4, 0, 7)],
         [(4, 4, 1)],
         [(4, 0, 1)],
         [(4, 1, 1)],

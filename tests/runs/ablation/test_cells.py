@@ -82,11 +82,11 @@ def test_cells_share_a_stage_exactly_where_they_agree_in_what_it_hangs_on():
     )
     times = {stage: len({cell.place(stage) for cell in found}) for stage in (
         "simulated", "catalog", "clips", "supervision", "chosen", "plans", "checkpoints", "predictions/cells",
-        "predictions/base", "predictions/majority",
+        "validation/base", "predictions/base", "predictions/majority",
     )}  # fmt: skip
     assert times == {
         "simulated": 1, "catalog": 1, "clips": 2, "supervision": 2, "chosen": 4, "plans": 16, "checkpoints": 32,
-        "predictions/cells": 32, "predictions/base": 8, "predictions/majority": 2,
+        "predictions/cells": 32, "validation/base": 8, "predictions/base": 8, "predictions/majority": 2,
     }  # fmt: skip
     assert found[0].place("clips") == "clips, window_s=4.8"
     assert found[0].place("predictions/base") == "predictions/base, window_s=4.8, max_frames=8, model=a%2Fb"

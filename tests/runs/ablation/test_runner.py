@@ -176,7 +176,7 @@ def test_a_preview_counts_and_trains_nothing(footage, tmp_path):
     seen = json.loads(run(app, ["ablate", str(tmp_path / "r.yaml"), "-o", out, "--dry-run", "--json"]).stdout)
     assert {each["stage"]: (each["times"], each["there"]) for each in seen["shared"]} == {
         "catalog": (1, 1), "clips": (1, 1), "supervision": (1, 1), "chosen": (1, 1), "plans": (2, 2),
-        "checkpoints": (4, 0), "predictions/cells": (4, 0), "predictions/base": (1, 0),
+        "checkpoints": (4, 0), "predictions/cells": (4, 0), "validation/base": (1, 0), "predictions/base": (1, 0),
         "predictions/majority": (1, 0), "predictions/camera_shake": (1, 0),
     }  # fmt: skip
     full, verdict = (each["budget"] for each in seen["rows"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from vlm_autodrive.evaluation.diagnostics.answers import diagnose_answers
 from vlm_autodrive.evaluation.diagnostics.clips import diagnose_clips
+from vlm_autodrive.evaluation.diagnostics.forced_choice import diagnose_forced_choice
 from vlm_autodrive.evaluation.diagnostics.names import diagnose_names
 from vlm_autodrive.evaluation.diagnostics.times import diagnose_times
 from vlm_autodrive.evaluation.diagnostics.video import diagnose_video
@@ -16,6 +17,7 @@ _WORST_FIRST = (
     "endpoint_died",
     "duplicated_ids",
     "failed_answers",
+    "forced_choice_is_noise",
     "failed_controls",
     "unparseable_answers",
     "truncated_answers",
@@ -39,6 +41,7 @@ def diagnose(samples: EvaluationSamples, models: Mapping[str, ModelScores]) -> t
         models: The estimates of each model.
     """
     found = [*diagnose_clips(samples), *diagnose_names(samples)]
-    for model in models:
+    for model, scores in models.items():
+        found += diagnose_forced_choice(model, scores)
         found += [*diagnose_answers(samples, model), *diagnose_times(samples, model), *diagnose_video(samples, model)]
     return tuple(sorted(found, key=lambda f: (f.severity != "invalid", _WORST_FIRST.index(f.kind))))

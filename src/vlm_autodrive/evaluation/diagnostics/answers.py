@@ -21,6 +21,7 @@ _CONNECTION = re.compile(
     r"name resolution|asked no more|broken pipe|unavailable|bad gateway|HTTP (?:429|5\d\d)|says [45]\d\d",
     re.IGNORECASE,
 )
+_BOUNDS = {"verdicts": "max_thinking_tokens or max_answer_tokens", "traces": "max_new_tokens"}
 _VARYING = re.compile(r"\S*[/\\]\S+|\b0x[0-9a-f]+\b|\d+(?:\.\d+)?")
 _MAJORITY = "majority"  # the baseline that does so on purpose
 
@@ -162,7 +163,7 @@ def _unreadable(model: str, what: str, given: Sequence[Verdict | Reasoning]) -> 
             kind="truncated_answers",
             model=model,
             text=f"{cut} of {len(given)} {what} of {model} ({cut / len(given):.0%}) were cut off at the most tokens "
-            "allowed before an answer came, and count as wrong; give max_new_tokens more.",
+            f"allowed before an answer came, and count as wrong; raise {_BOUNDS[what]}.",
         )
 
 

@@ -5,13 +5,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.controls import apply_control, no_video
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, choice_answer, question_request
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control, EvaluateSettings
-from vlm_autodrive.models import MAIN, reasoning_prompt, variant_verdict_prompt, verdict_prompt
-from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, Taxonomy, Verdict
+from vlm_autodrive.models import (
+    MAIN,
+    SYSTEM_PROMPT,
+    Convention,
+    PromptName,
+    paper_taxonomy,
+    reasoning_prompt,
+    variant_verdict_prompt,
+    verdict_prompt,
+)
+from vlm_autodrive.records import Clip, Outcome, Prediction, Reasoning, StudentPrompt, Taxonomy, Verdict
 from vlm_autodrive.video import FrameCache, Frames, VideoError
+
+
+@dataclass(frozen=True)
+class VerdictRequest:
+    """One prompt of the direct verdict.
+
+    Attributes:
+        request: What is asked; without codes it is answered in free text.
+        taxonomy: The classes by whose letters the answer is read.
+    """
+
+    request: InferenceRequest
+    taxonomy: Taxonomy
 
 
 @dataclass(frozen=True)
@@ -19,40 +42,85 @@ class RequestSet:
     """The inference requests made for every clip.
 
     Attributes:
-        verdicts: The direct verdict by the name of its prompt variant, the main one first.
+        verdicts: The direct verdict by the name of its prompt, first the one on which all metrics rest.
         reasoning: The request for the reasoning trace; None without reasoning.
     """
 
-    verdicts: Mapping[str, InferenceRequest]
+    verdicts: Mapping[str, VerdictRequest]
     reasoning: InferenceRequest | None
 
     @property
-    def main(self) -> InferenceRequest:
-        """The prompt on which all figures rest, and the only one that controls are given."""
-        return self.verdicts[MAIN]
+    def main(self) -> VerdictRequest:
+        """The prompt on which all metrics rest, and the only one that controls are given."""
+        return next(iter(self.verdicts.values()))
 
     @property
     def all(self) -> list[InferenceRequest]:
         """The verdicts, then the reasoning."""
-        return [*self.verdicts.values(), *([] if self.reasoning is None else [self.reasoning])]
+        asked = [verdict.request for verdict in self.verdicts.values()]
+        return [*asked, *([] if self.reasoning is None else [self.reasoning])]
 
     @property
     def texts(self) -> dict[str, str]:
-        """All prompts by name."""
-        traced = {} if self.reasoning is None else {"reasoning": self.reasoning.prompt}
-        return {**{name: question.prompt for name, question in self.verdicts.items()}, **traced}
+        """All prompts by name, and system prompts other than the usual one."""
+        found = {"system": SYSTEM_PROMPT}
+        for name, verdict in self.verdicts.items():
+            found[name] = verdict.request.prompt
+            if verdict.request.system != SYSTEM_PROMPT:
+                found[f"system of {name}"] = verdict.request.system
+        return found if self.reasoning is None else {**found, "reasoning": self.reasoning.prompt}
 
 
-def build_requests(taxonomy: Taxonomy, settings: EvaluateSettings) -> RequestSet:
-    """The requests of the settings; they depend on no clip, so that all clips of a batch share them."""
-    verdicts = {MAIN: verdict_prompt(taxonomy)}
-    for variant in settings.prompt_variants:
-        verdicts[variant] = variant_verdict_prompt(variant, taxonomy)
+def build_requests(taxonomy: Taxonomy, settings: EvaluateSettings, convention: Convention | None) -> RequestSet:
+    """The requests of the settings; they depend on no clip, so that all clips of a batch share them.
+
+    Args:
+        taxonomy: The classes.
+        settings: Which requests.
+        convention: The form that the model's maker documents; None for a model that was trained here.
+
+    Raises:
+        UserError: If the prompt on which all metrics shall rest cannot be asked of these classes or this model.
+    """
+    wanted: list[PromptName] = [settings.prompt]
+    if settings.prompt_variants:
+        wanted += [MAIN, *settings.prompt_variants]
+    found: dict[str, VerdictRequest] = {
+        name: verdict
+        for name in dict.fromkeys(wanted)
+        if (verdict := _verdict_request(name, taxonomy, settings, convention)) is not None
+    }
+    if settings.prompt not in found:
+        why = "trained here" if settings.prompt == "own" else "asked about other classes, or asked so already"
+        raise UserError(f"there is no prompt {settings.prompt} for a model that was {why}; set prompt=main.")
     reasoning = InferenceRequest(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
-    return RequestSet(
-        {name: InferenceRequest(prompt.text, codes=taxonomy.codes) for name, prompt in verdicts.items()},
-        reasoning if settings.reasoning else None,
-    )
+    return RequestSet(found, reasoning if settings.reasoning else None)
+
+
+def _verdict_request(
+    name: PromptName, taxonomy: Taxonomy, settings: EvaluateSettings, convention: Convention | None
+) -> VerdictRequest | None:
+    """The request under one prompt; None where it cannot be made."""
+    match name:
+        case "own":
+            if convention is None:
+                return None
+            most = settings.max_thinking_tokens if convention.thinks else settings.max_answer_tokens
+            prompt = convention.prompt(taxonomy)
+            return VerdictRequest(
+                InferenceRequest(prompt.text, max_new_tokens=most, system=convention.system), taxonomy
+            )
+        case "paper":
+            paper = paper_taxonomy(taxonomy)
+            return None if paper is None else _forced_choice(verdict_prompt(paper), paper)
+        case "main":
+            return _forced_choice(verdict_prompt(taxonomy), taxonomy)
+        case _:
+            return _forced_choice(variant_verdict_prompt(name, taxonomy), taxonomy)
+
+
+def _forced_choice(prompt: StudentPrompt, taxonomy: Taxonomy) -> VerdictRequest:
+    return VerdictRequest(InferenceRequest(prompt.text, codes=taxonomy.codes), taxonomy)
 
 
 class ClipPredictor:
@@ -142,7 +210,7 @@ class ClipPredictor:
                 changed = apply_control(control, clip, frames[clip.clip_id], self._settings.hide_s, self._settings.seed)
                 if changed is not None:
                     shown[clip.clip_id] = changed
-            answers = self._engine.generate(list(shown.values()), [self._requests.main])
+            answers = self._engine.generate(list(shown.values()), [self._requests.main.request])
             for clip_id, (answer,) in zip(shown, answers, strict=True):
                 found[clip_id][control] = self._verdict(self._requests.main, answer)
         return found
@@ -150,7 +218,7 @@ class ClipPredictor:
     def _verdict_without_video(self, frames: Frames) -> Verdict:
         """The answer to the prompt alone, which is the same for all clips and so requested once."""
         if self._without_video is None:
-            ((answer,),) = self._engine.generate([no_video(frames)], [self._requests.main])
+            ((answer,),) = self._engine.generate([no_video(frames)], [self._requests.main.request])
             self._without_video = self._verdict(self._requests.main, answer)
         return self._without_video
 
@@ -171,7 +239,7 @@ class ClipPredictor:
         return Prediction(
             clip_id=clip.clip_id,
             model=self._name,
-            verdict=verdicts.pop(MAIN),
+            verdict=verdicts.pop(next(iter(self._requests.verdicts))),
             reasoning=None if traced is None else self._reasoning(traced, answers[count - 1], clip.duration_s),
             frame_times_s=times_s,
             latency_s=round(latency_s, 4),
@@ -183,24 +251,30 @@ class ClipPredictor:
             },
         )
 
-    def _verdict(self, question: InferenceRequest, answer: InferenceResponse) -> Verdict:
+    def _verdict(self, asked: VerdictRequest, answer: InferenceResponse) -> Verdict:
         outcome, named, reason = answer.outcome, None, answer.reason
         probabilities = None
         if outcome is Outcome.OK:
-            outcome, named = parse_class(answer.text, self._taxonomy)
+            outcome, named = parse_class(_with_opened_thoughts(answer.text), asked.taxonomy)
             reason = "" if named else "the answer names no single class"
             if answer.probabilities is not None:
-                probabilities = dict(zip(self._taxonomy.names, answer.probabilities, strict=True))
+                probabilities = dict(zip(asked.taxonomy.names, answer.probabilities, strict=True))
         return Verdict(
             outcome=outcome,
             event_class=named,
             probabilities=probabilities,
             raw_text=answer.text,
             reason=reason,
-            prompt=question.prompt,
+            prompt=asked.request.prompt,
             probability_source=None if probabilities is None else answer.probability_source,
+            code_mass=answer.code_mass,
         )
 
     def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:
         read = parse_reasoning_response(answer, self._taxonomy, duration_s)
         return read.model_copy(update={"prompt": question.prompt})
+
+
+def _with_opened_thoughts(text: str) -> str:
+    """The answer with the mark that opens its thoughts: chat templates of models that think write it themselves."""
+    return f"<think>{text}" if "</think>" in text and "<think>" not in text else text

@@ -21,10 +21,16 @@ from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
+from vlm_autodrive.evaluation.predict.prompt_choice import (
+    PromptChoice,
+    choose_prompt,
+    evenly_spaced,
+    validation_settings,
+)
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models import SYSTEM_PROMPT
+from vlm_autodrive.models import Convention, find_convention, read_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     Clip,
@@ -49,6 +55,7 @@ def evaluate(
     reporter: Reporter = SILENT,
     *,
     questions: Path | None = None,
+    validation: Path | None = None,
     retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
@@ -61,22 +68,36 @@ def evaluate(
         settings: Which clips, and which requests.
         reporter: Told of the progress.
         questions: A supervision set of the same clips, whose held-out questions the model is asked; None for none.
+        validation: Where predictions of the validation clips go if the prompt is chosen on them; beside ``out`` by
+            default.
         retry_errors: Run the clips again of which any request ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
+    convention = _convention_of(model, settings)
     with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
-        return evaluate_with_engine(
-            clips,
-            engine,
-            key,
-            out,
-            settings,
-            reporter,
-            questions=questions,
-            retry_errors=retry_errors,
-            checkpoint=None if settings.endpoint.base_url else Path(model),
-            overwrite=overwrite,
-        )
+
+        def run(out: Path, settings: EvaluateSettings, choice: PromptChoice | None, questions: Path | None) -> Path:
+            return evaluate_with_engine(
+                clips,
+                engine,
+                key,
+                out,
+                settings,
+                reporter,
+                questions=questions,
+                convention=convention,
+                choice=choice,
+                retry_errors=retry_errors,
+                checkpoint=None if settings.endpoint.base_url else Path(model),
+                overwrite=overwrite,
+            )
+
+        if not settings.choose_prompt:
+            return run(out, settings, None, questions)
+        beside = validation or out.with_name(f"{out.name}-validation")
+        choice = choose_prompt(run(beside, validation_settings(settings), None, None))
+        reporter.say(f"Prompt of {engine.name}: {choice.prompt}, chosen on {choice.clips} validation clips.")
+        return run(out, settings.model_copy(update={"prompt": choice.prompt}), choice, questions)
 
 
 def evaluate_with_engine(
@@ -88,6 +109,8 @@ def evaluate_with_engine(
     reporter: Reporter = SILENT,
     *,
     questions: Path | None = None,
+    convention: Convention | None = None,
+    choice: PromptChoice | None = None,
     retry_errors: bool = False,
     checkpoint: Path | None = None,
     overwrite: bool = False,
@@ -104,6 +127,9 @@ def evaluate_with_engine(
         settings: Which requests.
         reporter: Hears of the progress.
         questions: A supervision set of the same clips, whose held-out questions the model is asked; None for none.
+        convention: The form in which the model's maker documents questions, for the prompt ``own``; None for a model
+            that was trained here, whose own prompt is ``main``.
+        choice: How the prompt of the settings was chosen; None if it was not.
         retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
             The others keep theirs to the byte.
         checkpoint: Folder of the model, if it is on this disk: its training clips must not be evaluated.
@@ -113,12 +139,14 @@ def evaluate_with_engine(
         ``out``, with one prediction for each clip, in the clip set's order, and the clips beside them.
     """
     taxonomy = read_taxonomy(clips)
-    requests = build_requests(taxonomy, settings)
+    requests = build_requests(taxonomy, settings, convention)
     sampling = _sampling(engine, settings)
     facts = {
         "model": engine.name,
         "model_key": model_key,
-        "prompts": {"system": SYSTEM_PROMPT, **requests.texts},
+        "prompt": settings.prompt,
+        "prompt_choice": None if choice is None else choice.model_dump(mode="json"),
+        "prompts": requests.texts,
         "sampling": sampling.model_dump(mode="json"),
     }
     inputs = {"clips": clips, **questions_input(questions, clips)}
@@ -130,6 +158,8 @@ def evaluate_with_engine(
             if folder is None:
                 return
             wanted = clips_of_split(clips, settings.split)
+            if settings.split == "validation" and settings.validation_clips is not None:
+                wanted = evenly_spaced(wanted, settings.validation_clips)
             cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
             cache = FrameCache(cache_folder, sampling)
             asked = draw_questions(questions, wanted, settings.questions_per_clip, settings.seed)
@@ -153,6 +183,11 @@ def evaluate_with_engine(
         if len(kept) < len(made):
             make(retried + 1, kept, overwrite=True)
     return out
+
+
+def _convention_of(model: str, settings: EvaluateSettings) -> Convention | None:
+    trained_here = not settings.endpoint.base_url and read_card(model).base is not None
+    return None if trained_here else find_convention(model)
 
 
 def clips_of_split(clips: Path, split: str) -> list[Clip]:

@@ -1,11 +1,12 @@
 """The headline of a report: the comparison in one sentence, what the data is, and the outcomes of predictions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
-from vlm_autodrive.evaluation.score import Comparison, PairScores
+from vlm_autodrive.evaluation.score import Comparison, PairScores, noisy_prompts, prompt_to_trust
 from vlm_autodrive.evaluation.settings import BASELINES
+from vlm_autodrive.models import MAIN
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 
 _FEW_CLIPS = 30
@@ -47,10 +48,49 @@ def headline(comparison: Comparison, taxonomy: Taxonomy) -> str:
         comparison: The comparison.
         taxonomy: Its classes.
     """
-    text = _comparing(comparison, taxonomy)
+    text = " ".join([_comparing(comparison, taxonomy), *_noise(comparison)])
     if any(diagnostic.severity == "invalid" for diagnostic in comparison.diagnostics):
         return f"These results are invalid: taken at face value, {text[0].lower()}{text[1:]}"
     return text
+
+
+def _noise(comparison: Comparison) -> Iterator[str]:
+    """For the models compared, a sentence where their forced choice is noise."""
+    for name in before_and_after(comparison):
+        scores = None if name is None else comparison.models[name]
+        mass = None if scores is None else noisy_prompts(scores).get(scores.prompt)
+        if scores is not None and mass is not None:
+            trusted = prompt_to_trust(scores)
+            yield (
+                f"The forced choice of {_named(str(name))} is noise: only {mass:.2f} of its probability falls on the "
+                f"class codes; {'evaluate it with prompt=own' if trusted is None else f'trust the prompt {trusted}'} "
+                "instead."
+            )
+
+
+def prompt_notes(comparison: Comparison) -> list[str]:
+    """For each model whose prompt was chosen or set, which it is, and what it was chosen by."""
+    notes = []
+    for model, scores in comparison.models.items():
+        choice = scores.prompt_choice
+        if choice is not None:
+            marks = dict.fromkeys(choice.noise, " (noise)")
+            found = ", ".join(f"{name} {value:.2f}{marks.get(name, '')}" for name, value in choice.macro_f1.items())
+            notes.append(
+                f"{title_of(model)}: prompt {scores.prompt}, chosen on {choice.clips} validation clips "
+                f"(macro-F1 there: {found})."
+            )
+        elif scores.prompt != MAIN:
+            notes.append(f"{title_of(model)}: prompt {scores.prompt}, as set.")
+        if not scores.ranking and scores.prompt == "own":
+            notes.append(
+                f"{title_of(model)} answers in free text, which has no probabilities: it is not ranked or calibrated."
+            )
+    return notes
+
+
+def _named(name: str) -> str:
+    return {"base": "the base model", "tuned": "the fine-tuned model"}.get(name, f"“{title_of(name)}”")
 
 
 def _comparing(comparison: Comparison, taxonomy: Taxonomy) -> str:
@@ -99,7 +139,7 @@ def _tested(pair: PairScores, after: str) -> str:
 
 
 def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
-    """Notes on the test clips: simulated or real, and classes with few clips or none."""
+    """Notes on the test clips: simulated or real, classes with few clips or none, and the models' prompts."""
     simulated = sum(1 for clip in clips if clip.scenario is not None)
     notes = []
     if simulated == len(clips):
@@ -117,7 +157,7 @@ def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
-    return [*notes, *comparison.warnings]
+    return [*notes, *prompt_notes(comparison), *comparison.warnings]
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

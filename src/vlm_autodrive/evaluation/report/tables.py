@@ -54,6 +54,7 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | No
         "hard negatives: false positive rate": None if hard is None else hard.false_positives,
         "reasoning agrees with verdict": scores.reasoning_consistency,
         "VQA accuracy": None if scores.vqa is None else scores.vqa.accuracy,
+        "probability on the class codes": scores.code_mass,
     }
 
 

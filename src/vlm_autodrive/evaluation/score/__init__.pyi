@@ -1,3 +1,4 @@
+from .forced_choice import noisy_prompts, prompt_to_trust
 from .models import model_scores, pair_scores
 from .probabilities import ANY_EVENT
 from .records import Comparison, Diagnostic, ModelScores, PairScores
@@ -11,6 +12,8 @@ __all__ = [
     "ModelScores",
     "PairScores",
     "model_scores",
+    "noisy_prompts",
     "pair_scores",
+    "prompt_to_trust",
     "read_evaluation_samples",
 ]

@@ -11,7 +11,7 @@ from vlm_autodrive.evaluation.score.records import ClassScores, EventScores, Mod
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.score.slices import hard_negative_scores, slice_scores, slice_tests, triplet_scores
 from vlm_autodrive.evaluation.score.traces import event_shown, trace_scores
-from vlm_autodrive.evaluation.score.variants import control_scores, faithfulness_scores, prompt_scores
+from vlm_autodrive.evaluation.score.variants import code_mass_score, control_scores, faithfulness_scores, prompt_scores
 from vlm_autodrive.evaluation.score.vqa import vqa_differences, vqa_scores
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import (
@@ -68,6 +68,9 @@ def model_scores(samples: EvaluationSamples, model: str, settings: CompareSettin
         event=event_scores(samples, model, bootstrap),
         ranking=ranking_scores(samples, model, bootstrap),
         calibration=calibration_scores(samples, model, bootstrap),
+        prompt=samples.prompt_of(model),
+        prompt_choice=samples.prompt_choices.get(model),
+        code_mass=code_mass_score([prediction.verdict for prediction in predictions], bootstrap),
         prompt_variants=prompt_scores(samples, model, bootstrap),
         controls=control_scores(samples, model, bootstrap),
         anticipation=anticipation_scores(samples, model, bootstrap),

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from vlm_autodrive.evaluation.predict.prompt_choice import PromptChoice
 from vlm_autodrive.metrics import (
     AnticipationScores,
     CalibrationScores,
@@ -10,6 +11,7 @@ from vlm_autodrive.metrics import (
     McNemar,
     RankingScores,
 )
+from vlm_autodrive.models import MAIN
 from vlm_autodrive.records import Record
 
 
@@ -47,12 +49,14 @@ class PromptScores(Record):
         macro_f1: Mean F1.
         most_severe_f1: F1 of the most severe class, which is the first of the taxonomy (collision).
         unparseable: Proportion of answers that name no class, whatever the reason.
+        code_mass: As for the model; None where no code was forced.
     """
 
     accuracy: Estimate
     macro_f1: Estimate
     most_severe_f1: Estimate
     unparseable: Estimate
+    code_mass: Estimate | None = None
 
 
 class ControlScores(Record):
@@ -245,7 +249,11 @@ class ModelScores(Record):
         event: Two classes, event or none.
         ranking: How well the probabilities rank, by class name and ``any_event``; empty without probabilities.
         calibration: None without probabilities.
-        prompt_variants: By name, ``main`` for the prompt that all other estimates rest on; empty with one prompt.
+        prompt: The prompt that all other estimates rest on.
+        prompt_choice: How it was chosen on validation clips; None if it was not.
+        code_mass: Mean probability of all class codes together, before the softmax over them; where little falls on
+            them, the forced choice is noise. None where it is not known, or the answers are free text.
+        prompt_variants: By name, the prompt that all other estimates rest on first; empty with one prompt.
         controls: By the control's name; empty if none were asked for.
         anticipation: None if the model was asked about no windows that end before an event.
         faithfulness: None if it was not asked for.
@@ -272,6 +280,9 @@ class ModelScores(Record):
     event: EventScores | None = None
     ranking: dict[str, RankingScores] = {}
     calibration: CalibrationScores | None = None
+    prompt: str = MAIN
+    prompt_choice: PromptChoice | None = None
+    code_mass: Estimate | None = None
     prompt_variants: dict[str, PromptScores] = {}
     controls: dict[str, ControlScores] = {}
     anticipation: AnticipationScores | None = None

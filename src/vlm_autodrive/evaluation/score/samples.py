@@ -21,7 +21,9 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.contamination import Leaks, read_leaks
+from vlm_autodrive.evaluation.predict.prompt_choice import PromptChoice
 from vlm_autodrive.metrics import connected_groups
+from vlm_autodrive.models import MAIN
 from vlm_autodrive.records import (
     ANTICIPATION,
     ChoiceAnswer,
@@ -55,6 +57,8 @@ class EvaluationSamples:
         judgements: What a judge thinks of a model's traces, by model.
         questions: The held-out questions about these clips that models were asked, the same for each of them.
         asked: The models that were asked them.
+        prompts: The prompt of each model's direct verdict, by model; ``main`` where it is not named.
+        prompt_choices: How a model's prompt was chosen, by model.
     """
 
     taxonomy: Taxonomy
@@ -70,6 +74,12 @@ class EvaluationSamples:
     judgements: Mapping[str, Judgements] = field(default_factory=dict)
     questions: tuple[HeldOutQuestion, ...] = ()
     asked: frozenset[str] = frozenset()
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    prompt_choices: Mapping[str, PromptChoice] = field(default_factory=dict)
+
+    def prompt_of(self, model: str) -> str:
+        """The prompt of a model's direct verdict."""
+        return self.prompts.get(model, MAIN)
 
     @property
     def question_clusters(self) -> list[int]:
@@ -149,6 +159,12 @@ def read_evaluation_samples(
         judgements=_read_judgements(judgements or {}, predictions),
         questions=questions,
         asked=asked,
+        prompts={name: _prompt_of(folder) for name, folder in predictions.items()},
+        prompt_choices={
+            name: PromptChoice.model_validate(choice)
+            for name, folder in predictions.items()
+            if (choice := read_provenance(folder).facts.get("prompt_choice")) is not None
+        },
     )
 
 
@@ -273,9 +289,30 @@ def _read_further(
         )
     clips = read_clips(folder)
     by_clip, _ = _read_answers(folder, name, clips, taxonomy)
-    pairs = tuple((clip, by_clip[clip.clip_id]) for clip in clips if clip.event_class is not None)
+    asked, wanted = _prompt_of(folder), _prompt_of(predictions[name])
+    pairs = tuple(
+        (clip, _under(by_clip[clip.clip_id], asked, wanted, folder)) for clip in clips if clip.event_class is not None
+    )
     _refuse_unknown_labels(folder, [clip for clip, _ in pairs], taxonomy)
     return pairs
+
+
+def _prompt_of(folder: Path) -> str:
+    return str(read_provenance(folder).facts.get("prompt", MAIN))
+
+
+def _under(prediction: Prediction, asked: str, wanted: str, folder: Path) -> Prediction:
+    """The prediction with the direct verdict of the prompt ``wanted``, in the place of that of ``asked``."""
+    if asked == wanted:
+        return prediction
+    if wanted not in prediction.prompt_variants:
+        if prediction.verdict.outcome is Outcome.ERROR:
+            return prediction
+        raise UserError(
+            f"{folder} holds verdicts under the prompt {asked}, but those of the test clips are under {wanted}; "
+            f"evaluate it with prompt={wanted}."
+        )
+    return prediction.model_copy(update={"verdict": prediction.prompt_variants[wanted]})
 
 
 def _asked_model(folder: Path) -> tuple[str, object]:

@@ -8,24 +8,34 @@ from vlm_autodrive.evaluation.score.probabilities import probabilities_of
 from vlm_autodrive.evaluation.score.records import ControlScores, FaithfulnessScores, PromptScores
 from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.evaluation.settings import OF_EVERY_CLIP, Control
-from vlm_autodrive.metrics import Bootstrap, classification
-from vlm_autodrive.models import MAIN
+from vlm_autodrive.metrics import Bootstrap, Estimate, classification
+from vlm_autodrive.records import Verdict
 
 
 def prompt_scores(samples: EvaluationSamples, model: str, bootstrap: Bootstrap) -> dict[str, PromptScores]:
-    """The estimates under each prompt, ``main`` first; empty where only one was asked."""
+    """The estimates under each prompt, first that of the direct verdict; empty where only one was asked."""
     predictions = samples.predictions[model]
     others = list(dict.fromkeys(name for prediction in predictions for name in prediction.prompt_variants))
     if not others:
         return {}
-    answers: dict[str, list[str | None]] = {MAIN: samples.answers(model)}
-    for name in others:
-        said = [prediction.prompt_variants.get(name) for prediction in predictions]
-        answers[name] = [None if verdict is None else verdict.event_class for verdict in said]
-    return {name: _prompt_scores(samples, given, bootstrap) for name, given in answers.items()}
+    said: dict[str, list[Verdict | None]] = {samples.prompt_of(model): [p.verdict for p in predictions]}
+    said |= {name: [prediction.prompt_variants.get(name) for prediction in predictions] for name in others}
+    return {name: _prompt_scores(samples, verdicts, bootstrap) for name, verdicts in said.items()}
 
 
-def _prompt_scores(samples: EvaluationSamples, answers: Sequence[str | None], bootstrap: Bootstrap) -> PromptScores:
+def code_mass_score(verdicts: Sequence[Verdict | None], bootstrap: Bootstrap) -> Estimate | None:
+    """Mean probability of all codes together, over the verdicts of which it is known; None where it is of none."""
+    masses = [None if verdict is None else verdict.code_mass for verdict in verdicts]
+    known = np.array([mass is not None for mass in masses])
+    if not known.any():
+        return None
+    return bootstrap.select(known).mean(np.array([mass for mass in masses if mass is not None]))
+
+
+def _prompt_scores(
+    samples: EvaluationSamples, verdicts: Sequence[Verdict | None], bootstrap: Bootstrap
+) -> PromptScores:
+    answers = [None if verdict is None else verdict.event_class for verdict in verdicts]
     tables = classification.one_hot_confusion(samples.truths, answers, samples.taxonomy.names)
     right = np.array([answer == truth for answer, truth in zip(answers, samples.truths, strict=True)])
     return PromptScores(
@@ -35,6 +45,7 @@ def _prompt_scores(samples: EvaluationSamples, answers: Sequence[str | None], bo
             tables, lambda totals: classification.f1(totals)[..., 0], samples.truths.count(samples.taxonomy.names[0])
         ),
         unparseable=bootstrap.proportion(np.array([answer is None for answer in answers])),
+        code_mass=code_mass_score(verdicts, bootstrap),
     )
 
 

@@ -123,14 +123,17 @@ class CellStages:
         return self._once("predictions/cells", cell, self._evaluation("cell", cell, str(checkpoint)))
 
     def base(self, cell: AblationCell) -> Path:
-        """The predictions of the model that the cell begins from."""
-        model = cell.recipe.train.model
-        return self._once("predictions/base", cell, self._evaluation("base", cell, model))
+        """The predictions of the model that the cell begins from, with the prompt that is best on validation clips."""
+        model, clips, stages = cell.recipe.train.model, self.clips(cell), self._rows(cell)
+        validation = None
+        if stages.chooses_prompt(clips):
+            validation = self._once("validation/base", cell, stages.evaluate_prompts("base", clips, model))
+        return self._once("predictions/base", cell, self._evaluation("base", cell, model, validation))
 
-    def _evaluation(self, name: str, cell: AblationCell, model: str) -> _Stage:
+    def _evaluation(self, name: str, cell: AblationCell, model: str, validation: Path | None = None) -> _Stage:
         """The questions are those of all types, whichever the cell is trained on: so all cells are asked the same."""
         rows = self._rows(cell)
-        return rows.evaluate(name, self.clips(cell), self._all_types(cell, rows), model)
+        return rows.evaluate(name, self.clips(cell), self._all_types(cell, rows), model, validation)
 
     def baseline(self, name: str, cell: AblationCell) -> Path:
         """The predictions of what needs no model."""
