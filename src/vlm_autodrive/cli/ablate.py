@@ -93,11 +93,21 @@ def _print_preview(seen: "AblationPreview") -> None:
 def _print_ablation(table: "AblationResult", out: Path) -> None:
     """Print the table, what to mind in reading it, and where it lies; the classes' intervals are in the files."""
     from vlm_autodrive.cli.tables import print_columns
-    from vlm_autodrive.runs import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, effect_rows, failure_lines, table_of
+    from vlm_autodrive.runs import (
+        CONSISTENCY,
+        DETECTABLE,
+        GAIN,
+        HTML_FILE,
+        JSON_FILE,
+        MARKDOWN_FILE,
+        effect_rows,
+        failure_lines,
+        table_of,
+    )
 
     headings, rows = table_of(table)
     with_interval = ("accuracy", "macro-F1", GAIN)
-    left_out = (*table.types, *table.varied, "tokens")
+    left_out = (*table.types, *table.varied, CONSISTENCY, DETECTABLE, "tokens")
     places = [place for place, name in enumerate(headings) if name not in left_out]
     printed = []
     for row in rows:
@@ -106,9 +116,8 @@ def _print_ablation(table: "AblationResult", out: Path) -> None:
         printed.append((row.label, *shown))
     print_columns(["", *(headings[place] for place in places)], printed)
     print("In brackets: 95 % confidence intervals over clips and seeds. Gain: macro-F1 over that of the first cell.")
-    print("Detectable: the smallest true difference that would show with a power of 80 %.")
-    for type_, metric, difference, _, conclusion, _ in effect_rows(table):
-        print(f"{type_}: {conclusion} ({metric} {difference})")
+    for type_, metric, difference, _, conclusion, compared in effect_rows(table):
+        print(f"{type_}: {conclusion} ({metric} {difference}; {compared})")
     for note in table.notes:
         print(note)
     for line in failure_lines(table):

@@ -1,4 +1,14 @@
-from .ablation.page import GAIN, HTML_FILE, JSON_FILE, MARKDOWN_FILE, effect_rows, failure_lines, table_of
+from .ablation.page import (
+    CONSISTENCY,
+    DETECTABLE,
+    GAIN,
+    HTML_FILE,
+    JSON_FILE,
+    MARKDOWN_FILE,
+    effect_rows,
+    failure_lines,
+    table_of,
+)
 from .ablation.result import AblationResult
 from .ablation.runner import AblationPreview, ablate, preview
 from .pipeline import RunResult, run_recipe
@@ -13,6 +23,8 @@ from .recipe import (
 )
 
 __all__ = [
+    "CONSISTENCY",
+    "DETECTABLE",
     "GAIN",
     "HTML_FILE",
     "JSON_FILE",

@@ -184,7 +184,10 @@ def _score_cells(scores: CellScores, ablation: AblationResult, further: Sequence
 
 
 def _detectable(difference: float | None) -> str:
-    return "" if difference is None else f"{difference:.2f}"
+    """The detectable difference; of metrics between 0 and 1 no true difference is larger than 1."""
+    if difference is None:
+        return ""
+    return f"{difference:.2f}" if difference <= 1 else "> 1"
 
 
 def _cell(estimate: Estimate | None, *, signed: bool) -> TableCell:
