@@ -11,9 +11,10 @@ from tests.supervision.worlds import plain_clip, random_clip, real_clip
 from vlm_autodrive.artifacts import read_clips, read_provenance, read_samples, write_clips, writing_artifact
 from vlm_autodrive.engines import parse_reasoning
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, Taxonomy
+from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, IncidentMetadata, Taxonomy
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision import SUMMARY_FILE, SuperviseSettings, samples_for_clip, supervise
+from vlm_autodrive.supervision.rules.reasoning_vqa import UNEQUAL
 
 CLASSES = ("collision", "near_collision", "normal")
 
@@ -66,6 +67,26 @@ def test_the_paper_is_taught_with_its_question_and_letters(tmp_path):
             assert sample.target == letters[named]
 
 
+def test_real_footage_is_asked_a_goal_only_where_all_classes_can_be(tmp_path):
+    turning = IncidentMetadata(weather="rain", ego_manoeuvre="turn_left", road_surface="wet")
+    settings = SuperviseSettings(types=("verdict", "reasoning_vqa"))
+
+    def made(name, known_of_normal):
+        clips = [random_clip(0, "normal")]
+        for number, event_class in enumerate(("collision", "normal") * 8):
+            known = turning if event_class == "collision" or number < known_of_normal else IncidentMetadata()
+            clip = real_clip(number, event_class, 5.0 if event_class == "collision" else None)
+            clips.append(clip.model_copy(update={"incident": known}))
+        out = supervise(clip_set(tmp_path / f"{name} clips", clips), tmp_path / name, settings)
+        return json.loads((out / SUMMARY_FILE).read_text())
+
+    every = made("every", 16)
+    assert (every["accepted"]["reasoning_vqa"], every["not_made"]) == (17, {})
+    assert every["accepted_by_topic"]["ego_way"] == 16
+    none = made("none", 0)
+    assert none["accepted"]["reasoning_vqa"] == 1 and none["not_made"] == {"reasoning_vqa": {UNEQUAL: 16}}
+
+
 def test_rejected_items_stay_with_their_reason(tmp_path):
     swapped = random_clip(1, "collision").model_copy(
         update={"event_class": "normal", "event_time_s": None, "alert_time_s": None}
@@ -80,7 +101,7 @@ def test_rejected_items_stay_with_their_reason(tmp_path):
     assert summary["rejected"] == {"caption": {"label": 1}, "verdict": {"label": 1}}
 
 
-@pytest.mark.parametrize("type_", ["verdict", "caption", "description", "vqa", "reasoning"])
+@pytest.mark.parametrize("type_", ["verdict", "caption", "description", "vqa", "reasoning_vqa", "reasoning"])
 def test_each_kind_stands_alone(mixed, tmp_path, type_):
     alone = read_samples(supervise(mixed, tmp_path / "one", SuperviseSettings(types=(type_,))))
     together = read_samples(supervise(mixed, tmp_path / "all", SuperviseSettings()))

@@ -111,12 +111,13 @@ def test_only_accepted_reasoning_is_a_reference(tmp_path):
         item("b", "truncated", 1, outcome=Outcome.TRUNCATED),
         item("c", "a caption", type="caption", target="A caption."),
         item("d", "repaired", outcome=Outcome.REPAIRED),
+        item("b", "reasons for a letter", type="reasoning_vqa"),
     ]
     clips = [make_clip(name) for name in "abcd"]
     found = read_references(supervision(tmp_path / "s", clips, items))
     assert found == {"a": "first\nand second line", "d": "repaired"}
     with pytest.raises(UserError, match="holds no accepted reasoning"):
-        read_references(supervision(tmp_path / "none", clips, items[2:5]))
+        read_references(supervision(tmp_path / "none", clips, [*items[2:5], items[6]]))
     with pytest.raises(UserError, match="holds predictions; give a folder of supervision"):
         read_references(write_prediction_set(tmp_path / "p", clips, [make_prediction(c, "normal") for c in clips]))
 

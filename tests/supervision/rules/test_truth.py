@@ -8,13 +8,20 @@ import pytest
 
 from tests.supervision.rules.truth_claims import holds, outcome_of
 from tests.supervision.rules.truth_films import Film
-from tests.supervision.rules.truth_sentences import Statement, UnknownSentence, parse
+from tests.supervision.rules.truth_sentences import INTENTIONS, Statement, UnknownSentence, parse
 from tests.supervision.rules.truth_world import films_and_clips, windows_of_drives
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, samples_for_clip
 
 EVERYTHING = SuperviseSettings(vqa_per_clip=200)
 OUTCOMES = {"event", "contact", "class", "room", "nobody"}
+
+
+ASKED = (
+    "What is the road user to watch about to do at first?\nA: brake ahead\nB: cross our way\nC: move towards our lane\n"
+    "D: none to watch\nThink between <think> and </think>."
+)
+REASONS = "<think>\n{line}\nSo: {option}.\n</think>\n\n<answer>\n{letter}\n</answer>"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,17 @@ def test_no_sentence_about_500_scenarios_is_false(said):
         f"{len(said)} statements, {sum(len(s.claims) for *_, s in said)} claims:", Counter(k for _, _, k, _, _ in said)
     )
     assert false_claims(said) == []
+
+
+def test_of_the_options_of_each_question_on_goals_one_is_true_and_three_are_false():
+    """Of every film, whichever form its clip is asked."""
+    wrong = []
+    for film, _ in films_and_clips(triplets=150, singles=60):
+        for question, answers in INTENTIONS:
+            true = [option for option, claims in answers.items() if all(holds(film, claim) for claim in claims)]
+            if len(true) != 1:
+                wrong.append((question, true))
+    assert wrong == []
 
 
 def test_no_sentence_about_a_window_beside_an_event_is_false():
@@ -108,6 +126,10 @@ def test_statements_about_an_event_are_false_of_another_scenario(said):
         ("vqa", "What are the conditions?", "."),
         ("vqa", "Had the ego driver not braked for it, would the road user to watch stay out of reach?", "maybe"),
         ("vqa", "What is the weather? Choose: rain, snow.", "clear weather"),
+        ("reasoning_vqa", ASKED, REASONS.format(line="It sings.", option="go home", letter="B")),
+        ("reasoning_vqa", ASKED, REASONS.format(line="Rain.", option="none to watch", letter="A")),
+        ("reasoning_vqa", ASKED, REASONS.format(line="It sings.", option="none to watch", letter="D")),
+        ("reasoning_vqa", ASKED.replace("do at first", "eat"), REASONS.format(line="Rain.", option="x", letter="D")),
         ("reasoning", "A: Collision (x)", "<think>\nLooks bad.\n</think>\n\n<answer>\nA\n</answer>"),
     ],
 )

@@ -373,10 +373,10 @@ CHECKS = {
     ),
     "cause": _cause,
     "manner": lambda f, *manners: f.manner in manners,
-    "responds": lambda f: f.hardest_braking > 0.4 or f.sideways >= 0.27,
+    "responds": lambda f: f.hardest_braking > 2.1 or f.speed_lost > LOST_MPS or f.sideways >= 0.3,
     "no answer": lambda f: f.meeting is None or _response(f, "does nothing"),
-    "steers": lambda f, truth: f.sideways >= 0.27 if truth else f.sideways < 0.33,
-    "speeds up": lambda f: bool((f.braking < -0.4).any()),
+    "steers": lambda f, truth: (f.sideways >= 0.3) == truth,
+    "gets by faster": lambda f: f.hardest_braking <= 0.4 and f.at(f.ego.speed, f.closest_s) > f.whole[0].speed[0] + 1.0,
     "room": lambda f: f.meeting is None or (f.decided and f.smallest_gap > 1.3),
     "nobody": lambda f: f.meeting is None,
     "someone": lambda f: f.meeting is not None,
@@ -416,5 +416,5 @@ NEEDS_ROAD_USER = frozenset(
      "origin", "begins", "responds at", "response", "response first", "no response", "no braking",
      "reached without braking", "cause", "gap", "nearer", "gap trend", "closing", "opening",
      "closing rough", "gone", "risk", "rolls within gap", "kind", "who", "speed at the event",
-     "manner", "responds", "steers", "speeds up")
+     "manner", "responds", "steers", "gets by faster")
 )  # fmt: skip

@@ -166,7 +166,7 @@ INTENTIONS = (
         {
             "slow down in our lane": (("responds",), ("steers", False)),
             "steer away": (("steers", True),),
-            "get by faster": (("speeds up",),),
+            "get by faster": (("gets by faster",),),
             "do nothing": (("no answer",),),
         },
     ),
