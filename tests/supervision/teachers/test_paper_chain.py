@@ -18,14 +18,13 @@ from tests.supervision.teachers.scripted import (
 )
 from tests.supervision.teachers.test_chain import of_kind, why
 from tests.supervision.worlds import random_clip
-from vlm_autodrive.engines import read_answer
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.dimensions import DIMENSIONS, EVENT, dimension_slots
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import CaptionerSettings, ServedTeacherSettings, TeacherContextSettings
-from vlm_autodrive.supervision.teacher_schemas import ReasoningQuestion, UnderstandingAnswer, thinking_shape
+from vlm_autodrive.supervision.teacher_schemas import DimensionQuestion, ReasoningQuestion, thinking_shape
 from vlm_autodrive.supervision.teachers import prompts_from_captions as prompts
 from vlm_autodrive.supervision.teachers.chain import teacher_samples
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
@@ -168,7 +167,8 @@ def test_a_wrong_letter_is_a_rejected_sample_with_its_reason():
 
 
 def test_a_letter_without_thoughts_is_asked_for_once_more():
-    teacher = ScriptedTeacher(writes("thinking", '{"answer": "A"}', json.dumps(thinking_of(FACTS))))
+    silent = '{"steps": ["...", "..."], "answer": "A"}'
+    teacher = ScriptedTeacher(writes("thinking", silent, json.dumps(thinking_of(FACTS))))
     (trace,) = of_kind(chain(teacher), "reasoning")
     assert (trace.outcome, trace.accepted) == (Outcome.REPAIRED, True)
     assert "without any thoughts" in teacher.asked[-1].answered[1]
@@ -317,13 +317,17 @@ def test_a_failure_is_one_sample_for_each_text_that_was_wanted(wanted, outcome):
             assert "it will not" in why(sample)[0]
 
 
-def test_the_shapes_in_the_prompts_are_those_that_are_read():
+def test_the_shapes_in_the_prompts_name_the_keys_that_are_read():
     for shape, text in (
-        (UnderstandingAnswer, prompts.UNDERSTANDING_SHAPE),
+        (DimensionQuestion, prompts.UNDERSTANDING_SHAPE),
         (ReasoningQuestion, prompts.REASONING_QUESTION_SHAPE),
-        (thinking_shape(("...",)), prompts.THINKING_SHAPE),
+        (thinking_shape(("A",)), prompts.THINKING_SHAPE),
     ):
-        assert isinstance(read_answer(text, shape), shape)
+        assert all(key in text for key in shape.model_fields)
+    teacher = ScriptedTeacher()
+    chain(teacher)
+    asked = [asked_for(teacher, wanted).prompt.text for wanted in ("understanding", "reasoning_vqa", "thinking")]
+    assert all("JSON: an object with the key" in text for text in asked)
 
 
 def test_a_caption_cannot_leave_its_marks():

@@ -12,7 +12,7 @@ _SPOKEN_OF = re.compile(
     r"|\b(?:structured|vlm|given|provided|second|first) captions?\b"
     r"|\b(?:blame|fault|responsibility|liability) (?:assessments?|attributions?|assignments?)\b"
     r"|\bimpact (?:sides?|points?)\b|\bthird[- ]part(?:y|ies)\b"
-    r"|(?<![\w|])[a-z]+_[a-z_]+\b"  # the name of a field
+    r"|(?<![\w|])[a-z]+_[a-z0-9_]+\b"  # the name of a field
     rf"|\b(?:the|this|both|given|provided|these|above) {_SOURCE} (?:above |here )?"
     r"(?:sa(?:y|ys|id)|stat\w+|mention\w*|indicat\w+|describ\w+|note[sd]?|tells?|told|specif\w+|suggest\w*"
     r"|show\w*|list\w*|does|do|is silent)\b"

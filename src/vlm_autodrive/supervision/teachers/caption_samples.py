@@ -23,7 +23,7 @@ from vlm_autodrive.supervision.teachers import prompts
 from vlm_autodrive.supervision.teachers.drafts import Draft, reply_ids, with_checks
 
 _FEWEST_OPTIONS = 3
-_FEWEST_WORDS = 3  # of a reason
+_FEWEST_WORDS = 3  # of a reason, and of some line of thought
 _SAYS_SOMETHING = re.compile(r"\d|[^\W\d_]{2}")
 _LETTERED = re.compile(r"\(?([A-F])[).:]\s+")
 _NAMES_A_LETTER = re.compile(r"\b(?:options?|answers?|choices?|letters?)\s+(?:is\s+)?\(?[A-D]\b(?!\w)|\([A-D]\)")
@@ -116,11 +116,11 @@ def thinking_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str, 
 def thoughts_of(draft: Draft, answer: ThinkingAnswer) -> str:
     """What a model thought: apart from its text, else before its answer, else as steps in it; empty if nowhere."""
     inside = _THOUGHTS.match(draft.text)
-    for thoughts in (draft.replies[-1].thoughts, inside.group(1) if inside else ""):
-        lines = [" ".join(line.split()) for line in thoughts.splitlines()]
-        if any(lines):
-            return "\n".join(line for line in lines if line)
-    return "\n".join(answer.steps)
+    for thoughts in (draft.replies[-1].thoughts, inside.group(1) if inside else "", "\n".join(answer.steps)):
+        lines = [" ".join(line.split()) for line in thoughts.splitlines() if line.strip()]
+        if any(len(line.split()) >= _FEWEST_WORDS for line in lines):
+            return "\n".join(lines)
+    return ""
 
 
 def _of_choice(

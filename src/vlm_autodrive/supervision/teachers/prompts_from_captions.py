@@ -22,14 +22,15 @@ _OPEN_END = (
     "A question and its options must not say how the video ends, nor suppose that anything goes wrong in it: no crash, "
     "contact, near miss, danger or event in their words."
 )
+# Described, and not shown: a small model copies the placeholders of an example.
 UNDERSTANDING_SHAPE = (
-    '{"questions": [{"dimension": "...", "question": "...?", "options": ["...", "...", "..."], "answer": "A"}]}'
+    "JSON: an object with the key questions, a list of objects with the keys dimension, question, options (a list of "
+    "texts) and answer."
 )
 REASONING_QUESTION_SHAPE = (
-    '{"question": "...?", "options": ["...", "...", "...", "..."], '
-    '"reasons": ["...", "...", "...", "...", "..."], "answer": "A"}'
+    "JSON: an object with the keys question, options (a list of four texts), reasons (a list of texts) and answer."
 )
-THINKING_SHAPE = '{"steps": ["...", "..."], "answer": "..."}'
+THINKING_SHAPE = "JSON: an object with the keys steps (a list of texts) and answer."
 
 
 def understanding_prompt(facts: Facts, structured: str, slots: Sequence[DimensionSlot]) -> TeacherPrompt:
@@ -42,7 +43,7 @@ def understanding_prompt(facts: Facts, structured: str, slots: Sequence[Dimensio
         "your own, and invent nothing: ask only what the data leave no doubt of. "
         f"Where the question is not given, it names no second and no side of the picture. {_OPEN_END}\n"
         "answer is the letter of the right option: A for the first, B for the second and so on.\n"
-        f"JSON: {UNDERSTANDING_SHAPE}"
+        f"{UNDERSTANDING_SHAPE}"
     )
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
@@ -56,7 +57,7 @@ def reasoning_question_prompt(facts: Facts, structured: str, seen: str) -> Teach
         f"the others are plausible but wrong. {_OPEN_END} It names no second and no side of the picture.\n"
         "reasons are five to eight steps, a sentence each, that lead from what can be seen to the right option. They "
         "name what is there, how it moves and what follows, and no letter.\n"
-        f"answer is the letter of the right option.\nJSON: {REASONING_QUESTION_SHAPE}"
+        f"answer is the letter of the right option.\n{REASONING_QUESTION_SHAPE}"
     )
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
@@ -71,7 +72,7 @@ def thinking_prompt(facts: Facts, structured: str, seen: str) -> TeacherPrompt:
         f"great the risk is; whether there is contact. Cite moments as [t=seconds], from 0 to {seconds_of(facts)}. "
         "If your thoughts stand apart from your answer, leave steps empty. If not, steps are your thoughts, three to "
         "eight short sentences, the last of which names the right line.\n"
-        f"answer is the letter alone.\nJSON: {THINKING_SHAPE}"
+        f"answer is the letter alone.\n{THINKING_SHAPE}"
     )
     return TeacherPrompt(system=_SYSTEM, text=text, version=VERSION)
 
