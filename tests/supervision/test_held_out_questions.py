@@ -59,9 +59,9 @@ def test_usable_validation_and_test_clips_are_asked_and_nothing_of_test_is_a_sam
         )
 
 
-def test_they_do_not_depend_on_the_types_that_are_trained(clips, tmp_path):
+def test_they_do_not_depend_on_what_is_trained(clips, tmp_path):
     both = supervise(clips, tmp_path / "both", SuperviseSettings(types=("vqa", "reasoning_vqa")))
-    few = supervise(clips, tmp_path / "few", SuperviseSettings(types=("vqa",)))
+    few = supervise(clips, tmp_path / "few", SuperviseSettings(types=("vqa",), vqa_per_clip=2))
     assert read_held_out_questions(few) == read_held_out_questions(both) != []
     assert read_held_out_questions(choose_types(both, tmp_path / "chosen", ("vqa",))) == []
 
@@ -81,7 +81,9 @@ def test_a_clip_is_asked_what_it_would_be_taught(tmp_path):
     taught = supervise(clip_set(tmp_path / "train", clips), tmp_path / "taught", SuperviseSettings(types=TYPES))
     held_out = [clip.model_copy(update={"split": "test"}) for clip in clips[3:]]
     asked = supervise(
-        clip_set(tmp_path / "test", [*clips[:3], *held_out]), tmp_path / "asked", SuperviseSettings(types=("verdict",))
+        clip_set(tmp_path / "test", [*clips[:3], *held_out]),
+        tmp_path / "asked",
+        SuperviseSettings(types=("verdict",), vqa_per_clip=0, vqa_topics=("gap",)),
     )
     samples = {sample.sample_id: sample for sample in read_samples(taught) if sample.options and sample.accepted}
     questions = read_held_out_questions(asked)

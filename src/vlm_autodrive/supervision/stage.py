@@ -213,10 +213,15 @@ def _by_rules(
 
 
 def _held_out_questions(clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings) -> Iterator[HeldOutQuestion]:
-    """What the rules ask with lettered options about validation and test clips; the same whatever types are trained."""
+    """What the rules ask with lettered options about validation and test clips.
+
+    Of the settings only the seed counts, so that models trained on other samples can be asked the same.
+    """
+    usual = SuperviseSettings(seed=settings.seed)
     for clip in iterate_clips(clips):
         if clip.split != "train" and not unusable(clip, survey.taxonomy):
-            by_rules = _by_rules(facts_of(clip, survey.taxonomy), ("vqa", "reasoning_vqa"), settings, survey.known)
+            facts = facts_of(clip, survey.taxonomy)
+            by_rules = _by_rules(facts, ("vqa", "reasoning_vqa"), usual, survey.known)
             for sample in by_rules.samples:
                 if sample.options and sample.accepted:
                     yield held_out_question(sample)

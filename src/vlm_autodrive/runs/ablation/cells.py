@@ -34,7 +34,7 @@ DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "checkpoints": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY),
     "predictions/cells": (*_DATA, "supervise", TYPES_KEY, "train", SEED_KEY, "evaluate"),
     "validation/base": (*_DATA, "train.model", "train.sampling", "evaluate"),
-    "predictions/base": (*_DATA, "supervise", "train.model", "train.sampling", "evaluate"),
+    "predictions/base": (*_DATA, "supervise.seed", "train.model", "train.sampling", "evaluate"),
     "predictions/majority": _DATA,
     "predictions/camera_shake": _DATA,
 }
