@@ -32,11 +32,12 @@ SAMPLING = SamplingSettings(fps=10 / 3, max_frames=16, height=84, width=126)
 WINDOW_S = 4.8
 PERCEPTION = SuperviseSettings(
     types=("verdict", "caption", "vqa", "reasoning"),
+    understanding_per_clip=0,
     vqa_per_clip=12,
     vqa_topics=(
         *("gap", "gap_check", "gap_trend", "closing_speed", "time_to_contact", "lead_gap", "ego_speed", "ego_trend"),
-        *("closest_time", "closest_gap", "response", "jolt", "actor", "side", "color"),
-        *("light", "weather", "scene", "lanes", "ego_lane"),
+        *("closest_time", "closest_gap", "response", "jolt", "actor_check", "side", "color"),
+        *("light_check", "weather_check", "scene_check", "lanes", "ego_lane"),
     ),
 )
 _REPEATS = 500  # often enough for each to become one token

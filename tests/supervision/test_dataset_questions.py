@@ -56,11 +56,13 @@ def test_vru_accident_questions_become_vqa_samples(fixtures_dir):
     assert len({sample.sample_id for sample in samples}) == len(samples)
     answers = {(q.video_id, f"imported_{q.topic.replace(' ', '_')}"): q.answer for q in reading.questions}
     for sample in samples:
+        answer = sample.target.splitlines()[1]
         if sample.clip_id.startswith("real_"):
-            assert sample.target == NO_EVENT
+            assert answer == NO_EVENT
         else:
-            assert sample.target == answers[sample.clip_id.removesuffix("-w0"), sample.topic]
-        assert sample.target in sample.prompt.text.splitlines()
+            assert answer == answers[sample.clip_id.removesuffix("-w0"), sample.topic]
+        assert f"{sample.answer}: {answer}" in sample.prompt.text.splitlines()
+        assert len(sample.options) == 4
         assert sample.teacher == "VRU-Accident"
     accepted = Counter(sample.topic for sample in samples if sample.accepted)
     assert accepted["imported_location"] == accepted["imported_road_type"] == 323
@@ -85,10 +87,10 @@ def test_questions_on_an_event_are_asked_of_both_at_the_same_rate(fixtures_dir):
 def test_a_question_on_the_event_is_not_asked_of_a_window_beside_it():
     questions = [question("a"), question("a", "location", options=(), answer="in a town", question="Where is it?")]
     samples = made([clip_of("a"), clip_of("a", "normal", place=1)], questions)[0]
-    assert {sample.topic: sample.target for sample in samples["a-w0"]} == {
+    assert {sample.topic: sample.target.splitlines()[-1] for sample in samples["a-w0"]} == {
         "imported_accident_reason": "the lorry braked late", "imported_location": "in a town",
     }  # fmt: skip
-    assert {sample.topic: sample.target for sample in samples["a-w1"]} == {
+    assert {sample.topic: sample.target.splitlines()[-1] for sample in samples["a-w1"]} == {
         "imported_accident_reason": NO_EVENT, "imported_location": "in a town",
     }  # fmt: skip
 
@@ -145,8 +147,8 @@ def test_options_are_shuffled_and_stay_the_same_from_run_to_run():
     questions = [question(f"v{number}") for number in range(40)]
     first = flat(clips, questions)
     assert first == flat(clips, questions)
-    places = Counter(i.prompt.text.splitlines().index(i.target) for i in first if i.target != NO_EVENT)
-    assert set(places) == {1, 2, 3}
+    places = Counter(i.answer for i in first if NO_EVENT not in i.target)
+    assert set(places) == {"A", "B", "C"}
 
 
 class Told(SilentReporter):
@@ -163,14 +165,15 @@ def test_the_stage_asks_them_unless_switched_off(tmp_path):
         write_clips(partial, folder, DEFAULT_TAXONOMY, [clip_of("a"), clip_of("b")])
         write_jsonl(partial / QUESTIONS_FILE, [question("a"), question("a", "road type"), question("z", "road type")])
     told = Told()
-    out = supervise(folder, tmp_path / "on", SuperviseSettings(types=("verdict", "vqa"), vqa_per_clip=0), told)
+    nothing_else = {"types": ("verdict", "vqa"), "vqa_per_clip": 0, "understanding_per_clip": 0}
+    out = supervise(folder, tmp_path / "on", SuperviseSettings(**nothing_else), told)
     assert [(i.clip_id, i.topic) for i in read_samples(out) if i.type == "vqa"] == [("a-w0", "imported_road_type")]
     assert json.loads((out / SUMMARY_FILE).read_text())["not_made"] == {
         "vqa": {"nothing is known that could be asked": 1}
     }
     assert any(line.startswith("1 dataset questions are not asked") for line in told.lines)
     for number, changes in enumerate(({"dataset_questions": False}, {"types": ("verdict",)})):
-        settings = SuperviseSettings(**({"types": ("verdict", "vqa"), "vqa_per_clip": 0} | changes))
+        settings = SuperviseSettings(**(nothing_else | changes))
         assert {i.type for i in read_samples(supervise(folder, tmp_path / f"off{number}", settings))} == {"verdict"}
 
 

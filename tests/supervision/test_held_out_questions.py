@@ -17,7 +17,7 @@ TYPES = ("verdict", "vqa", "reasoning_vqa")
 WEATHER = ("Clear", "Cloudy", "Rain", "Snow")
 
 
-def two_questions(facts, types, seed, *_):
+def two_questions(facts, types, seed, *_, **__):
     """The weather at once, and the goal after thinking; the weather of snowy clips is told wrongly as an outcome."""
     weather = str(facts.clip.metadata["weather"])
     rng = random.Random(f"{seed}{facts.clip.clip_id}")

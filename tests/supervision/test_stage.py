@@ -127,7 +127,8 @@ def test_a_set_without_usable_labels_is_refused(tmp_path):
 
 def test_a_base_model_is_taught_normal_driving_alone(tmp_path):
     clips = clip_set(tmp_path / "clips", [random_clip(n, "normal") for n in range(20)])
-    settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=("gap", "weather", "ego_speed"))
+    topics = ("gap", "weather_check", "ego_speed")
+    settings = SuperviseSettings(types=("verdict", "caption", "vqa"), vqa_topics=topics, understanding_per_clip=0)
     samples = read_samples(supervise(clips, tmp_path / "out", settings))
     assert {i.target for i in samples if i.type == "verdict"} == {"C"}
     assert all(sample.accepted for sample in samples)

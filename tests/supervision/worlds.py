@@ -1,8 +1,10 @@
 """Clips and scenarios made by hand for the tests of supervision, and random ones."""
 
 import random
+from collections import Counter
 
 from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
     Clip,
     Distraction,
     Encounter,
@@ -11,6 +13,9 @@ from vlm_autodrive.records import (
     StatePoint,
     find_incident_value,
 )
+from vlm_autodrive.supervision import KnownShares
+from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.rules.understanding.profiles import profile_of
 
 FAMILIES = {
     "lead_brake": ("car", "ahead"),
@@ -153,3 +158,12 @@ def real_clip(number: int, event_class: str | None, event_time_s: float | None, 
         metadata=metadata,
         incident=recorded(**metadata),
     )
+
+
+def known_of(clips, taxonomy=DEFAULT_TAXONOMY) -> KnownShares:
+    """What a survey of these clips finds of their classes."""
+    profiles: dict[str, Counter] = {}
+    for clip in clips:
+        facts = facts_of(clip, taxonomy)
+        profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
+    return KnownShares(profiles=profiles)

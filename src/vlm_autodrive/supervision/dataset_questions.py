@@ -9,10 +9,12 @@ refuse all the same stays on record and is not used for training.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from vlm_autodrive.records import Clip, DatasetQuestion, SFTSample, StudentPrompt, Taxonomy
+from vlm_autodrive.records import OPTION_LETTERS, Clip, DatasetQuestion, SFTSample, StudentPrompt, Taxonomy
 from vlm_autodrive.supervision.checks import checked
 from vlm_autodrive.supervision.facts import Facts, stated_times
+from vlm_autodrive.supervision.multiple_choice import MultipleChoice, choice_sample, shuffled_choice
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, VERSION
@@ -113,19 +115,24 @@ def _item(facts: Facts, question: DatasetQuestion, answer: str, seed: int, numbe
     span = [] if question.span is None else [round(time_s - facts.clip.start_s, 1) for time_s in question.span]
     if span:
         text = f"From {seconds(span[0])} to {seconds(span[1])}: {text}"
+    topic = f"imported_{question.topic.replace(' ', '_')}"
+    origin: dict[str, Any] = {
+        "number": number,
+        "teacher": question.source or "data set",
+        "teacher_prompt_version": "1",
+        "teacher_inputs": ("data set",),
+    }
     if question.options:
-        options = [*question.options, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
-        rng_for(seed, clip_id, question.question_id).shuffle(options)
-        text = "\n".join([f"{text} Choose one:", *options])
-    sample = make_sample(
-        facts,
-        "vqa",
-        f"imported_{question.topic.replace(' ', '_')}",
-        StudentPrompt(text=text, version=VERSION),
-        answer,
-        number=number,
-        teacher=question.source or "data set",
-        teacher_prompt_version="1",
-        teacher_inputs=("data set",),
-    )
+        sample = choice_sample(facts, topic, _choice(question, text, answer, clip_id, seed), **origin)
+    else:
+        sample = make_sample(facts, "vqa", topic, StudentPrompt(text=text, version=VERSION), answer, **origin)
     return checked(sample, facts, [*stated_times(seed, clip_id, facts.clip.duration_s), *span])
+
+
+def _choice(question: DatasetQuestion, text: str, answer: str, clip_id: str, seed: int) -> MultipleChoice:
+    """The data set's own answer among as many of its other options as there are letters for."""
+    rng = rng_for(seed, clip_id, question.question_id)
+    fixed = [question.answer, *([NO_EVENT] if question.topic in IMPORTED_ON_EVENTS else [])]
+    others = [option for option in question.options if option != question.answer]
+    offered = [*fixed, *rng.sample(others, min(len(others), len(OPTION_LETTERS) - len(fixed)))]
+    return shuffled_choice(text, answer, [option for option in offered if option != answer], rng)

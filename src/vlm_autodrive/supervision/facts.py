@@ -1,14 +1,17 @@
 """The known facts of a clip, looked up in one place, so that all samples agree."""
 
+import math
 import random
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 
 from vlm_autodrive.records import Clip, Encounter, EventClass, IncidentMetadata, Scenario, StatePoint, Taxonomy
 
 STATED_TIMES = 6
 _GRID_S = 0.2
 _EVEN_MPS, _TOGETHER_MPS = 2.0, 0.3
+_BRAKED_MPS2 = {"none": 0.7, "normal": 4.2}  # up to which braking is still called so
 _SAME_LEAD_M = 6.0  # a gap that leaps by more from one state to the next is that to another vehicle
 _LIGHT = {"bright": "bright daylight", "normal": "plain daylight", "twilight": "twilight", "dark": "darkness"}
 _WEATHER = {"clear": "clear weather", "cloudy": "cloudy weather", "rain": "rain", "snow": "snow"}
@@ -159,7 +162,7 @@ def facts_of(clip: Clip, taxonomy: Taxonomy) -> Facts:
     if scenario is not None:
         states = tuple(s for s in scenario.states if -1e-6 <= s.time_s <= clip.duration_s + 1e-6)
     encounter = _encounter(clip, states)
-    incident = _incident(clip, encounter)
+    incident = _incident(clip, encounter, states)
     return Facts(
         clip=clip,
         taxonomy=taxonomy,
@@ -194,7 +197,7 @@ def stated_times(seed: int, clip_id: str, duration_s: float) -> tuple[float, ...
     return tuple(sorted(rng.sample(grid, min(STATED_TIMES, len(grid)))))
 
 
-def _incident(clip: Clip, encounter: EncounterFacts | None) -> IncidentMetadata:
+def _incident(clip: Clip, encounter: EncounterFacts | None, states: tuple[StatePoint, ...]) -> IncidentMetadata:
     """What is recorded of a clip, but for what may be seen to be otherwise elsewhere in it."""
     if clip.scenario is None:
         return clip.incident
@@ -207,10 +210,16 @@ def _incident(clip: Clip, encounter: EncounterFacts | None) -> IncidentMetadata:
         unsure["road_layout"] = None  # a junction may be in view before or after the encounter
     if incident.traffic_density == "none":
         unsure["traffic_density"] = None
-    for_nothing = (d.time_s for d in clip.scenario.distractions if d.kind == "brake_for_nothing")
-    if incident.ego_braking != "hard" and any(0.0 <= time_s <= clip.duration_s for time_s in for_nothing):
-        unsure["ego_braking"] = None
+    if _hardest_braking(states, encounter) > _BRAKED_MPS2.get(incident.ego_braking or "", math.inf):
+        unsure["ego_braking"] = None  # it brakes for something else as well
     return incident.model_copy(update=unsure).over(whole)
+
+
+def _hardest_braking(states: tuple[StatePoint, ...], encounter: EncounterFacts) -> float:
+    """The hardest braking in the clip, whatever it is for, in m/s²; up to a blow, which is no braking."""
+    until = encounter.truth.time_s if encounter.contact else math.inf
+    pairs = [(a, b) for a, b in pairwise(states) if b.time_s < until]
+    return max(((a.ego_speed_mps - b.ego_speed_mps) / (b.time_s - a.time_s) for a, b in pairs), default=0.0)
 
 
 def _encounter(clip: Clip, states: tuple[StatePoint, ...]) -> EncounterFacts | None:

@@ -127,8 +127,10 @@ class SuperviseSettings(Settings):
 
     Attributes:
         types: Supervision types to make; each is independent of the others.
-        vqa_per_clip: Number of rule-based questions per clip.
-        vqa_topics: Topics of the rule-based questions; null for all.
+        understanding_per_clip: Number of rule-based multiple-choice questions per clip on its understanding, each on
+            another dimension and one of them always on the event and its why; 0 for none.
+        vqa_per_clip: Number of other rule-based questions per clip.
+        vqa_topics: Topics of those other questions; null for all.
         dataset_questions: Whether to include the questions that come with a data set.
         teacher: Teacher that writes descriptions and reasoning: ``rules``, a ``local`` model or a ``served`` model.
         captioner: Who writes the descriptions, if another than the teacher.
@@ -148,6 +150,7 @@ class SuperviseSettings(Settings):
     """
 
     types: tuple[SupervisionType, ...] = Field(SUPERVISION_TYPES, min_length=1)
+    understanding_per_clip: int = Field(5, ge=0, le=7)
     vqa_per_clip: int = Field(10, ge=0)
     vqa_topics: tuple[str, ...] | None = Field(None, min_length=1)
     dataset_questions: bool = True

@@ -110,7 +110,7 @@ def samples_for_clip(
         clip: The clip.
         taxonomy: The classes.
         settings: What is wanted; its teacher and its rejection sampling are left out.
-        known: What is known of the clip set's events.
+        known: What is known in the clip set.
     """
     return _by_rules(facts_of(clip, taxonomy), settings.types, settings, known)
 
@@ -207,7 +207,15 @@ def _by_rules(
 ) -> ClipSamples:
     """Rule-based samples of these types, each with its checks."""
     seed = settings.seed
-    by_rules = rule_based_samples(facts, types, seed, settings.vqa_per_clip, settings.vqa_topics, known)
+    by_rules = rule_based_samples(
+        facts,
+        types,
+        seed,
+        settings.vqa_per_clip,
+        settings.vqa_topics,
+        known,
+        understanding_per_clip=settings.understanding_per_clip,
+    )
     times = stated_times(seed, facts.clip.clip_id, facts.clip.duration_s)
     return replace(by_rules, samples=tuple(checked(sample, facts, times) for sample in by_rules.samples))
 

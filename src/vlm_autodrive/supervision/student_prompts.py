@@ -1,7 +1,8 @@
 """Every question that a student is asked beside those in models.prompts: fixed strings, in one table.
 
 ``{t}``, ``{a}`` and ``{b}`` are seconds drawn without knowledge of the event; ``{value}`` is a claim,
-true or false by a toss; ``{options}`` a shuffled list. No prompt mentions a side or a class.
+true or false by a toss. No prompt mentions a side or a class. The options of multiple-choice questions are no part of
+them: they follow in lettered lines.
 """
 
 import random
@@ -13,15 +14,12 @@ VERSION = "1"
 PROMPTS: dict[str, tuple[str, ...]] = {
     "caption": ("Write a caption.", "Caption this video.", "Sum up this video in one line."),
     "description": ("Describe what happens, in order.", "What happens, who is in it, where and when?"),
-    "light": ("What is the light like? Choose: {options}.",),
-    "weather": ("What is the weather? Choose: {options}.",),
-    "scene": ("What kind of road is it? Choose: {options}.",),
     "light_check": ("Does the video show {value}?",),
     "weather_check": ("Does the video show {value}?",),
     "scene_check": ("Does the video show {value}?",),
     "conditions": ("What are the conditions?", "What light, weather and road does the video show?"),
-    "not_there": ("Which of these does the video not show? Choose: {options}.",),
-    "untold": ("What is {value}? Choose: {options}.",),
+    "not_there": ("Which of these does the video not show?",),
+    "untold": ("What is {value}?",),
     "lanes": ("How many lanes lead in our direction?",),
     "ego_lane": ("Which lane is the ego vehicle in?",),
     "ego_speed": ("How fast is the ego vehicle at {t}?",),
@@ -37,9 +35,8 @@ PROMPTS: dict[str, tuple[str, ...]] = {
         "user to watch at {t}?",
     ),
     "lead_gap": ("How far ahead is the nearest vehicle in our lane at {t}?",),
-    "actor": ("What is the road user to watch? Choose: {options}.",),
     "actor_check": ("Is the road user to watch a {value}?",),
-    "color": ("What colour is the road user to watch? Choose: {options}.",),
+    "color": ("What colour is the road user to watch?",),
     "side": ("Where does the road user to watch come from?",),
     "response": ("What does the ego driver do about the road user to watch?",),
     "jolt": ("What jolts the camera, and when?", "Is there a jolt, and what causes it?"),
@@ -61,7 +58,7 @@ PROMPTS: dict[str, tuple[str, ...]] = {
     "event_check": ("Does an event happen?", "Is there any event in the video?"),
     "no_event_check": ("Is the video free of any event?", "Does the video pass without an event?"),
     "event_half": ("In which half of the video is the event?",),
-    "event_third": ("In which third of the video is the event? Choose: {options}.",),
+    "event_third": ("In which third of the video is the event?",),
     "event_before": ("Does the event happen before {t}?",),
     "event_after": ("Does the event happen after {t}?",),
     "ego_involved": ("Is the ego vehicle involved in the event?",),
@@ -86,6 +83,45 @@ PROMPTS: dict[str, tuple[str, ...]] = {
 def prompt_for(topic: str, rng: random.Random, **values: str) -> StudentPrompt:
     """One wording of a topic's question, with its places filled in."""
     return StudentPrompt(text=rng.choice(PROMPTS[topic]).format(**values), version=VERSION)
+
+
+UNDERSTANDING_PROMPTS: dict[str, tuple[str, ...]] = {
+    "event_and_why": ("What does the dashcam record, and what shows it?", "Which is it, and why?"),
+    "weather": ("What is the weather?", "What is the weather like?"),
+    "light": ("What is the light like?", "How light is it outside?"),
+    "brightness": ("How bright is it?", "What kind of light is there?"),
+    "road_kind": ("What kind of road is it?", "On what kind of road is it?"),
+    "road_surface": ("What is the road surface like?", "What does the road surface look like?"),
+    "road_course": ("How does the road run?", "Where does the road lead?"),
+    "traffic": ("How much traffic is there?", "How busy is the road?"),
+    "along_the_road": ("What is beside the road?", "What does the road lead through?"),
+    "place": ("Which of these is beside the road?", "Which of these does the road pass?"),
+    "ego_does": ("What does the ego vehicle do?", "What is the ego vehicle about?"),
+    "ego_does_at_event": ("What is the ego vehicle about at the event?", "What does the ego vehicle do at the event?"),
+    "ego_brakes": ("How hard does the ego vehicle brake?", "Is the ego vehicle braked, and how hard?"),
+    "ego_brakes_at_event": ("How hard does the ego vehicle brake at the event?",),
+    "other_does": ("What does the road user to watch do?",),
+    "other_does_at_event": ("What does the other party do in the event?",),
+    "other_is": ("What is the road user to watch?", "Who is the road user to watch?"),
+    "other_is_at_event": ("What is the other party in the event?", "Who else takes part in the event?"),
+    "other_place": ("Where is the road user to watch at first?",),
+    "other_place_before_event": ("Where is the other party before the event?",),
+    "ego_hit": ("Where is the ego vehicle hit?", "Which part of the ego vehicle is hit?"),
+    "other_hit": ("Where is the other party hit?", "Which part of the other party is hit?"),
+    "fault_or_both": ("Who is at fault in the event?", "Whose fault is the event?"),
+    "fault_or_road": ("Who is at fault in the event?", "Whose fault is the event?"),
+    "fault_or_open": ("Who is at fault in the event?", "Whose fault is the event?"),
+    "on_foot": ("What do people on foot do?", "Are there people on foot, and what do they do?"),
+    "on_foot_at_event": ("What do people on foot do at the event?",),
+    "on_bicycles": ("What do cyclists do?", "Are there cyclists, and what do they do?"),
+    "on_bicycles_at_event": ("What do cyclists do at the event?",),
+}
+"""The questions of understanding VQA, whose options follow in lettered lines."""
+
+
+def understanding_question(name: str, rng: random.Random) -> str:
+    """One wording of a question of understanding VQA, without its options."""
+    return rng.choice(UNDERSTANDING_PROMPTS[name])
 
 
 IMPORTED_PROMPTS: dict[str, str] = {

@@ -1,5 +1,6 @@
 """The survey of a clip set before supervision: one light pass over its clips."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
 from vlm_autodrive.supervision.dimensions import DimensionRates, dimension_rates
-from vlm_autodrive.supervision.facts import shows_its_event
+from vlm_autodrive.supervision.facts import facts_of, shows_its_event
 from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares
+from vlm_autodrive.supervision.rules.understanding.profiles import ClipProfile, profile_of
 from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
@@ -30,7 +32,7 @@ class ClipSetSurvey:
         supervised: How many clips get samples.
         unsupervised: Why not, for each other clip, by id.
         test: How many of those are test clips.
-        known: What is known of the events.
+        known: What is known of the events, and of the clips of each class.
         questions: Which clips are asked which dataset questions.
         dimensions: How often each class is asked an understanding question of each dimension; empty without such.
     """
@@ -52,9 +54,14 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     """
     taxonomy = read_taxonomy(clips)
     supervised, recorded, unsupervised, test = [], [], {}, 0
+    profiles: dict[str, Counter[ClipProfile]] = {}
     for clip in iterate_clips(clips):
         reason = why_not(clip, taxonomy)
         test += clip.split == "test"
+        # Of test clips too, whose held-out questions must tell no more than those of training.
+        if settings.understanding_per_clip and not unusable(clip, taxonomy) and shows_its_event(clip):
+            facts = facts_of(clip, taxonomy)
+            profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
         if reason:
             unsupervised[clip.clip_id] = reason
         else:
@@ -73,7 +80,9 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
         supervised=len(supervised),
         unsupervised=unsupervised,
         test=test,
-        known=replace(known_shares(supervised, taxonomy), intentions=asked_shares(recorded, taxonomy)),
+        known=replace(
+            known_shares(supervised, taxonomy), intentions=asked_shares(recorded, taxonomy), profiles=profiles
+        ),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
         dimensions=dimension_rates(clips_again, taxonomy) if understanding else {},
     )

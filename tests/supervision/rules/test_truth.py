@@ -12,8 +12,10 @@ from tests.supervision.rules.truth_sentences import INTENTIONS, Statement, Unkno
 from tests.supervision.rules.truth_world import films_and_clips, windows_of_drives
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision import TOPIC_NAMES, SuperviseSettings, samples_for_clip
+from vlm_autodrive.supervision.rules.understanding.dimensions import DIMENSIONS
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 
-EVERYTHING = SuperviseSettings(vqa_per_clip=200)
+EVERYTHING = SuperviseSettings(vqa_per_clip=200, understanding_per_clip=7)
 OUTCOMES = {"event", "contact", "class", "room", "nobody"}
 
 
@@ -47,7 +49,8 @@ def false_claims(said) -> list:
 
 def test_no_sentence_about_500_scenarios_is_false(said):
     assert len({id(film) for film, *_ in said}) >= 500
-    assert {topic for _, _, kind, topic, _ in said if kind == "vqa"} == set(TOPIC_NAMES)
+    topics = {topic for _, _, kind, topic, _ in said if kind == "vqa"}
+    assert topics == {*TOPIC_NAMES, *DIMENSIONS, EVENT_DIMENSION}
     print(
         f"{len(said)} statements, {sum(len(s.claims) for *_, s in said)} claims:", Counter(k for _, _, k, _, _ in said)
     )
@@ -125,7 +128,9 @@ def test_statements_about_an_event_are_false_of_another_scenario(said):
         ("vqa", "How fast is the ego vehicle at t=1.0?", "fast"),
         ("vqa", "What are the conditions?", "."),
         ("vqa", "Had the ego driver not braked for it, would the road user to watch stay out of reach?", "maybe"),
-        ("vqa", "What is the weather? Choose: rain, snow.", "clear weather"),
+        ("vqa", "What is the weather?\nA: rain\nB: snow", "C\nclear"),
+        ("vqa", "What is the weather?\nA: rain\nB: snow", "A\nsnow"),
+        ("vqa", "Who is at fault in the event?\nA: the ego driver\nB: the mayor", "B\nthe mayor"),
         ("reasoning_vqa", ASKED, REASONS.format(line="It sings.", option="go home", letter="B")),
         ("reasoning_vqa", ASKED, REASONS.format(line="Rain.", option="none to watch", letter="A")),
         ("reasoning_vqa", ASKED, REASONS.format(line="It sings.", option="none to watch", letter="D")),

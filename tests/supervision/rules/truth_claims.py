@@ -409,6 +409,8 @@ CHECKS = {
     "brakes for nothing": _brakes_for_nothing,
     "passes": lambda f, t: f.someone_passes(t),
     "recorded": lambda f, field, *values: any(INCIDENT[field](f, value) for value in values),
+    "jolts": lambda f: f.contact_s is not None and _first_thrown(f, 1, f.contact_s),
+    "steers away": lambda f: f.meeting is not None and f.sideways >= 0.27,
     "speed at the event": lambda f, mps: abs(f.at(f.ego.speed, f.closest_s - 2 * STEP_S) - mps) <= NUMBER,
 }
 NEEDS_ROAD_USER = frozenset(

@@ -68,7 +68,7 @@ def _manoeuvre(film, value):
         return sideways < 0.35 and slows < 0.6
     if value == "brake":
         return film.manner == "brakes" and slows > 0.4
-    return {"cut_in": "cuts in", "cross": "crosses", "drift": "oncoming"}[value] == film.manner and sideways > 0.25
+    return {"cut_in": "cuts in", "cross": "crosses", "drift": "oncoming"}.get(value) == film.manner and sideways > 0.25
 
 
 def _hit(film, of_ego, value):
@@ -129,6 +129,7 @@ def _of_road_user(check):
 SURFACES = {"Rain": "wet", "Snow": "snowy"}
 ZONES = {"Urban": "commercial", "Sub-urban": "residential"}
 INCIDENT = {
+    "light": lambda f, value: f.look.light == value,
     "road_surface": lambda f, value: SURFACES.get(f.look.weather, "dry") == value,
     "zone": lambda f, value: ZONES.get(f.look.scene, "open_country") == value,
     "road_layout": _layout,

@@ -13,7 +13,7 @@ made, except on ``<by?>``, which may be open.
 import re
 from dataclasses import dataclass
 
-from tests.supervision.rules import truth_incident
+from tests.supervision.rules import truth_incident, truth_understanding
 
 LOOKS = {
     "light": {"Bright": ("bright daylight", "bright light of day"), "Normal": ("plain daylight", "ordinary daylight"),
@@ -198,9 +198,6 @@ NO_BRAKING = {"the driver does not brake for it.": ("no braking",)}
 NOBODY = {r"there is none to watch\.": ("nobody",), r"it cannot be told\.": ("not told",)}
 NO_EVENT = {r"there is no such event\.?": ("event", False)}
 QUESTIONS = (
-    ("scene", "What is the light like", {"<light>": ("is", "light", "<light>", True)}),
-    ("scene", "What is the weather", {"<weather>": ("is", "weather", "<weather>", True)}),
-    ("scene", "What kind of road is it", {"<scene>": ("is", "scene", "<scene>", True)}),
     *(("scene", f"Does the video show (?:an? )?<{x}>", {"<yes>": ("is", x, f"<{x}>", "<yes>")}) for x in LOOKS),
     ("scene", "Which of these does the video not show", {f"<{x}>": ("is", x, f"<{x}>", False) for x in LOOKS}),
     ("scene", "What are the conditions|What light, weather and road does the video show",
@@ -228,7 +225,6 @@ QUESTIONS = (
      {"<yes>": ("rolls within gap", "<t>", "<yes>")}),
     ("other", f"{IF_IT_LOST} would it roll more than the gap to {W} at t=<t>",
      {"<no>": ("rolls within gap", "<t>", "<no>")}),
-    ("other", f"What is {W}", {"<kind>": ("kind", "<kind>"), "none to watch": ("nobody",)}),
     ("other", f"Is {W} a <kind>", {"<yes>": ("is kind", "<kind>", "<yes>")}),
     ("other", f"What colour is {W}", {"<color>": ("color", "<color>"), "none to watch": ("nobody",)}),
     ("other", f"Where does {W} come from", {r"(?:from(?= ahead) )?<origin>\.": ("origin", "<origin>"), **NOBODY}),
@@ -289,7 +285,7 @@ def _row(about, sentence, *claims):
 PROSE_ROWS = [_row(*row) for row in (*SENTENCES, *truth_incident.SENTENCES)]
 VQA_ROWS = [
     _row(about, rf"(?:{question})\? (?:{answer})", *(claims if isinstance(claims[0], tuple) else [claims]))
-    for about, question, answers in QUESTIONS
+    for about, question, answers in (*QUESTIONS, *truth_understanding.QUESTIONS)
     for answer, claims in answers.items()
 ]
 PIECES = [
@@ -314,10 +310,11 @@ def parse(kind: str, question: str, answer: str) -> list[Statement]:
         return _reasoning(question, answer)
     if kind == "verdict":
         return [Statement(answer, (("class", _classes(question)[answer]),), "event")]
-    options = re.search(r" Choose: (.+)\.$", question)
-    if options and options[1].split(", ").count(answer) != 1:
-        raise UnknownSentence(f"{question} {answer}")
-    asked = re.sub(r" Choose: .+\.$", "", question)
+    asked, *options = question.removesuffix("\nAnswer with the letter, and the option on the next line.").split("\n")
+    if options:
+        letter, _, answer = answer.partition("\n")
+        if f"{letter}: {answer}" not in options:
+            raise UnknownSentence(f"{question} {letter}: {answer}")
     return [_statement(VQA_ROWS, f"{question} {answer}", f"{asked} {_small(answer)}")]
 
 

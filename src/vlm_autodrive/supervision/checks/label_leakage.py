@@ -12,11 +12,18 @@ from vlm_autodrive.supervision.checks.prose import FROM_DATA_SET, QUESTIONS
 from vlm_autodrive.supervision.dimensions import ON_EVENTS
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.intentions import INTENTIONS
+from vlm_autodrive.supervision.rules.understanding.dimensions import INCIDENT_QUESTIONS
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION, event_options
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.rules.vqa.events import NO_ACTOR
 from vlm_autodrive.supervision.rules.vqa.scene import UNTOLD
 from vlm_autodrive.supervision.rules.vqa.topics import TOPICS
-from vlm_autodrive.supervision.student_prompts import IMPORTED_ON_EVENTS, IMPORTED_PROMPTS, PROMPTS
+from vlm_autodrive.supervision.student_prompts import (
+    IMPORTED_ON_EVENTS,
+    IMPORTED_PROMPTS,
+    PROMPTS,
+    UNDERSTANDING_PROMPTS,
+)
 
 _SHORTEST_ID = 3
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -56,7 +63,19 @@ def _without_fixed_lines(text: str, taxonomy: Taxonomy) -> str:
     if "\n" not in text:
         return text
     fixed = {taxonomy.question, *(c.option_line for c in taxonomy.classes)}
-    return "\n".join(line for line in text.splitlines() if line not in fixed)
+    lines = text.splitlines()
+    fixed |= _lines_of_all_classes(lines, taxonomy)
+    return "\n".join(line for line in lines if line not in fixed)
+
+
+def _lines_of_all_classes(lines: Sequence[str], taxonomy: Taxonomy) -> set[str]:
+    """The options of the question for the class and its why; none unless each class has one."""
+    lettered = {line.partition(": ")[2]: line for line in lines}
+    found = [
+        [lettered[option] for option in event_options(event_class, taxonomy) if option in lettered]
+        for event_class in taxonomy.classes
+    ]
+    return {line for each in found for line in each} if all(len(each) == 1 for each in found) else set()
 
 
 def _without_class_options(text: str, taxonomy: Taxonomy) -> str:
@@ -77,7 +96,12 @@ def _class_of_option(line: str) -> str:
 @lru_cache(maxsize=1)
 def _words_of_every_clip() -> frozenset[str]:
     """Words of the fixed prompts. All clips are asked with them, so that they tell nothing, though an id be one."""
-    texts = [text for wordings in PROMPTS.values() for text in wordings] + list(IMPORTED_PROMPTS.values())
+    tables = (PROMPTS, UNDERSTANDING_PROMPTS)
+    texts = [text for table in tables for wordings in table.values() for text in wordings]
+    texts += [
+        *IMPORTED_PROMPTS.values(),
+        *(option for question in INCIDENT_QUESTIONS for option in question.all_options),
+    ]
     texts += [option for form in INTENTIONS for option in form.options]
     texts += [NO_ACTOR, CANNOT_BE_TOLD, *(option for options in UNTOLD.values() for option in options)]
     for taxonomy in TAXONOMIES.values():
@@ -167,6 +191,7 @@ _READ = 600  # characters: a longer question is refused for its length, and woul
 SAME_RATE_TOPICS = frozenset(
     [topic.name for topic in TOPICS if topic.same_rate]
     + [form.name for form in INTENTIONS]
+    + [EVENT_DIMENSION, *(question.dimension for question in INCIDENT_QUESTIONS if question.presupposed)]
     + [FROM_DATA_SET + topic.replace(" ", "_") for topic in IMPORTED_ON_EVENTS]
     + sorted(ON_EVENTS)
 )

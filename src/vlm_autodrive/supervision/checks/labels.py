@@ -8,6 +8,7 @@ from vlm_autodrive.supervision.checks.contact import contact_by_label
 from vlm_autodrive.supervision.checks.prose import ReasoningParts, parse_target
 from vlm_autodrive.supervision.dimensions import EVENT_TOPIC
 from vlm_autodrive.supervision.facts import Facts, shows_its_event
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION, event_options
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 from vlm_autodrive.supervision.student_prompts import PROMPTS
 
@@ -112,6 +113,9 @@ def check_answer_matches_label(sample: SFTSample, facts: Facts) -> str | None:
         return None
     if sample.topic == "contact":
         return _yes_or_no(sample, contact_by_label(facts), "contact")
+    if sample.topic == EVENT_DIMENSION:
+        right = sample.target.partition("\n")[2] in event_options(facts.label, facts.taxonomy)
+        return "" if right else "the answer is the option of another class"
     if sample.topic == "event_check":
         return _yes_or_no(sample, facts.label.is_event, "an event")
     if sample.topic == EVENT_TOPIC and sample.options:

@@ -96,9 +96,9 @@ class SetStatistics:
         answer = yes_or_no(sample)
         if answer:
             self._yes_no[sample.topic][answer] += 1
-        place = place_among_options(sample)
-        if place:
-            self._places[sample.topic][f"{place[0]} of {place[1]}"] += 1
+        if sample.options:
+            place = OPTION_LETTERS.index(sample.answer) + 1
+            self._places[sample.topic][f"{place} of {len(sample.options)}"] += 1
 
     def rejected_line(self) -> str:
         """How many samples were rejected so far, and mostly why; empty if none was."""
@@ -199,40 +199,7 @@ def _ordered(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-_CHOOSE = re.compile(r"\bchoose\b[^:\n]*:", re.IGNORECASE)
-_LETTER = re.compile(r"(?:^|[\s,;])\(?([A-H])[).:]\s+")
-_ANSWER_LETTER = re.compile(r"\(?([A-H])(?:[).:].*)?", re.DOTALL)
-
-
 def yes_or_no(sample: SFTSample) -> str:
     """``yes`` or ``no`` if that is the answer, or how it begins; else empty."""
     first = re.match(r"(yes|no)\b(?! )", sample.target.strip(), re.IGNORECASE)
     return first.group(1).casefold() if first else ""
-
-
-def place_among_options(sample: SFTSample) -> tuple[int, int] | None:
-    """The place of the answer among the question's options, from 1, and how many there are; None without options."""
-    if sample.options:
-        return (OPTION_LETTERS.index(sample.answer) + 1, len(sample.options))
-    text = sample.prompt.text
-    letters = list(_LETTER.finditer(text))
-    if len(letters) >= 2 and [m.group(1) for m in letters] == list("ABCDEFGH"[: len(letters)]):
-        ends = [m.start() for m in letters[1:]] + [len(text)]
-        options = [text[m.end() : end] for m, end in zip(letters, ends, strict=True)]
-        chosen = _ANSWER_LETTER.fullmatch(sample.target.strip())
-        if chosen:
-            place = "ABCDEFGH".index(chosen.group(1)) + 1
-            return (place, len(options)) if place <= len(options) else None
-    else:
-        choose = _CHOOSE.search(text)
-        if choose is None:
-            return None
-        rest = text[choose.end() :].strip()
-        options = rest.split("\n") if "\n" in rest else re.split(r", |; ", rest)
-    plain = [_plain(option) for option in options]
-    target = _plain(sample.target)
-    return (plain.index(target) + 1, len(plain)) if len(plain) > 1 and plain.count(target) == 1 else None
-
-
-def _plain(text: str) -> str:
-    return text.strip().rstrip(".,;").casefold()

@@ -9,6 +9,7 @@ from vlm_autodrive.supervision.rules.captions import caption_sample
 from vlm_autodrive.supervision.rules.descriptions import description_sample
 from vlm_autodrive.supervision.rules.reasoning import reasoning_sample
 from vlm_autodrive.supervision.rules.reasoning_vqa import reasoning_vqa_sample
+from vlm_autodrive.supervision.rules.understanding.questions import understanding_samples
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares, vqa_samples
 from vlm_autodrive.supervision.samples import ClipSamples, make_sample, unwritable
 
@@ -22,6 +23,8 @@ def rule_based_samples(
     vqa_per_clip: int,
     vqa_topics: Sequence[str] | None = None,
     known: KnownShares = ALL_KNOWN,
+    *,
+    understanding_per_clip: int = 0,
 ) -> ClipSamples:
     """Write the samples of one labelled clip by rules; they are yet to be checked.
 
@@ -31,7 +34,8 @@ def rule_based_samples(
         seed: Of every draw.
         vqa_per_clip: How many questions.
         vqa_topics: Names of the topics that they are drawn from; all if None.
-        known: What is known of the clip set's events.
+        known: What is known in the clip set.
+        understanding_per_clip: How many understanding questions.
     """
     missing = unwritable(facts, types)
     wanted = [type_ for type_ in types if type_ not in missing]
@@ -44,7 +48,8 @@ def rule_based_samples(
     if "description" in wanted:
         samples.append(description_sample(facts, seed))
     if "vqa" in wanted:
-        questions = vqa_samples(facts, seed, vqa_per_clip, vqa_topics, known)
+        questions = understanding_samples(facts, seed, understanding_per_clip, known.profiles)
+        questions += vqa_samples(facts, seed, vqa_per_clip, vqa_topics, known)
         samples += questions
         if not questions:
             missing["vqa"] = NOTHING_TO_ASK

@@ -15,26 +15,18 @@ class VqaDraft:
         target: The true answer.
         values: What fills the places in the prompt.
         wording: The prompts to word it with, if not those of its topic.
+        others: The wrong options of a multiple-choice question; empty otherwise.
     """
 
     target: str
     values: dict[str, str] = field(default_factory=dict)
     wording: str | None = None
+    others: tuple[str, ...] = ()
 
 
 def yes_no(truth: bool) -> str:
     """The answer to a binary question."""
     return "yes" if truth else "no"
-
-
-def choose(rng: random.Random, true: str, others: Sequence[str], wanted: int = 3) -> VqaDraft:
-    """Multiple choice: the truth among up to ``wanted`` others and 'cannot be told', shuffled."""
-    wrong = [other for other in others if other != true]
-    options = [true, *rng.sample(wrong, min(wanted, len(wrong)))]
-    if CANNOT_BE_TOLD not in options:
-        options.append(CANNOT_BE_TOLD)
-    rng.shuffle(options)
-    return VqaDraft(true, {"options": ", ".join(options)})
 
 
 def check(rng: random.Random, true: str, others: Sequence[str]) -> VqaDraft:

@@ -7,7 +7,7 @@ every class must be asked at the same rate, "It cannot be told" is the answer.
 import random
 
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft, check, choose, yes_no
+from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft, check, yes_no
 from vlm_autodrive.supervision.rules.wording import (
     NO_EVENT,
     NO_ROAD_USER,
@@ -45,14 +45,6 @@ def _shaken_from_before(facts: Facts) -> bool:
     return bumps or (facts.encounter is None and not facts.alone)
 
 
-def actor(facts: Facts, rng: random.Random) -> VqaDraft | None:
-    """What kind of road user comes closest."""
-    if not _told(facts):
-        return None
-    true = facts.encounter.truth.actor if facts.encounter else NO_ACTOR
-    return choose(rng, true, (*ACTORS, NO_ACTOR), wanted=5)
-
-
 def actor_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
     """Whether it is what a claim says."""
     return check(rng, facts.encounter.truth.actor, ACTORS) if facts.encounter else None
@@ -63,11 +55,8 @@ def color(facts: Facts, rng: random.Random) -> VqaDraft | None:
     if not _told(facts):
         return None
     true = facts.encounter.truth.actor_color if facts.encounter else NO_ACTOR
-    question = choose(rng, true, COLORS)
-    options = question.values["options"].split(", ")
-    if NO_ACTOR not in options:
-        options.insert(rng.randrange(len(options) + 1), NO_ACTOR)
-    return VqaDraft(true, {"options": ", ".join(options)})
+    wrong = rng.sample([color for color in COLORS if color != true], 3 if true == NO_ACTOR else 2)
+    return VqaDraft(true, others=(*wrong, *([] if true == NO_ACTOR else [NO_ACTOR])))
 
 
 def side(facts: Facts) -> VqaDraft | None:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD, VqaDraft, yes_no
+from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft, yes_no
 from vlm_autodrive.supervision.rules.wording import NO_EVENT, seconds
 
 # "No such event" is always among the options: as an option of clips without an event alone it would tell the class.
@@ -39,17 +39,17 @@ def event_half(facts: Facts) -> VqaDraft | None:
     return VqaDraft("The first." if facts.clip.event_time_s < facts.clip.duration_s / 2 else "The second.")
 
 
-def event_third(facts: Facts, rng: random.Random) -> VqaDraft | None:
+def event_third(facts: Facts) -> VqaDraft | None:
     """In which third of the clip it is, to be chosen."""
-    options = [*_THIRDS, _NO_EVENT_OPTION, CANNOT_BE_TOLD]
-    rng.shuffle(options)
-    values = {"options": ", ".join(options)}
+    options = (*_THIRDS, _NO_EVENT_OPTION)
     if not facts.label.is_event:
-        return VqaDraft(_NO_EVENT_OPTION, values)
-    if facts.clip.event_time_s is None:
+        right = _NO_EVENT_OPTION
+    elif facts.clip.event_time_s is None:
         return None
-    third = min(int(3 * facts.clip.event_time_s / facts.clip.duration_s), 2)
-    return VqaDraft(_THIRDS[max(third, 0)], values)
+    else:
+        third = min(int(3 * facts.clip.event_time_s / facts.clip.duration_s), 2)
+        right = _THIRDS[max(third, 0)]
+    return VqaDraft(right, others=tuple(option for option in options if option != right))
 
 
 def event_before(facts: Facts, rng: random.Random, times: Sequence[float]) -> VqaDraft | None:

@@ -3,7 +3,7 @@
 import random
 
 from vlm_autodrive.supervision.facts import LIGHTS, SCENES, WEATHERS, Facts
-from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD, VqaDraft, check, choose
+from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD, VqaDraft, check
 from vlm_autodrive.supervision.rules.wording import lane, sentence, with_article
 
 UNTOLD = {
@@ -15,21 +15,6 @@ UNTOLD = {
     "the load in the ego vehicle's boot": ("luggage", "tools", "nothing"),
     "the number of passengers": ("none", "one", "two"),
 }
-
-
-def light(facts: Facts, rng: random.Random) -> VqaDraft | None:
-    """What the light is like."""
-    return choose(rng, facts.light, LIGHTS) if facts.light else None
-
-
-def weather(facts: Facts, rng: random.Random) -> VqaDraft | None:
-    """What the weather is."""
-    return choose(rng, facts.weather, WEATHERS) if facts.weather else None
-
-
-def scene(facts: Facts, rng: random.Random) -> VqaDraft | None:
-    """What kind of road it is."""
-    return choose(rng, facts.scene, SCENES) if facts.scene else None
 
 
 def light_check(facts: Facts, rng: random.Random) -> VqaDraft | None:
@@ -63,16 +48,13 @@ def not_there(facts: Facts, rng: random.Random) -> VqaDraft | None:
         return None
     true, words = rng.choice(known)
     missing = rng.choice([word for word in words if word != true])
-    options = [missing, *(true for true, _ in known), CANNOT_BE_TOLD]
-    rng.shuffle(options)
-    return VqaDraft(missing, {"options": ", ".join(options)})
+    return VqaDraft(missing, others=tuple(true for true, _ in known))
 
 
 def untold(rng: random.Random) -> VqaDraft | None:
     """Something that the video does not show, where saying so is the right answer."""
     what = rng.choice(sorted(UNTOLD))
-    options = choose(rng, CANNOT_BE_TOLD, UNTOLD[what]).values["options"]
-    return VqaDraft(CANNOT_BE_TOLD, {"value": what, "options": options})
+    return VqaDraft(CANNOT_BE_TOLD, {"value": what}, others=UNTOLD[what])
 
 
 def lanes(facts: Facts) -> VqaDraft | None:

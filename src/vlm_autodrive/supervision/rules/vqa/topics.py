@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.supervision.facts import Facts, Moment, stated_times
+from vlm_autodrive.supervision.multiple_choice import choice_sample, shuffled_choice
 from vlm_autodrive.supervision.rules.reasoning_vqa import AskedShares
+from vlm_autodrive.supervision.rules.understanding.profiles import ClassProfiles
 from vlm_autodrive.supervision.rules.vqa import events, labels, motion, scene
 from vlm_autodrive.supervision.rules.vqa.drafts import VqaDraft
 from vlm_autodrive.supervision.samples import make_sample, rng_for
@@ -61,16 +63,18 @@ class Topic:
 
 @dataclass(frozen=True)
 class KnownShares:
-    """Of a clip set's events, the shares of which something is known.
+    """What is known in a clip set.
 
     Attributes:
-        time: When they happen.
-        involvement: Whether the ego vehicle is involved.
+        time: Of which share of the events it is known when they happen.
+        involvement: Of which share of the events it is known whether the ego vehicle is involved.
+        profiles: How many clips of each class have which profile.
         intentions: How often real footage is asked each form of the reasoning question; None if that is not limited.
     """
 
     time: float = 1.0
     involvement: float = 1.0
+    profiles: ClassProfiles = field(default_factory=dict)
     intentions: AskedShares | None = None
 
 
@@ -89,9 +93,6 @@ def known_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> KnownShares:
 
 
 TOPICS: tuple[Topic, ...] = (
-    Topic("light", _with_draw(scene.light)),
-    Topic("weather", _with_draw(scene.weather)),
-    Topic("scene", _with_draw(scene.scene)),
     Topic("light_check", _with_draw(scene.light_check)),
     Topic("weather_check", _with_draw(scene.weather_check)),
     Topic("scene_check", _with_draw(scene.scene_check)),
@@ -110,7 +111,6 @@ TOPICS: tuple[Topic, ...] = (
     Topic("stop_distance", _at_moment(motion.stop_distance)),
     Topic("stop_check", motion.stop_check),
     Topic("lead_gap", _at_moment(motion.lead_gap)),
-    Topic("actor", _with_draw(events.actor)),
     Topic("actor_check", _with_draw(events.actor_check)),
     Topic("color", _with_draw(events.color)),
     Topic("side", _facts_only(events.side)),
@@ -129,7 +129,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("event_check", _with_draw(labels.event_check), same_rate=True),
     Topic("event_time", _facts_only(labels.event_time), same_rate=True, known="time"),
     Topic("event_half", _facts_only(labels.event_half), same_rate=True, known="time"),
-    Topic("event_third", _with_draw(labels.event_third), same_rate=True, known="time"),
+    Topic("event_third", _facts_only(labels.event_third), same_rate=True, known="time"),
     Topic("event_before", labels.event_before, same_rate=True, known="time"),
     Topic("ego_involved", _with_draw(labels.ego_involved), same_rate=True, known="involvement"),
 )
@@ -190,4 +190,7 @@ def _ask(facts: Facts, topic: Topic, rng: random.Random, times: Sequence[float],
     if draft is None:
         return None
     prompt = prompt_for(draft.wording or topic.name, rng, **draft.values)
+    if draft.others:
+        choice = shuffled_choice(prompt.text, draft.target, draft.others, rng)
+        return choice_sample(facts, topic.name, choice, number=number)
     return make_sample(facts, "vqa", topic.name, prompt, draft.target, number=number)
