@@ -166,6 +166,13 @@ def test_a_wrong_letter_is_a_rejected_sample_with_its_reason():
     assert "All drive on calmly." in trace.target
 
 
+def test_thoughts_that_repeat_the_options_are_none():
+    steps = [event_class.option_line for event_class in DEFAULT_TAXONOMY.classes]
+    text = json.dumps({"steps": steps, "answer": "A"})
+    (trace,) = of_kind(chain(ScriptedTeacher(writes("thinking", text))), "reasoning")
+    assert (trace.accepted, why(trace)) == (False, ["its thoughts repeat the options"])
+
+
 def test_a_letter_without_thoughts_is_asked_for_once_more():
     silent = '{"steps": ["...", "..."], "answer": "A"}'
     teacher = ScriptedTeacher(writes("thinking", silent, json.dumps(thinking_of(FACTS))))

@@ -93,11 +93,15 @@ def thinking_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str, 
     A right letter is followed by the label's time of the event, which the model is not asked for. A wrong one stays,
     and the checks reject the sample.
     """
-    target = draft.text
+    target, reason = draft.text, draft.reason
     if isinstance(draft.answer, ThinkingAnswer):
         right = draft.answer.answer == facts.label.code
         time_s = facts.clip.event_time_s if right and facts.label.is_event else None
-        target = format_reasoning(thoughts_of(draft, draft.answer), draft.answer.answer, time_s)
+        thoughts = thoughts_of(draft, draft.answer)
+        target = format_reasoning(thoughts, draft.answer.answer, time_s)
+        options = {event_class.option_line.partition(": ")[2] for event_class in facts.taxonomy.classes}
+        if len(options & {_LETTERED.sub("", line, count=1) for line in thoughts.splitlines()}) > 1:
+            reason = "its thoughts repeat the options"
     sample = make_sample(
         facts,
         "reasoning",
@@ -110,7 +114,7 @@ def thinking_sample_of(facts: Facts, settings: SuperviseSettings, teacher: str, 
         replies=reply_ids(draft.replies),
         outcome=draft.outcome,
     )
-    return with_checks(sample, facts, settings, draft.reason)
+    return with_checks(sample, facts, settings, reason)
 
 
 def thoughts_of(draft: Draft, answer: ThinkingAnswer) -> str:
