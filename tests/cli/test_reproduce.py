@@ -70,4 +70,7 @@ def test_from_the_download_to_the_table(tmp_path):
     assert set(tuned["anticipation"]["average_precision"]) == {"0.5", "1", "1.5"}
     assert {"black", "shuffled", "no_video"} <= set(tuned["controls"])
     assert set(tuned["prompt_variants"]) == {"main", "short", "checklist", "expert"}
+    base = report["models"]["base"]
+    assert set(base["prompt_choice"]["macro_f1"]) == {"main", "short", "checklist", "expert", "paper", "own"}
+    assert base["prompt"] == base["prompt_choice"]["prompt"]
     assert "Collision F1" in (tmp_path / "r/report/report.md").read_text()

@@ -19,15 +19,18 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import (
     CompareSettings,
     EvaluateSettings,
+    ReportSettings,
     compare,
     evaluate,
     headline,
     prompt_notes,
     read_comparison,
+    write_report,
 )
 from vlm_autodrive.evaluation.predict.prompt_choice import choose_prompt, evenly_spaced
 from vlm_autodrive.evaluation.predict.requests import build_requests
-from vlm_autodrive.models import find_convention
+from vlm_autodrive.evaluation.predict.stage import _convention_of
+from vlm_autodrive.models import find_convention, read_card, write_card
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, Outcome
 
 NAMES = DEFAULT_TAXONOMY.names
@@ -111,6 +114,9 @@ def test_the_best_prompt_on_validation_clips_gives_the_verdict(clip_set, tmp_pat
     assert "0.03" in noise
     assert "rest on the prompt own" in noise
     assert "noise" not in headline(comparison, DEFAULT_TAXONOMY)
+    page = write_report(made, tmp_path / "report", ReportSettings(errors_shown=0, examples_per_class=0))
+    for name in ("report.html", "report.md"):
+        assert "prompt own, chosen on 6 validation clips" in (page / name).read_text()
 
 
 def test_where_the_forced_choice_is_noise_the_headline_says_so_and_what_to_trust(clip_set, tmp_path):
@@ -125,6 +131,10 @@ def test_where_the_forced_choice_is_noise_the_headline_says_so_and_what_to_trust
         mass = comparison.models["base"].code_mass
         assert mass.value == pytest.approx(0.03)
         assert mass.low < mass.value < mass.high
+        page = write_report(
+            tmp_path / f"{folder.name}-c", tmp_path / f"{folder.name}-r", ReportSettings(errors_shown=0)
+        )
+        assert all(noise in (page / name).read_text() for name in ("report.html", "report.md", "report.json"))
         assert next(d.kind for d in comparison.diagnostics if d.severity == "warning") == "forced_choice_is_noise"
 
 
@@ -180,7 +190,16 @@ def test_verdicts_under_another_prompt_fit_no_temperature(clip_set, tmp_path):
         compare({"base": own}, tmp_path / "c", CompareSettings(), validation={"base": main})
 
 
-def test_the_tiny_base_is_asked_in_its_own_form_and_a_checkpoint_is_not(clip_set, tmp_path):
+def test_a_checkpoint_of_ours_has_no_other_form(tmp_path):
+    card = read_card("tiny-base")
+    assert _convention_of("tiny-base", EvaluateSettings()) == find_convention("tiny-base")
+    write_card(tmp_path, card.model_copy(update={"base": "nvidia/Cosmos-Reason1-7B"}))
+    assert _convention_of(str(tmp_path), EvaluateSettings()) is None
+    served = EvaluateSettings.model_validate({"endpoint": {"base_url": "http://127.0.0.1:9/v1"}})
+    assert _convention_of(COSMOS, served).family == "Cosmos-Reason1"
+
+
+def test_the_tiny_base_is_asked_in_a_plain_form(clip_set, tmp_path):
     quick = EvaluateSettings(reasoning=False, controls=(), prompt_variants=("paper", "own"), choose_prompt=True)
     out = evaluate(clip_set, "tiny-base", tmp_path / "base", quick)
     predictions = read_predictions(out)
