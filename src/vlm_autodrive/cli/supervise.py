@@ -22,7 +22,7 @@ def supervise(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the SFT samples of every clip: captions, descriptions, VQA and chain-of-thought reasoning.
+    """Make the SFT samples of every clip: captions, descriptions, VQA, reasoning VQA and chain-of-thought reasoning.
 
     Rules write them, or models: set teacher, and captioner where another model describes what it sees. chain=paper
     has them written from captions, as in the paper. --dry-run says what either model would be asked, and the price.

@@ -1,1 +1,1 @@
-"""Rule-based supervision: captions, descriptions, VQA and reasoning from metadata and truth."""
+"""Rule-based supervision: captions, descriptions, VQA, reasoning VQA and reasoning from metadata and truth."""
