@@ -28,7 +28,7 @@ class ReceivedRequest:
 
     @property
     def text(self) -> str:
-        content = self.body["messages"][-1]["content"]
+        content = next(turn["content"] for turn in self.body["messages"] if turn["role"] == "user")
         return content if isinstance(content, str) else " ".join(p.get("text", "") for p in content)
 
 
