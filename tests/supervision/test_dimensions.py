@@ -12,10 +12,14 @@ from vlm_autodrive.supervision.dimensions import (
     dimension_slots,
 )
 from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.rules.understanding.dimensions import DIMENSIONS as BY_RULES
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 
 CLASSES = ("collision", "near_collision", "normal")
 FULL = {
     "weather": "rain",
+    "light": "dark",
+    "other_manoeuvre": "brake",
     "scene": "urban",
     "ego_manoeuvre": "straight",
     "pedestrians": "none",
@@ -37,11 +41,11 @@ def recorded(number, name):
 def test_every_class_is_asked_each_dimension_as_often():
     clips = [recorded(number, name) for number in range(900) for name in CLASSES]
     rates = dimension_rates(clips, DEFAULT_TAXONOMY)
-    assert rates["collision"]["impact_side"] == 1.0
-    assert rates["normal"]["impact_side"] == 0.5
+    assert rates["collision"]["impact_sides"] == 1.0
+    assert rates["normal"]["impact_sides"] == 0.5
     asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
-        slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, 9, rates)
+        slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, 12, rates)
         asked[clip.event_class].update(slot.dimension.name for slot in slots)
     for dimension in DIMENSIONS:
         shares = [asked[name][dimension.name] / 900 for name in CLASSES]
@@ -56,11 +60,11 @@ def test_what_is_not_there_must_be_answered_so_and_what_is_not_known_is_not_aske
     calm = facts_of(recorded(1, "normal"), DEFAULT_TAXONOMY)
     assert askable(hit) == dict.fromkeys(askable(hit), True)
     assert len(askable(hit)) == len(DIMENSIONS)
-    assert askable(unknown) == {"weather_light": True}
-    assert askable(missed) == {"weather_light": True, "impact_side": False}
-    assert askable(calm) == {"weather_light": True, "impact_side": False, "responsibility": False}
-    none = {slot.dimension.name for slot in dimension_slots(calm, 0, 9, {}) if slot.none_is_right}
-    assert none == {"impact_side", "responsibility"}
+    assert askable(unknown) == {"weather": True}
+    assert askable(missed) == {"weather": True, "impact_sides": False}
+    assert askable(calm) == {"weather": True, "impact_sides": False, "responsibility": False}
+    none = {slot.dimension.name for slot in dimension_slots(calm, 0, 12, {}) if slot.none_is_right}
+    assert none == {"impact_sides", "responsibility"}
 
 
 def test_five_to_seven_are_drawn_by_the_clips_id_alone():
@@ -75,3 +79,8 @@ def test_five_to_seven_are_drawn_by_the_clips_id_alone():
         counts[len(slots)] += 1
     assert counts.keys() == {5, 6, 7}
     assert min(counts.values()) > 70
+
+
+def test_rules_and_writers_have_the_same_dimensions():
+    assert {dimension.name for dimension in DIMENSIONS} == set(BY_RULES)
+    assert EVENT == EVENT_DIMENSION

@@ -34,7 +34,9 @@ def clips_of(folder, make_video=None, count=3):
 def paper(url, cache, captioner=None, types=TYPES, **values):
     """Settings of the paper's chain; rules describe if there is no captioner."""
     captioner = {"teacher": "served", "served": captioner} if captioner else {"teacher": "rules"}
-    return served_settings(url, cache, types, chain="paper", captioner=captioner, vqa_per_clip=0, **values)
+    return served_settings(
+        url, cache, types, chain="paper", captioner=captioner, vqa_per_clip=0, understanding_per_clip=0, **values
+    )
 
 
 def test_two_models_are_asked_for_what_is_theirs_at_the_price_told(tmp_path, make_video):
@@ -109,7 +111,13 @@ def test_killed_at_any_moment_the_chain_goes_on_and_pays_once(tmp_path):
         time.sleep(0.01)
         return honest(asked)
 
-    more = ["chain=paper", "captioner.teacher=rules", "types=[vqa,reasoning_vqa,reasoning]", "vqa_per_clip=0"]
+    more = [
+        "chain=paper",
+        "captioner.teacher=rules",
+        "types=[vqa,reasoning_vqa,reasoning]",
+        "vqa_per_clip=0",
+        "understanding_per_clip=0",
+    ]
     with serve(honest) as endpoint:
         settings = paper(endpoint.url, tmp_path / "a.sqlite", types=TYPES[1:])
         untouched = supervise(clips, tmp_path / "a", settings)

@@ -15,7 +15,7 @@ from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event
 from vlm_autodrive.supervision.samples import rng_for
 
 _FEWEST, _MOST = 5, 7
-EVENT = "event"
+EVENT = "event_and_why"
 """The dimension that every clip is asked: which event it shows, and what shows it."""
 
 EVENT_TOPIC = f"teacher_{EVENT}"
@@ -56,7 +56,7 @@ def _hit(facts: Facts) -> bool | None:
 
 
 IMPACT_SIDE = Dimension(
-    "impact_side",
+    "impact_sides",
     "the side of the ego vehicle that is hit",
     ("ego_impact_side",),
     "Which side of the ego vehicle is hit?",
@@ -72,20 +72,18 @@ RESPONSIBILITY = Dimension(
     lambda facts: facts.label.is_event,
 )
 DIMENSIONS: tuple[Dimension, ...] = (
-    Dimension("weather_light", "weather, light and how far one sees", ("weather", "light")),
-    Dimension("road", "the road and what stands around it", ("scene", "road_layout", "road_surface")),
-    Dimension(
-        "motion",
-        "how the ego vehicle and the others move",
-        ("ego_manoeuvre", "ego_braking", "other_manoeuvre", "speed_kmh"),
-    ),
+    Dimension("weather", "the weather, and how far one sees", ("weather",)),
+    Dimension("light", "the light", ("light",)),
+    Dimension("road", "the road: its kind, its course and its surface", ("scene", "road_layout", "road_surface")),
+    Dimension("surroundings", "how dense the traffic is, and what the road leads through", ("traffic_density", "zone")),
+    Dimension("ego_motion", "how the ego vehicle moves", ("ego_manoeuvre", "ego_braking", "speed_kmh")),
+    Dimension("other_motion", "how the other road user moves", ("other_manoeuvre",)),
+    Dimension("road_users", "of what kind the other road user is, and where it is", ("other_type", "other_role")),
     IMPACT_SIDE,
     RESPONSIBILITY,
-    Dimension("vulnerable_users", "what pedestrians and cyclists do", ("pedestrians", "cyclists")),
-    Dimension("roles", "of what kind the vehicles are, and where each drives", ("other_type", "other_role")),
-    Dimension("context", "how dense the traffic is, and through what the road leads", ("traffic_density", "zone")),
+    Dimension("people", "what people on foot and on bicycles do", ("pedestrians", "cyclists")),
 )
-"""Those that are drawn; the one on the event is asked of every clip."""
+"""Those that are drawn, named as those of the rules; the one on the event is asked of every clip."""
 
 ON_EVENTS = frozenset([EVENT_TOPIC, *(dimension.topic for dimension in DIMENSIONS if dimension.question)])
 """Topics of questions by a writer that presuppose an event or contact, and are asked of every class alike."""

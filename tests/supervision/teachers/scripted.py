@@ -143,7 +143,7 @@ def question_on(slot, facts):
         ]
         return question | {"options": options, "answer": "ABC"[place]}
     if dimension.none:
-        recorded = facts.incident.ego_impact_side if dimension.name == "impact_side" else facts.incident.responsibility
+        recorded = facts.incident.ego_impact_side if dimension.name == "impact_sides" else facts.incident.responsibility
         truth = {"front": "the front", "driver": "the ego driver", "other": "the other driver"}.get(recorded)
         right, other = (dimension.none, "one") if slot.none_is_right else (truth, dimension.none)
         return question | {"options": [other, right, "two"], "answer": "B"}

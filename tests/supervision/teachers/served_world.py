@@ -99,7 +99,7 @@ def understood(asked: ReceivedRequest) -> dict:
     written = []
     for name, line in _DIMENSION.findall(asked.text):
         question = {"dimension": name, "question": f"What of the {name.replace('_', ' ')}?", "answer": "A"}
-        if name == "event":
+        if name == "event_and_why":
             options = [f"{label}: a lorry is seen" for label in _CODES]
             question |= {"options": options, "answer": "ABC"[list(_CODES).index(class_in(asked))]}
         elif none := re.search(r"one of its options is '(.+?)'", line):
