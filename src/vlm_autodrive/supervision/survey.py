@@ -58,8 +58,8 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     for clip in iterate_clips(clips):
         reason = why_not(clip, taxonomy)
         test += clip.split == "test"
-        # Of test clips too, whose held-out questions must tell no more than those of training.
-        if settings.understanding_per_clip and not unusable(clip, taxonomy) and shows_its_event(clip):
+        # Of test clips too, and whatever is trained: held-out questions must tell no more than those of training.
+        if not unusable(clip, taxonomy) and shows_its_event(clip):
             facts = facts_of(clip, taxonomy)
             profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
         if reason:

@@ -37,7 +37,8 @@ def supervision_set(folder, *, per_class=3):
     clips[0] = clips[0].model_copy(update={"path": str(folder / "gone.mp4"), "metadata": {"weather": "<b>Rain</b>"}})
     with writing_artifact(folder / "clips", "clips", {}, Named(name=f"{per_class} of each")) as partial:
         write_clips(partial, folder / "clips", DEFAULT_TAXONOMY, clips)
-    settings = SuperviseSettings(types=("verdict", "caption", "vqa", "reasoning"), vqa_per_clip=4)
+    types = ("verdict", "caption", "vqa", "reasoning")
+    settings = SuperviseSettings(types=types, vqa_per_clip=4, understanding_per_clip=0)
     out = supervise(folder / "clips", folder / "supervision", settings)
     write_jsonl(out / "samples.jsonl", (changed(sample, number) for number, sample in enumerate(read_samples(out))))
     return out
