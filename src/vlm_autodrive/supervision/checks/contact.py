@@ -103,6 +103,9 @@ _MORE = re.compile(
 )
 
 
+_AN_EVENT = re.compile(r"\b(?:no|any|an|the|this|that|such) (?:such )?(?:event|incident)\b")
+
+
 def check_names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
     """Check that the outcome is left open by a question, and by a description whose writer did not see the label."""
     del facts
@@ -111,7 +114,8 @@ def check_names_no_outcome(sample: SFTSample, facts: Facts) -> str | None:
     if sample.topic in ON_EVENTS:
         return None  # their questions are the same for all clips, and all classes are asked them
     if sample.type in QUESTIONS:
-        word = outcome_word(sample.prompt.text)
+        text = sample.prompt.text
+        word = outcome_word(text) or (found.group() if (found := _AN_EVENT.search(text.casefold())) else "")
         return f"the question names an outcome, {word!r}, and not all classes are asked it" if word else ""
     if sample.type not in _BLIND_KINDS or "label" in sample.teacher_inputs:
         return None
