@@ -142,9 +142,10 @@ class SetStatistics:
             total = rejected.total() + accepted
             share = rejected.total() / total
             if (total >= limits.min_samples and share > limits.max_rejected) or (at_the_end and not accepted):
+                bound = f"limits.max_rejected is {limits.max_rejected:.0%}" if accepted else "none was accepted"
                 found.append(
                     f"{rejected.total()} of {total} samples of the type {type_} by {teacher} were rejected, and "
-                    f"limits.max_rejected is {limits.max_rejected:.0%}: {_listed(rejected)}"
+                    f"{bound}: {_listed(rejected)}"
                 )
         found += self._imbalances(limits)
         for (what_type, teacher), diversity in sorted(self._diversity.items()):
