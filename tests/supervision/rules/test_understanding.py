@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from tests.supervision.rules.test_incident_captions import recorded_clip
+from tests.supervision.rules.truth_sentences import parse
 from tests.supervision.rules.truth_world import films_and_clips, windows_of_drives
 from tests.supervision.worlds import known_of, real_clip
 from vlm_autodrive.metrics import Bootstrap, areas, held_out_probabilities, percentile_bounds
@@ -15,6 +17,7 @@ from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     PAPER_TAXONOMY,
     IncidentMetadata,
+    find_incident_value,
     incident_values,
 )
 from vlm_autodrive.supervision import SuperviseSettings, samples_for_clip
@@ -194,3 +197,26 @@ def test_every_question_has_its_prompts():
 def simulated_clip():
     """A collision of which much is known."""
     return next(clip for _, clip in films_and_clips(triplets=1, singles=0) if clip.event_class == "collision")
+
+
+def test_answers_about_real_footage_are_what_is_recorded():
+    asked = Counter()
+    for number in range(150):
+        for name in DEFAULT_TAXONOMY.names:
+            clip = recorded_clip(number, name)
+            for sample in samples_for_clip(clip, DEFAULT_TAXONOMY, ONLY).samples:
+                assert sample.accepted, sample.checks
+                (statement,) = parse("vqa", sample.prompt.text, sample.target)
+                for claim, *values in statement.claims:
+                    asked[claim] += 1
+                    if claim in ("recorded", "is"):
+                        right = [find_incident_value(values[0], value) for value in values[1:] if value is not True]
+                        assert getattr(clip.incident, values[0]) in right, (statement, clip.incident)
+                    elif claim == "class":
+                        assert values == [clip.event_class.replace("_", "-")]
+                    elif claim == "event":
+                        assert values == [name != "normal"]
+                    else:  # a collision of others leaves the ego vehicle's side unhit
+                        sides = (clip.incident.ego_impact_side, clip.incident.other_impact_side)
+                        assert claim == "contact" and (values == [name == "collision"] or "none" in sides)
+    assert min(asked[claim] for claim in ("recorded", "is", "class", "event", "contact")) > 100

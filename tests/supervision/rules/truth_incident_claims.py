@@ -17,6 +17,8 @@ def _junctions(film, first_m, last_m):
 
 
 def _layout(film, value):
+    if value in ("t_junction", "roundabout", "ramp"):
+        return False
     if value == "intersection":
         place = film.at(film.actor.s, film.closest_s) if film.meeting else np.nan
         return film.meeting is not None and bool(_junctions(film, place - 13.0, place + 13.0))
@@ -129,7 +131,7 @@ def _of_road_user(check):
 SURFACES = {"Rain": "wet", "Snow": "snowy"}
 ZONES = {"Urban": "commercial", "Sub-urban": "residential"}
 INCIDENT = {
-    "light": lambda f, value: f.look.light == value,
+    "light": lambda f, value: f.look.light.casefold() == value,
     "road_surface": lambda f, value: SURFACES.get(f.look.weather, "dry") == value,
     "zone": lambda f, value: ZONES.get(f.look.scene, "open_country") == value,
     "road_layout": _layout,

@@ -15,10 +15,16 @@ def _looks(field, **answers):
 NO_EVENT = {"there is no such event": ("event", False)}
 NOBODY = {"there is none to watch": ("nobody",)}
 NOT_HIT = {"it is not hit": ("contact", False)}
-EGO = {"it_goes_straight_on": "straight"}
+EGO = _of(
+    "ego_manoeuvre", it_goes_straight_on="straight", it_turns="turn_left turn_right u_turn",
+    it_changes_lanes_or_overtakes="lane_change_left lane_change_right overtake merge",
+    it_turns_or_changes_lanes="turn_left turn_right u_turn lane_change_left lane_change_right overtake merge",
+)  # fmt: skip
+EGO["it stands, sets off or backs up"] = ("recorded", "ego_manoeuvre", "stopped", "start", "reverse")
 BRAKES = _of("ego_braking", not_at_all="none", moderately="normal", hard="hard")
 OTHER_DOES = _of(
-    "other_manoeuvre", it_slows_down_or_stands_still="brake stopped", it_crosses_or_turns="cross turn_left turn_right",
+    "other_manoeuvre", it_slows_down_or_stands_still="brake stopped",
+    it_crosses_or_turns="cross turn_left turn_right u_turn",
     it_leaves_its_lane="lane_change cut_in merge drift overtake",
 )  # fmt: skip
 OTHER_IS = _of(
@@ -65,24 +71,27 @@ QUESTIONS = (
     ("scene", "What is the weather(?: like)?",
      _looks("weather", clear="Clear", cloudy="Cloudy", rain="Rain", snow="Snow")),
     ("scene", "What is the light like|How light is it outside",
-     {"daylight": ("recorded", "light", "Bright", "Normal"), **_looks("light", twilight="Twilight", darkness="Dark")}),
+     _of("light", daylight="bright normal day") | _looks("light", twilight="Twilight", darkness="Dark")),
     ("scene", "How bright is it|What kind of light is there",
      _looks("light", bright_daylight="Bright", plain_daylight="Normal", twilight="Twilight", darkness="Dark")),
     ("scene", "What kind of road is it|On what kind of road is it",
      _looks("scene", urban_road="Urban", suburban_road="Sub-urban", highway="Highway", rural_road="Rural")),
     ("scene", "What is the road surface like|What does the road surface look like",
-     _of("road_surface", dry="dry", wet="wet", snow_or_ice_on_it="snowy")),
+     _of("road_surface", dry="dry", wet="wet", snow_or_ice_on_it="snowy icy")
+     | {"gravel, sand or earth": ("recorded", "road_surface", "loose")}),
     ("scene", "How does the road run|Where does the road lead",
-     _of("road_layout", straight_on="straight", round_a_bend="curve", over_a_junction="intersection")),
+     _of("road_layout", straight_on="straight", round_a_bend="curve", up_or_down_a_ramp="ramp",
+         over_a_junction="intersection t_junction roundabout")),
     ("scene", "How much traffic is there|How busy is the road",
      _of("traffic_density", no_other_vehicle="none", a_few_vehicles="light", some_traffic="moderate",
          dense_traffic="heavy")),
     ("scene", "What is beside the road|What does the road lead through|Which of these is beside the road"
      "|Which of these does the road pass",
-     _of("zone", homes="residential", shops_and_offices="commercial", open_country="open_country")),
-    ("other", "What does the ego vehicle do|What is the ego vehicle about", _of("ego_manoeuvre", **EGO)),
+     _of("zone", homes="residential", shops_and_offices="commercial", open_country="open_country", a_school="school",
+         works_and_warehouses="industrial", road_works="work_zone", parking_spaces="parking")),
+    ("other", "What does the ego vehicle do|What is the ego vehicle about", EGO),
     ("part", "What is the ego vehicle about at the event|What does the ego vehicle do at the event",
-     _of("ego_manoeuvre", **EGO) | NO_EVENT),
+     EGO | NO_EVENT),
     ("other", "How hard does the ego vehicle brake|Is the ego vehicle braked, and how hard", BRAKES),
     ("part", "How hard does the ego vehicle brake at the event", BRAKES | NO_EVENT),
     ("other", f"What does {W} do", OTHER_DOES | NOBODY),
