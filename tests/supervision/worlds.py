@@ -13,9 +13,9 @@ from vlm_autodrive.records import (
     StatePoint,
     find_incident_value,
 )
-from vlm_autodrive.supervision import KnownShares
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.rules.understanding.profiles import profile_of
+from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, answered_topics, topic_shares
 
 FAMILIES = {
     "lead_brake": ("car", "ahead"),
@@ -163,7 +163,10 @@ def real_clip(number: int, event_class: str | None, event_time_s: float | None, 
 def known_of(clips, taxonomy=DEFAULT_TAXONOMY) -> KnownShares:
     """What a survey of these clips finds of their classes."""
     profiles: dict[str, Counter] = {}
+    answered: dict[str, Counter] = {}
     for clip in clips:
         facts = facts_of(clip, taxonomy)
         profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
-    return KnownShares(profiles=profiles)
+        answered.setdefault(facts.label.name, Counter()).update(answered_topics(facts, 0))
+    looked_at = Counter(clip.event_class for clip in clips)
+    return KnownShares(profiles=profiles, topics=topic_shares(answered, looked_at))

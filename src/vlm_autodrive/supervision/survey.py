@@ -12,9 +12,10 @@ from vlm_autodrive.supervision.dimensions import DimensionRates, dimension_rates
 from vlm_autodrive.supervision.facts import facts_of, shows_its_event
 from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares
 from vlm_autodrive.supervision.rules.understanding.profiles import ClipProfile, profile_of
-from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, known_shares
+from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, answered_topics, known_shares, topic_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
+_CLIPS_FOR_TOPICS = 500  # of each class; enough to know a rate within two in a hundred, in a few seconds
 NOT_SUPERVISED = {
     "test": "test clips are never supervised",
     "problem": "the clip cannot be used",
@@ -55,13 +56,19 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     taxonomy = read_taxonomy(clips)
     supervised, recorded, unsupervised, test = [], [], {}, 0
     profiles: dict[str, Counter[ClipProfile]] = {}
+    answered: dict[str, Counter[str]] = {}
+    looked_at: Counter[str] = Counter()
     for clip in iterate_clips(clips):
         reason = why_not(clip, taxonomy)
         test += clip.split == "test"
         # Of test clips too, and whatever is trained: held-out questions must tell no more than those of training.
         if not unusable(clip, taxonomy) and shows_its_event(clip):
             facts = facts_of(clip, taxonomy)
-            profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
+            name = facts.label.name
+            profiles.setdefault(name, Counter())[profile_of(facts)] += 1
+            if looked_at[name] < _CLIPS_FOR_TOPICS:
+                looked_at[name] += 1
+                answered.setdefault(name, Counter()).update(answered_topics(facts, settings.seed))
         if reason:
             unsupervised[clip.clip_id] = reason
         else:
@@ -81,7 +88,10 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
         unsupervised=unsupervised,
         test=test,
         known=replace(
-            known_shares(supervised, taxonomy), intentions=asked_shares(recorded, taxonomy), profiles=profiles
+            known_shares(supervised, taxonomy),
+            intentions=asked_shares(recorded, taxonomy),
+            profiles=profiles,
+            topics=topic_shares(answered, looked_at),
         ),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
         dimensions=dimension_rates(clips_again, taxonomy) if understanding else {},

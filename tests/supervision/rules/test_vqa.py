@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.supervision.worlds import plain_clip, random_clip, real_clip
+from tests.supervision.rules.test_understanding import auc_intervals, simulated_clips
+from tests.supervision.worlds import known_of, plain_clip, random_clip, real_clip
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.settings import parse_settings
@@ -123,3 +124,19 @@ def test_no_more_than_wanted_is_asked_and_no_question_twice():
             samples = asked(random_clip(number, "collision"), wanted)
             assert len(samples) <= wanted
             assert len({sample.prompt.text for sample in samples}) == len(samples)
+
+
+def test_no_class_can_be_told_from_the_questions_on_all_topics():
+    """Of a plain drive less can be asked; so the others are asked less too."""
+    clips = simulated_clips()
+    known = known_of(clips)
+    assert known.topics["gap_trend", "collision"] < 0.9 and known.topics["gap_trend", "normal"] == 1
+    texts = []
+    for seed in range(3):
+        settings = SuperviseSettings(types=("vqa",), understanding_per_clip=0, vqa_per_clip=8, seed=seed)
+        made = [samples_for_clip(clip, DEFAULT_TAXONOMY, settings, known=known).samples for clip in clips]
+        texts += ["\n".join(f"{sample.topic}\n{sample.prompt.text}" for sample in samples) for samples in made]
+    classes, groups = ([getattr(clip, name) for clip in clips] * 3 for name in ("event_class", "group_id"))
+    found = auc_intervals(texts, classes, groups)
+    print(found)
+    assert all(low <= 0.5 <= high for low, _, high in found.values()), found

@@ -140,7 +140,7 @@ def _encounter(facts: Facts, encounter: EncounterFacts, response: list[Happening
     if _inside(facts, truth.onset_s):
         happenings.append(Happening(time_s=truth.onset_s, what=f"{who} {ONSET[truth.family]}"))
     happenings += response
-    seen = "it" if happenings else who
+    seen = "it" if _inside(facts, truth.onset_s) else who  # once it was named
     if encounter.contact:
         jolt = " and a jolt" if is_vehicle(encounter) else ""
         closest = f"there is contact with {seen} at {speed(truth.impact_speed_mps or 0.0)}{jolt}"

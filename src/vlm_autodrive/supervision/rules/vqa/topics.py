@@ -1,7 +1,8 @@
 """Visual question answering: the table of topics, and the choice of topics for a clip."""
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,12 +71,15 @@ class KnownShares:
         involvement: Of which share of the events it is known whether the ego vehicle is involved.
         profiles: How many clips of each class have which profile.
         intentions: How often real footage is asked each form of the reasoning question; None if that is not limited.
+        topics: Of the clips of each class with an answer on a topic, the share that is asked, so that all classes are
+            asked it at one rate; 1 where it is not named.
     """
 
     time: float = 1.0
     involvement: float = 1.0
     profiles: ClassProfiles = field(default_factory=dict)
     intentions: AskedShares | None = None
+    topics: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 ALL_KNOWN = KnownShares()
@@ -136,6 +140,34 @@ TOPICS: tuple[Topic, ...] = (
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
 
 
+def answered_topics(facts: Facts, seed: int) -> tuple[str, ...]:
+    """The topics on which a clip has an answer, of those that are not asked of every class alike anyway."""
+    clip_id = facts.clip.clip_id
+    times = stated_times(seed, clip_id, facts.clip.duration_s)
+    return tuple(
+        topic.name
+        for topic in TOPICS
+        if not topic.same_rate and topic.ask(facts, rng_for(seed, clip_id, f"{topic.name}0"), times) is not None
+    )
+
+
+def topic_shares(answered: Mapping[str, Counter[str]], clips: Counter[str]) -> Mapping[tuple[str, str], float]:
+    """How often clips with an answer are asked each topic.
+
+    Who is asked about the road user to watch has one. So each class is asked each topic as often as the class that has
+    an answer on it least often.
+
+    Args:
+        answered: By class, how many clips have an answer on each topic.
+        clips: How many clips of each class were looked at.
+    """
+    shares: dict[tuple[str, str], float] = {}
+    for topic in TOPICS:
+        rates = {name: answered[name][topic.name] / count for name, count in clips.items()}
+        shares |= {(topic.name, name): min(rates.values()) / rate for name, rate in rates.items() if rate}
+    return shares
+
+
 def vqa_samples(
     facts: Facts,
     seed: int,
@@ -170,6 +202,9 @@ def vqa_samples(
             break
         number = numbers.get(topic.name, 0)
         numbers[topic.name] = number + 1
+        share = known.topics.get((topic.name, facts.label.name), 1.0)
+        if rng_for(seed, clip_id, f"share {topic.name}{number}").random() >= share:
+            continue
         sample = _ask(facts, topic, rng_for(seed, clip_id, f"{topic.name}{number}"), times, number)
         if sample is not None:
             samples.setdefault(sample.prompt.text, sample)
