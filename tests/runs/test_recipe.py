@@ -8,7 +8,15 @@ from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.runs import SECTIONS, full_recipe, load_recipe, recipe_section, recipe_text, shipped_recipes
+from vlm_autodrive.runs import (
+    SECTIONS,
+    full_recipe,
+    load_recipe,
+    recipe_section,
+    recipe_text,
+    shipped_recipes,
+    with_training_frames,
+)
 from vlm_autodrive.runs.recipe import Recipe
 
 run = CliRunner().invoke
@@ -59,6 +67,16 @@ def test_overrides_reach_every_depth_and_make_sections():
     assert recipe.train.lora == {**load_recipe("nexar").train.lora, "r": 4}
     assert recipe.detect.videos == ("a.mp4",)
     assert recipe.train.sampling is None
+
+
+def test_evaluation_takes_the_frames_of_training_but_for_what_it_sets_itself(tmp_path):
+    overrides = ["train.sampling.draw_timestamps=true", "train.sampling.n_frames=8", "evaluate.sampling.n_frames=null"]
+    recipe = load_recipe("nexar", [*overrides, "evaluate.sampling.draw_timestamps=false"])
+    sampling = with_training_frames(recipe.evaluate, recipe.train).sampling
+    assert (sampling.draw_timestamps, sampling.n_frames) == (False, None)
+    assert (sampling.fps, sampling.height) == (recipe.train.sampling.fps, recipe.train.sampling.height)
+    (tmp_path / "full.yaml").write_text(full_recipe(recipe))
+    assert load_recipe(str(tmp_path / "full.yaml")).evaluate.sampling.model_dump()["draw_timestamps"] is False
 
 
 @pytest.mark.parametrize(

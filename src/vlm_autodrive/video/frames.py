@@ -90,9 +90,16 @@ class SamplingSettings(Settings):
 
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not set, so that results made before a setting existed stay current."""
+        """Leave out what is null or false unless it was set so, so that older results stay current.
+
+        What was set so is kept: in ``evaluate.sampling`` it overrides the sampling of the training.
+        """
         values: dict[str, Any] = handler(self)
-        return {key: value for key, value in values.items() if value is not None and value is not False}
+        return {
+            key: value
+            for key, value in values.items()
+            if key in self.model_fields_set or (value is not None and value is not False)
+        }
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine, write_p
 from vlm_autodrive.models import reasoning_prompt, variant_verdict_prompt, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, PAPER_TAXONOMY, Outcome
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video import SamplingSettings
 
 CODES = "ABC"
 
@@ -263,6 +264,14 @@ def test_a_setting_of_the_sampling_leaves_the_others_as_the_model_wants_them(cli
     assert read_provenance(out).facts["sampling"] == {"fps": 1.0, "max_frames": 4, "height": 16, "width": 24}
     with pytest.raises(UserError, match=r"laid over how fake wants its frames: .*n_frames=8 is more than max_frames=4"):
         run(clip_set, engine, sampling={"n_frames": 8}, out="eight")
+
+
+def test_timestamps_that_a_model_was_trained_with_can_be_left_out(clip_set):
+    engine = FakeEngine(code_of)
+    engine.sampling = SamplingSettings(fps=4, max_frames=4, height=84, width=84, draw_timestamps=True)
+    assert read_provenance(run(clip_set, engine)).facts["sampling"]["draw_timestamps"] is True
+    out = run(clip_set, engine, sampling={"draw_timestamps": False}, out="plain")
+    assert read_provenance(out).facts["sampling"]["draw_timestamps"] is False
 
 
 def lines_of(out):
