@@ -182,7 +182,7 @@ def test_what_is_sent_is_named_down_to_the_columns_of_ones_own(tmp_path):
     settings = served_settings("http://127.0.0.1:1/v1", tmp_path / "cache")
     found = estimate_supervision(clips, settings)
     assert found.columns == ("driver", "gps")
-    assert "light, weather, road and labels, driver, gps, no frames" in " ".join(estimate_lines(found, settings))
+    assert "incident metadata and labels, driver, gps, no frames" in " ".join(estimate_lines(found, settings))
 
 
 @pytest.mark.fixtures

@@ -131,7 +131,7 @@ def estimate_lines(found: SupervisionEstimate, settings: SuperviseSettings) -> l
 def _shown(found: SupervisionEstimate, settings: SuperviseSettings) -> str:
     """What the model that describes is told and shown."""
     context = settings.context
-    told = "light, weather, road and labels" if context.label else "light, weather and road, no labels"
+    told = "incident metadata and labels" if context.label else "light, weather and road, no labels"
     told += f", {', '.join(found.columns)}" if found.columns else ""
     return told + (f", {context.frames} frames each" if context.frames else ", no frames")
 

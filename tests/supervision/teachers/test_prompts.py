@@ -8,7 +8,7 @@ import pytest
 
 from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.engines import read_answer
-from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata
 from vlm_autodrive.supervision import SuperviseSettings
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.settings import ServedTeacherSettings, TeacherContextSettings
@@ -69,6 +69,16 @@ def test_sources_are_those_that_the_teacher_was_given():
     assert prompts.context_sources(noted, TeacherContextSettings()) == ("label", "metadata")
     assert prompts.context_sources(noted, BLIND) == ("frames",)
     assert prompts.context_sources(facts(real_clip(1, "collision", 3.0)), TeacherContextSettings()) == ("label",)
+
+
+def test_a_teacher_that_knows_the_label_is_told_what_is_recorded_of_real_footage():
+    incident = IncidentMetadata(road_surface="icy", other_type="truck", other_role="ahead", responsibility="other")
+    one = facts(real_clip(1, "collision", 3.0).model_copy(update={"incident": incident}))
+    told = data_in(prompts.description_prompt(one, TeacherContextSettings()))
+    assert told["recorded"] == ("Ice on the road. A truck is ahead. Collision at 3.0 s. The other party is at fault.")
+    assert prompts.context_sources(one, TeacherContextSettings()) == ("label", "metadata")
+    assert "recorded" not in data_in(prompts.description_prompt(one, BLIND))
+    assert prompts.context_sources(one, BLIND) == ("frames",)
 
 
 def test_frames_are_shown_of_the_clips_own_window_in_an_even_number():

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlm_autodrive.records import TeacherPrompt
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.captions import structured_caption
 from vlm_autodrive.supervision.rules.descriptions import describe, prose
 from vlm_autodrive.supervision.rules.vqa.drafts import CANNOT_BE_TOLD
 from vlm_autodrive.supervision.settings import TeacherContextSettings
@@ -111,6 +112,8 @@ def teacher_context(facts: Facts, context: TeacherContextSettings) -> dict[str, 
         known |= {"metadata": other} if (other := other_metadata(facts)) else {}
         if facts.scenario is not None:
             known["what_happens"] = prose(describe(facts, random.Random(0)))
+        elif _recorded(facts):
+            known["recorded"] = structured_caption(facts)
     return known
 
 
@@ -118,7 +121,7 @@ def context_sources(facts: Facts, context: TeacherContextSettings) -> tuple[str,
     """Where that comes from, and frames where they are shown, as in ``SFTSample.teacher_inputs``."""
     sources = {
         "label": context.label,
-        "metadata": bool(_surroundings(facts)) or (context.label and bool(other_metadata(facts))),
+        "metadata": bool(_surroundings(facts)) or (context.label and bool(other_metadata(facts) or _recorded(facts))),
         "scenario": context.label and facts.scenario is not None,
         "frames": context.frames > 0,
     }
@@ -139,6 +142,11 @@ def _label(facts: Facts) -> dict[str, Any]:
 def _surroundings(facts: Facts) -> dict[str, str]:
     known = {"light": facts.light, "weather": facts.weather, "road": facts.scene}
     return {name: value for name, value in known.items() if value}
+
+
+def _recorded(facts: Facts) -> bool:
+    """Whether more is recorded of the clip than light, weather and road."""
+    return not set(facts.incident.known) <= {"light", "weather", "scene"}
 
 
 def other_metadata(facts: Facts) -> dict[str, str]:
