@@ -8,7 +8,7 @@ from vlm_autodrive.supervision.dimensions import (
     DIMENSIONS,
     EVENT,
     askable,
-    dimension_rates,
+    dimension_profiles,
     dimension_slots,
 )
 from vlm_autodrive.supervision.facts import facts_of
@@ -38,19 +38,21 @@ def recorded(number, name):
     return clip.model_copy(update={"clip_id": f"{name}_{number}", "incident": IncidentMetadata(**incident)})
 
 
-def test_every_class_is_asked_each_dimension_as_often():
+def test_every_class_is_asked_the_same_dimensions_together_as_often():
     clips = [recorded(number, name) for number in range(900) for name in CLASSES]
-    rates = dimension_rates(clips, DEFAULT_TAXONOMY)
-    assert rates["collision"]["impact_sides"] == 1.0
-    assert rates["normal"]["impact_sides"] == 0.5
-    asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for clip in clips:
-        slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, 12, rates)
-        asked[clip.event_class].update(slot.dimension.name for slot in slots)
-    for dimension in DIMENSIONS:
-        shares = [asked[name][dimension.name] / 900 for name in CLASSES]
-        assert max(shares) - min(shares) < 0.06, (dimension.name, shares)
-    assert all(asked[name][EVENT] == 900 for name in CLASSES)
+    profiles = dimension_profiles(clips, DEFAULT_TAXONOMY)
+    for wanted in (None, 12):
+        asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for clip in clips:
+            slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, wanted, profiles)
+            names = {slot.dimension.name for slot in slots}
+            assert EVENT in names
+            asked[clip.event_class].update(names)
+            asked[clip.event_class]["impact_sides alone"] += names == {EVENT, "weather", "impact_sides"}
+        for dimension in [*(dimension.name for dimension in DIMENSIONS), "impact_sides alone"]:
+            shares = [asked[name][dimension] / 900 for name in CLASSES]
+            assert max(shares) - min(shares) < 0.06, (dimension, shares)
+        assert all(asked[name]["impact_sides"] > 300 for name in CLASSES)
 
 
 def test_what_is_not_there_must_be_answered_so_and_what_is_not_known_is_not_asked():

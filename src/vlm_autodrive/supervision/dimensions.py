@@ -2,11 +2,12 @@
 
 Three presuppose something of the clip, so that their questions are ours, the same for every clip: a writer's own words
 would tell who was hit. Where there is nothing of the kind, an option that says so is the right one; it is offered to
-every clip. How often a dimension can be asked at all may depend on the class, since metadata of an incident are
-recorded where there is one: clips of each class are asked it as often as those of the class that least is known of.
+every clip. Which dimensions can be asked at all may depend on the class, since metadata of an incident are recorded
+where there is one. So a clip is asked only what can be asked of itself and of one more clip of each other class, drawn
+at random, as in :mod:`~vlm_autodrive.supervision.rules.understanding.profiles`.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -102,8 +103,8 @@ class DimensionSlot:
     none_is_right: bool = False
 
 
-DimensionRates = Mapping[str, Mapping[str, float]]
-"""For each class, by dimension, the proportion of its clips that are asked it, of those that can be."""
+DimensionProfiles = Mapping[str, Counter[frozenset[str]]]
+"""For each class how many clips of a set can be asked which dimensions."""
 
 
 def askable(facts: Facts) -> dict[str, bool]:
@@ -117,39 +118,37 @@ def askable(facts: Facts) -> dict[str, bool]:
     return known
 
 
-def dimension_rates(clips: Iterable[Clip], taxonomy: Taxonomy) -> DimensionRates:
-    """How often clips of each class are asked a dimension, so that all are asked it equally often."""
-    clips_of: Counter[str] = Counter()
-    known: defaultdict[str, Counter[str]] = defaultdict(Counter)
+def dimension_profiles(clips: Iterable[Clip], taxonomy: Taxonomy) -> DimensionProfiles:
+    """Which dimensions the clips of each class that show their event can be asked."""
+    profiles: dict[str, Counter[frozenset[str]]] = {}
     for clip in clips:
-        facts = facts_of(clip, taxonomy)
         if shows_its_event(clip):
-            clips_of[facts.label.name] += 1
-            known[facts.label.name].update(askable(facts).keys())
-    rates: dict[str, dict[str, float]] = {name: {} for name in clips_of}
-    for dimension in (dimension.name for dimension in DIMENSIONS):
-        shares = {name: known[name][dimension] / count for name, count in clips_of.items()}
-        for name, share in shares.items():
-            rates[name][dimension] = min(shares.values()) / share if share else 0.0
-    return rates
+            facts = facts_of(clip, taxonomy)
+            profiles.setdefault(facts.label.name, Counter())[frozenset(askable(facts))] += 1
+    return profiles
 
 
-def dimension_slots(facts: Facts, seed: int, wanted: int | None, rates: DimensionRates) -> tuple[DimensionSlot, ...]:
+def dimension_slots(
+    facts: Facts, seed: int, wanted: int | None, profiles: DimensionProfiles
+) -> tuple[DimensionSlot, ...]:
     """Which understanding questions a writer is asked for about a clip; the last is that on the event.
 
     Args:
         facts: The clip.
         seed: Of the draw.
         wanted: How many, fewer where not enough is known; None draws 5 to 7, as in the paper.
-        rates: How often each class is asked each dimension; always where it is left out.
+        profiles: What the clips of each class can be asked; classes that are left out limit nothing.
     """
-    rng = rng_for(seed, facts.clip.clip_id, "dimensions")
+    clip_id = facts.clip.clip_id
+    rng = rng_for(seed, clip_id, "dimensions")
     wanted = rng.randint(_FEWEST, _MOST) if wanted is None else wanted
-    own = rates.get(facts.label.name, {})
-    order = rng.sample(DIMENSIONS, len(DIMENSIONS))
-    kept = {dimension.name for dimension in order if rng.random() < own.get(dimension.name, 1.0)}
     known = askable(facts)
-    drawn = [dimension for dimension in order if dimension.name in known and dimension.name in kept]
+    common = set(known)
+    for name, found in profiles.items():
+        if name != facts.label.name:
+            (other,) = rng_for(seed, clip_id, f"dimensions of {name}").choices(list(found), list(found.values()))
+            common &= other
+    drawn = [dimension for dimension in rng.sample(DIMENSIONS, len(DIMENSIONS)) if dimension.name in common]
     slots = [
         DimensionSlot(dimension, none_is_right=not known[dimension.name]) for dimension in drawn[: max(wanted - 1, 0)]
     ]

@@ -8,7 +8,7 @@ from vlm_autodrive.artifacts import iterate_clips, read_questions, read_taxonomy
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
-from vlm_autodrive.supervision.dimensions import DimensionRates, dimension_rates
+from vlm_autodrive.supervision.dimensions import DimensionProfiles, dimension_profiles
 from vlm_autodrive.supervision.facts import facts_of, shows_its_event
 from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares
 from vlm_autodrive.supervision.rules.understanding.profiles import ClipProfile, profile_of
@@ -35,7 +35,7 @@ class ClipSetSurvey:
         test: How many of those are test clips.
         known: What is known of the events, and of the clips of each class.
         questions: Which clips are asked which dataset questions.
-        dimensions: How often each class is asked an understanding question of each dimension; empty without such.
+        dimensions: What a writer can ask the clips of each class; empty without understanding questions by one.
     """
 
     taxonomy: Taxonomy
@@ -44,7 +44,7 @@ class ClipSetSurvey:
     test: int
     known: KnownShares
     questions: AssignedQuestions
-    dimensions: DimensionRates
+    dimensions: DimensionProfiles
 
 
 def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
@@ -94,7 +94,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
             topics=topic_shares(answered, looked_at),
         ),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
-        dimensions=dimension_rates(clips_again, taxonomy) if understanding else {},
+        dimensions=dimension_profiles(clips_again, taxonomy) if understanding else {},
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.records import SFTSample
-from vlm_autodrive.supervision.dimensions import DimensionRates
+from vlm_autodrive.supervision.dimensions import DimensionProfiles
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.samples import ClipSamples, unwritable
 from vlm_autodrive.supervision.settings import SuperviseSettings
@@ -56,7 +56,7 @@ async def teacher_samples(
     facts: Facts,
     settings: SuperviseSettings,
     captioner: Teacher | None = None,
-    rates: DimensionRates | None = None,
+    profiles: DimensionProfiles | None = None,
 ) -> TeacherSamples:
     """Have everything written about one clip that a teacher writes.
 
@@ -65,12 +65,12 @@ async def teacher_samples(
         facts: The clip.
         settings: What is wanted.
         captioner: Who writes the description, where it is another model.
-        rates: For ``chain: paper``, how often each class is asked an understanding question of each dimension.
+        profiles: For ``chain: paper``, what the clips of each class can be asked.
 
     Raises:
         UserError: If no request could ever succeed, or the budget is spent.
     """
-    plan = requests_for(facts, settings, rates or {})
+    plan = requests_for(facts, settings, profiles or {})
     captioner = captioner or teacher
     write = _from_captions if settings.chain == "paper" else _from_description
     description, samples, drafts = await write(teacher, captioner, facts, settings, plan)

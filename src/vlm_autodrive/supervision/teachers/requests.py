@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vlm_autodrive.records import SupervisionType
-from vlm_autodrive.supervision.dimensions import DimensionRates, DimensionSlot, dimension_slots
+from vlm_autodrive.supervision.dimensions import DimensionProfiles, DimensionSlot, dimension_slots
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.captions import structured_caption
 from vlm_autodrive.supervision.rules.descriptions import prose
@@ -49,19 +49,19 @@ class ClipRequests:
     missing: dict[SupervisionType, str] = field(default_factory=dict)
 
 
-def requests_for(facts: Facts, settings: SuperviseSettings, rates: DimensionRates) -> ClipRequests:
+def requests_for(facts: Facts, settings: SuperviseSettings, profiles: DimensionProfiles) -> ClipRequests:
     """What a teacher is to write about one clip.
 
     Args:
         facts: The clip.
         settings: What is wanted.
-        rates: How often each class is asked an understanding question of each dimension.
+        profiles: What the clips of each class can be asked.
     """
     missing = unwritable(facts, settings.teacher_types)
     shown = [type_ for type_ in settings.teacher_types if type_ not in missing]
     description, reasoning = "description" in shown, "reasoning" in shown
     if settings.chain == "paper":
-        asked = dimension_slots(facts, settings.seed, settings.teacher_questions, rates) if "vqa" in shown else ()
+        asked = dimension_slots(facts, settings.seed, settings.teacher_questions, profiles) if "vqa" in shown else ()
         hard = "reasoning_vqa" in shown
         return ClipRequests(description, (), asked, hard, reasoning, description or hard or reasoning, missing)
     wanted = _QUESTIONS if settings.teacher_questions is None else settings.teacher_questions
