@@ -150,6 +150,15 @@ def test_real_footage_of_all_classes_is_asked_alike():
     assert {asked(clip, asked_shares(alone, DEFAULT_TAXONOMY)) for clip in alone} == {UNEQUAL}
 
 
+def test_a_clip_with_too_few_reasons_counts_as_one_without_an_answer():
+    turn = IncidentMetadata(weather="rain", ego_manoeuvre="turn_left")
+    bare = IncidentMetadata(ego_manoeuvre="turn_left")
+    clips = [known_clip(number, "collision", turn) for number in range(400)]
+    clips += [known_clip(number, "normal", turn if number % 4 == 0 else bare) for number in range(400, 800)]
+    assert asked(clips[401]) == FEW_REASONS
+    assert asked_shares(clips, DEFAULT_TAXONOMY) == {("ego_way", "collision"): 0.25, ("ego_way", "normal"): 1.0}
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [

@@ -28,8 +28,8 @@ FEW_REASONS = f"fewer than {FEWEST_REASONS} reasons for an answer are known"
 UNEQUAL = "the intentions are known of some classes alone, and a question that only they are asked would tell the class"
 
 AskedShares = Mapping[tuple[str, str], float]
-"""For each form and class, the share of the clips with a known answer that are asked, so that all classes are asked
-it at one rate; a form that is not named is asked of none."""
+"""For each form and class, the share of the clips with an answer and enough reasons that are asked, so that all
+classes are asked it at one rate; a form that is not named is asked of none."""
 
 
 def asked_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> AskedShares:
@@ -44,7 +44,8 @@ def asked_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> AskedShares:
     for clip in clips:
         facts = facts_of(clip, taxonomy)
         counts[facts.label.name] += 1
-        known.update((form.name, facts.label.name) for form in INTENTIONS if form.answer(facts) is not None)
+        found = {form.name: _answer_and_reasons(form, facts) for form in INTENTIONS}
+        known.update((name, facts.label.name) for name, each in found.items() if not isinstance(each, str))
     shares: dict[tuple[str, str], float] = {}
     for form in INTENTIONS:
         rates = {name: known[form.name, name] / count for name, count in counts.items()}
@@ -73,15 +74,22 @@ def reasoning_vqa_sample(facts: Facts, seed: int, shares: AskedShares | None = N
     share = 1.0 if simulated or shares is None else shares[form.name, facts.label.name]
     if rng.random() >= share:
         return UNEQUAL
+    found = _answer_and_reasons(form, facts)
+    if isinstance(found, str):
+        return found
+    answer, reasons = found
+    wrong = [option for option in form.options if option != answer]
+    choice = shuffled_choice(rng.choice(PROMPTS[form.name]), answer, wrong, rng)
+    return choice_sample(facts, form.name, choice, reasons=reasons)
+
+
+def _answer_and_reasons(form: Intention, facts: Facts) -> tuple[str, tuple[str, ...]] | str:
+    """The answer and what leads to it, or in plain words why there is none."""
     answer = form.answer(facts)
     if answer is None:
         return UNKNOWN
     reasons = reasons_for(facts, answer)
-    if len(reasons) < FEWEST_REASONS:
-        return FEW_REASONS
-    wrong = [option for option in form.options if option != answer]
-    choice = shuffled_choice(rng.choice(PROMPTS[form.name]), answer, wrong, rng)
-    return choice_sample(facts, form.name, choice, reasons=reasons)
+    return (answer, reasons) if len(reasons) >= FEWEST_REASONS else FEW_REASONS
 
 
 def _forms(facts: Facts, simulated: bool, shares: AskedShares | None) -> list[Intention]:
