@@ -274,6 +274,18 @@ def test_timestamps_that_a_model_was_trained_with_can_be_left_out(clip_set):
     assert read_provenance(out).facts["sampling"]["draw_timestamps"] is False
 
 
+def test_thoughts_that_the_chat_template_opened_are_read_as_thoughts(clip_set):
+    class Thinking(FakeEngine):
+        def _one(self, frames, question):
+            return InferenceResponse(Outcome.OK, thought.format(self.code_of(frames)))
+
+    thought = "[t=0.5] A car.\n</think>\n\n<answer>\n{}\n</answer>"
+    first = read_predictions(run(clip_set, Thinking(code_of)))[0]
+    assert (first.verdict.event_class, first.reasoning.event_class) == (DEFAULT_TAXONOMY.names[0],) * 2
+    assert (first.reasoning.outcome, first.reasoning.trace) == (Outcome.OK, "[t=0.5] A car.")
+    assert (first.reasoning.cited_times_s, first.reasoning.raw_text) == ((0.5,), thought.format("A"))
+
+
 def lines_of(out):
     return (out / "predictions.jsonl").read_text().splitlines()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
 from vlm_autodrive.errors import UserError
@@ -271,8 +271,9 @@ class ClipPredictor:
         )
 
     def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:
-        read = parse_reasoning_response(answer, self._taxonomy, duration_s)
-        return read.model_copy(update={"prompt": question.prompt})
+        opened = replace(answer, text=_with_opened_thoughts(answer.text))
+        read = parse_reasoning_response(opened, self._taxonomy, duration_s)
+        return read.model_copy(update={"prompt": question.prompt, "raw_text": answer.text})
 
 
 def _with_opened_thoughts(text: str) -> str:
