@@ -26,7 +26,7 @@ def evaluate(
         typer.Option(
             "--questions",
             metavar="SUPERVISION",
-            help="What `supervise` made of the same clips: its held-out questions are asked too.",
+            help="What `supervise` made of the same clips; the model is also asked its held-out questions.",
             show_default=False,
         ),
     ] = None,

@@ -35,7 +35,7 @@ class EvaluateSettings(Settings):
             where the classes are not those of the paper; ``own``, the form that the model's maker documents, where the
             model was trained here.
         choose_prompt: Whether to choose ``prompt`` among main and the variants, by macro-F1 on the validation clips,
-            which are predicted with all of them first. None for the base model of a run or an ablation alone.
+            which are predicted with all of them first. None to choose for the base model of a run or an ablation only.
         validation_clips: Maximum number of validation clips to predict, at even intervals of each class; None for all.
         controls: Input ablations on which the direct verdict is also predicted, to test whether the model uses the
             video.

@@ -30,8 +30,8 @@ class TeacherContextSettings(Settings):
     """The inputs that a teacher model gets for each clip. The rule-based teacher always uses all known facts.
 
     Attributes:
-        label: Whether the teacher's prompt holds the class, the event's time and the simulation's ground truth. Without
-            them a description covers only what the teacher sees, and must not name an outcome.
+        label: Whether the teacher's prompt holds the class, the event's time, all metadata and the simulation's ground
+            truth. Without them a description covers only what the teacher sees, and must not name an outcome.
         frames: Number of frames of each clip that the teacher gets; 0 for metadata only.
         frame_height: Height of these frames in pixels.
         frame_width: Width of these frames in pixels.
@@ -75,7 +75,7 @@ class CaptionerSettings(Settings):
     """Who writes descriptions, if not the teacher: a vision-language model beside a teacher that reads text alone.
 
     Attributes:
-        teacher: Who it is: ``rules``, a ``local`` model or a ``served`` model; null for the teacher itself.
+        teacher: What describes: ``rules``, a ``local`` model or a ``served`` model; null for the teacher itself.
         local: The model of ``captioner.teacher: local``.
         served: The endpoint of ``captioner.teacher: served``, with a budget of its own.
     """
@@ -127,16 +127,17 @@ class SuperviseSettings(Settings):
 
     Attributes:
         types: Supervision types to make; each is independent of the others.
-        understanding_per_clip: Number of rule-based multiple-choice questions per clip on its understanding, each on
-            another dimension and one of them always on the event and its why; 0 for none.
+        understanding_per_clip: Number of rule-based understanding questions per clip: multiple choice, each on another
+            dimension, one of them always on the event and its why; 0 for none.
         vqa_per_clip: Number of other rule-based questions per clip.
         vqa_topics: Topics of those other questions; null for all.
         dataset_questions: Whether to include the questions that come with a data set.
-        teacher: Teacher that writes descriptions and reasoning: ``rules``, a ``local`` model or a ``served`` model.
+        teacher: Teacher that writes descriptions, reasoning and, if it is a model, further questions: ``rules``, a
+            ``local`` model or a ``served`` model.
         captioner: Who writes the descriptions, if another than the teacher.
-        chain: What a teacher model writes from what: ``description``, questions and reasoning from its description;
-            ``paper``, understanding questions from the structured caption, a reasoning question and a thinking trace
-            from structured caption and description, of which the model's thoughts are kept if its verdict is right.
+        chain: What a teacher model writes from. With ``description`` it writes questions and reasoning from the
+            description. With ``paper`` it writes understanding questions from the structured caption (the metadata in
+            sentences), and a reasoning question and a thinking trace from that and the description.
         teacher_questions: Number of questions per clip that a teacher model writes in addition to the rule-based ones;
             null for 4 of ``chain: description`` and for 5 to 7 of ``chain: paper``.
         reasoning: How reasoning is made: ``two_steps``, from the description (``chain: paper``: and the structured

@@ -28,13 +28,12 @@ def check_answer_is_recorded(sample: SFTSample, facts: Facts) -> str | None:
     """Check that the right option on impact side or responsibility says what is recorded."""
     if not sample.options or sample.topic not in (IMPACT_SIDE.topic, RESPONSIBILITY.topic):
         return None
-    said = sample.options[OPTION_LETTERS.index(sample.answer)].casefold()
     about_side = sample.topic == IMPACT_SIDE.topic
+    if not (IMPACT_SIDE if about_side else RESPONSIBILITY).applies(facts):
+        return None  # the right option is then ours, and says so
+    said = sample.options[OPTION_LETTERS.index(sample.answer)].casefold()
     recorded = str(facts.incident.ego_impact_side if about_side else facts.incident.responsibility)
-    applies = (IMPACT_SIDE if about_side else RESPONSIBILITY).applies(facts)
     right = _says_side(said, recorded) if about_side else _says_party(said, recorded)
-    if not applies:
-        return None  # the answer is then fixed
     return "" if right else f"the answer is {said!r}, but {recorded} is recorded"
 
 
