@@ -34,9 +34,9 @@ def test_evaluation_and_detection_follow_the_checkpoint(make_video, tmp_path, mo
     seen = []
     generate = LocalEngine.generate
 
-    def noted(engine, clips, requests):
+    def noted(engine, clips, *requests):
         seen.extend(clips)
-        return generate(engine, clips, requests)
+        return generate(engine, clips, *requests)
 
     monkeypatch.setattr(LocalEngine, "generate", noted)
     video = make_video("clock.mp4", fps=10, count=60, size=(256, 64))
