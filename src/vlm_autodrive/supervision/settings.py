@@ -231,7 +231,8 @@ class SuperviseSettings(Settings):
         if self.chain == "paper" and self.reasoning == "one_step":
             raise ValueError("chain: paper reasons from captions; set reasoning to two_steps or rejection_sampling")
         context = self.context
-        if self.describes_by_rules and self.reasoning != "one_step":
+        described = set(self.teacher_types) - ({"vqa"} if self.chain == "paper" else set())
+        if not described or (self.describes_by_rules and self.reasoning != "one_step"):
             return
         if not context.label and not context.frames:
             raise ValueError("a teacher that is told no label and shown no frame can only guess; set context.frames")

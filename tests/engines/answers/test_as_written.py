@@ -210,7 +210,6 @@ UNPARSEABLE = [
     "1. A: Collision\n2. B: Near-Collision\n3. C: Normal",
     "<think>\nThe ego car follows a bus. The bus stops. The ego car hits the",
     "<think>\nSo the answer is A.\n",
-    "The car hits the truck.\n</think>\n\nA",
     "<think><think>a</think></think>A",
     "<think>...</think><answer>A or B</answer>",
     "<think>x</think><answer>A</answer><think>y</think><answer>B</answer>",

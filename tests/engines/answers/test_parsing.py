@@ -49,7 +49,7 @@ UNPARSEABLE = [
     "a potential collision", "risk of collision", "It could be a collision.", "A collision with the truck was avoided.",
     "near-accident", "The collision warning is on.", "The car drives at normal speed.", "non-collision",
     "Collision. It is not a collision.", "The answer is B. The answer is C.", "A\nB", "Normal. A crash happens.",
-    "<think>The car hits the truck.", "<think>a</think><think>b</think>A", "The car hits the truck.</think>A",
+    "<think>The car hits the truck.", "<think>a</think><think>b</think>A",
     "</think><think>A", "<answer>A", "<answer>A</answer><answer>B</answer>", "<answer>A</answer><answer>A</answer>",
     "<answer></answer>", "<answer>A</answer> The answer is C.", "The truck hits the ego car.", "Yes", "No", "yes.", "123",
     "事故", "Collisionless", "The Accidental tourist", "t=3.4", "B. Then the cars crash.", "Either A or B",
@@ -138,6 +138,8 @@ def test_normal_has_no_time():
     [
         ("<answer>\nA\nt=3.4\n</answer>", Outcome.REPAIRED, "collision", 3.4),
         ("<think>x</think>\nA\nt=3.4", Outcome.REPAIRED, "collision", 3.4),
+        ("x</think><answer>A</answer>", Outcome.OK, "collision", None),
+        ("</think>x<answer>A</answer></think>", Outcome.UNPARSEABLE, None, None),
         ("<think>x</think><answer>A\nt=9.0</answer>", Outcome.REPAIRED, "collision", 9.0),
         ("<think>x</think><answer>A\nt=-1</answer>", Outcome.REPAIRED, "collision", -1.0),
         ("<think>x</think><answer>C\nt=2.0</answer>", Outcome.REPAIRED, "normal", None),

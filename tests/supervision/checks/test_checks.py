@@ -165,6 +165,9 @@ def test_a_reasoning_out_of_format_is_rejected(change):
     [
         ("collision", "Contact is seen. Verdict: Collision", True),
         ("collision", "The verdict is a near-collision.", False),
+        ("collision", "Contact, so it is A.", True),
+        ("collision", "It brakes in time, so the answer is (B).", False),
+        ("collision", "What hits it is a van.", True),
         ("collision", "It bumps the van: normal", False),
         ("near_collision", "So the collision was avoided: Near Collision.", True),
         ("near_collision", "Conclusion: a Near-Collision", True),

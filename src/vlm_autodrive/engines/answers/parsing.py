@@ -186,12 +186,16 @@ def _parse_object(given: dict[str, Any], taxonomy: Taxonomy) -> str | None:
 def _split_block(text: str, name: str) -> tuple[str | None, str]:
     """The inside of the one block of that name (None without one), and the text around it.
 
+    Thoughts may lack the tag that opens them: chat templates of models that think write it themselves.
+
     Raises:
         _BadBlockError: If tags do not make up exactly one closed block.
     """
     tags = list(_BLOCK[name].finditer(text))
     if not tags:
         return None, text
+    if name == "think" and len(tags) == 1 and tags[0].group(1):
+        return text[: tags[0].start()].strip(), text[tags[0].end() :]
     if len(tags) != 2 or tags[0].group(1) or not tags[1].group(1):
         kind = "is not closed" if len(tags) == 1 else "comes more than once or out of order"
         raise _BadBlockError(f"the {name} block {kind}")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vlm_autodrive.engines import InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
 from vlm_autodrive.errors import UserError
@@ -255,7 +255,7 @@ class ClipPredictor:
         outcome, named, reason = answer.outcome, None, answer.reason
         probabilities = None
         if outcome is Outcome.OK:
-            outcome, named = parse_class(_with_opened_thoughts(answer.text), asked.taxonomy)
+            outcome, named = parse_class(answer.text, asked.taxonomy)
             reason = "" if named else "the answer names no single class"
             if answer.probabilities is not None:
                 probabilities = dict(zip(asked.taxonomy.names, answer.probabilities, strict=True))
@@ -271,11 +271,5 @@ class ClipPredictor:
         )
 
     def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:
-        opened = replace(answer, text=_with_opened_thoughts(answer.text))
-        read = parse_reasoning_response(opened, self._taxonomy, duration_s)
-        return read.model_copy(update={"prompt": question.prompt, "raw_text": answer.text})
-
-
-def _with_opened_thoughts(text: str) -> str:
-    """The answer with the mark that opens its thoughts: chat templates of models that think write it themselves."""
-    return f"<think>{text}" if "</think>" in text and "<think>" not in text else text
+        read = parse_reasoning_response(answer, self._taxonomy, duration_s)
+        return read.model_copy(update={"prompt": question.prompt})

@@ -64,22 +64,24 @@ def _event_time(parsed: ReasoningParts, facts: Facts) -> str:
 def _last_thought(parsed: ReasoningParts, facts: Facts) -> str:
     """The class that the thoughts arrive at, where they name one, against the code behind them."""
     last = parsed.thoughts.rstrip().rsplit("\n", 1)[-1]
-    named = _concluding(tuple(c.label for c in facts.taxonomy.classes)).search(last)
+    named = _concluding(tuple((c.label, c.code) for c in facts.taxonomy.classes)).search(last)
     if named is None:
         return ""
     said = next(text for text in named.groups() if text is not None)
-    if _plain(said) == _plain(facts.label.label):
+    if _plain(said) in (_plain(facts.label.label), _plain(facts.label.code)):
         return ""
     return f"the thoughts arrive at {said!r}, but the label is {facts.label.label}"
 
 
 @lru_cache(maxsize=8)
-def _concluding(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds a class right after ``verdict`` and the like, or as the last word behind a colon."""
-    ordered = sorted(labels, key=len, reverse=True)
+def _concluding(names: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+    """Finds a class right after ``verdict`` and the like or as the last word behind a colon, or its code at the end."""
+    ordered = sorted((label for label, _ in names), key=len, reverse=True)
+    codes = "|".join(re.escape(code) for _, code in names)
     classes = "|".join(re.escape(label).replace(r"\-", "[- ]?") for label in ordered)
     lead = r"(?:verdict|answer|class(?:ification)?|label|conclusion)(?:\W+(?:is|would be|must be|an?|the))*\W+"
-    return re.compile(rf"\b{lead}({classes})\b|:\s*({classes})\W*$", re.IGNORECASE)
+    ends = rf"(?:{lead}|(?:it|this) is \W*)(?-i:({codes}))\W*$"
+    return re.compile(rf"\b{lead}({classes})\b|:\s*({classes})\W*$|\b{ends}", re.IGNORECASE)
 
 
 def _plain(text: str) -> str:
