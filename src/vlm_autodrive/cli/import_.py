@@ -30,11 +30,12 @@ def import_(
     """Read a data set's videos and annotations into a catalog.
 
     Whatever cannot be imported unchanged is listed in issues.jsonl with file, line, field, value and what to do.
-    Every row of the file is either imported or listed there.
+    Every row of the file is either imported or listed there. What is recorded of the incidents, from the weather to the
+    impact side, is read where the data set has it; a manifest may have a column for each (docs/data.md).
 
     Example: autodrive import manifest my-drives/manifest.csv --out runs/mine/catalog
 
-    Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=binary
+    Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=paper
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, settings_from
