@@ -17,7 +17,7 @@ from tests.supervision.teachers.served_world import clip_set, data_of, described
 from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.artifacts import read_samples
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Outcome, read_jsonl
+from vlm_autodrive.records import SUPERVISION_TYPES, Outcome, read_jsonl
 from vlm_autodrive.supervision import REPLIES_FILE, SUMMARY_FILE, estimate_lines, estimate_supervision, supervise
 from vlm_autodrive.supervision.stage import _job
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply
@@ -181,8 +181,8 @@ def test_what_is_sent_is_named_down_to_the_columns_of_ones_own(tmp_path):
     clips = clip_set(tmp_path / "clips", [clip])
     settings = served_settings("http://127.0.0.1:1/v1", tmp_path / "cache")
     found = estimate_supervision(clips, settings)
-    assert found.columns == ("driver", "gps")
-    assert "incident metadata and labels, driver, gps, no frames" in " ".join(estimate_lines(found, settings))
+    assert found.columns == ("driver", "gps", "weather")
+    assert "incident metadata and labels, driver, gps, weather, no frames" in " ".join(estimate_lines(found, settings))
 
 
 @pytest.mark.fixtures
@@ -228,7 +228,8 @@ def test_killed_at_any_moment_the_stage_goes_on_and_pays_once(tmp_path):
         return honest(asked)
 
     with serve(honest) as endpoint:
-        untouched = supervise(clips, tmp_path / "a", served_settings(endpoint.url, tmp_path / "a.sqlite"))
+        settings = served_settings(endpoint.url, tmp_path / "a.sqlite", SUPERVISION_TYPES)
+        untouched = supervise(clips, tmp_path / "a", settings)
         one_pass = len(endpoint.asked)
     said = ""
     with serve(slow) as endpoint:

@@ -96,7 +96,7 @@ def test_the_ablation_for_nexar_is_counted_on_a_stand_in(tmp_path):
     assert done.exit_code == 0, done.stderr
     seen = json.loads(done.stdout)
     rows = {row["name"]: row for row in seen["rows"]}
-    assert (len(rows), seen["trainings"]) == (18, 54)
+    assert (len(rows), seen["trainings"]) == (20, 60)
     assert all(row["budget"] is not None and not row["failures"] for row in rows.values())
     shared = {each["stage"]: each["times"] for each in seen["shared"]}
     assert (shared["catalog"], shared["clips"], shared["supervision"]) == (1, 2, 2)
