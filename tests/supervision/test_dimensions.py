@@ -6,7 +6,6 @@ from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata
 from vlm_autodrive.supervision.dimensions import (
     DIMENSIONS,
-    EVENT,
     askable,
     dimension_profiles,
     dimension_slots,
@@ -46,9 +45,9 @@ def test_every_class_is_asked_the_same_dimensions_together_as_often():
         for clip in clips:
             slots = dimension_slots(facts_of(clip, DEFAULT_TAXONOMY), 0, wanted, profiles)
             names = {slot.dimension.name for slot in slots}
-            assert EVENT in names
+            assert EVENT_DIMENSION in names
             asked[clip.event_class].update(names)
-            asked[clip.event_class]["impact_sides alone"] += names == {EVENT, "weather", "impact_sides"}
+            asked[clip.event_class]["impact_sides alone"] += names == {EVENT_DIMENSION, "weather", "impact_sides"}
         for dimension in [*(dimension.name for dimension in DIMENSIONS), "impact_sides alone"]:
             shares = [asked[name][dimension] / 900 for name in CLASSES]
             assert max(shares) - min(shares) < 0.06, (dimension, shares)
@@ -77,7 +76,7 @@ def test_five_to_seven_are_drawn_by_the_clips_id_alone():
         facts = facts_of(clip.model_copy(update={"scenario": scenario}), DEFAULT_TAXONOMY)
         slots = dimension_slots(facts, 0, None, {})
         assert slots == dimension_slots(facts, 0, None, {})
-        assert slots[-1].dimension.name == EVENT
+        assert slots[-1].dimension.name == EVENT_DIMENSION
         counts[len(slots)] += 1
     assert counts.keys() == {5, 6, 7}
     assert min(counts.values()) > 70
@@ -85,4 +84,3 @@ def test_five_to_seven_are_drawn_by_the_clips_id_alone():
 
 def test_rules_and_writers_have_the_same_dimensions():
     assert {dimension.name for dimension in DIMENSIONS} == set(BY_RULES)
-    assert EVENT == EVENT_DIMENSION

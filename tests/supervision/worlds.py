@@ -14,8 +14,9 @@ from vlm_autodrive.records import (
     find_incident_value,
 )
 from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.rules.reasoning_vqa import equal_shares
 from vlm_autodrive.supervision.rules.understanding.profiles import profile_of
-from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, answered_topics, topic_shares
+from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES, KnownShares, answered_topics
 
 FAMILIES = {
     "lead_brake": ("car", "ahead"),
@@ -163,10 +164,10 @@ def real_clip(number: int, event_class: str | None, event_time_s: float | None, 
 def known_of(clips, taxonomy=DEFAULT_TAXONOMY) -> KnownShares:
     """What a survey of these clips finds of their classes."""
     profiles: dict[str, Counter] = {}
-    answered: dict[str, Counter] = {}
+    answered: Counter = Counter()
     for clip in clips:
         facts = facts_of(clip, taxonomy)
         profiles.setdefault(facts.label.name, Counter())[profile_of(facts)] += 1
-        answered.setdefault(facts.label.name, Counter()).update(answered_topics(facts, 0))
+        answered.update((topic, facts.label.name) for topic in answered_topics(facts, 0))
     looked_at = Counter(clip.event_class for clip in clips)
-    return KnownShares(profiles=profiles, topics=topic_shares(answered, looked_at))
+    return KnownShares(profiles=profiles, topics=equal_shares(TOPIC_NAMES, answered, looked_at))

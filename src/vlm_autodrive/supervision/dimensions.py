@@ -13,13 +13,11 @@ from dataclasses import dataclass
 
 from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.facts import Facts, facts_of, shows_its_event
-from vlm_autodrive.supervision.samples import rng_for
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
+from vlm_autodrive.supervision.samples import drawn_from_other_classes, rng_for
 
 _FEWEST, _MOST = 5, 7
-EVENT = "event_and_why"
-"""The dimension that every clip is asked: which event it shows, and what shows it."""
-
-EVENT_TOPIC = f"teacher_{EVENT}"
+EVENT_TOPIC = f"teacher_{EVENT_DIMENSION}"
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,7 @@ def dimension_slots(
     wanted = rng.randint(_FEWEST, _MOST) if wanted is None else wanted
     known = askable(facts)
     common = set(known)
-    for name, found in profiles.items():
-        if name != facts.label.name:
-            (other,) = rng_for(seed, clip_id, f"dimensions of {name}").choices(list(found), list(found.values()))
-            common &= other
+    common = common.intersection(*drawn_from_other_classes(facts, seed, "dimensions of", profiles).values())
     drawn = [dimension for dimension in rng.sample(DIMENSIONS, len(DIMENSIONS)) if dimension.name in common]
     slots = [
         DimensionSlot(dimension, none_is_right=not known[dimension.name]) for dimension in drawn[: max(wanted - 1, 0)]
@@ -157,4 +152,4 @@ def dimension_slots(
 
 def event_dimension(taxonomy: Taxonomy) -> Dimension:
     """The dimension that every clip is asked, in the words of the verdict question."""
-    return Dimension(EVENT, "which event it is, and what shows it", question=taxonomy.question)
+    return Dimension(EVENT_DIMENSION, "which event it is, and what shows it", question=taxonomy.question)

@@ -2,12 +2,15 @@
 
 import random
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from vlm_autodrive.records import Outcome, SFTSample, StudentPrompt, SupervisionType
 from vlm_autodrive.supervision.facts import Facts, known_by_rules, lacks_time, shows_its_event
 
+Known = TypeVar("Known")
 RULES = "rules"
 RULES_VERSION = "1"
 NO_TIME = "reasoning needs the event's time, which is not known"
@@ -45,6 +48,27 @@ def unwritable(facts: Facts, types: Iterable[SupervisionType]) -> dict[Supervisi
 def rng_for(seed: int, clip_id: str, purpose: str) -> random.Random:
     """Chance that depends on the seed, the clip and the purpose only, so that results are stable."""
     return random.Random(f"{seed}:{clip_id}:{purpose}")
+
+
+def drawn_from_other_classes(
+    facts: Facts, seed: int, purpose: str, found: Mapping[str, Counter[Known]]
+) -> dict[str, Known]:
+    """What is known of one random clip of each class but the clip's own, in the classes' order.
+
+    A clip that is asked only what is known of itself and of these is asked the same whatever its own class is.
+
+    Args:
+        facts: The clip.
+        seed: Of the draw.
+        purpose: Begins the name of the draw, which the class ends.
+        found: By class, how many clips of the set have what known; a class without any clip has no place in the result.
+    """
+    drawn = {}
+    for name in facts.taxonomy.names:
+        if name != facts.label.name and found.get(name):
+            rng = rng_for(seed, facts.clip.clip_id, f"{purpose} {name}")
+            (drawn[name],) = rng.choices(list(found[name]), list(found[name].values()))
+    return drawn
 
 
 def make_sample(

@@ -10,9 +10,9 @@ from vlm_autodrive.records import Clip, Taxonomy
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions, assign_questions
 from vlm_autodrive.supervision.dimensions import DimensionProfiles, dimension_profiles
 from vlm_autodrive.supervision.facts import facts_of, shows_its_event
-from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares
+from vlm_autodrive.supervision.rules.reasoning_vqa import asked_shares, equal_shares
 from vlm_autodrive.supervision.rules.understanding.profiles import ClipProfile, profile_of
-from vlm_autodrive.supervision.rules.vqa.topics import KnownShares, answered_topics, known_shares, topic_shares
+from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES, KnownShares, answered_topics, known_shares
 from vlm_autodrive.supervision.settings import SuperviseSettings
 
 _CLIPS_FOR_TOPICS = 500  # of each class; enough to know a rate within two in a hundred, in a few seconds
@@ -56,7 +56,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
     taxonomy = read_taxonomy(clips)
     supervised, recorded, unsupervised, test = [], [], {}, 0
     profiles: dict[str, Counter[ClipProfile]] = {}
-    answered: dict[str, Counter[str]] = {}
+    answered: Counter[tuple[str, str]] = Counter()
     looked_at: Counter[str] = Counter()
     for clip in iterate_clips(clips):
         reason = why_not(clip, taxonomy)
@@ -68,7 +68,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
             profiles.setdefault(name, Counter())[profile_of(facts)] += 1
             if looked_at[name] < _CLIPS_FOR_TOPICS:
                 looked_at[name] += 1
-                answered.setdefault(name, Counter()).update(answered_topics(facts, settings.seed))
+                answered.update((topic, name) for topic in answered_topics(facts, settings.seed))
         if reason:
             unsupervised[clip.clip_id] = reason
         else:
@@ -91,7 +91,7 @@ def survey_clips(clips: Path, settings: SuperviseSettings) -> ClipSetSurvey:
             known_shares(supervised, taxonomy),
             intentions=asked_shares(recorded, taxonomy),
             profiles=profiles,
-            topics=topic_shares(answered, looked_at),
+            topics=equal_shares(TOPIC_NAMES, answered, looked_at),
         ),
         questions=assign_questions(shown, of_data_set, taxonomy, settings.seed),
         dimensions=dimension_profiles(clips_again, taxonomy) if understanding else {},

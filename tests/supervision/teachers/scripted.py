@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.supervision.dimensions import EVENT, dimension_slots
+from vlm_autodrive.supervision.dimensions import dimension_slots
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
 from vlm_autodrive.supervision.teachers.questions import QuestionsAnswer, slots_for
 
@@ -135,7 +136,7 @@ def understanding_of(facts, wanted=None):
 def question_on(slot, facts):
     dimension = slot.dimension
     question = {"dimension": dimension.name, "question": f"What of the {dimension.name.replace('_', ' ')}?"}
-    if dimension.name == EVENT:
+    if dimension.name == EVENT_DIMENSION:
         classes = facts.taxonomy.classes
         place = classes.index(facts.label)
         options = [

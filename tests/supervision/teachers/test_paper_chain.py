@@ -21,8 +21,9 @@ from tests.supervision.worlds import random_clip
 from vlm_autodrive.models import format_reasoning
 from vlm_autodrive.records import DEFAULT_TAXONOMY, IncidentMetadata, Outcome
 from vlm_autodrive.supervision import SuperviseSettings
-from vlm_autodrive.supervision.dimensions import DIMENSIONS, EVENT, dimension_slots
+from vlm_autodrive.supervision.dimensions import DIMENSIONS, dimension_slots
 from vlm_autodrive.supervision.facts import facts_of
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 from vlm_autodrive.supervision.settings import CaptionerSettings, ServedTeacherSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teacher_schemas import DimensionQuestion, ReasoningQuestion, thinking_shape
 from vlm_autodrive.supervision.teachers import prompts_from_captions as prompts
@@ -92,7 +93,7 @@ def test_a_captioner_describes_and_a_writer_writes_the_rest_from_both_captions(n
     assert (description.teacher, hard.teacher) == ("a-captioner", "big-teacher")
     assert 5 <= len(questions) <= 7
     assert len({sample.topic for sample in questions}) == len(questions)
-    assert questions[-1].topic == f"teacher_{EVENT}"
+    assert questions[-1].topic == f"teacher_{EVENT_DIMENSION}"
     event = questions[-1]
     assert event.prompt.text.startswith("What happens in this video?\nA: ")
     assert event.target.startswith(f"{event.answer}\n{facts.label.label}: the lorry")
@@ -210,13 +211,13 @@ PLAIN = next(slot.dimension.name for slot in SLOTS if not slot.dimension.questio
         (PLAIN, {"answer": "D"}, "there is no option D"),
         (PLAIN, {"question": "Say what it is."}, "it is no question"),
         (PLAIN, {"dimension": "colours"}, f"the question on {PLAIN} was not written"),
-        (EVENT, {"dimension": "colours"}, "the question on event_and_why was not written"),
+        (EVENT_DIMENSION, {"dimension": "colours"}, "the question on event_and_why was not written"),
         (
-            EVENT,
+            EVENT_DIMENSION,
             {"options": ["Collision: one", "Near-Collision: two", "a calm drive"]},
             "not one for each of",
         ),
-        (EVENT, {"options": ["Collision", "Near-Collision: two", "Normal: three"]}, "not one for each of"),
+        (EVENT_DIMENSION, {"options": ["Collision", "Near-Collision: two", "Normal: three"]}, "not one for each of"),
     ],
 )
 def test_a_question_that_is_not_rightly_written_is_rejected_alone(name, values, told):
@@ -228,7 +229,7 @@ def test_a_question_that_is_not_rightly_written_is_rejected_alone(name, values, 
 @pytest.mark.parametrize(
     ("name", "values", "check"),
     [
-        (EVENT, {"answer": "C"}, "answer"),
+        (EVENT_DIMENSION, {"answer": "C"}, "answer"),
         (PLAIN, {"question": "Why does the lorry collide?"}, "presupposing"),
         (PLAIN, {"options": ["a crash", "calm", "quiet"]}, "outcome_words"),
         (PLAIN, {"options": ["There is no event in this video.", "calm", "quiet"]}, "outcome_words"),
@@ -352,5 +353,5 @@ def test_a_caption_cannot_leave_its_marks():
 def test_each_wanted_dimension_stands_in_the_prompt_and_no_other():
     text = prompts.understanding_prompt(FACTS, "", SLOTS).text
     wanted = {slot.dimension.name for slot in SLOTS}
-    for name in (EVENT, *(dimension.name for dimension in DIMENSIONS)):
+    for name in (EVENT_DIMENSION, *(dimension.name for dimension in DIMENSIONS)):
         assert (f"\n- {name}: " in text) == (name in wanted)

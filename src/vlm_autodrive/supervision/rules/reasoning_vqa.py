@@ -46,11 +46,27 @@ def asked_shares(clips: Iterable[Clip], taxonomy: Taxonomy) -> AskedShares:
         counts[facts.label.name] += 1
         found = {form.name: _answer_and_reasons(form, facts) for form in INTENTIONS}
         known.update((name, facts.label.name) for name, each in found.items() if not isinstance(each, str))
+    shares = equal_shares([form.name for form in INTENTIONS], known, counts)
+    return {key: share for key, share in shares.items() if share}
+
+
+def equal_shares(
+    questions: Iterable[str], known: Counter[tuple[str, str]], clips: Counter[str]
+) -> dict[tuple[str, str], float]:
+    """The share of clips with an answer that are asked, so that each class is asked as often as that with the fewest.
+
+    Args:
+        questions: What is asked.
+        known: For each question and class, how many clips have an answer.
+        clips: How many clips of each class were looked at.
+
+    Returns:
+        The shares by question and class; all 0 of a question on which some class has no answer at all.
+    """
     shares: dict[tuple[str, str], float] = {}
-    for form in INTENTIONS:
-        rates = {name: known[form.name, name] / count for name, count in counts.items()}
-        if rates and min(rates.values()) > 0:
-            shares |= {(form.name, name): min(rates.values()) / rate for name, rate in rates.items()}
+    for question in questions:
+        rates = {name: known[question, name] / count for name, count in clips.items()}
+        shares |= {(question, name): min(rates.values()) / rate for name, rate in rates.items() if rate}
     return shares
 
 

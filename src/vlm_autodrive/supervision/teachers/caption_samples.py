@@ -8,9 +8,10 @@ from typing import Any
 from vlm_autodrive.models import format_reasoning, reasoning_prompt
 from vlm_autodrive.records import OPTION_LETTERS, Outcome, SFTSample, StudentPrompt, SupervisionType, Taxonomy
 from vlm_autodrive.supervision import student_prompts
-from vlm_autodrive.supervision.dimensions import EVENT, DimensionSlot
+from vlm_autodrive.supervision.dimensions import DimensionSlot
 from vlm_autodrive.supervision.facts import Facts, known_by_rules
 from vlm_autodrive.supervision.multiple_choice import MultipleChoice, choice_sample, shuffled_choice
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 from vlm_autodrive.supervision.samples import make_sample, rng_for
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_schemas import (
@@ -64,7 +65,7 @@ def understanding_choice(
         wrong = [option for option in wrong if not _same(option, dimension.none)]
         # Offered to every clip in the same words, and in the same number of options.
         right, wrong = (dimension.none, wrong[:2]) if slot.none_is_right else (right, [*wrong[:1], dimension.none])
-    if dimension.name == EVENT:
+    if dimension.name == EVENT_DIMENSION:
         headed = [_headed(option, facts.taxonomy) for option in (right, *wrong)]
         labels = [event_class.label for event_class in facts.taxonomy.classes]
         if sorted(option.partition(": ")[0] for option in headed) != sorted(labels):

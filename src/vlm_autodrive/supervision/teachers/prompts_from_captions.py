@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlm_autodrive.records import Taxonomy, TeacherPrompt
-from vlm_autodrive.supervision.dimensions import EVENT, DimensionSlot
+from vlm_autodrive.supervision.dimensions import DimensionSlot
 from vlm_autodrive.supervision.facts import Facts
+from vlm_autodrive.supervision.rules.understanding.event_question import EVENT_DIMENSION
 from vlm_autodrive.supervision.teachers.prompts import VERSION, as_data, seconds_of
 
 _SYSTEM = (
@@ -84,7 +85,7 @@ def _data(facts: Facts, structured: str, seen: str = "") -> str:
 
 def _line(slot: DimensionSlot, taxonomy: Taxonomy) -> str:
     dimension = slot.dimension
-    if dimension.name == EVENT:
+    if dimension.name == EVENT_DIMENSION:
         labels = ", ".join(f"{event_class.label!r}" for event_class in taxonomy.options)
         return (
             f"the question is {dimension.question!r}; its options are {labels}, each followed by a colon and by what "

@@ -13,7 +13,7 @@ from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.understanding.dimensions import INCIDENT_QUESTIONS
 from vlm_autodrive.supervision.rules.understanding.event_question import event_options, true_options
-from vlm_autodrive.supervision.samples import rng_for
+from vlm_autodrive.supervision.samples import drawn_from_other_classes
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,9 @@ def drawn_profiles(facts: Facts, seed: int, profiles: ClassProfiles) -> dict[str
 
     Without any clip of a class all is taken to be known of it.
     """
-    drawn = {}
-    for event_class in facts.taxonomy.classes:
-        found = profiles.get(event_class.name)
-        if event_class == facts.label:
-            drawn[event_class.name] = profile_of(facts)
-        elif found:
-            rng = rng_for(seed, facts.clip.clip_id, f"profile {event_class.name}")
-            (drawn[event_class.name],) = rng.choices(list(found), list(found.values()))
-        else:
-            drawn[event_class.name] = _all_known(event_class.name, facts.taxonomy)
-    return drawn
+    own = {facts.label.name: profile_of(facts)}
+    drawn = own | drawn_from_other_classes(facts, seed, "profile", profiles)
+    return {name: drawn.get(name) or _all_known(name, facts.taxonomy) for name in facts.taxonomy.names}
 
 
 def _all_known(name: str, taxonomy: Taxonomy) -> ClipProfile:

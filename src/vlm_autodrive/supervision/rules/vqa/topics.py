@@ -1,7 +1,6 @@
 """Visual question answering: the table of topics, and the choice of topics for a clip."""
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -149,23 +148,6 @@ def answered_topics(facts: Facts, seed: int) -> tuple[str, ...]:
         for topic in TOPICS
         if not topic.same_rate and topic.ask(facts, rng_for(seed, clip_id, f"{topic.name}0"), times) is not None
     )
-
-
-def topic_shares(answered: Mapping[str, Counter[str]], clips: Counter[str]) -> Mapping[tuple[str, str], float]:
-    """How often clips with an answer are asked each topic.
-
-    Who is asked about the road user to watch has one. So each class is asked each topic as often as the class that has
-    an answer on it least often.
-
-    Args:
-        answered: By class, how many clips have an answer on each topic.
-        clips: How many clips of each class were looked at.
-    """
-    shares: dict[tuple[str, str], float] = {}
-    for topic in TOPICS:
-        rates = {name: answered[name][topic.name] / count for name, count in clips.items()}
-        shares |= {(topic.name, name): min(rates.values()) / rate for name, rate in rates.items() if rate}
-    return shares
 
 
 def vqa_samples(
