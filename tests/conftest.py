@@ -1,25 +1,33 @@
 """What holds for the whole suite."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.clocks import write_clock
+from tests.real_models import write_real_model
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fixtures_dir():
     """The folder of real material; tests that use it carry the marker ``fixtures``."""
     root = Path(os.environ.get("AUTODRIVE_FIXTURES", Path(__file__).parents[2] / "shared" / "fixtures"))
     if not (root / "videos" / "labels.csv").is_file():
         pytest.skip(f"the real material is not at {root}")
     return root
+
+
+@pytest.fixture(scope="session")
+def real_model(fixtures_dir, tmp_path_factory):
+    """The folder of a model of :data:`tests.real_models.REAL_MODELS`, by its name; copy it to change it."""
+    return cache(lambda name: write_real_model(fixtures_dir, name, tmp_path_factory.mktemp("real") / name))
 
 
 @pytest.fixture
