@@ -284,3 +284,23 @@ def test_a_still_camera_is_not_frozen(tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, "rgb24")))
         container.mux(stream.encode())
     assert check_video(path).frozen_s < 1
+
+
+@pytest.mark.parametrize(("shown_fps", "fps"), [(15, 30), (1, 60), (0.5, 30)])
+def test_repeated_frames_are_no_standstill(tmp_path, shown_fps, fps):
+    """Many recorders fill up their frame rate by repeating pictures."""
+    repeats, seconds = round(fps / shown_fps), 12
+    levels = [60 + 40 * (number // repeats % 2) + number // repeats % 90 for number in range(seconds * fps)]
+    catalog = catalog_of(tmp_path / "catalog", [shades(tmp_path / "a.mp4", levels, fps)])
+    assert validate(catalog, tmp_path / "out", ValidateSettings()).usable == 1
+    (found,) = read_validations(tmp_path / "out")
+    assert "frozen" not in found.notes
+    assert found.check.frozen_s == pytest.approx((repeats - 1) / fps, abs=0.001)
+
+
+def test_the_longest_standstill_is_told(tmp_path):
+    levels = [*range(60, 100, 2), *[98] * 39, *range(100, 142, 2), *[140] * 10]
+    catalog = catalog_of(tmp_path / "catalog", [shades(tmp_path / "a.mp4", levels)])
+    validate(catalog, tmp_path / "out", ValidateSettings())
+    (found,) = read_validations(tmp_path / "out")
+    assert found.notes == {"frozen": "nothing changes for 3.9 s"}

@@ -38,8 +38,8 @@ class ValidateSettings(Settings):
     Attributes:
         strict: Refuse a video that is cut off or damaged, rather than use the part of it that decodes.
         max_black_fraction: A video that is black for this fraction of its length is unusable; 1.01 lets all pass.
-        max_frozen_fraction: A video in which nothing changes for this fraction of its length is unusable; 1.01
-            lets all pass.
+        max_frozen_fraction: A video in which nothing changes for this fraction of its length, in one piece, is
+            unusable; 1.01 lets all pass.
         memory_mb: Megabytes of memory that decoding one video may take.
         stall_timeout_s: Seconds that the decoder may take without getting on.
         timeout_s: Seconds that checking one video may take in all.

@@ -8,7 +8,7 @@ from vlm_autodrive.video import VideoCheck
 
 _COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
 _LATE_START_S = 0.001
-_LONG_S = 1.0  # black or frozen pictures for as long as this are worth a note
+_LONG_BLACK_S, _LONG_FROZEN_S = 1.0, 3.0  # of black, or of one picture, that are worth a note
 
 
 class VideoValidation(Record):
@@ -66,7 +66,7 @@ def assess(
         last_event_s: Time of the latest event annotated in it, if any.
         strict: Whether a part that decodes is refused if the rest does not.
         max_black_fraction: The proportion of black frames from which on it is unusable.
-        max_frozen_fraction: The proportion of frames without change from which on it is unusable.
+        max_frozen_fraction: The proportion of its length without change, in one piece, from which on it is unusable.
 
     Returns:
         The video and what was found, both with the decision.
@@ -130,8 +130,8 @@ def _notes(check: VideoCheck) -> dict[str, str]:
         notes["rotated"] = f"pictures are turned by {check.rotation} degrees to stand upright"
     if abs(check.start_s) > _LATE_START_S:
         notes["start offset"] = f"its own clock begins at {check.start_s:.3f} s"
-    if check.black_s >= _LONG_S:
+    if check.black_s >= _LONG_BLACK_S:
         notes["black"] = f"black for {check.black_s:.1f} s"
-    if check.frozen_s >= _LONG_S:
+    if check.frozen_s >= _LONG_FROZEN_S:
         notes["frozen"] = f"nothing changes for {check.frozen_s:.1f} s"
     return notes

@@ -1,7 +1,7 @@
 """The check of a whole video by decoding: true duration, frame rate, damage, black and frozen frames."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import median
 from typing import cast
@@ -45,7 +45,8 @@ class VideoCheck(Record):
         longest_gap_s: The longest.
         variable_rate: Whether the gaps differ by more than rounding.
         black_s: Seconds in which the picture is black.
-        frozen_s: Seconds in which the picture does not change.
+        frozen_s: The longest time for which the picture does not change. Single repeated frames are no standstill: many
+            recorders fill up their frame rate with them.
         damage: What ended decoding early; empty if it came to the end.
     """
 
@@ -128,10 +129,15 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> V
         longest_gap_s=round(max(gaps_s), 6) if gaps_s else None,
         variable_rate=uneven > _UNEVEN_SHARE * len(gaps_s),
         black_s=round(sum(s for s, is_black in zip(shown_s, black, strict=True) if is_black), 3),
-        # A frame that shows what the one before it showed adds the time between the two.
-        frozen_s=round(sum(gap_s for gap_s, is_same in zip(gaps_s, same[1:], strict=True) if is_same), 3),
+        frozen_s=round(_longest_run_s(gaps_s, same[1:]), 3),
         damage=damage,
     )
+
+
+def _longest_run_s(gaps_s: list[float], same: list[bool]) -> float:
+    """The longest time over frames of which each shows what the one before it showed."""
+    runs = groupby(zip(gaps_s, same, strict=True), key=lambda frame: frame[1])
+    return max((sum(gap_s for gap_s, _ in run) for is_same, run in runs if is_same), default=0.0)
 
 
 class _Look:
