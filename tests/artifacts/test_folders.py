@@ -185,7 +185,7 @@ def test_an_old_result_that_is_half_removed_never_comes_back(tmp_path, source, m
     assert hidden(out) == []
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.MP4", "a.webm", "a.ts", "a.m4v", "a.GIF", "a.mpg", "a.mpeg", "a.mov"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.MP4", "a.webm", "a.ts", "a.MTS", "a.m2ts", "a.3gp", "a.LRV", "a.GIF"])
 def test_a_video_is_known_by_name_size_and_time_without_reading_it(tmp_path, name):
     video = tmp_path / name
     video.write_bytes(b"1")

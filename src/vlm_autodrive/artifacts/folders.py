@@ -26,7 +26,8 @@ from vlm_autodrive.settings import settings_in_key
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"
 # Of videos name, size and time of change stand for the content: gigabytes are not read twice.
-VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".gif"))
+_VIDEO_FORMATS = "mp4 m4v mov 3gp 3g2 lrv avi mkv webm mpg mpeg vob ts mts m2ts wmv asf flv ogv gif"
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO_FORMATS.split())
 _VERSIONED = ("vlm-autodrive", "torch", "transformers", "av", "numpy", "panda3d")
 
 
