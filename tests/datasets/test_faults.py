@@ -66,6 +66,15 @@ def test_a_fault_is_told_and_the_good_row_is_kept(tmp_path, fault):
     assert not (tmp_path / "strict").exists()
 
 
+def test_strict_is_named_only_where_it_was_asked_for(tmp_path):
+    path = write(tmp_path, HEADER, "../a.mp4,collision,3,,,")
+    with pytest.raises(UserError, match=r"names no video.*name a file below it\. Put them right\.$"):
+        import_dataset("manifest", path, tmp_path / "catalog", ImportSettings())
+    path = write(tmp_path, '[{"video": "good.mp4"}]', name="m.json")
+    with pytest.raises(UserError, match=r"^m\.json, row '': a list in place.*right, or import without strict\.$"):
+        import_dataset("manifest", path, tmp_path / "catalog", ImportSettings(strict=True))
+
+
 def test_extra_cells(tmp_path):
     reading = read_manifest(write(tmp_path, HEADER, GOOD, "a.mp4,collision,19,5,18,2,yes,d"), ImportSettings())
     assert [(i.line, i.rejected) for i in reading.issues] == [(3, True)]

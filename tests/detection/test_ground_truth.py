@@ -34,7 +34,7 @@ def test_events_and_quiet_videos(tmp_path):
         ("a.mp4,crash,,", "line 3, column event_time_s"),
         ("a.mp4,crash,nan,", "line 3, column event_time_s"),
         ("a.mp4,crash,-1,", "line 3, column event_time_s"),
-        ('a.mp4,crash,"1,5",', "line 3, column event_time_s"),
+        ("a.mp4,crash,1,5,yes", "line 3: 5 cells under 4 columns"),
         ("a.mp4,crash", "line 3, column event_time_s"),
         ("a.mp4,normal,4,", "line 3, column event_time_s"),
         ("a.mp4,crash,1,perhaps", "line 3, column ego_involved"),
@@ -45,6 +45,12 @@ def test_what_cannot_be_taken_is_refused_with_its_place(tmp_path, row, said):
     text = f"video,class,event_time_s,ego_involved\nfirst.mp4,crash,2,yes\n{row}\n"
     with pytest.raises(UserError, match=said):
         read_ground_truth(written(tmp_path, text))
+
+
+def test_it_is_read_as_spreadsheets_save_it(tmp_path):
+    text = "sep=;\r\nPath;Label;event_time_s;ego_involved\r\na.mp4;Near-Miss;12,5;Yes\r\n"
+    [event] = read_ground_truth(written(tmp_path, text, "utf-16"))[str(tmp_path / "a.mp4")]
+    assert (event.event_class, event.time_s, event.ego_involved) == ("near_collision", 12.5, True)
 
 
 @pytest.mark.parametrize("text", ["", "video,class\na,crash\n", "video,class,event_time_s\n"])

@@ -7,7 +7,7 @@ cyclists are in view.
 
 import re
 
-from vlm_autodrive.records import IncidentMetadata
+from vlm_autodrive.records import EventClass, IncidentMetadata, Taxonomy
 
 _CROSSING = {"other_role": "crossing", "other_manoeuvre": "cross"}
 _EGO_HITS: dict[str, dict[str, str]] = {
@@ -73,3 +73,9 @@ def _plain(text: str) -> str:
 
 def _in_view(pedestrians: bool, cyclists: bool) -> IncidentMetadata:
     return IncidentMetadata(pedestrians="present" if pedestrians else None, cyclists="present" if cyclists else None)
+
+
+def accident_class(spelling: str, taxonomy: Taxonomy) -> EventClass | None:
+    """The class of what a data set calls an accident; None, for an unknown kind, if the taxonomy has none."""
+    found = taxonomy.find(spelling) or taxonomy.find("accident")
+    return found if found is not None and found.is_event else None

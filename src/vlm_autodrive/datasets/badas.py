@@ -9,10 +9,10 @@ from pathlib import Path
 from vlm_autodrive.datasets.builder import ALERT_TIME, EVENT_TIME, DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage_by_split_type, dota_footage, sole_footage
-from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Taxonomy, Video
+from vlm_autodrive.tables import CellError, Row, class_named, read_table
 
 _COLUMNS = {
     "event-type": "class", "nexar-vehicle-involved": "ego_involved", "time-of-alert": ALERT_TIME,

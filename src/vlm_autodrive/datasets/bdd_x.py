@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
-from vlm_autodrive.datasets.table import CellError, Row, read_table, time_cell
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DatasetQuestion, Video
+from vlm_autodrive.tables import CellError, Row, read_table, time_cell
 
 SOURCE = "BDD-X"
 _LICENCE = "For education, research and non-profit use; the videos are BDD100K's, under its own terms."

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm_autodrive.datasets.table import CellError, Row, Table, flag_cell, time_cell
 from vlm_autodrive.records import (
     DatasetQuestion,
     Event,
@@ -15,6 +14,7 @@ from vlm_autodrive.records import (
     Video,
     read_jsonl,
 )
+from vlm_autodrive.tables import CellError, Row, Table, flag_cell, time_cell
 
 EVENT_TIME = "event_time_s"
 ALERT_TIME = "alert_time_s"

@@ -9,17 +9,15 @@ does not tell which vehicle is the ego vehicle, and neither does who is at fault
 that nothing is made of them.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
-from vlm_autodrive.datasets.json_table import refuse_half_characters
 from vlm_autodrive.datasets.overlays import OverlayClasses
-from vlm_autodrive.datasets.table import Row, decode_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DatasetQuestion, Event, IncidentMetadata, Taxonomy, Video, find_incident_value
+from vlm_autodrive.tables import Row, read_json
 
 NAME = "CAViAR"
 LICENCE = "CAViAR's annotations are for research only."
@@ -41,14 +39,9 @@ def apply_caviar(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> Non
     Raises:
         UserError: If the file is not of this form, or holds half a character.
     """
-    text = decode_text(path)
-    try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError):
-        entries = None
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UserError(f"{path} is no list of videos in JSON, as CAViAR's test.json is.")
-    refuse_half_characters(path, text, entries)
     builder.rows += len(entries)
     overlay = OverlayClasses(builder, taxonomy)
     for number, entry in enumerate(entries, start=1):

@@ -9,13 +9,14 @@ has a column for each frame, and has lost the zeros of the ids. Videos run at 10
 import re
 from pathlib import Path
 
+from vlm_autodrive.datasets.accident_types import accident_class
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
-from vlm_autodrive.datasets.table import CellError, Row, accident_class, decode_text, read_table
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import IncidentMetadata, Taxonomy, Video, source_id_of
+from vlm_autodrive.tables import CellError, Row, decode_text, read_table
 
 _RATE = 10.0
 _FRAMES = 50

@@ -6,13 +6,14 @@ its users, the accident begins at frame 90 of each positive.
 
 from pathlib import Path
 
+from vlm_autodrive.datasets.accident_types import accident_class
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
-from vlm_autodrive.datasets.table import Row, accident_class
 from vlm_autodrive.datasets.video_files import info_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Video
+from vlm_autodrive.tables import Row
 
 _SPLITS = {"training": "train", "testing": "test"}
 _LABELS = {"positive": True, "negative": False}

@@ -7,13 +7,12 @@ events: what happens in the videos is in MM-AU's ``dada_text_annotations.xlsx``,
 from pathlib import Path
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
-from vlm_autodrive.datasets.json_table import read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage_by_split_type
-from vlm_autodrive.datasets.table import Row
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Video
+from vlm_autodrive.tables import Row, read_entries
 
 LICENCE = "No licence is stated; the authors release it for research alone."
 # The test split first: a few videos stand in two files, and are left to the one farthest from training.

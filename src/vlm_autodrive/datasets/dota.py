@@ -8,15 +8,15 @@ could not be averted any more, which is before contact. The data set comes as fo
 
 from pathlib import Path
 
+from vlm_autodrive.datasets.accident_types import accident_class
 from vlm_autodrive.datasets.builder import NOTHING_RECORDED, DatasetBuilder
-from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import dota_footage
-from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
 from vlm_autodrive.datasets.video_files import locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import IncidentMetadata, Taxonomy, Video
+from vlm_autodrive.tables import CellError, Row, entry_row, read_entries, whole_number_cell
 
 _RATE = 10.0
 _WHO = {"ego": True, "other": False}

@@ -68,14 +68,15 @@ def import_dataset(
         if folder is not None:
             if not whole.videos:
                 named = ", ".join(str(one) for one in paths)
-                raise UserError(f"{named} names no video that can be taken. {_first_issues(whole)}".strip())
+                why = f" {_first_issues(whole)}. Put them right." if whole.issues else ""
+                raise UserError(f"{named} names no video that can be taken.{why}")
             videos = whole.videos
             probe_all(videos, files.missing, reporter)
             whole.events = _of_known_kind(whole, settings.taxonomy)
             events = _inside_videos(whole, videos)
             _say(whole, videos, events, settings.taxonomy, reporter)
             if settings.strict and whole.issues:
-                raise UserError(_first_issues(whole))
+                raise UserError(f"{_first_issues(whole)}. Put them right, or import without strict.")
             if whole.issues:
                 reporter.say(f"{len(whole.issues)} issues are written to issues.jsonl.")
             known = {video.video_id for video in videos}
@@ -218,11 +219,10 @@ def _recorded(videos: list[Video], events: list[Event]) -> dict[str, Counter[Any
 
 
 def _first_issues(whole: DatasetBuilder) -> str:
-    if not whole.issues:
-        return ""
+    places = (f"{Path(i.file).name}{f', line {i.line}' if i.line else ''}" for i in whole.issues)
     shown = [
-        f"{Path(i.file).name}, line {i.line}, {i.field or 'row'} {i.value!r}: {i.message}"
-        for i in whole.issues[:_SHOWN_ISSUES]
+        f"{place}, {issue.field or 'row'} {issue.value!r}: {issue.message}"
+        for place, issue in zip(places, whole.issues[:_SHOWN_ISSUES], strict=False)
     ]
     more = len(whole.issues) - len(shown)
-    return f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Put them right, or import without strict."
+    return f"{'; '.join(shown)}{f'; and {more} more' if more else ''}"

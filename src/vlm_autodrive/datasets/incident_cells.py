@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
-from vlm_autodrive.datasets.table import CellError, Row, number_cell
 from vlm_autodrive.records import INCIDENT_NUMBERS, IncidentMetadata, find_incident_value, incident_values
+from vlm_autodrive.tables import CellError, Row, number_cell
 
 _NOT_KNOWN = "unknown"
 

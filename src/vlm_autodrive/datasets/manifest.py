@@ -22,7 +22,6 @@ from vlm_autodrive.datasets.builder import (
 from vlm_autodrive.datasets.incident_cells import read_incident
 from vlm_autodrive.datasets.manifest_row import COLUMNS
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row, Table, class_named, read_table
 from vlm_autodrive.datasets.video_files import ids_of_files, path_below
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
@@ -34,6 +33,7 @@ from vlm_autodrive.records import (
     Taxonomy,
     Video,
 )
+from vlm_autodrive.tables import CellError, Row, Table, class_named, read_table
 
 _ALIASES = {
     "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",

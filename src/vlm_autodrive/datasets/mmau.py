@@ -10,17 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm_autodrive.datasets.accident_types import accident_of_type
+from vlm_autodrive.datasets.accident_types import accident_class, accident_of_type
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.dada2000 import splits_beside
-from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.sheets import read_sheet
 from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, sole_footage
-from vlm_autodrive.datasets.table import CellError, Row, accident_class, whole_number_cell
 from vlm_autodrive.datasets.video_files import info_of, locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import IncidentMetadata, Video
+from vlm_autodrive.tables import CellError, Row, entry_row, read_entries, whole_number_cell
 
 _LICENCE = "Free for academic use only."
 _DADA_RATE = 30.0

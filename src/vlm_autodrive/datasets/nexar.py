@@ -20,10 +20,10 @@ from vlm_autodrive.datasets.caviar import apply_caviar
 from vlm_autodrive.datasets.incident_cells import take_incident
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import Row, read_table
 from vlm_autodrive.datasets.video_files import inside
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Scenario, Video, source_id_of
+from vlm_autodrive.tables import Row, read_table
 
 OVERLAY_FILE = "overlay.csv"
 MAP_FILE = "time_to_accident_test_map.csv"

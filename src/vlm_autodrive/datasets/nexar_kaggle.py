@@ -9,9 +9,9 @@ from pathlib import Path
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.nexar import COLUMNS, name_kinds, nexar_id
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.table import CellError, Row, flag_cell, read_table
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Video
+from vlm_autodrive.tables import CellError, Row, flag_cell, read_table
 
 NAME = "Nexar, Kaggle layout"
 LICENCE = "Competition data: the rules of the Nexar challenge on Kaggle hold."

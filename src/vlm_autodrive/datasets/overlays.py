@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
-from vlm_autodrive.datasets.table import CellError, Row, class_named, read_table
 from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
+from vlm_autodrive.tables import CellError, Row, class_named, read_table
 
 _COLUMNS = {"video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class"}
 _MAX_GUESSES = 20  # to look for the nearest id takes a while in a large data set

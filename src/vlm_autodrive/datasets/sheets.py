@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vlm_autodrive.datasets.table import Row
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.tables import Row
 
 
 def read_sheet(path: Path, headings: Mapping[str, str]) -> list[Row]:

@@ -10,14 +10,14 @@ import math
 import re
 from pathlib import Path
 
+from vlm_autodrive.datasets.accident_types import accident_class
 from vlm_autodrive.datasets.builder import NOTHING_RECORDED, DatasetBuilder
-from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import SourceFootage, dada_footage, dota_footage, sole_footage, youtube_group
-from vlm_autodrive.datasets.table import CellError, Row, accident_class
 from vlm_autodrive.datasets.video_files import info_of, inside, locate, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import IncidentMetadata, Video, source_id_of
+from vlm_autodrive.tables import CellError, Row, entry_row, read_entries
 
 _EGO = {"dashcam-self": True, "dashcam-nonself": False, "surveillance": False}
 _NORMAL = "normal"

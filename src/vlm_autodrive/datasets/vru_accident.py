@@ -9,15 +9,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from vlm_autodrive.datasets.accident_types import accident_of_phrase
+from vlm_autodrive.datasets.accident_types import accident_class, accident_of_phrase
 from vlm_autodrive.datasets.builder import DatasetBuilder
-from vlm_autodrive.datasets.json_table import entry_row, read_entries
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
-from vlm_autodrive.datasets.table import Row, accident_class
 from vlm_autodrive.datasets.video_files import inside, locate
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DatasetQuestion, IncidentMetadata, Taxonomy, Video, find_incident_value
+from vlm_autodrive.tables import Row, entry_row, read_entries
 
 SOURCE = "VRU-Accident"
 _HOW_TO_ANSWER = re.compile(r"\s*Choose the correct option[^.]*\.\s*$", re.IGNORECASE)

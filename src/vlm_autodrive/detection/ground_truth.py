@@ -1,19 +1,18 @@
-"""The ground truth of long videos: their events, read from a CSV file."""
+"""The ground truth of long videos: their events, read from a table."""
 
-import csv
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetections
+from vlm_autodrive.tables import CellError, Row, flag_cell, read_whole_table, time_cell
 
 _NEEDED = ("video", "class", "event_time_s")
-_EGO = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_ALIASES = {"file": "video", "file_name": "video", "path": "video", "label": "class"}
 
 
 def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict[str, tuple[Event, ...]]:
-    """Read the ground truth of long videos from a CSV file.
+    """Read the ground truth of long videos from a table, CSV or JSONL.
 
     It needs the columns ``video``, ``class`` and ``event_time_s``, may have ``ego_involved``, and may have others,
     which are not read. A video has one row for each event, or one row of the class without event.
@@ -29,21 +28,13 @@ def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict
     Raises:
         UserError: If anything in it is invalid; the message names line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; give a CSV file with the columns {', '.join(_NEEDED)}.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no UTF-8 text; save it as CSV in UTF-8.") from None
-    rows = csv.DictReader(text.splitlines())
-    missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
-    if missing:
-        raise UserError(f"{path}, line 1: no column {', '.join(missing)}; these are needed: {', '.join(_NEEDED)}.")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; give a CSV file with the columns {', '.join(_NEEDED)}.")
     events: dict[str, list[Event]] = {}
     quiet: set[str] = set()
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
-        name = (row["video"] or "").strip()
+    for row in read_whole_table(path, _ALIASES, _NEEDED):
+        where = f"{path}, line {row.line}"
+        name = row.text("video")
         if not name:
             raise UserError(f"{where}, column video: empty; name the video file.")
         video = str(path.parent / name)
@@ -87,30 +78,30 @@ def match_ground_truth(
     return matched
 
 
-def _event(row: Mapping[str, str | None], where: str, video: str, number: int, taxonomy: Taxonomy) -> Event | None:
-    spelling = (row["class"] or "").strip()
+def _event(row: Row, where: str, video: str, number: int, taxonomy: Taxonomy) -> Event | None:
+    spelling = row.cells["class"].strip()  # Row.text takes none for an empty cell, which here may be a class
     event_class = taxonomy.find(spelling)
     if event_class is None:
         known = ", ".join(c.name for c in taxonomy.classes)
         raise UserError(f"{where}, column class: {spelling!r} is no class; the classes are {known}.")
-    given = (row["event_time_s"] or "").strip()
+    given = row.text("event_time_s")
     if not event_class.is_event:
         if given:
             raise UserError(f"{where}, column event_time_s: {given!r}, but the class is without event; leave it empty.")
         return None
+    column = "event_time_s"
     try:
-        time_s = float(given)
-    except ValueError:
-        time_s = math.nan
-    if not (math.isfinite(time_s) and time_s >= 0):
-        raise UserError(f"{where}, column event_time_s: {given!r} is no time; give seconds after the first frame.")
-    ego = (row.get("ego_involved") or "").strip().casefold()
-    if ego not in _EGO:
-        raise UserError(f"{where}, column ego_involved: {ego!r}; give true or false, or leave it empty.")
+        time_s = time_cell(row, column)
+        if time_s is None:
+            raise CellError("an event without a time; give seconds after the first frame")
+        column = "ego_involved"
+        ego = flag_cell(row, column)
+    except CellError as error:
+        raise UserError(f"{where}, column {column}: {row.cells.get(column, '')!r} is {error}.") from None
     return Event(
         event_id=f"{Path(video).name}#{number}",
         video_id=video,
         event_class=event_class.name,
         time_s=time_s,
-        ego_involved=_EGO[ego],
+        ego_involved=ego,
     )

@@ -17,7 +17,7 @@ from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import JudgeSettings, estimate_judging, judge, read_evaluation_samples
 from vlm_autodrive.evaluation.judge.prompt import RUBRIC
-from vlm_autodrive.evaluation.judge.ratings import read_judgements
+from vlm_autodrive.evaluation.judge.ratings import read_human_ratings_of, read_judgements
 from vlm_autodrive.evaluation.score.traces import judge_scores
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
 from vlm_autodrive.records import IncidentMetadata, Outcome
@@ -206,6 +206,12 @@ def test_human_ratings_are_set_beside_the_judge(predictions, tmp_path):
     assert scores.grades == {str(grade): expected.count(grade) for grade in range(1, 6)}
     assert scores.krippendorff_alpha.value == pytest.approx(krippendorff_alpha([(1, 1.5), (2, 2), (3, 5)]))
     assert scores.krippendorff_alpha.n == 3
+
+
+def test_human_ratings_are_read_as_spreadsheets_save_them(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("sep=;\r\nClip ID;Grade\r\nclip-0;3.0\r\n", encoding="utf-16", newline="")
+    assert [(r.clip_id, r.grade, r.person) for r in read_human_ratings_of(path, ["clip-0"])] == [("clip-0", 3, "")]
 
 
 def test_without_human_ratings_there_is_no_agreement_and_without_a_judge_nothing(predictions, tmp_path):

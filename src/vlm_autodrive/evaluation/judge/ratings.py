@@ -1,6 +1,5 @@
 """The grades of reasoning traces by a judge and by people."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import input_key, read_human_ratings, read_judgement_records, read_provenance
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import HumanRating
+from vlm_autodrive.tables import CellError, Row, read_whole_table, whole_number_cell
 
 _COLUMNS = ("clip_id", "grade", "person")
 
@@ -55,37 +55,37 @@ def read_human_ratings_of(path: Path, clip_ids: Collection[str]) -> list[HumanRa
     """Read a table of human ratings.
 
     Args:
-        path: A CSV file with the columns ``clip_id``, ``grade`` and, where several people rated, ``person``.
+        path: A table with the columns ``clip_id``, ``grade`` and, where several people rated, ``person``.
         clip_ids: The clips that there are.
 
     Raises:
         UserError: If it cannot be read, names a clip that there is not, a grade other than 1 to 5, or the same
             person's grade of a clip twice; the message names the line.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            columns = rows.fieldnames or []
-            if not {"clip_id", "grade"} <= set(columns) or set(columns) - set(_COLUMNS):
-                raise UserError(f"{path}: the columns must be clip_id, grade and, if you want, person.")
-            known, found = set(clip_ids), {}
-            for row in rows:
-                grade = _grade(row, known, f"{path}, line {rows.line_num}")
-                if (grade.clip_id, grade.person) in found:
-                    raise UserError(
-                        f"{path}, line {rows.line_num}: {grade.clip_id} is graded twice; name the persons in a column "
-                        "person, or remove one."
-                    )
-                found[grade.clip_id, grade.person] = grade
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as a table ({error}); give a CSV file.") from None
+    found: dict[tuple[str, str], HumanRating] = {}
+    known = set(clip_ids)
+    for row in read_whole_table(path, {}, ()):
+        if not {"clip_id", "grade"} <= row.cells.keys() or row.cells.keys() - set(_COLUMNS):
+            raise UserError(f"{path}: the columns must be clip_id, grade and, if you want, person.")
+        rating = _rating(row, known)
+        if (rating.clip_id, rating.person) in found:
+            raise UserError(
+                f"{path}, line {row.line}: {rating.clip_id} is graded twice; name the persons in a column person, or "
+                "remove one."
+            )
+        found[rating.clip_id, rating.person] = rating
     return list(found.values())
 
 
-def _grade(row: dict[str, str | None], known: Collection[str], where: str) -> HumanRating:
-    clip_id, grade, person = ((row.get(column) or "").strip() for column in _COLUMNS)
+def _rating(row: Row, known: Collection[str]) -> HumanRating:
+    clip_id, grade, person = (row.cells.get(column, "").strip() for column in _COLUMNS)
+    where = f"{row.file}, line {row.line}"
     if clip_id not in known:
         raise UserError(f"{where}: there is no clip {clip_id or 'without a name'} in the predictions; correct clip_id.")
-    if grade not in ("1", "2", "3", "4", "5"):
+    try:
+        value = whole_number_cell(row, "grade")
+    except CellError:
+        value = 0
+    if not 1 <= value <= 5:
         raise UserError(f"{where}: {grade or 'nothing'} is no grade; write 1, 2, 3, 4 or 5.")
-    return HumanRating(clip_id=clip_id, grade=int(grade), person=person)
+    return HumanRating(clip_id=clip_id, grade=value, person=person)

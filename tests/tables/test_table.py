@@ -2,14 +2,15 @@
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_autodrive.datasets.table import CellError, Row, class_named, flag_cell, read_table, time_cell
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.tables import CellError, Row, class_named, flag_cell, read_table, read_whole_table, time_cell
 
 PLAIN = "video,class,event_time_s\na.mp4,collision,12.5\nb.mp4,normal,\n"
 
@@ -25,7 +26,7 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_encodings_delimiters_and_line_ends(tmp_path, encoding, delimiter, newline):
     path = tmp_path / "m.csv"
@@ -87,6 +88,82 @@ def test_jsonl(tmp_path):
     assert table.total == 4
 
 
+@pytest.mark.parametrize(
+    ("above", "delimiter", "lines"),
+    [
+        ("sep=;\r\n", ";", 1),
+        ("SEP=,\n", ",", 1),
+        ("sep=\t\n", "\t", 1),
+        ('"sep=|"\n', "|", 1),
+        ("sep=;;;\n", ";", 1),
+        ("sep=:\n", ":", 1),
+        ("# labelled in May; by two people\n#\n\n", ",", 3),
+        ("# video, class and time\nsep=;\n", ";", 2),
+    ],
+)
+def test_lines_above_the_header_are_no_header(tmp_path, above, delimiter, lines):
+    path = tmp_path / "m.csv"
+    path.write_text(above + PLAIN.replace(",", delimiter), newline="")
+    table = read_table(path, {}, ["video", "class"])
+    assert cells(table) == EXPECTED
+    assert [row.line for row in table.rows] == [lines + 2, lines + 3]
+    assert (table.total, table.issues) == (2, ())
+
+
+@pytest.mark.parametrize("header", ["# video,class,event_time_s", "#CSV_HEADER = video,class,event_time_s"])
+def test_a_header_may_stand_behind_a_hash(tmp_path, header):
+    path = tmp_path / "m.csv"
+    path.write_text("# a, video\n" + PLAIN.replace("video,class,event_time_s", header))
+    table = read_table(path, {}, ["video", "class"])
+    assert cells(table) == EXPECTED
+    assert [row.line for row in table.rows] == [3, 4]
+
+
+def test_a_comment_between_rows_is_told_and_a_quoted_name_is_none(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text('video,class\n# until here,\n#1.mp4,collision\n"#2.mp4",\n')
+    table = read_table(path, {}, ["video"])
+    assert [row.cells["video"] for row in table.rows] == ["#1.mp4", "#2.mp4"]
+    [issue] = table.issues
+    assert (issue.line, issue.value, issue.rejected, table.total) == (2, "# until here", False, 2)
+    assert "taken as a comment" in issue.message
+    path.write_text("video\n#1.mp4\n")  # with one column there is no telling, so it is a row
+    assert [row.cells["video"] for row in read_table(path, {}, ["video"]).rows] == ["#1.mp4"]
+
+
+@pytest.mark.parametrize("name", ["m.json", "m.jsonl", "m.csv"])
+def test_a_json_list_in_place_of_lines_is_read_and_told(tmp_path, name):
+    path = tmp_path / name
+    rows = [{"Video": "00042.mp4", "class": "collision", "event_time_s": 3.5}, ["a"], {"video": "b.mp4"}]
+    path.write_text(json.dumps(rows, indent=2))
+    table = read_table(path, {}, ["video"])
+    assert [(row.line, row.text("video"), row.text("event_time_s")) for row in table.rows] == [
+        (1, "00042.mp4", "3.5"),
+        (3, "b.mp4", ""),
+    ]
+    assert [(i.line, i.value, i.rejected) for i in table.issues] == [(None, "", False), (2, '["a"]', True)]
+    assert "a list in place of an object a line" in table.issues[0].message
+
+
+def test_json_under_another_name_and_json_without_rows(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text('{"video": "a.mp4"}\n{"video": "b.mp4"}\n')
+    assert [row.text("video") for row in read_table(path, {}, ["video"]).rows] == ["a.mp4", "b.mp4"]
+    for text in ('{\n"videos": [{"video": "a.mp4"}]}', "[1, 2", '{"video"'):
+        path.write_text(text)
+        with pytest.raises(UserError, match="neither a list of objects nor an object on each line"):
+            read_table(path, {}, ["video"])
+
+
+def test_a_table_of_which_no_row_may_be_left_out(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("sep=;\nvideo;class\na.mp4;crash\n")
+    assert [row.line for row in read_whole_table(path, {}, ["video"])] == [3]
+    path.write_text("sep=;\nvideo;class\na.mp4;crash;3\n")
+    with pytest.raises(UserError, match=r"m\.csv, line 3: 3 cells under 2 columns"):
+        read_whole_table(path, {}, ["video"])
+
+
 def row(tmp_path, text):
     return Row(tmp_path, 2, {"t": text})
 
@@ -137,7 +214,7 @@ def test_classes():
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 
 
-@given(st.lists(st.tuples(texts, texts, texts), max_size=12), st.sampled_from(",;\t"))
+@given(st.lists(st.tuples(texts, texts, texts), max_size=12), st.sampled_from(",;\t|"))
 def test_whatever_csv_writes_comes_back(tmp_path_factory, written, delimiter):
     path = tmp_path_factory.mktemp("t") / "m.csv"
     stream = io.StringIO()

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.datasets.table import HALF_CHARACTER, Row, decode_text, has_half_character
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.tables.rows import Row
+from vlm_autodrive.tables.text import HALF_CHARACTER, decode_text, has_half_character
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # cheap to look for; most are pairs, and no fault
 
@@ -19,6 +19,24 @@ class _Doubled(dict[str, object]):
         self.pairs = pairs
 
 
+def read_json(path: Path) -> object:
+    """What a JSON file holds.
+
+    Raises:
+        UserError: If it cannot be read, is no JSON, or an entry holds half a character.
+    """
+    text = decode_text(path)
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON file ({error}); get it anew.") from None
+    if _ESCAPED_SURROGATE.search(text):
+        for number, (name, value) in enumerate(_entries(content), start=1):
+            if has_half_character(json.dumps({name: value}, ensure_ascii=False)):
+                raise UserError(f"{path}, entry {number} holds {HALF_CHARACTER}.")
+    return content
+
+
 def read_entries(path: Path) -> list[tuple[str, object]]:
     """The entries of a JSON file: an object's keys and values, or a list's places and values.
 
@@ -28,39 +46,10 @@ def read_entries(path: Path) -> list[tuple[str, object]]:
     Raises:
         UserError: If the file cannot be read, is neither an object nor a list, or holds half a character.
     """
-    text = decode_text(path)
-    try:
-        content = json.loads(text, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON file ({error}); get it anew.") from None
-    if isinstance(content, _Doubled):
-        entries = content.pairs
-    elif isinstance(content, dict):
-        entries = list(content.items())
-    elif isinstance(content, list):
-        entries = [(str(number), value) for number, value in enumerate(content, start=1)]
-    else:
+    content = read_json(path)
+    if not isinstance(content, dict | list):
         raise UserError(f"{path} holds neither an object nor a list, so it is no annotation file of this data set.")
-    refuse_half_characters(path, text, entries)
-    return entries
-
-
-def refuse_half_characters(path: Path, text: str, entries: Sequence[object]) -> None:
-    """Stop at an entry of a JSON file that no file of ours could hold.
-
-    Args:
-        path: The file.
-        text: Its text.
-        entries: What was read from it.
-
-    Raises:
-        UserError: If an entry holds half a surrogate pair.
-    """
-    if not _ESCAPED_SURROGATE.search(text):
-        return
-    for number, entry in enumerate(entries, start=1):
-        if has_half_character(json.dumps(entry, ensure_ascii=False)):
-            raise UserError(f"{path}, entry {number} holds {HALF_CHARACTER}.")
+    return _entries(content)
 
 
 def entry_row(path: Path, number: int, name: str, value: object) -> Row:
@@ -69,6 +58,14 @@ def entry_row(path: Path, number: int, name: str, value: object) -> Row:
     if isinstance(value, dict):
         cells |= {str(key): _text(cell) for key, cell in value.items()}
     return Row(path, number, cells)
+
+
+def _entries(content: object) -> list[tuple[str, object]]:
+    if isinstance(content, _Doubled):
+        return content.pairs
+    if isinstance(content, dict):
+        return list(content.items())
+    return [(str(number), value) for number, value in enumerate(content, start=1)] if isinstance(content, list) else []
 
 
 def _text(value: object) -> str:
