@@ -6,6 +6,7 @@ tokens and positions; nothing between the file and the model is taken on trust.
 
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,7 +63,7 @@ def given_in_training(model_type, clip, sampled, folder):
 def given_in_inference(model_type, clip, sampled):
     """What the model itself is called with, when the engine answers about a window of a longer video."""
     loaded, _ = tiny(model_type)
-    ((_, frames),) = read_windows(clip.path, [(clip.start_s, clip.end_s)], sampled)
+    ((_, frames),) = read_windows(Path(clip.path), [(clip.start_s, clip.end_s)], sampled)
     calls = []
     hook = loaded.model.model.register_forward_pre_hook(
         lambda _, args, kwargs: calls.append(kwargs) if kwargs.get("pixel_values_videos") is not None else None,

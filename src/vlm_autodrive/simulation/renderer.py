@@ -215,7 +215,7 @@ def _plane(plane: Any) -> Picture:
 def write_video(frames: Iterable[av.VideoFrame], path: Path, width: int, height: int, fps: int) -> None:
     """Write an MP4. It gets its name only when it is whole."""
     partial = path.with_name(f"{path.name}.partial")
-    with av.open(str(partial), "w", format="mp4") as container:
+    with av.open(f"file:{partial}", "w", format="mp4") as container:
         # One thread: with more, the bytes depend on their number.
         stream = container.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "crf": "23", "threads": "1", "g": "50"}

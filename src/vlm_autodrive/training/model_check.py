@@ -210,7 +210,7 @@ def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSet
 
 def _write_clip(path: Path) -> Clip:
     """A few seconds in which every frame is another."""
-    with av.open(str(path), "w") as container:
+    with av.open(f"file:{path}", "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         for number in range(30):

@@ -1,8 +1,9 @@
 from . import frame_cache
 from .check import VideoCheck
 from .clip_file import write_clip_file
-from .container import OpenVideo, VideoError, upright_size
+from .container import OpenVideo, upright_size
 from .decode import read_frames, read_pictures, read_windows
+from .errors import VideoError
 from .frame_cache import FrameCache, Times
 from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window

@@ -12,7 +12,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import Record
-from vlm_autodrive.video.container import OpenVideo, VideoError, quarter_turns, upright_size
+from vlm_autodrive.video.container import OpenVideo, quarter_turns, upright_size
+from vlm_autodrive.video.errors import VideoError, library_errors
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
 _DARK = 32  # grey levels below this are black
@@ -91,7 +92,7 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> V
         black: list[bool] = []
         same: list[bool] = []
         misplaced, length_s, told_s, damage = 0, 0.0, 0.0, ""
-        look = _Look()
+        look = _Look(path)
         try:
             for frame in video.decoded():
                 time_s = None if frame.pts is None else video.time_of(frame.pts)
@@ -143,16 +144,18 @@ def _longest_run_s(gaps_s: list[float], same: list[bool]) -> float:
 class _Look:
     """Looks at one small grey picture of each frame: is it black, is it the same as the last?"""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._reformatter = VideoReformatter()
         self._previous: NDArray[np.int16] | None = None
 
     def at(self, frame: av.VideoFrame) -> tuple[bool, bool]:
         # Single pixels, not means of areas: these would hide the noise that tells a still camera from a frozen one.
-        small = self._reformatter.reformat(
-            frame, width=_WIDTH, height=_HEIGHT, format="gray", interpolation=Interpolation.POINT, threads=1
-        )
-        grey = cast(NDArray[np.uint8], small.to_ndarray()).astype(np.int16)
+        with library_errors(self._path):
+            small = self._reformatter.reformat(
+                frame, width=_WIDTH, height=_HEIGHT, format="gray", interpolation=Interpolation.POINT, threads=1
+            )
+            grey = cast(NDArray[np.uint8], small.to_ndarray()).astype(np.int16)
         is_black = bool((grey < _DARK).mean() >= _DARK_SHARE)
         is_same = self._previous is not None and float(np.abs(grey - self._previous).mean()) < _SAME
         self._previous = grey

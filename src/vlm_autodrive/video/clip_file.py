@@ -17,7 +17,8 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.container import OpenVideo, TimedFrame, VideoError, quarter_turns, upright_size
+from vlm_autodrive.video.container import OpenVideo, TimedFrame, quarter_turns, upright_size
+from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S
 from vlm_autodrive.video.selective_decode import slack_s
 
@@ -59,7 +60,7 @@ def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> C
     """
     partial = target.with_name(f"{target.name}.partial")
     times_s: list[float] = []
-    with OpenVideo(path, threads=False) as video, av.open(str(partial), "w", format="mp4") as container:
+    with OpenVideo(path, threads=False) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
         height, width = (max(2, size - size % 2) for size in upright_size(video.first))
         stream = container.add_stream("libx264", rate=_USUAL_RATE, options=_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -70,7 +71,7 @@ def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> C
         context.colorspace, context.color_range = video.first.colorspace, video.first.color_range
         held: av.Packet[av.VideoStream] | None = None
         for time_s, frame in _window(video, start_s, end_s):
-            upright = _upright(frame, width, height)
+            upright = _upright(path, frame, width, height)
             times_s.append(time_s)
             upright.pts = round((time_s - times_s[0]) * _TICKS_PER_S)
             upright.time_base = Fraction(1, _TICKS_PER_S)
@@ -110,12 +111,13 @@ def _window(video: OpenVideo, start_s: float, end_s: float) -> Iterator[TimedFra
         raise VideoError(video.path, f"ends after {stop_s:.1f} of {end_s:.1f} s")
 
 
-def _upright(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+def _upright(path: Path, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     turns = quarter_turns(frame)
-    if turns:
-        pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(pixels, turns)), format="rgb24")
-    return frame.reformat(width=width, height=height, format="yuv420p")
+    with library_errors(path):
+        if turns:
+            pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(pixels, turns)), format="rgb24")
+        return frame.reformat(width=width, height=height, format="yuv420p")
 
 
 def _usual_gap_s(times_s: list[float], window_s: float) -> float:

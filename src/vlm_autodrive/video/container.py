@@ -19,7 +19,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vlm_autodrive.errors import UserError
+from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.non_videos import problem_after_opening, problem_before_opening
 
 MAX_PIXELS = 1 << 26
 """No picture may have more pixels than this (8192 × 8192): a small file can hold gigantic pictures."""
@@ -30,23 +31,6 @@ _BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it lande
 _TOLERANCE_S = 1e-6
 
 TimedFrame = tuple[float, av.VideoFrame]
-
-
-class VideoError(UserError):
-    """A video, or a part of it, cannot be used.
-
-    Attributes:
-        path: The file.
-        reason: Why, in plain words, without the file's name.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 class OpenVideo:
@@ -72,6 +56,12 @@ class OpenVideo:
         """
         self.path = path
         self._threads = threads
+        try:
+            problem = problem_before_opening(path)
+        except OSError as error:
+            raise VideoError(path, f"cannot be opened ({error.strerror})") from None
+        if problem:
+            raise VideoError(path, problem)
         self._open()
         try:
             first = next(self._decoding, None)
@@ -88,38 +78,55 @@ class OpenVideo:
     def _open(self) -> None:
         path = self.path
         try:
-            self._container = av.open(str(path))
-        except FileNotFoundError:
-            raise VideoError(path, "the file does not exist") from None
-        except av.error.InvalidDataError:
-            empty = path.is_file() and path.stat().st_size == 0
-            raise VideoError(path, "the file is empty" if empty else "not a video, or cut off at its end") from None
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(path, f"cannot be opened ({_plain(error)})") from None
-        if not self._container.streams.video:
+            with library_errors(path, "cannot be opened"):
+                # The protocol is named, since a colon in a file's name would else end the name of one. Titles are of
+                # any encoding, and nothing reads them.
+                self._container = av.open(f"file:{path}", metadata_errors="replace")
+        except VideoError as error:
+            if isinstance(error.__cause__, av.error.InvalidDataError):
+                raise VideoError(path, problem_after_opening(path)) from None
+            raise
+        try:
+            with library_errors(path, "cannot be opened"):
+                problem = self._set_up()
+            if problem:
+                raise VideoError(path, problem)
+        except VideoError:
             self._container.close()
-            raise VideoError(path, "no video stream in it")
+            raise
+
+    def _set_up(self) -> str:
+        """Choose the stream and prepare its decoder; why that cannot be, or nothing."""
+        kind = self._container.format.name
+        if kind == "image2" or kind.endswith("_pipe"):  # FFmpeg's names of its readers of single pictures
+            return f"a picture ({kind.removesuffix('_pipe')}), not a video; leave it out"
+        if not self._container.streams.video:
+            return "no video stream in it"
         self.stream = self._container.streams.video[0]
         if self.stream.codec_context is None:
-            self._container.close()
-            raise VideoError(path, "no decoder for its kind of video")
+            return "no decoder for its kind of video"
         if self.stream.width * self.stream.height > MAX_PIXELS:
-            size = f"{self.stream.width} x {self.stream.height}"
-            self._container.close()
-            raise VideoError(path, f"its pictures are too large ({size} pixels)")
+            return f"its pictures are too large ({self.stream.width} x {self.stream.height} pixels)"
         self._time_base = self.stream.time_base or Fraction(1, 1)
         self.codec = self.stream.codec_context.name
         large = self.stream.width * self.stream.height >= _LARGE_PIXELS
         self.stream.thread_type = "AUTO" if (large if self._threads is None else self._threads) else "NONE"
         self._decoding = self._decode()
+        return ""
+
+    def _demux(self) -> Iterator["av.Packet[av.VideoStream]"]:
+        with library_errors(self.path):
+            try:
+                yield from self._container.demux(self.stream)
+            except IndexError:
+                # At the end PyAV gives one more packet for each stream, and does not know a stream that appeared on
+                # the way. Ours, which was there before, has had its own by then.
+                return
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        try:
-            yield from self._container.decode(self.stream)
-        except av.error.EOFError:
-            return
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+        with library_errors(self.path), suppress(av.error.EOFError):
+            for packet in self._demux():
+                yield from packet.decode()
 
     def close(self) -> None:
         """Close the file."""
@@ -144,8 +151,8 @@ class OpenVideo:
     def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
         """The stream's undecoded packets, from the beginning, as far as the file can be read."""
         self._reopen()
-        with suppress(av.error.FFmpegError, OSError):
-            yield from self._container.demux(self.stream)
+        with suppress(VideoError):
+            yield from self._demux()
 
     def packets_from(self, start_s: float) -> Iterator["av.Packet[av.VideoStream]"]:
         """The stream's undecoded packets from a key frame on, at or before ``start_s`` if the file is sound.
@@ -154,11 +161,9 @@ class OpenVideo:
             VideoError: If the file cannot be read there.
         """
         self._untouched = False
-        try:
+        with library_errors(self.path):
             self._container.seek(self._origin + math.floor(start_s / float(self._time_base)), stream=self.stream)
-            yield from self._container.demux(self.stream)
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+        yield from self._demux()
 
     def decode_from(self, start_s: float, stamps: set[int], *, skip_unreferred: bool) -> Iterator[av.VideoFrame]:
         """Frames from the key frame at or before ``start_s`` on, at least those of ``stamps`` and no further.
@@ -174,20 +179,17 @@ class OpenVideo:
         context = self.stream.codec_context
         left = len(stamps)
         try:
-            for packet in self.packets_from(start_s):
-                needed = packet.pts in stamps
-                # Set for each packet: the decoder drops it only if no other picture is predicted from it.
-                if skip_unreferred:
-                    context.skip_frame = "DEFAULT" if needed else "NONREF"
-                yield from packet.decode()
-                left -= needed
-                if not left:
-                    break
-            yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
-        except av.error.EOFError:
-            return
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(self.path, f"damaged ({_plain(error)})") from None
+            with library_errors(self.path), suppress(av.error.EOFError):
+                for packet in self.packets_from(start_s):
+                    needed = packet.pts in stamps
+                    # Set for each packet: the decoder drops it only if no other picture is predicted from it.
+                    if skip_unreferred:
+                        context.skip_frame = "DEFAULT" if needed else "NONREF"
+                    yield from packet.decode()
+                    left -= needed
+                    if not left:
+                        break
+                yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
         finally:
             context.skip_frame = "DEFAULT"
 
@@ -238,10 +240,11 @@ class OpenVideo:
         self._untouched = False
         offset = self._origin + math.floor(time_s / float(self._time_base))
         try:
-            self._container.seek(offset, stream=self.stream)
+            with library_errors(self.path):
+                self._container.seek(offset, stream=self.stream)
             self._decoding = self._decode()
             return next((f for f in self._decoding if f.pts is not None and not f.is_corrupt), None)
-        except (av.error.FFmpegError, OSError, VideoError):
+        except VideoError:
             return None
 
     def _reopen(self) -> None:
@@ -253,20 +256,29 @@ class OpenVideo:
 class Resizer:
     """Turns decoded frames into upright RGB pictures of one size; keeps its scaler from frame to frame."""
 
-    def __init__(self, height: int, width: int, band_height: int = 0) -> None:
-        """Make pictures of ``height`` x ``width`` pixels, of which the lowest ``band_height`` rows stay black."""
+    def __init__(self, path: Path, height: int, width: int, band_height: int = 0) -> None:
+        """Make pictures of ``height`` x ``width`` pixels, of which the lowest ``band_height`` rows stay black.
+
+        ``path`` is the video, for the error that tells of a frame which cannot be turned into a picture.
+        """
+        self._path = path
         self._height, self._width = height - band_height, width
         self._band = ((0, band_height), (0, 0), (0, 0))
         self._reformatter = VideoReformatter()
 
     def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """The whole picture, turned upright and squeezed to the size, each pixel the mean of its area."""
+        """The whole picture, turned upright and squeezed to the size, each pixel the mean of its area.
+
+        Raises:
+            VideoError: If the frame cannot be turned into one.
+        """
         turns = quarter_turns(frame)
         height, width = (self._width, self._height) if turns % 2 else (self._height, self._width)
-        small = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
-        )
-        pixels = cast(NDArray[np.uint8], small.to_ndarray())
+        with library_errors(self._path):
+            small = self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
+            )
+            pixels = cast(NDArray[np.uint8], small.to_ndarray())
         upright = np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
         return np.pad(upright, self._band) if self._band[0][1] else upright
 
@@ -279,8 +291,3 @@ def quarter_turns(frame: av.VideoFrame) -> int:
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
     """Height and width of a frame's picture when it stands upright."""
     return (frame.width, frame.height) if quarter_turns(frame) % 2 else (frame.height, frame.width)
-
-
-def _plain(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text[:1].lower() + text[1:]

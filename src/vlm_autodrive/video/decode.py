@@ -9,7 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError, upright_size
+from vlm_autodrive.video.container import OpenVideo, Resizer, upright_size
+from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
@@ -80,7 +81,7 @@ def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[
     with OpenVideo(path) as video:
         height, width = upright_size(video.first)
         scale = min(1.0, max_width / width)
-        resizer = Resizer(max(1, round(height * scale)), max(1, round(width * scale)))
+        resizer = Resizer(path, max(1, round(height * scale)), max(1, round(width * scale)))
         pending = sorted(range(len(times_s)), key=lambda index: times_s[index])
         while pending:
             until_s = times_s[pending[0]]
@@ -164,7 +165,7 @@ def _read(
         yield from ((window, error) for window in waiting)
         return
     with video:
-        resizer = Resizer(sampling.height, sampling.width, sampling.band_height)
+        resizer = Resizer(path, sampling.height, sampling.width, sampling.band_height)
         while waiting:
             group = _next_group(waiting)
             waiting = waiting[len(group) :]

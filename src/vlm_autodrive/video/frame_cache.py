@@ -10,8 +10,9 @@ from pathlib import Path
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.container import OpenVideo, VideoError
+from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.decode import read_frames, read_windows
+from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import target_frame_count
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window

@@ -16,7 +16,7 @@ from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video.container import VideoError
+from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_cache import DecodeJob, FrameCache
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 

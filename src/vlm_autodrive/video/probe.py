@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from vlm_autodrive.video.container import OpenVideo, VideoError, upright_size
+from vlm_autodrive.video.container import OpenVideo, upright_size
+from vlm_autodrive.video.errors import VideoError
 
 __all__ = ["VideoError", "VideoInfo", "probe"]
 

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vlm_autodrive.video.container import OpenVideo, Resizer, VideoError
+from vlm_autodrive.video.container import OpenVideo, Resizer
+from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import sample_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 
@@ -107,7 +108,7 @@ def _decode(video: OpenVideo, start_s: float, stamps: list[int], sampling: Sampl
     """The pictures of these presentation times; None if one of them does not come, or not sound."""
     places = {stamp: place for place, stamp in enumerate(stamps)}
     pixels = np.empty((len(stamps), sampling.height, sampling.width, 3), np.uint8)
-    resizer = Resizer(sampling.height, sampling.width, sampling.band_height)
+    resizer = Resizer(video.path, sampling.height, sampling.width, sampling.band_height)
     skips = video.codec in _MARKS_UNREFERRED
     for frame in video.decode_from(start_s, set(places), skip_unreferred=skips):
         place = places.pop(frame.pts, None) if frame.pts is not None else None

@@ -1,0 +1,108 @@
+"""What a file is that bears a video's name and is none, so that its reason says what to do."""
+
+import re
+from pathlib import Path
+
+_HEAD = 1024  # bytes that are looked at
+_ARCHIVES = {
+    b"PK\x03\x04": "a ZIP archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"(\xb5/\xfd": "a zstd archive",
+}
+_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+
+
+def problem_before_opening(path: Path) -> str:
+    """Why a file can be no video, as far as its first bytes tell; empty if it may be one.
+
+    A playlist is not opened, since it would have other files read in its place.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    if not path.exists():
+        return _absent(path)
+    if not path.is_file():
+        return "it is a folder" if path.is_dir() else "it is no ordinary file"
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        return "the file is empty"
+    if not head.strip(b"\0"):
+        return "it begins with zeros only: its content was never written, or is lost; copy it again from the camera"
+    archive = next((name for start, name in _ARCHIVES.items() if head.startswith(start)), None)
+    if archive is None and head[257:262] == b"ustar":
+        archive = "a tar archive"
+    if archive is not None:
+        return f"{archive}, not a video; unpack it"
+    if head.startswith(b"%PDF-"):
+        return "a PDF document, not a video; leave it out"
+    return _text_problem(path, head) if _is_text(head) else ""
+
+
+def problem_after_opening(path: Path) -> str:
+    """Why a file that does not open, or has no frame, is no video."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if head[4:8] in _ISO_BOXES:
+        return (
+            "not a video, or cut off at its end: an MP4 or MOV without the index that is written last; copy it again, "
+            "or have it repaired"
+        )
+    return "not a video, or cut off at its end"
+
+
+def _absent(path: Path) -> str:
+    if not path.is_symlink():
+        return "the file does not exist"
+    if "annex/objects" in str(path.readlink()):
+        return "a git-annex link whose content is not here; fetch it with `git annex get`"
+    return "a link to a file that does not exist"
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes are text: without control characters, in UTF-8 or marked as UTF-16, or with a tag first."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:14].lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return True
+    if _CONTROL.search(head):
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return len(head) == _HEAD and error.start > _HEAD - 4  # a character that the end of the head cuts in two
+    return True
+
+
+def _text_problem(path: Path, head: bytes) -> str:
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    text = head.decode(encoding, errors="replace").strip()
+    low = text.lower()
+    if text.startswith("version https://git-lfs"):
+        return "a Git LFS pointer, not the video itself; fetch it with `git lfs pull`"
+    if "annex/objects/" in text:
+        return "a git-annex pointer, not the video itself; fetch it with `git annex get`"
+    if "<html" in low or low.startswith("<!doctype html"):
+        title = re.search(r"<title[^>]*>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
+        named = f" ({' '.join(title.group(1).split())})" if title and title.group(1) else ""
+        return f"an HTML page{named}, not a video; download it again, signed in if need be"
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    if code:
+        refused = {"AccessDenied": "access denied"}.get(code.group(1), code.group(1))
+        return f"a storage server's refusal ({refused}), not a video; download it again with the right to read it"
+    if text.startswith("<?xml"):
+        return "an XML file, not a video; leave it out"
+    if text.startswith(("#EXTM3U", "ffconcat")):
+        return "a playlist of other files, not a video; give these, or join them into one file"
+    if text.startswith(("{", "[")) and path.suffix.lower() != ".ts":
+        return "a JSON text, such as a server's answer, not a video; download it again"
+    if path.suffix.lower() in (".ts", ".mts"):
+        return "a text file, such as TypeScript source, not an MPEG transport stream; leave it out"
+    return "a text file, not a video; leave it out, or download it again"
