@@ -43,7 +43,7 @@ def apply_caviar(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> Non
     if not isinstance(entries, list):
         raise UserError(f"{path} is no list of videos in JSON, as CAViAR's test.json is.")
     builder.rows += len(entries)
-    overlay = OverlayClasses(builder, taxonomy)
+    overlay = OverlayClasses(builder, taxonomy, ())  # a spreadsheet has nothing to do with a JSON file
     for number, entry in enumerate(entries, start=1):
         _read_entry(path, number, entry, overlay)
     overlay.apply(_TYPE)

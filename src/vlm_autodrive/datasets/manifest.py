@@ -19,6 +19,7 @@ from vlm_autodrive.datasets.builder import (
     DatasetBuilder,
     read_truth,
 )
+from vlm_autodrive.datasets.changed_names import ChangedPaths
 from vlm_autodrive.datasets.incident_cells import read_incident
 from vlm_autodrive.datasets.manifest_row import COLUMNS
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -33,7 +34,7 @@ from vlm_autodrive.records import (
     Taxonomy,
     Video,
 )
-from vlm_autodrive.tables import CellError, Row, Table, class_named, read_table
+from vlm_autodrive.tables import CellError, Row, Table, class_named, is_exponent, read_table
 
 _ALIASES = {
     "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",
@@ -85,10 +86,11 @@ def read_manifest(path: Path, settings: ImportSettings) -> DatasetBuilder:
     videos: dict[str, _Named] = {}
     twins = CaseTwins(builder)
     top = os.path.normpath(path.parent.absolute())
+    paths = ChangedPaths(top, builder)
     rows = list(reversed(table.rows))
     del table
     while rows:  # each row goes when it is read: a large table takes as much room as what is made of it
-        _read_row(rows.pop(), top, videos, twins, settings.taxonomy, builder)
+        _read_row(rows.pop(), paths, videos, twins, settings.taxonomy, builder)
     ids = ids_of_files(list(videos), path.parent)
     _rename_events(builder, ids)
     builder.videos = [_video(videos.pop(file), video_id, truth, builder) for file, video_id in ids.items()]
@@ -108,13 +110,21 @@ def _check_columns(path: Path, table: Table, builder: DatasetBuilder) -> None:
 
 
 def _read_row(
-    row: Row, top: str, videos: dict[str, _Named], twins: CaseTwins, taxonomy: Taxonomy, builder: DatasetBuilder
+    row: Row,
+    paths: ChangedPaths,
+    videos: dict[str, _Named],
+    twins: CaseTwins,
+    taxonomy: Taxonomy,
+    builder: DatasetBuilder,
 ) -> None:
     name = row.text("video")
-    path = path_below(top, name) if name else None
+    path = path_below(paths.top, name) if name else None
     if path is None:
         message = "the path leads out of the manifest's folder" if name else "no video is named"
         builder.reject(row, "video", f"{message}; name a file below it")
+        return
+    path = paths.mended(row, "video", path)
+    if path is None:
         return
     named = videos.get(path)
     if named is None:
@@ -170,6 +180,9 @@ def _note_details(row: Row, named: _Named, incident: Mapping[str, str | float], 
             message = "not of the form dataset:id, such as nexar:00776; the row is taken without it"
             builder.warn(row, column, message)
         else:
+            if column == "drive" and is_exponent(text):
+                message = "a spreadsheet changed this id to a power of ten, so that several drives may count as one"
+                builder.warn(row, column, message)
             _note(row, column, text, named.details, builder)
 
 

@@ -7,6 +7,7 @@ Simulated data sets come in this layout with ``truth.jsonl`` at the root.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from vlm_autodrive.datasets.builder import (
@@ -17,6 +18,7 @@ from vlm_autodrive.datasets.builder import (
     read_truth,
 )
 from vlm_autodrive.datasets.caviar import apply_caviar
+from vlm_autodrive.datasets.changed_names import changed_ids
 from vlm_autodrive.datasets.incident_cells import take_incident
 from vlm_autodrive.datasets.overlays import apply_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -103,7 +105,7 @@ def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str,
     """Add the videos of one folder; returns the rows that describe them, by video id."""
     split, label = folder.parent.name, folder.name
     files = {path.name: path for path in sorted(folder.iterdir()) if path.suffix.casefold() == ".mp4"}
-    rows = _rows_by_file(folder, builder)
+    rows = _rows_by_file(folder, files, builder)
     known = {video.video_id for video in builder.videos}
     ids: dict[str, Row] = {}
     for name in sorted(files.keys() | rows.keys()):
@@ -136,17 +138,21 @@ def _read_folder(root: Path, folder: Path, builder: DatasetBuilder) -> dict[str,
     return ids
 
 
-def _rows_by_file(folder: Path, builder: DatasetBuilder) -> dict[str, Row]:
+def _rows_by_file(folder: Path, files: Iterable[str], builder: DatasetBuilder) -> dict[str, Row]:
     path = folder / "metadata.csv"
     if not path.is_file():
         return {}
     table = read_table(path, COLUMNS, ["file_name"])
     rows: dict[str, Row] = {}
     twins = CaseTwins(builder)
+    ids = changed_ids((Path(file).stem for file in files), (row.text("file_name") for row in table.rows), builder)
     for row in builder.add_table(table):
-        name = row.text("file_name")
-        if name and not Path(name).suffix:
-            name += ".mp4"
+        text = row.text("file_name")
+        suffix = Path(text).suffix if Path(text).suffix.casefold() == ".mp4" else ".mp4"
+        stem = ids.mended(row, "file_name", text.removesuffix(suffix)) if text else ""
+        if stem is None:
+            continue
+        name = f"{stem}{suffix}" if stem else ""
         if not name:
             builder.reject(row, "file_name", "no file name; fill it in")
         elif inside(folder, name) != folder / name:

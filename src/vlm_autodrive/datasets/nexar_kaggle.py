@@ -11,7 +11,7 @@ from vlm_autodrive.datasets.nexar import COLUMNS, name_kinds, nexar_id
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Video
-from vlm_autodrive.tables import CellError, Row, flag_cell, read_table
+from vlm_autodrive.tables import CellError, Row, flag_cell, is_exponent, read_table
 
 NAME = "Nexar, Kaggle layout"
 LICENCE = "Competition data: the rules of the Nexar challenge on Kaggle hold."
@@ -66,13 +66,15 @@ def _read_split(root: Path, split: str, builder: DatasetBuilder) -> None:
 def _video_id(row: Row, builder: DatasetBuilder) -> str | None:
     """The id as text, with the zeros that a spreadsheet may have taken from it."""
     text = row.text("id").removesuffix(".mp4")
-    if not text.isdecimal() or len(text) > _DIGITS:
-        builder.reject(row, "id", "no id of five digits, such as 00822; put it right")
+    digits = text.removesuffix(".0")
+    if not digits.isdecimal() or len(digits) > _DIGITS:
+        damage = "a spreadsheet changed this id to a power of ten; " if is_exponent(text) else ""
+        builder.reject(row, "id", f"{damage}no id of five digits, such as 00822; put it right")
         return None
-    if len(text) < _DIGITS:
-        message = f"it has lost its zeros; {text.zfill(_DIGITS)} is taken, keep ids as text"
-        builder.warn(row, "id", message)
-    return text.zfill(_DIGITS)
+    video_id = digits.zfill(_DIGITS)
+    if video_id != text:
+        builder.warn(row, "id", f"a spreadsheet changed this id; {video_id} is taken, keep ids as text")
+    return video_id
 
 
 def _target(row: Row, builder: DatasetBuilder) -> bool | None:

@@ -6,12 +6,13 @@ or CAViAR's ``test.json``. What an overlay does not name stays of unknown kind.
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
+from vlm_autodrive.datasets.changed_names import ChangedIds, changed_ids
 from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
-from vlm_autodrive.tables import CellError, Row, class_named, read_table
+from vlm_autodrive.tables import CellError, Row, class_named, is_exponent, read_table
 
 _COLUMNS = {"video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class"}
 _MAX_GUESSES = 20  # to look for the nearest id takes a while in a large data set
@@ -19,23 +20,34 @@ _MAX_GUESSES = 20  # to look for the nearest id takes a while in a large data se
 
 @dataclass
 class OverlayClasses:
-    """The classes that an overlay names, gathered row by row; rows that contradict each other count for nothing."""
+    """The classes that an overlay names, gathered row by row; rows that contradict each other count for nothing.
+
+    Attributes:
+        builder: The data set.
+        taxonomy: Its classes.
+        cells: What the rows call their videos.
+    """
 
     builder: DatasetBuilder
     taxonomy: Taxonomy
+    cells: InitVar[Iterable[str]]
     _videos: dict[str, Video] = field(init=False)
-    _padded: dict[int, str] = field(init=False)
+    _ids: ChangedIds = field(init=False)
     _found: dict[str, tuple[EventClass, Row]] = field(default_factory=dict)
     _contradicted: set[str] = field(default_factory=set)
     _guesses: int = 0
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, cells: Iterable[str]) -> None:
         self._videos = {video.video_id: video for video in self.builder.videos}
-        self._padded = {int(name): name for name in self._videos if name.isdecimal()}
+        self._ids = changed_ids(self._videos, cells, self.builder)
 
     def video_id(self, row: Row, column: str) -> str | None:
         """The labelled video that a row means; None, with an issue written, if there is none."""
-        name = Path(row.text(column)).stem.removeprefix("nexar_") if row.text(column) else ""
+        text = row.text(column)
+        stem = text if is_exponent(text) or not text else Path(text).stem
+        name = self._ids.mended(row, column, stem.removeprefix("nexar_"))
+        if name is None:
+            return None
         video = self._videos.get(name)
         if video is None:
             self.builder.reject(row, column, self._no_such_video(name))
@@ -94,11 +106,6 @@ class OverlayClasses:
         return video.model_copy(update={"problem": f"it lies in {place}, but the overlay says {named.label}"})
 
     def _no_such_video(self, name: str) -> str:
-        if name.isdecimal():
-            padded = self._padded.get(int(name))
-            if padded is not None:
-                return f"no such video; {padded} has lost its zeros here, keep ids as text"
-            return "no such video in this data set"
         self._guesses += 1
         near = difflib.get_close_matches(name, self._videos, n=1) if self._guesses <= _MAX_GUESSES else []
         return f"no such video; did you mean {near[0]}?" if near else "no such video in this data set"
@@ -111,7 +118,7 @@ def apply_overlay(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> No
         UserError: If there is no such file, or it lacks one of the columns.
     """
     table = read_table(path, _COLUMNS, ["id", "class"])
-    overlay = OverlayClasses(builder, taxonomy)
+    overlay = OverlayClasses(builder, taxonomy, (row.text("id") for row in table.rows))
     for row in _with_class(builder.add_table(table), builder):
         video_id = overlay.video_id(row, "id")
         if video_id is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetections
@@ -54,7 +55,8 @@ def match_ground_truth(
 ) -> dict[str, tuple[Event, ...]]:
     """The ground truth of each video that was scanned, by the name that its detections bear.
 
-    A video is recognised by its path, or else by its file name, if only one scanned video has that name.
+    A video is recognised by its path, or else by its file name in whichever Unicode form, if only one scanned video
+    has that name.
 
     Args:
         detections: What was found; videos that the ground truth does not name are left out.
@@ -66,10 +68,10 @@ def match_ground_truth(
     by_path = {str(Path(each.video).resolve()): each.video for each in detections}
     by_name: dict[str, list[str]] = {}
     for each in detections:
-        by_name.setdefault(Path(each.video).name, []).append(each.video)
+        by_name.setdefault(normalize("NFC", Path(each.video).name), []).append(each.video)
     matched: dict[str, tuple[Event, ...]] = {}
     for path, events in truth.items():
-        named = by_name.get(Path(path).name, [])
+        named = by_name.get(normalize("NFC", Path(path).name), [])
         video = by_path.get(str(Path(path).resolve())) or (named[0] if len(named) == 1 else None)
         if video is None:
             problem = f"fits several of the scanned videos ({', '.join(named)})" if named else "was not scanned"

@@ -7,7 +7,7 @@ import re
 from vlm_autodrive.records import EventClass, Taxonomy
 from vlm_autodrive.tables.rows import Row
 
-_FLAGS = {"yes": True, "true": True, "1": True, "y": True, "no": False, "false": False, "0": False, "n": False}
+_FLAGS = dict.fromkeys(("yes", "true", "y", "1", "1.0"), True) | dict.fromkeys(("no", "false", "n", "0", "0.0"), False)
 _ONE_FRAME_S = 0.05  # a time may be negative by this much, as rounding leaves it
 
 
