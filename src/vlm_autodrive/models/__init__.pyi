@@ -4,20 +4,29 @@ from .cpu_speed import LONG
 from .encoding import Encoder
 from .families import Family
 from .loading import (
-    ADAPTER_FOLDER,
     CARD_FILE,
-    TINY_BASE,
     LoadedModel,
     ModelCard,
     default_device,
     load_model,
+    load_processor,
     model_key,
+    quiet_loading,
     quiet_renames,
     read_card,
-    resolve_model,
     write_card,
 )
 from .meta_model import find_published, load_meta_model
+from .missing import hub_origin, reading
+from .model_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_FOLDER,
+    TINY_BASE,
+    ModelFiles,
+    locate_model,
+    require_model,
+    resolve_model,
+)
 from .prompts import (
     MAIN,
     SYSTEM_PROMPT,
@@ -33,6 +42,7 @@ from .random_weights import random_model, suits_a_check
 from .video_format import Prefix, forward_positions
 
 __all__ = [
+    "ADAPTER_CONFIG",
     "ADAPTER_FOLDER",
     "CARD_FILE",
     "LONG",
@@ -44,6 +54,7 @@ __all__ = [
     "Family",
     "LoadedModel",
     "ModelCard",
+    "ModelFiles",
     "Prefix",
     "PromptName",
     "PromptVariant",
@@ -52,15 +63,21 @@ __all__ = [
     "find_published",
     "format_reasoning",
     "forward_positions",
+    "hub_origin",
     "load_meta_model",
     "load_model",
+    "load_processor",
+    "locate_model",
     "model_key",
     "paper_taxonomy",
     "prompts",
+    "quiet_loading",
     "quiet_renames",
     "random_model",
     "read_card",
+    "reading",
     "reasoning_prompt",
+    "require_model",
     "resolve_model",
     "suits_a_check",
     "variant_verdict_prompt",

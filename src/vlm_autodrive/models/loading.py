@@ -14,13 +14,12 @@ from vlm_autodrive.artifacts import input_key, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
 from vlm_autodrive.models.families import Family, find_family
+from vlm_autodrive.models.missing import TEXT_PARTS, incomplete, lacking, reading
+from vlm_autodrive.models.model_files import ModelFiles, locate_model, resolve_model
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import SamplingSettings
 
-TINY_BASE = "tiny-base"
 CARD_FILE = "autodrive.json"
-ADAPTER_FOLDER = "adapter"
-_ASSETS = Path(__file__).parent / "assets"
 
 
 class ModelCard(Settings):
@@ -52,11 +51,6 @@ class LoadedModel:
     family: Family
     card: ModelCard
     device: torch.device
-
-
-def resolve_model(model: str) -> str:
-    """The folder of the shipped model for ``tiny-base``; anything else as it is."""
-    return str(_ASSETS / TINY_BASE) if model == TINY_BASE else model
 
 
 def model_key(model: str) -> str:
@@ -97,33 +91,80 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     Raises:
         UserError: If it cannot be found or read, or its family is not supported.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, logging
-
-    logging.disable_progress_bar()
     device = device or default_device()
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    folder, card = resolve_model(model), read_card(model)
-    adapter = Path(folder) / ADAPTER_FOLDER
-    weights = resolve_model(card.base) if adapter.is_dir() and card.base else folder
-    try:
-        config = AutoConfig.from_pretrained(weights)
-        family = find_family(config.model_type)
-        loaded = AutoModelForImageTextToText.from_pretrained(weights, dtype=dtype, attn_implementation="sdpa")
-        processor = AutoProcessor.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"the model {model} could not be loaded ({first_line}); "
-            f"give {TINY_BASE}, a checkpoint folder or a hub name."
-        ) from None
-    if adapter.is_dir():
-        from peft import PeftModel
-
-        with quiet_renames():
-            loaded = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload()
+    files = locate_model(model)
+    config, family = load_config(files)
+    processor = load_processor(files)
+    loaded = _load_weights(files, config, dtype)
     if device.type == "cpu":
         cpu_speed.prefer_cpu_speed(loaded, family)
-    return LoadedModel(loaded.to(device).eval(), processor, family, card, device)
+    return LoadedModel(loaded.to(device).eval(), processor, family, read_card(model), device)
+
+
+def load_config(files: ModelFiles) -> tuple[Any, Family]:
+    """A model's configuration, and its family.
+
+    Raises:
+        UserError: If it cannot be read, or the family is not supported.
+    """
+    from transformers import AutoConfig
+
+    with reading(files.weights), quiet_loading():
+        config = AutoConfig.from_pretrained(files.weights)
+    return config, find_family(config.model_type)
+
+
+def load_processor(files: ModelFiles) -> Any:
+    """A model's processor, with its tokenizer.
+
+    Raises:
+        UserError: If it is not there or cannot be read.
+    """
+    from transformers import AutoProcessor
+
+    what = lacking(files.processor, TEXT_PARTS)
+    if what:
+        raise incomplete(files.processor, what)
+    with reading(files.processor), quiet_loading():
+        return AutoProcessor.from_pretrained(files.processor)
+
+
+def _load_weights(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:
+    """A model with its weights; its adapter, and those below it, are merged into them."""
+    from transformers import AutoModelForImageTextToText
+
+    if files.base is not None:
+        from peft import PeftModel
+
+        loaded = _load_weights(files.base, config, dtype)
+        with reading(files.adapter or files.folder), quiet_renames():
+            return PeftModel.from_pretrained(loaded, str(files.adapter)).merge_and_unload()
+    with reading(files.folder), quiet_loading():
+        loaded, found = AutoModelForImageTextToText.from_pretrained(
+            files.folder, config=config, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+        )
+    absent = sorted(found["missing_keys"])
+    if absent:
+        raise UserError(
+            f"the weights in {files.folder} lack {len(absent)} tensors of the model, such as {absent[0]}; copy or "
+            "download them again."
+        )
+    return loaded
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Without transformers' progress bars and remarks; what matters of them is checked, and raised as an error."""
+    from transformers import logging
+
+    logging.disable_progress_bar()
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 @contextmanager

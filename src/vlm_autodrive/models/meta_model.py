@@ -10,13 +10,14 @@ Qwen3-VL-2B-Instruct and -8B-Instruct post-trained, with the same architecture.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.loading import ADAPTER_FOLDER, TINY_BASE, LoadedModel, read_card, resolve_model
+from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor, read_card
+from vlm_autodrive.models.missing import TEXT_PARTS, lacking
+from vlm_autodrive.models.model_files import ModelFiles, locate_model
 
 _PUBLISHED_CONFIGS = Path(__file__).parent / "published"
 
@@ -60,15 +61,15 @@ def find_published(name: str) -> PublishedModel | None:
     return next((published for published in PUBLISHED if published.name == name), None)
 
 
-def load_meta_model(model: str, *, download: bool = False) -> LoadedModel:
+def load_meta_model(model: str, *, processor: bool = False) -> LoadedModel:
     """A model on torch's ``meta`` device, which holds shapes and takes no memory.
 
     A configuration is enough. Of the published models it is shipped with us, and their processor is looked
-    for on this machine alone unless ``download`` is set.
+    for on this machine alone unless ``processor`` is set.
 
     Args:
         model: ``tiny-base``, a folder with a ``config.json``, or a hub name.
-        download: Whether a published model's processor is fetched from the hub if it is not here.
+        processor: Whether tokenizer and processor are needed; a published model's are then fetched from the hub.
 
     Returns:
         The model without weights; its ``processor`` is None where there is none at hand.
@@ -76,39 +77,28 @@ def load_meta_model(model: str, *, download: bool = False) -> LoadedModel:
     Raises:
         UserError: If there is no configuration, or its family is not supported.
     """
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
-    card = read_card(model)
-    folder = resolve_model(model)
-    adapter = (Path(folder) / ADAPTER_FOLDER).is_dir()
-    config = _config(resolve_model(card.base) if adapter and card.base else folder)
-    family = find_family(config.model_type)
+    published = None if processor or Path(model).is_dir() else find_published(model)
+    files: ModelFiles | None
+    if published is not None:
+        files = _cached(model)
+        config = AutoConfig.for_model(**json.loads(published.path.read_text(encoding="utf-8")))
+        family = find_family(config.model_type)
+    else:
+        files = locate_model(model, ("configuration", *TEXT_PARTS))
+        config, family = load_config(files)
     with torch.device("meta"):
         built = AutoModelForImageTextToText.from_config(config)
-    return LoadedModel(built, _processor(folder, download=download), family, card, torch.device("meta"))
+    found = None
+    if files is not None and (processor or not lacking(files.processor, TEXT_PARTS)):
+        found = load_processor(files)
+    return LoadedModel(built, found, family, read_card(model), torch.device("meta"))
 
 
-def _config(model: str) -> Any:
-    from transformers import AutoConfig
-
-    published = find_published(model)
+def _cached(model: str) -> ModelFiles | None:
+    """The files of a model that are on this machine, if its processor is among them."""
     try:
-        if published is not None and not Path(model).is_dir():
-            return AutoConfig.for_model(**json.loads(published.path.read_text(encoding="utf-8")))
-        return AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"the configuration of {model} could not be read ({first_line}); give {TINY_BASE}, a folder with a "
-            f"config.json, or a hub name such as {', '.join(each.name for each in PUBLISHED[:3])}."
-        ) from None
-
-
-def _processor(model: str, *, download: bool) -> Any | None:
-    from transformers import AutoProcessor
-
-    is_here = Path(model).is_dir() or (find_published(model) is not None and not download)
-    try:
-        return AutoProcessor.from_pretrained(model, local_files_only=is_here)
-    except (OSError, ValueError):
+        return locate_model(model, TEXT_PARTS, fetch=False)
+    except UserError:
         return None

@@ -4,24 +4,29 @@ What is checked of a family (can samples share a prefix, where do adapters go) d
 not on their number or weights. So a model of any size can be checked on a small machine.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
-from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.loading import LoadedModel, read_card, resolve_model
+from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor, read_card
+from vlm_autodrive.models.missing import TEXT_PARTS
+from vlm_autodrive.models.model_files import locate_model
 
 _LOADED_BYTES = 4 << 30
 
 
 def suits_a_check(model: str) -> bool:
     """Whether a model's own weights are at hand and few enough to compare gradients with on any machine."""
-    folder = Path(resolve_model(model))
-    files = [*folder.glob("*.safetensors"), *folder.glob("adapter/*.safetensors")]
-    return bool(files) and sum(file.stat().st_size for file in files) < _LOADED_BYTES
+    try:
+        files = locate_model(model, fetch=False)
+    except UserError:
+        return False
+    weights = sum(
+        file.stat().st_size for folder in (files.folder, files.weights) for file in folder.glob("*.safetensors")
+    )
+    return weights < _LOADED_BYTES
 
 
 def random_model(model: str, layers: int, seed: int = 0) -> LoadedModel:
@@ -35,25 +40,17 @@ def random_model(model: str, layers: int, seed: int = 0) -> LoadedModel:
     Raises:
         UserError: If configuration or processor cannot be read, or the family is not supported.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, logging
+    from transformers import AutoModelForImageTextToText
 
-    logging.disable_progress_bar()
-    card = read_card(model)
-    folder = resolve_model(model)
-    weights = folder if (Path(folder) / "config.json").is_file() or card.base is None else resolve_model(card.base)
-    try:
-        config = AutoConfig.from_pretrained(weights)
-        family = find_family(config.model_type)
-        processor = AutoProcessor.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise UserError(f"the configuration and processor of {model} could not be read ({first_line}).") from None
+    files = locate_model(model, ("configuration", *TEXT_PARTS))
+    config, family = load_config(files)
+    processor = load_processor(files)
     _shorten_text(config.text_config, layers)
     _shorten_vision(config.vision_config, layers)
     torch.manual_seed(seed)
     built = AutoModelForImageTextToText.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
     cpu_speed.prefer_cpu_speed(built, family)
-    return LoadedModel(built.eval(), processor, family, card, torch.device("cpu"))
+    return LoadedModel(built.eval(), processor, family, read_card(model), torch.device("cpu"))
 
 
 def _shorten_text(config: Any, layers: int) -> None:

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BASELINES, read_long_videos
+from vlm_autodrive.models import require_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
@@ -68,6 +69,8 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
     run_dir = run_dir or recipe.default_run_dir
     with run_lock(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
+        if not (run_dir / "checkpoint" / PROVENANCE).is_file():
+            require_model(recipe.train.model)  # rather than after an hour of supervision
         return _run(recipe, RunFolder(run_dir, reporter))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_meta_model, resolve_model
+from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_meta_model, require_model, resolve_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import TrainState
@@ -68,6 +68,7 @@ def train(
             if folder is None:
                 broadcast(None)
                 return out
+            require_model(settings.model)
             check_trackers(settings)
             frames = frame_cache or out.parent / ".frames"
             job, cache = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
@@ -105,7 +106,7 @@ def _plan_job(
     world: int,
 ) -> tuple[TrainJob, FrameCache]:
     """Plan, before any weights are loaded or training clips decoded, and refuse what does not fit."""
-    meta_model = load_meta_model(settings.model, download=True)
+    meta_model = load_meta_model(settings.model, processor=True)
     cache = FrameCache(frame_cache, settings.sampling or meta_model.card.sampling)
     clips, samples, taxonomy = read_clips(supervision), read_samples(supervision), read_taxonomy(supervision)
     if settings.eval_steps is not None or any(sample.type == "verdict" for sample in samples):

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from PIL import Image
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import default_device, resolve_model
+from vlm_autodrive.models import default_device, load_processor, locate_model, quiet_loading, reading
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
@@ -34,21 +34,17 @@ def open_local(
     Raises:
         UserError: If it cannot be found or read, or is of another kind.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor, logging
+    from transformers import AutoModelForImageTextToText
 
-    logging.disable_progress_bar()
     device = device or default_device()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     try:
-        folder = resolve_model(settings.model)
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-        processor = AutoProcessor.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"the teacher {settings.model} could not be loaded ({first_line}); "
-            f"set {keys}model to a folder or a hub name of an image-text-to-text model."
-        ) from None
+        files = locate_model(settings.model)
+        with reading(files.folder), quiet_loading():
+            model = AutoModelForImageTextToText.from_pretrained(files.folder, dtype=dtype)
+        processor = load_processor(files)
+    except UserError as error:
+        raise UserError(f"the teacher of {keys}model could not be loaded: {error}") from None
     if not getattr(processor, "chat_template", None):
         raise UserError(f"the teacher {settings.model} has no chat template; set {keys}model to a model made for chat.")
     return LocalTeacher(model.to(device).eval(), processor, settings, seed, keys)
