@@ -15,7 +15,7 @@ from tests.training.supervision_set import make_supervision
 from vlm_autodrive.artifacts import write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import load_model
+from vlm_autodrive.models import load_model, read_card
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DataSet
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training import ExportModelSettings, TrainSettings, export_model, train
@@ -126,7 +126,9 @@ def test_the_card_names_the_licence_of_a_published_base(trained, tmp_path):
         (moved / file.name).write_bytes(file.read_bytes())
     values = json.loads((moved / "autodrive.json").read_text())
     (moved / "autodrive.json").write_text(json.dumps({**values, "base": "nvidia/Cosmos-Reason1-7B"}))
-    head = yaml.safe_load(model_card(ModelExport(moved, "adapter", "mine", "", None)).split("---")[1])
+    head = yaml.safe_load(
+        model_card(ModelExport(moved, read_card(str(moved)), "adapter", "mine", "", None)).split("---")[1]
+    )
     assert (head["license"], head["license_name"]) == ("other", "nvidia-open-model-license")
     assert (head["base_model"], head["library_name"]) == ("nvidia/Cosmos-Reason1-7B", "peft")
 

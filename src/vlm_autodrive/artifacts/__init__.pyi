@@ -34,6 +34,7 @@ from .folders import (
     is_current,
     read_provenance,
     relative_to_artifact,
+    share_file,
     write_text,
     writing_artifact,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "read_taxonomy",
     "read_videos",
     "relative_to_artifact",
+    "share_file",
     "write_catalog",
     "write_clips",
     "write_taxonomy",

@@ -190,6 +190,9 @@ def writing_artifact(
         seconds=round(time.monotonic() - begun, 1),
     )
     write_text(partial / PROVENANCE, provenance.model_dump_json(indent=1) + "\n")
+    for file in partial.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            _open_as(file, partial / PROVENANCE)
     if folder.exists():
         folder.rename(replaced)
     partial.rename(folder)
@@ -209,6 +212,20 @@ def _mend(folder: Path, partial: Path, replaced: Path) -> None:
 def _discard(replaced: Path) -> None:
     (replaced / PROVENANCE).unlink(missing_ok=True)  # first, so that one half removed is never taken for a result
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def share_file(path: Path) -> None:
+    """Let others read a file, as far as the umask does: safetensors and temporary files are the owner's alone."""
+    plain = path.with_name(f".{path.name}.mode")
+    plain.touch()
+    _open_as(path, plain)
+    plain.unlink()
+
+
+def _open_as(path: Path, plain: Path) -> None:
+    mode = plain.stat().st_mode
+    if path.stat().st_mode != mode:
+        path.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -70,6 +70,12 @@ def export_model(
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="TYPE", help="Of merged weights: auto, bfloat16 or float32.")
     ] = "auto",
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base", metavar="NAME[@REVISION]", help="Hub name of the base, if it was trained from a folder."
+        ),
+    ] = "",
     check: Annotated[
         int, typer.Option("--check", min=0, metavar="CLIPS", help="Compare verdicts on so many clips; 0 for none.")
     ] = 8,
@@ -91,7 +97,9 @@ def export_model(
     from vlm_autodrive.training import ExportModelSettings
     from vlm_autodrive.training import export_model as export
 
-    chosen = parse_settings(ExportModelSettings, {"to": to, "dtype": dtype, "check": check}, "export model")
+    chosen = parse_settings(
+        ExportModelSettings, {"to": to, "dtype": dtype, "base": base, "check": check}, "export model"
+    )
     export(checkpoint, out, chosen, make_reporter(), report=report, overwrite=overwrite)
     print(out)
 

@@ -11,22 +11,23 @@ from .loading import (
     load_model,
     load_processor,
     model_key,
-    quiet_loading,
-    quiet_renames,
+    quiet_libraries,
     read_card,
     write_card,
 )
 from .meta_model import find_published, load_meta_model
-from .missing import hub_origin, reading
+from .missing import reading
 from .model_files import (
-    ADAPTER_CONFIG,
     ADAPTER_FOLDER,
     TINY_BASE,
     ModelFiles,
+    lasting_name,
     locate_model,
     require_model,
     resolve_model,
+    write_base,
 )
+from .precision import cast, stored_dtype
 from .prompts import (
     MAIN,
     SYSTEM_PROMPT,
@@ -42,7 +43,6 @@ from .random_weights import random_model, suits_a_check
 from .video_format import Prefix, forward_positions
 
 __all__ = [
-    "ADAPTER_CONFIG",
     "ADAPTER_FOLDER",
     "CARD_FILE",
     "LONG",
@@ -58,12 +58,13 @@ __all__ = [
     "Prefix",
     "PromptName",
     "PromptVariant",
+    "cast",
     "default_device",
     "find_convention",
     "find_published",
     "format_reasoning",
     "forward_positions",
-    "hub_origin",
+    "lasting_name",
     "load_meta_model",
     "load_model",
     "load_processor",
@@ -71,16 +72,17 @@ __all__ = [
     "model_key",
     "paper_taxonomy",
     "prompts",
-    "quiet_loading",
-    "quiet_renames",
+    "quiet_libraries",
     "random_model",
     "read_card",
     "reading",
     "reasoning_prompt",
     "require_model",
     "resolve_model",
+    "stored_dtype",
     "suits_a_check",
     "variant_verdict_prompt",
     "verdict_prompt",
+    "write_base",
     "write_card",
 ]

@@ -28,6 +28,7 @@ class ModelCard(Settings):
     Attributes:
         name: The model's name in records and tables.
         base: What it was trained from: a hub name, a folder or ``tiny-base``; None if from nothing.
+        base_revision: The commit of a base on the hub; None for another.
         sampling: How its frames are taken. Evaluation and detection follow it.
         window_s: Length of the clips that it was trained on, the median; None if unknown.
         steps: How many steps its weights were trained for; None if unknown.
@@ -36,6 +37,7 @@ class ModelCard(Settings):
 
     name: str
     base: str | None = None
+    base_revision: str | None = None
     sampling: SamplingSettings
     window_s: float | None = None
     steps: int | None = None
@@ -110,7 +112,7 @@ def load_config(files: ModelFiles) -> tuple[Any, Family]:
     """
     from transformers import AutoConfig
 
-    with reading(files.weights), quiet_loading():
+    with reading(files.weights), quiet_libraries():
         config = AutoConfig.from_pretrained(files.weights)
     return config, find_family(config.model_type)
 
@@ -126,7 +128,7 @@ def load_processor(files: ModelFiles) -> Any:
     what = lacking(files.processor, TEXT_PARTS)
     if what:
         raise incomplete(files.processor, what)
-    with reading(files.processor), quiet_loading():
+    with reading(files.processor), quiet_libraries():
         return AutoProcessor.from_pretrained(files.processor)
 
 
@@ -138,9 +140,9 @@ def _load_weights(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:
         from peft import PeftModel
 
         loaded = _load_weights(files.base, config, dtype)
-        with reading(files.adapter or files.folder), quiet_renames():
+        with reading(files.adapter or files.folder), quiet_libraries():
             return PeftModel.from_pretrained(loaded, str(files.adapter)).merge_and_unload()
-    with reading(files.folder), quiet_loading():
+    with reading(files.folder), quiet_libraries():
         loaded, found = AutoModelForImageTextToText.from_pretrained(
             files.folder, config=config, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
         )
@@ -154,22 +156,21 @@ def _load_weights(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Without transformers' progress bars and remarks; what matters of them is checked, and raised as an error."""
+def quiet_libraries() -> Iterator[None]:
+    """Without the progress bars, remarks and announced renames of transformers and peft.
+
+    What matters of them (weights that are missing, files that are damaged) is checked, and raised as an error.
+    """
     from transformers import logging
 
     logging.disable_progress_bar()
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning
+            )
+            yield
     finally:
         logging.set_verbosity(before)
-
-
-@contextmanager
-def quiet_renames() -> Iterator[None]:
-    """Without the warnings that transformers is going to rename what peft, or every version so far, calls."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning)
-        yield

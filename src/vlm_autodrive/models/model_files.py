@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.missing import PARTS, TEXT_PARTS, incomplete, lacking, not_there, unfetched
+from vlm_autodrive.models.missing import PARTS, TEXT_PARTS, hub_origin, incomplete, lacking, not_there, unfetched
 
 TINY_BASE = "tiny-base"
 ADAPTER_FOLDER = "adapter"
@@ -77,6 +78,26 @@ def require_model(model: str) -> None:
     what = lacking(files.processor, TEXT_PARTS)
     if what:
         raise incomplete(files.processor, what)
+
+
+def lasting_name(model: str) -> tuple[str, str | None]:
+    """By what a base is found again: its hub name with the revision, ``tiny-base``, or its folder's absolute path.
+
+    Args:
+        model: ``tiny-base``, a folder (in the hub's cache or elsewhere), or the name of a hub model that was fetched.
+    """
+    if model == TINY_BASE:
+        return model, None
+    folder = locate_model(model, (), fetch=False).folder.absolute()
+    return hub_origin(folder) or (str(folder), None)
+
+
+def write_base(adapter: Path, base: str, revision: str | None) -> None:
+    """Write into an adapter's configuration where its base is found, as peft reads it."""
+    path = adapter / ADAPTER_CONFIG
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base, "revision": revision}
+    write_text(path, json.dumps(config, indent=2) + "\n")
 
 
 def _locate(model: str, revision: str | None, parts: tuple[str, ...], *, fetch: bool) -> ModelFiles:

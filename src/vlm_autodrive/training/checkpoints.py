@@ -16,9 +16,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from vlm_autodrive.artifacts import write_taxonomy
+from vlm_autodrive.artifacts import share_file, write_taxonomy
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import ADAPTER_FOLDER, LoadedModel, ModelCard, write_card
+from vlm_autodrive.models import ADAPTER_FOLDER, LoadedModel, ModelCard, cast, quiet_libraries, write_base, write_card
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record, Taxonomy
 from vlm_autodrive.training.processes import Rank
@@ -139,7 +139,9 @@ def set_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> 
                 parameter.copy_(shard_like(weights[name], parameter.detach()))
 
 
-def save_model(folder: Path, loaded: LoadedModel, model: Any, card: ModelCard, taxonomy: Taxonomy) -> None:
+def save_model(
+    folder: Path, loaded: LoadedModel, model: Any, card: ModelCard, taxonomy: Taxonomy, dtype: torch.dtype
+) -> None:
     """Write the finished model as a folder that Hugging Face, vLLM and we can load, and remove the states.
 
     Args:
@@ -148,9 +150,14 @@ def save_model(folder: Path, loaded: LoadedModel, model: Any, card: ModelCard, t
         model: The trained model: the same, or peft's wrapper, of which the adapter alone is kept.
         card: Its card.
         taxonomy: The classes that it was trained for.
+        dtype: Precision of whole weights; an adapter keeps that of its training.
     """
-    is_adapter = hasattr(model, "peft_config")
-    model.save_pretrained(folder / ADAPTER_FOLDER if is_adapter else folder)
+    with quiet_libraries():
+        if hasattr(model, "peft_config"):
+            model.save_pretrained(folder / ADAPTER_FOLDER)
+            write_base(folder / ADAPTER_FOLDER, str(card.base), card.base_revision)
+        else:
+            cast(model, dtype).save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
     write_card(folder, card)
     write_taxonomy(folder, taxonomy)
@@ -169,6 +176,7 @@ def _write(folder: Path, name: str, tensors: dict[str, torch.Tensor], header: di
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(name + ".partial")
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, partial, header)
+    share_file(partial)
     with partial.open("rb+") as stream:
         os.fsync(stream.fileno())
     partial.replace(path)

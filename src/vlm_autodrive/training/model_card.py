@@ -17,7 +17,7 @@ from vlm_autodrive.artifacts import (
     read_videos,
 )
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import TINY_BASE, find_published, read_card, resolve_model
+from vlm_autodrive.models import TINY_BASE, ModelCard, find_published, locate_model
 
 _OWN_LICENCE = "apache-2.0"
 _NAMED_ELSEWHERE = ("nvidia-open-model-license", "qwen-research")  # not on the hub's own list of licences
@@ -30,6 +30,7 @@ class ModelExport:
 
     Attributes:
         checkpoint: What training made.
+        card: The export's own card.
         to: ``merged`` or ``adapter``.
         name: The export's folder.
         check: How it compares with the checkpoint, in a sentence.
@@ -37,6 +38,7 @@ class ModelExport:
     """
 
     checkpoint: Path
+    card: ModelCard
     to: str
     name: str
     check: str
@@ -45,8 +47,7 @@ class ModelExport:
 
 def model_card(export: ModelExport) -> str:
     """The card as Markdown with the hub's YAML head."""
-    card = read_card(str(export.checkpoint))
-    base = card.base or "none"
+    card, base = export.card, export.card.base or "none"
     licence = _licence_of(base)
     head: dict[str, Any] = {
         "library_name": "transformers" if export.to == "merged" else "peft",
@@ -69,7 +70,7 @@ def model_card(export: ModelExport) -> str:
         "What the base's licence asks of works made from it holds for this model too.",
         "## Use\n\n" + _use(export, base),
         "## Data\n\n" + _data(export.checkpoint),
-        "## Training\n\n" + _training(export.checkpoint),
+        "## Training\n\n" + _training(export.checkpoint, card),
         "## Figures\n\n" + _figures(export.report),
         "## Check of the export\n\n" + export.check,
     ]
@@ -96,7 +97,10 @@ def _licence_of(base: str) -> str:
     published = find_published(base)
     if published is not None:
         return published.licence
-    readme = Path(resolve_model(base)) / "README.md"
+    try:
+        readme = locate_model(base, (), fetch=False).folder / "README.md"
+    except UserError:
+        return ""
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     head = text.split("---")[1] if text.startswith("---") and text.count("---") > 1 else ""
     try:
@@ -107,12 +111,13 @@ def _licence_of(base: str) -> str:
 
 
 def _use(export: ModelExport, base: str) -> str:
-    sampling = read_card(str(export.checkpoint)).sampling
+    sampling = export.card.sampling
     if export.to == "merged":
         code = f'model = AutoModelForImageTextToText.from_pretrained("{export.name}")'
     else:
+        of_commit = f', revision="{export.card.base_revision}"' if export.card.base_revision else ""
         code = (
-            f'base = AutoModelForImageTextToText.from_pretrained("{base}")\n'
+            f'base = AutoModelForImageTextToText.from_pretrained("{base}"{of_commit})\n'
             f'model = PeftModel.from_pretrained(base, "{export.name}")'
         )
     count = f"{sampling.n_frames} frames" if sampling.n_frames else f"{sampling.fps:g} frames a second"
@@ -121,6 +126,8 @@ def _use(export: ModelExport, base: str) -> str:
     return (
         f"```python\n{code}\n"
         f'processor = AutoProcessor.from_pretrained("{export.name}")\n```\n\n'
+        "It needs transformers 5 or newer, and to be served vLLM 0.19 or newer: older ones read its configuration "
+        "otherwise.\n\n"
         f"It was trained on {count}, at most {sampling.max_frames}, of {sampling.height} x {sampling.width} pixels "
         f"(height x width), the whole picture squeezed to that size{drawn}. Give it frames in this way, with their "
         "true times."
@@ -145,8 +152,7 @@ def _data(checkpoint: Path) -> str:
     return "\n".join(lines) + f"\n\n{told}"
 
 
-def _training(checkpoint: Path) -> str:
-    card = read_card(str(checkpoint))
+def _training(checkpoint: Path, card: ModelCard) -> str:
     lines = [f"It was trained for {card.steps} steps." if card.steps else ""]
     if card.validation_macro_f1 is not None:
         lines.append(f"Macro-F1 of the direct verdict on the validation split: {card.validation_macro_f1:.3f}.")

@@ -17,6 +17,7 @@ from vlm_autodrive.models import (
     LoadedModel,
     format_reasoning,
     load_model,
+    quiet_libraries,
     random_model,
     reasoning_prompt,
     suits_a_check,
@@ -239,7 +240,8 @@ def _place_lora(loaded: LoadedModel) -> tuple[dict[str, int], tuple[str, ...]]:
     """What peft adapts by the family's pattern: how many of each kind, and what outside the language model."""
     from peft import LoraConfig, get_peft_model
 
-    model = get_peft_model(loaded.model, LoraConfig(r=1, target_modules=loaded.family.lora_targets))
+    with quiet_libraries():
+        model = get_peft_model(loaded.model, LoraConfig(r=1, target_modules=loaded.family.lora_targets))
     names = [name for name, module in model.named_modules() if hasattr(module, "lora_A")]
     inside = [name for name in names if f".{loaded.family.language_model}." in name]
     kinds = Counter(re.sub(r".*\.layers\.\d+\.", "", name) for name in inside)

@@ -1,6 +1,5 @@
 """Exporting a checkpoint as a folder that plain transformers, peft and vLLM load, checked against the checkpoint."""
 
-import json
 import shutil
 import tempfile
 from dataclasses import replace
@@ -12,7 +11,21 @@ import torch
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_taxonomy, write_text, writing_artifact
 from vlm_autodrive.engines import InferenceRequest, LocalEngine
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import ADAPTER_FOLDER, CARD_FILE, load_model, read_card, verdict_prompt, write_card
+from vlm_autodrive.models import (
+    ADAPTER_FOLDER,
+    CARD_FILE,
+    ModelCard,
+    cast,
+    load_model,
+    load_processor,
+    locate_model,
+    quiet_libraries,
+    read_card,
+    stored_dtype,
+    verdict_prompt,
+    write_base,
+    write_card,
+)
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.settings import Settings
@@ -29,12 +42,16 @@ class ExportModelSettings(Settings):
 
     Attributes:
         to: ``merged`` for whole weights, ``adapter`` for the adapter alone, as a folder of peft's.
-        dtype: Precision of merged weights; ``auto`` keeps that of the checkpoint, or of the base under an adapter.
+        dtype: Precision of merged weights; ``auto`` keeps that of the checkpoint's files, or of those of the base under
+            an adapter.
+        base: Hub name of the base, with ``@REVISION`` behind it if it is known, for a model that was trained from a
+            folder; empty for what the checkpoint itself says.
         check: On how many clips the verdicts of checkpoint and export are compared; 0 for none.
     """
 
     to: Literal["merged", "adapter"] = "merged"
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    base: str = ""
     check: int = 8
 
 
@@ -102,7 +119,9 @@ def export_model(
         if settings.to == "merged":
             _write_merged(checkpoint, folder, settings)
         else:
-            _write_adapter(checkpoint, folder)
+            _write_adapter(checkpoint, folder, settings)
+        write_card(folder, _card(checkpoint, settings))
+        write_taxonomy(folder, read_taxonomy(checkpoint))
         with tempfile.TemporaryDirectory() as scratch:
             cache = frame_cache or Path(scratch)
             checked = _compare(checkpoint, folder, settings, cache, reporter)
@@ -112,48 +131,37 @@ def export_model(
                 f"export it with --dtype float32, and if that does not help, tell us."
             )
         write_text(folder / "check.json", checked.model_dump_json(indent=1) + "\n")
-        export = ModelExport(checkpoint, settings.to, out.absolute().name, checked.sentence(), report)
+        card = read_card(str(folder))
+        export = ModelExport(checkpoint, card, settings.to, out.absolute().name, checked.sentence(), report)
         write_text(folder / "README.md", model_card(export))
         reporter.say(checked.sentence())
     return checked
 
 
-def _write_merged(checkpoint: Path, folder: Path, settings: ExportModelSettings) -> None:
-    from transformers import AutoConfig
-
+def _card(checkpoint: Path, settings: ExportModelSettings) -> ModelCard:
+    """The checkpoint's card, with the base's name as it was told."""
     card = read_card(str(checkpoint))
+    if not settings.base:
+        return card
+    name, _, revision = settings.base.partition("@")
+    return card.model_copy(update={"base": name, "base_revision": revision or None})
+
+
+def _write_merged(checkpoint: Path, folder: Path, settings: ExportModelSettings) -> None:
     loaded = load_model(str(checkpoint), torch.device("cpu"), torch.float32)
-    whole = (checkpoint / "config.json").is_file()
-    config = AutoConfig.from_pretrained(checkpoint) if whole else loaded.model.config
-    dtype = _DTYPES.get(settings.dtype) or _own_dtype(config, card.base if not whole else None)
-    loaded.model.to(dtype).save_pretrained(folder)
+    dtype = _DTYPES.get(settings.dtype) or stored_dtype(locate_model(str(checkpoint)))
+    with quiet_libraries():
+        cast(loaded.model, dtype).save_pretrained(folder)
     loaded.processor.save_pretrained(folder)
-    write_card(folder, card)
-    write_taxonomy(folder, read_taxonomy(checkpoint))
 
 
-def _own_dtype(config: object, base: str | None) -> torch.dtype:
-    """The precision that weights were published in; loading has changed what the configuration of an adapter's says."""
-    from vlm_autodrive.models import load_meta_model
-
-    kept = config if base is None else load_meta_model(base).model.config
-    dtype = getattr(kept, "dtype", None)
-    return dtype if isinstance(dtype, torch.dtype) else torch.float32
-
-
-def _write_adapter(checkpoint: Path, folder: Path) -> None:
-    base = read_card(str(checkpoint)).base
+def _write_adapter(checkpoint: Path, folder: Path, settings: ExportModelSettings) -> None:
     for file in sorted((checkpoint / ADAPTER_FOLDER).iterdir()):
         if file.name != "README.md":
             shutil.copyfile(file, folder / file.name)
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = base
-    write_text(path, json.dumps(config, indent=2) + "\n")
-    from transformers import AutoProcessor
-
-    AutoProcessor.from_pretrained(checkpoint).save_pretrained(folder)
-    write_taxonomy(folder, read_taxonomy(checkpoint))
+    card = _card(checkpoint, settings)
+    write_base(folder, str(card.base), card.base_revision)
+    load_processor(locate_model(str(checkpoint))).save_pretrained(folder)
 
 
 def _compare(
@@ -184,7 +192,9 @@ def _with_adapter(checkpoint: Path, folder: Path) -> LocalEngine:
     """The base with the exported adapter beside its weights, not merged into them."""
     from peft import PeftModel
 
-    base = load_model(str(read_card(str(checkpoint)).base))
+    files = locate_model(str(checkpoint))
+    assert files.base is not None
+    base = load_model(str(files.base.folder))
     model = PeftModel.from_pretrained(base.model, str(folder)).eval()
     return LocalEngine(replace(base, model=model.get_base_model()))
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Family, LoadedModel, quiet_renames
+from vlm_autodrive.models import Family, LoadedModel, quiet_libraries
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.training.settings import ModuleName, TrainSettings
 
@@ -50,7 +50,7 @@ def prepare_model(loaded: LoadedModel, settings: TrainSettings, reporter: Report
     if not any(trained.values()):
         raise UserError("every module of the model is frozen; let at least one of train.modules be trained.")
     if settings.gradient_checkpointing:
-        with quiet_renames():
+        with quiet_libraries():
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     summary = ", ".join(
         f"{MODULES[module]} {count / 1e6:.1f} (learning rate {peak_learning_rate(module, settings):g})"
@@ -70,7 +70,7 @@ def _with_adapters(loaded: LoadedModel, fields: dict[str, Any], seed: int, repor
     config = LoraConfig(**{"target_modules": loaded.family.lora_targets, **fields})
     torch.manual_seed(seed)  # of the random A matrices, so that all processes and resumed runs begin alike
     try:
-        with quiet_renames():
+        with quiet_libraries():
             model = get_peft_model(loaded.model, config)
     except ValueError as error:
         raise UserError(f"peft cannot place the adapters of train.lora: {error}") from None

@@ -91,6 +91,8 @@ class TrainSettings(Settings):
             one more follows the last step. None: never.
         early_stopping_patience: Evaluations without a better macro-F1 after which training stops. None: never.
         load_best_model_at_end: Whether the finished checkpoint holds the weights of the best evaluation, not the last.
+        save_dtype: Precision in which whole weights are written at the end; ``auto`` is that of the base's files.
+            An adapter is written as it was trained.
         report_to: Trackers besides the log file, by accelerate's names: ``tensorboard``, ``wandb``, ``mlflow``, ...
         seed: Random seed of data order, augmentation, adapter initialisation and dropout.
     """
@@ -128,6 +130,7 @@ class TrainSettings(Settings):
     eval_steps: int | None = Field(None, ge=1)
     early_stopping_patience: int | None = Field(None, ge=1)
     load_best_model_at_end: bool = False
+    save_dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     report_to: tuple[str, ...] = ()
     seed: int = 0
 

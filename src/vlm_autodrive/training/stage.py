@@ -6,9 +6,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import Encoder, LoadedModel, ModelCard, load_meta_model, require_model, resolve_model
+from vlm_autodrive.models import (
+    Encoder,
+    LoadedModel,
+    ModelCard,
+    lasting_name,
+    load_meta_model,
+    locate_model,
+    require_model,
+    resolve_model,
+    stored_dtype,
+)
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import TrainState
@@ -151,12 +163,16 @@ def _finish(job: TrainJob, loaded: LoadedModel, model: Any, state: TrainState, r
         steps, score = state.best_step, state.best_score
         reporter.say(f"kept the weights after {steps} of {state.step} steps, with validation macro-F1 {score:.3f}")
     window_s = round(statistics.median(each.clip.duration_s for each in job.clips), 3)
+    base, revision = lasting_name(settings.model)
     card = ModelCard(
         name=settings.name,
-        base=settings.model,
+        base=base,
+        base_revision=revision,
         sampling=settings.sampling or loaded.card.sampling,
         window_s=window_s,
         steps=steps,
         validation_macro_f1=score,
     )
-    checkpoints.save_model(job.folder, loaded, model, card, job.taxonomy)
+    chosen = {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(settings.save_dtype)
+    dtype = chosen or stored_dtype(locate_model(settings.model, (), fetch=False))
+    checkpoints.save_model(job.folder, loaded, model, card, job.taxonomy, dtype)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from uuid import uuid4
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class FrameStore:
         times_s = np.asarray(frames.times_s, np.float64)
         head_bytes = 2 * 128 + times_s.nbytes + 5 * 8
         pages = -(-head_bytes // _PAGE)
-        with NamedTemporaryFile(dir=self.folder, prefix=f"{key}.", suffix=PARTIAL_SUFFIX, delete=False) as stream:
+        with (self.folder / f"{key}.{uuid4().hex}{PARTIAL_SUFFIX}").open("xb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             try:
                 np.save(stream, times_s, allow_pickle=False)
@@ -116,9 +116,9 @@ class FrameStore:
         if len(digest) != hashlib.sha256().digest_size * 2:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            with NamedTemporaryFile("w", dir=known.parent, suffix=PARTIAL_SUFFIX, delete=False) as written:
-                written.write(digest)
-            Path(written.name).replace(known)
+            written = known.with_suffix(f".{uuid4().hex}{PARTIAL_SUFFIX}")
+            written.write_text(digest, encoding="ascii")
+            written.replace(known)
         return digest
 
     def _file(self, key: str) -> Path:

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from PIL import Image
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import default_device, load_processor, locate_model, quiet_loading, reading
+from vlm_autodrive.models import default_device, load_processor, locate_model, quiet_libraries, reading
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
@@ -40,7 +40,7 @@ def open_local(
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     try:
         files = locate_model(settings.model)
-        with reading(files.folder), quiet_loading():
+        with reading(files.folder), quiet_libraries():
             model = AutoModelForImageTextToText.from_pretrained(files.folder, dtype=dtype)
         processor = load_processor(files)
     except UserError as error:
