@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vlm_autodrive.palette import ALERT, BAD, FAINT, INK, LINE, PAPER, Colour, class_colour
 from vlm_autodrive.records import Clip, Taxonomy
-from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
+from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames
 
 _COLUMNS = 4
 _FRAME_WIDTH = 264
@@ -46,7 +46,7 @@ def read_stills(clip: Clip, count: int) -> list[Still]:
     """
     path = Path(clip.path)
     with OpenVideo(path) as video:
-        height, width = upright_size(video.first)
+        height, width = video.display_size
     height = max(8, round(height * _FRAME_WIDTH / width))
     sampling = SamplingSettings(fps=_FPS, max_frames=_MAX_READ, height=height, width=_FRAME_WIDTH)
     frames = read_frames(path, clip.start_s, clip.end_s, sampling)

@@ -160,5 +160,10 @@ def _probe(path: str) -> VideoInfo | str:
 def _with(video: Video, found: VideoInfo | str) -> Video:
     if isinstance(found, str):
         return video.model_copy(update={"problem": video.problem or found})
-    size = {"duration_s": found.duration_s, "width": found.width, "height": found.height}
-    return video.model_copy(update=size)
+    told = {
+        "duration_s": found.duration_s,
+        "width": found.width,
+        "height": found.height,
+        "notes": found.notes,
+    }
+    return video.model_copy(update=told)

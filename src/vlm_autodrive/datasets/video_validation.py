@@ -79,7 +79,12 @@ def assess(
         update: dict[str, object] = {"duration_s": None, "width": None, "height": None}
         notes: dict[str, str] = {}
     else:
-        update = {"duration_s": check.duration_s, "width": check.width, "height": check.height}
+        update = {
+            "duration_s": check.duration_s,
+            "width": check.width,
+            "height": check.height,
+            "notes": check.notes,
+        }
         notes = _notes(check)
         cut = notes.get("cut off") or notes.get("damaged")
         if cut and strict:
@@ -126,8 +131,7 @@ def _notes(check: VideoCheck) -> dict[str, str]:
         notes["misplaced frames"] = f"{check.misplaced_frames} frames have no time that rises, and are left out"
     if check.variable_rate:
         notes["variable frame rate"] = f"{check.shortest_gap_s:.3f} to {check.longest_gap_s:.3f} s between frames"
-    if check.rotation:
-        notes["rotated"] = f"pictures are turned by {check.rotation} degrees to stand upright"
+    notes |= check.notes
     if abs(check.start_s) > _LATE_START_S:
         notes["start offset"] = f"its own clock begins at {check.start_s:.3f} s"
     if check.black_s >= _LONG_BLACK_S:

@@ -25,6 +25,7 @@ class Video(Record):
         width: Pixels; None if not readable.
         height: Pixels; None if not readable.
         problem: Why the video cannot be used, in plain words; empty if it can.
+        notes: What is unusual in the file, by kind, in plain words, such as a second video stream that is not read.
         source: The data set that it came with.
         source_id: The footage that it shows, as ``dataset:id`` (``nexar:00776``, ``dada:1/001``), the same in
             every data set that uses this footage; None if unknown. See :func:`source_id_of`.
@@ -42,6 +43,7 @@ class Video(Record):
     width: int | None = None
     height: int | None = None
     problem: str = ""
+    notes: dict[str, str] = {}
     source: str = ""
     source_id: str | None = None
 

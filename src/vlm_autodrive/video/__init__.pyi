@@ -1,7 +1,7 @@
 from . import frame_cache
 from .check import VideoCheck
 from .clip_file import write_clip_file
-from .container import OpenVideo, upright_size
+from .container import OpenVideo
 from .decode import read_frames, read_pictures, read_windows
 from .errors import VideoError
 from .frame_cache import FrameCache, Times
@@ -37,6 +37,5 @@ __all__ = [
     "read_pictures",
     "read_windows",
     "target_frame_count",
-    "upright_size",
     "write_clip_file",
 ]

@@ -12,7 +12,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import Record
-from vlm_autodrive.video.container import OpenVideo, quarter_turns, upright_size
+from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError, library_errors
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
@@ -32,9 +32,8 @@ class VideoCheck(Record):
     Attributes:
         codec: Name of the codec, such as ``h264``.
         pixel_format: How it stores pixels, such as ``yuv420p``.
-        width: Pixels of the upright picture.
+        width: Pixels of the picture as it is shown: upright, with square pixels.
         height: Likewise.
-        rotation: Degrees, counter-clockwise, by which stored pictures must be turned to stand upright.
         frames: How many frames decode and can be placed in time.
         header_frames: How many the header claims; 0 if it does not tell.
         misplaced_frames: Frames without a time, or with one that does not rise; no reader is given these.
@@ -49,13 +48,13 @@ class VideoCheck(Record):
         frozen_s: The longest time for which the picture does not change. Single repeated frames are no standstill: many
             recorders fill up their frame rate with them.
         damage: What ended decoding early; empty if it came to the end.
+        notes: What the file says of itself that is unusual, by kind, in plain words.
     """
 
     codec: str
     pixel_format: str
     width: int
     height: int
-    rotation: int
     frames: int
     header_frames: int
     misplaced_frames: int
@@ -69,6 +68,7 @@ class VideoCheck(Record):
     black_s: float
     frozen_s: float
     damage: str
+    notes: dict[str, str] = {}
 
 
 def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> VideoCheck:
@@ -84,8 +84,8 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> V
     with OpenVideo(path) as video:
         stream, first = video.stream, video.first
         header_duration_s = video.seconds(stream.duration) if stream.duration else None
-        height, width = upright_size(first)
-        rotation, pixel_format = 90 * quarter_turns(first), first.format.name
+        height, width = video.display_size
+        notes, pixel_format = video.notes, first.format.name
         codec, header_frames = video.codec, stream.frames
         start_s = video.seconds(first.pts or 0)
         times_s: list[float] = []
@@ -118,7 +118,6 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> V
         pixel_format=pixel_format,
         width=width,
         height=height,
-        rotation=rotation,
         frames=len(times_s),
         header_frames=header_frames,
         misplaced_frames=misplaced,
@@ -132,6 +131,7 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None) -> V
         black_s=round(sum(s for s, is_black in zip(shown_s, black, strict=True) if is_black), 3),
         frozen_s=round(_longest_run_s(gaps_s, same[1:]), 3),
         damage=damage,
+        notes=notes,
     )
 
 

@@ -17,9 +17,10 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.container import OpenVideo, TimedFrame, quarter_turns, upright_size
+from vlm_autodrive.video.container import OpenVideo, TimedFrame
 from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S
+from vlm_autodrive.video.geometry import orientation
 from vlm_autodrive.video.selective_decode import slack_s
 
 _TICKS_PER_S = 90_000
@@ -61,7 +62,7 @@ def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> C
     partial = target.with_name(f"{target.name}.partial")
     times_s: list[float] = []
     with OpenVideo(path, threads=False) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
-        height, width = (max(2, size - size % 2) for size in upright_size(video.first))
+        height, width = (max(2, size - size % 2) for size in video.display_size)
         stream = container.add_stream("libx264", rate=_USUAL_RATE, options=_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         # One thread: with more, the bytes depend on their number.
@@ -112,11 +113,11 @@ def _window(video: OpenVideo, start_s: float, end_s: float) -> Iterator[TimedFra
 
 
 def _upright(path: Path, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    turns = quarter_turns(frame)
+    how = orientation(frame)
     with library_errors(path):
-        if turns:
+        if how.turns or how.mirrored:
             pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(pixels, turns)), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(how.upright(pixels), format="rgb24")
         return frame.reformat(width=width, height=height, format="yuv420p")
 
 

@@ -12,15 +12,13 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import av
-import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
-from numpy.typing import NDArray
 
 from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.geometry import display_size, geometry_notes
 from vlm_autodrive.video.non_videos import problem_after_opening, problem_before_opening
+from vlm_autodrive.video.streams import choose_stream
 
 MAX_PIXELS = 1 << 26
 """No picture may have more pixels than this (8192 × 8192): a small file can hold gigantic pictures."""
@@ -38,7 +36,7 @@ class OpenVideo:
 
     Attributes:
         path: The file.
-        stream: Its first video stream, as PyAV has it.
+        stream: The video stream that is read, as PyAV has it; see :func:`choose_stream`.
         codec: Name of the codec, such as ``h264``.
         first: Its first frame that decodes.
     """
@@ -100,9 +98,10 @@ class OpenVideo:
         kind = self._container.format.name
         if kind == "image2" or kind.endswith("_pipe"):  # FFmpeg's names of its readers of single pictures
             return f"a picture ({kind.removesuffix('_pipe')}), not a video; leave it out"
-        if not self._container.streams.video:
+        chosen = choose_stream(self._container)
+        if chosen is None:
             return "no video stream in it"
-        self.stream = self._container.streams.video[0]
+        self.stream, self._left_aside = chosen.stream, chosen.left_aside
         if self.stream.codec_context is None:
             return "no decoder for its kind of video"
         if self.stream.width * self.stream.height > MAX_PIXELS:
@@ -139,6 +138,17 @@ class OpenVideo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """Height and width of the pictures as players show them: upright, with square pixels."""
+        return display_size(self.stream, self.first)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is unusual in it, by kind: how its pictures are turned and stretched, and which streams are not read."""
+        aside = {"other streams": self._left_aside} if self._left_aside else {}
+        return aside | geometry_notes(self.stream, self.first)
 
     def time_of(self, pts: int) -> float:
         """Seconds from the first frame to the presentation time ``pts``."""
@@ -251,43 +261,3 @@ class OpenVideo:
         self._untouched = False
         self._container.close()
         self._open()
-
-
-class Resizer:
-    """Turns decoded frames into upright RGB pictures of one size; keeps its scaler from frame to frame."""
-
-    def __init__(self, path: Path, height: int, width: int, band_height: int = 0) -> None:
-        """Make pictures of ``height`` x ``width`` pixels, of which the lowest ``band_height`` rows stay black.
-
-        ``path`` is the video, for the error that tells of a frame which cannot be turned into a picture.
-        """
-        self._path = path
-        self._height, self._width = height - band_height, width
-        self._band = ((0, band_height), (0, 0), (0, 0))
-        self._reformatter = VideoReformatter()
-
-    def picture(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """The whole picture, turned upright and squeezed to the size, each pixel the mean of its area.
-
-        Raises:
-            VideoError: If the frame cannot be turned into one.
-        """
-        turns = quarter_turns(frame)
-        height, width = (self._width, self._height) if turns % 2 else (self._height, self._width)
-        with library_errors(self._path):
-            small = self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
-            )
-            pixels = cast(NDArray[np.uint8], small.to_ndarray())
-        upright = np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-        return np.pad(upright, self._band) if self._band[0][1] else upright
-
-
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """By how many quarter turns, counter-clockwise, a frame must be turned to stand upright."""
-    return round(frame.rotation / 90) % 4
-
-
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """Height and width of a frame's picture when it stands upright."""
-    return (frame.width, frame.height) if quarter_turns(frame) % 2 else (frame.height, frame.width)

@@ -9,10 +9,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.video.container import OpenVideo, Resizer, upright_size
+from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
+from vlm_autodrive.video.geometry import Resizer
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 
 __all__ = ["VideoError", "read_frames", "read_pictures", "read_windows"]
@@ -79,7 +80,7 @@ def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[
     """
     pictures: dict[int, NDArray[np.uint8]] = {}
     with OpenVideo(path) as video:
-        height, width = upright_size(video.first)
+        height, width = video.display_size
         scale = min(1.0, max_width / width)
         resizer = Resizer(path, max(1, round(height * scale)), max(1, round(width * scale)))
         pending = sorted(range(len(times_s)), key=lambda index: times_s[index])

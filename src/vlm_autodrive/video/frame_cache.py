@@ -19,7 +19,7 @@ from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import selected_times
 from vlm_autodrive.workers import in_processes
 
-_FORMAT = 2  # counted up when the meaning of a cached file changes
+_FORMAT = 3  # counted up when the meaning of a cached file changes
 _GIGABYTE = 10**9
 LIMIT_VARIABLE = "AUTODRIVE_FRAME_CACHE_GB"
 """The environment variable that says how large a frame cache may grow, in gigabytes."""

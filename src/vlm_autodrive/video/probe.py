@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from vlm_autodrive.video.container import OpenVideo, upright_size
+from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
 
 __all__ = ["VideoError", "VideoInfo", "probe"]
@@ -21,13 +21,14 @@ class VideoInfo:
 
     Attributes:
         duration_s: Seconds from the first frame to the end of the last, by the frames' own times.
-        width: Pixels of the upright picture.
+        width: Pixels of the picture as it is shown: upright, with square pixels.
         height: Likewise.
         codec: Name of the codec, such as ``h264``.
         frames: How many frames the file holds.
         header_frames: How many its header claims; 0 if it does not tell.
         header_duration_s: How long it is by its header; None if it does not tell.
         start_s: Presentation time of the first frame in the file's own clock, which is our time 0.
+        notes: What the file says of itself that is unusual, by kind, in plain words.
     """
 
     duration_s: float
@@ -38,6 +39,7 @@ class VideoInfo:
     header_frames: int
     header_duration_s: float | None
     start_s: float
+    notes: dict[str, str]
 
 
 def probe(path: Path, *, allow_partial: bool = False) -> VideoInfo:
@@ -53,7 +55,8 @@ def probe(path: Path, *, allow_partial: bool = False) -> VideoInfo:
     with OpenVideo(path) as video:
         stream = video.stream
         time_base = stream.time_base or Fraction(1, 1)
-        height, width = upright_size(video.first)
+        height, width = video.display_size
+        notes = video.notes
         start_s = float((video.first.pts or 0) * time_base)
         header_duration_s = float(stream.duration * time_base) if stream.duration else None
         codec, header_frames = stream.codec_context.name, stream.frames
@@ -82,4 +85,5 @@ def probe(path: Path, *, allow_partial: bool = False) -> VideoInfo:
         header_frames=header_frames,
         header_duration_s=header_duration_s,
         start_s=start_s,
+        notes=notes,
     )

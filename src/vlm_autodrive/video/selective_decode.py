@@ -10,10 +10,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from vlm_autodrive.video.container import OpenVideo, Resizer
+from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import sample_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
+from vlm_autodrive.video.geometry import Resizer
 
 # Only H.264 marks pictures that nothing refers to: HEVC's mark holds within one temporal layer only.
 _MARKS_UNREFERRED = frozenset(("h264",))

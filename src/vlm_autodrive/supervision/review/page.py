@@ -14,7 +14,7 @@ from vlm_autodrive.engines import find_times, is_in_clip, parse_reasoning
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import REJECTION_REASONS, Clip, ReviewDraw, SFTSample, Taxonomy
-from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames, upright_size
+from vlm_autodrive.video import Frames, OpenVideo, SamplingSettings, VideoError, read_frames
 
 _FPS, _MAX_READ = 30.0, 600  # so densely frames are read, and those are kept whose times suit
 _SPREAD = 8
@@ -141,7 +141,7 @@ def cited_moments(text: str) -> list[tuple[str, float | None]]:
 def _read(clip: Clip) -> Frames:
     path = Path(clip.path)
     with OpenVideo(path) as video:
-        height, width = upright_size(video.first)
+        height, width = video.display_size
     scale = min(1.0, _FRAME_WIDTH / width)
     sampling = SamplingSettings(
         fps=_FPS, max_frames=_MAX_READ, height=max(8, round(height * scale)), width=max(8, round(width * scale))
