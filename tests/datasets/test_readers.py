@@ -99,7 +99,7 @@ def test_overlay_names_the_kinds(tmp_path):
     assert "did you mean collision" in rejected[4]
     assert ["taken for 00004" in i.message for i in reading.issues if i.line == 5] == [True]
     assert reading.spellings["near miss", "Near-Collision"] == 1
-    assert (reading.rows, reading.rejected) == (17, 4)
+    assert (reading.rows, reading.rejected) == (17, 3)
 
 
 def test_rows_that_cannot_be_taken(tmp_path):
