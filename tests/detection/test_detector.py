@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from pathlib import Path
 
 import av
 import pytest
@@ -12,7 +14,7 @@ from vlm_autodrive.detection import DetectSettings, detect, detector
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections
+from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections, file_name_text
 
 SETTINGS = DetectSettings(eval_batch_size=4)
 
@@ -97,6 +99,18 @@ def test_videos_that_cannot_be_read_never_stop_the_rest(tmp_path):
     assert len(results[3].events) == 1
     assert len(list((tmp_path / "out").glob("*/events.json"))) == 5
     assert len(list((tmp_path / "out").glob("*/timeline.png"))) == 1
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"new\nline.mp4", b"12:30:05.mp4", "\u202egpm.mp4".encode()])
+def test_files_of_any_name_are_searched_and_written_down(tmp_path, monkeypatch, name):
+    name = os.fsdecode(name)
+    write_drive(tmp_path / "drive.mp4", 8, flashes=[4]).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    (found,) = detect_with_engine([Path(name)], FlashEngine(), Path("out"), SETTINGS)
+    assert (found.video, found.outcome, len(found.events)) == (name, "ok", 1)
+    assert read_detections(Path("out")) == [found]
+    assert len(list(Path("out").glob("*/timeline.png"))) == 1
+    assert json.loads(Path("out", "summary.json").read_text())["each"][0]["video"] == file_name_text(name)
 
 
 def test_a_video_cut_off_is_scanned_as_far_as_it_goes(tmp_path):

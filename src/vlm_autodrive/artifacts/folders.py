@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Record
+from vlm_autodrive.records import ESCAPED, FileName, Record
 from vlm_autodrive.settings import settings_in_key
 
 SCHEMA_VERSION = 1
@@ -34,7 +34,7 @@ _VERSIONED = ("vlm-autodrive", "torch", "transformers", "av", "numpy", "panda3d"
 class InputRef(Record):
     """One input of an artefact: where it lay and what it was."""
 
-    path: str
+    path: FileName
     key: str
 
 
@@ -117,7 +117,7 @@ def input_key(path: Path, kind: str | None = None) -> str:
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:
-        digest.update(f"{file.relative_to(path.parent)}:{file.stat().st_size}".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path.parent)}:{file.stat().st_size}"))
         if file.suffix.lower() in VIDEO_SUFFIXES:
             digest.update(str(file.stat().st_mtime_ns).encode())
         else:
@@ -229,9 +229,9 @@ def _open_as(path: Path, plain: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically and durably."""
+    """Write a text file atomically and durably; names of files that are not UTF-8 are written escaped."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
+    with partial.open("w", encoding="utf-8", errors=ESCAPED) as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())

@@ -108,4 +108,5 @@ app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)
 
 def main() -> None:
     """Run the command line."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a file's name may hold any byte
     app()

@@ -20,9 +20,11 @@ _WIDE = 120
 
 def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table; in a pipe it is wide enough to keep each row readable."""
+    from vlm_autodrive.records import shown_name
+
     table = Table(*titles, box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(shown_name(cell) for cell in row))
     _console().print(table, markup=False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from vlm_autodrive.palette import ALERT, BAD, FAINT, INK, LINE, PAPER, Colour, class_colour
-from vlm_autodrive.records import Clip, Taxonomy
+from vlm_autodrive.records import Clip, Taxonomy, shown_name
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames
 
 _COLUMNS = 4
@@ -112,8 +112,9 @@ def _draw_head(pen: ImageDraw.ImageDraw, clip: Clip, taxonomy: Taxonomy, colour:
     width = round(pen.textlength(label, font=_font(18)))
     pen.rounded_rectangle((_MARGIN, 14, _MARGIN + width + 24, 44), radius=8, fill=colour)
     pen.text((_MARGIN + 12, 18), label, fill=PAPER, font=_font(18))
-    pen.text((_MARGIN + width + 38, 17), clip.clip_id, fill=INK, font=_font(20))
-    said = [clip.split, f"{clip.start_s:.2f} to {clip.end_s:.2f} s of {Path(clip.path).name}", f"drive {clip.group_id}"]
+    pen.text((_MARGIN + width + 38, 17), shown_name(clip.clip_id), fill=INK, font=_font(20))
+    file = shown_name(Path(clip.path).name)
+    said = [clip.split, f"{clip.start_s:.2f} to {clip.end_s:.2f} s of {file}", f"drive {shown_name(clip.group_id)}"]
     if clip.event_time_s is not None:
         after_s = clip.event_time_s - clip.duration_s
         place = f"event at {clip.event_time_s:.2f} s" if after_s <= 0 else f"event {after_s:.2f} s after the end"

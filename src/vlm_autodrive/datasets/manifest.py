@@ -33,6 +33,7 @@ from vlm_autodrive.records import (
     Scenario,
     Taxonomy,
     Video,
+    file_name_text,
 )
 from vlm_autodrive.tables import CellError, Row, Table, class_named, is_exponent, read_table
 
@@ -78,7 +79,7 @@ def read_manifest(path: Path, settings: ImportSettings) -> DatasetBuilder:
             )
         path = found[0]
     table = read_table(path, _ALIASES, ["video"])
-    builder = DatasetBuilder(name=f"manifest {path.name}")
+    builder = DatasetBuilder(name=f"manifest {file_name_text(path.name)}")
     builder.add_table(table)
     _check_columns(path, table, builder)
     truth = read_truth(path.parent)
@@ -161,8 +162,8 @@ def _read_row(
         # The video's id is known only when all rows are read, so its path stands for it until _rename_events.
         ego = builder.flag(row, "ego_involved")
         builder.add_event(
-            path, row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=ego, number=row.line,
-            incident=IncidentMetadata.model_validate(of_event) if of_event else NOTHING_RECORDED,
+            file_name_text(path), row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=ego,
+            number=row.line, incident=IncidentMetadata.model_validate(of_event) if of_event else NOTHING_RECORDED,
         )  # fmt: skip
 
 
@@ -218,6 +219,7 @@ def _contradicts(
 def _rename_events(builder: DatasetBuilder, ids: dict[str, str]) -> None:
     """Give the events their lasting ids, made of the video's id and the row's line."""
     rows, builder.rows_of_events = builder.rows_of_events, {}
+    ids = {file_name_text(path): video_id for path, video_id in ids.items()}
     for place, event in enumerate(builder.events):
         row, video_id = rows.pop(event.event_id), ids[event.video_id]
         event = event.model_copy(update={"event_id": f"{video_id}-e{row.line}", "video_id": video_id})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Video
+from vlm_autodrive.records import Video, file_name_of, file_name_text
 from vlm_autodrive.video import VideoError, VideoInfo, probe
 
 MISSING = "the file does not exist"
@@ -35,6 +35,8 @@ def path_below(top: str, name: str) -> str | None:
     """As :func:`inside`, but on strings, for a hundred thousand names; ``top`` is absolute and without dots."""
     if "\0" in name:
         return None
+    if "\\x" in name and Path(top, file_name_of(name)).exists():
+        name = file_name_of(name)  # not UTF-8, and written as the records write it
     name = name.replace("\\", "/")  # as Windows writes them
     path = os.path.normpath(name if name.startswith("/") else f"{top}/{name}")
     return path if path == top or path.startswith(top.rstrip("/") + "/") else None
@@ -48,9 +50,9 @@ def ids_of_files(paths: Sequence[str], root: Path) -> dict[str, str]:
         root: The folder that they lie in.
     """
     top = os.path.normpath(root.absolute())
-    stems = [Path(path).stem for path in paths]
+    stems = [file_name_text(Path(path).stem) for path in paths]
     often = Counter(stems)
-    below = [path.removeprefix(top).lstrip("/") for path in paths]
+    below = [file_name_text(path.removeprefix(top).lstrip("/")) for path in paths]
     ids = [stem if often[stem] == 1 else name.replace("/", "-") for stem, name in zip(stems, below, strict=True)]
     return dict(zip(paths, ids if len(set(ids)) == len(ids) else below, strict=True))
 

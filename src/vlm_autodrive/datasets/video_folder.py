@@ -13,7 +13,7 @@ from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.video_files import ids_of_files
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import EventClass, Taxonomy, Video
+from vlm_autodrive.records import EventClass, Taxonomy, Video, file_name_text
 
 
 def read_video_folder(root: Path, settings: ImportSettings) -> DatasetBuilder:
@@ -28,14 +28,14 @@ def read_video_folder(root: Path, settings: ImportSettings) -> DatasetBuilder:
     """
     if not root.is_dir():
         raise UserError(f"{root} is no folder; for a table of videos use the format manifest.")
-    builder = DatasetBuilder(name=f"folder {root.absolute().name}")
+    builder = DatasetBuilder(name=f"folder {file_name_text(root.absolute().name)}")
     root = Path(os.path.normpath(root.absolute()))
     files = sorted(file for file in root.rglob("*") if file.is_file() and not _hidden(file, root))
     videos = [file for file in files if file.suffix.casefold() in VIDEO_SUFFIXES]
     for path, video_id in ids_of_files([str(file) for file in videos], root).items():
         _take(root, Path(path), video_id, settings.taxonomy, builder)
     builder.rows = len(videos)
-    others = Counter(file.suffix.casefold() or file.name for file in set(files).difference(videos))
+    others = Counter(file_name_text(file.suffix.casefold() or file.name) for file in set(files).difference(videos))
     if others:
         listed = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
         known = ", ".join(sorted(VIDEO_SUFFIXES))
@@ -60,7 +60,7 @@ def _take(root: Path, file: Path, video_id: str, taxonomy: Taxonomy, builder: Da
             video_id=video_id,
             path=str(file),
             positive=None if event_class is None else event_class.is_event,
-            group_id="/".join(drive) or video_id,
+            group_id=file_name_text("/".join(drive)) or video_id,
             source=builder.name,
         )
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from vlm_autodrive.records import Record, Video
+from vlm_autodrive.records import FileName, Record, Video
 from vlm_autodrive.video import VideoCheck
 
 _COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
@@ -23,7 +23,7 @@ class VideoValidation(Record):
     """
 
     video_id: str
-    path: str
+    path: FileName
     check: VideoCheck | None = None
     notes: dict[str, str] = {}
     problem: str = ""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import VideoDetections
+from vlm_autodrive.records import VideoDetections, file_name_text
 
 KIND = "detections"
 EVENTS_FILE = "events.json"
@@ -102,7 +102,7 @@ def write_summary(
     lines = [
         json.dumps(
             {
-                "video": each.video,
+                "video": file_name_text(each.video),
                 "folder": folder.name,
                 "outcome": each.outcome,
                 "reason": each.reason,

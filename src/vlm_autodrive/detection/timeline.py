@@ -12,7 +12,7 @@ from vlm_autodrive.detection.canvas import Axis
 from vlm_autodrive.detection.events import event_probability
 from vlm_autodrive.palette import ANY_EVENT, BAD, EDGE, FAINT, GOOD, INK, LINE, PAPER, class_colour
 from vlm_autodrive.progress import format_clock
-from vlm_autodrive.records import Event, Taxonomy, VideoDetections
+from vlm_autodrive.records import Event, Taxonomy, VideoDetections, shown_name
 from vlm_autodrive.video import VideoError, read_pictures
 
 _WIDTH = 1600
@@ -102,7 +102,7 @@ def draw_timeline(
 
 
 def _draw_head(draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy) -> None:
-    canvas.text(draw, (24, 14), canvas.shorten(draw, Path(detections.video).name, 900, 22), INK, 22)
+    canvas.text(draw, (24, 14), canvas.shorten(draw, shown_name(Path(detections.video).name), 900, 22), INK, 22)
     scanned = f"{format_clock(detections.duration_s or 0.0)} of video · {detections.model}"
     canvas.text(draw, (24, 46), canvas.shorten(draw, scanned, 900, 15), FAINT, 15)
     if detections.reason:

@@ -11,6 +11,7 @@ from .base import (
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, Clip, Split
 from .detection import DetectedEvent, VideoDetections, WindowScore
+from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
     INCIDENT_NUMBERS,
     INCIDENT_SYNONYMS,
@@ -39,6 +40,7 @@ __all__ = [
     "ANTICIPATION",
     "BINARY_TAXONOMY",
     "DEFAULT_TAXONOMY",
+    "ESCAPED",
     "INCIDENT_NUMBERS",
     "INCIDENT_SYNONYMS",
     "OPTION_LETTERS",
@@ -60,6 +62,7 @@ __all__ = [
     "Event",
     "EventClass",
     "Family",
+    "FileName",
     "HeldOutQuestion",
     "HumanRating",
     "ImportIssue",
@@ -88,11 +91,14 @@ __all__ = [
     "VideoDetections",
     "WindowScore",
     "append_jsonl",
+    "file_name_of",
+    "file_name_text",
     "find_incident_value",
     "incident_values",
     "iterate_jsonl",
     "read_jsonl",
     "read_partial_jsonl",
+    "shown_name",
     "source_id_of",
     "write_jsonl",
     "writing_jsonl",

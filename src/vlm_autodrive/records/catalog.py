@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.file_names import FileName
 from vlm_autodrive.records.incident import IncidentMetadata
 
 TRAIN_ONLY = "train_only"
@@ -32,7 +33,7 @@ class Video(Record):
     """
 
     video_id: str
-    path: str
+    path: FileName
     positive: bool | None
     group_id: str
     triplet_id: str | None = None
@@ -83,7 +84,7 @@ class ImportIssue(Record):
         rejected: Whether the row was left out because of it.
     """
 
-    file: str
+    file: FileName
     line: int | None
     field: str
     value: str

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from vlm_autodrive.records.base import Record
+from vlm_autodrive.records.file_names import FileName
 from vlm_autodrive.records.incident import IncidentMetadata
 from vlm_autodrive.records.scenario import Scenario
 
@@ -37,7 +38,7 @@ class Clip(Record):
 
     clip_id: str
     video_id: str
-    path: str
+    path: FileName
     start_s: float
     end_s: float
     split: Split

@@ -1,6 +1,7 @@
 """What detection finds in long video: scored windows, and the events merged from them."""
 
 from vlm_autodrive.records.base import Outcome, Record
+from vlm_autodrive.records.file_names import FileName
 
 
 class WindowScore(Record):
@@ -49,7 +50,7 @@ class VideoDetections(Record):
         windows: Every window scored.
     """
 
-    video: str
+    video: FileName
     model: str
     outcome: Outcome
     reason: str

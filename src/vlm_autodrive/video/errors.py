@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import file_name_text
 
 
 class VideoError(UserError):
@@ -21,7 +22,7 @@ class VideoError(UserError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{file_name_text(str(self.path))}: {self.reason}"
 
 
 @contextmanager
