@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,8 @@ from tests.remuxing import faststart
 from vlm_autodrive.artifacts import read_clips, read_events, read_videos, write_catalog, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips
-from vlm_autodrive.datasets import ValidateSettings, read_validations, validate
+from vlm_autodrive.datasets import ImportSettings, ValidateSettings, import_dataset, read_validations, validate
+from vlm_autodrive.detection.detector import _length as probe_length
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
 from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker
 from vlm_autodrive.video.check import check_video
@@ -304,3 +306,23 @@ def test_the_longest_standstill_is_told(tmp_path):
     validate(catalog, tmp_path / "out", ValidateSettings())
     (found,) = read_validations(tmp_path / "out")
     assert found.notes == {"frozen": "nothing changes for 3.9 s"}
+
+
+def test_import_validation_and_detection_use_the_same_files(odd_videos, tmp_path):
+    """What opens and whose first frame decodes is used; how much of it is there is noted."""
+    folder = odd_videos[0].parent
+    (folder / "page.mp4").write_text("<!DOCTYPE html><title>Sign in</title>")
+    import_dataset("video-folder", folder, tmp_path / "catalog", ImportSettings())
+    imported = {video.video_id: video for video in read_videos(tmp_path / "catalog")}
+    everything = ValidateSettings(max_black_fraction=1.01, max_frozen_fraction=1.01)
+    validate(tmp_path / "catalog", tmp_path / "validated", everything, workers=1)
+    validated = {video.video_id: video for video in read_videos(tmp_path / "validated")}
+    searched = {path.stem: probe_length(path) for path in folder.iterdir()}
+    refused = {name for name, video in imported.items() if video.problem}
+    assert refused == {"empty", "random", "page"}
+    assert refused == {name for name, video in validated.items() if video.problem}
+    assert refused == {name for name, (length_s, _) in searched.items() if not length_s}
+    for name in refused:
+        assert imported[name].problem == validated[name].problem == searched[name][1]
+    cut = [imported["cut"].notes["cut off"], validated["cut"].notes["cut off"], searched["cut"][1]]
+    assert all(re.fullmatch(r"ends after \d\.\d of 9\.9 s", note) for note in cut)

@@ -146,7 +146,7 @@ def test_real_footage(fixtures_dir, tmp_path):
     sources = [p for p in sorted((fixtures_dir / "videos").iterdir()) if p.suffix in (".mp4", ".avi", ".gif")]
     assert len(sources) == 17
     for source in sources:
-        seconds = probe(source, allow_partial=True).duration_s
+        seconds = probe(source).duration_s
         window = (0.3 * seconds, min(0.8 * seconds, 0.3 * seconds + 2))
         written = write_clip_file(source, *window, tmp_path / "clip.mp4")
         shown = read_frames(source, *window, ALL)

@@ -124,7 +124,7 @@ def with_file_facts(samples: Sequence[AuditSample], reporter: Reporter) -> list[
 
 def _facts(path: Path) -> FileFacts | str:
     try:
-        info = probe(path, allow_partial=True)
+        info = probe(path)
     except VideoError as error:
         return error.reason
     size = path.stat().st_size

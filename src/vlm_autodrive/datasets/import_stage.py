@@ -204,6 +204,10 @@ def _say(
         listed = [f"{problem} ({count})" for problem, count in problems.most_common(_SHOWN_ISSUES)]
         more = "; and other reasons" if len(problems) > len(listed) else ""
         reporter.say(f"{problems.total()} of {len(videos)} videos cannot be used: {'; '.join(listed)}{more}.")
+    notes = Counter(kind for video in videos for kind in video.notes)
+    if notes:
+        listed = [f"{kind} ({count})" for kind, count in notes.most_common()]
+        reporter.say(f"noted, and used: {', '.join(listed)}; videos.jsonl says what of each.")
     rejected = whole.rejected
     reporter.say(f"{whole.rows} rows: {whole.rows - rejected} imported, {rejected} rejected.")
 

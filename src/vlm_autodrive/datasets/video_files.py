@@ -96,11 +96,12 @@ def _frames_problem(folder: Path, frames: list[str], video: Path, frames_per_sec
 
 
 def info_of(path: Path) -> VideoInfo | None:
-    """What a video file is; None if it is missing or cannot be read, which the import says of the video."""
+    """What a whole video file is; None if it is missing, cut off or unreadable, which the import says of the video."""
     try:
-        return probe(path) if path.is_file() else None
+        found = probe(path) if path.is_file() else None
     except VideoError:
         return None
+    return found if found is not None and "cut off" not in found.notes else None
 
 
 @dataclass(frozen=True)

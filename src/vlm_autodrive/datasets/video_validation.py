@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.records import FileName, Record, Video
-from vlm_autodrive.video import VideoCheck
+from vlm_autodrive.video import VideoCheck, cut_off
 
 _COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
 _LATE_START_S = 0.001
@@ -83,9 +83,8 @@ def assess(
             "duration_s": check.duration_s,
             "width": check.width,
             "height": check.height,
-            "notes": check.notes,
+            "notes": (notes := _notes(check)),
         }
-        notes = _notes(check)
         cut = notes.get("cut off") or notes.get("damaged")
         if cut and strict:
             problems.append(cut)
@@ -119,8 +118,9 @@ def summarise(found: Sequence[VideoValidation]) -> ValidationSummary:
 def _notes(check: VideoCheck) -> dict[str, str]:
     notes = {}
     header_s = check.header_duration_s
-    if header_s is not None and check.duration_s < _COMPLETE * header_s:
-        notes["cut off"] = f"ends after {check.duration_s:.1f} of {header_s:.1f} s"
+    cut = cut_off(check.duration_s, header_s)
+    if cut:
+        notes["cut off"] = cut
     elif check.frames + check.misplaced_frames < _COMPLETE * check.header_frames:
         notes["cut off"] = f"{check.frames} of {check.header_frames} frames decode"
     elif header_s is not None and header_s < _COMPLETE * (check.duration_s - 1 / check.fps):

@@ -198,12 +198,10 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
 def _length(video: Path) -> tuple[float, str]:
     """Readable duration of a video in seconds, and the problem with it, if any."""
     try:
-        return probe(video).duration_s, ""
+        found = probe(video)
     except VideoError as error:
-        try:
-            return probe(video, allow_partial=True).duration_s, error.reason
-        except VideoError:
-            return 0.0, error.reason
+        return 0.0, error.reason
+    return found.duration_s, found.notes.get("cut off", "")
 
 
 def _scored_seconds(scores: Sequence[WindowScore]) -> float | None:

@@ -8,7 +8,7 @@ from .frame_cache import FrameCache, Times
 from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
-from .probe import VideoInfo, probe
+from .probe import VideoInfo, cut_off, probe
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 from .timestamps import check_legible, is_legible
 
@@ -28,6 +28,7 @@ __all__ = [
     "VideoInfo",
     "Window",
     "check_legible",
+    "cut_off",
     "damaged_clips",
     "frame_cache",
     "is_legible",

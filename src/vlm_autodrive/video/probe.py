@@ -42,15 +42,24 @@ class VideoInfo:
     notes: dict[str, str]
 
 
-def probe(path: Path, *, allow_partial: bool = False) -> VideoInfo:
+def cut_off(duration_s: float, header_duration_s: float | None) -> str:
+    """By how much a file is shorter than its header says, in plain words; empty if it is whole."""
+    if header_duration_s is None or duration_s >= _COMPLETE * header_duration_s:
+        return ""
+    return f"ends after {duration_s:.1f} of {header_duration_s:.1f} s"
+
+
+def probe(path: Path) -> VideoInfo:
     """Read all packets of a video and decode its first frame.
+
+    A file can be used if this raises nothing: import, validation and detection all decide so. What is left of a file
+    that is cut off is used, and its notes say so under ``cut off``.
 
     Args:
         path: The file.
-        allow_partial: Accept a file that is cut off; ``duration_s`` is then what is left of it.
 
     Raises:
-        VideoError: If it is no video, cannot be decoded, or is cut off.
+        VideoError: If it is no video, or its first frame cannot be decoded.
     """
     with OpenVideo(path) as video:
         stream = video.stream
@@ -74,8 +83,9 @@ def probe(path: Path, *, allow_partial: bool = False) -> VideoInfo:
     if gaps_s:
         length_s = max(length_s, median(gaps_s))  # headers often make the last frame too short
     duration_s = last_s + (length_s or _USUAL_GAP_S)
-    if header_duration_s is not None and duration_s < _COMPLETE * header_duration_s and not allow_partial:
-        raise VideoError(path, f"ends after {duration_s:.1f} of {header_duration_s:.1f} s")
+    cut = cut_off(duration_s, header_duration_s)
+    if cut:
+        notes = {**notes, "cut off": cut}
     return VideoInfo(
         duration_s=round(duration_s, 6),
         width=width,

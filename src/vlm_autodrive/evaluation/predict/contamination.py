@@ -198,7 +198,7 @@ def _same_bytes(some: set[str], others: set[str]) -> dict[str, str]:
 def _is_video(path: str) -> bool:
     """Whether a file can be opened as one: failed downloads are often alike, and teach nothing."""
     try:
-        probe(Path(path), allow_partial=True)
+        probe(Path(path))
     except VideoError:
         return False
     return True
