@@ -79,7 +79,7 @@ class LocalEngine:
         groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
         prefixes = []
         for index, frames in enumerate(clips):
-            prefix = self._encoder.prefix(frames.times_s, *frames.pixels.shape[1:3], system)
+            prefix = self._encoder.frames_prefix(frames, system)
             prefixes.append(prefix)
             groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
         for group in groups.values():

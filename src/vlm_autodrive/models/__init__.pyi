@@ -27,6 +27,7 @@ from .model_files import (
     resolve_model,
     write_base,
 )
+from .mrope import mrope_positions, video_metadata
 from .precision import cast, stored_dtype
 from .prompts import (
     MAIN,
@@ -70,6 +71,7 @@ __all__ = [
     "load_processor",
     "locate_model",
     "model_key",
+    "mrope_positions",
     "paper_taxonomy",
     "prompts",
     "quiet_libraries",
@@ -83,6 +85,7 @@ __all__ = [
     "suits_a_check",
     "variant_verdict_prompt",
     "verdict_prompt",
+    "video_metadata",
     "write_base",
     "write_card",
 ]

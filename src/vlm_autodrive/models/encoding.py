@@ -18,6 +18,7 @@ from vlm_autodrive.models.families import video_format
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.video_format import Prefix
+from vlm_autodrive.video import Frames
 
 _QUESTION = "\N{WHITE SQUARE}question\N{WHITE SQUARE}"
 _TURN = "<|im_start|>"
@@ -73,7 +74,20 @@ class Encoder:
         text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return text
 
-    def _prefix(self, times_s: tuple[float, ...], height: int, width: int, system: str = SYSTEM_PROMPT) -> Prefix:
+    def frames_prefix(self, frames: Frames, system: str = SYSTEM_PROMPT) -> Prefix:
+        """The prefix for a clip's frames, by their true times and the interval that they were sampled with."""
+        height, width = frames.pixels.shape[1:3]
+        prefix: Prefix = self.prefix(frames.times_s, height, width, system, frames.nominal_interval_s)
+        return prefix
+
+    def _prefix(
+        self,
+        times_s: tuple[float, ...],
+        height: int,
+        width: int,
+        system: str = SYSTEM_PROMPT,
+        nominal_interval_s: float | None = None,
+    ) -> Prefix:
         """The prefix for frames of ``height`` x ``width`` at these times, of which there may be none.
 
         Without a ``system`` prompt it begins as the model's own chat template does.
@@ -84,13 +98,13 @@ class Encoder:
             return Prefix(tokens, positions, next_position=len(tokens), grid_thw=(0, 0, 0))
         self.check_size(height, width)
         head, _, _ = self._template(self._video.before_video(times_s), system)
-        return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width)
+        return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width, nominal_interval_s)
 
     def conversation(self, times_s: tuple[float, ...], height: int, width: int, prompt: str, text: str) -> Prefix:
         """Video, question and answer as the stock processor makes them in one piece: what prefix and item must be."""
         head, before, after = self._template(self._video.before_video(times_s), SYSTEM_PROMPT)
         whole = head + self._video.processor_placeholder + before + prompt + after + text
-        return self._video.prefix(whole, times_s, height, width)
+        return self._video.prefix(whole, times_s, height, width, None)
 
     def pixel_values(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """Normalised values of a clip's frames, as the model takes them.

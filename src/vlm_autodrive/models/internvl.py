@@ -55,8 +55,11 @@ class InternVLVideo:
                 f"set sampling.height={self._size[0]} and sampling.width={self._size[1]}."
             )
 
-    def prefix(self, head: str, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
-        """Tokens by the stock processor; positions are the tokens' numbers."""
+    def prefix(
+        self, head: str, times_s: tuple[float, ...], height: int, width: int, nominal_interval_s: float | None
+    ) -> Prefix:
+        """Tokens by the stock processor; positions are the tokens' numbers, and know no interval."""
+        del nominal_interval_s
         blank = torch.zeros(len(times_s), 3, height, width, dtype=torch.uint8)
         encoded = self._processor(
             text=[head], videos=[blank], do_sample_frames=False, do_resize=False, return_tensors="pt"

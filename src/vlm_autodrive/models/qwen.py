@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.mrope import mrope_positions, video_metadata
 from vlm_autodrive.models.video_format import Prefix
 
-_MILLISECONDS_PER_SECOND = 1000
+_VIDEO = 2  # of mm_token_type_ids
 _PATCHES_AT_ONCE = 512  # their floats stay in the processor's cache from step to step
 
 
@@ -22,7 +23,7 @@ class QwenVideo:
 
     Args:
         processor: The model's Hugging Face processor.
-        model: The model, for its reckoning of positions.
+        model: The model, for its temporal positions in a second.
         text_timestamps: Whether times are written into the prompt.
     """
 
@@ -34,8 +35,8 @@ class QwenVideo:
         self._video_processor = processor.video_processor
         self._side: int = self._video_processor.patch_size * self._video_processor.merge_size  # pixels of a token
         self._patcher = Patcher(processor.video_processor)
-        self._rope_index = model.model.get_rope_index
         self._text_timestamps = text_timestamps
+        self._tokens_per_second = 0 if text_timestamps else model.config.vision_config.tokens_per_second
         # Where the processor writes each pair of frames with its own time and its own start and end,
         # a second start and end around them all would be tokens that the model never saw in training.
         self.processor_placeholder = "<|video_pad|>" if text_timestamps else self.placeholder
@@ -64,17 +65,12 @@ class QwenVideo:
                 f"set sampling.height={near[0]} and sampling.width={near[1]}."
             )
 
-    def prefix(self, head: str, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
-        """Tokens and positions by the stock processor and the stock reckoning of positions."""
+    def prefix(
+        self, head: str, times_s: tuple[float, ...], height: int, width: int, nominal_interval_s: float | None
+    ) -> Prefix:
+        """Tokens and interval by the stock processor, positions by :func:`mrope_positions`."""
         blank = torch.zeros(len(times_s), 3, height, width, dtype=torch.uint8)
-        indices = [round(time * _MILLISECONDS_PER_SECOND) for time in times_s]
-        metadata = {
-            "total_num_frames": indices[-1] + 1,
-            "fps": float(_MILLISECONDS_PER_SECOND),
-            "frames_indices": indices,
-            "height": height,
-            "width": width,
-        }
+        metadata = {**video_metadata(times_s, nominal_interval_s), "height": height, "width": width}
         encoded = self._processor(
             text=[head],
             videos=[blank],
@@ -83,22 +79,20 @@ class QwenVideo:
             do_resize=False,
             return_tensors="pt",
         )
-        input_ids = encoded["input_ids"][0]
-        types = encoded["mm_token_type_ids"][0]
-        grid = encoded["video_grid_thw"]
-        extra = {}
-        if not self._text_timestamps:
-            interval = (times_s[-1] - times_s[0]) / max(len(times_s) - 1, 1)
-            extra["second_per_grid_ts"] = torch.tensor([interval * self._video_processor.temporal_patch_size])
-        # One text token more than the prefix: its position is where every item begins.
-        ids = torch.cat([input_ids, input_ids.new_zeros(1)])[None]
-        kinds = torch.cat([types, types.new_zeros(1)])[None]
-        positions, _ = self._rope_index(input_ids=ids, mm_token_type_ids=kinds, video_grid_thw=grid, **extra)
+        steps, patch_rows, patch_columns = encoded["video_grid_thw"][0].tolist()
+        merge = self._video_processor.merge_size
+        rows, columns = patch_rows // merge, patch_columns // merge
+        is_video = (encoded["mm_token_type_ids"][0] == _VIDEO).tolist()
+        if self._text_timestamps:  # each pair is a video of its own behind its time
+            positions, next_position = mrope_positions(is_video, [(1, rows, columns)] * steps)
+        else:
+            temporal_step = float(encoded["second_per_grid_ts"][0]) * self._tokens_per_second
+            positions, next_position = mrope_positions(is_video, [(steps, rows, columns)], temporal_step)
         return Prefix(
-            input_ids=input_ids,
-            position_ids=positions[:, 0, :-1],
-            next_position=int(positions[0, 0, -1]),
-            grid_thw=(int(grid[0, 0]), int(grid[0, 1]), int(grid[0, 2])),
+            input_ids=encoded["input_ids"][0],
+            position_ids=positions,
+            next_position=next_position,
+            grid_thw=(steps, patch_rows, patch_columns),
         )
 
     def pixel_values(self, pixels: NDArray[np.uint8]) -> torch.Tensor:

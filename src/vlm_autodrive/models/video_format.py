@@ -55,8 +55,18 @@ class VideoFormat(Protocol):
     def check_size(self, height: int, width: int, token_pixels: int | None) -> None:
         """Refuse frames of a size that the model cannot take, with a :class:`UserError` that says which it can."""
 
-    def prefix(self, head: str, times_s: tuple[float, ...], height: int, width: int) -> Prefix:
-        """Tokens and positions of a rendered head that ends with :attr:`processor_placeholder`."""
+    def prefix(
+        self, head: str, times_s: tuple[float, ...], height: int, width: int, nominal_interval_s: float | None
+    ) -> Prefix:
+        """Tokens and positions of a rendered head that ends with :attr:`processor_placeholder`.
+
+        Args:
+            head: The rendered conversation up to the video.
+            times_s: The true times of the frames.
+            height: Pixels of a frame.
+            width: Likewise.
+            nominal_interval_s: The interval that the frames were sampled with, if it is known.
+        """
 
     def pixel_values(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """Normalised values of frames [frames, height, width, 3]; clips are joined along the first axis."""

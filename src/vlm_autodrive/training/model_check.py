@@ -192,7 +192,7 @@ def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSet
         ((_, frames),) = read_windows(Path(clip.path), [(clip.start_s, clip.end_s)], sampling)
         if isinstance(frames, VideoError):
             return str(frames)
-        prefix = encoder.prefix(train_frames.times_s, *train_frames.pixels.shape[1:3])
+        prefix = encoder.frames_prefix(train_frames)
         expected = encoder.vision_inputs(encoder.pixel_values(train_frames.pixels), torch.tensor([prefix.grid_thw]))
         calls: list[dict[str, Any]] = []
         hook = loaded.model.model.register_forward_pre_hook(lambda _, __, given: calls.append(given), with_kwargs=True)

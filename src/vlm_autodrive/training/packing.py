@@ -173,8 +173,7 @@ def _encode(
 ) -> list[_EncodedClip]:
     """One sequence with all samples of the example, or one for each sample."""
     frames = augment(cache.get(example.clip), example)
-    height, width = frames.pixels.shape[1:3]
-    prefix = encoder.prefix(frames.times_s, height, width)
+    prefix = encoder.frames_prefix(frames)
     pixels = encoder.pixel_values(frames.pixels)
     samples = sample_tokens(encoder, example, settings)
     groups = [samples] if packing.share else [[sample] for sample in samples]

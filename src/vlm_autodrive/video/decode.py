@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
-from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler
+from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler, nominal_interval_s
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.geometry import Resizer
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
@@ -123,7 +123,7 @@ class _OpenWindow:
     def __init__(self, window: Window, sampling: SamplingSettings) -> None:
         self.window = window
         self._sampler = FrameSampler(*window, sampling)
-        self._draw_timestamps = sampling.draw_timestamps
+        self._sampling = sampling
         self._kept: dict[int, tuple[float, NDArray[np.uint8]]] = {}
         self._previous: tuple[float, _Picture] | None = None
         self._count = 0
@@ -148,7 +148,12 @@ class _OpenWindow:
         if not chosen:
             return None
         times_s = tuple(max(0.0, round(time_s - self.window[0], 6)) for time_s, _ in chosen)
-        return Frames(np.stack([pixels for _, pixels in chosen]), times_s, self._draw_timestamps)
+        return Frames(
+            np.stack([pixels for _, pixels in chosen]),
+            times_s,
+            self._sampling.draw_timestamps,
+            nominal_interval_s(self.window[1] - self.window[0], self._sampling),
+        )
 
     def _keep_previous(self) -> None:
         assert self._previous is not None

@@ -13,7 +13,7 @@ from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.decode import read_frames, read_windows
 from vlm_autodrive.video.errors import VideoError
-from vlm_autodrive.video.frame_sampler import target_frame_count
+from vlm_autodrive.video.frame_sampler import nominal_interval_s, target_frame_count
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import selected_times
@@ -77,7 +77,10 @@ class FrameCache:
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)
         frames = self._store.load(self._key(clip))
-        return None if frames is None else replace(frames, timestamps_drawn=self.sampling.draw_timestamps)
+        if frames is None:
+            return None
+        interval_s = nominal_interval_s(clip.duration_s, self.sampling)
+        return replace(frames, nominal_interval_s=interval_s, timestamps_drawn=self.sampling.draw_timestamps)
 
     def times(self, clips: Sequence[Clip], reporter: Reporter = SILENT, workers: int = 0) -> dict[str, Times]:
         """When the frames of clips are shown, found out without decoding them where their files are tidy.

@@ -19,11 +19,27 @@ TOLERANCE_S = 1e-6
 
 def target_frame_count(duration_s: float, sampling: SamplingSettings) -> int:
     """How many frames a window of this length wants: even, from 2 to ``max_frames``, within the budget."""
-    count = sampling.n_frames or round(duration_s * sampling.fps)
     most = sampling.max_frames
     if sampling.token_budget is not None and sampling.pair_tokens:
         most = min(most, TEMPORAL_PATCH_SIZE * (sampling.token_budget // sampling.pair_tokens))
-    return max(TEMPORAL_PATCH_SIZE, min(count + count % TEMPORAL_PATCH_SIZE, most))
+    return max(TEMPORAL_PATCH_SIZE, min(_wanted(duration_s, sampling), most))
+
+
+def _wanted(duration_s: float, sampling: SamplingSettings) -> int:
+    count = sampling.n_frames or round(duration_s * sampling.fps)
+    return count + count % TEMPORAL_PATCH_SIZE
+
+
+def nominal_interval_s(duration_s: float, sampling: SamplingSettings) -> float:
+    """The interval between frames that a window of this length asks for.
+
+    It is that of ``fps`` where that alone decides how many frames are taken, and else the interval of the targets: with
+    ``n_frames``, or where ``max_frames`` or ``token_budget`` lower the rate.
+    """
+    count = target_frame_count(duration_s, sampling)
+    if sampling.n_frames is None and count == _wanted(duration_s, sampling):
+        return 1 / sampling.fps
+    return duration_s / count
 
 
 class FrameSampler:

@@ -112,11 +112,14 @@ class Frames:
         timestamps_drawn: Whether each frame shows its time in the band at its bottom. It is drawn here, so that frames
             made of others with :func:`dataclasses.replace`, mirrored, blackened or in another order, show their own
             times upright.
+        nominal_interval_s: The interval that they were sampled with, which the true ones jitter about; None if it is
+            not known.
     """
 
     pixels: NDArray[np.uint8]
     times_s: tuple[float, ...]
     timestamps_drawn: bool = False
+    nominal_interval_s: float | None = None
 
     def __post_init__(self) -> None:
         """Draw the times, on a copy of the pixels."""

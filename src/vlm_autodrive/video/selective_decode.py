@@ -12,7 +12,7 @@ import numpy as np
 
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
-from vlm_autodrive.video.frame_sampler import sample_frames
+from vlm_autodrive.video.frame_sampler import nominal_interval_s, sample_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.geometry import Resizer
 
@@ -43,7 +43,9 @@ def decode_selected(video: OpenVideo, start_s: float, end_s: float, sampling: Sa
         return None
     if not chosen or pixels is None:
         return None
-    return Frames(pixels, _clip_times(chosen, start_s), sampling.draw_timestamps)
+    return Frames(
+        pixels, _clip_times(chosen, start_s), sampling.draw_timestamps, nominal_interval_s(end_s - start_s, sampling)
+    )
 
 
 def selected_times(

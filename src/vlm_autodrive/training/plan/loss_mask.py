@@ -28,9 +28,8 @@ def show_loss_mask(supervision: Path, settings: TrainSettings, clip_id: str, *, 
     if chosen is None:
         raise UserError(f"clip {clip_id} has no accepted samples in the train split of {supervision}.")
     frames = cache.get(chosen.clip)
-    height, width = frames.pixels.shape[1:3]
     example = TrainExample(chosen.clip, chosen.samples)
-    prefix = encoder.prefix(frames.times_s, height, width)
+    prefix = encoder.frames_prefix(frames)
     sequence = share_prefix(prefix, sample_tokens(encoder, example, settings))
     decode = loaded.processor.tokenizer.decode
     pieces = []
