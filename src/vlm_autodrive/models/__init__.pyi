@@ -41,6 +41,7 @@ from .prompts import (
     verdict_prompt,
 )
 from .random_weights import random_model, suits_a_check
+from .serving import export_processor, takes_images
 from .video_format import Prefix, forward_positions
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "PromptVariant",
     "cast",
     "default_device",
+    "export_processor",
     "find_convention",
     "find_published",
     "format_reasoning",
@@ -83,6 +85,7 @@ __all__ = [
     "resolve_model",
     "stored_dtype",
     "suits_a_check",
+    "takes_images",
     "variant_verdict_prompt",
     "verdict_prompt",
     "video_metadata",

@@ -58,7 +58,10 @@ class Encoder:
     def _template(self, before_video: str, system: str) -> tuple[str, str, str]:
         """The rendered conversation up to the video, from there to the question, and from there to the answer."""
         lead = [{"type": "text", "text": before_video}] if before_video else []
-        head, rest = self._render([*lead, {"type": "video"}], system).split(self._video.placeholder)
+        rendered, mark = self._render([*lead, {"type": "video"}], system), self._video.placeholder
+        if mark not in rendered:  # the template of an export
+            mark = self._video.processor_placeholder
+        head, rest = rendered.split(mark)
         before, after = rest.split(_QUESTION)
         return head, before, after
 

@@ -16,6 +16,16 @@ from vlm_autodrive.models.video_format import Prefix
 
 _VIDEO = 2  # of mm_token_type_ids
 _PATCHES_AT_ONCE = 512  # their floats stay in the processor's cache from step to step
+_PLACEHOLDER = "<|vision_start|><|video_pad|><|vision_end|>"
+
+
+def processor_placeholder(*, text_timestamps: bool) -> str:
+    """What the processor is given in the place of a video.
+
+    Where it writes each pair of frames with its own time and its own start and end, a second start and end around
+    them all would be tokens that the model never saw in training.
+    """
+    return "<|video_pad|>" if text_timestamps else _PLACEHOLDER
 
 
 class QwenVideo:
@@ -27,7 +37,7 @@ class QwenVideo:
         text_timestamps: Whether times are written into the prompt.
     """
 
-    placeholder = "<|vision_start|><|video_pad|><|vision_end|>"
+    placeholder = _PLACEHOLDER
     position_axes = 3  # time, height, width
 
     def __init__(self, processor: Any, model: Any, *, text_timestamps: bool) -> None:
@@ -37,9 +47,7 @@ class QwenVideo:
         self._patcher = Patcher(processor.video_processor)
         self._text_timestamps = text_timestamps
         self._tokens_per_second = 0 if text_timestamps else model.config.vision_config.tokens_per_second
-        # Where the processor writes each pair of frames with its own time and its own start and end,
-        # a second start and end around them all would be tokens that the model never saw in training.
-        self.processor_placeholder = "<|video_pad|>" if text_timestamps else self.placeholder
+        self.processor_placeholder = processor_placeholder(text_timestamps=text_timestamps)
 
     def before_video(self, times_s: tuple[float, ...]) -> str:
         """Nothing: the processor or the positions tell the times."""

@@ -16,8 +16,9 @@ from vlm_autodrive.models import (
     CARD_FILE,
     ModelCard,
     cast,
+    export_processor,
+    load_meta_model,
     load_model,
-    load_processor,
     locate_model,
     quiet_libraries,
     read_card,
@@ -152,7 +153,7 @@ def _write_merged(checkpoint: Path, folder: Path, settings: ExportModelSettings)
     dtype = _DTYPES.get(settings.dtype) or stored_dtype(locate_model(str(checkpoint)))
     with quiet_libraries():
         cast(loaded.model, dtype).save_pretrained(folder)
-    loaded.processor.save_pretrained(folder)
+    export_processor(loaded.processor, loaded.family, loaded.card.sampling).save_pretrained(folder)
 
 
 def _write_adapter(checkpoint: Path, folder: Path, settings: ExportModelSettings) -> None:
@@ -161,7 +162,8 @@ def _write_adapter(checkpoint: Path, folder: Path, settings: ExportModelSettings
             shutil.copyfile(file, folder / file.name)
     card = _card(checkpoint, settings)
     write_base(folder, str(card.base), card.base_revision)
-    load_processor(locate_model(str(checkpoint))).save_pretrained(folder)
+    described = load_meta_model(str(checkpoint), processor=True)
+    export_processor(described.processor, described.family, card.sampling).save_pretrained(folder)
 
 
 def _compare(
