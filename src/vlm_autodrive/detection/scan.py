@@ -125,7 +125,9 @@ class Scan:
         peaks = [s.peak for s in self._event_spans() if s.confirmed and self._is_closed(s)]
         pending = [peak for peak in peaks if peak in self._kept and peak not in self.reasoning]
         request = InferenceRequest(
-            prompt=reasoning_prompt(self._taxonomy).text, max_new_tokens=self._settings.max_new_tokens
+            prompt=reasoning_prompt(self._taxonomy).text,
+            max_new_tokens=self._settings.max_new_tokens,
+            thinking=True,
         )
         for start in range(0, len(pending), self._settings.eval_batch_size):
             some = pending[start : start + self._settings.eval_batch_size]

@@ -138,7 +138,8 @@ class LocalEngine:
         begins = torch.tensor([prefixes[i].next_position for i in group], device=device).expand(len(positions), -1)
         responses: list[list[InferenceResponse]] = [[] for _ in group]
         for request in requests:
-            tokens = torch.tensor(self._encoder.question(request.prompt, after_video=seen), device=device)
+            question = self._encoder.question(request.prompt, thinking=request.thinking, after_video=seen)
+            tokens = torch.tensor(question, device=device)
             with _extended(cache, len(first.input_ids)) as used:
                 for row, response in zip(responses, self._ask(used, request, tokens, begins), strict=True):
                     row.append(response)
@@ -209,11 +210,16 @@ class LocalEngine:
             if step + 1 < most:
                 logits = self._step(cache, token[:, None], positions + step)
         return [
-            InferenceResponse(Outcome.OK, self._encoder.decode(row))
-            if done
-            else InferenceResponse(Outcome.TRUNCATED, self._encoder.decode(row), reason=f"no end within {most} tokens")
+            self._written(self._encoder.decode(row), request, ended=done)
             for row, done in zip(written, ended.tolist(), strict=True)
         ]
+
+    def _written(self, text: str, request: InferenceRequest, *, ended: bool) -> InferenceResponse:
+        if not ended:
+            return InferenceResponse(Outcome.TRUNCATED, text, reason=f"no end within {request.max_new_tokens} tokens")
+        if request.thinking and self._encoder.template.is_within_thoughts(text):
+            return InferenceResponse(Outcome.TRUNCATED, text, reason="it ended within its thoughts")
+        return InferenceResponse(Outcome.OK, text)
 
     def _step(
         self, cache: DynamicCache, tokens: torch.Tensor, positions: torch.Tensor, at: Sequence[int] | None = None

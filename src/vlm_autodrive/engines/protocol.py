@@ -21,6 +21,8 @@ class InferenceRequest:
         temperature: Of sampling; 0 for the likeliest token at each place.
         seed: Random seed of sampling. The same seed gives a clip the same text, whatever else is in the batch.
         system: The system prompt; empty for what the model's own chat template writes without one.
+        thinking: Whether the answer begins with thoughts. Where the chat template opens them, their text comes without
+            the tag that opens it; any other answer is asked for behind a closed, empty block.
     """
 
     prompt: str
@@ -29,6 +31,7 @@ class InferenceRequest:
     temperature: float = 0.0
     seed: int = 0
     system: str = SYSTEM_PROMPT
+    thinking: bool = False
 
 
 @dataclass(frozen=True)

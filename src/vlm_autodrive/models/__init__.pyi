@@ -1,4 +1,5 @@
 from . import prompts
+from .chat_template import DirectBy, begins_with_thoughts
 from .conventions import Convention, find_convention
 from .cpu_speed import LONG
 from .encoding import Encoder
@@ -52,6 +53,7 @@ __all__ = [
     "SYSTEM_PROMPT",
     "TINY_BASE",
     "Convention",
+    "DirectBy",
     "Encoder",
     "Family",
     "LoadedModel",
@@ -60,6 +62,7 @@ __all__ = [
     "Prefix",
     "PromptName",
     "PromptVariant",
+    "begins_with_thoughts",
     "cast",
     "default_device",
     "export_processor",

@@ -14,26 +14,32 @@ import torch
 from numpy.typing import NDArray
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.chat_template import END_OF_TURN, ChatTemplate
 from vlm_autodrive.models.families import video_format
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.video_format import Prefix
 from vlm_autodrive.video import Frames
 
-_QUESTION = "\N{WHITE SQUARE}question\N{WHITE SQUARE}"
-_TURN = "<|im_start|>"
-
 
 class Encoder:
-    """Turns frames and words into tensors for one model."""
+    """Turns frames and words into tensors for one model.
+
+    Attributes:
+        template: The model's chat template.
+        end_of_turn_id: The token that ends each supervised answer.
+        pad_id: The token that sequences are padded with.
+        prefix: :class:`Prefix` by times, height, width and system prompt.
+    """
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
         self._video = video_format(loaded.family, loaded.processor, loaded.model)
-        _, self._before_question, self._before_answer = self._template("", SYSTEM_PROMPT)
-        _, self._before_lone_question = self._template_without_video(SYSTEM_PROMPT)
-        self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.template = ChatTemplate(loaded.processor)
+        _, self._before_question = self._around_video("", SYSTEM_PROMPT)
+        _, self._before_lone_question = self.template.around_user_mark(SYSTEM_PROMPT)
+        self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids(END_OF_TURN)
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set has the same prompts again and again
@@ -55,27 +61,17 @@ class Encoder:
         """
         self._video.check_size(height, width, token_pixels)
 
-    def _template(self, before_video: str, system: str) -> tuple[str, str, str]:
-        """The rendered conversation up to the video, from there to the question, and from there to the answer."""
-        lead = [{"type": "text", "text": before_video}] if before_video else []
-        rendered, mark = self._render([*lead, {"type": "video"}], system), self._video.placeholder
+    def _around_video(self, before_video: str, system: str) -> tuple[str, str]:
+        """The rendered conversation up to the video, and from there to the question."""
+        rendered, mark = self.template.until_question(self._video_parts(before_video), system), self._video.placeholder
         if mark not in rendered:  # the template of an export
             mark = self._video.processor_placeholder
-        head, rest = rendered.split(mark)
-        before, after = rest.split(_QUESTION)
-        return head, before, after
+        head, before = rendered.split(mark)
+        return head, before
 
-    def _template_without_video(self, system: str) -> tuple[str, str]:
-        """The rendered conversation up to the mark of the user's turn, and from there to the question."""
-        before, _ = self._render([], system).split(_QUESTION)
-        head, mark, rest = before.rpartition(_TURN)
-        return head + mark, rest
-
-    def _render(self, before_question: list[dict[str, str]], system: str) -> str:
-        first = [{"role": "system", "content": [{"type": "text", "text": system}]}] if system else []
-        messages = [*first, {"role": "user", "content": [*before_question, {"type": "text", "text": _QUESTION}]}]
-        text: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text
+    def _video_parts(self, before_video: str) -> list[dict[str, str]]:
+        lead = [{"type": "text", "text": before_video}] if before_video else []
+        return [*lead, {"type": "video"}]
 
     def frames_prefix(self, frames: Frames, system: str = SYSTEM_PROMPT) -> Prefix:
         """The prefix for a clip's frames, by their true times and the interval that they were sampled with."""
@@ -96,17 +92,22 @@ class Encoder:
         Without a ``system`` prompt it begins as the model's own chat template does.
         """
         if not times_s:
-            tokens = torch.tensor(self._tokens(self._template_without_video(system)[0]))
+            tokens = torch.tensor(self._tokens(self.template.around_user_mark(system)[0]))
             positions = torch.arange(len(tokens)).expand(self._video.position_axes, -1)
             return Prefix(tokens, positions, next_position=len(tokens), grid_thw=(0, 0, 0))
         self.check_size(height, width)
-        head, _, _ = self._template(self._video.before_video(times_s), system)
+        head, _ = self._around_video(self._video.before_video(times_s), system)
         return self._video.prefix(head + self._video.processor_placeholder, times_s, height, width, nominal_interval_s)
 
     def conversation(self, times_s: tuple[float, ...], height: int, width: int, prompt: str, text: str) -> Prefix:
-        """Video, question and answer as the stock processor makes them in one piece: what prefix and item must be."""
-        head, before, after = self._template(self._video.before_video(times_s), SYSTEM_PROMPT)
-        whole = head + self._video.processor_placeholder + before + prompt + after + text
+        """The whole conversation as stock template and processor make it in one piece: what prefix and sample must be.
+
+        It ends with the mark that ends the answer's turn. The line end that templates write behind it is left out:
+        generation has stopped there.
+        """
+        parts = self._video_parts(self._video.before_video(times_s))
+        whole = self.template.conversation(parts, prompt, text, SYSTEM_PROMPT)
+        whole = whole.replace(self._video.placeholder, self._video.processor_placeholder)
         return self._video.prefix(whole, times_s, height, width, None)
 
     def pixel_values(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -129,19 +130,32 @@ class Encoder:
         """
         return self._video.inputs(values, grids)
 
-    def question(self, prompt: str, *, after_video: bool = True) -> list[int]:
-        """Tokens from behind the prefix, with a video or without, to where the answer begins."""
+    def question(self, prompt: str, *, thinking: bool = False, after_video: bool = True) -> list[int]:
+        """Tokens from behind the prefix to where the answer begins.
+
+        Args:
+            prompt: The question.
+            thinking: Whether the answer begins with thoughts; else it is asked for behind a closed block of them, if
+                the chat template opens one.
+            after_video: Whether a video stands before it.
+        """
         before = self._before_question if after_video else self._before_lone_question
-        return list(self._tokens(before + prompt + self._before_answer))
+        after = self.template.before_thoughts if thinking else self.template.before_answer
+        return list(self._tokens(before + prompt + after))
 
     def target(self, text: str) -> list[int]:
-        """Tokens of an answer with the end of the turn."""
-        return [*self._tokens(text), self.end_of_turn_id]
+        """Tokens of an answer with the end of the turn.
+
+        Of one that begins with thoughts, those behind the tag that the chat template has written.
+        """
+        return [*self._tokens(self.template.without_opening(text)), self.end_of_turn_id]
 
     def target_spans(self, text: str) -> list[tuple[int, int]]:
         """Where in ``text`` each token of :meth:`target` stands: first and last character, the last excluded."""
-        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        return [*spans, (len(text), len(text))]
+        rest = self.template.without_opening(text)
+        left_out = len(text) - len(rest)
+        spans = self._tokenizer(rest, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return [*((left_out + first, left_out + last) for first, last in spans), (len(text), len(text))]
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])

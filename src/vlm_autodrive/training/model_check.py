@@ -15,6 +15,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
     Encoder,
     LoadedModel,
+    begins_with_thoughts,
     format_reasoning,
     load_model,
     quiet_libraries,
@@ -138,7 +139,8 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
 
 def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInputs], list[ModelInputs]]:
     """Samples of two clips in one sequence, and each in a sequence of its own under the model's own mask."""
-    verdict, reasoning = (encoder.question(ask(DEFAULT_TAXONOMY).text) for ask in (verdict_prompt, reasoning_prompt))
+    verdict = encoder.question(verdict_prompt(DEFAULT_TAXONOMY).text)
+    reasoning = encoder.question(reasoning_prompt(DEFAULT_TAXONOMY).text, thinking=True)
     code = encoder.target(_CODES[0])
     samples = [
         SampleTokens(verdict, code, sample_weight=4.0),
@@ -172,15 +174,17 @@ def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
     place = _TRACE.index(f"\n{_CODES[0]}\n") + 1
     if (place, place + 1) not in spans or encoder.target(_TRACE)[spans.index((place, place + 1))] != codes[0]:
         return f"in a trace the code {_CODES[0]} is not the token that it is in a verdict"
-    prompt = verdict_prompt(DEFAULT_TAXONOMY).text
     size = (sampling.height, sampling.width)
-    whole = encoder.conversation(_TIMES[0], *size, prompt, _CODES[0])
     prefix = encoder.prefix(_TIMES[0], *size)
-    sequence = share_prefix(prefix, [SampleTokens(encoder.question(prompt), encoder.target(_CODES[0])[:-1])])
-    if not torch.equal(whole.input_ids, sequence.input_ids):
-        return "a conversation's tokens are not those of its prefix and sample"
-    if not torch.equal(whole.position_ids, sequence.position_ids):
-        return "a conversation's positions are not those of its prefix and sample"
+    for name, ask, target in (("verdict", verdict_prompt, _CODES[0]), ("trace", reasoning_prompt, _TRACE)):
+        prompt = ask(DEFAULT_TAXONOMY).text
+        whole = encoder.conversation(_TIMES[0], *size, prompt, target)
+        question = encoder.question(prompt, thinking=begins_with_thoughts(target))
+        sequence = share_prefix(prefix, [SampleTokens(question, encoder.target(target))])
+        if not torch.equal(whole.input_ids, sequence.input_ids):
+            return f"the tokens of a {name} are not those of the stock conversation"
+        if not torch.equal(whole.position_ids, sequence.position_ids):
+            return f"the positions of a {name} are not those of the stock conversation"
     return ""
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from vlm_autodrive.models import Encoder
+from vlm_autodrive.models import Encoder, begins_with_thoughts
 from vlm_autodrive.training.attention import Attention
 from vlm_autodrive.training.prefix_sharing import (
     PackedBatch,
@@ -122,7 +122,8 @@ def sample_tokens(encoder: Encoder, example: TrainExample, settings: TrainSettin
         assert target is not None, f"{sample.sample_id} cannot be mirrored"
         weight = settings.loss_weights.get(sample.type, 1.0)
         token_weights = _token_weights(encoder, target, settings.token_loss_weights)
-        tokens.append(SampleTokens(encoder.question(sample.prompt.text), encoder.target(target), weight, token_weights))
+        question = encoder.question(sample.prompt.text, thinking=begins_with_thoughts(target))
+        tokens.append(SampleTokens(question, encoder.target(target), weight, token_weights))
     return tokens
 
 

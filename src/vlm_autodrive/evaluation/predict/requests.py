@@ -93,7 +93,8 @@ def build_requests(taxonomy: Taxonomy, settings: EvaluateSettings, convention: C
     if settings.prompt not in found:
         why = "trained here" if settings.prompt == "own" else "asked about other classes, or asked so already"
         raise UserError(f"there is no prompt {settings.prompt} for a model that was {why}; set prompt=main.")
-    reasoning = InferenceRequest(reasoning_prompt(taxonomy).text, max_new_tokens=settings.max_new_tokens)
+    prompt, most = reasoning_prompt(taxonomy).text, settings.max_new_tokens
+    reasoning = InferenceRequest(prompt, max_new_tokens=most, thinking=True)
     return RequestSet(found, reasoning if settings.reasoning else None)
 
 
@@ -107,9 +108,10 @@ def _verdict_request(
                 return None
             most = settings.max_thinking_tokens if convention.thinks else settings.max_answer_tokens
             prompt = convention.prompt(taxonomy)
-            return VerdictRequest(
-                InferenceRequest(prompt.text, max_new_tokens=most, system=convention.system), taxonomy
+            request = InferenceRequest(
+                prompt.text, max_new_tokens=most, system=convention.system, thinking=convention.thinks
             )
+            return VerdictRequest(request, taxonomy)
         case "paper":
             paper = paper_taxonomy(taxonomy)
             return None if paper is None else _forced_choice(verdict_prompt(paper), paper)

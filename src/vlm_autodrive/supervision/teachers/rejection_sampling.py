@@ -107,6 +107,7 @@ class RejectionSampler:
             max_new_tokens=self._settings.max_tokens,
             temperature=self._settings.temperature,
             seed=random.Random(f"{self._seed}:{facts.clip.clip_id}:sample {number}").getrandbits(63),
+            thinking=True,
         )
         with self._one_at_a_time:
             return self._engine.generate([frames], [question])[0][0]
