@@ -194,14 +194,14 @@ class LocalEngine:
         self, cache: DynamicCache, logits: torch.Tensor, positions: torch.Tensor, request: InferenceRequest
     ) -> list[InferenceResponse]:
         """Decoding of all clips side by side."""
-        end, most = self._encoder.end_of_turn_id, request.max_new_tokens
+        ends, most = torch.tensor(self._encoder.end_ids, device=positions.device), request.max_new_tokens
         chance = torch.Generator().manual_seed(request.seed)
         clips = positions.shape[1]
         written: list[list[int]] = [[] for _ in range(clips)]
         ended = torch.zeros(clips, dtype=torch.bool, device=positions.device)
         for step in range(most):
             token = _next_token(logits, request.temperature, chance)
-            ended |= token == end
+            ended |= torch.isin(token, ends)
             if bool(ended.all()):
                 break
             for row, value, done in zip(written, token.tolist(), ended.tolist(), strict=True):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.chat_template import END_OF_TURN, ChatTemplate
 from vlm_autodrive.models.families import video_format
+from vlm_autodrive.models.generation import end_token_ids
 from vlm_autodrive.models.loading import LoadedModel
 from vlm_autodrive.models.prompts import SYSTEM_PROMPT
 from vlm_autodrive.models.video_format import Prefix
@@ -28,6 +29,7 @@ class Encoder:
     Attributes:
         template: The model's chat template.
         end_of_turn_id: The token that ends each supervised answer.
+        end_ids: All tokens that end a generated one.
         pad_id: The token that sequences are padded with.
         prefix: :class:`Prefix` by times, height, width and system prompt.
     """
@@ -40,6 +42,7 @@ class Encoder:
         _, self._before_question = self._around_video("", SYSTEM_PROMPT)
         _, self._before_lone_question = self.template.around_user_mark(SYSTEM_PROMPT)
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids(END_OF_TURN)
+        self.end_ids = (self.end_of_turn_id, *end_token_ids(loaded.model))
         self.pad_id: int = self._tokenizer.pad_token_id
         self.prefix = lru_cache(maxsize=4096)(self._prefix)
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set has the same prompts again and again

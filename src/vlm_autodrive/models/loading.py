@@ -14,6 +14,7 @@ from vlm_autodrive.artifacts import input_key, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
 from vlm_autodrive.models.families import Family, find_family
+from vlm_autodrive.models.generation import greedy_generation
 from vlm_autodrive.models.missing import TEXT_PARTS, incomplete, lacking, reading
 from vlm_autodrive.models.model_files import ModelFiles, locate_model, resolve_model
 from vlm_autodrive.settings import Settings
@@ -99,6 +100,7 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     config, family = load_config(files)
     processor = load_processor(files)
     loaded = _load_weights(files, config, dtype)
+    loaded.generation_config = greedy_generation(loaded.generation_config)
     if device.type == "cpu":
         cpu_speed.prefer_cpu_speed(loaded, family)
     return LoadedModel(loaded.to(device).eval(), processor, family, read_card(model), device)
