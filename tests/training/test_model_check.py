@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from tests.tiny_models import FAMILIES, HYBRID, MODELS, saved_tiny_model
+from tests.tiny_models import FAMILIES, HYBRID, MODELS, frame_size, load_tiny, saved_tiny_model
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import random_model
 from vlm_autodrive.training import check_model
+from vlm_autodrive.training.position_check import compare_positions
+from vlm_autodrive.video import SamplingSettings
 
 
 def without_weights(model_type, folder):
@@ -32,6 +35,34 @@ def test_every_family_can_be_trained_and_only_the_hybrid_not_share(model_type):
     )
     said = "sequence of its own" if model_type == HYBRID else "share one encoded video"
     assert any(said in line for line in found.lines())
+
+
+@pytest.mark.parametrize("model_type", MODELS)
+def test_positions_are_compared_with_the_stock_ones(model_type, monkeypatch):
+    loaded, encoder = load_tiny(model_type)
+    height, width = frame_size(model_type)
+    sampling = SamplingSettings(height=height, width=width)
+    found = compare_positions(loaded, encoder, sampling)
+    assert not found.fault
+    assert ("begins text on top of a video of more than 1.5 s" in found.line()) == (model_type == "qwen2_5_vl")
+    right = encoder.conversation
+
+    def one_late(*arguments):
+        whole = right(*arguments)
+        positions = whole.position_ids.clone()
+        positions[0, len(positions[0]) // 2 :] += 1
+        return replace(whole, position_ids=positions)
+
+    monkeypatch.setattr(encoder, "conversation", one_late)
+    assert "they are not" in compare_positions(loaded, encoder, sampling).fault
+
+
+@pytest.mark.fixtures
+def test_the_check_says_where_stock_positions_overlap(real_model):
+    found = check_model(str(real_model("qwen2.5-vl")))
+    [line] = [line for line in found.lines() if line.startswith("positions: ")]
+    assert "as vLLM places them" in line and "on top of a video of more than 8 s" in line  # 16 columns, 2 a second
+    assert found.can_be_trained
 
 
 @pytest.mark.parametrize("model_type", MODELS)

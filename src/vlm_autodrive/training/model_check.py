@@ -26,6 +26,7 @@ from vlm_autodrive.models import (
 )
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
 from vlm_autodrive.training.parity import TOLERANCE, ModelInputs, compare_passes
+from vlm_autodrive.training.position_check import PositionCheck, compare_positions
 from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, pack, share_prefix
 from vlm_autodrive.video import FrameCache, SamplingSettings, VideoError, read_windows
 
@@ -47,6 +48,7 @@ class ModelCheck(Record):
         tensor: Which tensor has it.
         frames: What differs between the frames of training and of inference; empty if nothing does.
         tokens: What is wrong with the tokens of the verdict codes or of a conversation; empty if nothing is.
+        positions: How the positions of a long conversation differ from those of the stock model.
         lora: How many layers of each kind the family's LoRA pattern targets.
         lora_astray: What it targets outside the language model.
     """
@@ -60,6 +62,7 @@ class ModelCheck(Record):
     tensor: str
     frames: str
     tokens: str
+    positions: PositionCheck
     lora: dict[str, int]
     lora_astray: tuple[str, ...]
 
@@ -72,7 +75,8 @@ class ModelCheck(Record):
     @property
     def can_be_trained(self) -> bool:
         """Whether training may begin; a model that cannot share is trained sample by sample."""
-        return not self.frames and not self.tokens and bool(self.lora) and not self.lora_astray
+        faults = self.frames or self.tokens or self.positions.fault or self.lora_astray
+        return not faults and bool(self.lora)
 
     def lines(self) -> list[str]:
         """The findings in plain lines."""
@@ -87,6 +91,7 @@ class ModelCheck(Record):
             else "  so each sample is trained in a sequence of its own: the same result, at several times the cost",
             f"train frames = inference frames: {self.frames or 'yes'}",
             f"verdict codes and conversation: {self.tokens or 'each code is one token, and whole = prefix + sample'}",
+            f"positions: {self.positions.line()}",
             f"LoRA targets: {kinds or 'nothing'}; outside the language model: {', '.join(self.lora_astray) or 'none'}",
             "it can be trained" if self.can_be_trained else "it cannot be trained as it is: see above",
         ]
@@ -132,6 +137,7 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
         tensor=found.tensor,
         frames=frames,
         tokens=tokens,
+        positions=compare_positions(loaded, encoder, sampling),
         lora=lora,
         lora_astray=astray,
     )
