@@ -54,8 +54,8 @@ def completion(content: object, finish: str | None = "stop", usage: object = ...
 
 
 @contextmanager
-def serve(answer: Answer):
-    """Run the endpoint while the block lasts."""
+def serve(answer: Answer, owner: str = ""):
+    """Run the endpoint while the block lasts; with an ``owner``, it lists a model of that server software."""
     endpoint = Endpoint(answer)
     lock, counts = threading.Lock(), {}
 
@@ -75,7 +75,11 @@ def serve(answer: Answer):
             with lock:
                 endpoint.open_now -= 1
 
-    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
+    def models(_: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [{"id": "some/model", "object": "model", "owned_by": owner}]})
+
+    routes = [Route("/v1/chat/completions", complete, methods=["POST"])]
+    app = Starlette(routes=[*routes, Route("/v1/models", models)] if owner else routes)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

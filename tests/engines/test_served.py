@@ -1,6 +1,8 @@
 """The served engine against a real HTTP server: what it sends, what it reads, and how endpoints fail."""
 
 import asyncio
+import base64
+import io
 import json
 import math
 import re
@@ -8,18 +10,19 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.responses import JSONResponse, Response
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
-from vlm_autodrive.engines import InferenceRequest, ServedModelSettings
+from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, open_model
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.served import open_served_engine, served_key
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import SYSTEM_PROMPT
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Outcome
-from vlm_autodrive.video import Frames
+from vlm_autodrive.video import Frames, SamplingSettings
 
 VERDICT = InferenceRequest("Which?", codes=("A", "B", "C"))
 TRACE = InferenceRequest("Why?", max_new_tokens=99)
@@ -34,8 +37,8 @@ def frames(number=0, count=2):
     return Frames(np.full((count, 32, 48, 3), number, np.uint8), tuple(0.5 * i for i in range(count)))
 
 
-def ask(url, folder, clips, questions, job="job", reporter=None, **settings):
-    chosen = ServedModelSettings(base_url=url, cache=str(folder / "account"), **settings)
+def ask(url, account, clips, questions, job="job", reporter=None, **settings):
+    chosen = ServedModelSettings(base_url=url, cache=str(account / "account"), **settings)
     with open_served_engine(chosen, "some/model", job, reporter or SilentReporter()) as engine:
         return engine.generate(clips, questions), engine.use()
 
@@ -104,6 +107,67 @@ def test_a_video_keeps_its_times_and_words_about_them_can_be_left_out(tmp_path):
         ask(endpoint.url, tmp_path, [frames()], [VERDICT], frames_as="video", say_times=False)
     assert [part["type"] for part in endpoint.asked[0].body["messages"][1]["content"]] == ["video_url", "text"]
     assert endpoint.asked[0].text.strip() == "Which?"
+
+
+def test_vllm_is_sent_the_very_pixels_in_one_sequence_with_their_times(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3), np.uint8)
+    clip = Frames(pixels, (0.0, 0.4667, 1.0), nominal_interval_s=0.5)
+    told = Listens()
+    with serve(answered, owner="vllm") as endpoint:
+        ask(endpoint.url, tmp_path, [clip], [VERDICT], reporter=told)
+    (asked,) = endpoint.asked
+    assert asked.body["media_io_kwargs"] == {
+        "video": {"num_frames": -1, "fps": 1000.0, "frames_indices": [0, 467, 1000], "total_num_frames": 1501}
+    }
+    video, question = asked.body["messages"][1]["content"]
+    assert (video["type"], question) == ("video_url", {"type": "text", "text": "Which?"})
+    kind, _, data = video["video_url"]["url"].partition(",")
+    assert kind == "data:video/jpeg;base64"
+    pictures = [Image.open(io.BytesIO(base64.b64decode(part))) for part in data.split(",")]
+    assert np.array_equal(np.stack([np.asarray(picture) for picture in pictures]), clip.pixels)
+    assert told.said == []
+
+
+def test_a_server_that_takes_no_times_is_sent_a_video_and_that_is_said_once(tmp_path):
+    def untrusting(asked):
+        if "media_io_kwargs" in asked.body:
+            return Response("Per-request media_io_kwargs are disabled. Start with --trust-request-mm-kwargs", 400)
+        return answered(asked)
+
+    told = Listens()
+    with serve(untrusting, owner="vllm") as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT], reporter=told)
+        assert [row[0].outcome for row in answers] == [Outcome.OK] * 3
+        assert endpoint.asked[-1].body["messages"][1]["content"][0]["video_url"]["url"].startswith("data:video/mp4")
+        assert len(told.said) == 1 and "start vLLM with --trust-request-mm-kwargs" in told.said[0]
+        forced, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT], frames_as="frames")
+    assert forced[0][0].outcome is Outcome.ERROR
+    assert "start it so, or set endpoint.frames_as" in forced[0][0].reason
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("", "image_url"), ("tiny-base", "video_url")])
+def test_other_servers_are_sent_images_unless_the_template_takes_none_and_that_is_said_once(tmp_path, folder, kind):
+    told = Listens()
+    with serve(answered, owner="llamacpp") as endpoint:
+        ask(endpoint.url, tmp_path, [frames(0), frames(9)], [VERDICT], reporter=told, folder=folder)
+    parts = [part["type"] for part in endpoint.asked[0].body["messages"][1]["content"]]
+    assert kind in parts and len(set(parts) - {"text", kind}) == 0
+    assert ("t=0.50" in endpoint.asked[0].text) == (kind == "image_url")
+    assert len(told.said) == 1 and "endpoint.frames_as sets the form" in told.said[0]
+
+
+def test_a_served_model_whose_folder_is_here_is_shown_frames_as_it_was_trained(tmp_path):
+    def sampling(**changes):
+        settings = {"base_url": "http://127.0.0.1:9/v1", "cache": str(tmp_path / "account"), **changes}
+        with open_model("some/name", ServedModelSettings.model_validate(settings), {}) as (engine, key):
+            return engine.sampling, key
+
+    plain, trained = sampling(), sampling(folder=TINY_BASE)
+    changed = sampling(folder=TINY_BASE, sampling={"fps": 2})
+    assert plain[0] == SamplingSettings()
+    assert (trained[0].height, trained[0].width, trained[0].max_frames) == (84, 126, 16)
+    assert (changed[0].fps, changed[0].height) == (2, 84)
+    assert len({plain[1], trained[1], changed[1]}) == 3
 
 
 def test_without_frames_the_words_go_alone(tmp_path):
@@ -218,8 +282,7 @@ def test_an_endpoint_that_knows_no_structured_outputs_is_asked_without(tmp_path)
         answers, use = ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT], reporter=told)
     assert [row[0].probabilities for row in answers] == [pytest.approx((0.25, 0.625, 0.125))] * 3
     assert use.tries == 6
-    assert [line for line in told.said if "structured_outputs" in line] == told.said
-    assert len(told.said) == 1
+    assert len([line for line in told.said if "structured_outputs" in line]) == 1
 
 
 def test_429_is_waited_for(tmp_path):

@@ -4,7 +4,7 @@ from .answers.times import CitedTime, find_times, is_in_clip
 from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
-from .endpoint.chat import frame_parts, text_part
+from .endpoint.chat import FrameForm, frame_parts, text_part
 from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
@@ -34,6 +34,7 @@ __all__ = [
     "EndpointNames",
     "EndpointUsage",
     "Engine",
+    "FrameForm",
     "InferenceRequest",
     "InferenceResponse",
     "LocalEngine",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
 from vlm_autodrive.engines.protocol import Engine, InferenceRequest, InferenceResponse
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import Settings, parse_settings
 from vlm_autodrive.video import Frames, SamplingSettings
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def open_model(
 
     Args:
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``endpoint``, if it has an address.
-        endpoint: Where the model is served; its ``base_url`` is empty for a model of this process.
+        endpoint: Where the model is served; its ``base_url`` is empty for a model of this process. It is shown frames
+            as it was trained, where its folder is at hand, changed by what the sampling here sets.
         inputs: What the model is run on, by name: a served model has one budget for the same inputs, however often
             a run is begun again.
         reporter: Told which frames are sent to an endpoint.
@@ -48,11 +49,15 @@ def open_model(
         yield LazyLocalEngine(model), model_key(model)
         return
     from vlm_autodrive.engines.served import open_served_engine, served_key
+    from vlm_autodrive.models import read_card
 
+    trained = read_card(endpoint.folder or model).sampling
+    values = {**trained.model_dump(), **endpoint.sampling.model_dump(exclude_unset=True)}
+    sampling = parse_settings(SamplingSettings, values, "endpoint.sampling, merged into that of the training")
+    endpoint = endpoint.model_copy(update={"sampling": sampling})
     key = served_key(endpoint, model)
     keys = {name: input_key(path) for name, path in inputs.items()}
     budget_id = artifact_key("requests", keys, Settings(), {"model": key})
-    sampling = endpoint.sampling
     reporter.say(
         f"Requests to {model} go to {endpoint.base_url}, each with up to {sampling.max_frames} frames of "
         f"{sampling.width} x {sampling.height}."

@@ -1,18 +1,19 @@
 """The served engine: a model behind any OpenAI-compatible endpoint, such as vLLM, NIM or ``transformers serve``.
 
-Frames are decoded here and sent as they are, with their true times. No name is ever given to what is sent: vLLM takes
-such a name for the content.
+Frames are decoded here and sent with their true times, to vLLM as the very pixels of training. No name is ever given to
+what is sent: vLLM takes such a name for the content.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vlm_autodrive.artifacts import artifact_key
 from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
-from vlm_autodrive.engines.endpoint.chat import body_of, frame_parts, text_part
+from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
 from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
@@ -28,11 +29,13 @@ _Wait = Callable[[Coroutine[Any, Any, T]], T]
 _VERDICT_TOKENS = 16  # a code, and a model that puts a few words beside it
 _VOTE_TEMPERATURE = 0.7
 _CHOICE = "structured_outputs"  # of vLLM from 0.12 on, which names no older word for it
+_MEDIA = "media_io_kwargs"
 _HINTS = (
     ("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
     ("xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"),
     ("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
     ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling"),
+    ("trust-request-mm-kwargs", "start it so, or set endpoint.frames_as: video"),
     ("image|video", "it may not take those; set endpoint.frames_as"),
 )
 
@@ -96,6 +99,8 @@ class ServedEngine:
         self._wait = wait
         self._reporter = reporter
         self._constrained = settings.constrained
+        self._form: FrameForm | None = None if settings.frames_as == "auto" else settings.frames_as
+        self._choosing = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -146,21 +151,59 @@ class ServedEngine:
         return [result for result in results if not isinstance(result, BaseException)]
 
     async def _respond_to_clip(self, frames: Frames, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
-        parts: list[dict[str, Any]] = []
-        if len(frames.times_s) and not self._client.has_stopped:
-            as_one_video = self._settings.frames_as == "video"
-            parts = await asyncio.to_thread(
-                frame_parts, frames, as_one_video=as_one_video, say_times=self._settings.say_times
+        if not len(frames.times_s) or self._client.has_stopped:
+            return await self._respond_to_all(_NO_PICTURES, requests)
+        form = await self._frame_form()
+        responses = await self._respond_to_all(await asyncio.to_thread(self._shown, frames, form), requests)
+        if self._settings.frames_as != "auto" or form != "frames" or not any(_MEDIA in r.reason for r in responses):
+            return responses
+        if self._form == "frames":
+            self._reporter.say(
+                f"{self._model} is not shown what it was trained on: its server takes no times of frames, which go as "
+                "MP4 instead; start vLLM with --trust-request-mm-kwargs."
             )
-        tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
-        return list(await asyncio.gather(*(self._respond_to_one(parts, tokens, request) for request in requests)))
+            self._form = "video"
+        return await self._respond_to_all(await asyncio.to_thread(self._shown, frames, "video"), requests)
 
-    async def _respond_to_one(
-        self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest
-    ) -> InferenceResponse:
+    async def _frame_form(self) -> FrameForm:
+        """The form of the settings, or what the server and the chat template can take, asked once."""
+        async with self._choosing:
+            if self._form is None:
+                self._form = await self._find_frame_form()
+            return self._form
+
+    async def _find_frame_form(self) -> FrameForm:
+        if await self._client.owner() == "vllm":
+            return "frames"
+        from vlm_autodrive.models import takes_images
+
+        form: FrameForm = (
+            "images" if await asyncio.to_thread(takes_images, self._settings.folder or self._model) else "video"
+        )
+        what = (
+            "JPEG images with their times in the text" if form == "images" else "one MP4, as its template has no images"
+        )
+        self._reporter.say(
+            f"Frames go to {self._model} as {what}; a model that was trained with this software sees what it was "
+            "trained on only through vLLM. endpoint.frames_as sets the form."
+        )
+        return form
+
+    def _shown(self, frames: Frames, form: FrameForm) -> "_Pictures":
+        say_times = form == "images" if self._settings.say_times is None else self._settings.say_times
+        tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
+        fields = {_MEDIA: media_io_kwargs(frames)} if form == "frames" else {}
+        return _Pictures(frame_parts(frames, form, say_times=say_times), fields, tokens)
+
+    async def _respond_to_all(
+        self, pictures: "_Pictures", requests: Sequence[InferenceRequest]
+    ) -> list[InferenceResponse]:
+        return list(await asyncio.gather(*(self._respond_to_one(pictures, request) for request in requests)))
+
+    async def _respond_to_one(self, pictures: "_Pictures", request: InferenceRequest) -> InferenceResponse:
         if request.codes and self._settings.votes:
-            return await self._vote(parts, tokens, request)
-        written, constrained = await self._ask(parts, tokens, request, request.temperature, request.seed)
+            return await self._vote(pictures, request)
+        written, constrained = await self._ask(pictures, request, request.temperature, request.seed)
         response = _response_of(written, request)
         if not request.codes or response.outcome is not Outcome.OK:
             return response
@@ -173,9 +216,9 @@ class ServedEngine:
         mass = code_mass(written.places, written.text, request.codes, constrained=constrained)
         return InferenceResponse(Outcome.OK, text, probabilities, probability_source="code_logprobs", code_mass=mass)
 
-    async def _vote(self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest) -> InferenceResponse:
+    async def _vote(self, pictures: "_Pictures", request: InferenceRequest) -> InferenceResponse:
         seeds = range(request.seed, request.seed + self._settings.votes)
-        asked = await asyncio.gather(*(self._ask(parts, tokens, request, _VOTE_TEMPERATURE, seed) for seed in seeds))
+        asked = await asyncio.gather(*(self._ask(pictures, request, _VOTE_TEMPERATURE, seed) for seed in seeds))
         votes = [vote for vote, _ in asked]
         good = [vote for vote in votes if vote.outcome is Outcome.OK]
         if 2 * len(good) <= len(votes):
@@ -189,22 +232,21 @@ class ServedEngine:
         return InferenceResponse(Outcome.OK, text, shares, probability_source="votes")
 
     async def _ask(
-        self, parts: list[dict[str, Any]], tokens: int, request: InferenceRequest, temperature: float, seed: int
+        self, pictures: "_Pictures", request: InferenceRequest, temperature: float, seed: int
     ) -> tuple[Completion, bool]:
         """The completion, and whether the endpoint was told to hold it to the codes."""
         constrained = bool(request.codes) and self._constrained
-        written = await self._client.ask(self._asked(parts, tokens, request, temperature, seed, constrained))
+        written = await self._client.ask(self._asked(pictures, request, temperature, seed, constrained))
         if not constrained or written.outcome is not Outcome.ERROR or _CHOICE not in written.reason:
             return written, constrained
         if self._constrained:
             self._reporter.say(f"{self._model} is not held to the codes: its endpoint takes no {_CHOICE}.")
             self._constrained = False
-        return await self._client.ask(self._asked(parts, tokens, request, temperature, seed, False)), False
+        return await self._client.ask(self._asked(pictures, request, temperature, seed, False)), False
 
     def _asked(
         self,
-        parts: list[dict[str, Any]],
-        tokens: int,
+        pictures: "_Pictures",
         request: InferenceRequest,
         temperature: float,
         seed: int,
@@ -224,16 +266,28 @@ class ServedEngine:
             body[_CHOICE] = {"choice": list(request.codes)}
         if request.codes and settings.top_logprobs and not settings.votes:
             body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
-        body |= settings.extra
-        most = max_usage(body_of(body), tokens, bound)
-        if not parts:
+        body |= pictures.fields | settings.extra
+        most = max_usage(body_of(body), pictures.tokens, bound)
+        if not pictures.parts:
             return ChatRequest(body_of(body), most)
 
         def body_with_pictures() -> bytes:
-            content = [*parts, text_part(request.prompt)]
+            content = [*pictures.parts, text_part(request.prompt)]
             return body_of(body | {"messages": [*system, {"role": "user", "content": content}]})
 
         return ChatRequest(b"", most, body_with_pictures=body_with_pictures)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What a clip's requests show: parts of the message, fields that belong to them, and their most tokens."""
+
+    parts: list[dict[str, Any]]
+    fields: dict[str, Any]
+    tokens: int
+
+
+_NO_PICTURES = _Pictures([], {}, 0)
 
 
 def _response_of(written: Completion, request: InferenceRequest) -> InferenceResponse:

@@ -23,12 +23,14 @@ class Endpoint:
 
     Attributes:
         url: The URL of chat completions.
+        models_url: The URL of the list of models.
         host: Its host, for messages.
         is_local: Whether that is this machine.
         key: The key, or nothing.
     """
 
     url: str
+    models_url: str
     host: str
     is_local: bool
     key: str = field(default="", repr=False)
@@ -76,7 +78,8 @@ def endpoint_of(settings: EndpointSettings, names: EndpointNames) -> Endpoint:
             f"{names.who} at {url.host} is not on this machine, and would be sent {names.sent}; "
             f"set {names.keys}allow_remote: true if that is wanted."
         )
-    return Endpoint(f"{str(url).rstrip('/')}/chat/completions", url.host, is_local, _key(settings.api_key_env, names))
+    base, key = str(url).rstrip("/"), _key(settings.api_key_env, names)
+    return Endpoint(f"{base}/chat/completions", f"{base}/models", url.host, is_local, key)
 
 
 def _is_loopback(host: str) -> bool:

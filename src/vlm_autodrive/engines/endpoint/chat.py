@@ -1,17 +1,23 @@
-"""The body of a chat completion: messages, and frames as images or as one video that keeps their true times."""
+"""The body of a chat completion: messages, and frames with their true times in one of three forms."""
 
 import base64
 import io
 import json
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vlm_autodrive.video import Frames
 
 _TICKS_PER_S = 90_000  # fine enough that a time is off by 6 microseconds at most
+
+FrameForm = Literal["frames", "video", "images"]
+"""How frames are sent: the very pixels as one sequence of PNG pictures, whose times :func:`media_io_kwargs` tells; one
+MP4; or JPEG images."""
 
 
 def body_of(values: dict[str, Any]) -> bytes:
@@ -19,23 +25,34 @@ def body_of(values: dict[str, Any]) -> bytes:
     return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def frame_parts(frames: Frames, *, as_one_video: bool, say_times: bool = True) -> list[dict[str, Any]]:
+def frame_parts(frames: Frames, form: FrameForm, *, say_times: bool) -> list[dict[str, Any]]:
     """Frames with their true times; they come before the text, so that requests about a clip begin alike.
 
     Args:
         frames: The frames.
-        as_one_video: Send them as one video, whose frames keep their times, rather than as images.
+        form: In which form they are sent.
         say_times: Whether the prompt also lists the frames' times.
     """
-    if as_one_video:
+    if form != "images":
         times = ", ".join(f"{time_s:.2f}" for time_s in frames.times_s)
-        video = {"type": "video_url", "video_url": {"url": as_video(frames)}}
+        url = as_video(frames) if form == "video" else as_sequence(frames)
+        video = {"type": "video_url", "video_url": {"url": url}}
         return [video, text_part(f"The frames of the video are at t={times} seconds.")] if say_times else [video]
     parts: list[dict[str, Any]] = []
     for url, time_s in zip(as_images(frames), frames.times_s, strict=True):
         parts += [text_part(f"The frame at t={time_s:.2f}:")] if say_times else []
         parts.append({"type": "image_url", "image_url": {"url": url}})
     return parts
+
+
+def media_io_kwargs(frames: Frames) -> dict[str, Any]:
+    """The field of vLLM's requests that tells the times of :func:`as_sequence`, and that all frames are wanted.
+
+    vLLM takes it from servers started with ``--trust-request-mm-kwargs`` (``vllm/multimodal/media/video.py``).
+    """
+    from vlm_autodrive.models import video_metadata  # torch, of which most requests have no need
+
+    return {"video": {"num_frames": -1, **video_metadata(frames.times_s, frames.nominal_interval_s)}}
 
 
 def text_part(text: str) -> dict[str, Any]:
@@ -45,12 +62,19 @@ def text_part(text: str) -> dict[str, Any]:
 
 def as_images(frames: Frames) -> list[str]:
     """Each frame as the data URL of a JPEG."""
-    urls = []
-    for pixels in frames.pixels:
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, format="JPEG", quality=90)
-        urls.append(f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}")
-    return urls
+    return [f"data:image/jpeg;base64,{_picture(pixels, 'JPEG', quality=90)}" for pixels in frames.pixels]
+
+
+def as_sequence(frames: Frames) -> str:
+    """All frames as the data URL of vLLM's ``video/jpeg``: pictures parted by commas, here PNG, which loses nothing."""
+    pictures = (_picture(pixels, "PNG", compress_level=1) for pixels in frames.pixels)
+    return f"data:video/jpeg;base64,{','.join(pictures)}"
+
+
+def _picture(pixels: NDArray[np.uint8], kind: str, **how: int) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format=kind, **how)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def as_video(frames: Frames) -> str:

@@ -212,6 +212,15 @@ class EndpointClient:
                 return kept
             return await self._ask(key, request)
 
+    async def owner(self) -> str:
+        """The ``owned_by`` of the first model that the endpoint lists, ``vllm`` for vLLM; empty if it lists none."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                listed = (await self._http.get(self._endpoint.models_url)).json()
+            return str(listed["data"][0]["owned_by"])
+        except (httpx.RequestError, TimeoutError, ValueError, LookupError, TypeError):
+            return ""
+
     async def finish(self, reporter: Reporter) -> None:
         """Wait for the requests in flight."""
         if self._in_flight:

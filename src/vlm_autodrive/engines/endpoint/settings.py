@@ -118,10 +118,16 @@ class ServedModelSettings(EndpointSettings):
         max_attempts: Maximum number of attempts per request on HTTP 429, 5xx and broken connections.
         cache: SQLite file that stores the budget used so far; empty for the one in the user's cache folder. Answers are
             not cached, since another model may be served under the same name tomorrow.
-        sampling: How frames are sampled; an endpoint does not say how its model was trained.
-        frames_as: Whether frames are sent as separate ``images`` or as one ``video`` that keeps their times.
-        say_times: Whether the prompt also lists the frames' times. Set false, with ``frames_as: video``, for a served
-            model that was trained with this software: it takes the times from the video.
+        folder: The served model on this machine, a folder or the name of a hub model that was fetched; empty for
+            ``--model`` where that is one. Frames are sampled as it was trained, and ``auto`` follows its chat template.
+        sampling: How frames are sampled. What is set here replaces the sampling of ``folder``, which an endpoint does
+            not tell.
+        frames_as: How frames are sent. ``frames`` is one sequence of PNG pictures with their times, which vLLM takes
+            when started with ``--trust-request-mm-kwargs``: the very input of training. ``video`` is one MP4 that keeps
+            their times, ``images`` are separate JPEG pictures. ``auto`` is ``frames`` for vLLM; elsewhere ``images``,
+            or ``video`` for a chat template that takes no images.
+        say_times: Whether the prompt also lists the frames' times; null does so with ``images`` only, since a video
+            has its times.
         constrained: Whether decoding of a direct verdict is constrained to the class codes, with vLLM's
             ``structured_outputs``. An endpoint that rejects the field by name gets requests without it, with a warning;
             set false for one that rejects it otherwise.
@@ -134,9 +140,10 @@ class ServedModelSettings(EndpointSettings):
 
     base_url: str = ""
     max_attempts: Annotated[int, NOT_IN_KEY] = Field(4, ge=1)
+    folder: Annotated[str, NOT_IN_KEY] = ""
     sampling: SamplingSettings = SamplingSettings()
-    frames_as: Literal["images", "video"] = "images"
-    say_times: bool = True
+    frames_as: Literal["auto", "frames", "video", "images"] = "auto"
+    say_times: bool | None = None
     constrained: bool = True
     top_logprobs: int = Field(20, ge=0, le=20)
     votes: int = Field(0, ge=0, le=64)

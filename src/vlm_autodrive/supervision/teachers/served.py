@@ -15,6 +15,7 @@ from vlm_autodrive.engines import (
     EndpointClient,
     EndpointNames,
     EndpointUsage,
+    FrameForm,
     frame_parts,
     max_usage,
     open_client,
@@ -38,8 +39,8 @@ def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: 
         request: What is wanted.
         frames: What is shown; None leaves the frames out, be there footage or not.
     """
-    as_one_video = request.footage is not None and request.footage.as_video
-    parts = [] if frames is None else frame_parts(frames, as_one_video=as_one_video)
+    form: FrameForm = "video" if request.footage is not None and request.footage.as_video else "images"
+    parts = [] if frames is None else frame_parts(frames, form, say_times=True)
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": request.prompt.system},
         {"role": "user", "content": [*parts, text_part(request.prompt.text)] if parts else request.prompt.text},
