@@ -1,5 +1,6 @@
 """What a file is that bears a video's name and is none, so that its reason says what to do."""
 
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ _ARCHIVES = {
     b"(\xb5/\xfd": "a zstd archive",
 }
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_MOST_BOXES = 1000
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
@@ -46,15 +48,26 @@ def problem_before_opening(path: Path) -> str:
 
 
 def problem_after_opening(path: Path) -> str:
-    """Why a file that does not open, or has no frame, is no video."""
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD)
-    if head[4:8] in _ISO_BOXES:
-        return (
-            "not a video, or cut off at its end: an MP4 or MOV without the index that is written last; copy it again, "
-            "or have it repaired"
-        )
+    """Why a file that is no text and no archive does not open as a video."""
+    boxes = _top_boxes(path)
+    if boxes and boxes[0] in _ISO_BOXES:
+        index = "whose index is damaged" if b"moov" in boxes else "without the index that is written last"
+        return f"not a video, or cut off at its end: an MP4 or MOV {index}; copy it again, or have it repaired"
     return "not a video, or cut off at its end"
+
+
+def _top_boxes(path: Path) -> list[bytes]:
+    """Names of the boxes at the top of an ISO base media file (ISO/IEC 14496-12, 4.2), as far as their sizes lead."""
+    names: list[bytes] = []
+    with path.open("rb") as stream:
+        while len(names) < _MOST_BOXES and len(head := stream.read(16)) >= 8:
+            size = int.from_bytes(head[:4])
+            size = int.from_bytes(head[8:]) if size == 1 else size
+            names.append(head[4:8])
+            if size < 8:
+                break
+            stream.seek(size - len(head), os.SEEK_CUR)
+    return names
 
 
 def _absent(path: Path) -> str:
