@@ -199,3 +199,13 @@ def test_the_real_hub_is_asked_by_its_own_settings_and_weights_are_fetched(tmp_p
         assert load_model("org/good").family.model_type == "qwen3_vl"
     use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path / "cache")
     assert load_model("org/good").family.model_type == "qwen3_vl"  # from the cache, with no hub
+
+
+@pytest.mark.fixtures
+@pytest.mark.parametrize("name", ["qwen2.5-vl", "qwen3-vl-instruct"])
+def test_remarks_of_libraries_that_do_not_apply_are_not_shown(real_model, name):
+    done = subprocess.run(
+        [sys.executable, "-m", "vlm_autodrive", "models", "check", str(real_model(name)), "--random-layers", "1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

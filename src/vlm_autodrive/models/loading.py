@@ -131,7 +131,11 @@ def load_processor(files: ModelFiles) -> Any:
     if what:
         raise incomplete(files.processor, what)
     with reading(files.processor), quiet_libraries():
-        return AutoProcessor.from_pretrained(files.processor)
+        processor: Any = AutoProcessor.from_pretrained(files.processor)
+    if getattr(getattr(processor, "video_processor", None), "cap_pixels_per_frame", False) is None:
+        # Frames come in their final size, where no cap applies; left open, the first use warns of one.
+        processor.video_processor.cap_pixels_per_frame = False
+    return processor
 
 
 def _load_weights(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:

@@ -197,7 +197,8 @@ def _with_adapter(checkpoint: Path, folder: Path) -> LocalEngine:
     files = locate_model(str(checkpoint))
     assert files.base is not None
     base = load_model(str(files.base.folder))
-    model = PeftModel.from_pretrained(base.model, str(folder)).eval()
+    with quiet_libraries():
+        model = PeftModel.from_pretrained(base.model, str(folder)).eval()
     return LocalEngine(replace(base, model=model.get_base_model()))
 
 
