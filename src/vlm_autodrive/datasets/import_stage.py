@@ -10,7 +10,7 @@ from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilde
 from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.merged_datasets import merged
-from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.settings import ImportSettings, SegmentSettings
 from vlm_autodrive.datasets.simulated_incident import add_simulated_incidents
 from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
@@ -103,6 +103,12 @@ def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None
         raise UserError(
             f"data of the format {format} names its classes itself, an overlay is for {', '.join(overlaid)}; "
             "write the classes there, or leave the overlay out."
+        )
+    if settings.segments != SegmentSettings() and not FORMATS[format].has_segments:
+        tools = [name for name, known in FORMATS.items() if known.has_segments]
+        raise UserError(
+            f"the settings segments are for {', '.join(tools)}, not for {format}; leave them out, and add spellings to "
+            "the classes of the taxonomy instead of a class_map."
         )
     if settings.overlay and len(paths) > 1:
         raise UserError("an overlay belongs to one data set; put it as overlay.csv into the folder of each.")

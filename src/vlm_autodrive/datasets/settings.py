@@ -1,11 +1,30 @@
 """Settings of the import stage."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TAXONOMIES, Taxonomy
 from vlm_autodrive.settings import Settings
+
+
+class SegmentSettings(Settings):
+    """What the segments mean that annotation tools export (formats via, label-studio and fiftyone).
+
+    Attributes:
+        class_map: The class of each label that is no name or spelling of a class, by the label; empty text to leave
+            segments of that label out.
+        event_at: Where in its segment an event lies: at its start, in its middle or at its end.
+        frames_per_second: Rate of the frame numbers in the file. Label Studio needs it, as its export does not say it:
+            the frameRate of the project's Video tag. Of FiftyOne's frames it is otherwise the video file's own.
+        empty_is_normal: Whether a video that somebody has annotated without any segment is a video without event. False
+            to take it as unlabelled.
+    """
+
+    class_map: dict[str, str] = {}
+    event_at: Literal["start", "middle", "end"] = "start"
+    frames_per_second: float | None = Field(default=None, gt=0)
+    empty_is_normal: bool = False
 
 
 class ImportSettings(Settings):
@@ -22,6 +41,7 @@ class ImportSettings(Settings):
             for none. A relative path is resolved against the data set's folder.
         videos: Folder that holds the videos of a published data set, in its own layout. None if they are beside the
             annotation files; Nexar's layouts, manifests and plain folders keep their videos in place.
+        segments: What segments labelled in an annotation tool mean.
         licence: Licence of the data, recorded in the catalog. None for the licence that the format's reader knows.
         strict: Whether to refuse a data set with any error, instead of listing the errors in ``issues.jsonl``.
     """
@@ -31,6 +51,7 @@ class ImportSettings(Settings):
     overlay: str | None = None
     train_only: str | None = None
     videos: str | None = None
+    segments: SegmentSettings = SegmentSettings()
     licence: str | None = None
     strict: bool = False
 
@@ -44,3 +65,11 @@ class ImportSettings(Settings):
                 f"there is no taxonomy {value!r}; take one of {', '.join(TAXONOMIES)}, or write out its classes"
             )
         return TAXONOMIES[value]
+
+    @model_validator(mode="after")
+    def _mapped(self) -> "ImportSettings":
+        unknown = [name for name in self.segments.class_map.values() if name and self.taxonomy.find(name) is None]
+        if unknown:
+            known = ", ".join(self.taxonomy.names)
+            raise ValueError(f"segments.class_map: {unknown[0]!r} is no class; the classes are {known}")
+        return self
