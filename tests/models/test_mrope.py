@@ -96,7 +96,7 @@ def stock_positions(loaded, encoded):
 
 def packed(encoder, prompt, frames):
     """The same question as training packs it, with another before it and another clip before that."""
-    question, other = (SampleTokens(encoder.question(text), []) for text in (prompt, "And now?"))
+    question, other = (SampleTokens(encoder.question(text, thinking=True), []) for text in (prompt, "And now?"))
     clip = share_prefix(encoder.frames_prefix(frames), [other, question])
     sequence = pack([share_prefix(encoder.frames_prefix(frames), [other]), clip])
     own = (sequence.segments == 2) | (sequence.segments == 4)  # the second clip's prefix and its second sample
