@@ -1,5 +1,6 @@
 """Ids that a spreadsheet changed and names in another Unicode form, in manifests, overlays and Nexar's tables."""
 
+from time import process_time
 from unicodedata import normalize
 
 import pytest
@@ -136,3 +137,30 @@ def test_kaggle_tables_as_spreadsheets_and_pandas_save_them(tmp_path):
     assert issues == [(3, "id", False), (4, "id", False), (5, "id", True), (None, "", False), (1, "id", False)]
     assert told(reading)[2][-1].startswith("a spreadsheet changed this id to a power of ten")
     assert (reading.rows, reading.rejected) == (5, 1)
+
+
+def test_an_overlay_may_be_a_json_list(tmp_path):
+    (tmp_path / "o.json").write_text('[{"file_name": "00776.mp4", "Label": "crash"}, {"id": "20240502000000"}]')
+    reading = read_nexar(hub(tmp_path), ImportSettings(overlay=str(tmp_path / "o.json")))
+    assert classes(reading) == {"00776": "collision"}
+    assert [(line, rejected) for line, _, _, rejected, _ in told(reading)] == [(None, False), (2, True)]
+
+
+def test_test_clips_are_grouped_by_a_map_that_a_spreadsheet_saved(tmp_path):
+    folder = tmp_path / "test-public" / "positive"
+    folder.mkdir(parents=True)
+    (folder / "metadata.csv").write_text("file_name,time_to_accident\n00100.mp4,0.5\n00200.mp4,1\n")
+    (tmp_path / "time_to_accident_test_map.csv").write_text("sep=;\n0,5;1;1,5\n100;200;\n")
+    reading = read_nexar(tmp_path, ImportSettings())
+    assert len({video.group_id for video in reading.videos}) == 1
+    assert reading.issues == []
+
+
+def test_many_missing_numbers_are_read_in_time(tmp_path):
+    """A folder is listed once, not for every row that names a number."""
+    for number in range(2000):
+        (tmp_path / f"{number:06d}.mp4").touch()
+    started = process_time()
+    reading = manifest(tmp_path, *(f"{number}.mp4,normal," for number in range(100000, 104000)))
+    assert (len(reading.videos), reading.issues) == (4000, [])
+    assert process_time() - started < 5

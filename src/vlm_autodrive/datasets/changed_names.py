@@ -63,43 +63,45 @@ class ChangedPaths:
     top: str
     builder: DatasetBuilder
     _names: dict[str, KnownNames] = field(default_factory=dict)
-    _files: dict[str, dict[str, str]] = field(default_factory=dict)
+    _videos: dict[str, tuple[KnownNames, dict[str, str]]] = field(default_factory=dict)
 
     def mended(self, row: Row, column: str, path: str) -> str | None:
         """The file that a path below ``top`` means; the path itself if that is missing; None if the row is rejected."""
         below = path[len(self.top) :].strip("/")
-        folder, name = os.path.split(path)
-        stem = Path(name).stem if Path(name).suffix.casefold() in VIDEO_SUFFIXES else name
+        folder, _, name = path.rpartition("/")
+        stem, dot, ending = name.rpartition(".")
+        stem = stem if f"{dot}{ending.casefold()}" in VIDEO_SUFFIXES else name
         if (below.isascii() and not _NUMERIC.fullmatch(stem)) or os.path.lexists(path):
             return path
-        found = self.top
-        for part in below.split("/"):
-            found = f"{found.rstrip('/')}/{self._in_its_form(found, part)}"
+        found = path if below.isascii() else self._in_its_form(below)
         if found != path and os.path.lexists(found):
             message = "written in another Unicode form than the file's name; the file is taken, as no other fits"
             self.builder.warn(row, column, message)
             return found
-        files = self._files_of(folder)
-        match = KnownNames(files).find(stem) if stem.isascii() else NameMatch()
+        stems, files = self._videos_of(folder)
+        match = stems.find(stem) if stem.isascii() else NameMatch()
         if not match.damage:
             return path
         fits = f"write {files[match.one]}, the only file that it fits" if match.one else _fits(match, "files")
         self.builder.reject(row, column, f"{match.damage}; {fits}, and keep ids as text")
         return None
 
-    def _in_its_form(self, folder: str, part: str) -> str:
-        if part.isascii():
-            return part
-        if folder not in self._names:
-            self._names[folder] = KnownNames(_listed(folder))
-        return self._names[folder].find(part).one or part
+    def _in_its_form(self, below: str) -> str:
+        """A path below ``top`` as the names of the folders and the file on it are written."""
+        found = self.top.rstrip("/")
+        for part in below.split("/"):
+            if not part.isascii() and found not in self._names:
+                self._names[found] = KnownNames(_listed(found))
+            found += f"/{part if part.isascii() else self._names[found].find(part).one or part}"
+        return found
 
-    def _files_of(self, folder: str) -> dict[str, str]:
-        """The video files of a folder by their names without the ending."""
-        if folder not in self._files:
+    def _videos_of(self, folder: str) -> tuple[KnownNames, dict[str, str]]:
+        """The names of a folder's video files without their endings, and the file of each."""
+        if folder not in self._videos:
             videos = (Path(name) for name in _listed(folder) if Path(name).suffix.casefold() in VIDEO_SUFFIXES)
-            self._files[folder] = {video.stem: video.name for video in videos}
-        return self._files[folder]
+            files = {video.stem: video.name for video in videos}
+            self._videos[folder] = (KnownNames(files), files)
+        return self._videos[folder]
 
 
 def _listed(folder: str) -> list[str]:

@@ -20,7 +20,7 @@ from vlm_autodrive.datasets.builder import (
 from vlm_autodrive.datasets.caviar import apply_caviar
 from vlm_autodrive.datasets.changed_names import changed_ids
 from vlm_autodrive.datasets.incident_cells import take_incident
-from vlm_autodrive.datasets.overlays import apply_overlay
+from vlm_autodrive.datasets.overlays import apply_overlay, is_overlay
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.video_files import inside
 from vlm_autodrive.errors import UserError
@@ -36,6 +36,8 @@ LICENCE = (
 _SPLITS = ("train", "test-public", "test-private")
 _SOON = "time_to_accident"
 _ANNOTATIONS = ("file_name", EVENT_TIME, ALERT_TIME, _SOON)
+_TIMES_TO_ACCIDENT = ("0.5", "1.0", "1.5")
+_REWRITTEN = {"0,5": "0.5", "1": "1.0", "1,0": "1.0", "1,5": "1.5"}  # as spreadsheets save these headings
 _SURROUNDINGS = {"light_conditions": "light", "weather": "weather", "scene": "scene"}
 _LABELS = {"positive": True, "negative": False}
 COLUMNS = {"time_of_event": EVENT_TIME, "time_of_alert": ALERT_TIME}
@@ -78,7 +80,7 @@ def name_kinds(root: Path, settings: ImportSettings, builder: DatasetBuilder) ->
     """Apply the overlay that was given, or the one that lies beside the data set, if any."""
     overlay = Path(settings.overlay) if settings.overlay else root / OVERLAY_FILE
     if settings.overlay or overlay.is_file():
-        apply = apply_caviar if overlay.suffix.casefold() == ".json" else apply_overlay
+        apply = apply_caviar if overlay.suffix.casefold() == ".json" and not is_overlay(overlay) else apply_overlay
         apply(overlay, builder, settings.taxonomy)
 
 
@@ -178,7 +180,7 @@ def _with_truth(video: Video, truth: dict[str, Scenario]) -> Video:
 def _group_by_map(path: Path, builder: DatasetBuilder) -> None:
     """Put test clips of one video into one group: a row holds the ids of its clips, one for each time to accident."""
     try:
-        table = read_table(path, {}, ["0.5", "1.0", "1.5"])
+        table = read_table(path, _REWRITTEN, list(_TIMES_TO_ACCIDENT))
     except UserError as error:
         builder.warn_of_file(path, f"{error} The test clips of one video are not grouped")
         return

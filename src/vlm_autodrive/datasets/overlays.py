@@ -12,7 +12,7 @@ from pathlib import Path
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.changed_names import ChangedIds, changed_ids
 from vlm_autodrive.records import Event, EventClass, Taxonomy, Video
-from vlm_autodrive.tables import CellError, Row, class_named, is_exponent, read_table
+from vlm_autodrive.tables import CellError, Row, class_named, column_of, is_exponent, read_json, read_table
 
 _COLUMNS = {"video": "id", "file_name": "id", "source_file_name": "id", "label": "class", "label_name": "class"}
 _MAX_GUESSES = 20  # to look for the nearest id takes a while in a large data set
@@ -109,6 +109,17 @@ class OverlayClasses:
         self._guesses += 1
         near = difflib.get_close_matches(name, self._videos, n=1) if self._guesses <= _MAX_GUESSES else []
         return f"no such video; did you mean {near[0]}?" if near else "no such video in this data set"
+
+
+def is_overlay(path: Path) -> bool:
+    """Whether a JSON file is a table of ids and classes, and no annotation file of another form.
+
+    Raises:
+        UserError: If it cannot be read, or is no JSON.
+    """
+    content = read_json(path)
+    entries = [entry for entry in content if isinstance(entry, dict)] if isinstance(content, list) else []
+    return any(column_of(name, _COLUMNS) == "class" for entry in entries for name in entry)
 
 
 def apply_overlay(path: Path, builder: DatasetBuilder, taxonomy: Taxonomy) -> None:

@@ -23,7 +23,7 @@ def decode_text(path: Path) -> str:
     try:
         return _decode(content)
     except UnicodeDecodeError:
-        raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+        raise UserError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8).") from None
 
 
 def decode_lines(path: Path, issues: list[ImportIssue]) -> str:
