@@ -29,6 +29,16 @@ def export_supervision(
         ),
     ],
     out: Out,
+    height: Annotated[
+        int | None,
+        typer.Option(
+            "--height", metavar="PIXELS", help="Of the clips' pictures, with --width; if not given, as in the videos."
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option("--width", metavar="PIXELS", help="Likewise; give both as in your sampling."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, metavar="N", help="Clips cut at once; all cores if not given.")
     ] = None,
@@ -37,11 +47,12 @@ def export_supervision(
 ) -> None:
     """Write the accepted SFT samples, with their clips, for another trainer.
 
-    Each clip is cut to a file of its own, since most trainers read whole files. Only prompts and
-    targets are written: no label, no event time, no metadata, no rejected sample and no test clip. The folder can be
-    moved. docs/export.md has the configuration for each trainer, and what that trainer cannot do.
+    Each clip is cut to a file of its own, since most trainers read whole files; what another export beside this one
+    has cut is linked. Only prompts and targets are written: no label, no event time, no metadata, no rejected sample
+    and no test clip. The folder can be moved. docs/export.md has the configuration for each trainer, and what that
+    trainer cannot do.
 
-    Example: autodrive export supervision runs/mine/supervision --to messages --out runs/mine/export
+    Example: autodrive export supervision s/supervision --to messages --height 224 --width 448 --out s/export
 
     Example: autodrive export supervision runs/mine/supervision --to hf-parquet --out runs/mine/parquet --json
     """
@@ -50,7 +61,7 @@ def export_supervision(
     from vlm_autodrive.supervision import ExportSettings
     from vlm_autodrive.supervision import export_supervision as export
 
-    chosen = parse_settings(ExportSettings, {"to": to}, "export supervision")
+    chosen = parse_settings(ExportSettings, {"to": to, "height": height, "width": width}, "export supervision")
     summary = export(supervision, out, chosen, make_reporter(), workers=workers, overwrite=overwrite)
     if as_json:
         print(summary.model_dump_json(indent=1))

@@ -15,6 +15,7 @@ from typing import cast
 import av
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo, TimedFrame
@@ -26,6 +27,7 @@ from vlm_autodrive.video.selective_decode import slack_s
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30
 _OPTIONS = {"preset": "veryfast", "crf": "18", "bf": "0", "g": "30", "threads": "1"}
+_RESIZED_CRF = "10"  # a model looks at every pixel of a small picture, and the file is small all the same
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class ClipFile:
         return max(abs(number / self.frame_rate - time_s) for number, time_s in enumerate(self.times_s))
 
 
-def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> ClipFile:
+def write_clip_file(
+    path: Path, start_s: float, end_s: float, target: Path, size: tuple[int, int] | None = None
+) -> ClipFile:
     """Write the frames of one window to a file, which gets its name only when it is whole.
 
     Args:
@@ -55,6 +59,7 @@ def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> C
         start_s: Start of the window, in seconds after the video's first frame.
         end_s: Its end, likewise; a frame at this very time is outside.
         target: The file to write; an MP4.
+        size: Height and width of its pictures, both even, resized as the frame sampler does; None for the video's own.
 
     Raises:
         VideoError: If the window cannot be read, or not to its end.
@@ -62,8 +67,9 @@ def write_clip_file(path: Path, start_s: float, end_s: float, target: Path) -> C
     partial = target.with_name(f"{target.name}.partial")
     times_s: list[float] = []
     with OpenVideo(path, threads=False) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
-        height, width = (max(2, size - size % 2) for size in video.display_size)
-        stream = container.add_stream("libx264", rate=_USUAL_RATE, options=_OPTIONS)
+        height, width = size or (max(2, side - side % 2) for side in video.display_size)
+        options = _OPTIONS if size is None else {**_OPTIONS, "crf": _RESIZED_CRF}
+        stream = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         # One thread: with more, the bytes depend on their number.
         context = stream.codec_context
@@ -118,7 +124,7 @@ def _upright(path: Path, frame: av.VideoFrame, width: int, height: int) -> av.Vi
         if how.turns or how.mirrored:
             pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
             frame = av.VideoFrame.from_ndarray(how.upright(pixels), format="rgb24")
-        return frame.reformat(width=width, height=height, format="yuv420p")
+        return frame.reformat(width=width, height=height, format="yuv420p", interpolation=Interpolation.AREA)
 
 
 def _usual_gap_s(times_s: list[float], window_s: float) -> float:

@@ -2,12 +2,15 @@
 
 import filecmp
 import json
+import os
 import random
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +22,7 @@ from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import write_jsonl
 from vlm_autodrive.supervision import ExportSettings, export_supervision
 from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE
+from vlm_autodrive.video import SamplingSettings, probe, read_frames
 
 MESSAGES, PARQUET = ExportSettings(to="messages"), ExportSettings(to="hf-parquet")
 COLUMNS = ["messages", "videos", "sample_id", "clip_id", "type", "topic", "split", "source_start_s", "source_end_s"]
@@ -105,7 +109,8 @@ class Interrupting(SilentReporter):
 
 
 def test_an_interrupted_export_goes_on_and_ends_with_the_same_files(world, tmp_path):
-    export_supervision(world[0], tmp_path / "whole", MESSAGES, workers=2)
+    whole = tmp_path / "elsewhere" / "whole"
+    export_supervision(world[0], whole, MESSAGES, workers=2)
     with pytest.raises(KeyboardInterrupt):
         export_supervision(world[0], tmp_path / "out", MESSAGES, Interrupting(after=2), workers=1)
     (partial,) = tmp_path.glob(".out.partial-*")
@@ -118,15 +123,61 @@ def test_an_interrupted_export_goes_on_and_ends_with_the_same_files(world, tmp_p
     export_supervision(world[0], tmp_path / "out", MESSAGES, goes_on, workers=1)
     assert goes_on.begun_at == 2
     assert {path: (tmp_path / "out" / path).stat().st_mtime_ns for path in first} == first
-    files = sorted(str(p.relative_to(tmp_path / "whole")) for p in (tmp_path / "whole").rglob("*") if p.is_file())
+    files = sorted(str(p.relative_to(whole)) for p in whole.rglob("*") if p.is_file())
     assert files == sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
     files.remove("provenance.json")
-    assert filecmp.cmpfiles(tmp_path / "whole", tmp_path / "out", files, shallow=False) == (files, [], [])
+    assert filecmp.cmpfiles(whole, tmp_path / "out", files, shallow=False) == (files, [], [])
+
+
+def test_what_another_export_has_cut_is_linked(world, tmp_path):
+    first, second, small = tmp_path / "messages", tmp_path / "parquet", tmp_path / "small"
+    export_supervision(world[0], first, MESSAGES, workers=1)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / CLIP_FILES_FILE).write_text('{"clip_id":"torn')  # another run is writing just now
+
+    def inodes(folder):
+        return {path.name: path.stat().st_ino for path in (folder / "videos").iterdir()}
+
+    cut = inodes(first)
+    linked = Interrupting(after=1000)
+    export_supervision(world[0], second, PARQUET, linked, workers=1)
+    assert (linked.begun_at, inodes(second)) == (4, cut)
+    assert (second / CLIP_FILES_FILE).read_bytes() == (first / CLIP_FILES_FILE).read_bytes()
+    export_supervision(world[0], first, PARQUET, workers=1, overwrite=True)
+    assert inodes(first) == cut
+    sized = ExportSettings(to="messages", height=56, width=112)
+    export_supervision(world[0], small, sized, workers=1)
+    assert set(inodes(small).values()).isdisjoint(cut.values())
+    source = Path(read_clips(world[0])[0].path)
+    times = source.stat()
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns + 1))  # as an edited file has
+    try:
+        export_supervision(world[0], tmp_path / "again", MESSAGES, workers=1)
+    finally:
+        os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert len(cut.items() - inodes(tmp_path / "again").items()) == 1
+
+
+def test_pictures_get_the_size_that_training_gives_its_frames(world, tmp_path):
+    export_supervision(world[0], tmp_path / "out", ExportSettings(to="messages", height=56, width=112), workers=1)
+    clips = {clip.clip_id: clip for clip in read_clips(world[0])}
+    sampling = SamplingSettings(n_frames=1000, max_frames=1000, height=56, width=112)
+    for row in lines_of(tmp_path / "out" / CLIP_FILES_FILE):
+        if row["problem"]:
+            continue
+        clip, file = clips[row["clip_id"]], tmp_path / "out" / row["path"]
+        about = probe(file)
+        assert (about.height, about.width) == (56, 112)
+        seen = read_frames(file, 0, about.duration_s, sampling).pixels.astype(int)
+        trained = read_frames(Path(clip.path), clip.start_s, clip.end_s, sampling).pixels.astype(int)
+        assert np.abs(seen - trained).mean() < 2
+    with pytest.raises(ValueError, match="give height and width, or neither"):
+        ExportSettings(to="messages", height=224)
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on(world, tmp_path):
-    export_supervision(world[0], tmp_path / "whole", PARQUET, workers=2)
+    export_supervision(world[0], tmp_path / "elsewhere" / "whole", PARQUET, workers=2)
     out = tmp_path / "out"
     program = "from vlm_autodrive.cli.main import main; main()"
     command = [sys.executable, "-c", program, "export", "supervision", str(world[0]), "--to", "hf-parquet"]
@@ -140,7 +191,7 @@ def test_killed_at_any_moment_it_goes_on(world, tmp_path):
         assert not out.exists() or (out / "export.json").is_file()
     subprocess.run(command, check=True, capture_output=True)
     files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file() and p.name != "provenance.json")
-    assert filecmp.cmpfiles(tmp_path / "whole", out, files, shallow=False) == (files, [], [])
+    assert filecmp.cmpfiles(tmp_path / "elsewhere" / "whole", out, files, shallow=False) == (files, [], [])
     assert not list(tmp_path.glob(".out.*"))
 
 

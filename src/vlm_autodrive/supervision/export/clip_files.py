@@ -5,19 +5,24 @@ A file is named by a hash of the clip's id: ids are often the names of videos, a
 
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import av
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Clip, Record, append_jsonl, read_partial_jsonl, write_jsonl
+from vlm_autodrive.records import Clip, Record, append_jsonl, iterate_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.video import VideoError, write_clip_file
 from vlm_autodrive.workers import in_processes
 
 CLIP_FILES_FILE = "clip_files.jsonl"
 _FOLDER = "videos"
+
+PictureSize = tuple[int, int]
+"""Height and width in pixels."""
 
 
 class ClipFileRecord(Record):
@@ -30,6 +35,8 @@ class ClipFileRecord(Record):
         seconds: Length of the window.
         miscounted_s: By how much a trainer that takes a frame's number for its time mistakes a time at most.
         problem: Why the clip cannot be exported; empty if it can.
+        cut_from: Hash of what decides the file's content: name, size and time of change of the source, the window, and
+            the size of the pictures. Empty if there is no source.
     """
 
     clip_id: str
@@ -38,16 +45,20 @@ class ClipFileRecord(Record):
     seconds: float = 0.0
     miscounted_s: float = 0.0
     problem: str = ""
+    cut_from: str = ""
 
 
 def write_clip_files(
-    folder: Path, clips: Sequence[Clip], reporter: Reporter, workers: int | None
+    folder: Path, clips: Sequence[Clip], size: PictureSize | None, reporter: Reporter, workers: int | None
 ) -> dict[str, ClipFileRecord]:
     """Write a file for each clip that has none yet, and list them all in ``clip_files.jsonl``.
+
+    What another export beside this one has cut already is linked, or copied where the disk knows no links.
 
     Args:
         folder: The export's folder, with what an interrupted run left there.
         clips: The clips.
+        size: Height and width of the pictures; None for those of the source.
         reporter: Told of each.
         workers: Processes to work with; None for one on every core.
     """
@@ -55,9 +66,16 @@ def write_clip_files(
     log = folder / CLIP_FILES_FILE
     logged = read_partial_jsonl(log, ClipFileRecord)
     found = {each.clip_id: each for each in logged if each.problem or (folder / each.path).is_file()}
-    todo = [(clip, folder) for clip in clips if clip.clip_id not in found]
+    cut = _cut_before(folder)
+    for clip in clips:
+        if clip.clip_id not in found and (before := cut.get(_cut_from(clip, size))):
+            file, about = before
+            _link(file, folder / _path(clip))
+            found[clip.clip_id] = about.model_copy(update={"clip_id": clip.clip_id, "path": _path(clip)})
+            append_jsonl(log, [found[clip.clip_id]])
+    todo = [(clip, folder, size) for clip in clips if clip.clip_id not in found]
     with reporter.task("cutting clips", len(clips), len(clips) - len(todo)) as task:
-        for (clip, _), made in in_processes(_write, todo, min(workers or os.cpu_count() or 1, max(1, len(todo)))):
+        for (clip, *_), made in in_processes(_write, todo, min(workers or os.cpu_count() or 1, max(1, len(todo)))):
             each = made or ClipFileRecord(
                 clip_id=clip.clip_id, path=_path(clip), problem="the decoder crashed on this file"
             )
@@ -70,13 +88,43 @@ def write_clip_files(
     return found
 
 
-def _write(job: tuple[Clip, Path]) -> ClipFileRecord:
-    clip, folder = job
+def _cut_before(folder: Path) -> dict[str, tuple[Path, ClipFileRecord]]:
+    """The clips' files of all exports beside this one, finished or not, by what they were cut from."""
+    found = {}
+    for log in folder.parent.glob(f"*/{CLIP_FILES_FILE}"):
+        with suppress(UserError):  # another run may be writing its last line just now
+            for each in iterate_jsonl(log, ClipFileRecord):
+                if each.cut_from and not each.problem and (log.parent / each.path).is_file():
+                    found[each.cut_from] = log.parent / each.path, each
+    return found
+
+
+def _cut_from(clip: Clip, size: PictureSize | None) -> str:
+    try:
+        source = Path(clip.path).stat()
+    except OSError:
+        return ""
+    decisive = (Path(clip.path).name, source.st_size, source.st_mtime_ns, clip.start_s, clip.end_s, size)
+    return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
+
+
+def _link(file: Path, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(file, partial)
+    except OSError:
+        shutil.copyfile(file, partial)
+    partial.replace(target)
+
+
+def _write(job: tuple[Clip, Path, PictureSize | None]) -> ClipFileRecord:
+    clip, folder, size = job
     path = _path(clip)
     try:
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)
-        made = write_clip_file(Path(clip.path), clip.start_s, clip.end_s, folder / path)
+        made = write_clip_file(Path(clip.path), clip.start_s, clip.end_s, folder / path, size)
     except VideoError as error:
         return ClipFileRecord(clip_id=clip.clip_id, path=path, problem=error.reason)
     except (av.error.FFmpegError, OSError) as error:  # a full disk is no fault of the clip
@@ -87,6 +135,7 @@ def _write(job: tuple[Clip, Path]) -> ClipFileRecord:
         frames=len(made.times_s),
         seconds=round(clip.duration_s, 6),
         miscounted_s=round(made.miscounted_s, 3),
+        cut_from=_cut_from(clip, size),
     )
 
 

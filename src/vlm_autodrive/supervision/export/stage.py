@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from vlm_autodrive.artifacts import input_key, read_clips, read_samples, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.export.clip_files import CLIP_FILES_FILE, ClipFileRecord, write_clip_files
+from vlm_autodrive.supervision.export.clip_files import (
+    CLIP_FILES_FILE,
+    ClipFileRecord,
+    PictureSize,
+    write_clip_files,
+)
 from vlm_autodrive.supervision.export.rows import ExportRow, row_of, splits_of, why_not_exported, write_messages
 
 Form = Literal["messages", "hf-parquet"]
@@ -24,9 +31,25 @@ class ExportSettings(Settings):
 
     Attributes:
         to: The form.
+        height: Height in pixels of the pictures in the clips' files. Give that of the training's sampling, and every
+            trainer trains on pictures of that very size, since none has to resize them. The source's if not given.
+        width: Their width, likewise; the aspect ratio may change, as in our own sampling.
     """
 
     to: Form
+    height: int | None = Field(None, ge=8, multiple_of=2)
+    width: int | None = Field(None, ge=8, multiple_of=2)
+
+    @model_validator(mode="after")
+    def _both(self) -> "ExportSettings":
+        if (self.height is None) != (self.width is None):
+            raise ValueError("give height and width, or neither")
+        return self
+
+    @property
+    def size(self) -> PictureSize | None:
+        """Height and width of the pictures; None for those of the source."""
+        return None if self.height is None or self.width is None else (self.height, self.width)
 
 
 class ExportSummary(Record):
@@ -75,7 +98,7 @@ def export_supervision(
     Args:
         supervision: The supervision set.
         out: Folder of the export.
-        settings: The form.
+        settings: The form, and the size of the pictures.
         reporter: Told of progress, and of what was left out.
         workers: Clips that are cut side by side, each in its own process; None for one on every core.
         overwrite: Replace another result in ``out``.
@@ -89,12 +112,14 @@ def export_supervision(
     input_key(supervision, "supervision")
     with writing_artifact(out, "export", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            summary = _export(supervision, folder, settings.to, reporter, workers)
+            summary = _export(supervision, folder, settings, reporter, workers)
             write_text(folder / SUMMARY_FILE, summary.model_dump_json(indent=1) + "\n")
     return ExportSummary.model_validate_json((out / SUMMARY_FILE).read_text(encoding="utf-8"))
 
 
-def _export(supervision: Path, folder: Path, to: Form, reporter: Reporter, workers: int | None) -> ExportSummary:
+def _export(
+    supervision: Path, folder: Path, settings: ExportSettings, reporter: Reporter, workers: int | None
+) -> ExportSummary:
     clips = {clip.clip_id: clip for clip in read_clips(supervision)}
     every = read_samples(supervision)
     accepted = [sample for sample in every if sample.accepted and clips[sample.clip_id].split != "test"]
@@ -103,16 +128,16 @@ def _export(supervision: Path, folder: Path, to: Form, reporter: Reporter, worke
     if not samples:
         raise UserError(f"{supervision} has no accepted sample that could be exported; look at its summary.json.")
     wanted = {sample.clip_id for sample in samples}
-    files = write_clip_files(folder, [clips[i] for i in clips if i in wanted], reporter, workers)
+    files = write_clip_files(folder, [clips[i] for i in clips if i in wanted], settings.size, reporter, workers)
     lost = {each.clip_id: each.problem for each in files.values() if each.problem}
     rows = [row_of(i, clips[i.clip_id], files[i.clip_id].path) for i in samples if i.clip_id not in lost]
     left_out.update("its clip cannot be read" for sample in samples if sample.clip_id in lost)
     if not rows:
         first = next(iter(lost))
         raise UserError(f"no clip of {supervision} can be read; the first is {first}: {lost[first]}.")
-    _writer(to)(folder, rows)
+    _writer(settings.to)(folder, rows)
     summary = ExportSummary(
-        to=to,
+        to=settings.to,
         samples={split: dict(Counter(row.type for row in here)) for split, here in splits_of(rows).items()},
         clips={split: len({row.clip_id for row in here}) for split, here in splits_of(rows).items()},
         samples_left_out=dict(left_out),
