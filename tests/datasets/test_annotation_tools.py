@@ -111,6 +111,24 @@ def test_via_without_the_meaning_of_its_numbers_and_its_older_form(tmp_path):
     assert events(read_via(old, settings(class_map={"1=Crash": "collision"}))) == [("c", "collision", 2.5)]
     with pytest.raises(UserError, match=r"2 CSV files; name the one"):
         read_via(tmp_path, ImportSettings())
+    with pytest.raises(UserError, match="export the annotations as CSV"):
+        read_via(studio(tmp_path), ImportSettings())
+
+
+def test_labels_of_the_whole_video(tmp_path):
+    """One beside a timed segment of its class adds nothing; one that denies any event contradicts it."""
+    path = via(
+        tmp_path, ("a.mp4", [], {"1": "0"}), ("a.mp4", [3], {"1": "0"}), ("b.mp4", [], {"1": "2"}),
+        ("b.mp4", [3], {"1": "0"}), ("c.mp4", [], {"1": "0"}),
+    )  # fmt: skip
+    reading = read_via(path, ImportSettings())
+    assert events(reading) == [("a", "collision", 3), ("b", "collision", 3), ("c", "collision", None)]
+    assert {video.video_id: video.problem for video in reading.videos} == {
+        "a": "", "b": "its labels contradict each other", "c": "",
+    }  # fmt: skip
+    assert [(line, "whole video" in message or "without a time" in message) for line, _, message in told(reading)] == [
+        (9, True), (11, True),
+    ]  # fmt: skip
 
 
 def region(label, start, end):

@@ -40,6 +40,7 @@ KINDS = {
     "page": (b"\xef\xbb\xbf\n<!DOCTYPE html><title>404</title>", "a web page.*download it anew"),
     "denied": (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "error message of a server"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+    "annex": (b"/annex/objects/SHA256E-s12--0.csv\n", "git annex get"),
     "workbook": (archive(), "workbook.*save the sheet as CSV"),
     "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel workbook"),
     "packed": (gzip.compress(b"video,class"), "unpack it first"),

@@ -135,6 +135,9 @@ class SegmentImport:
     def _finish_video(self, video: AnnotatedVideo, video_id: str) -> None:
         timed = {known.name for _, _, known, time_s in video.taken if time_s is not None}
         events = [one for one in video.taken if one[2].is_event and not (one[3] is None and one[2].name in timed)]
+        if events and any(not known.is_event and time_s is None for _, _, known, time_s in video.taken):
+            video.problem = video.problem or "its labels contradict each other"
+            self.builder.warn(video.row, "", "a label says that no event is in the whole video; settle which is right")
         without = bool(video.taken) or (video.reviewed and self._settings.empty_is_normal)
         self.builder.add_video(
             Video(

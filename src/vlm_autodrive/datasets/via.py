@@ -39,6 +39,8 @@ def read_via(path: Path, settings: ImportSettings) -> DatasetBuilder:
         if len(found) != 1:
             raise UserError(f"{path} holds {len(found)} CSV files; name the one that VIA exported.")
         path = found[0]
+    if path.suffix.casefold() == ".json":
+        raise UserError(f"{path} is VIA's project or JSON; export the annotations as CSV, which has their meaning too.")
     builder = DatasetBuilder(name=f"VIA {path.name}")
     segments = SegmentImport(builder, video_root(path, settings), settings)
     table = read_table(path, {}, ["file_list", "metadata"])

@@ -24,6 +24,7 @@ _KINDS = (
         "a document, a picture or a video; name the table that tells of the videos",
     ),
     (rb"version https://git-lfs", "a Git LFS pointer in place of the file; get it with git lfs pull"),
+    (rb"/annex/objects/", "a git-annex pointer in place of the file; get it with git annex get"),
     (
         rb"(?i)\s*(?:<!doctype html|<html)",
         "a web page in place of the file; download it anew, logged in where that is needed",
