@@ -11,8 +11,8 @@ from tests.real_models import REAL_MODELS
 from tests.tiny_models import frame_size, load_tiny
 from tests.video.test_true_times import clip_of
 from vlm_autodrive.engines import InferenceRequest, LocalEngine
-from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, load_model, mrope_positions, video_metadata
-from vlm_autodrive.models.mrope import frame_interval_s
+from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, load_model, video_metadata
+from vlm_autodrive.models.mrope import frame_interval_s, mrope_positions
 from vlm_autodrive.training.prefix_sharing import SampleTokens, pack, share_prefix
 from vlm_autodrive.video import FrameCache, Frames, SamplingSettings, probe, read_windows
 from vlm_autodrive.video.frame_sampler import nominal_interval_s

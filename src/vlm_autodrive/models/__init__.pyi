@@ -28,7 +28,7 @@ from .model_files import (
     resolve_model,
     write_base,
 )
-from .mrope import mrope_positions, video_metadata
+from .mrope import video_metadata
 from .precision import cast, stored_dtype
 from .prompts import (
     MAIN,
@@ -76,7 +76,6 @@ __all__ = [
     "load_processor",
     "locate_model",
     "model_key",
-    "mrope_positions",
     "paper_taxonomy",
     "prompts",
     "quiet_libraries",
