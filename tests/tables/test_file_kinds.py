@@ -70,3 +70,14 @@ def test_tables_with_such_words_are_tables(tmp_path, header):
     assert read_table(path, {}, []).total >= 1
     path.write_text(json.dumps({header: 1}))
     assert read_entries(path) == [(header, 1)]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("video_0001.xml", "jaad"), ("A3D_labels.pkl", "pickle 4")])
+def test_a_folder_of_such_files_is_named_for_them(tmp_path, name, kind):
+    content, message = KINDS[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} is .*{message}"):
+        import_dataset("manifest", tmp_path, tmp_path / "catalog", ImportSettings())
+    (tmp_path / name).rename(tmp_path / "other.txt")
+    with pytest.raises(UserError, match=r"holds no manifest\.csv or manifest\.jsonl"):
+        import_dataset("manifest", tmp_path, tmp_path / "catalog", ImportSettings())

@@ -35,7 +35,7 @@ from vlm_autodrive.records import (
     Video,
     file_name_text,
 )
-from vlm_autodrive.tables import CellError, Row, Table, class_named, is_exponent, read_table
+from vlm_autodrive.tables import CellError, Row, Table, class_named, decode_text, is_exponent, read_table
 
 _ALIASES = {
     "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",
@@ -44,6 +44,7 @@ _ALIASES = {
 _T = TypeVar("_T")
 _INCIDENT = tuple(IncidentMetadata.model_fields)
 _NAMES = ("manifest.csv", "manifest.jsonl")
+_OTHER_ENDINGS = (".xml", ".pkl", ".pickle", ".xlsx", ".xls")  # in which data sets come that nothing here reads
 _OF_EVENTS = ("video", "class", EVENT_TIME, ALERT_TIME, "ego_involved")  # what differs from row to row of a video
 _SOURCE_ID = re.compile(r"[^:]+:.+")
 
@@ -73,6 +74,9 @@ def read_manifest(path: Path, settings: ImportSettings) -> DatasetBuilder:
     """
     if path.is_dir():
         found = [path / name for name in _NAMES if (path / name).is_file()]
+        for other in sorted(path.iterdir()) if not found else ():
+            if other.suffix.casefold() in _OTHER_ENDINGS:
+                decode_text(other)  # refuses it by what it is
         if len(found) != 1:
             raise UserError(
                 f"{path} holds {'no' if not found else 'more than one'} {' or '.join(_NAMES)}; name the file."
