@@ -26,6 +26,7 @@ def validate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse videos that are cut off or damaged; status 1 if any is refused.")
     ] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Decode all of a long video too, not samples of it.")] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, metavar="N", help="Videos decoded at once; all cores if not given."),
@@ -35,12 +36,13 @@ def validate(
 ) -> None:
     """Decode every video of a catalog, and mark those that cannot be used with the reason.
 
-    Each video is decoded in a process with limits of memory and time: a crash of the decoder
-    affects that video alone. Give the new catalog to `clips`; videos that cannot be used become clips with that
-    reason, and are never cut. The table shows these first, then what else is worth a note.
+    Of a video longer than ten minutes all packets are read, and the first and last minute and ten seconds out of every
+    five minutes are decoded, unless --whole. Each video is decoded in a process with a limit of memory, which must get
+    on: a crash of the decoder affects that video alone. Give the new catalog to `clips`; videos that cannot be used
+    become clips with that reason, and are never cut. The table shows these first, then what else is worth a note.
 
     Settings: max_black_fraction and max_frozen_fraction (0.98; 1.01 lets all pass), memory_mb (2000),
-    stall_timeout_s (60), timeout_s (3600).
+    stall_timeout_s (60).
 
     Exits with status 0 even if some videos cannot be used; with 1 if none can, or, with --strict, if any cannot.
 
@@ -51,7 +53,7 @@ def validate(
     from vlm_autodrive.datasets import ValidateSettings, read_validations
     from vlm_autodrive.datasets import validate as validate_catalog
 
-    chosen = settings_from(ValidateSettings, "validate", None, settings, strict=strict or None)
+    chosen = settings_from(ValidateSettings, "validate", None, settings, strict=strict or None, whole=whole or None)
     folder = out or catalog.absolute().with_name(f"{catalog.absolute().name}-validated")
     summary = validate_catalog(catalog, folder, chosen, make_reporter(), workers=workers, overwrite=overwrite)
     if as_json:

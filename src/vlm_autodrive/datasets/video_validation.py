@@ -90,10 +90,9 @@ def assess(
             problems.append(cut)
         elif cut and last_event_s is not None and last_event_s >= check.duration_s:
             problems.append(f"{cut}, before its event at {last_event_s:.1f} s")
-        if check.black_s >= max_black_fraction * check.duration_s:
+        if check.black_s >= max_black_fraction * check.seconds_decoded:
             problems.append("all of it is black")
-        # Nothing can change before the second frame, so one frame's time is not counted.
-        elif check.frames > 1 and check.frozen_s >= max_frozen_fraction * (check.duration_s - 1 / check.fps):
+        elif check.frames > 1 and check.frozen_fraction >= max_frozen_fraction:
             problems.append("nothing in it ever changes")
     problem = "; ".join(problems)
     return video.model_copy(update={**update, "problem": problem}), found.model_copy(
