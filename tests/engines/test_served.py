@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.responses import JSONResponse, Response
+from transformers import AutoProcessor
 
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
-from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, open_model
+from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, open_model, parse_reasoning
 from vlm_autodrive.engines.endpoint import retrying
 from vlm_autodrive.engines.served import open_served_engine, served_key
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, ChatTemplate
 from vlm_autodrive.progress import SilentReporter
-from vlm_autodrive.records import Outcome
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
 
 VERDICT = InferenceRequest("Which?", codes=("A", "B", "C"))
@@ -381,3 +382,78 @@ def test_the_key_tells_apart_what_changes_answers_and_nothing_else():
     keys = {served_key(base.model_copy(update=change), "m") for change in ({}, {"votes": 3}, {"extra": {"a": 1}})}
     assert len(keys | {served_key(base, "other")}) == 4
     assert served_key(base.model_copy(update={"timeout_s": 1.0, "max_attempts": 9}), "m") in keys
+
+
+def test_every_sampling_default_is_stated_and_only_vllm_is_sent_its_own_fields(tmp_path):
+    for owner in ("vllm", "system", ""):
+        with serve(answered, owner=owner) as endpoint:
+            ask(endpoint.url, tmp_path / owner, [frames()], [VERDICT, TRACE], frames_as="images")
+        for asked in endpoint.asked:
+            assert (asked.body["temperature"], asked.body["top_p"]) == (0.0, 1.0)
+            sent = {name: asked.body[name] for name in ("top_k", "min_p", "repetition_penalty") if name in asked.body}
+            assert sent == ({"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0} if owner == "vllm" else {})
+            assert "chat_template_kwargs" not in asked.body and asked.body["messages"][-1]["role"] == "user"
+
+
+def test_a_field_that_a_server_refuses_is_named_and_can_be_left_out(tmp_path):
+    def refuses(asked):
+        if "top_p" in asked.body:
+            return Response('{"error": {"message": "temperature and top_p cannot both be specified"}}', 400)
+        return answered(asked)
+
+    with serve(refuses) as endpoint:
+        refused, _ = ask(endpoint.url, tmp_path / "a", [frames()], [VERDICT])
+        answers, _ = ask(endpoint.url, tmp_path / "b", [frames()], [VERDICT], extra={"top_p": None})
+    assert "set endpoint.extra: {top_p: null}" in refused[0][0].reason
+    assert answers[0][0].outcome is Outcome.OK
+
+
+@pytest.mark.fixtures
+def test_a_server_of_a_thinking_model_renders_what_the_local_engine_shows(tmp_path, real_model):
+    """The server's part is played by transformers' template code, which vLLM calls with these very arguments."""
+    folder = str(real_model("qwen3-vl-thinking"))
+    processor = AutoProcessor.from_pretrained(folder)
+    template, rendered = ChatTemplate(processor), {}
+
+    def render(asked):
+        turns = [
+            {"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]}
+            for turn in asked.body["messages"]
+        ]
+        goes_on = asked.body.get("continue_final_message", False)
+        rendered[asked.text] = processor.apply_chat_template(
+            turns,
+            add_generation_prompt=asked.body.get("add_generation_prompt", True),
+            continue_final_message=goes_on,
+        )
+        return answered(asked) if "Which?" in asked.text else completion("A car brakes.\n</think>\n\nB")
+
+    thinks = InferenceRequest("Why?", max_new_tokens=99, thinking=True)
+    with serve(render, owner="vllm") as endpoint:
+        for settings in ({"folder": folder}, {"thinking": "prefill"}):
+            ((verdict, trace),), _ = ask(
+                endpoint.url, tmp_path, [frames(count=0)], [VERDICT, thinks], job=str(settings), **settings
+            )
+            assert rendered["Which?"].endswith("Which?" + template.before_answer)
+            assert rendered["Why?"].endswith("Why?" + template.before_thoughts)
+            assert (verdict.text, trace.outcome) == ("B", Outcome.OK)
+            found = parse_reasoning(trace.text, DEFAULT_TAXONOMY, 2.0)
+            assert (found.event_class, found.trace) == ("near_collision", "A car brakes.")
+            rendered.clear()
+
+
+@pytest.mark.fixtures
+def test_an_answer_that_ends_within_its_thoughts_is_truncated(tmp_path, real_model):
+    thinks = InferenceRequest("Why?", max_new_tokens=99, thinking=True)
+    with serve(lambda asked: completion("A car brakes, so it is a collision.")) as endpoint:
+        for folder, outcome in ((str(real_model("qwen3-vl-thinking")), Outcome.TRUNCATED), ("", Outcome.OK)):
+            answers, _ = ask(endpoint.url, tmp_path, [frames(count=0)], [thinks], folder=folder)
+            assert answers[0][0].outcome is outcome
+
+
+def test_a_template_with_a_switch_is_switched(tmp_path):
+    thinks = InferenceRequest("Why?", max_new_tokens=99, thinking=True)
+    with serve(answered) as endpoint:
+        ask(endpoint.url, tmp_path, [frames(count=0)], [VERDICT, thinks], thinking="switch")
+    switched = {asked.text: asked.body["chat_template_kwargs"] for asked in endpoint.asked}
+    assert switched == {"Which?": {"enable_thinking": False}, "Why?": {"enable_thinking": True}}

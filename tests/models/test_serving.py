@@ -10,7 +10,7 @@ from transformers import AutoProcessor
 
 from tests.tiny_models import MODELS, frame_size, load_tiny, saved_tiny_model
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, Encoder, export_processor, load_model, takes_images
+from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, Encoder, export_processor, find_chat_template, load_model
 from vlm_autodrive.video import SamplingSettings
 
 REAL = ("qwen2.5-vl", "qwen3-vl-instruct")
@@ -73,7 +73,7 @@ def test_published_templates_and_settings(name, real_model, tmp_path):
     loaded = load_model(str(real_model(name)))
     encoder = Encoder(loaded)
     check(loaded, *encoder.nearest_size(60, 90), tmp_path)
-    assert takes_images(str(tmp_path))
+    assert find_chat_template(str(tmp_path)).takes_images
 
 
 def test_larger_videos_from_elsewhere_are_brought_to_the_size_of_training(tmp_path):
@@ -96,6 +96,6 @@ def test_a_template_with_other_marks_is_refused():
 
 
 def test_whether_a_template_takes_images():
-    assert not takes_images(TINY_BASE)
-    assert not takes_images(str(saved_tiny_model("qwen3_vl")))
-    assert takes_images("someone/a-model-that-is-not-here")
+    assert not find_chat_template(TINY_BASE).takes_images
+    assert not find_chat_template(str(saved_tiny_model("qwen3_vl"))).takes_images
+    assert find_chat_template("someone/a-model-that-is-not-here") is None

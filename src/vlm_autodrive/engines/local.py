@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from transformers import DynamicCache
 
-from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
+from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse
 from vlm_autodrive.models import Encoder, LoadedModel, Prefix, forward_positions, load_model, model_key
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -218,7 +218,7 @@ class LocalEngine:
         if not ended:
             return InferenceResponse(Outcome.TRUNCATED, text, reason=f"no end within {request.max_new_tokens} tokens")
         if request.thinking and self._encoder.template.is_within_thoughts(text):
-            return InferenceResponse(Outcome.TRUNCATED, text, reason="it ended within its thoughts")
+            return InferenceResponse(Outcome.TRUNCATED, text, reason=ENDED_WITHIN_THOUGHTS)
         return InferenceResponse(Outcome.OK, text)
 
     def _step(

@@ -8,6 +8,9 @@ from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.records import Outcome, ProbabilitySource
 from vlm_autodrive.video import Frames, SamplingSettings
 
+ENDED_WITHIN_THOUGHTS = "it ended within its thoughts"
+"""Why an answer is ``truncated`` that ends, though not for want of tokens, in the block that its template opened."""
+
 
 @dataclass(frozen=True)
 class InferenceRequest:

@@ -16,9 +16,10 @@ from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabi
 from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
 from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines.endpoint.served_template import ServedTemplate, find_served_template
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.engines.endpoint.tokens import max_usage, picture_tokens
-from vlm_autodrive.engines.protocol import InferenceRequest, InferenceResponse
+from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -35,6 +36,8 @@ _HINTS = (
     ("xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"),
     ("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
     ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling"),
+    ("top_p", "it may take no top_p beside a temperature; set endpoint.extra: {top_p: null}"),
+    ("continue_final_message|prefill", "it may go on from no begun answer; set endpoint.thinking: none"),
     ("trust-request-mm-kwargs", "start it so, or set endpoint.frames_as: video"),
     ("image|video", "it may not take those; set endpoint.frames_as"),
 )
@@ -99,8 +102,8 @@ class ServedEngine:
         self._wait = wait
         self._reporter = reporter
         self._constrained = settings.constrained
-        self._form: FrameForm | None = None if settings.frames_as == "auto" else settings.frames_as
-        self._choosing = asyncio.Lock()
+        self._server: ServedTemplate | None = None
+        self._form: FrameForm = "frames" if settings.frames_as == "auto" else settings.frames_as
 
     @property
     def name(self) -> str:
@@ -141,6 +144,11 @@ class ServedEngine:
         requests: Sequence[InferenceRequest],
         own: Sequence[Sequence[InferenceRequest]],
     ) -> list[list[InferenceResponse]]:
+        if self._server is None:
+            settings = self._settings
+            self._server = await find_served_template(self._client, settings.folder or self._model, settings.thinking)
+            if settings.frames_as == "auto" and not self._server.is_vllm:
+                self._form = self._form_elsewhere(self._server)
         results = await asyncio.gather(
             *(self._respond_to_clip(frames, [*requests, *also]) for frames, also in zip(clips, own, strict=True)),
             return_exceptions=True,
@@ -153,7 +161,7 @@ class ServedEngine:
     async def _respond_to_clip(self, frames: Frames, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
         if not len(frames.times_s) or self._client.has_stopped:
             return await self._respond_to_all(_NO_PICTURES, requests)
-        form = await self._frame_form()
+        form = self._form
         responses = await self._respond_to_all(await asyncio.to_thread(self._shown, frames, form), requests)
         if self._settings.frames_as != "auto" or form != "frames" or not any(_MEDIA in r.reason for r in responses):
             return responses
@@ -165,21 +173,8 @@ class ServedEngine:
             self._form = "video"
         return await self._respond_to_all(await asyncio.to_thread(self._shown, frames, "video"), requests)
 
-    async def _frame_form(self) -> FrameForm:
-        """The form of the settings, or what the server and the chat template can take, asked once."""
-        async with self._choosing:
-            if self._form is None:
-                self._form = await self._find_frame_form()
-            return self._form
-
-    async def _find_frame_form(self) -> FrameForm:
-        if await self._client.owner() == "vllm":
-            return "frames"
-        from vlm_autodrive.models import takes_images
-
-        form: FrameForm = (
-            "images" if await asyncio.to_thread(takes_images, self._settings.folder or self._model) else "video"
-        )
+    def _form_elsewhere(self, server: ServedTemplate) -> FrameForm:
+        form: FrameForm = "images" if server.takes_images else "video"
         what = (
             "JPEG images with their times in the text" if form == "images" else "one MP4, as its template has no images"
         )
@@ -204,7 +199,7 @@ class ServedEngine:
         if request.codes and self._settings.votes:
             return await self._vote(pictures, request)
         written, constrained = await self._ask(pictures, request, request.temperature, request.seed)
-        response = _response_of(written, request)
+        response = self._response_of(written, request)
         if not request.codes or response.outcome is not Outcome.OK:
             return response
         probabilities = code_probabilities(written.places, written.text, request.codes)
@@ -222,7 +217,7 @@ class ServedEngine:
         votes = [vote for vote, _ in asked]
         good = [vote for vote in votes if vote.outcome is Outcome.OK]
         if 2 * len(good) <= len(votes):
-            return _response_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), request)
+            return self._response_of(next(vote for vote in votes if vote.outcome is not Outcome.OK), request)
         shares = vote_shares([vote.text for vote in good], request.codes)
         if shares is None:
             return InferenceResponse(Outcome.OK, good[0].text)  # left to whoever reads answers in words
@@ -252,13 +247,16 @@ class ServedEngine:
         seed: int,
         constrained: bool,
     ) -> ChatRequest:
+        assert self._server is not None, "asked before the server is known"
         settings, bound = self._settings, _most_tokens(request)
         system = [{"role": "system", "content": request.system}] if request.system else []
+        begun = self._server.begun_answer(thinking=request.thinking)
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [*system, {"role": "user", "content": request.prompt}],
+            "messages": [*system, {"role": "user", "content": request.prompt}, *begun],
             settings.token_limit: bound,
             "temperature": temperature,
+            **self._server.fields(thinking=request.thinking),
         }
         if temperature > 0:
             body["seed"] = seed
@@ -267,15 +265,27 @@ class ServedEngine:
         if request.codes and settings.top_logprobs and not settings.votes:
             body |= {"logprobs": True, "top_logprobs": settings.top_logprobs}
         body |= pictures.fields | settings.extra
+        body = {name: value for name, value in body.items() if value is not None}
         most = max_usage(body_of(body), pictures.tokens, bound)
         if not pictures.parts:
             return ChatRequest(body_of(body), most)
 
         def body_with_pictures() -> bytes:
             content = [*pictures.parts, text_part(request.prompt)]
-            return body_of(body | {"messages": [*system, {"role": "user", "content": content}]})
+            return body_of(body | {"messages": [*system, {"role": "user", "content": content}, *begun]})
 
         return ChatRequest(b"", most, body_with_pictures=body_with_pictures)
+
+    def _response_of(self, written: Completion, request: InferenceRequest) -> InferenceResponse:
+        """The response of a completion; reasoning that a server returns apart goes back where the prompt wants it."""
+        text, reason, outcome = written.text, written.reason, written.outcome
+        if written.reasoning and not request.codes:
+            text = f"<think>\n{written.reasoning.strip()}\n</think>\n\n{text}"
+        if outcome is Outcome.TRUNCATED:
+            reason = f"no end within {_most_tokens(request)} tokens"
+        elif outcome is Outcome.OK and request.thinking and self._server and self._server.is_within_thoughts(text):
+            outcome, reason = Outcome.TRUNCATED, ENDED_WITHIN_THOUGHTS
+        return InferenceResponse(outcome, text, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -288,16 +298,6 @@ class _Pictures:
 
 
 _NO_PICTURES = _Pictures([], {}, 0)
-
-
-def _response_of(written: Completion, request: InferenceRequest) -> InferenceResponse:
-    """The response of a completion; reasoning that a server returns apart goes back where the prompt wants it."""
-    text, reason = written.text, written.reason
-    if written.reasoning and not request.codes:
-        text = f"<think>\n{written.reasoning.strip()}\n</think>\n\n{text}"
-    if written.outcome is Outcome.TRUNCATED:
-        reason = f"no end within {_most_tokens(request)} tokens"
-    return InferenceResponse(written.outcome, text, reason=reason)
 
 
 def _most_tokens(request: InferenceRequest) -> int:

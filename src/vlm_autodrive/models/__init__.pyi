@@ -1,5 +1,5 @@
 from . import prompts
-from .chat_template import DirectBy, begins_with_thoughts
+from .chat_template import EMPTY_THOUGHTS, ChatTemplate, DirectBy, begins_with_thoughts
 from .conventions import Convention, find_convention
 from .cpu_speed import LONG
 from .encoding import Encoder
@@ -42,16 +42,18 @@ from .prompts import (
     verdict_prompt,
 )
 from .random_weights import random_model, suits_a_check
-from .serving import export_processor, takes_images
+from .serving import export_processor, find_chat_template
 from .video_format import Prefix, forward_positions
 
 __all__ = [
     "ADAPTER_FOLDER",
     "CARD_FILE",
+    "EMPTY_THOUGHTS",
     "LONG",
     "MAIN",
     "SYSTEM_PROMPT",
     "TINY_BASE",
+    "ChatTemplate",
     "Convention",
     "DirectBy",
     "Encoder",
@@ -66,6 +68,7 @@ __all__ = [
     "cast",
     "default_device",
     "export_processor",
+    "find_chat_template",
     "find_convention",
     "find_published",
     "format_reasoning",
@@ -87,7 +90,6 @@ __all__ = [
     "resolve_model",
     "stored_dtype",
     "suits_a_check",
-    "takes_images",
     "variant_verdict_prompt",
     "verdict_prompt",
     "video_metadata",

@@ -19,6 +19,9 @@ _THINK, _END_THINK = "<think>", "</think>"
 _OPEN = re.compile(rf"{_THINK}\s*$")
 _TURN, END_OF_TURN = "<|im_start|>", "<|im_end|>"
 
+EMPTY_THOUGHTS = f"{_THINK}\n\n{_END_THINK}\n\n"
+"""A closed block of thoughts, as Qwen's templates write it."""
+
 Part = dict[str, str]
 
 DirectBy = Literal["none", "switch", "prefill"]
@@ -48,10 +51,9 @@ class ChatTemplate:
             self.direct_by = "prefill"
 
     @property
-    def empty_thoughts(self) -> str:
-        """The closed block before a direct answer; empty where the template has none."""
-        begin = self.before_answer.find(_THINK)
-        return self.before_answer[begin:] if begin >= 0 else ""
+    def takes_images(self) -> bool:
+        """Whether it has a branch for images."""
+        return self.until_question([{"type": "image"}], "") != self.until_question([], "")
 
     def until_question(self, before: list[Part], system: str) -> str:
         """The rendered conversation up to the question.
@@ -88,7 +90,7 @@ class ChatTemplate:
     def _closed_block(self) -> str:
         behind_question = self._render([], _QUESTION_MARK, "", _ANSWER_MARK).split(_QUESTION_MARK)[1]
         before = behind_question.split(_ANSWER_MARK)[0]
-        return before if _END_THINK in before else f"{self.before_thoughts}\n{_END_THINK}\n\n"
+        return before if _END_THINK in before else _OPEN.sub(EMPTY_THOUGHTS, self.before_thoughts)
 
     def _render(
         self, before: list[Part], question: str, system: str, answer: str = "", switch: dict[str, bool] | None = None

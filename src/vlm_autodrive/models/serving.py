@@ -1,9 +1,10 @@
-"""What servers need of a model: a processor that makes the tokens and pixels of training; and what they can show it."""
+"""What servers need of a model: a processor that makes the tokens and pixels of training; and its template."""
 
 import copy
 from typing import Any
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.chat_template import ChatTemplate
 from vlm_autodrive.models.families import Family
 from vlm_autodrive.models.loading import load_processor
 from vlm_autodrive.models.missing import TEXT_PARTS
@@ -58,8 +59,8 @@ def export_processor(processor: Any, family: Family, sampling: SamplingSettings)
     return made
 
 
-def takes_images(model: str) -> bool:
-    """Whether a model's chat template has a branch for images; true of a model that is not on this machine.
+def find_chat_template(model: str) -> ChatTemplate | None:
+    """The chat template of a served model; None if the model is not on this machine.
 
     Args:
         model: A folder, or the name of a hub model that may have been fetched.
@@ -67,10 +68,5 @@ def takes_images(model: str) -> bool:
     try:
         processor = load_processor(locate_model(model, TEXT_PARTS, fetch=False))
     except UserError:
-        return True
-    words = {"type": "text", "text": "?"}
-    with_image, without = (
-        processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
-        for content in ([{"type": "image"}, words], [words])
-    )
-    return bool(with_image != without)
+        return None
+    return ChatTemplate(processor)

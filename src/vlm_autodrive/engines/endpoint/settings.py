@@ -128,6 +128,10 @@ class ServedModelSettings(EndpointSettings):
             or ``video`` for a chat template that takes no images.
         say_times: Whether the prompt also lists the frames' times; null does so with ``images`` only, since a video
             has its times.
+        thinking: How a model whose chat template opens its thoughts is asked for a direct answer: by the template's
+            ``enable_thinking`` (``switch``), or by an assistant turn of closed, empty thoughts that the answer goes on
+            from (``prefill``); both are fields of vLLM. ``auto`` follows the template of ``folder``, and is ``none``
+            where that is not on this machine. `autodrive models check` tells which it is.
         constrained: Whether decoding of a direct verdict is constrained to the class codes, with vLLM's
             ``structured_outputs``. An endpoint that rejects the field by name gets requests without it, with a warning;
             set false for one that rejects it otherwise.
@@ -135,7 +139,7 @@ class ServedModelSettings(EndpointSettings):
             probabilities; 0 for an endpoint that does not return them.
         votes: If above 0, number of sampled answers whose class proportions replace probabilities from
             log-probabilities.
-        extra: Additional fields of every request, such as ``media_io_kwargs`` of vLLM.
+        extra: Additional fields of every request, such as ``media_io_kwargs`` of vLLM; null leaves a field out.
     """
 
     base_url: str = ""
@@ -144,6 +148,7 @@ class ServedModelSettings(EndpointSettings):
     sampling: SamplingSettings = SamplingSettings()
     frames_as: Literal["auto", "frames", "video", "images"] = "auto"
     say_times: bool | None = None
+    thinking: Literal["auto", "none", "switch", "prefill"] = "auto"
     constrained: bool = True
     top_logprobs: int = Field(20, ge=0, le=20)
     votes: int = Field(0, ge=0, le=64)
