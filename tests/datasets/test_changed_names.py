@@ -164,3 +164,15 @@ def test_many_missing_numbers_are_read_in_time(tmp_path):
     reading = manifest(tmp_path, *(f"{number}.mp4,normal," for number in range(100000, 104000)))
     assert (len(reading.videos), reading.issues) == (4000, [])
     assert process_time() - started < 5
+
+
+@pytest.mark.parametrize(("on_disk", "in_table"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_an_overlay_and_a_hub_table_in_another_unicode_form(tmp_path, on_disk, in_table):
+    row = f"{normalize(in_table, 'Fürth')}.mp4,2.5"
+    root = hub(tmp_path, row, files=(normalize(on_disk, "Fürth"),))
+    reading = overlay(root, f"{normalize(in_table, 'Fürth')};crash")
+    assert classes(reading) == {normalize(on_disk, "Fürth"): "collision"}
+    assert [event.time_s for event in reading.events] == [2.5]
+    assert [("Unicode form" in message, rejected) for _, _, _, rejected, message in told(reading)] == [
+        (True, False)
+    ] * 2

@@ -1,3 +1,5 @@
+from unicodedata import normalize
+
 import pytest
 
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
@@ -70,3 +72,10 @@ def test_videos_are_recognised_by_path_or_by_an_unambiguous_name(tmp_path):
         match_ground_truth(detections, {"/elsewhere/x.mp4": ()})
     with pytest.raises(UserError, match="was not scanned"):
         match_ground_truth(detections, {"z.mp4": ()})
+
+
+def test_a_video_is_recognised_in_another_unicode_form():
+    composed, apart = normalize("NFC", "é.mp4"), normalize("NFD", "é.mp4")
+    assert match_ground_truth([scanned(apart)], {f"/there/{composed}": ()}) == {apart: ()}
+    with pytest.raises(UserError, match="several"):
+        match_ground_truth([scanned(f"a/{apart}"), scanned(f"b/{composed}")], {f"/there/{composed}": ()})
