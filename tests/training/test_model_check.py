@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from tests.tiny_models import FAMILIES, HYBRID, MODELS, frame_size, load_tiny, saved_tiny_model
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import random_model
-from vlm_autodrive.training import check_model
+from vlm_autodrive.models import Encoder, load_model, random_model
+from vlm_autodrive.training import check_model, model_check
+from vlm_autodrive.training.model_check import _compare_frames
 from vlm_autodrive.training.position_check import compare_positions
 from vlm_autodrive.video import SamplingSettings
 
@@ -63,6 +64,20 @@ def test_the_check_says_where_stock_positions_overlap(real_model):
     [line] = [line for line in found.lines() if line.startswith("positions: ")]
     assert "as vLLM places them" in line and "on top of a video of more than 8 s" in line  # 16 columns, 2 a second
     assert found.can_be_trained
+
+
+@pytest.mark.fixtures
+def test_an_interval_that_training_alone_knows_fails_the_check(real_model, monkeypatch):
+    loaded = load_model(str(real_model("qwen2.5-vl")))
+    encoder, sampling = Encoder(loaded), SamplingSettings(height=56, width=56)
+    assert not _compare_frames(loaded, encoder, sampling)
+    windows = model_check.read_windows
+    monkeypatch.setattr(
+        model_check,
+        "read_windows",
+        lambda *given: [(window, replace(frames, nominal_interval_s=None)) for window, frames in windows(*given)],
+    )
+    assert _compare_frames(loaded, encoder, sampling) == "the positions of the video differ"
 
 
 @pytest.mark.parametrize("model_type", MODELS)

@@ -215,6 +215,8 @@ def _compare_frames(loaded: LoadedModel, encoder: Encoder, sampling: SamplingSet
         return "the times of the frames differ"
     if not torch.equal(given["input_ids"][0].cpu(), prefix.input_ids):
         return "the tokens of the video differ"
+    if not torch.equal(given["position_ids"].cpu().reshape(prefix.position_ids.shape), prefix.position_ids):
+        return "the positions of the video differ"
     different = [name for name, value in expected.items() if not torch.equal(given[name].cpu(), value)]
     return f"{', '.join(different)} differ" if different else ""
 
