@@ -135,7 +135,7 @@ def _take(
     video: AnnotatedVideo, row: Row, detection: object, label: str, rate: float | None, segments: SegmentImport
 ) -> None:
     try:
-        start_s, end_s = _times(detection, rate or video.frames_per_second)
+        start_s, end_s = _times(detection, rate, video)
         problem = segments.add(video, row, Segment(label, start_s, end_s))
     except CellError as error:
         video.problem = video.problem or "a segment of it is not understood"
@@ -144,7 +144,7 @@ def _take(
         segments.builder.warn(row, "video", f"{problem}; the segment is left out")
 
 
-def _times(detection: object, rate: float | None) -> tuple[float, float]:
+def _times(detection: object, rate: float | None, video: AnnotatedVideo) -> tuple[float, float]:
     """Start and end in seconds.
 
     Raises:
@@ -154,6 +154,7 @@ def _times(detection: object, rate: float | None) -> tuple[float, float]:
         case {"timestamps": [start, end]}:
             return _seconds(start), _seconds(end)
         case {"support": [int() | float() as first, int() | float() as last]}:
+            rate = rate or video.frames_per_second  # which opens the file
             if rate is None:
                 raise CellError("frames of a video that is not there; put it there, or set segments.frames_per_second")
             return (first - 1) / rate, (last - 1) / rate

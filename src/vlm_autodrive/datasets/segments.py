@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from vlm_autodrive.datasets.builder import DatasetBuilder
@@ -53,7 +54,7 @@ class AnnotatedVideo:
     problem: str = ""
     taken: list[tuple[Row, str, EventClass, float | None]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def frames_per_second(self) -> float | None:
         """Its mean frame rate; None if the file is missing or cannot be read."""
         info = info_of(Path(self.path))
