@@ -15,8 +15,6 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
     Encoder,
     LoadedModel,
-    begins_with_thoughts,
-    format_reasoning,
     load_model,
     quiet_libraries,
     random_model,
@@ -28,10 +26,10 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
 from vlm_autodrive.training.parity import TOLERANCE, ModelInputs, compare_passes
 from vlm_autodrive.training.position_check import PositionCheck, compare_positions
 from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, pack, share_prefix
+from vlm_autodrive.training.template_check import TRACE, TemplateCheck, check_template
 from vlm_autodrive.video import FrameCache, SamplingSettings, VideoError, read_windows
 
 _CODES = DEFAULT_TAXONOMY.codes
-_TRACE = format_reasoning("A car ahead brakes. [t=1.5] contact.", _CODES[0], 1.5)
 _TIMES = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.3, 0.7, 0.9, 1.2, 1.5))  # two clips of two lengths, one uneven
 
 
@@ -47,7 +45,8 @@ class ModelCheck(Record):
         largest_ratio: Largest norm of a gradient's difference over its norm, of all tensors.
         tensor: Which tensor has it.
         frames: What differs between the frames of training and of inference; empty if nothing does.
-        tokens: What is wrong with the tokens of the verdict codes or of a conversation; empty if nothing is.
+        codes: What is wrong with the tokens of the verdict codes; empty if nothing is.
+        template: A verdict and a trace as the model sees them, compared with the stock template.
         positions: How the positions of a long conversation differ from those of the stock model.
         lora: How many layers of each kind the family's LoRA pattern targets.
         lora_astray: What it targets outside the language model.
@@ -61,7 +60,8 @@ class ModelCheck(Record):
     largest_ratio: float
     tensor: str
     frames: str
-    tokens: str
+    codes: str
+    template: TemplateCheck
     positions: PositionCheck
     lora: dict[str, int]
     lora_astray: tuple[str, ...]
@@ -75,7 +75,7 @@ class ModelCheck(Record):
     @property
     def can_be_trained(self) -> bool:
         """Whether training may begin; a model that cannot share is trained sample by sample."""
-        faults = self.frames or self.tokens or self.positions.fault or self.lora_astray
+        faults = self.frames or self.codes or self.template.fault or self.positions.fault or self.lora_astray
         return not faults and bool(self.lora)
 
     def lines(self) -> list[str]:
@@ -90,7 +90,8 @@ class ModelCheck(Record):
             if self.shares
             else "  so each sample is trained in a sequence of its own: the same result, at several times the cost",
             f"train frames = inference frames: {self.frames or 'yes'}",
-            f"verdict codes and conversation: {self.tokens or 'each code is one token, and whole = prefix + sample'}",
+            f"verdict codes: {self.codes or 'each is one token, in a trace as well'}",
+            *self.template.lines(),
             f"positions: {self.positions.line()}",
             f"LoRA targets: {kinds or 'nothing'}; outside the language model: {', '.join(self.lora_astray) or 'none'}",
             "it can be trained" if self.can_be_trained else "it cannot be trained as it is: see above",
@@ -124,7 +125,6 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
     height, width = encoder.nearest_size(card.height, card.width)
     sampling = card.model_copy(update={"height": height, "width": width})
     frames = _compare_frames(loaded, encoder, sampling)
-    tokens = _check_tokens(encoder, sampling)
     found = compare_passes(loaded.model, *_passes(encoder, sampling))
     lora, astray = _place_lora(loaded)
     return ModelCheck(
@@ -136,7 +136,8 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
         largest_ratio=found.largest_ratio,
         tensor=found.tensor,
         frames=frames,
-        tokens=tokens,
+        codes=_check_codes(encoder),
+        template=check_template(loaded, encoder, sampling),
         positions=compare_positions(loaded, encoder, sampling),
         lora=lora,
         lora_astray=astray,
@@ -150,7 +151,7 @@ def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInp
     code = encoder.target(_CODES[0])
     samples = [
         SampleTokens(verdict, code, sample_weight=4.0),
-        SampleTokens(reasoning, encoder.target(_TRACE)),
+        SampleTokens(reasoning, encoder.target(TRACE)),
         SampleTokens(encoder.question("Is it day?"), code[-1:], sample_weight=0.5),
     ]
     sequences, pixels, grids = [], [], []
@@ -170,27 +171,16 @@ def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInp
     return [(collate([pack(sequences)], encoder.pad_id), vision)], separate
 
 
-def _check_tokens(encoder: Encoder, sampling: SamplingSettings) -> str:
-    """What is wrong with the codes, or with a conversation made of prefix and sample; empty if nothing is."""
+def _check_codes(encoder: Encoder) -> str:
+    """What is wrong with the tokens of the verdict codes; empty if nothing is."""
     try:
         codes = encoder.code_ids(_CODES)
     except UserError as error:
         return str(error)
-    spans = encoder.target_spans(_TRACE)
-    place = _TRACE.index(f"\n{_CODES[0]}\n") + 1
-    if (place, place + 1) not in spans or encoder.target(_TRACE)[spans.index((place, place + 1))] != codes[0]:
+    spans = encoder.target_spans(TRACE)
+    place = TRACE.index(f"\n{_CODES[0]}\n") + 1
+    if (place, place + 1) not in spans or encoder.target(TRACE)[spans.index((place, place + 1))] != codes[0]:
         return f"in a trace the code {_CODES[0]} is not the token that it is in a verdict"
-    size = (sampling.height, sampling.width)
-    prefix = encoder.prefix(_TIMES[0], *size)
-    for name, ask, target in (("verdict", verdict_prompt, _CODES[0]), ("trace", reasoning_prompt, _TRACE)):
-        prompt = ask(DEFAULT_TAXONOMY).text
-        whole = encoder.conversation(_TIMES[0], *size, prompt, target)
-        question = encoder.question(prompt, thinking=begins_with_thoughts(target))
-        sequence = share_prefix(prefix, [SampleTokens(question, encoder.target(target))])
-        if not torch.equal(whole.input_ids, sequence.input_ids):
-            return f"the tokens of a {name} are not those of the stock conversation"
-        if not torch.equal(whole.position_ids, sequence.position_ids):
-            return f"the positions of a {name} are not those of the stock conversation"
     return ""
 
 
