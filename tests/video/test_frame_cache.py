@@ -53,6 +53,16 @@ def test_fill_then_get_without_decoding(make_video, tmp_path, monkeypatch, worke
     assert cache.fill(clips) == {}
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"12:30:05.mp4"])
+def test_a_file_of_any_name_is_cached(make_video, tmp_path, monkeypatch, name, workers):
+    path = make_video("a.mp4").rename(tmp_path / os.fsdecode(name))
+    monkeypatch.chdir(tmp_path)
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    assert cache.fill([clip(path.name)], workers=workers) == {}
+    assert same(cache.get(clip(path.name)), read_frames(path, 0, 3, SMALL))
+
+
 def test_get_decodes_what_is_missing_and_raises_for_what_is_unusable(make_video, tmp_path):
     path = make_video()
     cache = FrameCache(tmp_path / "cache", SMALL)

@@ -108,7 +108,7 @@ class FrameStore:
         """
         stat = path.stat()
         identity = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
-        known = self.folder / _CONTENTS / hashlib.sha256(identity.encode()).hexdigest()[:32]
+        known = self.folder / _CONTENTS / hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]
         try:
             digest = known.read_text(encoding="ascii")
         except FileNotFoundError:
