@@ -29,7 +29,7 @@ def check(
             metavar="N",
             min=1,
             help="Read configuration and processor only, and build N layers of each type with random weights. Without "
-            "it a folder's weights are loaded if they are below 4 GB; else N is 1.",
+            "it the first layers are loaded with their own weights if they are on this machine; else N is 1.",
         ),
     ] = None,
     as_json: AsJson = False,

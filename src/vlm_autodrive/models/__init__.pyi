@@ -41,8 +41,8 @@ from .prompts import (
     variant_verdict_prompt,
     verdict_prompt,
 )
-from .random_weights import random_model, suits_a_check
 from .serving import export_processor, find_chat_template
+from .short_model import has_weights, short_model
 from .video_format import Prefix, forward_positions
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "find_published",
     "format_reasoning",
     "forward_positions",
+    "has_weights",
     "lasting_name",
     "load_meta_model",
     "load_model",
@@ -82,14 +83,13 @@ __all__ = [
     "paper_taxonomy",
     "prompts",
     "quiet_libraries",
-    "random_model",
     "read_card",
     "reading",
     "reasoning_prompt",
     "require_model",
     "resolve_model",
+    "short_model",
     "stored_dtype",
-    "suits_a_check",
     "variant_verdict_prompt",
     "verdict_prompt",
     "video_metadata",

@@ -99,7 +99,7 @@ def load_model(model: str, device: torch.device | None = None, dtype: torch.dtyp
     files = locate_model(model)
     config, family = load_config(files)
     processor = load_processor(files)
-    loaded = _load_weights(files, config, dtype)
+    loaded = _merged(files, config, dtype)
     loaded.generation_config = greedy_generation(loaded.generation_config)
     if device.type == "cpu":
         cpu_speed.prefer_cpu_speed(loaded, family)
@@ -138,27 +138,36 @@ def load_processor(files: ModelFiles) -> Any:
     return processor
 
 
-def _load_weights(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:
-    """A model with its weights; its adapter, and those below it, are merged into them."""
+def load_weights(folder: Path, config: Any, dtype: torch.dtype) -> Any:
+    """The model of a configuration with the whole weights of a folder, which may hold more layers.
+
+    Raises:
+        UserError: If they cannot be read, or lack some that the configuration has.
+    """
     from transformers import AutoModelForImageTextToText
 
-    if files.base is not None:
-        from peft import PeftModel
-
-        loaded = _load_weights(files.base, config, dtype)
-        with reading(files.adapter or files.folder), quiet_libraries():
-            return PeftModel.from_pretrained(loaded, str(files.adapter)).merge_and_unload()
-    with reading(files.folder), quiet_libraries():
+    with reading(folder), quiet_libraries():
         loaded, found = AutoModelForImageTextToText.from_pretrained(
-            files.folder, config=config, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+            folder, config=config, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
         )
     absent = sorted(found["missing_keys"])
     if absent:
         raise UserError(
-            f"the weights in {files.folder} lack {len(absent)} tensors of the model, such as {absent[0]}; copy or "
-            "download them again."
+            f"the weights in {folder} lack {len(absent)} tensors of the model, such as {absent[0]}; copy or download "
+            "them again."
         )
     return loaded
+
+
+def _merged(files: ModelFiles, config: Any, dtype: torch.dtype) -> Any:
+    """A model with its weights; its adapter, and those below it, are merged into them."""
+    if files.base is None:
+        return load_weights(files.folder, config, dtype)
+    from peft import PeftModel
+
+    loaded = _merged(files.base, config, dtype)
+    with reading(files.adapter or files.folder), quiet_libraries():
+        return PeftModel.from_pretrained(loaded, str(files.adapter)).merge_and_unload()
 
 
 @contextmanager

@@ -15,21 +15,22 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
     Encoder,
     LoadedModel,
-    load_model,
+    has_weights,
+    load_meta_model,
     quiet_libraries,
-    random_model,
     reasoning_prompt,
-    suits_a_check,
+    short_model,
     verdict_prompt,
 )
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record
-from vlm_autodrive.training.parity import TOLERANCE, ModelInputs, compare_passes
+from vlm_autodrive.training.parity import ModelInputs, compare_passes
 from vlm_autodrive.training.position_check import PositionCheck, compare_positions
 from vlm_autodrive.training.prefix_sharing import SampleTokens, collate, pack, share_prefix
 from vlm_autodrive.training.template_check import TRACE, TemplateCheck, check_template
 from vlm_autodrive.video import FrameCache, SamplingSettings, VideoError, read_windows
 
 _CODES = DEFAULT_TAXONOMY.codes
+_OWN_LAYERS = 2
 _TIMES = ((0.0, 0.25, 0.5, 0.75), (0.0, 0.3, 0.7, 0.9, 1.2, 1.5))  # two clips of two lengths, one uneven
 
 
@@ -44,6 +45,7 @@ class ModelCheck(Record):
         loss_separate: Loss of the same samples with a sequence for each.
         largest_ratio: Largest norm of a gradient's difference over its norm, of all tensors.
         tensor: Which tensor has it.
+        tolerance: Up to which ratio gradients, and losses, count as equal; it grows with the number of layers.
         frames: What differs between the frames of training and of inference; empty if nothing does.
         codes: What is wrong with the tokens of the verdict codes; empty if nothing is.
         template: A verdict and a trace as the model sees them, compared with the stock template.
@@ -59,6 +61,7 @@ class ModelCheck(Record):
     loss_separate: float
     largest_ratio: float
     tensor: str
+    tolerance: float
     frames: str
     codes: str
     template: TemplateCheck
@@ -69,8 +72,8 @@ class ModelCheck(Record):
     @property
     def shares(self) -> bool:
         """Whether the samples of a clip can share its prefix."""
-        close = abs(self.loss_shared - self.loss_separate) <= TOLERANCE * abs(self.loss_separate)
-        return close and self.largest_ratio <= TOLERANCE
+        close = abs(self.loss_shared - self.loss_separate) <= self.tolerance * abs(self.loss_separate)
+        return close and self.largest_ratio <= self.tolerance
 
     @property
     def can_be_trained(self) -> bool:
@@ -85,7 +88,7 @@ class ModelCheck(Record):
             f"{self.model}: {self.family}; {self.weights}",
             f"shared prefix = separate: {'yes' if self.shares else 'no'}; loss {self.loss_shared:.6g} and "
             f"{self.loss_separate:.6g}, gradients differ by {self.largest_ratio:.1e} of their norm at most "
-            f"({self.tensor})",
+            f"({self.tensor}; up to {self.tolerance:.1e} is rounding)",
             "  so all samples of a clip share one encoded video"
             if self.shares
             else "  so each sample is trained in a sequence of its own: the same result, at several times the cost",
@@ -103,30 +106,29 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
 
     Args:
         model: As for :func:`vlm_autodrive.models.loading.load_model`.
-        random_layers: Check the architecture with so many layers of each kind and random weights, for which only
-            configuration and processor are read. None checks the model's own weights if they are at hand and
-            below 4 GB, and one random layer of each kind otherwise.
+        random_layers: Check so many layers of each kind with random weights, for which only configuration and
+            processor are read. None checks the first layers with the model's own weights, if they are on this machine,
+            and one random layer of each kind otherwise. Either way memory is bounded, whatever the model's depth.
 
     Raises:
         UserError: If the model cannot be read, or its family is not supported.
     """
-    if random_layers is None and suits_a_check(model):
-        loaded = load_model(model, device=torch.device("cpu"), dtype=torch.float32)
-        weights = "its own weights"
-    else:
-        layers = random_layers or 1
-        loaded = random_model(model, layers)
-        # Of a large model these are most of what is left, and nothing about them could differ.
-        loaded.model.get_input_embeddings().requires_grad_(False)
-        loaded.model.get_output_embeddings().requires_grad_(False)
-        weights = f"its architecture with random weights, {layers} of each kind of layer"
+    own = random_layers is None and has_weights(model)
+    layers = _OWN_LAYERS if own else random_layers or 1
+    loaded = short_model(model, layers, own_weights=own)
+    whole = load_meta_model(model)
+    built, of = (each.model.config.get_text_config().num_hidden_layers for each in (loaded, whole))
+    weights = f"{'its own' if own else 'random'} weights in {built} of its {of} layers"
+    # Of a large model these are most of what is left, and nothing about them could differ.
+    loaded.model.get_input_embeddings().requires_grad_(False)
+    loaded.model.get_output_embeddings().requires_grad_(False)
     encoder = Encoder(loaded)
     card = loaded.card.sampling
     height, width = encoder.nearest_size(card.height, card.width)
     sampling = card.model_copy(update={"height": height, "width": width})
     frames = _compare_frames(loaded, encoder, sampling)
-    found = compare_passes(loaded.model, *_passes(encoder, sampling))
-    lora, astray = _place_lora(loaded)
+    found = compare_passes(loaded.model, *passes_of_check(encoder, sampling))
+    lora, astray = _place_lora(whole)
     return ModelCheck(
         model=model,
         family=loaded.family.known_as,
@@ -135,6 +137,7 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
         loss_separate=found.other_loss,
         largest_ratio=found.largest_ratio,
         tensor=found.tensor,
+        tolerance=found.tolerance,
         frames=frames,
         codes=_check_codes(encoder),
         template=check_template(loaded, encoder, sampling),
@@ -144,7 +147,7 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
     )
 
 
-def _passes(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInputs], list[ModelInputs]]:
+def passes_of_check(encoder: Encoder, sampling: SamplingSettings) -> tuple[list[ModelInputs], list[ModelInputs]]:
     """Samples of two clips in one sequence, and each in a sequence of its own under the model's own mask."""
     verdict = encoder.question(verdict_prompt(DEFAULT_TAXONOMY).text)
     reasoning = encoder.question(reasoning_prompt(DEFAULT_TAXONOMY).text, thinking=True)
@@ -242,7 +245,7 @@ def _place_lora(loaded: LoadedModel) -> tuple[dict[str, int], tuple[str, ...]]:
     """What peft adapts by the family's pattern: how many of each kind, and what outside the language model."""
     from peft import LoraConfig, get_peft_model
 
-    with quiet_libraries():
+    with quiet_libraries(), torch.device("meta"):
         model = get_peft_model(loaded.model, LoraConfig(r=1, target_modules=loaded.family.lora_targets))
     names = [name for name, module in model.named_modules() if hasattr(module, "lora_A")]
     inside = [name for name in names if f".{loaded.family.language_model}." in name]

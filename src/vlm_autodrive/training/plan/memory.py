@@ -18,8 +18,9 @@ from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded
 
 _FLOAT, _HALF = 4, 2
-_LIBRARIES = {"cuda": 0.0, "cpu": 0.3 * GB}
-"""What the libraries take on a CPU once they compute, as measured; on a GPU it is part of what is left."""
+_LIBRARIES = {"cuda": 0.0, "cpu": 0.8 * GB}
+"""What Python and the libraries take on a CPU before there is a model, as measured by ``benchmarks/plan_memory.py``;
+on a GPU it is part of what is left."""
 _MOMENTS = 2  # of AdamW; Muon keeps one
 
 
@@ -38,6 +39,7 @@ class MemoryEstimate(Record):
         gathered: Layers whose weights are gathered at the moment, where they are sharded.
         usable: What may be used, after a tenth is left for what is not counted.
         processes: How many processes each take this.
+        unmeasured: Why the estimate has not been compared with a real peak; empty where it has.
     """
 
     weights: float
@@ -50,6 +52,7 @@ class MemoryEstimate(Record):
     gathered: float
     usable: float
     processes: int
+    unmeasured: str = ""
 
     @property
     def standing(self) -> float:
@@ -77,9 +80,9 @@ class MemoryEstimate(Record):
             "libraries": self.libraries,
         }
         each = " for each of its processes" if self.processes > 1 else ""
-        return f"memory, estimated{each}: {_gb(self.peak)} GB of {_gb(self.usable)} GB that can be used: " + ", ".join(
-            f"{name} {_gb(value)}" for name, value in parts.items() if value or name != "libraries"
-        )
+        unmeasured = f" ({self.unmeasured})" if self.unmeasured else ""
+        listed = ", ".join(f"{name} {_gb(value)}" for name, value in parts.items() if value or name != "libraries")
+        return f"memory, estimated{each}{unmeasured}: {_gb(self.peak)} GB of {_gb(self.usable)} GB usable: {listed}"
 
 
 def estimate_memory(
@@ -121,6 +124,7 @@ def estimate_memory(
         gathered=gathered,
         usable=machine.usable,
         processes=machine.processes,
+        unmeasured="unmeasured on a GPU" if machine.kind == "cuda" else "",
     )
 
 
