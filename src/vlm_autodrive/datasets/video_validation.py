@@ -8,6 +8,7 @@ from vlm_autodrive.video import VideoCheck, cut_off
 
 _COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
 _LATE_START_S = 0.001
+_PLACES_TOLD = 5
 _LONG_BLACK_S, _LONG_FROZEN_S = 1.0, 3.0  # of black, or of one picture, that are worth a note
 
 
@@ -116,16 +117,24 @@ def summarise(found: Sequence[VideoValidation]) -> ValidationSummary:
 
 def _notes(check: VideoCheck) -> dict[str, str]:
     notes = {}
-    header_s = check.header_duration_s
+    header_s = check.header_duration_s if not check.section_starts_s else None  # else it counts the gaps, too
+    placed = check.frames + check.misplaced_frames
     cut = cut_off(check.duration_s, header_s)
     if cut:
         notes["cut off"] = cut
-    elif check.frames + check.misplaced_frames < _COMPLETE * check.header_frames:
+    elif placed + check.undecodable_frames < _COMPLETE * check.header_frames:
         notes["cut off"] = f"{check.frames} of {check.header_frames} frames decode"
     elif header_s is not None and header_s < _COMPLETE * (check.duration_s - 1 / check.fps):
         notes["longer than its header"] = f"{check.duration_s:.1f} s decode, and its header says {header_s:.1f} s"
-    if check.damage:
-        notes["damaged"] = f"{check.damage} after {check.duration_s:.1f} s"
+    damage = [f"{check.damage} after {check.duration_s:.1f} s"] if check.damage else []
+    if check.damaged_s:
+        places = ", ".join(f"{start_s:.2f} to {end_s:.2f} s" for start_s, end_s in check.damaged_s[:_PLACES_TOLD])
+        more = len(check.damaged_s) - _PLACES_TOLD
+        damage.append(f"pictures are missing or smeared from {places}{f' and {more} more places' if more > 0 else ''}")
+    if check.undecodable_frames:
+        damage.append(f"{check.undecodable_frames} of {placed + check.undecodable_frames} frames cannot be decoded")
+    if damage:
+        notes["damaged"] = "; ".join(damage)
     if check.misplaced_frames:
         notes["misplaced frames"] = f"{check.misplaced_frames} frames have no time that rises, and are left out"
     if check.variable_rate:

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.records import Record
 from vlm_autodrive.video.container import OpenVideo
+from vlm_autodrive.video.damage import damaged_stretches
 from vlm_autodrive.video.decoded_stretches import Stretch, stretches_to_decode
+from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.sections import PacketClock
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
 _DARK = 32  # grey levels below this are black
@@ -25,8 +28,7 @@ _USUAL_GAP_S = 1 / 30
 _EVEN = 0.1  # a gap may differ from the median gap by this share,
 _EVEN_S = 0.0015  # or by this, since Matroska and others count in milliseconds,
 _UNEVEN_SHARE = 0.02  # and so may this share of the gaps by any length, before the rate is called variable
-_TOLD_EVERY = 1000  # packets that are read,
-_TOLD_EVERY_S = 1.0  # and seconds that are decoded
+_TOLD_EVERY_S = 1.0  # seconds that are decoded
 
 
 class VideoCheck(Record):
@@ -54,6 +56,9 @@ class VideoCheck(Record):
             recorders fill up their frame rate with them.
         frozen_fraction: The longest such time of each stretch that was decoded, together, as a fraction of them all.
         damage: What ended decoding early; empty if it came to the end.
+        undecodable_frames: Frames within it that cannot be decoded.
+        damaged_s: Where pictures are missing or smeared: from each fault to the next key frame.
+        section_starts_s: Where, after a gap in the file's clock, a new continuous section begins.
         notes: What the file says of itself that is unusual, by kind, in plain words.
     """
 
@@ -76,6 +81,9 @@ class VideoCheck(Record):
     frozen_s: float
     frozen_fraction: float
     damage: str
+    undecodable_frames: int = 0
+    damaged_s: tuple[tuple[float, float], ...] = ()
+    section_starts_s: tuple[float, ...] = ()
     notes: dict[str, str] = {}
 
     @property
@@ -95,14 +103,16 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
     Raises:
         VideoError: If it is no video, or not even its first frame decodes.
     """
-    with OpenVideo(path) as video:
+    with OpenVideo(path, tell=tell) as video:
         stream, first = video.stream, video.first
         header_duration_s = video.seconds(stream.duration) if stream.duration else None
         height, width = video.display_size
         notes, pixel_format = video.notes, first.format.name
-        codec, header_frames = video.codec, stream.frames
+        packets = packet_clock(path, tell)
+        codec, header_frames = video.codec, packets.frames_of_header(stream.frames)
         start_s = video.seconds(first.pts or 0)
-        packet_times_s, length_s = _packet_times(video, tell)
+        packet_times_s = _packet_times(video, packets)
+        length_s = video.seconds(packets.lengths[-1]) if packets.lengths else 0.0
         stretches = stretches_to_decode(packet_times_s[-1] if packet_times_s else 0.0, whole=whole)
         is_whole = len(stretches) == 1
         looks = [_Look(path) for _ in stretches]
@@ -119,15 +129,19 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
                     damage = error.reason
                 else:
                     notes = {**notes, "damaged": f"{error.reason} after {look.last_s(from_s):.1f} s"}
-    # Of samples, the packets tell the times of all frames; of a whole video, the decoder does.
-    times_s = looks[0].times_s if is_whole else packet_times_s
-    length_s = looks[0].length_s if is_whole else length_s
-    gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
-    usual_s = median(gaps_s) if gaps_s else length_s or _USUAL_GAP_S
-    uneven = sum(abs(gap_s - usual_s) > max(_EVEN * usual_s, _EVEN_S) for gap_s in gaps_s)
-    last_shown_s = max(length_s, usual_s)
-    frozen_s = [look.frozen_s() for look in looks]
-    watched_s = sum(look.times_s[-1] - look.times_s[0] for look in looks if look.times_s)
+        # Of samples, the packets tell the times of all frames; of a whole video, the decoder does.
+        times_s = looks[0].times_s if is_whole else packet_times_s
+        length_s = looks[0].length_s if is_whole else length_s
+        gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
+        usual_s = median(gaps_s) if gaps_s else length_s or _USUAL_GAP_S
+        uneven = sum(abs(gap_s - usual_s) > max(_EVEN * usual_s, _EVEN_S) for gap_s in gaps_s)
+        variable_rate = uneven > _UNEVEN_SHARE * len(gaps_s)
+        smeared_s = [time_s for look in looks for time_s in look.smeared_s]
+        damaged_s = damaged_stretches(video, packets, times_s, smeared_s, usual_s, is_even=not variable_rate)
+        undecodable_frames, sections = len(video.undecodable_s), video.sections
+        last_shown_s = max(length_s, usual_s)
+        frozen_s = [look.frozen_s() for look in looks]
+        watched_s = sum(look.times_s[-1] - look.times_s[0] for look in looks if look.times_s)
     return VideoCheck(
         codec=codec,
         pixel_format=pixel_format,
@@ -142,35 +156,30 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
         fps=round(1 / usual_s, 4),
         shortest_gap_s=round(min(gaps_s), 6) if gaps_s else None,
         longest_gap_s=round(max(gaps_s), 6) if gaps_s else None,
-        variable_rate=uneven > _UNEVEN_SHARE * len(gaps_s),
+        variable_rate=variable_rate,
         decoded_s=tuple(look.stretch(last_shown_s) for look in looks if look.times_s),
         black_s=round(sum(look.black_s(last_shown_s) for look in looks), 3),
         frozen_s=round(max(frozen_s), 3),
         frozen_fraction=round(sum(frozen_s) / watched_s, 4) if watched_s else 0.0,
         damage=damage,
+        undecodable_frames=undecodable_frames,
+        damaged_s=damaged_s,
+        section_starts_s=tuple(round(section.start_s, 6) for section in sections[1:]),
         notes=notes,
     )
 
 
-def _packet_times(video: OpenVideo, tell: Callable[[float], None]) -> tuple[list[float], float]:
-    """Times of all frames by their packets, in rising order, and how long the last of them is shown."""
-    times_s, length_s = [], 0.0
-    for packet in video.packets():
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None or packet.is_discard or packet.is_corrupt:
-            continue
-        times_s.append(video.time_of(stamp))
-        length_s = video.seconds(packet.duration or 0)
-        if len(times_s) % _TOLD_EVERY == 0:
-            tell(times_s[-1])
-    return sorted(set(times_s)), length_s
+def _packet_times(video: OpenVideo, packets: PacketClock) -> list[float]:
+    """Times of all frames by their packets, in rising order."""
+    stamped = [(number, stamp) for number, stamp in enumerate(packets.stamps) if stamp is not None]
+    times_s = (video.packet_time(number, stamp) for number, stamp in stamped)
+    return sorted({time_s for time_s in times_s if time_s is not None and time_s >= 0})
 
 
 def _frames(video: OpenVideo, from_s: float, until_s: float) -> Iterator[tuple[float | None, av.VideoFrame]]:
     """The frames of a stretch with their times; of the whole video also those whose times do not rise."""
     if until_s == math.inf and from_s == 0:
-        for frame in video.decoded():
-            yield None if frame.pts is None else video.time_of(frame.pts), frame
+        yield from video.decoded()
         return
     for time_s, frame in video.frames(from_s):
         if time_s >= until_s:
@@ -197,6 +206,7 @@ class _Look:
         self.times_s: list[float] = []
         self.length_s = 0.0
         self.misplaced = 0
+        self.smeared_s: list[float] = []
 
     def at(self, time_s: float | None, frame: av.VideoFrame) -> None:
         """Look at the next frame; one without a time, or with one that does not rise, is counted and no more."""
@@ -214,6 +224,8 @@ class _Look:
         self._same.append(self._previous is not None and float(np.abs(grey - self._previous).mean()) < _SAME)
         self._previous = grey
         self.times_s.append(time_s)
+        if frame.is_corrupt:
+            self.smeared_s.append(time_s)
 
     def last_s(self, from_s: float) -> float:
         """Time of the last frame; ``from_s`` if there was none."""

@@ -2,22 +2,28 @@
 
 Headers are not trusted: time 0 is the presentation time of the first frame that decodes (an edit list or a
 stream that begins late moves it away from the header's), a frame's time is its own presentation time and not
-its number divided by a frame rate, and a seek that lands too late is repeated from further back.
+its number divided by a frame rate, and a seek that lands too late, or where pictures are not whole, is repeated from
+further back. Where the clock of the file jumps, footage time goes on: see :mod:`vlm_autodrive.video.sections`.
 """
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
+from av.codec.context import Flags
 
+from vlm_autodrive.video.demuxing import Packet, demux, open_container, packet_clock, syntax_of
 from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.geometry import display_size, geometry_notes
-from vlm_autodrive.video.non_videos import problem_after_opening, problem_before_opening
+from vlm_autodrive.video.h264 import FieldPairs
+from vlm_autodrive.video.non_videos import problem_before_opening
+from vlm_autodrive.video.sections import Section, Timeline, find_timeline, gap_words, is_continuous
 from vlm_autodrive.video.streams import choose_stream
 
 MAX_PIXELS = 1 << 26
@@ -28,7 +34,12 @@ _NEAR_S = 2.0  # nearer to the beginning than this, decoding from the beginning 
 _BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it landed behind its target
 _TOLERANCE_S = 1e-6
 
+_HOLDS_BACK = frozenset(("hevc",))  # FFmpeg's decoder gives no picture after a lost one until the next key frame,
+# unless it is told to: up to ten seconds of pictures of which only a part is smeared
+_MOST_HELD = 64  # pictures that a decoder may hold back at the end
+
 TimedFrame = tuple[float, av.VideoFrame]
+PlacedFrame = tuple[int, av.VideoFrame]  # with the run of the clock to which its time belongs
 
 
 class OpenVideo:
@@ -39,15 +50,19 @@ class OpenVideo:
         stream: The video stream that is read, as PyAV has it; see :func:`choose_stream`.
         codec: Name of the codec, such as ``h264``.
         first: Its first frame that decodes.
+        undecodable_s: Times of packets that could not be decoded so far.
     """
 
-    def __init__(self, path: Path, *, threads: bool | None = False) -> None:
+    def __init__(
+        self, path: Path, *, threads: bool | None = False, tell: Callable[[float], None] = lambda _: None
+    ) -> None:
         """Open ``path`` and decode its first frame.
 
         Args:
             path: The file.
             threads: Decode in several threads: quicker for large pictures and long stretches, slower for
                 short ones. None decides by the size of the pictures.
+            tell: Called now and then with the seconds that are read, where all packets must be read to know its clock.
 
         Raises:
             VideoError: If there is no video to be had from it.
@@ -60,35 +75,32 @@ class OpenVideo:
             raise VideoError(path, f"cannot be opened ({error.strerror})") from None
         if problem:
             raise VideoError(path, problem)
+        self._timeline = Timeline()
+        self._is_damaged = False
+        self._origin = 0
+        self.undecodable_s: set[float] = set()
+        self._decoding: Iterator[PlacedFrame] = iter(())
         self._open()
         try:
-            first = next(self._decoding, None)
+            _, first = next(self._decoding, (0, None))
+            if first is None or first.pts is None:
+                raise VideoError(path, "its frames carry no times" if first else "no frame of it can be decoded")
+            self.first: av.VideoFrame = first
+            self._origin = first.pts
+            self.undecodable_s.clear()
+            self._timeline = self._find_timeline(tell)
         except VideoError:
             self.close()
             raise
-        if first is None or first.pts is None:
-            self.close()
-            raise VideoError(path, "no frame of it can be decoded" if first is None else "its frames carry no times")
-        self.first: av.VideoFrame = first
-        self._origin: int = first.pts
-        self._untouched = True
+        self._untouched = len(self.sections) <= 1
 
     def _open(self) -> None:
-        path = self.path
+        self._container = open_container(self.path)
         try:
-            with library_errors(path, "cannot be opened"):
-                # The protocol is named, since a colon in a file's name would else end the name of one. Titles are of
-                # any encoding, and nothing reads them.
-                self._container = av.open(f"file:{path}", metadata_errors="replace")
-        except VideoError as error:
-            if isinstance(error.__cause__, av.error.InvalidDataError):
-                raise VideoError(path, problem_after_opening(path)) from None
-            raise
-        try:
-            with library_errors(path, "cannot be opened"):
+            with library_errors(self.path, "cannot be opened"):
                 problem = self._set_up()
             if problem:
-                raise VideoError(path, problem)
+                raise VideoError(self.path, problem)
         except VideoError:
             self._container.close()
             raise
@@ -110,22 +122,71 @@ class OpenVideo:
         self.codec = self.stream.codec_context.name
         large = self.stream.width * self.stream.height >= _LARGE_PIXELS
         self.stream.thread_type = "AUTO" if (large if self._threads is None else self._threads) else "NONE"
-        self._decoding = self._decode()
+        if self.codec in _HOLDS_BACK:
+            self.stream.codec_context.flags |= Flags.output_corrupt
+        self._syntax = syntax_of(self.stream)
+        self._decoding = self._decode(enumerate(self._demux()))
         return ""
 
-    def _demux(self) -> Iterator["av.Packet[av.VideoStream]"]:
-        with library_errors(self.path):
-            try:
-                yield from self._container.demux(self.stream)
-            except IndexError:
-                # At the end PyAV gives one more packet for each stream, and does not know a stream that appeared on
-                # the way. Ours, which was there before, has had its own by then.
-                return
+    def _find_timeline(self, tell: Callable[[float], None]) -> Timeline:
+        entries = [entry.timestamp for entry in self.stream.index_entries]
+        if entries and len(entries) == self.stream.frames and is_continuous(entries, self.seconds(1)):
+            return Timeline()
+        packets = packet_clock(self.path, tell)
+        self._is_damaged = any(packets.corrupt)
+        return find_timeline(packets, self.seconds(1), self._origin)
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        with library_errors(self.path), suppress(av.error.EOFError):
-            for packet in self._demux():
-                yield from packet.decode()
+    def _demux(self) -> Iterator[Packet]:
+        return demux(self.path, self._container, self.stream)
+
+    def _decode(self, packets: Iterator[tuple[int, Packet]]) -> Iterator[PlacedFrame]:
+        """The frames of numbered packets. One that cannot be decoded is passed over: it is one picture of many."""
+        many = bool(self._timeline.runs)
+        self.stream.codec_context.copy_opaque = many
+        is_sound = self.codec not in _HOLDS_BACK
+        for number, packet in packets:
+            run = self._timeline.run_of(number)
+            if many:
+                packet.opaque = [run]  # PyAV loses an object that several packets share
+            for frame in self._pictures(packet, run):
+                is_sound = is_sound or not frame.is_corrupt
+                if is_sound:
+                    yield cast(list[int], frame.opaque)[0] if many and frame.opaque else run, frame
+
+    def _pictures(self, packet: Packet, run: int) -> list[av.VideoFrame]:
+        if not packet.size:
+            # An empty packet with a time says that the picture before it is shown on; the last one has none.
+            return self._drained() if packet.dts is None else []
+        try:
+            with library_errors(self.path), suppress(av.error.EOFError):
+                return packet.decode()
+        except VideoError as error:
+            if isinstance(error.__cause__, MemoryError):
+                raise
+            time_s = self._place(run, packet.pts)
+            if time_s is not None:
+                self.undecodable_s.add(time_s)
+        return []
+
+    def _drained(self) -> list[av.VideoFrame]:
+        """The pictures that the decoder holds back to put them in order."""
+        frames: list[av.VideoFrame] = []
+        for _ in range(_MOST_HELD):
+            try:
+                with library_errors(self.path), suppress(av.error.EOFError):
+                    frames = self.stream.codec_context.decode(None)
+                break
+            except VideoError:
+                continue
+        return frames
+
+    def _place(self, run: int, stamp: int | None) -> float | None:
+        """Footage time of a presentation time; None if there is none, or one that must be wrong."""
+        if stamp is None:
+            return None
+        if not self.sections:
+            return self.time_of(stamp)
+        return self._timeline.footage_time(run, stamp, self.seconds(1))
 
     def close(self) -> None:
         """Close the file."""
@@ -145,10 +206,20 @@ class OpenVideo:
         return display_size(self.stream, self.first)
 
     @property
+    def sections(self) -> tuple[Section, ...]:
+        """Its continuous sections; none if its index tells at once that there is but one."""
+        return self._timeline.sections
+
+    def packet_time(self, number: int, stamp: int) -> float | None:
+        """Footage time of the frame that begins with a packet, by its place in the stream; None if it is wrong."""
+        return self._place(self._timeline.run_of(number), stamp)
+
+    @property
     def notes(self) -> dict[str, str]:
         """What is unusual in it, by kind: how its pictures are turned and stretched, and which streams are not read."""
         aside = {"other streams": self._left_aside} if self._left_aside else {}
-        return aside | geometry_notes(self.stream, self.first)
+        gaps = {"gaps": gap_words(self.sections)} if len(self.sections) > 1 else {}
+        return aside | gaps | geometry_notes(self.stream, self.first)
 
     def time_of(self, pts: int) -> float:
         """Seconds from the first frame to the presentation time ``pts``."""
@@ -158,22 +229,46 @@ class OpenVideo:
         """Ticks of the stream's clock in seconds."""
         return ticks * self._time_base.numerator / self._time_base.denominator
 
-    def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
-        """The stream's undecoded packets, from the beginning, as far as the file can be read."""
-        self._reopen()
-        with suppress(VideoError):
-            yield from self._demux()
-
-    def packets_from(self, start_s: float) -> Iterator["av.Packet[av.VideoStream]"]:
+    def packets_from(self, start_s: float) -> Iterator[Packet]:
         """The stream's undecoded packets from a key frame on, at or before ``start_s`` if the file is sound.
 
         Raises:
-            VideoError: If the file cannot be read there.
+            VideoError: If the file cannot be read there, or not exactly.
         """
+        if len(self.sections) > 1:
+            raise VideoError(self.path, "its clock jumps, so that packets cannot be found by their times")
+        if self._is_damaged:  # what a damaged picture looks like depends on all that was decoded before it
+            raise VideoError(self.path, "some of its packets are damaged")
+        yield from self._packets_from(start_s)
+
+    def _packets_from(self, start_s: float) -> Iterator[Packet]:
         self._untouched = False
+        offset = self._origin + math.floor(start_s / float(self._time_base))
+        packets = self._packets_after_seek(offset)
+        head = list(itertools.islice(packets, 2))
+        if len(head) == 2 and head[0].pts is not None and self._is_second_field(*head):
+            packets = self._packets_after_seek(head[0].pts - 1)
+            head = list(itertools.islice(packets, 2))
+        syntax = self._syntax
+        if head and syntax is not None and head[0].is_keyframe and not syntax.is_whole_from(bytes(head[0])):
+            raise VideoError(self.path, "has no key frame there, and pictures become whole only after some time")
+        yield from itertools.chain(head, packets)
+
+    def _packets_after_seek(self, offset: int) -> Iterator[Packet]:
         with library_errors(self.path):
-            self._container.seek(self._origin + math.floor(start_s / float(self._time_base)), stream=self.stream)
-        yield from self._demux()
+            self._container.seek(offset, stream=self.stream)
+        return self._demux()
+
+    def _is_second_field(self, packet: Packet, following: Packet) -> bool:
+        """Whether the frame that a packet belongs to began before it: it is a field, and the next completes it not."""
+        if self._syntax is None:
+            return False
+        first, second = self._syntax.field(bytes(packet)), self._syntax.field(bytes(following))
+        return first is not None and (second is None or not second.completes(first))
+
+    def field_pairs(self) -> FieldPairs:
+        """Tells of packets in the order of the file which of them begin no frame."""
+        return FieldPairs(self._syntax)
 
     def decode_from(self, start_s: float, stamps: set[int], *, skip_unreferred: bool) -> Iterator[av.VideoFrame]:
         """Frames from the key frame at or before ``start_s`` on, at least those of ``stamps`` and no further.
@@ -188,47 +283,49 @@ class OpenVideo:
         """
         context = self.stream.codec_context
         left = len(stamps)
+        fields = self.field_pairs()
         try:
             with library_errors(self.path), suppress(av.error.EOFError):
                 for packet in self.packets_from(start_s):
+                    completes = fields.complete_frame(packet)
+                    if not left and not completes:
+                        break
                     needed = packet.pts in stamps
                     # Set for each packet: the decoder drops it only if no other picture is predicted from it.
-                    if skip_unreferred:
+                    if skip_unreferred and not fields.has_fields:
                         context.skip_frame = "DEFAULT" if needed else "NONREF"
                     yield from packet.decode()
                     left -= needed
-                    if not left:
-                        break
                 yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
         finally:
             context.skip_frame = "DEFAULT"
 
-    def decoded(self) -> Iterator[av.VideoFrame]:
-        """All frames from the first on as the decoder gives them, whatever their times.
+    def decoded(self) -> Iterator[tuple[float | None, av.VideoFrame]]:
+        """All frames from the first on as the decoder gives them, with their times; None for one that is wrong.
 
         Raises:
-            VideoError: While iterating, where the file is damaged.
+            VideoError: While iterating, where the file cannot be read on.
         """
-        yield from self._from(0.0)
+        for run, frame in self._from(0.0):
+            yield self._place(run, frame.pts), frame
 
     def frames(self, start_s: float) -> Iterator[TimedFrame]:
-        """Frames with rising times, from some frame at or before ``start_s`` on, and without a gap.
+        """Frames with rising times, from some frame at or before ``start_s`` on.
 
-        Frames that carry no time, or one that does not rise, are left out: they cannot be placed.
+        Frames that carry no time, or one that does not rise, are left out: they cannot be placed. So are those that
+        cannot be decoded.
 
         Raises:
-            VideoError: While iterating, where the file is damaged.
+            VideoError: While iterating, where the file cannot be read on.
         """
         last_s = -math.inf
-        for frame in self._from(start_s):
-            if frame.pts is None:
-                continue
-            time_s = self.time_of(frame.pts)
-            if time_s > last_s:
+        for run, frame in self._from(start_s):
+            time_s = self._place(run, frame.pts)
+            if time_s is not None and time_s > last_s:
                 yield time_s, frame
                 last_s = time_s
 
-    def _from(self, start_s: float) -> Iterator[av.VideoFrame]:
+    def _from(self, start_s: float) -> Iterator[PlacedFrame]:
         # A seek goes to the key frame at or before its target by the file's index. An index can be wrong or be kept
         # in decoding times, and the first frames after an open GOP's key frame cannot be decoded: then the first
         # sound frame lies behind the target, and the seek is tried from further back.
@@ -237,25 +334,37 @@ class OpenVideo:
             if target_s < _NEAR_S:
                 break
             found = self._seek(target_s)
-            if found is not None and self.time_of(found.pts or 0) <= start_s + _TOLERANCE_S:
+            time_s = self._place(found[0], found[1].pts) if found is not None else None
+            if found is not None and time_s is not None and time_s <= start_s + _TOLERANCE_S:
                 return itertools.chain([found], self._decoding)
         if not self._untouched:
             self._reopen()
             return self._decoding
         self._untouched = False
-        return itertools.chain([self.first], self._decoding)
+        return itertools.chain([(0, self.first)], self._decoding)
 
-    def _seek(self, time_s: float) -> av.VideoFrame | None:
+    def _seek(self, time_s: float) -> PlacedFrame | None:
         """The first sound frame after a seek to the key frame before ``time_s``; None if that fails."""
-        self._untouched = False
-        offset = self._origin + math.floor(time_s / float(self._time_base))
         try:
-            with library_errors(self.path):
-                self._container.seek(offset, stream=self.stream)
-            self._decoding = self._decode()
-            return next((f for f in self._decoding if f.pts is not None and not f.is_corrupt), None)
+            if len(self.sections) > 1:
+                self._reopen()
+                first = self._key_packet(time_s)
+                self._decoding = self._decode((n, packet) for n, packet in enumerate(self._demux()) if n >= first)
+            else:
+                self._decoding = self._decode(enumerate(self._packets_from(time_s)))
+            return next((f for f in self._decoding if f[1].pts is not None and not f[1].is_corrupt), None)
         except VideoError:
             return None
+
+    def _key_packet(self, time_s: float) -> int:
+        """The place in the stream of the last key packet at or before a footage time."""
+        packets = packet_clock(self.path)
+        for number in reversed(range(len(packets.keys))):
+            if packets.keys[number]:
+                found_s = self._place(self._timeline.run_of(number), packets.stamps[number])
+                if found_s is not None and found_s <= time_s:
+                    return number
+        return 0
 
     def _reopen(self) -> None:
         self._untouched = False

@@ -225,9 +225,15 @@ def _read_group(
         if stop_s >= end_s - slack_s(start_s, end_s):
             yield window.window, _finished(video.path, window)
         else:
-            cause = f"{failure.reason}; it " if failure is not None else ""
-            yield window.window, VideoError(video.path, f"{cause}ends after {stop_s:.1f} of {end_s:.1f} s")
+            yield window.window, VideoError(video.path, _why_not(video, failure, stop_s, end_s))
     return failure
+
+
+def _why_not(video: OpenVideo, failure: VideoError | None, stop_s: float, end_s: float) -> str:
+    if failure is None and any(time_s >= stop_s - TOLERANCE_S for time_s in video.undecodable_s):
+        return f"damaged: no picture can be decoded from {stop_s:.1f} to {end_s:.1f} s"
+    cause = f"{failure.reason}; it " if failure is not None else ""
+    return f"{cause}ends after {stop_s:.1f} of {end_s:.1f} s"
 
 
 def _finished(path: Path, window: _OpenWindow) -> Frames | VideoError:

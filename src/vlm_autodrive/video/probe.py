@@ -1,12 +1,12 @@
 """The probe of a video: properties measured by reading the file, since headers can be wrong."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 from vlm_autodrive.video.container import OpenVideo
+from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError
 
 __all__ = ["VideoError", "VideoInfo", "probe"]
@@ -20,7 +20,7 @@ class VideoInfo:
     """What a video is.
 
     Attributes:
-        duration_s: Seconds from the first frame to the end of the last, by the frames' own times.
+        duration_s: Seconds of footage, by the frames' own times.
         width: Pixels of the picture as it is shown: upright, with square pixels.
         height: Likewise.
         codec: Name of the codec, such as ``h264``.
@@ -28,6 +28,7 @@ class VideoInfo:
         header_frames: How many its header claims; 0 if it does not tell.
         header_duration_s: How long it is by its header; None if it does not tell.
         start_s: Presentation time of the first frame in the file's own clock, which is our time 0.
+        section_starts_s: Where, after a gap in the file's clock, a new continuous section begins.
         notes: What the file says of itself that is unusual, by kind, in plain words.
     """
 
@@ -39,6 +40,7 @@ class VideoInfo:
     header_frames: int
     header_duration_s: float | None
     start_s: float
+    section_starts_s: tuple[float, ...]
     notes: dict[str, str]
 
 
@@ -63,27 +65,26 @@ def probe(path: Path) -> VideoInfo:
     """
     with OpenVideo(path) as video:
         stream = video.stream
-        time_base = stream.time_base or Fraction(1, 1)
         height, width = video.display_size
-        notes = video.notes
-        start_s = float((video.first.pts or 0) * time_base)
-        header_duration_s = float(stream.duration * time_base) if stream.duration else None
-        codec, header_frames = stream.codec_context.name, stream.frames
-        ends = [(0.0, 0.0)]
-        frames = 0
-        for packet in video.packets():
-            pts = packet.pts if packet.pts is not None else packet.dts
-            if pts is None or packet.is_discard or packet.is_corrupt:
-                continue
-            frames += 1
-            ends.append((video.time_of(pts), float((packet.duration or 0) * time_base)))
-    ends.sort()
-    last_s, length_s = ends[-1]
-    gaps_s = [later - earlier for (earlier, _), (later, _) in pairwise(ends[1:])]
-    if gaps_s:
-        length_s = max(length_s, median(gaps_s))  # headers often make the last frame too short
-    duration_s = last_s + (length_s or _USUAL_GAP_S)
-    cut = cut_off(duration_s, header_duration_s)
+        start_s = video.seconds(video.first.pts or 0)
+        header_duration_s = video.seconds(stream.duration) if stream.duration else None
+        codec, notes, sections = video.codec, video.notes, video.sections
+        packets = packet_clock(path)
+        header_frames = packets.frames_of_header(stream.frames)
+        shown = [place for place, stamp in enumerate(packets.stamps) if stamp is not None]
+        if packets.corrupt[-1:] == (True,):  # the file ends within it
+            shown = shown[:-1]
+        frames = len(shown)
+        if len(sections) > 1:
+            duration_s = sections[-1].end_s
+        else:
+            ends = sorted((video.time_of(packets.stamps[place] or 0), packets.lengths[place]) for place in shown)
+            last_s, length = ends[-1] if ends else (0.0, 0)
+            gaps_s = [later - earlier for (earlier, _), (later, _) in pairwise(ends)]
+            # Headers often make the last frame too short.
+            length_s = max(video.seconds(length), median(gaps_s)) if gaps_s else video.seconds(length)
+            duration_s = last_s + (length_s or _USUAL_GAP_S)
+    cut = cut_off(duration_s, None if len(sections) > 1 else header_duration_s)  # a header counts the gaps, too
     if cut:
         notes = {**notes, "cut off": cut}
     return VideoInfo(
@@ -95,5 +96,6 @@ def probe(path: Path) -> VideoInfo:
         header_frames=header_frames,
         header_duration_s=header_duration_s,
         start_s=start_s,
+        section_starts_s=tuple(round(section.start_s, 6) for section in sections[1:]),
         notes=notes,
     )

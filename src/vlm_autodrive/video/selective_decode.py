@@ -79,8 +79,11 @@ def _presentation_times(video: OpenVideo, start_s: float, end_s: float) -> list[
     stamps: list[int] = []
     last_length_s = 0.0
     key = None
+    fields = video.field_pairs()
     for packet in video.packets_from(start_s):
         if packet.size == 0 or packet.is_discard:  # empty at the end of the stream; cut off by an edit list
+            continue
+        if fields.complete_frame(packet):  # it is shown with the field before it
             continue
         if packet.pts is None or packet.dts is None or packet.is_corrupt:
             return None

@@ -1,0 +1,58 @@
+"""Damaged stretches of a video: where pictures are missing or smeared."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from vlm_autodrive.video.container import OpenVideo
+from vlm_autodrive.video.sections import PacketClock
+
+_HOLE_S, _HOLE_FRAMES = 0.25, 4  # an even frame rate has no gap as long as this and as so many frames
+
+
+def damaged_stretches(
+    video: OpenVideo,
+    packets: PacketClock,
+    times_s: Sequence[float],
+    smeared_s: Sequence[float],
+    usual_s: float,
+    *,
+    is_even: bool,
+) -> tuple[tuple[float, float], ...]:
+    """Start and end of each stretch, in rising order.
+
+    A fault is a packet that the container marks as damaged, a picture that cannot be decoded or is smeared, or a hole
+    in an even frame rate. What is predicted from such a picture may be smeared too, up to the next key frame.
+
+    Args:
+        video: The video, after it was decoded.
+        packets: Its packets.
+        times_s: Times of its frames.
+        smeared_s: Times of those that the decoder marks as smeared.
+        usual_s: The usual time from one frame to the next.
+        is_even: Whether the frame rate is even.
+    """
+    keys_s: list[float] = []
+    faults = [(time_s, time_s + usual_s) for time_s in (*video.undecodable_s, *smeared_s)]
+    for number, stamp in enumerate(packets.stamps):
+        time_s = video.packet_time(number, stamp) if stamp is not None else None
+        if time_s is None:
+            continue
+        if packets.keys[number]:
+            keys_s.append(time_s)
+        # Where files were joined, the container misses packets that never were.
+        is_joint = any(abs(time_s - each.start_s) <= 2 * usual_s for each in video.sections[1:])
+        if packets.corrupt[number] and not is_joint:
+            faults.append((time_s, time_s + usual_s))
+    if is_even:
+        holes = [(a + usual_s, b) for a, b in pairwise(times_s) if b - a > max(_HOLE_S, _HOLE_FRAMES * usual_s)]
+        faults += holes
+    keys_s.sort()
+    end_s = times_s[-1] + usual_s
+    stretches: list[tuple[float, float]] = []
+    for start_s, until_s in sorted(faults):
+        stop_s = next((key_s for key_s in keys_s if key_s >= until_s - usual_s / 2), end_s)
+        if stretches and start_s <= stretches[-1][1]:
+            stretches[-1] = stretches[-1][0], max(stretches[-1][1], stop_s)
+        else:
+            stretches.append((start_s, stop_s))
+    return tuple((round(start_s, 3), round(stop_s, 3)) for start_s, stop_s in stretches)
