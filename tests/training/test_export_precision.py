@@ -8,55 +8,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from tests.adapters import write_adapter_checkpoint as adapted
 from tests.fake_hub import COMMIT, fake_hub, use_hub
+from tests.real_models import write_published_layout
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
-    ModelCard,
-    lasting_name,
     load_model,
     locate_model,
     read_card,
     stored_dtype,
 )
-from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.training import ExportModelSettings, export_model
-from vlm_autodrive.training.checkpoints import save_model
 
 CPU = torch.device("cpu")
-
-
-def as_published(fixtures_dir, real_model, name: str, out: Path, *, tied: bool) -> Path:
-    """The real model in bfloat16 under the configuration as it was published; with or without an output layer."""
-    shutil.copytree(real_model(name), out)
-    config = json.loads((fixtures_dir / "models" / name / "config.json").read_text())
-    config["tie_word_embeddings"] = tied
-    if "text_config" in config:
-        config["text_config"]["tie_word_embeddings"] = tied
-    (out / "config.json").write_text(json.dumps(config))
-    weights = {key: value.bfloat16() for key, value in load_file(out / "model.safetensors").items()}
-    embedding = next(value for key, value in weights.items() if key.endswith("embed_tokens.weight"))
-    weights.pop("lm_head.weight", None)
-    if not tied:
-        weights["lm_head.weight"] = embedding.clone()
-    save_file(weights, out / "model.safetensors", {"format": "pt"})
-    return out
-
-
-def adapted(base: str, out: Path) -> Path:
-    """A checkpoint of an adapter with random weights, written as training writes it."""
-    loaded = load_model(base, CPU)
-    torch.manual_seed(0)
-    lora = LoraConfig(r=2, target_modules=loaded.family.lora_targets, init_lora_weights=False)
-    name, revision = lasting_name(base)
-    card = ModelCard(name="tuned", base=name, base_revision=revision, sampling=loaded.card.sampling)
-    out.mkdir()
-    save_model(out, loaded, get_peft_model(loaded.model, lora), card, DEFAULT_TAXONOMY, torch.float32)
-    return out
 
 
 def tensors(file: Path) -> dict[str, tuple[torch.dtype, int]]:
@@ -67,7 +35,7 @@ def tensors(file: Path) -> dict[str, tuple[torch.dtype, int]]:
 @pytest.mark.fixtures
 @pytest.mark.parametrize(("name", "tied"), [("qwen2.5-vl", False), ("qwen3-vl-instruct", True)])
 def test_merged_weights_keep_the_precision_of_the_published_base(fixtures_dir, real_model, tmp_path, name, tied):
-    base = as_published(fixtures_dir, real_model, name, tmp_path / "base", tied=tied)
+    base = write_published_layout(fixtures_dir, name, real_model(name), tmp_path / "base", tied=tied)
     assert stored_dtype(locate_model(str(base))) == torch.bfloat16
     checkpoint = adapted(str(base), tmp_path / "checkpoint")
     out = tmp_path / "merged"
