@@ -52,7 +52,8 @@ def measured_row(fixtures: Path, name: str, tied: bool, scratch: Path) -> str:
 def row(name: str, tied: bool, weights: int, precisions: str, file: str, unit: str, scale: float) -> str:
     """One row of the table."""
     half, whole = (f"{weights * size / scale:.1f} {unit}" for size in (HALF, FLOAT))
-    return f"| {name} | {'tied' if tied else 'untied'} | {weights / 1e6:,.1f} M | {precisions} | {file} | {half} | {whole} |"
+    embeddings = "tied" if tied else "untied"
+    return f"| {name} | {embeddings} | {weights / 1e6:,.1f} M | {precisions} | {file} | {half} | {whole} |"
 
 
 def main() -> None:
