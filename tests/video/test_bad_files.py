@@ -143,6 +143,18 @@ def test_an_mp4_without_its_index_is_told_from_other_damage(make_video):
         probe(path)
 
 
+@pytest.mark.parametrize("seconds_per_frame", [100, 0x7FFFFFFF])
+def test_a_damaged_frame_rate_does_not_make_seconds_into_centuries(make_video, seconds_per_frame):
+    path = make_video("a.avi", codec="mpeg4", count=20)
+    content = bytearray(path.read_bytes())
+    scale = content.index(b"strh") + 8 + 20  # dwScale and dwRate of the stream's header
+    content[scale : scale + 8] = seconds_per_frame.to_bytes(4, "little") + (1).to_bytes(4, "little")
+    path.write_bytes(content)
+    for read in (probe, check_video):
+        with pytest.raises(VideoError, match=r"its frames lie \d+ s apart by its clock"):
+            read(path)
+
+
 def test_folders_links_and_absent_files_have_reasons_of_their_own(tmp_path):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "link.mp4").symlink_to("gone.mp4")

@@ -13,6 +13,7 @@ __all__ = ["VideoError", "VideoInfo", "probe"]
 
 _COMPLETE = 0.95  # a file that holds less than this share of what its header promises is cut off
 _USUAL_GAP_S = 1 / 30
+_LONGEST_FRAME_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,19 @@ def cut_off(duration_s: float, header_duration_s: float | None) -> str:
     return f"ends after {duration_s:.1f} of {header_duration_s:.1f} s"
 
 
+def refuse_wrong_clock(path: Path, duration_s: float, frames: int) -> None:
+    """Refuse a file whose frames lie so far apart that its clock cannot be right.
+
+    A damaged frame rate or time base makes seconds of footage centuries long, and every window of them is empty.
+
+    Raises:
+        VideoError: If they lie more than a minute apart on average.
+    """
+    if duration_s > _LONGEST_FRAME_S * max(1, frames):
+        apart_s = duration_s / max(1, frames)
+        raise VideoError(path, f"its frames lie {apart_s:.0f} s apart by its clock, which cannot be right")
+
+
 def probe(path: Path) -> VideoInfo:
     """Read all packets of a video and decode its first frame.
 
@@ -61,7 +75,7 @@ def probe(path: Path) -> VideoInfo:
         path: The file.
 
     Raises:
-        VideoError: If it is no video, or its first frame cannot be decoded.
+        VideoError: If it is no video, its first frame cannot be decoded, or its clock cannot be right.
     """
     with OpenVideo(path) as video:
         stream = video.stream
@@ -84,6 +98,7 @@ def probe(path: Path) -> VideoInfo:
             # Headers often make the last frame too short.
             length_s = max(video.seconds(length), median(gaps_s)) if gaps_s else video.seconds(length)
             duration_s = last_s + (length_s or _USUAL_GAP_S)
+    refuse_wrong_clock(path, duration_s, frames)
     cut = cut_off(duration_s, None if len(sections) > 1 else header_duration_s)  # a header counts the gaps, too
     if cut:
         notes = {**notes, "cut off": cut}
