@@ -243,3 +243,26 @@ def test_held_out_splits_get_one_window_of_an_event_however_many_are_trained_on(
     by_split = {split: Counter(c.video_id for c in clips if c.split == split) for split in ("train", "test")}
     assert set(by_split["train"].values()) == {3}
     assert set(by_split["test"].values()) == {1}
+
+
+SECTIONS = (8.0, 20.0)
+
+
+@given(st.floats(0, 39.9), st.floats(2, 12), st.integers(0, 99), st.sampled_from(["event", "normal", "before"]))
+def test_no_window_lies_across_a_gap(time_s, window_s, seed, kind):
+    anticipation_s = (1.0, 3.0) if kind == "before" else ()
+    settings = ClipSettings(window_s=window_s, seed=seed, normal_windows_per_minute=9, anticipation_s=anticipation_s)
+    shown = [] if kind == "normal" else [event("a", time_s)]
+    clips = cut([video("a", 40, kind != "normal", section_starts_s=SECTIONS)], shown, settings=settings)
+    for clip in clips:
+        assert clip.problem or not any(clip.start_s + 1e-6 < edge < clip.end_s - 1e-6 for edge in SECTIONS)
+        assert clip.problem or clip.duration_s > 0
+    if kind == "event":
+        (clip,) = [clip for clip in clips if clip.event_class == "collision"]
+        assert clip.start_s <= time_s <= clip.end_s
+        assert clip.start_s + clip.event_time_s == pytest.approx(time_s, abs=1e-5)
+
+
+def test_a_short_video_with_a_gap_is_not_one_window():
+    (clip,) = cut([video("a", 9, True, section_starts_s=(4.0,))], [event("a", None)])
+    assert clip.problem == "the time of an event in it is unknown"

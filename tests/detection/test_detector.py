@@ -221,3 +221,38 @@ def test_windows_unlike_the_clips_of_training_are_warned_of(monkeypatch, tmp_pat
     heard = Heard()
     detect([], "tiny-base", tmp_path, DetectSettings(window_s=window_s, stride_s=1), heard)  # trained on clips of 4.8 s
     assert any("window_s=4.8" in line for line in heard.said) == warned
+
+
+@pytest.mark.parametrize("stride_s", [1.2, 4.8])
+def test_no_window_and_no_event_lies_across_a_gap(tmp_path, stride_s):
+    """The clock begins anew in a joined file: two flashes near the joint are two events, each in its own section."""
+    parts = [write_drive(tmp_path / f"{i}.ts", 12, flashes=[flash]) for i, flash in enumerate((11.4, 0.6))]
+    video = tmp_path / "joined.ts"
+    video.write_bytes(b"".join(part.read_bytes() for part in parts))
+    settings = SETTINGS.model_copy(update={"stride_s": stride_s, "reasoning": False})
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", settings)
+    assert (found.outcome, found.reason) == ("ok", "")
+    assert found.duration_s == pytest.approx(24, abs=0.01)
+    assert "2 continuous sections" in found.notes["gaps"]
+    assert all(window.end_s <= 12.001 or window.start_s >= 11.999 for window in found.windows)
+    assert [window.section for window in found.windows] == sorted(window.start_s >= 11.999 for window in found.windows)
+    assert [event.end_s <= 12.001 for event in found.events] == [True, False]
+    assert [event.time_s for event in found.events] == pytest.approx([11.4, 12.6], abs=2.5)
+
+
+def test_a_day_without_footage_is_not_scanned(tmp_path):
+    drive = write_drive(tmp_path / "drive.mp4", 12, flashes=[9.0])
+    late = tmp_path / "late.mkv"
+    with av.open(str(drive)) as source, av.open(str(late), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                shift = int(95443 / packet.time_base) if packet.pts * packet.time_base >= 6 else 0
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                out.mux(packet)
+    settings = SETTINGS.model_copy(update={"reasoning": False})
+    (found,) = detect_with_engine([late], FlashEngine(), tmp_path / "out", settings)
+    assert found.duration_s == pytest.approx(12, abs=0.01)
+    assert len(found.windows) < 20
+    (event,) = found.events
+    assert event.time_s == pytest.approx(9.0, abs=1.5)

@@ -1,4 +1,5 @@
 import itertools
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -46,3 +47,14 @@ def test_settings_that_would_leave_holes_are_refused():
         DetectSettings(window_s=2, stride_s=3)
     with pytest.raises(ValueError, match="low_threshold"):
         DetectSettings(threshold=0.3, low_threshold=0.4)
+
+
+@given(st.lists(st.floats(0.2, 40), min_size=1, max_size=6), st.floats(1, 10), st.floats(0.1, 1))
+def test_no_window_lies_across_a_gap(lengths, window, part):
+    edges = [round(sum(lengths[:i]), 6) for i in range(len(lengths) + 1)]
+    windows = plan_windows(edges[-1], window, max(0.1, window * part), edges[1:-1])
+    assert windows == sorted(windows)
+    for from_s, to_s in pairwise(edges):
+        inside = [w for w in windows if from_s - 1e-5 <= w[0] < to_s - 1e-5]
+        assert inside[0][0] == pytest.approx(from_s, abs=1e-5)
+        assert max(end for _, end in inside) == pytest.approx(to_s, abs=1e-5)

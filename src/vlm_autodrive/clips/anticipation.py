@@ -23,10 +23,10 @@ class CausalWindow:
     problem: str = ""
 
 
-def causal_window(time_s: float, lead_s: float, window_s: float) -> Window:
-    """The window that ends ``lead_s`` before a time; shorter if the video begins too late for all of it."""
-    end_s = max(0.0, round(time_s - lead_s, 6))
-    return max(0.0, round(end_s - window_s, 6)), end_s
+def causal_window(time_s: float, lead_s: float, window_s: float, earliest_s: float = 0.0) -> Window:
+    """The window that ends ``lead_s`` before a time; shorter if the footage begins too late for all of it."""
+    end_s = max(earliest_s, round(time_s - lead_s, 6))
+    return max(earliest_s, round(end_s - window_s, 6)), end_s
 
 
 def too_short(window: Window, lead_s: float, window_s: float) -> str:
@@ -37,7 +37,9 @@ def too_short(window: Window, lead_s: float, window_s: float) -> str:
     return f"only {length_s:.2f} s of video lie before the end of a window {lead_s:g} s ahead"
 
 
-def window_before(event: Event, others: Sequence[Event], lead_s: float, window_s: float) -> CausalWindow:
+def window_before(
+    event: Event, others: Sequence[Event], lead_s: float, window_s: float, earliest_s: float = 0.0
+) -> CausalWindow:
     """The window before an event, refused if what it shows does not announce the event, or shows another.
 
     Args:
@@ -45,9 +47,10 @@ def window_before(event: Event, others: Sequence[Event], lead_s: float, window_s
         others: All events of the video.
         lead_s: How long before the event the window ends.
         window_s: Its length.
+        earliest_s: Where the continuous section begins that shows the event.
     """
     assert event.time_s is not None
-    window = start_s, end_s = causal_window(event.time_s, lead_s, window_s)
+    window = start_s, end_s = causal_window(event.time_s, lead_s, window_s, earliest_s)
     # Before the warning nothing in the picture announces the event: a model that "anticipates" it there has learnt
     # something else. An earlier event in the window would be taken for the one that it leads up to.
     alert_s = event.alert_time_s

@@ -10,6 +10,7 @@ from vlm_autodrive.clips.windows import (
     place_normal_windows,
     place_window,
     scenario_in_window,
+    section_of,
     window_like,
     worst_event,
 )
@@ -84,9 +85,10 @@ class Cutter:
                 clips.append(self._clip(video, split, len(clips), window, event))
         return clips
 
-    def _fits_one_window(self, duration_s: float) -> bool:
+    def _fits_one_window(self, video: Video) -> bool:
         """Whether a window holds the whole video, and so its events, whenever they are."""
-        return not self._settings.anticipation_s and duration_s <= self._settings.window_s
+        is_short = (video.duration_s or 0.0) <= self._settings.window_s
+        return is_short and not self._settings.anticipation_s and not video.section_starts_s
 
     def _whole_video_clip(self, video: Video, split: Split) -> list[Clip]:
         """One clip of a whole short video, in which an event is at an unknown time."""
@@ -115,7 +117,7 @@ class Cutter:
             return "the annotations do not tell whether an event is in it"
         if video.positive and not events:
             return "an event is said to be in it, but none is annotated"
-        if any(e.time_s is None for e in events) and not self._fits_one_window(video.duration_s):
+        if any(e.time_s is None for e in events) and not self._fits_one_window(video):
             return "the time of an event in it is unknown"
         if events and not self._relevant_events(events):
             return "its events do not involve the recording vehicle"
@@ -167,7 +169,11 @@ class Cutter:
                 time_s, reference_duration_s = self._draw_event_position(key, number, video.duration_s)
                 length_s = min(length_s, reference_duration_s)
                 times_s, durations_s = [time_s / reference_duration_s * video.duration_s], [video.duration_s]
-            window = place_window(times_s, durations_s, fraction, length_s, s.edge_margin_s)
+            # The window lies in the continuous section that shows the time, as if that were the whole video.
+            from_s, to_s = section_of(times_s[0], video.section_starts_s, video.duration_s)
+            times_s[0], durations_s[0] = times_s[0] - from_s, to_s - from_s
+            start_s, end_s = place_window(times_s, durations_s, fraction, length_s, s.edge_margin_s)
+            window = round(start_s + from_s, 6), round(end_s + from_s, 6)
             if window not in windows:
                 windows.append(window)
         return windows + self._extra_normal_windows(video)
@@ -177,19 +183,21 @@ class Cutter:
         events = self._events[video.video_id]
         assert video.duration_s is not None
         for event in self._known(video):
-            before = window_before(event, self._relevant_events(events), lead_s, s.window_s)
+            earliest_s = self._section_start(video, event.time_s or 0.0)
+            before = window_before(event, self._relevant_events(events), lead_s, s.window_s, earliest_s)
             yield before.window, event, before.problem
         if not events:
             times = self._references(video)
             if times:
                 for time_s in times:
-                    window = causal_window(time_s, lead_s, s.window_s)
+                    window = causal_window(time_s, lead_s, s.window_s, self._section_start(video, time_s))
                     yield window, None, too_short(window, lead_s, s.window_s)
             else:
                 key = f"{video.video_id}|{lead_s:g}"
                 time_s, reference_duration_s = self._draw_event_position(key, 0, video.duration_s)
                 model = causal_window(time_s, lead_s, s.window_s)
-                window = window_like(model, reference_duration_s, video.duration_s)
+                start_s, end_s = window_like(model, reference_duration_s, video.duration_s)
+                window = max(start_s, self._section_start(video, end_s)), end_s
                 yield window, None, too_short(window, lead_s, s.window_s)
         for window in self._extra_normal_windows(video):
             yield window, None, ""
@@ -208,8 +216,12 @@ class Cutter:
                 if s.anticipation_s and event.alert_time_s is not None:
                     first_s = min(first_s, event.alert_time_s)
                 blocked.append((first_s - s.edge_margin_s, event.time_s + s.edge_margin_s))
+        blocked += [(start_s, start_s) for start_s in video.section_starts_s]
         count = int(s.normal_windows_per_minute * video.duration_s / 60)
         return place_normal_windows(count, video.duration_s, blocked, video.video_id, s)
+
+    def _section_start(self, video: Video, time_s: float) -> float:
+        return section_of(time_s, video.section_starts_s, video.duration_s or 0.0)[0]
 
     def _draw_event_position(self, key: str, number: int, duration_s: float) -> tuple[float, float]:
         """When some event is in its video, and how long that video is; by chance where there is no event at all."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from vlm_autodrive.clips.settings import ClipSettings
@@ -86,6 +87,13 @@ def place_normal_windows(
                 break
             left_s -= room
     return placed
+
+
+def section_of(time_s: float, section_starts_s: Sequence[float], duration_s: float) -> Window:
+    """Start and end of the continuous section that shows a time; a video without a gap is one."""
+    edges_s = [0.0, *section_starts_s, duration_s]
+    number = min(bisect_right(section_starts_s, time_s), len(edges_s) - 2)
+    return edges_s[number], edges_s[number + 1]
 
 
 def worst_event(events: Sequence[Event], taxonomy: Taxonomy) -> Event | None:

@@ -165,6 +165,7 @@ def _with(video: Video, found: VideoInfo | str) -> Video:
         return video.model_copy(update={"problem": video.problem or found})
     told = {
         "duration_s": found.duration_s,
+        "section_starts_s": found.section_starts_s,
         "width": found.width,
         "height": found.height,
         "notes": found.notes,

@@ -82,6 +82,7 @@ def assess(
     else:
         update = {
             "duration_s": check.duration_s,
+            "section_starts_s": check.section_starts_s,
             "width": check.width,
             "height": check.height,
             "notes": (notes := _notes(check)),

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,16 @@ from vlm_autodrive.records import (
     WindowScore,
 )
 from vlm_autodrive.video import VideoError, probe
+
+
+@dataclass(frozen=True)
+class _Length:
+    """What is to be read of a video: its seconds, the problem with it, if any, its sections and notes."""
+
+    seconds: float
+    problem: str
+    section_starts_s: tuple[float, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def detect(
@@ -128,7 +139,7 @@ def detect_with_engine(
     lengths = [_length(video) for video in videos]
     results = []
     begun = time.monotonic()
-    total, done = (round(sum(s for s, _ in some)) for some in (lengths, _those(lengths, current)))
+    total, done = (round(sum(each.seconds for each in some)) for some in (lengths, _those(lengths, current)))
     with reporter.task("Detecting (seconds of video)", total, done) as task:
         seen = _Seconds(task)
         for video, folder, is_done, length in zip(videos, folders, current, lengths, strict=True):
@@ -140,7 +151,7 @@ def detect_with_engine(
                     found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video)
                     write_events_file(partial, found)
             results.append(read_events_file(folder))
-            seen.next_video(length[0])
+            seen.next_video(length.seconds)
     speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
     write_summary(out, folders, results, speed)
     reporter.say(_closing_words(results, sum(current), seen.before_s, speed, taxonomy))
@@ -149,15 +160,16 @@ def detect_with_engine(
 
 def _detect_one(
     video: Path,
-    length: tuple[float, str],
+    length: _Length,
     engine: Engine,
     settings: DetectSettings,
     taxonomy: Taxonomy,
     folder: Path,
     seen: Callable[[float], None],
 ) -> VideoDetections:
-    duration_s, problem = length
-    scan = Scan(plan_windows(duration_s, settings.window_s, settings.stride_s), engine, settings, taxonomy, folder)
+    problem, starts_s = length.problem, length.section_starts_s
+    plan = plan_windows(length.seconds, settings.window_s, settings.stride_s, starts_s)
+    scan = Scan(plan, starts_s, engine, settings, taxonomy, folder)
     scan.run(video, seen)
     failed = [score for score in scan.scores if score.probabilities is None]
     if failed and not problem:
@@ -174,6 +186,7 @@ def _detect_one(
         threshold=settings.threshold,
         events=tuple(_events(scan, settings, taxonomy)),
         windows=tuple(scan.scores),
+        notes=length.notes,
     )
     if found.duration_s is not None:
         write_timeline(folder / TIMELINE_FILE, video, found, taxonomy)
@@ -195,13 +208,12 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
     return sorted(events, key=lambda event: event.time_s)
 
 
-def _length(video: Path) -> tuple[float, str]:
-    """Readable duration of a video in seconds, and the problem with it, if any."""
+def _length(video: Path) -> _Length:
     try:
         found = probe(video)
     except VideoError as error:
-        return 0.0, error.reason
-    return found.duration_s, found.notes.get("cut off", "")
+        return _Length(0.0, error.reason)
+    return _Length(found.duration_s, found.notes.get("cut off", ""), found.section_starts_s, found.notes)
 
 
 def _scored_seconds(scores: Sequence[WindowScore]) -> float | None:
@@ -241,7 +253,7 @@ def _is_done(video: Path, folder: Path, settings: DetectSettings, facts: Mapping
     return False
 
 
-def _those(lengths: Sequence[tuple[float, str]], wanted: Sequence[bool]) -> list[tuple[float, str]]:
+def _those(lengths: Sequence[_Length], wanted: Sequence[bool]) -> list[_Length]:
     return [length for length, is_wanted in zip(lengths, wanted, strict=True) if is_wanted]
 
 

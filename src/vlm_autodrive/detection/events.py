@@ -45,7 +45,7 @@ def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, t
     """The event spans of a video's windows, confirmed or not, in order.
 
     A window that could not be scored neither carries a span on nor ends it: the windows on its two sides belong
-    together if they are no further apart than ``merge_gap_s``, from middle to middle.
+    together if they are no further apart than ``merge_gap_s``, from middle to middle. No span lies across a gap.
     """
     # Hysteresis: with one threshold, an event whose score dips below it for a window would count as two, the second a
     # false alarm. The low threshold carries a span on; the high one alone decides whether it is an event.
@@ -152,6 +152,8 @@ def refine_time(
 
 
 def _is_one_span(windows: Sequence[WindowScore], one: int, other: int, merge_gap_s: float) -> bool:
+    if windows[one].section != windows[other].section:
+        return False
     if other == one + 1:
         return True  # neighbours, whatever the gap setting: windows may lie further apart than it
     middles = [(windows[i].start_s + windows[i].end_s) / 2 for i in (one, other)]

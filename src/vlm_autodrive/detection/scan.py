@@ -4,7 +4,9 @@ What is known is appended to the working folder batch by batch, so that a killed
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from vlm_autodrive.detection.events import EventSpan, find_event_spans
@@ -14,6 +16,7 @@ from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
 from vlm_autodrive.video import Frames, VideoError, Window, read_windows
 
+_TOLERANCE_S = 1e-6
 NOT_READ = "not read: "
 NOT_JUDGED = "not judged: "
 CERTAIN = "the model gives no probabilities; the class that it names counts as certain"
@@ -22,7 +25,9 @@ _WINDOWS_FILE = "windows.jsonl"
 _REASONING_FILE = "reasoning.jsonl"
 
 
-def plan_windows(duration_s: float, window_s: float, stride_s: float) -> list[Window]:
+def plan_windows(
+    duration_s: float, window_s: float, stride_s: float, section_starts_s: Sequence[float] = ()
+) -> list[Window]:
     """Windows over a whole video: one every stride, the last flush with the end.
 
     Every moment lies in a window. An event lies at least (window_s - stride_s) / 2 inside some window, or as far
@@ -32,10 +37,18 @@ def plan_windows(duration_s: float, window_s: float, stride_s: float) -> list[Wi
         duration_s: Length of the video.
         window_s: Length of a window.
         stride_s: Seconds from one window's start to the next; at most ``window_s``.
+        section_starts_s: Where new continuous sections begin. Each is planned as if it were a video of its own.
 
     Returns:
         Start and end of each window, in rising order; empty for a video without length.
     """
+    if section_starts_s:
+        edges_s = (0.0, *section_starts_s, duration_s)
+        return [
+            (round(start + from_s, 6), round(end + from_s, 6))
+            for from_s, to_s in pairwise(edges_s)
+            for start, end in plan_windows(round(to_s - from_s, 6), window_s, stride_s)
+        ]
     if duration_s <= 0:
         return []
     if duration_s <= window_s:
@@ -61,9 +74,19 @@ class Scan:
     """
 
     def __init__(
-        self, plan: Sequence[Window], engine: Engine, settings: DetectSettings, taxonomy: Taxonomy, folder: Path
+        self,
+        plan: Sequence[Window],
+        section_starts_s: Sequence[float],
+        engine: Engine,
+        settings: DetectSettings,
+        taxonomy: Taxonomy,
+        folder: Path,
     ) -> None:
-        """Set out on ``plan``, or go on where a killed scan in the same ``folder`` was."""
+        """Set out on ``plan``, or go on where a killed scan in the same ``folder`` was.
+
+        ``section_starts_s`` tells where new continuous sections begin.
+        """
+        self._section_starts_s = section_starts_s
         self._plan, self._engine, self._settings, self._taxonomy = plan, engine, settings, taxonomy
         self._windows_path, self._reasoning_path = folder / _WINDOWS_FILE, folder / _REASONING_FILE
         self.scores = read_partial_jsonl(self._windows_path, WindowScore)
@@ -111,6 +134,10 @@ class Scan:
                 scores.append(_window_score(self._plan[place], next(responses)[0], self._taxonomy))
             else:
                 scores.append(_unscored(self._plan[place], Outcome.ERROR, NOT_READ + result.reason))
+        scores = [
+            score.model_copy(update={"section": bisect_right(self._section_starts_s, score.start_s + _TOLERANCE_S)})
+            for score in scores
+        ]
         append_jsonl(self._windows_path, scores)
         self.scores.extend(scores)
         # An hour of frames does not fit into memory: only the peaks that may yet be reasoned about keep theirs.

@@ -23,6 +23,7 @@ class Video(Record):
         incident: What is recorded of the video in the project's own vocabulary; of its event only what its event's
             own record does not hold.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.
+        section_starts_s: Where, after a gap in the file's clock, a new continuous section begins.
         width: Pixels; None if not readable.
         height: Pixels; None if not readable.
         problem: Why the video cannot be used, in plain words; empty if it can.
@@ -41,6 +42,7 @@ class Video(Record):
     metadata: dict[str, str] = {}
     incident: IncidentMetadata = IncidentMetadata()
     duration_s: float | None = None
+    section_starts_s: tuple[float, ...] = ()
     width: int | None = None
     height: int | None = None
     problem: str = ""

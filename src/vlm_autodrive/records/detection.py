@@ -5,13 +5,23 @@ from vlm_autodrive.records.file_names import FileName
 
 
 class WindowScore(Record):
-    """One window of a long video and the model's verdict on it, in video time."""
+    """One window of a long video and the model's verdict on it, in video time.
+
+    Attributes:
+        start_s: Start of the window.
+        end_s: Its end.
+        outcome: How the model answered.
+        probabilities: Of each class; None if there are none.
+        reason: Why not, or what is to be said of them.
+        section: The number of the continuous section that it lies in, from 0 on; none lies across a gap.
+    """
 
     start_s: float
     end_s: float
     outcome: Outcome
     probabilities: dict[str, float] | None
     reason: str = ""
+    section: int = 0
 
 
 class DetectedEvent(Record):
@@ -48,6 +58,7 @@ class VideoDetections(Record):
         threshold: The probability of any event from which a window counts.
         events: The events, in order of time.
         windows: Every window scored.
+        notes: What is unusual in the file, by kind: gaps in its clock, other video streams, how pictures are turned.
     """
 
     video: FileName
@@ -58,3 +69,4 @@ class VideoDetections(Record):
     threshold: float
     events: tuple[DetectedEvent, ...]
     windows: tuple[WindowScore, ...]
+    notes: dict[str, str] = {}
