@@ -325,8 +325,8 @@ def test_import_validation_and_detection_use_the_same_files(odd_videos, tmp_path
     refused = {name for name, video in imported.items() if video.problem}
     assert refused == {"empty", "random", "page"}
     assert refused == {name for name, video in validated.items() if video.problem}
-    assert refused == {name for name, (length_s, _) in searched.items() if not length_s}
+    assert refused == {name for name, length in searched.items() if not length.seconds}
     for name in refused:
-        assert imported[name].problem == validated[name].problem == searched[name][1]
-    cut = [imported["cut"].notes["cut off"], validated["cut"].notes["cut off"], searched["cut"][1]]
+        assert imported[name].problem == validated[name].problem == searched[name].problem
+    cut = [imported["cut"].notes["cut off"], validated["cut"].notes["cut off"], searched["cut"].problem]
     assert all(re.fullmatch(r"ends after \d\.\d of 9\.9 s", note) for note in cut)
