@@ -12,6 +12,7 @@ from benchmarks.mutated_containers import (
     write_batch,
 )
 from tests.tiny_models import saved_tiny_model
+from vlm_autodrive.video import probe
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,15 @@ def test_mutated_files_give_pictures_or_the_error_of_one_file(tmp_path, first):
         path.write_bytes(content)
         used += not read_in_every_way(path)
     assert 0 < used < 30
+
+
+@pytest.mark.parametrize("number", [1348, 1856, 2506, 2766])
+def test_one_packet_with_a_wrong_time_does_not_make_two_seconds_into_a_day(tmp_path, number):
+    """Found by the script: each is a transport stream with one time far behind the others."""
+    path = tmp_path / "stray.ts"
+    path.write_bytes(mutated(number)[1])
+    assert read_in_every_way(path) == ""
+    assert 1.5 < probe(path).duration_s < 2.1
 
 
 def test_a_file_is_made_again_by_its_number():

@@ -18,7 +18,7 @@ from vlm_autodrive.video.damage import damaged_stretches
 from vlm_autodrive.video.decoded_stretches import Stretch, stretches_to_decode
 from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError, library_errors
-from vlm_autodrive.video.probe import refuse_wrong_clock
+from vlm_autodrive.video.probe import measure_packets
 from vlm_autodrive.video.sections import PacketClock
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
@@ -114,9 +114,8 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
         start_s = video.seconds(first.pts or 0)
         packet_times_s = _packet_times(video, packets)
         length_s = video.seconds(packets.lengths[-1]) if packets.lengths else 0.0
-        packets_end_s = packet_times_s[-1] if packet_times_s else 0.0
-        refuse_wrong_clock(path, packets_end_s, len(packet_times_s))
-        stretches = stretches_to_decode(packets_end_s, whole=whole)
+        packets_s, _ = measure_packets(video, packets)
+        stretches = stretches_to_decode(packets_s, whole=whole)
         is_whole = len(stretches) == 1
         looks = [_Look(path) for _ in stretches]
         damage, told_s = "", 0.0
@@ -143,7 +142,6 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
         damaged_s = damaged_stretches(video, packets, times_s, smeared_s, usual_s, is_even=not variable_rate)
         undecodable_frames, sections = len(video.undecodable_s), video.sections
         last_shown_s = max(length_s, usual_s)
-        refuse_wrong_clock(path, times_s[-1] + last_shown_s, len(times_s))
         frozen_s = [look.frozen_s() for look in looks]
         watched_s = sum(look.times_s[-1] - look.times_s[0] for look in looks if look.times_s)
     return VideoCheck(

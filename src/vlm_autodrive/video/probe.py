@@ -8,6 +8,7 @@ from statistics import median
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError
+from vlm_autodrive.video.sections import PacketClock
 
 __all__ = ["VideoError", "VideoInfo", "probe"]
 
@@ -52,17 +53,30 @@ def cut_off(duration_s: float, header_duration_s: float | None) -> str:
     return f"ends after {duration_s:.1f} of {header_duration_s:.1f} s"
 
 
-def refuse_wrong_clock(path: Path, duration_s: float, frames: int) -> None:
-    """Refuse a file whose frames lie so far apart that its clock cannot be right.
-
-    A damaged frame rate or time base makes seconds of footage centuries long, and every window of them is empty.
+def measure_packets(video: OpenVideo, packets: PacketClock) -> tuple[float, int]:
+    """Length in seconds and number of frames of an open video, by its packets.
 
     Raises:
-        VideoError: If they lie more than a minute apart on average.
+        VideoError: If the frames lie more than a minute apart on average: a damaged frame rate or time base makes
+            seconds of footage centuries long, and every window of them is empty.
     """
-    if duration_s > _LONGEST_FRAME_S * max(1, frames):
-        apart_s = duration_s / max(1, frames)
-        raise VideoError(path, f"its frames lie {apart_s:.0f} s apart by its clock, which cannot be right")
+    placed = [(place, stamp) for place, stamp in enumerate(packets.stamps) if stamp is not None]
+    if packets.corrupt[-1:] == (True,):  # the file ends within it
+        placed = placed[:-1]
+    if len(video.sections) > 1:
+        duration_s = video.sections[-1].end_s
+    else:
+        times_s = ((video.packet_time(place, stamp), packets.lengths[place]) for place, stamp in placed)
+        ends = sorted((time_s, length) for time_s, length in times_s if time_s is not None)
+        last_s, length = ends[-1] if ends else (0.0, 0)
+        gaps_s = [later - earlier for (earlier, _), (later, _) in pairwise(ends)]
+        # Headers often make the last frame too short.
+        length_s = max(video.seconds(length), median(gaps_s)) if gaps_s else video.seconds(length)
+        duration_s = last_s + (length_s or _USUAL_GAP_S)
+    apart_s = duration_s / max(1, len(placed))
+    if apart_s > _LONGEST_FRAME_S:
+        raise VideoError(video.path, f"its frames lie {apart_s:.0f} s apart by its clock, which cannot be right")
+    return duration_s, len(placed)
 
 
 def probe(path: Path) -> VideoInfo:
@@ -85,20 +99,7 @@ def probe(path: Path) -> VideoInfo:
         codec, notes, sections = video.codec, video.notes, video.sections
         packets = packet_clock(path)
         header_frames = packets.frames_of_header(stream.frames)
-        shown = [place for place, stamp in enumerate(packets.stamps) if stamp is not None]
-        if packets.corrupt[-1:] == (True,):  # the file ends within it
-            shown = shown[:-1]
-        frames = len(shown)
-        if len(sections) > 1:
-            duration_s = sections[-1].end_s
-        else:
-            ends = sorted((video.time_of(packets.stamps[place] or 0), packets.lengths[place]) for place in shown)
-            last_s, length = ends[-1] if ends else (0.0, 0)
-            gaps_s = [later - earlier for (earlier, _), (later, _) in pairwise(ends)]
-            # Headers often make the last frame too short.
-            length_s = max(video.seconds(length), median(gaps_s)) if gaps_s else video.seconds(length)
-            duration_s = last_s + (length_s or _USUAL_GAP_S)
-    refuse_wrong_clock(path, duration_s, frames)
+        duration_s, frames = measure_packets(video, packets)
     cut = cut_off(duration_s, None if len(sections) > 1 else header_duration_s)  # a header counts the gaps, too
     if cut:
         notes = {**notes, "cut off": cut}
