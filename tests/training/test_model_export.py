@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from tests.tiny_models import saved_tiny_model
-from tests.training.supervision_set import make_supervision
-from vlm_autodrive.artifacts import write_catalog, writing_artifact
+from tests.training.supervision_set import make_clips, make_supervision
+from vlm_autodrive.artifacts import read_predictions, write_catalog, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import load_model, read_card
@@ -94,6 +94,21 @@ def test_an_adapter_loads_in_plain_peft_on_its_base(trained, tmp_path):
     assert logits_of_plain(out, base) == pytest.approx(logits_of_ours(trained["adapter"]), abs=1e-4)
     with pytest.raises(UserError, match="--to merged"):
         export_model(trained["whole"], tmp_path / "none", ExportModelSettings(to="adapter"))
+
+
+def test_an_exported_adapter_is_evaluated_as_its_checkpoint_is(trained, tmp_path):
+    export_model(trained["adapter"], tmp_path / "adapter", ExportModelSettings(to="adapter", check=0))
+    clips = tmp_path / "clips"
+    with writing_artifact(clips, "clips", {}, Settings()) as partial:
+        write_clips(partial, clips, DEFAULT_TAXONOMY, make_clips(tmp_path, 1, "test"))
+    found = []
+    for model in (trained["adapter"], tmp_path / "adapter"):
+        out = tmp_path / f"of-{model.name}-{len(found)}"
+        options = ["--model", str(model), "--out", str(out), "reasoning=false"]
+        result = CliRunner().invoke(app, ["evaluate", str(clips), *options])
+        assert result.exit_code == 0, result.output
+        found += [prediction.verdict.probabilities for prediction in read_predictions(out)]
+    assert found[0] == found[1]
 
 
 def test_the_card_tells_data_licences_settings_figures_and_the_check(trained, tmp_path):

@@ -22,6 +22,8 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, write_jsonl
 from vlm_autodrive.runs import load_recipe, shipped_recipes
 from vlm_autodrive.settings import Settings, merge_values, parse_overrides
 from vlm_autodrive.training import TrainSettings, machine_of, plan
+from vlm_autodrive.training.plan.clip_costs import ClipCost, largest_pass, new_places, supervised_places
+from vlm_autodrive.training.plan.counting import SampleLength
 from vlm_autodrive.training.plan.machines import GB, Machine
 
 ON_NEXAR = [name for name in shipped_recipes() if name.startswith("nexar")]
@@ -162,6 +164,17 @@ def test_the_verb_plans_by_a_configuration_alone(nexar, tmp_path):
     assert (bad.exit_code, "does not fit into memory; estimated (unmeasured on a GPU): " in bad.stdout) == (1, True)
     here = CliRunner().invoke(app, [*command[:-3], "--gpus", "0"])
     assert "memory, estimated: " in here.stdout and "unmeasured" not in here.stdout
+
+
+def test_logits_are_counted_where_places_of_a_pass_coincide():
+    one = supervised_places(10, [SampleLength(5, 2), SampleLength(4, 1)])
+    assert one == {13, 14, 18}
+    assert new_places([one]) == 0.0
+    assert new_places([one, one, one]) == 0.0
+    assert new_places([one, {13, 14, 19}, {14, 20}]) == pytest.approx(2 / 6)
+    clip = ClipCost(clip_id="a", frames=4, seconds=1, prefix_tokens=10, sample_tokens=9, supervised_tokens=3, samples=2)
+    counted = [largest_pass([clip] * 3, TrainSettings(batch_size=3), 1, 1, share).logits for share in (0.0, 1 / 3, 1.0)]
+    assert counted == [9, 15, 27]
 
 
 def test_gpus_that_are_not_here_need_their_memory_told():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.activations import PassSize
+from vlm_autodrive.training.plan.counting import SampleLength
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
 
@@ -69,7 +70,26 @@ class ClipCost(Record):
         )
 
 
-def largest_pass(clips: Sequence[ClipCost], settings: TrainSettings, processes: int, merged: int) -> PassSize:
+def supervised_places(prefix_tokens: int, samples: Sequence[SampleLength]) -> set[int]:
+    """The places at which a clip's sequence is supervised: the end of each of its samples."""
+    places: set[int] = set()
+    end = prefix_tokens
+    for sample in samples:
+        end += sample.tokens
+        places.update(range(end - sample.supervised, end))
+    return places
+
+
+def new_places(sequences: Sequence[set[int]]) -> float:
+    """Of the supervised places of a pass's further sequences, the share that the longest does not have already."""
+    most = max(len(places) for places in sequences)
+    further = (len(sequences) - 1) * most
+    return (len(set().union(*sequences)) - most) / further if further else 0.0
+
+
+def largest_pass(
+    clips: Sequence[ClipCost], settings: TrainSettings, processes: int, merged: int, novelty: float = 1.0
+) -> PassSize:
     """The largest forward pass that training can come to.
 
     Args:
@@ -77,6 +97,7 @@ def largest_pass(clips: Sequence[ClipCost], settings: TrainSettings, processes: 
         settings: How.
         processes: How many processes share a step.
         merged: Patches that are merged into one token.
+        novelty: As :func:`new_places` gives it, of passes as they come; 1 if no two places coincide.
     """
     share = math.ceil(min(settings.batch_size, len(clips)) / processes)
     sequences = min(share, settings.micro_batch_size or share)
@@ -84,7 +105,8 @@ def largest_pass(clips: Sequence[ClipCost], settings: TrainSettings, processes: 
     video = sequences * max(clip.video_tokens for clip in clips)
     supervised = max(clip.supervised_tokens for clip in clips)
     # Logits are computed at the places where any sequence of the pass is supervised.
-    logits = sequences * min(sequences * supervised, max(clip.sample_tokens for clip in clips))
+    places = supervised * (1 + (sequences - 1) * novelty)
+    logits = math.ceil(sequences * min(places, max(clip.sample_tokens for clip in clips)))
     if settings.pack_to_tokens is not None:  # as much of everything as the fullest sequence of that length has
         tokens = max(tokens, min(settings.pack_to_tokens, share * tokens))
         sequences = 1

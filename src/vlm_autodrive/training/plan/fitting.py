@@ -30,6 +30,7 @@ class PlanCandidate:
         sampling: How frames would be sampled.
         machine: On what.
         any_size: Whether the model takes frames of any size in its multiples.
+        novelty: How many supervised places of a pass's sequences do not coincide, as ``new_places`` says.
     """
 
     config: Any
@@ -38,11 +39,12 @@ class PlanCandidate:
     sampling: SamplingSettings
     machine: Machine
     any_size: bool
+    novelty: float
 
     def memory(self) -> MemoryEstimate:
         """The memory that it takes."""
         merged = merge_side(self.config) ** 2
-        largest = largest_pass(self.clips, self.settings, self.machine.processes, merged)
+        largest = largest_pass(self.clips, self.settings, self.machine.processes, merged, self.novelty)
         return estimate_memory(self.config, count_parameters(self.settings), self.settings, largest, self.machine)
 
     def with_settings(self, settings: TrainSettings) -> "PlanCandidate":

@@ -1,5 +1,6 @@
 """The plan of a training run: token counts of every clip, and whether it fits into memory."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from vlm_autodrive.artifacts import read_clips, read_samples
 from vlm_autodrive.models import LoadedModel, load_meta_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
-from vlm_autodrive.training.plan.clip_costs import ClipCost
+from vlm_autodrive.training.plan.clip_costs import ClipCost, new_places, supervised_places
 from vlm_autodrive.training.plan.counting import (
     CHARACTERS_PER_TOKEN,
     TokenCounter,
@@ -174,12 +175,20 @@ def plan(
     readable = [each for each in clips if not plans[each.clip.clip_id].problem]
     epoch = total_steps(len(readable), settings.model_copy(update={"epochs": 1.0})) if readable else 0
     shared = separate = 0
+    novelty = 0.0
+    machine = machine or this_machine(settings)
+    beside = settings.micro_batch_size or math.ceil(min(settings.batch_size, len(readable)) / machine.processes)
     for step in range(epoch):
+        places = []
         for example in examples_of_step(readable, step, settings):
             prefix = plans[example.clip.clip_id].prefix_tokens
-            samples = sum(sample.tokens for sample in counter.samples(example))
+            lengths = counter.samples(example)
+            samples = sum(sample.tokens for sample in lengths)
             shared += prefix + samples
             separate += prefix * len(example.samples) + samples
+            places.append(supervised_places(prefix, lengths))
+        passes = [places[begin : begin + beside] for begin in range(0, len(places), beside)]
+        novelty = max([novelty, *map(new_places, passes)])
     result = TrainingPlan(
         model=loaded.card.name,
         clips=tuple(plans.values()),
@@ -198,8 +207,9 @@ def plan(
         clips=[plans[each.clip.clip_id] for each in readable],
         settings=settings,
         sampling=sampling,
-        machine=machine or this_machine(settings),
+        machine=machine,
         any_size=takes_any_size(loaded.family),
+        novelty=novelty,
     )
     memory = candidate.memory()
     refused = "" if candidate.fits() else refusal_of(candidate, memory)
