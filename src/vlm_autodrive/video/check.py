@@ -106,7 +106,7 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
     """
     with OpenVideo(path, tell=tell) as video:
         stream, first = video.stream, video.first
-        header_duration_s = video.seconds(stream.duration) if stream.duration else None
+        header_duration_s = video.header_duration_s
         height, width = video.display_size
         notes, pixel_format = video.notes, first.format.name
         packets = packet_clock(path, tell)

@@ -38,6 +38,8 @@ _HOLDS_BACK = frozenset(("hevc",))  # FFmpeg's decoder gives no picture after a 
 # unless it is told to: up to ten seconds of pictures of which only a part is smeared
 _MOST_HELD = 64  # pictures that a decoder may hold back at the end
 
+_WITHOUT_LENGTH = frozenset(("mpegts", "mpeg"))  # containers
+
 TimedFrame = tuple[float, av.VideoFrame]
 PlacedFrame = tuple[int, av.VideoFrame]  # with the run of the clock to which its time belongs
 
@@ -204,6 +206,13 @@ class OpenVideo:
     def display_size(self) -> tuple[int, int]:
         """Height and width of the pictures as players show them: upright, with square pixels."""
         return display_size(self.stream, self.first)
+
+    @property
+    def header_duration_s(self) -> float | None:
+        """Its length by its header; None if there is none: FFmpeg then guesses by the last times in the file."""
+        if self._container.format.name in _WITHOUT_LENGTH or not self.stream.duration:
+            return None
+        return self.seconds(self.stream.duration)
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -95,7 +95,7 @@ def probe(path: Path) -> VideoInfo:
         stream = video.stream
         height, width = video.display_size
         start_s = video.seconds(video.first.pts or 0)
-        header_duration_s = video.seconds(stream.duration) if stream.duration else None
+        header_duration_s = video.header_duration_s
         codec, notes, sections = video.codec, video.notes, video.sections
         packets = packet_clock(path)
         header_frames = packets.frames_of_header(stream.frames)
