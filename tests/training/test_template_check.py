@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.models.test_chat_template import QWEN3_5
 from tests.real_models import REAL_MODELS
 from tests.tiny_models import load_tiny
 from vlm_autodrive.models import Encoder, load_meta_model
@@ -28,6 +29,16 @@ def test_a_verdict_and_a_trace_of_real_models_are_rendered_and_equal_the_stock_c
     assert trace.supervised.startswith("A car" if thinks else "<think>\nA car")
     lines = "\n".join(found.lines())
     assert "equal, token by token" in lines and "[[A<|im_end|>]]" in lines
+
+
+def test_a_template_with_a_switch_gives_the_stock_conversation_of_both_kinds():
+    loaded, _ = load_tiny("qwen3_5")
+    loaded.processor.chat_template = QWEN3_5
+    found = check_template(loaded, Encoder(loaded), loaded.card.sampling)
+    verdict, trace = found.conversations
+    assert (found.fault, found.direct_by) == ("", "switch")
+    assert verdict.given.endswith("<think>\n\n</think>\n\n") and verdict.supervised == "A<|im_end|>"
+    assert trace.given.endswith("assistant\n<think>\n") and trace.supervised.startswith("A car")
 
 
 def test_a_template_that_writes_an_answer_otherwise_is_told_apart():

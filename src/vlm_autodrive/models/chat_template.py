@@ -37,6 +37,7 @@ class ChatTemplate:
         before_thoughts: From there to where an answer that thinks first begins, or its thoughts.
         opening: What the template writes of the thoughts: ``<think>`` and white space, or nothing.
         direct_by: How a server is asked for a direct answer.
+        thinks: Whether a model that is asked as its maker's template stands thinks before it answers.
     """
 
     def __init__(self, processor: Any) -> None:
@@ -49,6 +50,7 @@ class ChatTemplate:
         if _opening(self.before_answer):
             self.before_answer = self._closed_block()
             self.direct_by = "prefill"
+        self.thinks = self.direct_by != "none" and self._generation_prompt({}) == self.before_thoughts
 
     @property
     def takes_images(self) -> bool:

@@ -199,6 +199,18 @@ def test_a_checkpoint_of_ours_has_no_other_form(tmp_path):
     assert _convention_of(COSMOS, served).family == "Cosmos-Reason1"
 
 
+@pytest.mark.fixtures
+def test_whether_an_unknown_model_thinks_is_told_by_its_template(real_model, tmp_path):
+    for name, thinks in (("qwen3-vl-thinking", True), ("qwen3-vl-instruct", False)):
+        folder = tmp_path / f"a-{thinks}"
+        folder.symlink_to(real_model(name))
+        found = _convention_of(str(folder), EvaluateSettings(max_answer_tokens=7, max_thinking_tokens=700))
+        assert (found.family, found.thinks) == ("general", thinks)
+        settings = EvaluateSettings(prompt="own", max_answer_tokens=7, max_thinking_tokens=700)
+        request = build_requests(DEFAULT_TAXONOMY, settings, found).main.request
+        assert (request.thinking, request.max_new_tokens) == (thinks, 700 if thinks else 7)
+
+
 def test_the_tiny_base_is_asked_in_a_plain_form(clip_set, tmp_path):
     quick = EvaluateSettings(reasoning=False, controls=(), prompt_variants=("paper", "own"), choose_prompt=True)
     out = evaluate(clip_set, "tiny-base", tmp_path / "base", quick)

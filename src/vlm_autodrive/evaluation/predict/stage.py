@@ -1,6 +1,7 @@
 """Running a model on every clip of a split: exactly one prediction per clip, failures included."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from vlm_autodrive.evaluation.predict.prompt_choice import (
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models import Convention, find_convention, read_card
+from vlm_autodrive.models import Convention, find_chat_template, find_convention, read_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     Clip,
@@ -186,8 +187,11 @@ def evaluate_with_engine(
 
 
 def _convention_of(model: str, settings: EvaluateSettings) -> Convention | None:
-    trained_here = not settings.endpoint.base_url and read_card(model).base is not None
-    return None if trained_here else find_convention(model)
+    """How the model's maker documents that it is asked: the prompt by its name, whether it thinks by its template."""
+    if not settings.endpoint.base_url and read_card(model).base is not None:
+        return None  # trained here
+    found, template = find_convention(model), find_chat_template(settings.endpoint.folder or model)
+    return found if template is None else replace(found, thinks=found.thinks or template.thinks)
 
 
 def clips_of_split(clips: Path, split: str) -> list[Clip]:
