@@ -4,7 +4,17 @@ import av
 import pytest
 
 from tests.clocks import numbers_shown, write_clock
-from vlm_autodrive.video import SamplingSettings, VideoError, probe, read_frames
+from tests.video.test_h264 import clip_of
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.video import (
+    FrameCache,
+    SamplingSettings,
+    VideoError,
+    probe,
+    read_frames,
+    read_pictures,
+    read_windows,
+)
 
 TEN = SamplingSettings(fps=10, max_frames=32, height=32, width=64)
 DEFAULT, COVER = av.stream.Disposition.default, av.stream.Disposition.attached_pic
@@ -84,3 +94,28 @@ def test_music_with_a_cover_is_no_video(tmp_path):
     path = joined(tmp_path / "a.mp4", (cover(tmp_path), COVER))
     with pytest.raises(VideoError, match="no video stream"):
         probe(path)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_the_setting_picks_the_second_camera(tmp_path, driving, name, monkeypatch):
+    rear = write_clock(tmp_path / "rear.mp4", times_s=[i / 5 for i in range(8)], size=(64, 64))
+    path = joined(tmp_path / name, (driving, DEFAULT), (rear, 0))
+    cache = FrameCache(tmp_path / "cache", TEN)
+    front = cache.get(clip_of(path, 0, 1.5))
+    monkeypatch.setenv("AUTODRIVE_VIDEO_STREAM", "1")
+    info = probe(path)
+    assert (info.width, info.frames) == (64, 8)
+    assert info.notes["other streams"].startswith("video stream 1 is read; left aside: 0 (h264, 128 x 64")
+    assert numbers_shown(read_frames(path, 0, 1.5, TEN).pixels) == list(range(8))
+    ((_, frames),) = read_windows(path, [(0, 1.5)], TEN)
+    assert numbers_shown(frames.pixels) == list(range(8))
+    assert read_pictures(path, [0.5], 128)[0].shape == (64, 64, 3)
+    assert numbers_shown(front.pixels) == list(range(15))
+    assert numbers_shown(cache.get(clip_of(path, 0, 1.5)).pixels) == list(range(8)), "the cache tells cameras apart"
+    assert probe(driving).width == 128, "a file with one stream gives that"
+
+
+def test_a_setting_that_names_no_stream_is_refused(driving, monkeypatch):
+    monkeypatch.setenv("AUTODRIVE_VIDEO_STREAM", "rear")
+    with pytest.raises(UserError, match="AUTODRIVE_VIDEO_STREAM=rear is no stream; give 0"):
+        probe(driving)

@@ -16,6 +16,7 @@ from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import INCIDENT_NUMBERS, TRAIN_ONLY, DataSet, Event, IncidentMetadata, Taxonomy, Video
+from vlm_autodrive.video import stream_facts
 
 _ONE_FRAME_S = 0.05  # an event may lie this far behind the end, as rounding leaves it
 _LAST_INSTANT_S = 0.001
@@ -64,7 +65,10 @@ def import_dataset(
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
         inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
         known_keys["videos"] = files.key
-    with writing_artifact(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
+    facts = stream_facts()
+    with writing_artifact(
+        out, "catalog", inputs, settings, facts=facts, overwrite=overwrite, known_keys=known_keys
+    ) as folder:
         if folder is not None:
             if not whole.videos:
                 named = ", ".join(str(one) for one in paths)

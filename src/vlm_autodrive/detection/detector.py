@@ -32,7 +32,7 @@ from vlm_autodrive.records import (
     VideoDetections,
     WindowScore,
 )
-from vlm_autodrive.video import VideoError, probe
+from vlm_autodrive.video import VideoError, probe, stream_facts
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ def detect_with_engine(
         "sampling": engine.sampling.model_dump(mode="json"),
         "taxonomy": taxonomy.model_dump(mode="json"),
         "prompts": prompts.VERSION,
+        **stream_facts(),
     }
     out.mkdir(parents=True, exist_ok=True)
     folders = name_folders(videos, out)

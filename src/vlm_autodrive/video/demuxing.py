@@ -12,12 +12,12 @@ from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.h264 import FieldPairs, H264Syntax
 from vlm_autodrive.video.non_videos import problem_after_opening
 from vlm_autodrive.video.sections import PacketClock
-from vlm_autodrive.video.streams import choose_stream
+from vlm_autodrive.video.streams import choose_stream, wanted_stream
 
 Packet: TypeAlias = "av.Packet[av.VideoStream]"
 _FILES_REMEMBERED = 8
 _TOLD_EVERY = 1000  # packets
-_remembered: dict[tuple[Path, int, int], PacketClock] = {}
+_remembered: dict[tuple[Path, int, int, int | None], PacketClock] = {}
 
 
 def open_container(path: Path) -> InputContainer:
@@ -69,7 +69,7 @@ def packet_clock(path: Path, tell: Callable[[float], None] = lambda _: None) -> 
         VideoError: If it is no video.
     """
     found = path.stat()
-    key = (path, found.st_size, found.st_mtime_ns)
+    key = (path, found.st_size, found.st_mtime_ns, wanted_stream())
     packets = _remembered.get(key)
     if packets is None:
         packets = _remembered[key] = _read_packet_clock(path, tell)

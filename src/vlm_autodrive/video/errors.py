@@ -42,7 +42,7 @@ def library_errors(path: Path, what: str = "damaged") -> Iterator[None]:
     """
     try:
         yield
-    except VideoError:
+    except UserError:
         raise
     except Exception as error:
         raise VideoError(path, f"{what} ({_plain(error)})") from error

@@ -17,6 +17,7 @@ from vlm_autodrive.video.frame_sampler import nominal_interval_s, target_frame_c
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import selected_times
+from vlm_autodrive.video.streams import stream_facts
 from vlm_autodrive.workers import in_processes
 
 _FORMAT = 3  # counted up when the meaning of a cached file changes
@@ -206,6 +207,7 @@ class FrameCache:
         except OSError as error:
             raise VideoError(path, f"cannot be read ({error.strerror})") from None
         identity = f"{_FORMAT}|{content}|{clip.start_s:.6f}|{clip.end_s:.6f}|{self.sampling.model_dump_json()}"
+        identity += "".join(f"|{name}={number}" for name, number in stream_facts().items())
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
