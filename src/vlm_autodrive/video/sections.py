@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
@@ -18,9 +19,10 @@ _BACK_S = 0.5  # where the clock goes back by more than this, and than so many u
 _BACK_FRAMES = 6
 _STRAYS = 2  # so few packets with another clock, in the middle of a section, have wrong times
 _TOLD = 5  # jumps
+_FILES_REMEMBERED = 8  # every reading of a file asks for its timeline
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PacketClock:
     """The clock of a stream's packets, in the order of the file.
 
@@ -94,6 +96,7 @@ class Timeline:
 _Run = list[tuple[int, int]]  # place and clock of packets
 
 
+@lru_cache(maxsize=_FILES_REMEMBERED)
 def find_timeline(packets: PacketClock, tick_s: float, origin: int) -> Timeline:
     """The timeline of a stream.
 
