@@ -104,3 +104,16 @@ def test_sound_files_and_uneven_rates_have_no_damage(tmp_path):
     assert check_video(write_clock(tmp_path / "a.mp4", times_s=uneven)).damaged_s == ()
     for name in ("a.ts", "a.mkv", "b.mp4"):
         assert check_video(write_clock(tmp_path / name)).damaged_s == ()
+
+
+def test_a_part_that_no_decoder_can_read_is_one_stretch_to_its_end(tmp_path):
+    check = check_video(spoil_pictures(write_clock(tmp_path / "a.mp4"), 35))
+    assert check.damaged_s == ((3.5, 6.0),)
+    assert (check.frames, check.undecodable_frames) == (35, 25)
+
+
+def test_a_short_video_with_one_hole_is_no_video_of_variable_rate(tmp_path):
+    check = check_video(write_clock(tmp_path / "a.mkv", times_s=[i / 10 for i in range(40) if not 12 <= i < 35]))
+    assert not check.variable_rate
+    ((start_s, _),) = check.damaged_s
+    assert start_s == pytest.approx(1.2, abs=0.01)

@@ -29,6 +29,7 @@ _USUAL_GAP_S = 1 / 30
 _EVEN = 0.1  # a gap may differ from the median gap by this share,
 _EVEN_S = 0.0015  # or by this, since Matroska and others count in milliseconds,
 _UNEVEN_SHARE = 0.02  # and so may this share of the gaps by any length, before the rate is called variable
+_FEW_UNEVEN = 2  # gaps of a short video that do not make it so, but are holes
 _TOLD_EVERY_S = 1.0  # seconds that are decoded
 
 
@@ -137,7 +138,7 @@ def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, w
         gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
         usual_s = median(gaps_s) if gaps_s else length_s or _USUAL_GAP_S
         uneven = sum(abs(gap_s - usual_s) > max(_EVEN * usual_s, _EVEN_S) for gap_s in gaps_s)
-        variable_rate = uneven > _UNEVEN_SHARE * len(gaps_s)
+        variable_rate = uneven > max(_UNEVEN_SHARE * len(gaps_s), _FEW_UNEVEN)
         smeared_s = [time_s for look in looks for time_s in look.smeared_s]
         damaged_s = damaged_stretches(video, packets, times_s, smeared_s, usual_s, is_even=not variable_rate)
         undecodable_frames, sections = len(video.undecodable_s), video.sections

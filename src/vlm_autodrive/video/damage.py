@@ -32,12 +32,14 @@ def damaged_stretches(
         is_even: Whether the frame rate is even.
     """
     keys_s: list[float] = []
+    end_s = times_s[-1] + usual_s
     faults = [(time_s, time_s + usual_s) for time_s in (*video.undecodable_s, *smeared_s)]
     for number, stamp in enumerate(packets.stamps):
         time_s = video.packet_time(number, stamp) if stamp is not None else None
         if time_s is None:
             continue
-        if packets.keys[number]:
+        end_s = max(end_s, time_s + usual_s)
+        if packets.keys[number] and time_s not in video.undecodable_s:
             keys_s.append(time_s)
         # Where files were joined, the container misses packets that never were.
         is_joint = any(abs(time_s - each.start_s) <= 2 * usual_s for each in video.sections[1:])
@@ -47,7 +49,6 @@ def damaged_stretches(
         holes = [(a + usual_s, b) for a, b in pairwise(times_s) if b - a > max(_HOLE_S, _HOLE_FRAMES * usual_s)]
         faults += holes
     keys_s.sort()
-    end_s = times_s[-1] + usual_s
     stretches: list[tuple[float, float]] = []
     for start_s, until_s in sorted(faults):
         stop_s = next((key_s for key_s in keys_s if key_s >= until_s - usual_s / 2), end_s)
