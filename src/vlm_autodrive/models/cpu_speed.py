@@ -12,6 +12,7 @@ Attention over a few hundred tokens is fastest written out, in bfloat16 above al
 kernel is, since the scores of every pair no longer stay in the processor's cache.
 """
 
+import logging
 from typing import Any
 
 import torch
@@ -146,6 +147,8 @@ def prefer_cpu_speed(model: torch.nn.Module, family: Family) -> None:
     It is set on the tower's configuration after loading, since the loader takes every name with
     ``flash`` in it for a kernel to be fetched.
     """
+    # It advises to install kernels for linear attention, which there are for GPUs only.
+    logging.getLogger("transformers.integrations.hub_kernels").setLevel(logging.ERROR)
     AttentionInterface.register(ATTENTION_BY_LENGTH, attention_by_length)
     AttentionMaskInterface.register(ATTENTION_BY_LENGTH, eager_mask)
     model.get_submodule(family.language_model).config._attn_implementation = ATTENTION_BY_LENGTH  # type: ignore[union-attr]
