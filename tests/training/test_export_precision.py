@@ -15,14 +15,16 @@ from tests.adapters import write_adapter_checkpoint as adapted
 from tests.fake_hub import COMMIT, fake_hub, use_hub
 from tests.real_models import write_published_layout
 from tests.tiny_models import saved_tiny_model
+from tests.training.supervision_set import make_supervision
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
+    cast,
     load_model,
     locate_model,
     read_card,
     stored_dtype,
 )
-from vlm_autodrive.training import ExportModelSettings, export_model
+from vlm_autodrive.training import ExportModelSettings, TrainSettings, export_model, train
 
 CPU = torch.device("cpu")
 
@@ -139,3 +141,13 @@ def test_an_adapter_on_an_adapter_loads_with_both(tmp_path):
     name = "model.language_model.layers.0.self_attn.q_proj.weight"
     base, one, two = (load_model(str(m), CPU).model.state_dict()[name] for m in (saved_tiny_model("qwen3_vl"), first, second))  # fmt: skip  # noqa: E501
     assert torch.allclose(two - one, one - base, atol=1e-6) and not torch.equal(one, base)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("auto", torch.bfloat16), ("float32", torch.float32)])
+def test_whole_weights_are_written_in_the_precision_of_the_base_unless_asked(tmp_path, asked, expected):
+    base = tmp_path / "base"
+    shutil.copytree(saved_tiny_model("qwen3_vl"), base)
+    cast(load_model(str(base), CPU).model, torch.bfloat16).save_pretrained(base)
+    settings = TrainSettings(model=str(base), batch_size=1, precision="fp32", save_dtype=asked)
+    out = train(make_supervision(tmp_path / "data", count=1), tmp_path / "out", settings)
+    assert {dtype for dtype, _ in tensors(out / "model.safetensors").values()} == {expected}
