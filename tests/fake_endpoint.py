@@ -54,7 +54,7 @@ def completion(content: object, finish: str | None = "stop", usage: object = ...
 
 
 @contextmanager
-def serve(answer: Answer, owner: str = ""):
+def serve(answer: Answer, owner: str = "", port: int = 0):
     """Run the endpoint while the block lasts; with an ``owner``, it lists a model of that server software."""
     endpoint = Endpoint(answer)
     lock, counts = threading.Lock(), {}
@@ -80,7 +80,7 @@ def serve(answer: Answer, owner: str = ""):
 
     routes = [Route("/v1/chat/completions", complete, methods=["POST"])]
     app = Starlette(routes=[*routes, Route("/v1/models", models)] if owner else routes)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

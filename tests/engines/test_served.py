@@ -7,6 +7,7 @@ import json
 import math
 import re
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from transformers import AutoProcessor
 from tests.fake_endpoint import completion, serve
 from tests.listening import Listens
 from vlm_autodrive.engines import InferenceRequest, ServedModelSettings, open_model, parse_reasoning
-from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.engines.endpoint import outage, retrying
 from vlm_autodrive.engines.served import open_served_engine, served_key
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, ChatTemplate
@@ -318,32 +319,59 @@ def test_a_wrong_model_name_is_told_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("death", ["gone", 500, 404])
-def test_an_endpoint_that_dies_half_way_gives_errors_with_a_reason_and_is_asked_no_more(tmp_path, death):
+def test_an_endpoint_that_dies_half_way_ends_the_run_and_says_how_to_go_on(tmp_path, monkeypatch, death):
+    monkeypatch.setattr(outage, "_PROBE_S", 0.1)
     dead = threading.Event()
 
     def mortal(asked):
         return Response("out of memory", death) if dead.is_set() else answered(asked)
 
+    told = Listens()
     with serve(mortal) as endpoint:
-        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), max_attempts=2)
-        with open_served_engine(settings, "m", "job") as engine:
+        chosen = {"cache": str(tmp_path / "a"), "max_attempts": 2, "max_outage_s": 0.3}
+        settings = ServedModelSettings(base_url=endpoint.url, **chosen)
+        with open_served_engine(settings, "m", "job", told) as engine:
             first = engine.generate([frames(n) for n in range(3)], [VERDICT])
             assert all(row[0].outcome is Outcome.OK for row in first)
             dead.set()
             if death == "gone":
                 endpoint.stop()
-            batches = [engine.generate([frames(n) for n in range(4)], [VERDICT, TRACE]) for _ in range(5)]
+            with pytest.raises(UserError) as ended:
+                for _ in range(5):
+                    engine.generate([frames(n) for n in range(4)], [VERDICT, TRACE])
             tries = engine.use().tries
             assert tries <= 3 + 2 * 8 + 16  # those that were under way when it was given up
-            engine.generate([frames()], [VERDICT])
+            with pytest.raises(UserError):
+                engine.generate([frames()], [VERDICT])
             assert engine.use().tries == tries
-    answers = [answer for batch in batches for row in batch for answer in row]
-    assert {answer.outcome for answer in answers} == {Outcome.ERROR}
-    assert all(answer.reason for answer in answers)
-    last = answers[-1].reason
-    why = {"gone": "it cannot be reached", 500: r"HTTP 500 \(out of memory\)", 404: "no such model or path"}[death]
-    assert re.search(why, last)
-    assert (death == 404) != ("gets no more requests: 8 requests failed in a row" in last)
+    why = {
+        "gone": "did not come back within endpoint.max_outage_s = 0.3",
+        500: r"8 requests failed in a row.*HTTP 500 \(out of memory\)",
+        404: "no such",
+    }
+    assert re.search(why[death], str(ended.value))
+    assert ("run the same command again" in str(ended.value)) == (death != 404)
+    assert any("waiting up to" in line for line in told.said) == (death == "gone")
+
+
+def test_an_endpoint_that_comes_back_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(outage, "_PROBE_S", 0.1)
+    told = Listens()
+    with serve(answered) as endpoint:
+        settings = ServedModelSettings(base_url=endpoint.url, cache=str(tmp_path / "a"), max_attempts=2)
+        with open_served_engine(settings, "m", "job", told) as engine:
+            engine.generate([frames()], [VERDICT])
+            endpoint.stop()
+            port = int(endpoint.url.rsplit(":", 1)[1].split("/")[0])
+            restart = threading.Timer(0.8, lambda: running.append(stack.enter_context(serve(answered, port=port))))
+            running = []
+            with ExitStack() as stack:
+                restart.start()
+                answers = engine.generate([frames(n) for n in range(3)], [VERDICT])
+                restart.join()
+    assert [row[0].outcome for row in answers] == [Outcome.OK] * 3
+    assert next(line.split(";")[0] for line in told.said if "model at" in line) == "The model at 127.0.0.1 is gone"
+    assert any("is back after" in line for line in told.said)
 
 
 def test_a_spent_budget_ends_the_run_also_half_way(tmp_path):

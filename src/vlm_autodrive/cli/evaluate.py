@@ -59,6 +59,8 @@ def evaluate(
         EvaluateSettings,
         evaluate,
         evaluate_baseline,
+        failure_lines,
+        have_all_failed,
         summary,
     )
     from vlm_autodrive.runs import load_recipe, with_training_frames
@@ -88,5 +90,9 @@ def evaluate(
             retry_errors=retry_errors,
             overwrite=overwrite,
         )
-    reporter.say(summary(read_predictions(made)))
+    predictions = read_predictions(made)
+    for line in (summary(predictions), *failure_lines(predictions)):
+        reporter.say(line)
     print(made)
+    if have_all_failed(predictions):
+        raise UserError("no request got an answer; put right what the reasons name and add --retry-errors.")

@@ -73,9 +73,7 @@ def open_served_engine(
     stack = AsyncExitStack()
     try:
         client = wait(
-            stack.enter_async_context(
-                open_client(settings, SERVED_MODEL, job, reporter, kept_for=None, hints=_HINTS, outlives=True)
-            )
+            stack.enter_async_context(open_client(settings, SERVED_MODEL, job, reporter, kept_for=None, hints=_HINTS))
         )
         yield ServedEngine(settings, model, client, wait, reporter)
     finally:
@@ -159,7 +157,7 @@ class ServedEngine:
         return [result for result in results if not isinstance(result, BaseException)]
 
     async def _respond_to_clip(self, frames: Frames, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
-        if not len(frames.times_s) or self._client.has_stopped:
+        if not len(frames.times_s):
             return await self._respond_to_all(_NO_PICTURES, requests)
         form = self._form
         responses = await self._respond_to_all(await asyncio.to_thread(self._shown, frames, form), requests)

@@ -4,7 +4,7 @@ from .predict.baselines import evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import with_interval
-from .report.headline import headline, prompt_notes, summary
+from .report.headline import failure_lines, have_all_failed, headline, prompt_notes, summary
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
@@ -27,6 +27,8 @@ __all__ = [
     "estimate_lines",
     "evaluate",
     "evaluate_baseline",
+    "failure_lines",
+    "have_all_failed",
     "headline",
     "judge",
     "main_rows",

@@ -121,6 +121,22 @@ def test_it_does_not_rise_while_it_is_not_what_holds_requests_back(clock):
     run(check())
 
 
+def test_requests_without_an_answer_in_time_halve_it_once_a_round(clock):
+    async def check():
+        limit = AdaptiveLimit(16)
+        await fill(limit)
+        sent_s = clock.now_s
+        clock.now_s += 120.0
+        for _ in range(16):
+            limit.leave_timed_out(sent_s)
+        assert limit.limit == 8.0
+        clock.now_s += 120.0
+        limit.leave_timed_out(clock.now_s)
+        assert limit.limit == 4.0
+
+    run(check())
+
+
 def test_it_never_falls_below_one(clock):
     async def check():
         limit = AdaptiveLimit(4)

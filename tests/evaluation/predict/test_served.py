@@ -105,21 +105,29 @@ def test_wordings_and_controls_are_asked_of_a_served_model_too(clip_set, tmp_pat
         assert {verdict.probability_source for verdict in said} == {"code_logprobs"}
 
 
-def test_an_endpoint_that_dies_half_way_leaves_no_clip_without_a_record(clip_set, tmp_path):
+def test_an_endpoint_that_dies_half_way_ends_the_run_which_goes_on_where_it_was(clip_set, tmp_path):
     answered = threading.Semaphore(6)
 
     def mortal(asked):
-        return sure(asked) if answered.acquire(blocking=False) else Response("gone", 502)
+        return sure(asked) if answered.acquire(blocking=False) else Response("out of memory", 500)
 
     with serve(mortal) as endpoint:
-        out = evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
-    predictions = read_predictions(out)
-    assert len(predictions) == 8
-    verdicts = [p.verdict for p in predictions]
-    assert [v.outcome for v in verdicts if v.outcome is not Outcome.ERROR]
-    assert verdicts[-1].outcome is Outcome.ERROR
-    assert "HTTP 502" in verdicts[-1].reason or "gets no more requests" in verdicts[-1].reason
-    assert all(v.reason for v in verdicts if v.outcome is Outcome.ERROR)
+        with pytest.raises(UserError, match=r"HTTP 500 \(out of memory\).*run the same command.* of 8 clips are done"):
+            evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path))
+        endpoint.answer = sure
+        out = evaluate(clip_set, "big", tmp_path / "out", settings(endpoint.url, tmp_path), retry_errors=True)
+    assert [p.verdict.outcome for p in read_predictions(out)].count(Outcome.OK) == 7
+
+
+@pytest.mark.parametrize("reasoning", [True, False])
+def test_the_last_lines_say_why_answers_failed_and_without_any_answer_the_status_is_1(clip_set, tmp_path, reasoning):
+    words = ["evaluate", str(clip_set), "--model", "big", "--out", str(tmp_path / "out"), f"reasoning={reasoning}"]
+    words += [f"endpoint.cache={tmp_path / 'account'}", "endpoint.sampling={fps: 2, max_frames: 2}"]
+    with serve(lambda asked: sure(asked) if "<think>" in asked.text else Response("no such field", 422)) as endpoint:
+        result = CliRunner().invoke(app, [*words, "controls=[]", "prompt_variants=[]", "--endpoint", endpoint.url])
+    assert result.exit_code == (0 if reasoning else 1), result.stderr
+    assert "verdict error: the model refuses the request: HTTP 422 (no such field) (7)" in result.stderr
+    assert ("add --retry-errors" in result.stderr) == (not reasoning)
 
 
 def test_a_run_whose_budget_is_spent_goes_on_where_it_was(clip_set, tmp_path):

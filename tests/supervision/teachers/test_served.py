@@ -18,8 +18,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from tests.clocks import numbers_shown
 from tests.fake_endpoint import completion, serve
+from tests.listening import Listens
 from tests.supervision.teachers.jobs import ask, request, served
-from vlm_autodrive.engines.endpoint import retrying
+from vlm_autodrive.engines.endpoint import client, retrying
 from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, wait_s
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT
@@ -60,7 +61,7 @@ def drips():
 
 
 def late():
-    return slow(3.0)
+    return slow(20.0)
 
 
 NEVER_IN_TIME = (drips, late)
@@ -68,7 +69,7 @@ NEVER_IN_TIME = (drips, late)
 
 def patience(fault):
     """Little where nothing comes, and much elsewhere, so that a busy machine changes no outcome."""
-    return {"timeout_s": 1.0 if fault in NEVER_IN_TIME else 30.0}
+    return {"timeout_s": 0.5 if fault in NEVER_IN_TIME else 30.0}
 
 
 async def slow(seconds):
@@ -98,19 +99,22 @@ LASTING = [
     (lambda: HTMLResponse("<h1>Bad</h1>", status_code=502), Outcome.ERROR, 3, r"HTTP 502$"),
     (status(429), Outcome.ERROR, 3, "HTTP 429"),
     (broken_off, Outcome.ERROR, 3, "the connection broke"),
-    (drips, Outcome.ERROR, 3, "no answer within served.timeout_s = 1"),
+    (drips, Outcome.ERROR, 3, "no answer within served.timeout_s = 0.5"),
     (late, Outcome.ERROR, 3, "no answer within"),
     (status(400, CONTEXT), Outcome.ERROR, 1, r"HTTP 400 \(This model's maximum context.*; show it fewer"),
     (status(400, SCHEMA), Outcome.ERROR, 1, "set served.json_schema: false"),
     (status(413), Outcome.ERROR, 1, "HTTP 413; show it fewer or smaller frames"),
     (status(422, "no such field"), Outcome.ERROR, 1, r"HTTP 422 \(no such field\)"),
-    (lambda: HTMLResponse("<h1>Welcome</h1>"), Outcome.ERROR, 1, "no chat completion$"),
-    (lambda: JSONResponse([1]), Outcome.ERROR, 1, "no chat completion"),
-    (lambda: JSONResponse({"error": {"message": "no worker"}}), Outcome.ERROR, 1, r"no chat completion \(no worker\)"),
-    (lambda: Response(b"[" * 100_000), Outcome.ERROR, 1, "no chat completion"),
-    (lambda: Response(b"\xff\xfe\x00"), Outcome.ERROR, 1, "no chat completion"),
-    (lambda: JSONResponse({"choices": []}), Outcome.UNPARSEABLE, 1, "no answer"),
-    (lambda: JSONResponse({"choices": [None], "usage": [3]}), Outcome.UNPARSEABLE, 1, "no answer"),
+    (lambda: HTMLResponse("<h1>Welcome</h1>"), Outcome.ERROR, 3, "no chat completion$"),
+    (lambda: JSONResponse([1]), Outcome.ERROR, 3, "no chat completion"),
+    (lambda: JSONResponse({"error": {"message": "no worker"}}), Outcome.ERROR, 3, r"no chat completion \(no worker\)"),
+    (lambda: Response(b"[" * 100_000), Outcome.ERROR, 3, "no chat completion"),
+    (lambda: Response(b"\xff\xfe\x00"), Outcome.ERROR, 3, "no chat completion"),
+    (lambda: JSONResponse({"choices": []}), Outcome.ERROR, 3, "no answer"),
+    (lambda: JSONResponse({"choices": [None], "usage": [3]}), Outcome.ERROR, 3, "no answer"),
+    (lambda: completion('{"seen": "A', finish="error"), Outcome.ERROR, 3, r'its end \(finish_reason "error"\)'),
+    (lambda: completion('{"seen": "A', finish="abort"), Outcome.ERROR, 3, 'finish_reason "abort"'),
+    (lambda: completion(GOOD, finish=None), Outcome.ERROR, 3, "finish_reason null"),
     (lambda: completion(None), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion(" \n"), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion([]), Outcome.UNPARSEABLE, 1, "empty"),
@@ -120,7 +124,6 @@ LASTING = [
     (lambda: completion("", finish="content_filter"), Outcome.REFUSED, 1, "refused"),
     (lambda: completion(None, refusal="I cannot help."), Outcome.REFUSED, 1, "refused"),
     (lambda: completion([{"type": "refusal", "refusal": "No."}]), Outcome.REFUSED, 1, "refused"),
-    (lambda: completion(GOOD, finish=None), Outcome.OK, 1, "^$"),
     (lambda: completion(GOOD, usage=None), Outcome.OK, 1, "^$"),
     (lambda: completion(GOOD, usage={"prompt_tokens": "many", "completion_tokens": 10**40}), Outcome.OK, 1, "^$"),
     (lambda: completion([{"type": "text", "text": GOOD[:5]}, {"type": "text", "text": GOOD[5:]}]), Outcome.OK, 1, "^$"),
@@ -148,7 +151,8 @@ def test_a_fault_that_lasts_is_one_reply_with_its_outcome(tmp_path, fault, outco
         assert sum("<1>" in asked.text for asked in endpoint.asked) == tries
         assert use.tries == tries + 2
         again, _ = ask(served(endpoint.url, tmp_path / "c", **settings), wanted)
-    paid = 0 if outcome is Outcome.ERROR else tries  # what was paid for is not asked again, and errors are
+    # What is whole is not asked again; errors, and answers with nothing to read, are.
+    paid = 0 if outcome in (Outcome.ERROR, Outcome.UNPARSEABLE) else tries
     assert sum("<1>" in asked.text for asked in endpoint.asked) == 2 * tries - paid
     assert again[1].outcome is outcome
 
@@ -156,7 +160,9 @@ def test_a_fault_that_lasts_is_one_reply_with_its_outcome(tmp_path, fault, outco
 def test_texts_and_thoughts_are_kept_whole(tmp_path):
     odd = 'Hm <think> \ud800 \x00 "ü" '
     with serve(
-        lambda asked: Response(json.dumps({"choices": [{"message": {"content": odd, "reasoning": "I see."}}]}))
+        lambda asked: Response(
+            json.dumps({"choices": [{"message": {"content": odd, "reasoning": "I see."}, "finish_reason": "stop"}]})
+        )
     ) as e:
         for _ in range(2):  # the second is from the cache
             (reply,), use = ask(served(e.url, tmp_path / "c"), [request(1)])
@@ -315,6 +321,54 @@ def test_a_bad_address_is_said_plainly(tmp_path, url, match):
     with pytest.raises(UserError, match=match) as failure:
         ask(served(url, tmp_path / "c"), [])
     assert "secret" not in str(failure.value)
+
+
+def test_an_address_that_servers_print_is_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serve(good) as endpoint:
+        (reply,), _ = ask(served(endpoint.url.replace("127.0.0.1", "0.0.0.0"), tmp_path / "c"), [request(1)])
+    assert reply.outcome is Outcome.OK
+
+
+def test_a_slow_server_is_sent_fewer_requests_that_are_waited_for_longer(tmp_path):
+    """It works on one request at a time, and drops its work where the client hangs up, as llama.cpp's server does."""
+    one_at_a_time = asyncio.Lock()
+
+    async def slowly(asked):
+        async with one_at_a_time:
+            await asyncio.sleep(0.15)
+        return good()
+
+    told = Listens()
+    with serve(slowly) as endpoint:
+        settings = served(endpoint.url, tmp_path / "c", timeout_s=0.5)
+        replies, use = ask(settings, [request(n) for n in range(16)], reporter=told)
+    assert [reply.outcome for reply in replies] == [Outcome.OK] * 16
+    assert use.tries < 48
+    (line,) = [line for line in told.said if "had no answer in time" in line]
+    assert "raise served.timeout_s or lower served.max_connections" in line
+
+
+def test_while_nothing_comes_back_that_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_QUIET_S", 0.1)
+    told = Listens()
+    with serve(lambda asked: slow(0.8)) as endpoint:
+        ask(served(endpoint.url, tmp_path / "c"), [request(n) for n in range(3)], reporter=told)
+    waiting = [line for line in told.said if "are under way and none came back" in line]
+    assert 1 <= len(waiting) <= 3 and waiting[0].startswith("3 requests to the teacher at 127.0.0.1")
+
+
+@pytest.mark.parametrize("body", ["refused", "no completion"])
+def test_where_nothing_works_from_the_first_the_run_ends_and_says_how_to_go_on(tmp_path, body):
+    def never(asked):
+        return Response("unknown field", 400) if body == "refused" else JSONResponse({"error": "CUDA out of memory"})
+
+    with serve(never) as endpoint:
+        settings = served(endpoint.url, tmp_path / "c", max_connections=1, max_attempts=2)
+        replies, _ = ask(settings, [request(n) for n in range(12)])
+    assert [isinstance(reply, UserError) for reply in replies] == [False] * 7 + [True] * 5
+    assert "8 requests failed in a row" in str(replies[-1]) and "run the same command again" in str(replies[-1])
+    assert ("unknown field" if body == "refused" else "CUDA out of memory") in str(replies[-1])
 
 
 def test_a_missing_key_is_said_plainly(tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def endpoint_of(settings: EndpointSettings, names: EndpointNames) -> Endpoint:
             f"{names.address} holds a user, a password or a query, which would be kept with the results; "
             f"leave them out, and put a key into the environment variable that {names.keys}api_key_env names."
         )
-    is_local = _is_loopback(url.host)
+    is_local = _is_this_machine(url.host)
     if not (settings.allow_remote or is_local):
         raise UserError(
             f"{names.who} at {url.host} is not on this machine, and would be sent {names.sent}; "
@@ -82,9 +82,10 @@ def endpoint_of(settings: EndpointSettings, names: EndpointNames) -> Endpoint:
     return Endpoint(f"{base}/chat/completions", f"{base}/models", url.host, is_local, key)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_this_machine(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
+        return address.is_loopback or address.is_unspecified  # 0.0.0.0, as servers print theirs, connects to this one
     except ValueError:
         return host == "localhost"
 

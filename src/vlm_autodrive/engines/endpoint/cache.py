@@ -49,8 +49,8 @@ class ReplyCache:
         return Completion(Outcome(outcome), text, reasoning, reason, read, written)
 
     def keep(self, key: str, answer: Completion) -> None:
-        """Keep a reply; an error is none."""
-        if answer.outcome is Outcome.ERROR:
+        """Keep a reply that is whole: an error, or nothing to read, may be an answer when asked again."""
+        if answer.outcome in (Outcome.ERROR, Outcome.UNPARSEABLE):
             return
         values = ", ".join(f":{name}" for name in _COLUMNS)
         self._database.run(

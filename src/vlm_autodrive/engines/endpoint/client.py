@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,12 +18,14 @@ from vlm_autodrive.engines.endpoint.cache import ReplyCache, cache_path
 from vlm_autodrive.engines.endpoint.completion import Completion, error_text, failed, read_completion
 from vlm_autodrive.engines.endpoint.concurrency import AdaptiveLimit
 from vlm_autodrive.engines.endpoint.database import Database, open_database
+from vlm_autodrive.engines.endpoint.outage import Outage
 from vlm_autodrive.engines.endpoint.retrying import asked_wait_s, is_busy, is_retried, wait_s
 from vlm_autodrive.engines.endpoint.settings import EndpointNames, EndpointSettings
+from vlm_autodrive.engines.endpoint.timeouts import AdaptiveTimeout
 from vlm_autodrive.engines.endpoint.tokens import TokenUsage
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import Reporter
-from vlm_autodrive.records import Record
+from vlm_autodrive.progress import Reporter, format_seconds
+from vlm_autodrive.records import Outcome, Record
 
 _STOPPING = {
     401: "it refuses the key; name the right environment variable in {keys}api_key_env",
@@ -34,6 +37,11 @@ _ELSEWHERE = "it sends elsewhere; name the final address in {address}"
 _UNREACHABLE = "it cannot be reached"
 _LONGEST_QUOTE = 200
 _FAILED_IN_A_ROW = 8  # requests that each used up their tries; then the endpoint is taken for dead
+_GO_ON = "what was answered is kept, so put it right and run the same command again to go on"
+_GATEWAY = frozenset((502, 504))  # a proxy's word for a server that is gone
+_TOLD_AFTER = 3
+_QUIET_S = 30.0
+_PROBE_TIMEOUT_S = 10.0
 
 Hint = tuple[str, str]
 """A pattern in what an endpoint says when it refuses a request, and what to do then."""
@@ -94,6 +102,7 @@ class _AttemptResult:
     answer: Completion | None = None
     problem: str = ""
     wait_s: float | None = None
+    is_gone: bool = False
 
 
 @asynccontextmanager
@@ -105,7 +114,6 @@ async def open_client(
     *,
     kept_for: str | None,
     hints: Sequence[Hint] = (),
-    outlives: bool = False,
 ) -> AsyncIterator["EndpointClient"]:
     """Open a client. Leaving waits for the requests in flight, since they are paid for, and keeps the replies.
 
@@ -113,10 +121,9 @@ async def open_client(
         settings: The endpoint.
         names: How messages speak of it.
         job: What the budget is for, the same in all runs and processes with a common budget.
-        reporter: Told if kept replies are damaged, and if leaving takes time.
+        reporter: Told if kept replies are damaged, and if the endpoint or leaving takes time.
         kept_for: The model whose replies are cached and given again to the same request; None to cache none.
         hints: What to say of refusals.
-        outlives: Whether the run goes on, with failed answers, if an endpoint that has answered before fails for good.
 
     Raises:
         UserError: If the endpoint is on another machine and that is not allowed, the key is missing, or replies
@@ -127,11 +134,13 @@ async def open_client(
         cache = None if kept_for is None else ReplyCache(database, endpoint.url, kept_for)
         ledger = Ledger(database, job, settings, names)
         async with endpoint.client(settings.max_connections) as http:
-            client = EndpointClient(settings, names, endpoint, http, database, cache, ledger, hints, outlives=outlives)
+            client = EndpointClient(settings, names, endpoint, http, database, cache, ledger, hints, reporter)
+            telling = asyncio.create_task(client.tell_of_waiting())
             try:
                 yield client
             finally:
-                await client.finish(reporter)
+                telling.cancel()
+                await client.finish()
 
 
 class EndpointClient:
@@ -147,8 +156,7 @@ class EndpointClient:
         cache: ReplyCache | None,
         ledger: Ledger,
         hints: Sequence[Hint],
-        *,
-        outlives: bool,
+        reporter: Reporter,
     ) -> None:
         self._settings = settings
         self._names = names
@@ -157,22 +165,21 @@ class EndpointClient:
         self._cache = cache
         self._ledger = ledger
         self._hints = hints
-        self._outlives = outlives
+        self._reporter = reporter
+        who = f"{names.who} at {endpoint.host}"
+        self._outage = Outage(self._is_there, settings.max_outage_s, who[:1].upper() + who[1:], reporter)
+        self._timeout = AdaptiveTimeout(settings.timeout_s)
         self.database = database
         self._limit = AdaptiveLimit(settings.max_connections)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._in_flight: set[asyncio.Task[_AttemptResult]] = set()
         self._stopped = asyncio.Event()
-        self._why_stopped, self._goes_on = "", False
+        self._why_stopped = ""
         self._has_answered = False
         self._failed_in_a_row = 0
+        self._landed_count = 0
         self._tries = self._retries = self._refused = self._from_cache = 0
         self._used = TokenUsage(0, 0)
-
-    @property
-    def has_stopped(self) -> bool:
-        """Whether no more requests are sent."""
-        return bool(self._why_stopped)
 
     def use(self) -> EndpointUsage:
         """What was used since the client was opened."""
@@ -221,10 +228,24 @@ class EndpointClient:
         except (httpx.RequestError, TimeoutError, ValueError, LookupError, TypeError):
             return ""
 
-    async def finish(self, reporter: Reporter) -> None:
+    async def tell_of_waiting(self) -> None:
+        """Say, ever less often, that requests are in flight while none comes back."""
+        pause_s, landed = _QUIET_S, 0
+        while True:
+            await asyncio.sleep(pause_s)
+            if self._landed_count != landed or not self._in_flight:
+                pause_s, landed = _QUIET_S, self._landed_count
+                continue
+            self._reporter.say(
+                f"{len(self._in_flight)} requests to {self._names.who} at {self._endpoint.host} are under way and none "
+                f"came back for {format_seconds(pause_s)}; each is waited for {format_seconds(self._timeout.seconds)}."
+            )
+            pause_s *= 2
+
+    async def finish(self) -> None:
         """Wait for the requests in flight."""
         if self._in_flight:
-            reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
+            self._reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
     async def _ask(self, key: str | None, request: ChatRequest) -> Completion:
@@ -232,24 +253,52 @@ class EndpointClient:
         if request.body_with_pictures is not None and not self._why_stopped:
             body = await asyncio.to_thread(request.body_with_pictures)
         sent = _PreparedRequest(key, body, request.max_usage)
-        problem = ""
-        for tries in range(1, self._settings.max_attempts + 1):
+        who, host = self._names.who, self._endpoint.host
+        problem, tries, has_waited = "", 0, False
+        while tries < self._settings.max_attempts:
+            tried_s = time.monotonic()
             tried = await self._try_when_possible(sent)
             if tried.answer is not None:
                 return tried.answer
             problem = tried.problem
+            was_gone = await self._wait_for_return(tried_s, problem) if tried.is_gone else False
+            tries += has_waited or not was_gone  # once, its absence costs no try
+            has_waited = has_waited or was_gone
             if tries < self._settings.max_attempts:
                 longest_s = self._settings.max_backoff_s
-                await self._wait(wait_s(tries, longest_s) if tried.wait_s is None else tried.wait_s)
+                await self._wait(wait_s(max(tries, 1), longest_s) if tried.wait_s is None else tried.wait_s)
                 self._retries += 1
-        who, host = self._names.who, self._endpoint.host
-        self._failed_in_a_row += 1
-        if problem == _UNREACHABLE and not (self._outlives and self._has_answered):
-            self._stop(f"{who} at {host} cannot be reached; start it, or correct {self._names.address}.")
-        if self._outlives and self._has_answered and self._failed_in_a_row >= _FAILED_IN_A_ROW:
-            in_a_row = f"{self._failed_in_a_row} requests failed in a row, the last one:"
-            return self._stop(f"{who} at {host} gets no more requests: {in_a_row} {problem}")
-        return failed(f"{who} failed {self._settings.max_attempts} times: {problem}")
+        if problem == _UNREACHABLE:
+            self._end(f"{who} at {host} cannot be reached; start it, or correct {self._names.address}.")
+        return self._gave_up(f"{who} failed {tries} times: {problem}", counts=True)
+
+    async def _wait_for_return(self, tried_s: float, problem: str) -> bool:
+        """Whether a server that answered before was gone, and is back.
+
+        Raises:
+            UserError: If it does not come back.
+        """
+        if not self._has_answered or self._why_stopped:
+            return False
+        was_gone = await self._outage.wait(tried_s)
+        if was_gone is None:
+            longest = f"{self._names.keys}max_outage_s = {self._settings.max_outage_s:g}"
+            gone = f"{self._names.who} at {self._endpoint.host} is gone and did not come back within {longest}"
+            self._end(f"{gone} ({problem}); {_GO_ON}.")
+        return was_gone
+
+    def _gave_up(self, reason: str, *, counts: bool) -> Completion:
+        """A failed completion. Too many in a row end the run; of refused requests (not ``counts``) only from the first.
+
+        Raises:
+            UserError: If nothing else came of the endpoint for so many requests.
+        """
+        if counts or not self._has_answered:
+            self._failed_in_a_row += 1
+        if self._failed_in_a_row >= _FAILED_IN_A_ROW:
+            in_a_row = f"{self._failed_in_a_row} requests failed in a row, the last one: {reason}"
+            self._end(f"{self._names.who} at {self._endpoint.host} gets no more requests, as {in_a_row}; {_GO_ON}.")
+        return failed(reason)
 
     async def _try_when_possible(self, sent: _PreparedRequest) -> _AttemptResult:
         """Try once, as soon as the endpoint bears it and the budget is sure to."""
@@ -257,7 +306,7 @@ class EndpointClient:
             entered_s = await self._limit.enter()
             if self._why_stopped:
                 self._limit.leave()
-                return _AttemptResult(self._stop(self._why_stopped))
+                self._end(self._why_stopped)
             try:
                 reserved = self._ledger.reserve(sent.max_usage)
             except UserError:
@@ -279,14 +328,20 @@ class EndpointClient:
 
     def _landed(self, task: asyncio.Task[_AttemptResult]) -> None:
         self._in_flight.discard(task)
+        self._landed_count += 1
         if not task.cancelled():
             task.exception()  # looked at, also where the caller was cancelled
 
     async def _try(self, sent: _PreparedRequest, entered_s: float) -> _AttemptResult:
+        sent_s, waited_s = time.monotonic(), self._timeout.seconds
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(waited_s):
                 response = await self._http.post(self._endpoint.url, content=sent.body)
-        except (httpx.RequestError, TimeoutError) as error:
+        except TimeoutError:
+            self._limit.leave_timed_out(entered_s)
+            self._count(sent.max_usage)
+            return self._timed_out(sent_s, waited_s)
+        except httpx.RequestError as error:
             self._limit.leave()
             return self._failed_try(sent, error)
         except BaseException:
@@ -300,17 +355,18 @@ class EndpointClient:
             self._limit.leave_refused(entered_s, None if too_long else asked_s)
         elif status == 200:
             self._limit.leave_taken(entered_s)
+            self._timeout.answered(sent_s)
         else:
             self._limit.leave()
         if status == 200:
-            return _AttemptResult(self._read(sent, response))
+            return self._read(sent, response)
         self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
         who, host, said = self._names.who, self._endpoint.host, self._said(response)
         used_up = b"insufficient_quota" in response.content
         if status in _STOPPING or response.is_redirect or used_up:
             hint = _STOPPING.get(status, _ELSEWHERE).format_map(self._names._asdict())
             hint = "the account is used up" if used_up else hint
-            return _AttemptResult(self._stop(f"{who} at {host} says {status}: {hint}."))
+            self._end(f"{who} at {host} says {status}: {hint}.")
         if too_long:
             self._end(
                 f"{who} at {host} says {status} and wants no request for {asked_s:.0f} s; start again then, or raise "
@@ -318,32 +374,48 @@ class EndpointClient:
             )
         problem = f"HTTP {status}" + (f" ({said})" if said else "")
         if is_retried(status):
-            return _AttemptResult(problem=problem, wait_s=asked_s)
+            return _AttemptResult(problem=problem, wait_s=asked_s, is_gone=status in _GATEWAY)
         hints = [hint for sign, hint in self._hints if re.search(sign, problem)]
-        return _AttemptResult(failed("; ".join((f"{who} refuses the request: {problem}", *hints[:1]))))
+        reason = "; ".join((f"{who} refuses the request: {problem}", *hints[:1]))
+        return _AttemptResult(self._gave_up(reason, counts=False))
 
-    def _failed_try(self, sent: _PreparedRequest, error: httpx.RequestError | TimeoutError) -> _AttemptResult:
-        """After no answer: was it sent, then it may have been paid for, and stays in the ledger at its most."""
+    def _timed_out(self, sent_s: float, waited_s: float) -> _AttemptResult:
+        """After no answer in time: it may have been paid for, and stays in the ledger at its most."""
+        self._timeout.expire(sent_s)
+        keys = self._names.keys
+        if self._timeout.expired == _TOLD_AFTER:
+            self._reporter.say(
+                f"{_TOLD_AFTER} requests to {self._names.who} at {self._endpoint.host} had no answer in time, so fewer "
+                f"are sent at once and each is waited for longer; if that goes on, raise {keys}timeout_s or lower "
+                f"{keys}max_connections."
+            )
+        longer = "" if waited_s == self._settings.timeout_s else f" (waited for {waited_s:.0f} s)"
+        return _AttemptResult(problem=f"no answer within {keys}timeout_s = {self._settings.timeout_s:g}{longer}")
+
+    def _failed_try(self, sent: _PreparedRequest, error: httpx.RequestError) -> _AttemptResult:
+        """After a broken connection: was it sent, then it may have been paid for, and stays in the ledger."""
         if isinstance(error, httpx.ConnectError):
             self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
             if _is_untrusted(error):
-                why = f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._names.address}."
-                return _AttemptResult(self._stop(why))
-            return _AttemptResult(problem=_UNREACHABLE)
+                self._end(f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._names.address}.")
+            return _AttemptResult(problem=_UNREACHABLE, is_gone=True)
         self._count(sent.max_usage)
-        if isinstance(error, TimeoutError):
-            return _AttemptResult(
-                problem=f"no answer within {self._names.keys}timeout_s = {self._settings.timeout_s:g}"
-            )
         return _AttemptResult(problem=f"the connection broke ({type(error).__name__})")
 
-    def _read(self, sent: _PreparedRequest, response: httpx.Response) -> Completion:
-        self._has_answered, self._failed_in_a_row = True, 0
+    async def _is_there(self) -> bool:
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                status = (await self._http.get(self._endpoint.models_url)).status_code
+            return status not in _GATEWAY and status != 503  # which llama.cpp's server says while it loads
+        except (httpx.RequestError, TimeoutError):
+            return False
+
+    def _read(self, sent: _PreparedRequest, response: httpx.Response) -> _AttemptResult:
         answer = read_completion(response.content, self._names)
         if answer is None:
             self._count(sent.max_usage)
             said = self._said(response)
-            return failed("what came back is no chat completion" + (f" ({said})" if said else ""))
+            return _AttemptResult(problem="what came back is no chat completion" + (f" ({said})" if said else ""))
         hide = self._endpoint.hide_key
         answer = replace(answer, text=hide(answer.text), reasoning=hide(answer.reasoning))
         read, written = answer.prompt_tokens, answer.completion_tokens
@@ -356,7 +428,10 @@ class EndpointClient:
             if self._cache is not None and sent.key is not None:
                 self._cache.keep(sent.key, answer)
         self._count(used)
-        return answer
+        if answer.outcome is Outcome.ERROR:
+            return _AttemptResult(problem=answer.reason)
+        self._has_answered, self._failed_in_a_row = True, 0
+        return _AttemptResult(answer)
 
     def _said(self, response: httpx.Response) -> str:
         said = self._endpoint.hide_key(error_text(response.content))
@@ -374,22 +449,13 @@ class EndpointClient:
         except TimeoutError:
             return
 
-    def _stop(self, why: str) -> Completion:
-        """Send no more requests, since none could succeed: a failed completion where the run goes on with those.
+    def _end(self, why: str) -> NoReturn:
+        """Send no more requests, and end the run, which can be resumed later.
 
         Raises:
-            UserError: Where it does not.
+            UserError: Always.
         """
-        if not self._why_stopped:
-            self._why_stopped, self._goes_on = why, self._outlives and self._has_answered
-            self._stopped.set()
-        if not self._goes_on:
-            raise UserError(self._why_stopped)
-        return failed(self._why_stopped)
-
-    def _end(self, why: str) -> NoReturn:
-        """Send no more requests, and end the run, which can be resumed later."""
-        self._why_stopped, self._goes_on = self._why_stopped or why, False
+        self._why_stopped = self._why_stopped or why
         self._stopped.set()
         raise UserError(self._why_stopped)
 

@@ -10,6 +10,7 @@ from vlm_autodrive.engines.endpoint.settings import EndpointNames
 from vlm_autodrive.records import Outcome
 
 _MAX_TOKENS = 10**9  # a larger count is no count
+_WHOLE = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
 _MAX_LOGPROB = 1e-3  # rounding aside they are never above 0; this keeps NaN and infinity out as well
 
 
@@ -38,6 +39,7 @@ class Completion:
         prompt_tokens: As the endpoint counted them; None if it does not.
         completion_tokens: Likewise.
         places: The places of the text with their log-probabilities; empty if the endpoint gives none.
+        model: The model that the endpoint says has answered; empty if it says nothing.
     """
 
     outcome: Outcome
@@ -47,6 +49,7 @@ class Completion:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     places: tuple[TokenLogprobs, ...] = ()
+    model: str = ""
 
 
 def failed(reason: str) -> Completion:
@@ -55,7 +58,10 @@ def failed(reason: str) -> Completion:
 
 
 def read_completion(content: bytes, names: EndpointNames) -> Completion | None:
-    """Read the body of an answer with status 200; None if it is no chat completion at all."""
+    """Read the body of an answer with status 200; None if it is no chat completion at all.
+
+    One that did not come to its end by itself, or holds none to choose, has the outcome ``error``.
+    """
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
@@ -70,7 +76,8 @@ def read_completion(content: bytes, names: EndpointNames) -> Completion | None:
     refusal = _plain(message.get("refusal")) or refusal
     reasoning = _plain(message.get("reasoning_content")) or _plain(message.get("reasoning"))
     outcome, reason = _outcome(choice, text, refusal, reasoning, names)
-    return Completion(outcome, text or refusal, reasoning, reason, *tokens, _places(choice.get("logprobs")))
+    places, model = _places(choice.get("logprobs")), _plain(answer.get("model"))
+    return Completion(outcome, text or refusal, reasoning, reason, *tokens, places, model)
 
 
 def error_text(content: bytes) -> str:
@@ -96,7 +103,9 @@ def _outcome(
     if finish in ("length", "max_tokens"):
         return Outcome.TRUNCATED, f"the answer reached {names.keys}max_tokens"
     if not choice:
-        return Outcome.UNPARSEABLE, "the endpoint gave no answer to choose"
+        return Outcome.ERROR, "the endpoint gave no answer to choose"
+    if finish not in _WHOLE:
+        return Outcome.ERROR, f"the answer did not come to its end (finish_reason {json.dumps(finish)})"
     if not text.strip():
         return Outcome.UNPARSEABLE, "there is reasoning, but no answer" if reasoning else "the answer is empty"
     return Outcome.OK, ""

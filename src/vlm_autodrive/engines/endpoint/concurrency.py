@@ -3,7 +3,8 @@
 The limit doubles each round trip until the endpoint first refuses, and from then on rises by one each
 round trip, and by more the longer there was no refusal: the endpoint may bear more than it did. A
 refusal lowers it by a tenth, once for all requests of a round trip, so that a burst of refusals does
-not bring it down to nothing; after a burst it doubles again up to where it was.
+not bring it down to nothing; after a burst it doubles again up to where it was. A request that has no
+answer in time halves it likewise: the server drops its work, and as many would be too many again.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import suppress
 
 _FIRST_LIMIT = 16
 _CUT = 0.9
+_CUT_BY_TIMEOUT = 0.5
 
 
 class AdaptiveLimit:
@@ -86,11 +88,22 @@ class AdaptiveLimit:
     def leave_refused(self, entered_s: float, wait_s: float | None) -> None:
         """Give the place back after the endpoint was too busy; nobody enters for ``wait_s`` if it asked for that."""
         now_s = time.monotonic()
-        if entered_s >= self._cut_s and now_s >= self._cut_s + self._round_trip_s:
-            if self._taken_since_cut:
-                self._doubles_below = max(1.0, self.limit * _CUT)
-            self.limit = max(1.0, self.limit * _CUT)
-            self._cut_s, self._taken_since_cut = now_s, False
+        if now_s >= self._cut_s + self._round_trip_s:
+            self._lower(entered_s, _CUT)
         if wait_s is not None:
             self._not_before_s = max(self._not_before_s, now_s + wait_s)
         self.leave()
+
+    def leave_timed_out(self, entered_s: float) -> None:
+        """Give the place back after no answer came in time."""
+        self._lower(entered_s, _CUT_BY_TIMEOUT)
+        self.leave()
+
+    def _lower(self, entered_s: float, cut: float) -> None:
+        """Once for all requests that were sent before it was lowered."""
+        if entered_s < self._cut_s:
+            return
+        if self._taken_since_cut:
+            self._doubles_below = max(1.0, self.limit * cut)
+        self.limit = max(1.0, self.limit * cut)
+        self._cut_s, self._taken_since_cut = time.monotonic(), False

@@ -43,9 +43,10 @@ class EndpointSettings(Settings):
         api_key_env: Environment variable that holds the API key; empty for none. The key is never stored.
         max_connections: Maximum number of concurrent requests; the number in use adapts to the rate limits of the
             endpoint.
-        timeout_s: Timeout of one request in seconds.
+        timeout_s: Timeout of one request in seconds. It grows with what answers take, up to four times as long.
         max_attempts: Maximum number of attempts per request on HTTP 429, 5xx and broken connections.
         max_backoff_s: Maximum wait between two attempts in seconds, whatever the server's Retry-After says.
+        max_outage_s: Maximum time in seconds that a server that has answered before and is gone is waited for.
         token_limit: Name of the request field that limits an answer's tokens; some models accept only the newer
             ``max_completion_tokens``.
         budget: Limits on requests, tokens and money.
@@ -61,6 +62,7 @@ class EndpointSettings(Settings):
     timeout_s: Annotated[float, NOT_IN_KEY] = Field(120.0, gt=0)
     max_attempts: Annotated[int, NOT_IN_KEY] = Field(6, ge=1)
     max_backoff_s: Annotated[float, NOT_IN_KEY] = Field(60.0, ge=0)
+    max_outage_s: Annotated[float, NOT_IN_KEY] = Field(300.0, ge=0)
     token_limit: Annotated[Literal["max_tokens", "max_completion_tokens"], NOT_IN_KEY] = "max_tokens"
     budget: Annotated[BudgetSettings, NOT_IN_KEY] = BudgetSettings()
     price: Annotated[PriceSettings, NOT_IN_KEY] = PriceSettings()

@@ -278,7 +278,10 @@ def _predict(
     )
     with reporter.task(f"Evaluating {engine.name}", len(todo), len(done)) as task:
         for begin in range(0, len(waiting), settings.eval_batch_size):
-            predictions = predictor.predict(waiting[begin : begin + settings.eval_batch_size])
+            try:
+                predictions = predictor.predict(waiting[begin : begin + settings.eval_batch_size])
+            except UserError as error:
+                raise UserError(f"{error} {len(done)} of {len(todo)} clips are done.") from None
             append_jsonl(folder / ANSWERED_FILE, predictions)
             done += predictions
             task.advance(len(predictions))

@@ -11,6 +11,7 @@ from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 
 _FEW_CLIPS = 30
 _LEVEL = 0.05
+_REASONS = 5
 
 
 def before_and_after(comparison: Comparison) -> tuple[str | None, str | None]:
@@ -170,6 +171,28 @@ def summary(predictions: Sequence[Prediction]) -> str:
     if traced:
         parts.append("traces " + _outcomes(traced))
     return "; ".join(parts) + "."
+
+
+def failure_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """Why answers failed, the commonest reason first: what was asked for, its outcome, the reason and how often."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for prediction in predictions:
+        asked = [("verdict", prediction.verdict)]
+        asked += [("prompt variant", verdict) for verdict in prediction.prompt_variants.values()]
+        asked += [("control", verdict) for verdict in prediction.controls.values()]
+        ended = [(kind, verdict.outcome, verdict.reason) for kind, verdict in asked]
+        ended += [("question", answer.outcome, answer.reason) for answer in prediction.questions.values()]
+        if prediction.reasoning is not None:
+            ended.append(("trace", prediction.reasoning.outcome, prediction.reasoning.reason))
+        counts.update((kind, outcome.value, reason) for kind, outcome, reason in ended if reason)
+    lines = [f"{kind} {outcome}: {reason} ({n})" for (kind, outcome, reason), n in counts.most_common(_REASONS)]
+    return [*lines, f"{len(counts) - _REASONS} more reasons"] if len(counts) > _REASONS else lines
+
+
+def have_all_failed(predictions: Sequence[Prediction]) -> bool:
+    """Whether no verdict and no trace is anything but an error."""
+    traces = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
+    return {*(p.verdict.outcome for p in predictions), *traces} == {Outcome.ERROR}
 
 
 def _outcomes(outcomes: Sequence[Outcome]) -> str:
