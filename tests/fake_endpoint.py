@@ -54,7 +54,7 @@ def completion(content: object, finish: str | None = "stop", usage: object = ...
 
 
 @contextmanager
-def serve(answer: Answer, owner: str = "", port: int = 0):
+def serve(answer: Answer, owner: str = "", port: int = 0, model: str = "some/model"):
     """Run the endpoint while the block lasts; with an ``owner``, it lists a model of that server software."""
     endpoint = Endpoint(answer)
     lock, counts = threading.Lock(), {}
@@ -76,7 +76,7 @@ def serve(answer: Answer, owner: str = "", port: int = 0):
                 endpoint.open_now -= 1
 
     def models(_: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": "some/model", "object": "model", "owned_by": owner}]})
+        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "owned_by": owner}]})
 
     routes = [Route("/v1/chat/completions", complete, methods=["POST"])]
     app = Starlette(routes=[*routes, Route("/v1/models", models)] if owner else routes)

@@ -248,7 +248,12 @@ def test_votes_that_fail_are_no_votes(tmp_path, votes, outcome):
 @pytest.mark.parametrize(
     ("response", "outcome", "reason"),
     [
-        (lambda: completion("It was", finish="length"), Outcome.TRUNCATED, "no end within 99 tokens"),
+        (lambda: completion("It was", finish="length", usage=None), Outcome.TRUNCATED, "no end within 99 tokens"),
+        (
+            lambda: completion("It", finish="length"),
+            Outcome.TRUNCATED,
+            "full after 20 of 99.*smaller frames",
+        ),
         (lambda: completion("", finish="content_filter"), Outcome.REFUSED, "refused"),
         (lambda: completion(None, refusal="No."), Outcome.REFUSED, "refused"),
         (lambda: completion(""), Outcome.UNPARSEABLE, "empty"),
@@ -313,9 +318,49 @@ def test_an_endpoint_that_is_not_there_is_told_at_once(tmp_path):
         ask(endpoint.url, tmp_path, [frames()], [VERDICT])
 
 
-def test_a_wrong_model_name_is_told_at_once(tmp_path):
-    with serve(lambda asked: Response("no model", 404)) as endpoint, pytest.raises(UserError, match="and --model"):
-        ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+@pytest.mark.parametrize(
+    ("status", "owner", "cut", "said"),
+    [
+        (404, "", "", r"says 404 \(The model `x` does not exist\): it knows no such .* ends in /v1, and --model"),
+        (404, "x", "", r"it serves other/model, and not some/model; name one of those in --model"),
+        (400, "x", "", r"says 400 .*it serves other/model, and not some/model"),
+        (404, "x", "/v1", r"its address ends in /v1; write http://127.0.0.1:\d+/v1 in --endpoint"),
+    ],
+)
+def test_a_wrong_model_or_address_is_told_at_once(tmp_path, status, owner, cut, said):
+    def refuses(asked):
+        return Response("The model `x` does not exist", status)
+
+    with serve(refuses, owner, model="other/model") as endpoint, pytest.raises(UserError, match=said):
+        ask(endpoint.url.removesuffix(cut or "-"), tmp_path, [frames()], [VERDICT])
+
+
+def test_an_address_of_requests_is_told_with_the_one_to_write(tmp_path):
+    with pytest.raises(UserError, match=r"write http://127\.0\.0\.1:9/v1, and that"):
+        ask("http://127.0.0.1:9/v1/chat/completions", tmp_path, [frames()], [VERDICT])
+
+
+def test_fewer_frames_are_advised_only_where_frames_are_sent(tmp_path):
+    with serve(lambda asked: Response("maximum context length", 400)) as endpoint:
+        ((shown,), (blind,)), _ = ask(endpoint.url, tmp_path, [frames(), frames(count=0)], [VERDICT])
+    assert "fewer or smaller frames" in shown.reason
+    assert "frames" not in blind.reason and "raise the server's context length" in blind.reason
+
+
+def test_frames_that_did_not_arrive_make_an_error_with_its_cause(tmp_path):
+    clip = Frames(np.zeros((32, 224, 224, 3), np.uint8), tuple(0.1 * i for i in range(32)))
+
+    def counting(tokens):
+        return lambda asked: completion("B", usage={"prompt_tokens": tokens, "completion_tokens": 1})
+
+    with serve(counting(64)) as endpoint:
+        ((cut,),), _ = ask(endpoint.url, tmp_path, [clip], [VERDICT])
+        ((other,),), _ = ask(endpoint.url, tmp_path, [clip], [VERDICT], min_tokens_per_frame=0)
+        endpoint.answer = counting(32 * 49 // 2)  # Qwen3-VL's tokens
+        ((whole,),), _ = ask(endpoint.url, tmp_path, [clip], [VERDICT])
+    assert cut.outcome is Outcome.ERROR
+    assert "counted 64 prompt tokens, and they take 196 at least" in cut.reason
+    assert (other.outcome, whole.outcome) == (Outcome.OK, Outcome.OK)
 
 
 @pytest.mark.parametrize("death", ["gone", 500, 404])

@@ -5,7 +5,7 @@ from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
 from .endpoint.chat import FrameForm, frame_parts, text_part
-from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
+from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, Hint, open_client
 from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
 from .endpoint.in_order import in_order, run_async
@@ -18,7 +18,7 @@ from .endpoint.structured import (
     structured_hints,
     token_line,
 )
-from .endpoint.tokens import TokenUsage, max_usage, picture_tokens, text_tokens
+from .endpoint.tokens import TokenUsage, least_picture_tokens, max_usage, picture_tokens, text_tokens
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model
 from .protocol import Engine, InferenceRequest, InferenceResponse
@@ -35,6 +35,7 @@ __all__ = [
     "EndpointUsage",
     "Engine",
     "FrameForm",
+    "Hint",
     "InferenceRequest",
     "InferenceResponse",
     "LocalEngine",
@@ -50,6 +51,7 @@ __all__ = [
     "frame_parts",
     "in_order",
     "is_in_clip",
+    "least_picture_tokens",
     "load_engine",
     "max_usage",
     "money_for",

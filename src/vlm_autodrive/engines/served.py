@@ -14,11 +14,18 @@ from typing import Any, TypeVar
 from vlm_autodrive.artifacts import artifact_key
 from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
 from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
-from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, EndpointUsage, open_client
+from vlm_autodrive.engines.endpoint.client import (
+    CONTEXT_FULL,
+    ChatRequest,
+    EndpointClient,
+    EndpointUsage,
+    Hint,
+    open_client,
+)
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.served_template import ServedTemplate, find_served_template
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
-from vlm_autodrive.engines.endpoint.tokens import max_usage, picture_tokens
+from vlm_autodrive.engines.endpoint.tokens import least_picture_tokens, max_usage, picture_tokens
 from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
@@ -32,14 +39,17 @@ _VOTE_TEMPERATURE = 0.7
 _CHOICE = "structured_outputs"  # of vLLM from 0.12 on, which names no older word for it
 _MEDIA = "media_io_kwargs"
 _HINTS = (
-    ("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
-    ("xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"),
-    ("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
-    ("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling"),
-    ("top_p", "it may take no top_p beside a temperature; set endpoint.extra: {top_p: null}"),
-    ("continue_final_message|prefill", "it may go on from no begun answer; set endpoint.thinking: none"),
-    ("trust-request-mm-kwargs", "start it so, or set endpoint.frames_as: video"),
-    ("image|video", "it may not take those; set endpoint.frames_as"),
+    Hint("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
+    Hint(
+        "xtra inputs|nrecognized|nexpected field", "it may take no structured_outputs; set endpoint.constrained: false"
+    ),
+    Hint("logprob", "it may give no log-probabilities; set endpoint.top_logprobs: 0, and perhaps endpoint.votes"),
+    Hint("HTTP 413|context|too (long|large)", "show it fewer or smaller frames; set endpoint.sampling", of_frames=True),
+    Hint("context|too (long|large)", "raise the server's context length"),
+    Hint("top_p", "it may take no top_p beside a temperature; set endpoint.extra: {top_p: null}"),
+    Hint("continue_final_message|prefill", "it may go on from no begun answer; set endpoint.thinking: none"),
+    Hint("trust-request-mm-kwargs", "start it so, or set endpoint.frames_as: video"),
+    Hint("image|video", "it may not take those; set endpoint.frames_as", of_frames=True),
 )
 
 
@@ -184,9 +194,11 @@ class ServedEngine:
 
     def _shown(self, frames: Frames, form: FrameForm) -> "_Pictures":
         say_times = form == "images" if self._settings.say_times is None else self._settings.say_times
-        tokens = picture_tokens(len(frames.times_s), *frames.pixels.shape[1:3])
+        count, height, width = frames.pixels.shape[:3]
+        tokens = picture_tokens(count, height, width)
+        least = least_picture_tokens(count, height, width, self._settings.min_tokens_per_frame)
         fields = {_MEDIA: media_io_kwargs(frames)} if form == "frames" else {}
-        return _Pictures(frame_parts(frames, form, say_times=say_times), fields, tokens)
+        return _Pictures(frame_parts(frames, form, say_times=say_times), fields, tokens, least)
 
     async def _respond_to_all(
         self, pictures: "_Pictures", requests: Sequence[InferenceRequest]
@@ -267,19 +279,20 @@ class ServedEngine:
         most = max_usage(body_of(body), pictures.tokens, bound)
         if not pictures.parts:
             return ChatRequest(body_of(body), most)
+        least = pictures.least_tokens
 
         def body_with_pictures() -> bytes:
             content = [*pictures.parts, text_part(request.prompt)]
             return body_of(body | {"messages": [*system, {"role": "user", "content": content}, *begun]})
 
-        return ChatRequest(b"", most, body_with_pictures=body_with_pictures)
+        return ChatRequest(b"", most, body_with_pictures=body_with_pictures, min_prompt_tokens=least)
 
     def _response_of(self, written: Completion, request: InferenceRequest) -> InferenceResponse:
         """The response of a completion; reasoning that a server returns apart goes back where the prompt wants it."""
         text, reason, outcome = written.text, written.reason, written.outcome
         if written.reasoning and not request.codes:
             text = f"<think>\n{written.reasoning.strip()}\n</think>\n\n{text}"
-        if outcome is Outcome.TRUNCATED:
+        if outcome is Outcome.TRUNCATED and not reason.startswith(CONTEXT_FULL):
             reason = f"no end within {_most_tokens(request)} tokens"
         elif outcome is Outcome.OK and request.thinking and self._server and self._server.is_within_thoughts(text):
             outcome, reason = Outcome.TRUNCATED, ENDED_WITHIN_THOUGHTS
@@ -288,14 +301,15 @@ class ServedEngine:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """What a clip's requests show: parts of the message, fields that belong to them, and their most tokens."""
+    """What a clip's requests show: parts of the message, fields that belong to them, their most and least tokens."""
 
     parts: list[dict[str, Any]]
     fields: dict[str, Any]
     tokens: int
+    least_tokens: int
 
 
-_NO_PICTURES = _Pictures([], {}, 0)
+_NO_PICTURES = _Pictures([], {}, 0, 0)
 
 
 def _most_tokens(request: InferenceRequest) -> int:

@@ -101,9 +101,9 @@ LASTING = [
     (broken_off, Outcome.ERROR, 3, "the connection broke"),
     (drips, Outcome.ERROR, 3, "no answer within served.timeout_s = 0.5"),
     (late, Outcome.ERROR, 3, "no answer within"),
-    (status(400, CONTEXT), Outcome.ERROR, 1, r"HTTP 400 \(This model's maximum context.*; show it fewer"),
+    (status(400, CONTEXT), Outcome.ERROR, 1, r"HTTP 400 \(This model's maximum context.*; raise the"),
     (status(400, SCHEMA), Outcome.ERROR, 1, "set served.json_schema: false"),
-    (status(413), Outcome.ERROR, 1, "HTTP 413; show it fewer or smaller frames"),
+    (status(413), Outcome.ERROR, 1, "HTTP 413; raise the server's context length"),
     (status(422, "no such field"), Outcome.ERROR, 1, r"HTTP 422 \(no such field\)"),
     (lambda: HTMLResponse("<h1>Welcome</h1>"), Outcome.ERROR, 3, "no chat completion$"),
     (lambda: JSONResponse([1]), Outcome.ERROR, 3, "no chat completion"),
@@ -119,8 +119,8 @@ LASTING = [
     (lambda: completion(" \n"), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion([]), Outcome.UNPARSEABLE, 1, "empty"),
     (lambda: completion(None, reasoning_content="Hm."), Outcome.UNPARSEABLE, 1, "reasoning, but no answer"),
-    (lambda: completion('{"seen": "It was a', finish="length"), Outcome.TRUNCATED, 1, "served.max_tokens"),
-    (lambda: completion("\n" * 4000, finish="length"), Outcome.TRUNCATED, 1, "served.max_tokens"),
+    (lambda: completion('{"seen": "It was a', finish="length", usage=None), Outcome.TRUNCATED, 1, "served.max_tokens"),
+    (lambda: completion("\n" * 4000, finish="length", usage=None), Outcome.TRUNCATED, 1, "served.max_tokens"),
     (lambda: completion("", finish="content_filter"), Outcome.REFUSED, 1, "refused"),
     (lambda: completion(None, refusal="I cannot help."), Outcome.REFUSED, 1, "refused"),
     (lambda: completion([{"type": "refusal", "refusal": "No."}]), Outcome.REFUSED, 1, "refused"),
@@ -292,7 +292,7 @@ def test_a_port_that_speaks_no_tls_is_said_plainly(tmp_path):
     with serve(good) as endpoint:
         url = endpoint.url.replace("http", "https", 1)
         (reply,), _ = ask(served(url, tmp_path / "c", max_attempts=2), [request(1)])
-    assert "cannot be reached" in str(reply)
+    assert "speaks no TLS" in str(reply) and "write http:// in" in str(reply)
 
 
 @pytest.mark.parametrize(

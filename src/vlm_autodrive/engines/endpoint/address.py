@@ -13,6 +13,7 @@ from vlm_autodrive.engines.endpoint.settings import EndpointNames, EndpointSetti
 from vlm_autodrive.errors import UserError
 
 _SHORTEST_SECRET = 8  # shorter "keys", such as EMPTY, are words: hiding those would spoil texts
+_OF_REQUESTS = ("/chat/completions", "/completions", "/models", "/responses")
 _HIDDEN = "[the key]"
 _KEPT_OPEN_S = 4.0  # less than the 5 s after which the common servers close a connection that is not used
 
@@ -72,13 +73,17 @@ def endpoint_of(settings: EndpointSettings, names: EndpointNames) -> Endpoint:
             f"{names.address} holds a user, a password or a query, which would be kept with the results; "
             f"leave them out, and put a key into the environment variable that {names.keys}api_key_env names."
         )
+    base = str(url).rstrip("/")
+    if base.endswith(_OF_REQUESTS):
+        begin = base.removesuffix(next(path for path in _OF_REQUESTS if base.endswith(path)))
+        raise UserError(f"{names.address} is the address of one kind of request; write {begin}, and that is added.")
     is_local = _is_this_machine(url.host)
     if not (settings.allow_remote or is_local):
         raise UserError(
             f"{names.who} at {url.host} is not on this machine, and would be sent {names.sent}; "
             f"set {names.keys}allow_remote: true if that is wanted."
         )
-    base, key = str(url).rstrip("/"), _key(settings.api_key_env, names)
+    key = _key(settings.api_key_env, names)
     return Endpoint(f"{base}/chat/completions", f"{base}/models", url.host, is_local, key)
 
 

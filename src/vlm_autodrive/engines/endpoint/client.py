@@ -1,13 +1,14 @@
 """The client of one endpoint: adaptive concurrency, one layer of retries, a hard budget."""
 
 import asyncio
+import json
 import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
 import httpx
@@ -31,20 +32,34 @@ _STOPPING = {
     401: "it refuses the key; name the right environment variable in {keys}api_key_env",
     402: "it wants to be paid first",
     403: "it refuses this key the use of the model",
-    404: "it knows no such model or path; check {address} and {model}",
 }
 _ELSEWHERE = "it sends elsewhere; name the final address in {address}"
+CONTEXT_FULL = "the context was full"
 _UNREACHABLE = "it cannot be reached"
 _LONGEST_QUOTE = 200
 _FAILED_IN_A_ROW = 8  # requests that each used up their tries; then the endpoint is taken for dead
 _GO_ON = "what was answered is kept, so put it right and run the same command again to go on"
+_WRONG_SCHEME = re.compile("HTTP request (was sent )?to (an )?HTTPS")  # as Go's server and nginx say it
+_NO_MODEL = re.compile(r"(?i)\bmodel\b.{0,80}\b(not exist|not found|unknown|unsupported)|(unknown|no such) model")
+_LISTED = 5
 _GATEWAY = frozenset((502, 504))  # a proxy's word for a server that is gone
 _TOLD_AFTER = 3
 _QUIET_S = 30.0
 _PROBE_TIMEOUT_S = 10.0
 
-Hint = tuple[str, str]
-"""A pattern in what an endpoint says when it refuses a request, and what to do then."""
+
+class Hint(NamedTuple):
+    """What to do about a refused request.
+
+    Attributes:
+        sign: A pattern in what the endpoint says.
+        advice: What to do then.
+        of_frames: Whether that helps only a request that shows frames.
+    """
+
+    sign: str
+    advice: str
+    of_frames: bool = False
 
 
 class EndpointUsage(Record):
@@ -80,12 +95,14 @@ class ChatRequest:
         max_usage: The most tokens that one try can take.
         picture_key: What tells the pictures from others; empty for none.
         body_with_pictures: Makes the body with its pictures, which takes time and is done only where it is sent.
+        min_prompt_tokens: The fewest prompt tokens of a request whose pictures all arrived.
     """
 
     text_body: bytes
     max_usage: TokenUsage
     picture_key: str = ""
     body_with_pictures: Callable[[], bytes] | None = None
+    min_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,8 @@ class _PreparedRequest:
     key: str | None
     body: bytes
     max_usage: TokenUsage
+    shows_frames: bool
+    min_prompt_tokens: int
 
 
 @dataclass(frozen=True)
@@ -219,14 +238,18 @@ class EndpointClient:
                 return kept
             return await self._ask(key, request)
 
-    async def owner(self) -> str:
-        """The ``owned_by`` of the first model that the endpoint lists, ``vllm`` for vLLM; empty if it lists none."""
+    async def listed_models(self, url: str = "") -> list[dict[str, Any]]:
+        """The models that the endpoint lists; empty if it lists none.
+
+        Args:
+            url: Where the list is; empty for where the settings' address has it.
+        """
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                listed = (await self._http.get(self._endpoint.models_url)).json()
-            return str(listed["data"][0]["owned_by"])
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                listed = (await self._http.get(url or self._endpoint.models_url)).json()["data"]
+            return [model for model in listed if isinstance(model["id"], str)]
         except (httpx.RequestError, TimeoutError, ValueError, LookupError, TypeError):
-            return ""
+            return []
 
     async def tell_of_waiting(self) -> None:
         """Say, ever less often, that requests are in flight while none comes back."""
@@ -252,7 +275,8 @@ class EndpointClient:
         body = request.text_body
         if request.body_with_pictures is not None and not self._why_stopped:
             body = await asyncio.to_thread(request.body_with_pictures)
-        sent = _PreparedRequest(key, body, request.max_usage)
+        shows_frames = request.body_with_pictures is not None
+        sent = _PreparedRequest(key, body, request.max_usage, shows_frames, request.min_prompt_tokens)
         who, host = self._names.who, self._endpoint.host
         problem, tries, has_waited = "", 0, False
         while tries < self._settings.max_attempts:
@@ -363,10 +387,15 @@ class EndpointClient:
         self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
         who, host, said = self._names.who, self._endpoint.host, self._said(response)
         used_up = b"insufficient_quota" in response.content
+        quoted = f"{status} ({said})" if said else f"{status}"
+        if _WRONG_SCHEME.search(said):
+            self._end(f"{who} at {host} wants TLS; write https:// in {self._names.address}.")
+        if status in (404, 405) or (status == 400 and _NO_MODEL.search(said)):
+            self._end(f"{who} at {host} says {quoted}: {await self._why_not_found(sent)}.")
         if status in _STOPPING or response.is_redirect or used_up:
             hint = _STOPPING.get(status, _ELSEWHERE).format_map(self._names._asdict())
             hint = "the account is used up" if used_up else hint
-            self._end(f"{who} at {host} says {status}: {hint}.")
+            self._end(f"{who} at {host} says {quoted}: {hint}.")
         if too_long:
             self._end(
                 f"{who} at {host} says {status} and wants no request for {asked_s:.0f} s; start again then, or raise "
@@ -375,9 +404,21 @@ class EndpointClient:
         problem = f"HTTP {status}" + (f" ({said})" if said else "")
         if is_retried(status):
             return _AttemptResult(problem=problem, wait_s=asked_s, is_gone=status in _GATEWAY)
-        hints = [hint for sign, hint in self._hints if re.search(sign, problem)]
-        reason = "; ".join((f"{who} refuses the request: {problem}", *hints[:1]))
+        fitting = (h for h in self._hints if re.search(h.sign, problem) and (sent.shows_frames or not h.of_frames))
+        advice = next((f"; {hint.advice}" for hint in fitting), "")
+        reason = f"{who} refuses the request: {problem}{advice}"
         return _AttemptResult(self._gave_up(reason, counts=False))
+
+    async def _why_not_found(self, sent: _PreparedRequest) -> str:
+        """What a 404 means: a model of another name, an address without ``/v1``, or neither."""
+        address, listed = self._names.address, [model["id"] for model in await self.listed_models()]
+        model = json.loads(sent.body).get("model")
+        if listed and model not in listed:
+            return f"it serves {', '.join(listed[:_LISTED])}, and not {model}; name one of those in {self._names.model}"
+        base = self._endpoint.models_url.removesuffix("/models")
+        if not listed and await self.listed_models(f"{base}/v1/models"):
+            return f"its address ends in /v1; write {base}/v1 in {address}"
+        return f"it knows no such model or path; check {address}, which often ends in /v1, and {self._names.model}"
 
     def _timed_out(self, sent_s: float, waited_s: float) -> _AttemptResult:
         """After no answer in time: it may have been paid for, and stays in the ledger at its most."""
@@ -396,8 +437,12 @@ class EndpointClient:
         """After a broken connection: was it sent, then it may have been paid for, and stays in the ledger."""
         if isinstance(error, httpx.ConnectError):
             self._ledger.settle(sent.max_usage, TokenUsage(0, 0))
-            if _is_untrusted(error):
+            problem = _tls_problem(error)
+            if isinstance(problem, ssl.SSLCertVerificationError):
                 self._end(f"the certificate of {self._endpoint.host} cannot be trusted; correct {self._names.address}.")
+            if problem is not None:
+                who = f"{self._names.who} at {self._endpoint.host}"
+                self._end(f"{who} speaks no TLS ({problem.reason}); write http:// in {self._names.address}.")
             return _AttemptResult(problem=_UNREACHABLE, is_gone=True)
         self._count(sent.max_usage)
         return _AttemptResult(problem=f"the connection broke ({type(error).__name__})")
@@ -423,15 +468,36 @@ class EndpointClient:
             sent.max_usage.prompt_tokens if read is None else read,
             sent.max_usage.completion_tokens if written is None else written,
         )
+        is_short = written is not None and written < sent.max_usage.completion_tokens - 1
+        if answer.outcome is Outcome.TRUNCATED and is_short:
+            answer = replace(answer, reason=self._context_full(sent, answer))
+        has_arrived = read is None or read >= sent.min_prompt_tokens
         with self.database.together():
             self._ledger.settle(sent.max_usage, used)
-            if self._cache is not None and sent.key is not None:
+            lasts = has_arrived and not answer.reason.startswith(CONTEXT_FULL)
+            if self._cache is not None and sent.key is not None and lasts:
                 self._cache.keep(sent.key, answer)
         self._count(used)
+        if not has_arrived:
+            return _AttemptResult(self._gave_up(self._not_arrived(sent, answer), counts=True))
         if answer.outcome is Outcome.ERROR:
             return _AttemptResult(problem=answer.reason)
         self._has_answered, self._failed_in_a_row = True, 0
         return _AttemptResult(answer)
+
+    def _not_arrived(self, sent: _PreparedRequest, answer: Completion) -> str:
+        return (
+            f"the frames did not all arrive: {self._names.who} counted {answer.prompt_tokens} prompt tokens, and they "
+            f"take {sent.min_prompt_tokens} at least; the server may cut its context or choose frames of its own, so "
+            f"raise its context length or send frames in another form ({self._names.keys}min_tokens_per_frame: 0 if it "
+            "counts frames otherwise)"
+        )
+
+    def _context_full(self, sent: _PreparedRequest, answer: Completion) -> str:
+        cut = f"after {answer.completion_tokens} of {sent.max_usage.completion_tokens} tokens to write"
+        fewer = " or show fewer or smaller frames" if sent.shows_frames else ""
+        read = f", with {answer.prompt_tokens} read" if answer.prompt_tokens else ""
+        return f"{CONTEXT_FULL} {cut}{read}; raise the server's context length{fewer}"
 
     def _said(self, response: httpx.Response) -> str:
         said = self._endpoint.hide_key(error_text(response.content))
@@ -460,9 +526,9 @@ class EndpointClient:
         raise UserError(self._why_stopped)
 
 
-def _is_untrusted(error: BaseException | None) -> bool:
+def _tls_problem(error: BaseException | None) -> ssl.SSLError | None:
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+        if isinstance(error, ssl.SSLError):
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None

@@ -49,6 +49,8 @@ class EndpointSettings(Settings):
         max_outage_s: Maximum time in seconds that a server that has answered before and is gone is waited for.
         token_limit: Name of the request field that limits an answer's tokens; some models accept only the newer
             ``max_completion_tokens``.
+        min_tokens_per_frame: Fewest prompt tokens that a frame must have been counted as, small frames aside, for an
+            answer to be one about the frames that were sent; 0 for a server that counts them otherwise.
         budget: Limits on requests, tokens and money.
         price: Prices per million tokens, for the cost estimate and a budget of money.
         cache: SQLite file that stores the budget used so far and every paid reply; empty for the one in the user's
@@ -64,6 +66,7 @@ class EndpointSettings(Settings):
     max_backoff_s: Annotated[float, NOT_IN_KEY] = Field(60.0, ge=0)
     max_outage_s: Annotated[float, NOT_IN_KEY] = Field(300.0, ge=0)
     token_limit: Annotated[Literal["max_tokens", "max_completion_tokens"], NOT_IN_KEY] = "max_tokens"
+    min_tokens_per_frame: Annotated[float, NOT_IN_KEY] = Field(16.0, ge=0)
     budget: Annotated[BudgetSettings, NOT_IN_KEY] = BudgetSettings()
     price: Annotated[PriceSettings, NOT_IN_KEY] = PriceSettings()
     cache: Annotated[str, NOT_IN_KEY] = ""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from vlm_autodrive.engines.endpoint.chat import body_of
+from vlm_autodrive.engines.endpoint.client import Hint
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings, StructuredSettings
 from vlm_autodrive.records import Record
 
@@ -63,16 +64,16 @@ def structured_body(
     return body_of(body)
 
 
-def structured_hints(keys: str) -> tuple[tuple[str, str], ...]:
+def structured_hints(keys: str) -> tuple[Hint, ...]:
     """What to change where an endpoint refuses a request: a pattern of its message, and the setting.
 
     Args:
         keys: What the names of the settings begin with, such as ``served.``.
     """
     return (
-        ("max_completion_tokens", f"it knows the bound by another name; set {keys}token_limit"),
-        ("temperature", f"it chooses the temperature itself; set {keys}temperature: null"),
-        ("response_format|json_schema|guided", f"it may not take JSON schemas; set {keys}json_schema: false"),
+        Hint("max_completion_tokens", f"it knows the bound by another name; set {keys}token_limit"),
+        Hint("temperature", f"it chooses the temperature itself; set {keys}temperature: null"),
+        Hint("response_format|json_schema|guided", f"it may not take JSON schemas; set {keys}json_schema: false"),
     )
 
 

@@ -43,3 +43,18 @@ def max_usage(words: bytes, shown_tokens: int, max_tokens: int) -> TokenUsage:
         max_tokens: Most tokens of the answer.
     """
     return TokenUsage(len(words) + shown_tokens, max_tokens)
+
+
+def least_picture_tokens(pictures: int, height: int, width: int, per_picture: float) -> int:
+    """The fewest tokens that pictures take if they arrived.
+
+    A model that merges two frames and 32 x 32 pixels into one token, as Qwen3-VL does, takes four times as many where
+    the server does not make them smaller.
+
+    Args:
+        pictures: How many there are.
+        height: Their height in pixels.
+        width: Their width.
+        per_picture: An upper bound of what is demanded of each, since models with few tokens per picture exist.
+    """
+    return int(pictures * min(per_picture, height * width / (8 * 32 * 32)))

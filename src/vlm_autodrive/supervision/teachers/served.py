@@ -16,7 +16,9 @@ from vlm_autodrive.engines import (
     EndpointNames,
     EndpointUsage,
     FrameForm,
+    Hint,
     frame_parts,
+    least_picture_tokens,
     max_usage,
     open_client,
     picture_tokens,
@@ -129,9 +131,10 @@ def _as_video_error(path: Path) -> Iterator[None]:
         raise VideoError(path, f"cannot be read ({error.strerror})") from None
 
 
-def _hints(keys: str) -> tuple[tuple[str, str], ...]:
-    too_long = ("HTTP 413|context|too (long|large)", f"show it fewer or smaller frames, or lower {keys}max_tokens")
-    return (*structured_hints(keys), too_long)
+def _hints(keys: str) -> tuple[Hint, ...]:
+    too_long, fewer = "HTTP 413|context|too (long|large)", f"show it fewer or smaller frames, or lower {keys}max_tokens"
+    shorter = f"raise the server's context length, or lower {keys}max_tokens"
+    return (*structured_hints(keys), Hint(too_long, fewer, of_frames=True), Hint(too_long, shorter))
 
 
 @asynccontextmanager
@@ -192,14 +195,21 @@ class ServedTeacher:
         # found again without decoding, and whatever the JPEG encoder of the day writes.
         words = chat_body(self._settings, request)
         most = max_usage(words, shown_tokens(footage), self._settings.max_tokens)
+        least = 0 if footage is None else self._least_tokens(footage)
         body_with_pictures = None if footage is None else partial(_with_frames, self._settings, request)
         try:
             await self._footage.look_at(footage)
-            answer = await self._client.ask(ChatRequest(words, most, self._footage.of(footage), body_with_pictures))
+            shown = self._footage.of(footage)
+            answer = await self._client.ask(ChatRequest(words, most, shown, body_with_pictures, least))
         except VideoError as error:
             reason = f"its frames cannot be read: {error.reason}"
             return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=reason)
         return reply_of(request, answer)
+
+    def _least_tokens(self, footage: TeacherVideo) -> int:
+        """Of the frames; half of them, as a window near the end of its file may hold fewer than are wanted."""
+        sampling, per_frame = footage.sampling, self._settings.min_tokens_per_frame
+        return least_picture_tokens(shown_pictures(footage), sampling.height, sampling.width, per_frame) // 2
 
 
 def _with_frames(settings: ServedTeacherSettings, request: TeacherRequest) -> bytes:
