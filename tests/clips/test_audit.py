@@ -53,9 +53,9 @@ def footage(path, name, positive, **more):
 def item(name, label="normal", group=None, **facts):
     file = {"duration_s": 6.0, "fps": 30.0, "bits_per_s": 1e6, "bytes": 10**6, "codec": "h264"} | facts
     return AuditSample(
-        name=name, path=f"/d/{name}.mp4", start_s=0, end_s=6, is_event=label != "normal", label=label,
-        event_place=None, split="train", drive=group or name, group=group or name, source="x", source_id=None,
-        problem="", file=FileFacts(width=1280, height=720, **file),
+        name=name, path=f"/d/{name}.mp4", video_stream=None, start_s=0, end_s=6, is_event=label != "normal",
+        label=label, event_place=None, split="train", drive=group or name, group=group or name, source="x",
+        source_id=None, problem="", file=FileFacts(width=1280, height=720, **file),
     )  # fmt: skip
 
 

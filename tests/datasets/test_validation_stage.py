@@ -159,7 +159,7 @@ import os, signal, sys, time
 from vlm_autodrive.video.check import check_video
 from vlm_autodrive.video.subprocess_check import serve
 
-def check(path, tell):
+def check(path, tell, stream):
     if "segfault" in path.name:
         import ctypes
         ctypes.string_at(0)
@@ -228,9 +228,9 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     counted = []
 
     class Counting(SubprocessVideoChecker):
-        def check(self, path):
+        def check(self, path, stream):
             counted.append(path)
-            return super().check(path)
+            return super().check(path, stream)
 
     summary = validate(catalog, tmp_path / "out", ValidateSettings(), workers=1, check_with=Counting)
     assert (summary.videos, summary.usable) == (30, 30)
@@ -321,7 +321,7 @@ def test_import_validation_and_detection_use_the_same_files(odd_videos, tmp_path
     everything = ValidateSettings(max_black_fraction=1.01, max_frozen_fraction=1.01)
     validate(tmp_path / "catalog", tmp_path / "validated", everything, workers=1)
     validated = {video.video_id: video for video in read_videos(tmp_path / "validated")}
-    searched = {path.stem: probe_length(path) for path in folder.iterdir()}
+    searched = {path.stem: probe_length(path, None) for path in folder.iterdir()}
     refused = {name for name, video in imported.items() if video.problem}
     assert refused == {"empty", "random", "page"}
     assert refused == {name for name, video in validated.items() if video.problem}

@@ -5,7 +5,6 @@ import pytest
 
 from tests.clocks import numbers_shown, write_clock
 from tests.video.test_h264 import clip_of
-from vlm_autodrive.errors import UserError
 from vlm_autodrive.video import (
     FrameCache,
     SamplingSettings,
@@ -14,7 +13,9 @@ from vlm_autodrive.video import (
     read_frames,
     read_pictures,
     read_windows,
+    write_clip_file,
 )
+from vlm_autodrive.video.check import check_video
 
 TEN = SamplingSettings(fps=10, max_frames=32, height=32, width=64)
 DEFAULT, COVER = av.stream.Disposition.default, av.stream.Disposition.attached_pic
@@ -97,25 +98,33 @@ def test_music_with_a_cover_is_no_video(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
-def test_the_setting_picks_the_second_camera(tmp_path, driving, name, monkeypatch):
+def test_the_second_camera_can_be_read(tmp_path, driving, name):
     rear = write_clock(tmp_path / "rear.mp4", times_s=[i / 5 for i in range(8)], size=(64, 64))
     path = joined(tmp_path / name, (driving, DEFAULT), (rear, 0))
     cache = FrameCache(tmp_path / "cache", TEN)
-    front = cache.get(clip_of(path, 0, 1.5))
-    monkeypatch.setenv("AUTODRIVE_VIDEO_STREAM", "1")
-    info = probe(path)
+    front_clip = clip_of(path, 0, 1.5)
+    rear_clip = front_clip.model_copy(update={"clip_id": "rear", "video_stream": 1})
+    info = probe(path, 1)
     assert (info.width, info.frames) == (64, 8)
     assert info.notes["other streams"].startswith("video stream 1 is read; left aside: 0 (h264, 128 x 64")
-    assert numbers_shown(read_frames(path, 0, 1.5, TEN).pixels) == list(range(8))
-    ((_, frames),) = read_windows(path, [(0, 1.5)], TEN)
+    assert check_video(path, stream=1).width == 64
+    assert numbers_shown(read_frames(path, 0, 1.5, TEN, stream=1).pixels) == list(range(8))
+    ((_, frames),) = read_windows(path, [(0, 1.5)], TEN, stream=1)
     assert numbers_shown(frames.pixels) == list(range(8))
-    assert read_pictures(path, [0.5], 128)[0].shape == (64, 64, 3)
-    assert numbers_shown(front.pixels) == list(range(15))
-    assert numbers_shown(cache.get(clip_of(path, 0, 1.5)).pixels) == list(range(8)), "the cache tells cameras apart"
-    assert probe(driving).width == 128, "a file with one stream gives that"
+    assert read_pictures(path, [0.5], 128, stream=1)[0].shape == (64, 64, 3)
+    assert len(write_clip_file(path, 0, 1.5, tmp_path / "cut.mp4", stream=1).times_s) == 8
+    assert probe(tmp_path / "cut.mp4").width == 64
+    assert {clip_id: len(times_s) for clip_id, times_s in cache.times([front_clip, rear_clip]).items()} == {
+        front_clip.clip_id: 15,
+        "rear": 8,
+    }
+    assert cache.fill([front_clip, rear_clip]) == {}
+    assert numbers_shown(cache.cached(front_clip).pixels) == list(range(15))
+    assert numbers_shown(cache.cached(rear_clip).pixels) == list(range(8)), "the cache tells cameras apart"
 
 
-def test_a_setting_that_names_no_stream_is_refused(driving, monkeypatch):
-    monkeypatch.setenv("AUTODRIVE_VIDEO_STREAM", "rear")
-    with pytest.raises(UserError, match="AUTODRIVE_VIDEO_STREAM=rear is no stream; give 0"):
-        probe(driving)
+def test_a_file_without_the_stream_that_is_asked_for_says_so_and_gives_what_it_has(driving):
+    info = probe(driving, 1)
+    assert info.width == 128
+    assert info.notes["other streams"] == "it has no video stream 1; video stream 0 is read"
+    assert "other streams" not in probe(driving, 0).notes

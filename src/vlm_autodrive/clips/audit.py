@@ -135,14 +135,15 @@ def find_split_leaks(samples: Sequence[AuditSample]) -> list[SplitLeak]:
 def _compare_frames(samples: Sequence[AuditSample], reporter: Reporter) -> tuple[list[LookAlike], int]:
     """Pairs with frames that look the same, and how many could not be read."""
     has_splits = any(sample.split for sample in samples)
-    by_path: dict[str, list[AuditSample]] = {}
+    by_video: dict[tuple[str, int | None], list[AuditSample]] = {}
     for sample in samples:
-        by_path.setdefault(sample.path, []).append(sample)
+        by_video.setdefault((sample.path, sample.video_stream), []).append(sample)
     hashes: dict[str, Hashes] = {}
     unread = 0
-    with reporter.task("comparing frames", len(by_path)) as task:
-        for path, members in by_path.items():
-            found = dict(window_hashes(Path(path), list(dict.fromkeys(_window(sample) for sample in members))))
+    with reporter.task("comparing frames", len(by_video)) as task:
+        for (path, stream), members in by_video.items():
+            windows = list(dict.fromkeys(_window(sample) for sample in members))
+            found = dict(window_hashes(Path(path), windows, stream))
             for sample in members:
                 result = found[_window(sample)]
                 if isinstance(result, VideoError):

@@ -34,6 +34,7 @@ class AuditSample:
     Attributes:
         name: Id of the clip or video.
         path: The video's file.
+        video_stream: Which of its video streams is read, as in the catalog.
         start_s: Start of the window; 0 for a whole video.
         end_s: Its end; 0 if unknown.
         is_event: Whether an event is in it; None if that is unknown.
@@ -50,6 +51,7 @@ class AuditSample:
 
     name: str
     path: str
+    video_stream: int | None
     start_s: float
     end_s: float
     is_event: bool | None
@@ -106,15 +108,15 @@ def read_audit_set(folder: Path) -> AuditSet:
 
 def with_file_facts(samples: Sequence[AuditSample], reporter: Reporter) -> list[AuditSample]:
     """The same with the facts of their files, each file being read once; a file that cannot be read is a problem."""
-    facts: dict[str, FileFacts | str] = {}
-    paths = list(dict.fromkeys(sample.path for sample in samples if not sample.problem))
-    with reporter.task("reading files", len(paths)) as task:
-        for path in paths:
-            facts[path] = _facts(Path(path))
+    facts: dict[tuple[str, int | None], FileFacts | str] = {}
+    read = list(dict.fromkeys((each.path, each.video_stream) for each in samples if not each.problem))
+    with reporter.task("reading files", len(read)) as task:
+        for path, stream in read:
+            facts[path, stream] = _facts(Path(path), stream)
             task.advance()
     result = []
     for sample in samples:
-        found = facts.get(sample.path, "")
+        found = facts.get((sample.path, sample.video_stream), "")
         if sample.problem or isinstance(found, FileFacts):
             result.append(replace(sample, file=found if isinstance(found, FileFacts) else None))
         else:
@@ -122,9 +124,9 @@ def with_file_facts(samples: Sequence[AuditSample], reporter: Reporter) -> list[
     return result
 
 
-def _facts(path: Path) -> FileFacts | str:
+def _facts(path: Path, stream: int | None) -> FileFacts | str:
     try:
-        info = probe(path)
+        info = probe(path, stream)
     except VideoError as error:
         return error.reason
     size = path.stat().st_size
@@ -168,6 +170,7 @@ def _of_catalog(videos: Sequence[Video], events: Sequence[Event], taxonomy: Taxo
             AuditSample(
                 name=video.video_id,
                 path=video.path,
+                video_stream=video.video_stream,
                 start_s=0.0,
                 end_s=video.duration_s or 0.0,
                 is_event=is_event,
@@ -194,6 +197,7 @@ def _of_clips(clips: Sequence[Clip], videos: Mapping[str, Video], taxonomy: Taxo
             AuditSample(
                 name=clip.clip_id,
                 path=clip.path,
+                video_stream=clip.video_stream,
                 start_s=clip.start_s,
                 end_s=clip.end_s,
                 is_event=is_event,

@@ -45,11 +45,11 @@ def read_stills(clip: Clip, count: int) -> list[Still]:
         VideoError: If it cannot be read.
     """
     path = Path(clip.path)
-    with OpenVideo(path) as video:
+    with OpenVideo(path, stream=clip.video_stream) as video:
         height, width = video.display_size
     height = max(8, round(height * _FRAME_WIDTH / width))
     sampling = SamplingSettings(fps=_FPS, max_frames=_MAX_READ, height=height, width=_FRAME_WIDTH)
-    frames = read_frames(path, clip.start_s, clip.end_s, sampling)
+    frames = read_frames(path, clip.start_s, clip.end_s, sampling, stream=clip.video_stream)
     event_s = clip.event_time_s if clip.event_time_s is not None and clip.event_time_s <= clip.duration_s else None
 
     def nearest(time_s: float) -> int:

@@ -255,6 +255,7 @@ class Cutter:
             clip_id=f"{video.video_id}-w{number}",
             video_id=video.video_id,
             path=video.path,
+            video_stream=video.video_stream,
             start_s=start_s,
             end_s=end_s,
             split=split,

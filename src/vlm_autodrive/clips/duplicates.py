@@ -46,7 +46,9 @@ class LookAlike(Record):
     bits: int
 
 
-def window_hashes(path: Path, windows: Sequence[Window]) -> Iterator[tuple[Window, Hashes | VideoError]]:
+def window_hashes(
+    path: Path, windows: Sequence[Window], stream: int | None = None
+) -> Iterator[tuple[Window, Hashes | VideoError]]:
     """The hashes of the frames of windows, eight a second and at most 256 of each.
 
     Frames without contrast, such as black ones, are left out: they look like each other and mean nothing.
@@ -54,11 +56,12 @@ def window_hashes(path: Path, windows: Sequence[Window]) -> Iterator[tuple[Windo
     Args:
         path: The video.
         windows: Start and end of each, in seconds after the first frame.
+        stream: As for the video package's readers.
 
     Yields:
         Each window with its hashes, shape [frames, 256], or with the reason why it cannot be read.
     """
-    for window, frames in read_windows(path, windows, _SAMPLING, threads=False):
+    for window, frames in read_windows(path, windows, _SAMPLING, stream=stream, threads=False):
         yield window, frames if isinstance(frames, VideoError) else hash_frames(frames.pixels)
 
 

@@ -16,7 +16,6 @@ from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import INCIDENT_NUMBERS, TRAIN_ONLY, DataSet, Event, IncidentMetadata, Taxonomy, Video
-from vlm_autodrive.video import stream_facts
 
 _ONE_FRAME_S = 0.05  # an event may lie this far behind the end, as rounding leaves it
 _LAST_INSTANT_S = 0.001
@@ -65,17 +64,14 @@ def import_dataset(
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
         inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
         known_keys["videos"] = files.key
-    facts = stream_facts()
-    with writing_artifact(
-        out, "catalog", inputs, settings, facts=facts, overwrite=overwrite, known_keys=known_keys
-    ) as folder:
+    with writing_artifact(out, "catalog", inputs, settings, overwrite=overwrite, known_keys=known_keys) as folder:
         if folder is not None:
             if not whole.videos:
                 named = ", ".join(str(one) for one in paths)
                 why = f" {_first_issues(whole)}. Put them right." if whole.issues else ""
                 raise UserError(f"{named} names no video that can be taken.{why}")
             videos = whole.videos
-            probe_all(videos, files.missing, reporter)
+            probe_all(videos, files.missing, settings.video_stream, reporter)
             whole.events = _of_known_kind(whole, settings.taxonomy)
             events = _inside_videos(whole, videos)
             _say(whole, videos, events, settings.taxonomy, reporter)

@@ -41,6 +41,9 @@ class ImportSettings(Settings):
             for none. A relative path is resolved against the data set's folder.
         videos: Folder that holds the videos of a published data set, in its own layout. None if they are beside the
             annotation files; Nexar's layouts, manifests and plain folders keep their videos in place.
+        video_stream: Which video stream to read of files that have several: 0 for the first, 1 for the second, such as
+            a rear camera's; every later stage reads the same. None to choose the driving video. Files with fewer
+            streams are read so too.
         segments: What segments labelled in an annotation tool mean.
         licence: Licence of the data, recorded in the catalog. None for the licence that the format's reader knows.
         strict: Whether to refuse a data set with any error, instead of listing the errors in ``issues.jsonl``.
@@ -51,6 +54,7 @@ class ImportSettings(Settings):
     overlay: str | None = None
     train_only: str | None = None
     videos: str | None = None
+    video_stream: int | None = Field(default=None, ge=0)
     segments: SegmentSettings = SegmentSettings()
     licence: str | None = None
     strict: bool = False

@@ -25,7 +25,7 @@ from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoVali
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker, VideoCheck, stream_facts
+from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker, VideoCheck
 
 VALIDATION_FILE = "validation.jsonl"
 SUMMARY_FILE = "validation.json"
@@ -87,7 +87,7 @@ def validate(
     """
     input_key(catalog, "catalog")
     videos = read_videos(catalog)
-    facts = {"files": _fingerprint(videos), **stream_facts()}  # other video files are another result
+    facts = {"files": _fingerprint(videos)}  # other video files are another result
     with writing_artifact(out, "catalog", {"catalog": catalog}, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             limits = DecodeLimits(
@@ -122,7 +122,7 @@ def _checked(
     def check(video: Video) -> VideoValidation:
         checker = free.get()
         try:
-            found = checker.check(Path(video.path))
+            found = checker.check(Path(video.path), video.video_stream)
         finally:
             free.put(checker)
         if isinstance(found, VideoCheck):

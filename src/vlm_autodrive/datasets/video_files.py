@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.datasets.settings import ImportSettings
@@ -132,30 +133,31 @@ def look_at(videos: Sequence[Video]) -> Presence:
     return Presence(digest.hexdigest()[:16], frozenset(missing))
 
 
-def probe_all(videos: list[Video], missing: frozenset[str], reporter: Reporter) -> None:
-    """Put in each video's place the same with its length and size, or with the problem that keeps it from being read.
+def probe_all(videos: list[Video], missing: frozenset[str], stream: int | None, reporter: Reporter) -> None:
+    """Put in each video's place the same with its stream, length and size, or why it cannot be read.
 
     They are replaced one by one, since of a large data set there is no room for two.
     """
     there = [video.path for video in videos if video.path not in missing]
+    probe_some = partial(_probe_each, stream=stream)
     batches = [there[start : start + _AT_A_TIME] for start in range(0, len(there), _AT_A_TIME)]
     found: dict[str, VideoInfo | str] = {}
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     with reporter.task("probing videos", len(there)) as task, ThreadPoolExecutor(threads) as pool:
-        for batch, results in zip(batches, pool.map(_probe_each, batches), strict=True):
+        for batch, results in zip(batches, pool.map(probe_some, batches), strict=True):
             found |= zip(batch, results, strict=True)
             task.advance(len(batch))
     for place, video in enumerate(videos):
-        videos[place] = _with(video, found.get(video.path, MISSING))
+        videos[place] = _with(video.model_copy(update={"video_stream": stream}), found.get(video.path, MISSING))
 
 
-def _probe_each(paths: list[str]) -> list[VideoInfo | str]:
-    return [_probe(path) for path in paths]
+def _probe_each(paths: list[str], stream: int | None) -> list[VideoInfo | str]:
+    return [_probe(path, stream) for path in paths]
 
 
-def _probe(path: str) -> VideoInfo | str:
+def _probe(path: str, stream: int | None) -> VideoInfo | str:
     try:
-        return probe(Path(path))
+        return probe(Path(path), stream)
     except VideoError as error:
         return error.reason
 

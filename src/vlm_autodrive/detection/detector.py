@@ -32,7 +32,7 @@ from vlm_autodrive.records import (
     VideoDetections,
     WindowScore,
 )
-from vlm_autodrive.video import VideoError, probe, stream_facts
+from vlm_autodrive.video import VideoError, probe
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,13 @@ def detect_with_engine(
         "sampling": engine.sampling.model_dump(mode="json"),
         "taxonomy": taxonomy.model_dump(mode="json"),
         "prompts": prompts.VERSION,
-        **stream_facts(),
     }
     out.mkdir(parents=True, exist_ok=True)
     folders = name_folders(videos, out)
     current = [
         _is_done(video, folder, settings, facts, overwrite) for video, folder in zip(videos, folders, strict=True)
     ]
-    lengths = [_length(video) for video in videos]
+    lengths = [_length(video, settings.video_stream) for video in videos]
     results = []
     begun = time.monotonic()
     total, done = (round(sum(each.seconds for each in some)) for some in (lengths, _those(lengths, current)))
@@ -180,6 +179,7 @@ def _detect_one(
         )
     found = VideoDetections(
         video=str(video),
+        video_stream=settings.video_stream,
         model=engine.name,
         outcome=Outcome.ERROR if problem else Outcome.OK,
         reason=problem,
@@ -209,9 +209,9 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
     return sorted(events, key=lambda event: event.time_s)
 
 
-def _length(video: Path) -> _Length:
+def _length(video: Path, stream: int | None) -> _Length:
     try:
-        found = probe(video)
+        found = probe(video, stream)
     except VideoError as error:
         return _Length(0.0, error.reason)
     return _Length(found.duration_s, found.notes.get("cut off", ""), found.section_starts_s, found.notes)

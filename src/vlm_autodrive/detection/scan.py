@@ -108,7 +108,8 @@ class Scan:
         again = [span.peak for span in self._event_spans() if self._needs_frames(span)]
         todo = [self._plan[place] for place in [*again, *range(len(self.scores), len(self._plan))]]
         batch: list[tuple[int, Frames | VideoError]] = []
-        for window, frames in read_windows(path, todo, self._engine.sampling) if todo else ():
+        stream = self._settings.video_stream
+        for window, frames in read_windows(path, todo, self._engine.sampling, stream=stream) if todo else ():
             batch.append((places[window], frames))
             if len(batch) == self._settings.eval_batch_size:
                 self._score(batch)

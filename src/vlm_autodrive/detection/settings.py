@@ -20,6 +20,8 @@ class DetectSettings(Settings):
         min_windows: Minimum number of windows at or above ``threshold`` in an event span.
         merge_gap_s: Merge two event spans if the centres of the last window of one and the first of the other are at
             most this many seconds apart.
+        video_stream: Which video stream to read of files that have several: 0 for the first, 1 for the second, such as
+            a rear camera's. None to choose the driving video; files with fewer streams are read so too.
         reasoning: Whether to generate a reasoning trace for the window with the highest probability of each event.
         max_new_tokens: Maximum number of new tokens of a reasoning trace.
         eval_batch_size: Windows per batch; only their frames are held in memory.
@@ -32,6 +34,7 @@ class DetectSettings(Settings):
     low_threshold: float | None = Field(None, gt=0, le=1)
     min_windows: int = Field(1, ge=1)
     merge_gap_s: float = Field(2.4, ge=0)
+    video_stream: int | None = Field(None, ge=0)
     reasoning: bool = True
     max_new_tokens: int = Field(384, ge=16)
     eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(32, ge=1)

@@ -38,7 +38,8 @@ def write_timeline(
     end_s = _end(detections)
     times = [(index + 0.5) * end_s / _STRIP_PICTURES for index in range(_STRIP_PICTURES)]
     try:
-        pictures = read_pictures(video, times, (_WIDTH - _LEFT - _RIGHT) // _STRIP_PICTURES)
+        width = (_WIDTH - _LEFT - _RIGHT) // _STRIP_PICTURES
+        pictures = read_pictures(video, times, width, stream=detections.video_stream)
     except VideoError:
         pictures = []
     draw_timeline(detections, pictures, taxonomy, truth).save(path, format="PNG")

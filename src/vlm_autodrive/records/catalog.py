@@ -15,6 +15,8 @@ class Video(Record):
     Attributes:
         video_id: Unique in the catalog; always text (Nexar's ``00042`` keeps its zeros).
         path: The file: absolute in memory, relative to the catalog's folder on disk.
+        video_stream: The place, among the video streams of a file that has several, of the one to read, from 0 on; None
+            to choose the driving video.
         positive: Whether the annotations say that an event is in it; None where they do not tell.
         group_id: The drive, vehicle or source video that it comes from; splits never part a group.
         triplet_id: The matched triplet of simulated scenarios that it belongs to, if any.
@@ -35,6 +37,7 @@ class Video(Record):
 
     video_id: str
     path: FileName
+    video_stream: int | None = None
     positive: bool | None
     group_id: str
     triplet_id: str | None = None

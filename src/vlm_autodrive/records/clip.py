@@ -20,6 +20,7 @@ class Clip(Record):
         clip_id: Unique in the clip set.
         video_id: The video.
         path: Its file: absolute in memory, relative to the clip set's folder on disk.
+        video_stream: Which of its video streams is read, as in the catalog.
         start_s: Start of the window, in seconds after the video's first frame.
         end_s: End of the window, likewise.
         split: Where it belongs.
@@ -39,6 +40,7 @@ class Clip(Record):
     clip_id: str
     video_id: str
     path: FileName
+    video_stream: int | None = None
     start_s: float
     end_s: float
     split: Split

@@ -51,6 +51,7 @@ class VideoDetections(Record):
 
     Attributes:
         video: The file, as it was named.
+        video_stream: The place among its video streams of the one that was asked for, from 0 on; None for the choice.
         model: The model's name.
         outcome: ``ok``, or ``error`` if the video, or a part of it, could not be read.
         reason: Why not, in plain words.
@@ -62,6 +63,7 @@ class VideoDetections(Record):
     """
 
     video: FileName
+    video_stream: int | None = None
     model: str
     outcome: Outcome
     reason: str

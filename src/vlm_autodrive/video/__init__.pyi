@@ -9,7 +9,6 @@ from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, cut_off, probe
-from .streams import stream_facts
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 from .timestamps import check_legible, is_legible
 
@@ -38,7 +37,6 @@ __all__ = [
     "read_frames",
     "read_pictures",
     "read_windows",
-    "stream_facts",
     "target_frame_count",
     "write_clip_file",
 ]

@@ -16,7 +16,6 @@ from vlm_autodrive.records import Record
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.damage import damaged_stretches
 from vlm_autodrive.video.decoded_stretches import Stretch, stretches_to_decode
-from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.probe import measure_packets
 from vlm_autodrive.video.sections import PacketClock
@@ -94,24 +93,31 @@ class VideoCheck(Record):
         return sum(end_s - start_s for start_s, end_s in self.decoded_s)
 
 
-def check_video(path: Path, tell: Callable[[float], None] = lambda _: None, *, whole: bool = False) -> VideoCheck:
+def check_video(
+    path: Path,
+    tell: Callable[[float], None] = lambda _: None,
+    *,
+    stream: int | None = None,
+    whole: bool = False,
+) -> VideoCheck:
     """Read all packets of a video, decode it, and measure it.
 
     Args:
         path: The file.
         tell: Called now and then with the seconds of video that are done, as a sign of progress.
+        stream: The place among its video streams of the one to read, from 0 on; None to choose.
         whole: Decode all of a long video, rather than samples; see :func:`stretches_to_decode`.
 
     Raises:
         VideoError: If it is no video, not even its first frame decodes, or its clock cannot be right.
     """
-    with OpenVideo(path, tell=tell) as video:
-        stream, first = video.stream, video.first
+    with OpenVideo(path, stream=stream, tell=tell) as video:
+        first = video.first
         header_duration_s = video.header_duration_s
         height, width = video.display_size
         notes, pixel_format = video.notes, first.format.name
-        packets = packet_clock(path, tell)
-        codec, header_frames = video.codec, packets.frames_of_header(stream.frames)
+        packets = video.packet_clock(tell)
+        codec, header_frames = video.codec, packets.frames_of_header(video.stream.frames)
         start_s = video.seconds(first.pts or 0)
         packet_times_s = _packet_times(video, packets)
         length_s = video.seconds(packets.lengths[-1]) if packets.lengths else 0.0

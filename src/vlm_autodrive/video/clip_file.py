@@ -50,7 +50,13 @@ class ClipFile:
 
 
 def write_clip_file(
-    path: Path, start_s: float, end_s: float, target: Path, size: tuple[int, int] | None = None
+    path: Path,
+    start_s: float,
+    end_s: float,
+    target: Path,
+    size: tuple[int, int] | None = None,
+    *,
+    stream: int | None = None,
 ) -> ClipFile:
     """Write the frames of one window to a file, which gets its name only when it is whole.
 
@@ -60,19 +66,20 @@ def write_clip_file(
         end_s: Its end, likewise; a frame at this very time is outside.
         target: The file to write; an MP4.
         size: Height and width of its pictures, both even, resized as the frame sampler does; None for the video's own.
+        stream: As for :func:`read_frames`.
 
     Raises:
         VideoError: If the window cannot be read, or not to its end.
     """
     partial = target.with_name(f"{target.name}.partial")
     times_s: list[float] = []
-    with OpenVideo(path, threads=False) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
+    with OpenVideo(path, stream=stream) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
         height, width = size or (max(2, side - side % 2) for side in video.display_size)
         options = _OPTIONS if size is None else {**_OPTIONS, "crf": _RESIZED_CRF}
-        stream = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        encoding = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
+        encoding.width, encoding.height, encoding.pix_fmt = width, height, "yuv420p"
         # One thread: with more, the bytes depend on their number.
-        context = stream.codec_context
+        context = encoding.codec_context
         context.thread_count = 1
         context.time_base = Fraction(1, _TICKS_PER_S)
         context.colorspace, context.color_range = video.first.colorspace, video.first.color_range
@@ -83,11 +90,11 @@ def write_clip_file(
             upright.pts = round((time_s - times_s[0]) * _TICKS_PER_S)
             upright.time_base = Fraction(1, _TICKS_PER_S)
             upright.pict_type = PictureType.NONE  # else the source's choice of key frames is taken over
-            for packet in stream.encode(upright):
+            for packet in encoding.encode(upright):
                 if held is not None:
                     container.mux(held)
                 held = packet
-        for packet in stream.encode(None):
+        for packet in encoding.encode(None):
             if held is not None:
                 container.mux(held)
             held = packet

@@ -23,7 +23,7 @@ from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.geometry import display_size, geometry_notes
 from vlm_autodrive.video.h264 import FieldPairs
 from vlm_autodrive.video.non_videos import problem_before_opening
-from vlm_autodrive.video.sections import Section, Timeline, find_timeline, gap_words, is_continuous
+from vlm_autodrive.video.sections import PacketClock, Section, Timeline, find_timeline, gap_words, is_continuous
 from vlm_autodrive.video.streams import choose_stream
 
 MAX_PIXELS = 1 << 26
@@ -56,12 +56,18 @@ class OpenVideo:
     """
 
     def __init__(
-        self, path: Path, *, threads: bool | None = False, tell: Callable[[float], None] = lambda _: None
+        self,
+        path: Path,
+        *,
+        stream: int | None = None,
+        threads: bool | None = False,
+        tell: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Open ``path`` and decode its first frame.
 
         Args:
             path: The file.
+            stream: The place among its video streams of the one to read, as for :func:`choose_stream`.
             threads: Decode in several threads: quicker for large pictures and long stretches, slower for
                 short ones. None decides by the size of the pictures.
             tell: Called now and then with the seconds that are read, where all packets must be read to know its clock.
@@ -70,6 +76,7 @@ class OpenVideo:
             VideoError: If there is no video to be had from it.
         """
         self.path = path
+        self._stream_number = stream
         self._threads = threads
         try:
             problem = problem_before_opening(path)
@@ -112,7 +119,7 @@ class OpenVideo:
         kind = self._container.format.name
         if kind == "image2" or kind.endswith("_pipe"):  # FFmpeg's names of its readers of single pictures
             return f"a picture ({kind.removesuffix('_pipe')}), not a video; leave it out"
-        chosen = choose_stream(self._container)
+        chosen = choose_stream(self._container, self._stream_number)
         if chosen is None:
             return "no video stream in it"
         self.stream, self._left_aside = chosen.stream, chosen.left_aside
@@ -134,9 +141,13 @@ class OpenVideo:
         entries = [entry.timestamp for entry in self.stream.index_entries]
         if entries and len(entries) == self.stream.frames and is_continuous(entries, self.seconds(1)):
             return Timeline()
-        packets = packet_clock(self.path, tell)
+        packets = self.packet_clock(tell)
         self._is_damaged = any(packets.corrupt)
         return find_timeline(packets, self.seconds(1), self._origin)
+
+    def packet_clock(self, tell: Callable[[float], None] = lambda _: None) -> PacketClock:
+        """The clock of all packets of the stream that is read; see :func:`~.demuxing.packet_clock`."""
+        return packet_clock(self.path, tell, stream=self._stream_number)
 
     def _demux(self) -> Iterator[Packet]:
         return demux(self.path, self._container, self.stream)
@@ -367,7 +378,7 @@ class OpenVideo:
 
     def _key_packet(self, time_s: float) -> int:
         """The place in the stream of the last key packet at or before a footage time."""
-        packets = packet_clock(self.path)
+        packets = self.packet_clock()
         for number in reversed(range(len(packets.keys))):
             if packets.keys[number]:
                 found_s = self._place(self._timeline.run_of(number), packets.stamps[number])

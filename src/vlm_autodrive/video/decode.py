@@ -21,7 +21,9 @@ __all__ = ["VideoError", "read_frames", "read_pictures", "read_windows"]
 _SEEK_OVER_S = 10.0  # a stretch longer than this that no window needs is jumped over
 
 
-def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSettings) -> Frames:
+def read_frames(
+    path: Path, start_s: float, end_s: float, sampling: SamplingSettings, *, stream: int | None = None
+) -> Frames:
     """Read the frames of one window, decoding no more than is needed.
 
     Args:
@@ -29,6 +31,7 @@ def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSett
         start_s: Start of the window, in seconds after the video's first frame.
         end_s: Its end, likewise.
         sampling: Which frames, and how large.
+        stream: The place among the file's video streams of the one to read, from 0 on; None to choose.
 
     Returns:
         The frames with their times after ``start_s``.
@@ -36,18 +39,23 @@ def read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSett
     Raises:
         VideoError: If the window cannot be read, or not to its end.
     """
-    with OpenVideo(path, threads=None) as video:
+    with OpenVideo(path, stream=stream, threads=None) as video:
         frames = decode_selected(video, start_s, end_s, sampling)
     if frames is not None:
         return frames
-    ((_, result),) = _read(path, [(start_s, end_s)], sampling, threads=False)
+    ((_, result),) = _read(path, [(start_s, end_s)], sampling, stream=stream, threads=False)
     if isinstance(result, VideoError):
         raise result
     return result
 
 
 def read_windows(
-    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, threads: bool = True
+    path: Path,
+    windows: Sequence[Window],
+    sampling: SamplingSettings,
+    *,
+    stream: int | None = None,
+    threads: bool = True,
 ) -> Iterator[tuple[Window, Frames | VideoError]]:
     """Read many windows of one video in a single pass, keeping only the frames that open windows need.
 
@@ -55,22 +63,26 @@ def read_windows(
         path: The video.
         windows: Start and end of each, in seconds after the video's first frame, in any order.
         sampling: Which frames, and how large.
+        stream: As for :func:`read_frames`.
         threads: Decode in several threads; turn it off where many processes decode at once.
 
     Yields:
         Every window exactly once, as it ends, with its frames; or with the error, if the video cannot
         be read to the window's end.
     """
-    return _read(path, windows, sampling, threads=threads)
+    return _read(path, windows, sampling, stream=stream, threads=threads)
 
 
-def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[NDArray[np.uint8]]:
+def read_pictures(
+    path: Path, times_s: Sequence[float], max_width: int, *, stream: int | None = None
+) -> list[NDArray[np.uint8]]:
     """Read single pictures, such as those of a report's frame strip.
 
     Args:
         path: The video.
         times_s: Seconds after the first frame, in any order; each gets the frame nearest in time.
         max_width: Wider pictures are made smaller, keeping their shape.
+        stream: As for :func:`read_frames`.
 
     Returns:
         RGB pictures, one for each time, in the order of ``times_s``.
@@ -79,7 +91,7 @@ def read_pictures(path: Path, times_s: Sequence[float], max_width: int) -> list[
         VideoError: If the video cannot be read as far as is needed.
     """
     pictures: dict[int, NDArray[np.uint8]] = {}
-    with OpenVideo(path) as video:
+    with OpenVideo(path, stream=stream) as video:
         height, width = video.display_size
         scale = min(1.0, max_width / width)
         resizer = Resizer(path, max(1, round(height * scale)), max(1, round(width * scale)))
@@ -162,11 +174,11 @@ class _OpenWindow:
 
 
 def _read(
-    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, threads: bool
+    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, stream: int | None, threads: bool
 ) -> Iterator[tuple[Window, Frames | VideoError]]:
     waiting = sorted(windows)
     try:
-        video = OpenVideo(path, threads=threads)
+        video = OpenVideo(path, stream=stream, threads=threads)
     except VideoError as error:
         yield from ((window, error) for window in waiting)
         return

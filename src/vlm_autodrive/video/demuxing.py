@@ -12,7 +12,7 @@ from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.h264 import FieldPairs, H264Syntax
 from vlm_autodrive.video.non_videos import problem_after_opening
 from vlm_autodrive.video.sections import PacketClock
-from vlm_autodrive.video.streams import choose_stream, wanted_stream
+from vlm_autodrive.video.streams import choose_stream
 
 Packet: TypeAlias = "av.Packet[av.VideoStream]"
 _FILES_REMEMBERED = 8
@@ -58,34 +58,37 @@ def syntax_of(stream: av.VideoStream) -> H264Syntax | None:
     return H264Syntax(context.extradata or b"") if context.name == "h264" else None
 
 
-def packet_clock(path: Path, tell: Callable[[float], None] = lambda _: None) -> PacketClock:
+def packet_clock(
+    path: Path, tell: Callable[[float], None] = lambda _: None, *, stream: int | None = None
+) -> PacketClock:
     """The clock of all packets of the stream that is read, as far as the file can be read; remembered for a few files.
 
     Args:
         path: The file.
         tell: Called now and then with the seconds that are read.
+        stream: As for :func:`choose_stream`.
 
     Raises:
         VideoError: If it is no video.
     """
     found = path.stat()
-    key = (path, found.st_size, found.st_mtime_ns, wanted_stream())
+    key = (path, found.st_size, found.st_mtime_ns, stream)
     packets = _remembered.get(key)
     if packets is None:
-        packets = _remembered[key] = _read_packet_clock(path, tell)
+        packets = _remembered[key] = _read_packet_clock(path, tell, stream)
         for earlier in list(_remembered)[:-_FILES_REMEMBERED]:
             _remembered.pop(earlier, None)
     return packets
 
 
-def _read_packet_clock(path: Path, tell: Callable[[float], None]) -> PacketClock:
+def _read_packet_clock(path: Path, tell: Callable[[float], None], stream: int | None) -> PacketClock:
     clock: list[int | None] = []
     stamps: list[int | None] = []
     keys: list[bool] = []
     corrupt: list[bool] = []
     lengths: list[int] = []
     with open_container(path) as container:
-        chosen = choose_stream(container)
+        chosen = choose_stream(container, stream)
         if chosen is None:
             raise VideoError(path, "no video stream in it")
         syntax = syntax_of(chosen.stream)

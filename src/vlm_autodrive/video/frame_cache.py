@@ -17,7 +17,6 @@ from vlm_autodrive.video.frame_sampler import nominal_interval_s, target_frame_c
 from vlm_autodrive.video.frame_store import FrameStore
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.selective_decode import selected_times
-from vlm_autodrive.video.streams import stream_facts
 from vlm_autodrive.workers import in_processes
 
 _FORMAT = 3  # counted up when the meaning of a cached file changes
@@ -29,7 +28,9 @@ _CRASHED = "the decoder crashed on this file"
 
 Times = tuple[float, ...] | str
 """Times of a clip's frames in seconds after its start; or why it cannot be used."""
-DecodeJob = tuple[str, list[tuple[str, Window, str]]]
+VideoKey = tuple[str, int | None]
+"""A file and which of its video streams."""
+DecodeJob = tuple[VideoKey, list[tuple[str, Window, str]]]
 """A video, and of each of its clips the id, the window and what its frames are known by."""
 Decoded = tuple[int, dict[str, str]]
 """How many clips were decoded, and why any cannot be used, by clip id."""
@@ -65,7 +66,7 @@ class FrameCache:
         cached = self.cached(clip)
         if cached is not None:
             return cached
-        frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self.sampling)
+        frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self.sampling, stream=clip.video_stream)
         self._store.save(self._key(clip), frames)
         return frames
 
@@ -95,10 +96,10 @@ class FrameCache:
             By clip id, the times of :meth:`get`'s frames, or why the clip cannot be used. A file whose packets are
             sound can still hold a picture that is not, which only decoding shows.
         """
-        by_path: dict[str, list[Clip]] = {}
+        by_video: dict[VideoKey, list[Clip]] = {}
         for clip in clips:
-            by_path.setdefault(clip.path, []).append(clip.model_copy(update={"scenario": None}))
-        jobs = list(by_path.values())
+            by_video.setdefault((clip.path, clip.video_stream), []).append(clip.model_copy(update={"scenario": None}))
+        jobs = list(by_video.values())
         told: dict[str, Times] = {}
         with reporter.task("looking at the videos", len(clips)) as task:
             for job, result in in_processes(self.times_of_video, jobs, workers) if workers else _here(jobs, self):
@@ -116,7 +117,7 @@ class FrameCache:
                 try:
                     frames = self.cached(clip)
                     if frames is None:
-                        video = video or stack.enter_context(OpenVideo(path))
+                        video = video or stack.enter_context(OpenVideo(path, stream=clips[0].video_stream))
                         times_s = selected_times(video, clip.start_s, clip.end_s, self.sampling)
                         told[clip.clip_id] = times_s or self.get(clip).times_s
                     else:
@@ -161,7 +162,7 @@ class FrameCache:
     def missing(self, clips: Sequence[Clip]) -> tuple[list[DecodeJob], dict[str, str]]:
         """What is to be decoded of each video, in the clips' order; and why a clip cannot be used, by clip id."""
         failures = {clip.clip_id: clip.problem for clip in clips if clip.problem}
-        jobs: dict[str, list[tuple[str, Window, str]]] = {}
+        jobs: dict[VideoKey, list[tuple[str, Window, str]]] = {}
         for clip in clips:
             if clip.problem:
                 continue
@@ -171,7 +172,8 @@ class FrameCache:
                 failures[clip.clip_id] = error.reason
                 continue
             if not self._store.has(key):
-                jobs.setdefault(clip.path, []).append((clip.clip_id, (clip.start_s, clip.end_s), key))
+                wanted = clip.clip_id, (clip.start_s, clip.end_s), key
+                jobs.setdefault((clip.path, clip.video_stream), []).append(wanted)
         return list(jobs.items()), failures
 
     def decode(self, jobs: Sequence[DecodeJob], workers: int) -> Iterator[Decoded]:
@@ -185,12 +187,13 @@ class FrameCache:
 
     def decode_video(self, job: DecodeJob) -> Decoded:
         """Decode clips of one video."""
-        path, wanted = job
+        (path, stream), wanted = job
         failures: dict[str, str] = {}
         by_window: dict[Window, list[tuple[str, str]]] = {}
         for clip_id, window, key in wanted:
             by_window.setdefault(window, []).append((clip_id, key))
-        for window, result in read_windows(Path(path), list(by_window), self.sampling, threads=False):
+        read = read_windows(Path(path), list(by_window), self.sampling, stream=stream, threads=False)
+        for window, result in read:
             for clip_id, key in by_window[window]:
                 if isinstance(result, VideoError):
                     failures[clip_id] = result.reason
@@ -207,7 +210,7 @@ class FrameCache:
         except OSError as error:
             raise VideoError(path, f"cannot be read ({error.strerror})") from None
         identity = f"{_FORMAT}|{content}|{clip.start_s:.6f}|{clip.end_s:.6f}|{self.sampling.model_dump_json()}"
-        identity += "".join(f"|{name}={number}" for name, number in stream_facts().items())
+        identity += f"|{clip.video_stream}"
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

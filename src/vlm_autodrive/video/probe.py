@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import median
 
 from vlm_autodrive.video.container import OpenVideo
-from vlm_autodrive.video.demuxing import packet_clock
 from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.sections import PacketClock
 
@@ -79,7 +78,7 @@ def measure_packets(video: OpenVideo, packets: PacketClock) -> tuple[float, int]
     return duration_s, len(placed)
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path, stream: int | None = None) -> VideoInfo:
     """Read all packets of a video and decode its first frame.
 
     A file can be used if this raises nothing: import, validation and detection all decide so. What is left of a file
@@ -87,18 +86,18 @@ def probe(path: Path) -> VideoInfo:
 
     Args:
         path: The file.
+        stream: The place among its video streams of the one to read, from 0 on; None to choose.
 
     Raises:
         VideoError: If it is no video, its first frame cannot be decoded, or its clock cannot be right.
     """
-    with OpenVideo(path) as video:
-        stream = video.stream
+    with OpenVideo(path, stream=stream) as video:
         height, width = video.display_size
         start_s = video.seconds(video.first.pts or 0)
         header_duration_s = video.header_duration_s
         codec, notes, sections = video.codec, video.notes, video.sections
-        packets = packet_clock(path)
-        header_frames = packets.frames_of_header(stream.frames)
+        packets = video.packet_clock()
+        header_frames = packets.frames_of_header(video.stream.frames)
         duration_s, frames = measure_packets(video, packets)
     cut = cut_off(duration_s, None if len(sections) > 1 else header_duration_s)  # a header counts the gaps, too
     if cut:

@@ -1,17 +1,11 @@
 """Choice of the video stream to read, where a file holds several: covers, previews, a second camera."""
 
-import os
 import re
 from dataclasses import dataclass
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition
-
-from vlm_autodrive.errors import UserError
-
-STREAM_VARIABLE = "AUTODRIVE_VIDEO_STREAM"
-"""The environment variable that says which video stream to read of files that have several, from 0 on."""
 
 _PICTURES = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 _AS_LONG = 0.9  # a stream of at least this share of the longest is no shorter: cameras do not stop at the same frame
@@ -25,40 +19,26 @@ class ChosenStream:
 
     Attributes:
         stream: The stream.
-        left_aside: What the other video streams are, in plain words; empty if there is none.
+        left_aside: What the other video streams are, and whether the one asked for is missing, in plain words; empty if
+            it is the only one.
     """
 
     stream: av.VideoStream
     left_aside: str
 
 
-def wanted_stream() -> int | None:
-    """The place among a file's video streams of the one that :data:`STREAM_VARIABLE` asks for; None to choose.
-
-    Raises:
-        UserError: If it is set to no such place.
-    """
-    text = os.environ.get(STREAM_VARIABLE, "")
-    if text and not text.isdecimal():
-        raise UserError(f"{STREAM_VARIABLE}={text} is no stream; give 0 for the first video stream of a file, or 1.")
-    return int(text) if text else None
-
-
-def stream_facts() -> dict[str, int]:
-    """What :func:`wanted_stream` says, for the facts of a result that it changes; empty if it is not set."""
-    number = wanted_stream()
-    return {} if number is None else {STREAM_VARIABLE: number}
-
-
-def choose_stream(container: InputContainer) -> ChosenStream | None:
+def choose_stream(container: InputContainer, number: int | None = None) -> ChosenStream | None:
     """The driving video of a file; None if there is no video in it but pictures that belong to something else.
 
     Of the streams that are no single pictures and are not far shorter than the longest, the one that the file marks as
-    its default is taken, then the longest, then the largest, then the first. A file that has the stream which
-    :func:`wanted_stream` names gives that.
+    its default is taken, then the longest, then the largest, then the first.
+
+    Args:
+        container: The open file.
+        number: The place among the file's video streams of the one to read, from 0 on, where the file has so many;
+            None to choose.
     """
     streams = list(container.streams.video)
-    number = wanted_stream()
     if number is not None and number < len(streams):
         chosen = streams[number]
     else:
@@ -78,9 +58,11 @@ def choose_stream(container: InputContainer) -> ChosenStream | None:
             ),
         )
     others = [f"{place} ({_words(s)})" for place, s in enumerate(streams) if s is not chosen]
-    if not others:
+    lacking = f"it has no video stream {number}; " if number is not None and number >= len(streams) else ""
+    if not others and not lacking:
         return ChosenStream(chosen, "")
-    return ChosenStream(chosen, f"video stream {streams.index(chosen)} is read; left aside: {', '.join(others)}")
+    listed = f"; left aside: {', '.join(others)}" if others else ""
+    return ChosenStream(chosen, f"{lacking}video stream {streams.index(chosen)} is read{listed}")
 
 
 def _length_s(stream: av.VideoStream) -> float:

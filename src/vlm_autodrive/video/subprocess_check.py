@@ -3,7 +3,7 @@
 A file may crash the decoder, fill the memory or keep it busy for ever. The process that decodes may
 use so much memory and must give a sign of life now and then; if it dies or falls silent, the video has
 its reason, and the next one gets a new process. ``python -m vlm_autodrive.video.subprocess_check`` is that
-process: it takes one JSON text with a path on each line and answers with lines of its own.
+process: it takes a JSON list of a path and a video stream's number on each line and answers with lines of its own.
 """
 
 import json
@@ -69,12 +69,12 @@ class SubprocessVideoChecker:
             self._process = None
             self._received = b""
 
-    def check(self, path: Path) -> VideoCheck | str:
-        """What decoding a video shows; or, in plain words, why it cannot be decoded."""
+    def check(self, path: Path, stream: int | None = None) -> VideoCheck | str:
+        """What decoding a video shows; or, in plain words, why it cannot be decoded. ``stream`` as for the probe."""
         process = self._process or self._start()
         assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps(str(path)).encode() + b"\n")
+            process.stdin.write(json.dumps([str(path), stream]).encode() + b"\n")
             process.stdin.flush()
         except BrokenPipeError:
             return self._post_mortem(process)
@@ -123,7 +123,7 @@ class SubprocessVideoChecker:
         return f"the decoder crashed on it ({cause})"
 
 
-def serve(memory_mb: int, check: Callable[[Path, Callable[[float], None]], VideoCheck] = check_video) -> None:
+def serve(memory_mb: int, check: Callable[..., VideoCheck] = check_video) -> None:
     """Be the process that decodes: read paths from stdin until it ends, and answer each on stdout."""
     _limit_memory(memory_mb)
 
@@ -133,7 +133,8 @@ def serve(memory_mb: int, check: Callable[[Path, Callable[[float], None]], Video
     for line in sys.stdin:
         answer: dict[str, object]
         try:
-            found = check(Path(json.loads(line)), tell)
+            path, stream = json.loads(line)
+            found = check(Path(path), tell, stream=stream)
             answer, reason = {"check": found.model_dump()}, found.damage
         except VideoError as error:
             answer, reason = {"reason": error.reason}, error.reason

@@ -52,7 +52,7 @@ def clip_features(clip: Clip, settings: BaselineSettings) -> Floats:
     """
     most = 2 * int(np.ceil(clip.duration_s * _EVERY_FRAME_FPS / 2)) + 2
     sampling = SamplingSettings(fps=_EVERY_FRAME_FPS, max_frames=most, height=settings.height, width=settings.width)
-    frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, sampling)
+    frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, sampling, stream=clip.video_stream)
     return motion_features(frames.pixels.mean(axis=-1), frames.times_s, settings.windows_s)
 
 

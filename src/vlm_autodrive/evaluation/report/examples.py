@@ -236,7 +236,8 @@ def frame_strip(clip: Clip, cited_s: Sequence[float], settings: ReportSettings) 
         VideoError: If the video cannot be read.
     """
     times_s = strip_times(clip, settings)
-    pictures = read_pictures(Path(clip.path), [clip.start_s + t for t in times_s], settings.frame_width)
+    at_s = [clip.start_s + t for t in times_s]
+    pictures = read_pictures(Path(clip.path), at_s, settings.frame_width, stream=clip.video_stream)
     reach = (times_s[1] - times_s[0]) / 2 + 1e-6
 
     def nearest(moment_s: float) -> int | None:

@@ -104,7 +104,8 @@ def _cut_from(clip: Clip, size: PictureSize | None) -> str:
         source = Path(clip.path).stat()
     except OSError:
         return ""
-    decisive = (Path(clip.path).name, source.st_size, source.st_mtime_ns, clip.start_s, clip.end_s, size)
+    file = (Path(clip.path).name, source.st_size, source.st_mtime_ns, clip.video_stream)
+    decisive = (*file, clip.start_s, clip.end_s, size)
     return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
 
 
@@ -124,7 +125,7 @@ def _write(job: tuple[Clip, Path, PictureSize | None]) -> ClipFileRecord:
     try:
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)
-        made = write_clip_file(Path(clip.path), clip.start_s, clip.end_s, folder / path, size)
+        made = write_clip_file(Path(clip.path), clip.start_s, clip.end_s, folder / path, size, stream=clip.video_stream)
     except VideoError as error:
         return ClipFileRecord(clip_id=clip.clip_id, path=path, problem=error.reason)
     except (av.error.FFmpegError, OSError) as error:  # a full disk is no fault of the clip

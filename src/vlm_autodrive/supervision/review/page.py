@@ -140,13 +140,13 @@ def cited_moments(text: str) -> list[tuple[str, float | None]]:
 
 def _read(clip: Clip) -> Frames:
     path = Path(clip.path)
-    with OpenVideo(path) as video:
+    with OpenVideo(path, stream=clip.video_stream) as video:
         height, width = video.display_size
     scale = min(1.0, _FRAME_WIDTH / width)
     sampling = SamplingSettings(
         fps=_FPS, max_frames=_MAX_READ, height=max(8, round(height * scale)), width=max(8, round(width * scale))
     )
-    return read_frames(path, clip.start_s, clip.end_s, sampling)
+    return read_frames(path, clip.start_s, clip.end_s, sampling, stream=clip.video_stream)
 
 
 def _page(sample: SFTSample, clip: Clip, frames: Frames | None, problem: str, taxonomy: Taxonomy) -> ReviewPage:

@@ -15,7 +15,7 @@ from vlm_autodrive.models import default_device, load_processor, locate_model, q
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import LocalTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest
-from vlm_autodrive.video import VideoError, read_frames
+from vlm_autodrive.video import VideoError
 
 _DIGITS_OF_SEED = 15
 
@@ -152,7 +152,7 @@ def chat(request: TeacherRequest) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     if request.footage is not None:
         footage = request.footage
-        frames = read_frames(footage.path, footage.start_s, footage.end_s, footage.sampling)
+        frames = footage.frames()
         for pixels, time_s in zip(frames.pixels, frames.times_s, strict=True):
             shown += [_text(f"The frame at t={time_s:.2f}:"), {"type": "image", "image": Image.fromarray(pixels)}]
     messages = [

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from vlm_autodrive.records import Outcome, Record, TeacherPrompt, append_jsonl, read_partial_jsonl
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.video import SamplingSettings
+from vlm_autodrive.video import Frames, SamplingSettings, read_frames
 
 TeacherTask = Literal["description", "questions", "reasoning", "understanding", "reasoning_vqa", "thinking"]
 
@@ -23,6 +23,7 @@ class TeacherVideo:
         end_s: Its end, likewise.
         sampling: Which frames, and how large.
         as_video: Send them as one video rather than as images; either way with their true times.
+        stream: Which of the file's video streams, as for a clip.
     """
 
     path: Path
@@ -30,6 +31,15 @@ class TeacherVideo:
     end_s: float
     sampling: SamplingSettings
     as_video: bool = False
+    stream: int | None = None
+
+    def frames(self) -> Frames:
+        """Its frames.
+
+        Raises:
+            VideoError: If they cannot be read.
+        """
+        return read_frames(self.path, self.start_s, self.end_s, self.sampling, stream=self.stream)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class RejectionSampler:
     def _sampled(self, facts: Facts) -> SampledTrace:
         clip, request_id = facts.clip, f"{facts.clip.clip_id}/reasoning"
         try:
-            frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, self._engine.sampling)
+            sampling = self._engine.sampling
+            frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, sampling, stream=clip.video_stream)
         except VideoError as error:
             reply = TeacherReply(request_id=f"{request_id}/sample1", outcome=Outcome.ERROR, reason=str(error))
             return SampledTrace(Outcome.ERROR, "", str(error), (reply,))

@@ -156,4 +156,5 @@ def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | No
         draw_timestamps=context.draw_timestamps,
     )
     clip = facts.clip
-    return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video=context.frames_as == "video")
+    as_video = context.frames_as == "video"
+    return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video, clip.video_stream)

@@ -30,7 +30,7 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision.settings import TEACHER, ServedTeacherSettings
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
-from vlm_autodrive.video import Frames, VideoError, read_frames, target_frame_count
+from vlm_autodrive.video import Frames, VideoError, target_frame_count
 
 
 def chat_body(settings: ServedTeacherSettings, request: TeacherRequest, frames: Frames | None = None) -> bytes:
@@ -99,7 +99,7 @@ class VideoIdentities:
             if content is None:
                 content = _content_hash(footage.path)
                 self._learn(file, content)
-        window = f"{footage.start_s:.6f}|{footage.end_s:.6f}|{footage.as_video}"
+        window = f"{footage.start_s:.6f}|{footage.end_s:.6f}|{footage.as_video}|{footage.stream}"
         return f"{content}|{window}|{footage.sampling.model_dump_json()}"
 
     def _known(self, file: str) -> str | None:
@@ -215,7 +215,7 @@ class ServedTeacher:
 def _with_frames(settings: ServedTeacherSettings, request: TeacherRequest) -> bytes:
     footage = request.footage
     assert footage is not None
-    return chat_body(settings, request, read_frames(footage.path, footage.start_s, footage.end_s, footage.sampling))
+    return chat_body(settings, request, footage.frames())
 
 
 def shown_tokens(footage: TeacherVideo | None) -> int:
