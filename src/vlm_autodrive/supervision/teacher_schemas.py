@@ -5,9 +5,18 @@ teacher's request holds their JSON schema, names and docstrings included.
 """
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
 
 from vlm_autodrive.models import format_reasoning
 
@@ -50,8 +59,11 @@ class NamedEvent(StructuredAnswer):
     time_s: Seconds | None = None
 
 
+_BLIND_FIELDS = ["scene", "ego_motion", "road_users", "happenings", "ego_response"]
+
+
 class Description(StructuredAnswer):
-    """A clip, described.
+    """A clip, described. A teacher has to write every field, so that one that is left out is no denial.
 
     Attributes:
         scene: Light, weather and road.
@@ -63,6 +75,8 @@ class Description(StructuredAnswer):
         ego_response: What the ego driver does about it, as words behind "the ego driver".
     """
 
+    model_config = ConfigDict(json_schema_extra={"required": [*_BLIND_FIELDS, "event", "cause"]})
+
     scene: PhraseOrNothing = ""
     ego_motion: PhraseOrNothing = ""
     road_users: Annotated[tuple[Phrase, ...], Field(max_length=12)] | None = None
@@ -71,9 +85,20 @@ class Description(StructuredAnswer):
     cause: Phrase | None = None
     ego_response: Phrase | None = None
 
+    @model_validator(mode="after")
+    def _is_whole(self, info: ValidationInfo) -> Self:
+        fields = type(self).model_fields.items()
+        asked = [name for name, field in fields if field.annotation is not type(None)]
+        missing = [name for name in asked if name not in self.model_fields_set]
+        if info.mode == "json" and missing:
+            raise ValueError(f"the object lacks {', '.join(missing)}; write null for what is not known")
+        return self
+
 
 class BlindDescription(Description):
     """A clip, described by one who was not told its label, and so has no say on how it ends."""
+
+    model_config = ConfigDict(json_schema_extra={"required": [*_BLIND_FIELDS]})
 
     scene: Phrase
     road_users: Annotated[tuple[Phrase, ...], Field(max_length=12)]

@@ -103,6 +103,17 @@ def test_shapes_are_bounded_and_closed(shape, text, place):
     assert answer.split(":")[0].endswith(place)
 
 
+def test_a_description_that_leaves_a_field_out_is_none_and_the_schema_asks_for_all():
+    """A grammar made of the schema would otherwise let a scene alone pass, and silence be taken for a denial."""
+    answer = read_answer('{"scene": "rain"}', Description)
+    assert isinstance(answer, str) and "lacks ego_motion, road_users, happenings, event, cause" in answer
+    assert set(Description.model_json_schema()["required"]) == set(Description.model_fields)
+    blind = set(BlindDescription.model_json_schema()["required"])
+    assert set(BlindDescription.model_fields) - blind == {"event", "cause"}
+    whole = Description(scene="rain").model_dump_json()
+    assert isinstance(read_answer(whole, Description), Description)
+
+
 def test_answers_cannot_be_changed_once_read():
     answer = read_answer(GOOD, SHAPE)
     with pytest.raises(ValidationError):

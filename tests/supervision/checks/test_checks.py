@@ -236,6 +236,16 @@ def test_contact_is_read_with_its_negation(text, claims, denies):
     assert (claims_contact(text), denies_contact(text)) == (claims, denies)
 
 
+@pytest.mark.parametrize("label", ["collision", "near_collision"])
+def test_the_event_of_a_label_is_not_denied(label):
+    facts = facts_of(random_clip(4, label), DEFAULT_TAXONOMY)
+    (sample,) = samples_for_clip(facts.clip, DEFAULT_TAXONOMY, SuperviseSettings(types=("description",))).samples
+    assert check_contact_matches_label(sample, facts) == ""
+    for denial in ("No event.", "Nothing happens.", "The drive is uneventful."):
+        denying = sample.model_copy(update={"target": f"{sample.target} {denial}"})
+        assert "denies the event" in check_contact_matches_label(denying, facts)
+
+
 @pytest.mark.parametrize(
     ("text", "claims"),
     [

@@ -105,6 +105,11 @@ def test_each_type_stands_alone_whichever_way_models_reason(type_, how):
     assert alone.samples == tuple(sample for sample in by_rules(clip).samples if sample.type == type_)
 
 
+def test_no_event_is_denied_in_a_teachers_place():
+    assert prose(Description(scene="Rain.")) == "Rain."
+    assert prose(Description(scene="Rain."), by_rules=True) == "Rain. No event."
+
+
 FULL = Description(
     scene="Rain at dusk.",
     ego_motion="the ego vehicle slows down",

@@ -39,6 +39,10 @@ _DENIAL = re.compile(
     r" (?:an? |the |any )?(?:direct |actual |physical )?(?:contact|collision|crash|accident|impact)\b"
     r"|\b(?:does not|doesn't|do not|don't|never) (?:collide|crash|touch|hit|make contact)\b"
 )
+_NOTHING = re.compile(
+    r"\b(?:no|without) (?:any |an )?(?:event|incident)\b(?! (?:yet|so far|at first|until))|\bnothing (?:\w+ )?happens\b"
+    r"|\buneventful\b"
+)
 _SO_FAR = re.compile(r"\b(?:yet|so far|at first|until|initially|still no|at this point|up to)\b")
 _CLAUSE = re.compile(r"[.;:!?\n](?:\s|$)|, but ")
 
@@ -74,11 +78,13 @@ def _clauses(text: str) -> list[str]:
 
 
 def check_contact_matches_label(sample: SFTSample, facts: Facts) -> str | None:
-    """Check that a text claims contact or a near miss only where the label has it, and does not deny its contact."""
+    """Check that a text claims contact or a near miss only where the label has it, and does not deny its event."""
     if sample.type == "verdict":
         return None
     text = prose_of(sample)
     contact = contact_by_label(facts)
+    if facts.label.is_event and sample.type in PROSE and _NOTHING.search(text.casefold()):
+        return "the text denies the event that the label says"
     if contact:
         denied = sample.type in PROSE and denies_contact(text)
         return "the text denies the contact that the label says" if denied else ""

@@ -44,11 +44,14 @@ def description_sample(facts: Facts, seed: int) -> SFTSample:
     """The description of a clip by rules."""
     rng = rng_for(seed, facts.clip.clip_id, "description")
     prompt = prompt_for("description", rng)
-    return make_sample(facts, "description", "description", prompt, prose(describe(facts, rng)))
+    return make_sample(facts, "description", "description", prompt, prose(describe(facts, rng), by_rules=True))
 
 
-def prose(description: Description) -> str:
+def prose(description: Description, *, by_rules: bool = False) -> str:
     """The target of a description sample: one sentence for each thing, in order of time.
+
+    By rules, from label and metadata alone, a clip without event is said to have none; for a teacher that is never
+    said in its place.
 
     What the happenings tell already is not said again: the road users, a response in the same words, and an
     event at whose moment something is said to happen.
@@ -60,7 +63,8 @@ def prose(description: Description) -> str:
     lines += [f"at {happening.time_s:.1f} s {_clause(happening.what)}" for happening in happenings]
     if description.road_users == ():
         lines.append(_NOBODY)
-    lines += [_said_event(description), _said_response(description)]
+    nothing = _NO_EVENT if by_rules and description.road_users is None and not happenings else ""
+    lines += [_said_event(description) if description.event else nothing, _said_response(description)]
     if description.cause is not None:
         lines.append(f"cause: {_clause(description.cause)}")
     return " ".join(sentence(line) for line in lines if line)
@@ -68,8 +72,7 @@ def prose(description: Description) -> str:
 
 def _said_event(description: Description) -> str:
     event, happenings = description.event, description.happenings
-    if event is None:
-        return _NO_EVENT if description.road_users is None and not happenings else ""
+    assert event is not None
     if event.time_s is None:
         return _clause(event.kind)
     if any(abs(happening.time_s - event.time_s) <= _SAME_MOMENT_S for happening in happenings):

@@ -110,7 +110,7 @@ def teacher_context(facts: Facts, context: TeacherContextSettings) -> dict[str, 
     if context.label:
         known |= {"metadata": other} if (other := other_metadata(facts)) else {}
         if facts.scenario is not None:
-            known["what_happens"] = prose(describe(facts, random.Random(0)))
+            known["what_happens"] = prose(describe(facts, random.Random(0)), by_rules=True)
         elif _recorded(facts):
             known["recorded"] = structured_caption(facts)
     return known
