@@ -37,13 +37,20 @@ KINDS = {
     "cvat": (b"<annotations>\n<version>1.1</version>", "CVAT and JAAD"),
     "voc": (b"<annotation><folder>a</folder>", "CVAT and JAAD"),
     "xml": (b'<?xml version="1.0"?><Workbook/>', "XML, and no XML is read"),
-    "page": (b"\xef\xbb\xbf\n<!DOCTYPE html><title>404</title>", "a web page.*download it anew"),
-    "denied": (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "error message of a server"),
+    "page": (
+        b"\xef\xbb\xbf\n<!DOCTYPE html><title>404</title>",
+        r"an HTML page \(404\), not a table; download",
+    ),
+    "denied": (
+        b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>',
+        "a storage server's refusal",
+    ),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     "annex": (b"/annex/objects/SHA256E-s12--0.csv\n", "git annex get"),
     "workbook": (archive(), "workbook.*save the sheet as CSV"),
     "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel workbook"),
-    "packed": (gzip.compress(b"video,class"), "unpack it first"),
+    "packed": (gzip.compress(b"video,class"), "a gzip archive; unpack it first"),
+    "tar": (bytes(257) + b"ustar", "a tar archive; unpack it first"),
     "array": (array(), "NumPy.*export its table"),
     "video": (b"\0\0\0\x20ftypisom", "name the table"),
 } | {f"pickle {protocol}": (pickle.dumps(LABELS, protocol), "never read.*manifest") for protocol in range(6)}
@@ -62,7 +69,18 @@ def test_it_is_named_by_every_reader(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "header", ["par1,video", "matlab,video", "clip\n5", "c\n1", "class\nx", "(video)", "riff,ftyp,a"]
+    "header",
+    [
+        "par1,video",
+        "matlab,video",
+        "clip\n5",
+        "c\n1",
+        "class\nx",
+        "BZh,video",
+        "video,<html>",
+        "(video)",
+        "riff,ftyp,a",
+    ],
 )
 def test_tables_with_such_words_are_tables(tmp_path, header):
     path = tmp_path / "m.csv"

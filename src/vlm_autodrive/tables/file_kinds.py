@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.stand_ins import name_archive, name_stand_in
 
 _MANIFEST = "write what it says into a manifest, a CSV file with the columns video, class and event_time_s"
 _KINDS = (
@@ -14,7 +15,6 @@ _KINDS = (
     ),
     (rb"PK\x03\x04", "a workbook or another zip archive; save the sheet as CSV in UTF-8, or unpack the archive"),
     (rb"\xd0\xcf\x11\xe0", "an Excel workbook; save its sheet as CSV in UTF-8"),
-    (rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ|7z\xbc\xaf|Rar!\x1a", "a packed file; unpack it first"),
     (
         rb"PAR1[^ -~]|SQLite format 3|\x93NUMPY|\x89HDF|MATLAB 5",
         "a file of another program, such as pandas, NumPy or MATLAB; export its table there as CSV",
@@ -23,13 +23,6 @@ _KINDS = (
         rb"%PDF-|\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF.{4}(?:AVI|WEBP)|\0\0..ftyp|\x1aE\xdf\xa3",
         "a document, a picture or a video; name the table that tells of the videos",
     ),
-    (rb"version https://git-lfs", "a Git LFS pointer in place of the file; get it with git lfs pull"),
-    (rb"/annex/objects/", "a git-annex pointer in place of the file; get it with git annex get"),
-    (
-        rb"(?i)\s*(?:<!doctype html|<html)",
-        "a web page in place of the file; download it anew, logged in where that is needed",
-    ),
-    (rb"\s*(?:<\?xml[^>]*>\s*)?<Error>", "an error message of a server in place of the file; download it anew"),
     (
         rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<annotations?\b",
         "XML with the boxes of objects, as CVAT and JAAD write it, which names no collision and no time of one; "
@@ -52,6 +45,8 @@ def refuse_other_kind(path: Path, content: bytes) -> None:
         UserError: If it is; the message names what it is, and what to do.
     """
     head = content[:_LONGEST_BEGINNING].removeprefix(b"\xef\xbb\xbf")
-    for pattern, what in _PATTERNS:
-        if pattern.match(head):
-            raise UserError(f"{path} is {what}.")
+    archive = name_archive(head)
+    known = (what for pattern, what in _PATTERNS if pattern.match(head))
+    what = name_stand_in(head, "table") or next(known, f"{archive}; unpack it first" if archive else "")
+    if what:
+        raise UserError(f"{path} is {what}.")

@@ -4,16 +4,9 @@ import os
 import re
 from pathlib import Path
 
+from vlm_autodrive.stand_ins import name_archive, name_stand_in
+
 _HEAD = 1024  # bytes that are looked at
-_ARCHIVES = {
-    b"PK\x03\x04": "a ZIP archive",
-    b"Rar!\x1a\x07": "a RAR archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ\0": "an xz archive",
-    b"(\xb5/\xfd": "a zstd archive",
-}
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _MOST_BOXES = 1000
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
@@ -37,10 +30,8 @@ def problem_before_opening(path: Path) -> str:
         return "the file is empty"
     if not head.strip(b"\0"):
         return "it begins with zeros only: its content was never written, or is lost; copy it again from the camera"
-    archive = next((name for start, name in _ARCHIVES.items() if head.startswith(start)), None)
-    if archive is None and head[257:262] == b"ustar":
-        archive = "a tar archive"
-    if archive is not None:
+    archive = name_archive(head)
+    if archive:
         return f"{archive}, not a video; unpack it"
     if head.startswith(b"%PDF-"):
         return "a PDF document, not a video; leave it out"
@@ -97,19 +88,9 @@ def _is_text(head: bytes) -> bool:
 def _text_problem(path: Path, head: bytes) -> str:
     encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     text = head.decode(encoding, errors="replace").strip()
-    low = text.lower()
-    if text.startswith("version https://git-lfs"):
-        return "a Git LFS pointer, not the video itself; fetch it with `git lfs pull`"
-    if "annex/objects/" in text:
-        return "a git-annex pointer, not the video itself; fetch it with `git annex get`"
-    if "<html" in low or low.startswith("<!doctype html"):
-        title = re.search(r"<title[^>]*>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
-        named = f" ({' '.join(title.group(1).split())})" if title and title.group(1) else ""
-        return f"an HTML page{named}, not a video; download it again, signed in if need be"
-    code = re.search(r"<Code>(\w+)</Code>", text)
-    if code:
-        refused = {"AccessDenied": "access denied"}.get(code.group(1), code.group(1))
-        return f"a storage server's refusal ({refused}), not a video; download it again with the right to read it"
+    stand_in = name_stand_in(head, "video")
+    if stand_in:
+        return stand_in
     if text.startswith("<?xml"):
         return "an XML file, not a video; leave it out"
     if text.startswith(("#EXTM3U", "ffconcat")):
