@@ -54,8 +54,11 @@ def completion(content: object, finish: str | None = "stop", usage: object = ...
 
 
 @contextmanager
-def serve(answer: Answer, owner: str = "", port: int = 0, model: str = "some/model"):
-    """Run the endpoint while the block lasts; with an ``owner``, it lists a model of that server software."""
+def serve(answer: Answer, owner: str = "", port: int = 0, model: str = "some/model", tokens=None):
+    """Run the endpoint while the block lasts.
+
+    With an ``owner``, it lists a model of that server software; with ``tokens``, it tells those of these texts.
+    """
     endpoint = Endpoint(answer)
     lock, counts = threading.Lock(), {}
 
@@ -78,7 +81,11 @@ def serve(answer: Answer, owner: str = "", port: int = 0, model: str = "some/mod
     def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "owned_by": owner}]})
 
-    routes = [Route("/v1/chat/completions", complete, methods=["POST"])]
+    async def tokenize(request: Request) -> Response:
+        return JSONResponse({"tokens": tokens[(await request.json())["prompt"]]})
+
+    routes = [Route("/tokenize", tokenize, methods=["POST"])] if tokens else []
+    routes += [Route("/v1/chat/completions", complete, methods=["POST"])]
     app = Starlette(routes=[*routes, Route("/v1/models", models)] if owner else routes)
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

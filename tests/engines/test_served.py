@@ -45,12 +45,12 @@ def ask(url, account, clips, questions, job="job", reporter=None, **settings):
         return engine.generate(clips, questions), engine.use()
 
 
-def with_logprobs(code="B", shares=(0.2, 0.5, 0.1)):
+def with_logprobs(code="B", shares=(0.2, 0.5, 0.1), **fields):
     rows = [{"token": token, "logprob": math.log(share)} for token, share in zip((" A", "B", "C"), shares, strict=True)]
     place = {"token": code, "logprob": math.log(0.5), "top_logprobs": rows}
     end = {"token": "<|im_end|>", "logprob": 0.0, "top_logprobs": [{"token": "<|im_end|>", "logprob": 0.0}]}
     choice = {"message": {"content": code}, "finish_reason": "stop", "logprobs": {"content": [place, end]}}
-    return JSONResponse({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}})
+    return JSONResponse({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}, **fields})
 
 
 def answered(asked):
@@ -212,6 +212,41 @@ def test_an_endpoint_without_log_probabilities_gives_none(tmp_path):
         answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT])
     assert answers[0][0].text == "The answer is B."
     assert (answers[0][0].probabilities, answers[0][0].probability_source) == (None, None)
+
+
+def test_tokens_that_are_told_by_their_ids_are_read_where_the_server_tells_those_of_the_codes(tmp_path):
+    def by_ids(asked):
+        rows = [{"token": f"token_id:{32 + i}", "logprob": math.log(p)} for i, p in enumerate((0.2, 0.5, 0.3))]
+        choice = {"message": {"content": "B"}, "finish_reason": "stop"}
+        return JSONResponse({"choices": [choice | {"logprobs": {"content": [rows[1] | {"top_logprobs": rows}]}}]})
+
+    with serve(by_ids, owner="vllm", tokens={"A": [32], "B": [33], "C": [34]}) as endpoint:
+        answers, _ = ask(endpoint.url, tmp_path, [frames()], [VERDICT])
+    assert answers[0][0].probabilities == pytest.approx((0.2, 0.5, 0.3))
+
+
+def one_listed(asked):
+    place = {"token": "B", "logprob": math.log(0.6), "top_logprobs": [{"token": "B", "logprob": math.log(0.6)}]}
+    choice = {"message": {"content": "B"}, "finish_reason": "stop", "logprobs": {"content": [place]}}
+    return JSONResponse({"choices": [choice]})
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda asked: completion("B"), "no log-probabilities of the codes.*endpoint.votes: 10"),
+        (one_listed, "missing are bounds; raise endpoint.top_logprobs, or set endpoint.votes: 10"),
+        (lambda asked: completion("The car ahead", finish="length", usage=None), "prose all the same, so.*cut off"),
+        (lambda asked: completion("<think>The car", finish="length", usage=None), "endpoint.thinking: switch"),
+        (lambda asked: completion(None, reasoning_content="B"), "without a reasoning parser"),
+        (lambda asked: with_logprobs(model="x/other"), "some/model was asked, and x/other is said to have answered"),
+    ],
+)
+def test_a_feature_that_an_endpoint_lacks_is_told_once_with_the_setting_that_helps(tmp_path, answer, said):
+    told = Listens()
+    with serve(answer) as endpoint:
+        ask(endpoint.url, tmp_path, [frames(n) for n in range(3)], [VERDICT], reporter=told, frames_as="images")
+    assert len([line for line in told.said if re.search(said, line)]) == 1, told.said
 
 
 def test_votes_are_another_kind_of_confidence(tmp_path):

@@ -1,4 +1,5 @@
 from .answers.codes import parse_letter
+from .answers.observations import seen_in_reply
 from .answers.parsing import parse_class, parse_reasoning, parse_reasoning_response
 from .answers.times import CitedTime, find_times, is_in_clip
 from .endpoint.address import endpoint_of
@@ -65,6 +66,7 @@ __all__ = [
     "picture_tokens",
     "read_answer",
     "run_async",
+    "seen_in_reply",
     "structured_body",
     "structured_hints",
     "text_part",

@@ -49,6 +49,8 @@ class InferenceResponse:
         probability_source: Where the probabilities come from; None if there are none.
         code_mass: Probability of all codes together, before the softmax over them; a lower bound where an endpoint
             lists only the likeliest tokens. None if it is not known.
+        unlisted_share: The probability given to each code that an endpoint did not list, which is the most that it can
+            be; 0 if all were listed, None if there are no log-probabilities.
     """
 
     outcome: Outcome
@@ -57,6 +59,7 @@ class InferenceResponse:
     reason: str = ""
     probability_source: ProbabilitySource | None = None
     code_mass: float | None = None
+    unlisted_share: float | None = None
 
 
 class Engine(Protocol):

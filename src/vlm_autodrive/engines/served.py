@@ -5,14 +5,23 @@ what is sent: vLLM takes such a name for the content.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from vlm_autodrive.artifacts import artifact_key
-from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.answers.codes import (
+    code_in,
+    code_mass,
+    code_probabilities,
+    is_bare,
+    unlisted_share,
+    vote_shares,
+)
+from vlm_autodrive.engines.answers.observations import seen_in_reply, seen_in_verdict
 from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
 from vlm_autodrive.engines.endpoint.client import (
     CONTEXT_FULL,
@@ -22,7 +31,7 @@ from vlm_autodrive.engines.endpoint.client import (
     Hint,
     open_client,
 )
-from vlm_autodrive.engines.endpoint.completion import Completion
+from vlm_autodrive.engines.endpoint.completion import Completion, TokenLogprobs
 from vlm_autodrive.engines.endpoint.served_template import ServedTemplate, find_served_template
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.engines.endpoint.tokens import least_picture_tokens, max_usage, picture_tokens
@@ -37,6 +46,7 @@ _Wait = Callable[[Coroutine[Any, Any, T]], T]
 _VERDICT_TOKENS = 16  # a code, and a model that puts a few words beside it
 _VOTE_TEMPERATURE = 0.7
 _CHOICE = "structured_outputs"  # of vLLM from 0.12 on, which names no older word for it
+_TOKEN_ID = re.compile(r"token(?:_id)?:(\d+)")
 _MEDIA = "media_io_kwargs"
 _HINTS = (
     Hint("max_completion_tokens", "it knows the bound by another name; set endpoint.token_limit"),
@@ -110,6 +120,7 @@ class ServedEngine:
         self._wait = wait
         self._reporter = reporter
         self._constrained = settings.constrained
+        self._ids: dict[str, list[int]] = {}
         self._server: ServedTemplate | None = None
         self._form: FrameForm = "frames" if settings.frames_as == "auto" else settings.frames_as
 
@@ -209,6 +220,12 @@ class ServedEngine:
         if request.codes and self._settings.votes:
             return await self._vote(pictures, request)
         written, constrained = await self._ask(pictures, request, request.temperature, request.seed)
+        self._client.tell_once(seen_in_reply(written, self._model))
+        if request.codes:
+            written = await self._with_texts(written, request.codes)
+            asked = self._settings.top_logprobs
+            told = seen_in_verdict(written, request.codes, constrained=constrained, top_logprobs=asked)
+            self._client.tell_once(told)
         response = self._response_of(written, request)
         if not request.codes or response.outcome is not Outcome.OK:
             return response
@@ -218,8 +235,33 @@ class ServedEngine:
         text = written.text
         if is_bare(text, request.codes):  # all ways to write a code together may make another one the likeliest
             text = request.codes[probabilities.index(max(probabilities))]
-        mass = code_mass(written.places, written.text, request.codes, constrained=constrained)
-        return InferenceResponse(Outcome.OK, text, probabilities, probability_source="code_logprobs", code_mass=mass)
+        return InferenceResponse(
+            Outcome.OK,
+            text,
+            probabilities,
+            probability_source="code_logprobs",
+            code_mass=code_mass(written.places, written.text, request.codes, constrained=constrained),
+            unlisted_share=unlisted_share(written.places, written.text, request.codes),
+        )
+
+    async def _with_texts(self, written: Completion, codes: Sequence[str]) -> Completion:
+        """A completion whose tokens are told by their ids, as vLLM can be set to, with the codes for those of codes."""
+        if not any(_TOKEN_ID.fullmatch(place.written) for place in written.places):
+            return written
+        for code in codes:
+            if code not in self._ids:
+                self._ids[code] = await self._client.token_ids(self._model, code)
+        texts = {ids[0]: code for code, ids in self._ids.items() if len(ids) == 1}
+
+        def text_of(token: str) -> str:
+            found = _TOKEN_ID.fullmatch(token)
+            return texts.get(int(found[1]), token) if found else token
+
+        places = (
+            TokenLogprobs(text_of(place.written), {text_of(token): value for token, value in place.logprobs.items()})
+            for place in written.places
+        )
+        return replace(written, places=tuple(places))
 
     async def _vote(self, pictures: "_Pictures", request: InferenceRequest) -> InferenceResponse:
         seeds = range(request.seed, request.seed + self._settings.votes)

@@ -23,6 +23,8 @@ class Verdict(Record):
         code_mass: Probability that the model gave all class codes together, before the softmax over them: how willing
             it was to answer with a code at all. A lower bound from an endpoint that lists only the likeliest tokens;
             None if it is not known, or no code was forced.
+        unlisted_share: The probability given to each code that an endpoint did not list, a bound and no estimate; 0 if
+            all were listed, None if it does not apply.
     """
 
     outcome: Outcome
@@ -33,6 +35,7 @@ class Verdict(Record):
     prompt: str = ""
     probability_source: ProbabilitySource | None = None
     code_mass: float | None = None
+    unlisted_share: float | None = None
 
 
 class Reasoning(Record):

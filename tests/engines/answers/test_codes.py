@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from vlm_autodrive.engines.answers.codes import code_in, code_mass, code_probabilities, is_bare, vote_shares
+from vlm_autodrive.engines.answers.codes import (
+    code_in,
+    code_mass,
+    code_probabilities,
+    is_bare,
+    unlisted_share,
+    vote_shares,
+)
 from vlm_autodrive.engines.endpoint.completion import TokenLogprobs
 
 CODES = ("A", "B", "C")
@@ -66,6 +73,20 @@ def test_a_code_that_is_not_listed_gets_the_most_that_it_can_have():
     assert least == pytest.approx((0.5 / 0.71, 0.2 / 0.71, 0.01 / 0.71))
     rest = code_probabilities([place("A", A=0.6, B=0.395)], "A", CODES)
     assert rest == pytest.approx((0.6, 0.395, 0.005))
+
+
+def test_a_probability_that_is_only_a_bound_is_known_as_one():
+    assert unlisted_share([place("B", A=0.1, B=0.4, C=0.3)], "B", CODES) == 0.0
+    only = [place("A", A=0.6)]
+    assert code_probabilities(only, "A", CODES) == pytest.approx((0.6 / 1.4, 0.4 / 1.4, 0.4 / 1.4))
+    assert unlisted_share(only, "A", CODES) == pytest.approx(0.4 / 1.4)
+    assert unlisted_share([], "A", CODES) is None
+
+
+@pytest.mark.parametrize("blank", ["Ġ", "▁"])
+def test_tokens_as_their_vocabulary_writes_them_are_read(blank):
+    listed = {f"{blank}A": math.log(0.3), "B": math.log(0.5), f"{blank}C": math.log(0.2)}
+    assert code_probabilities([TokenLogprobs(f"{blank}A", listed)], " A", CODES) == pytest.approx((0.3, 0.5, 0.2))
 
 
 def test_the_place_is_that_of_the_code():

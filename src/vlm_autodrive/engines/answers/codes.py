@@ -46,13 +46,36 @@ def code_probabilities(places: Sequence[TokenLogprobs], text: str, codes: Sequen
     listed = _listed_at_code(places, text, codes)
     if listed is None:
         return None
-    most = min(min(listed.values()), max(0.0, 1.0 - sum(listed.values())))
-    weights = []
-    for each in codes:
-        ways = [share for token, share in listed.items() if _unmarked(token) == each]
-        weights.append(sum(ways) if ways else most)
+    weights = [share if (share := _share_of(code, listed)) is not None else _most(listed) for code in codes]
     total = sum(weights)
     return tuple(weight / total for weight in weights) if total > 0 else None
+
+
+def unlisted_share(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str]) -> float | None:
+    """The probability that :func:`code_probabilities` gives a code that is not listed, which is a bound.
+
+    Args:
+        places: Tokens at each place of the text.
+        text: The text.
+        codes: The codes.
+
+    Returns:
+        0 if all codes are listed; None where there are no probabilities.
+    """
+    listed = _listed_at_code(places, text, codes)
+    found = code_probabilities(places, text, codes)
+    if listed is None or found is None:
+        return None
+    return max((p for p, code in zip(found, codes, strict=True) if _share_of(code, listed) is None), default=0.0)
+
+
+def _share_of(code: str, listed: dict[str, float]) -> float | None:
+    ways = [share for token, share in listed.items() if _unmarked(token) == code]
+    return sum(ways) if ways else None
+
+
+def _most(listed: dict[str, float]) -> float:
+    return min(min(listed.values()), max(0.0, 1.0 - sum(listed.values())))
 
 
 def code_mass(places: Sequence[TokenLogprobs], text: str, codes: Sequence[str], *, constrained: bool) -> float | None:
@@ -101,5 +124,5 @@ def _either(codes: Sequence[str]) -> str:
 
 
 def _unmarked(token: str) -> str:
-    """A token without blanks and marks around it."""
-    return re.sub(r"^\W+|\W+$", "", token)
+    """A token without blanks and marks around it, also as vocabularies write a blank."""
+    return re.sub(r"^[\WĠĊ▁]+|[\WĠĊ▁]+$", "", token)

@@ -197,6 +197,7 @@ class EndpointClient:
         self._has_answered = False
         self._failed_in_a_row = 0
         self._landed_count = 0
+        self._told: set[str] = set()
         self._tries = self._retries = self._refused = self._from_cache = 0
         self._used = TokenUsage(0, 0)
 
@@ -237,6 +238,24 @@ class EndpointClient:
                 self._from_cache += 1
                 return kept
             return await self._ask(key, request)
+
+    def tell_once(self, lines: Sequence[str]) -> None:
+        """Say each line the first time that it is to be said."""
+        for line in lines:
+            if line not in self._told:
+                self._told.add(line)
+                self._reporter.say(f"Of {self._names.who} at {self._endpoint.host}: {line}")
+
+    async def token_ids(self, model: str, text: str) -> list[int]:
+        """The tokens of a text by the ``/tokenize`` of vLLM or llama.cpp's server; empty if there is none."""
+        url = f"{self._endpoint.models_url.removesuffix('/models').removesuffix('/v1')}/tokenize"
+        words = {"model": model, "prompt": text, "content": text, "add_special_tokens": False}
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                found = (await self._http.post(url, content=json.dumps(words))).json()["tokens"]
+            return [token for token in found if isinstance(token, int)]
+        except (httpx.RequestError, TimeoutError, ValueError, LookupError, TypeError):
+            return []
 
     async def listed_models(self, url: str = "") -> list[dict[str, Any]]:
         """The models that the endpoint lists; empty if it lists none.

@@ -270,6 +270,7 @@ class ClipPredictor:
             prompt=asked.request.prompt,
             probability_source=None if probabilities is None else answer.probability_source,
             code_mass=answer.code_mass,
+            unlisted_share=None if probabilities is None else answer.unlisted_share,
         )
 
     def _reasoning(self, question: InferenceRequest, answer: InferenceResponse, duration_s: float) -> Reasoning:

@@ -22,6 +22,7 @@ from vlm_autodrive.engines import (
     max_usage,
     open_client,
     picture_tokens,
+    seen_in_reply,
     structured_body,
     structured_hints,
     text_part,
@@ -204,6 +205,7 @@ class ServedTeacher:
         except VideoError as error:
             reason = f"its frames cannot be read: {error.reason}"
             return TeacherReply(request_id=request.request_id, outcome=Outcome.ERROR, reason=reason)
+        self._client.tell_once(seen_in_reply(answer, self._settings.model))
         return reply_of(request, answer)
 
     def _least_tokens(self, footage: TeacherVideo) -> int:
