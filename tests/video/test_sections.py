@@ -98,3 +98,13 @@ def test_a_packet_with_a_wrong_time_is_no_section(wrong):
 def test_frames_that_are_shown_in_another_order_are_no_restart():
     order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
     assert len(find_timeline(clock_of(order), 0.2, 0).sections) == 1
+
+
+@pytest.mark.timeout(20)  # a quarter of a second; where each section is compared with every other it takes a minute
+def test_a_file_of_many_sections_takes_no_longer_for_it():
+    """A recorder that motion wakes: two frames every half a minute."""
+    stamps = [number // 2 * 300 + number % 2 for number in range(20_000)]
+    timeline = find_timeline(clock_of(stamps), 0.1, 0)
+    assert len(timeline.sections) == 10_000
+    times_s = [timeline.footage_time(timeline.run_of(place), stamp, 0.1) for place, stamp in enumerate(stamps)]
+    assert times_s == pytest.approx([number * 0.1 for number in range(20_000)])

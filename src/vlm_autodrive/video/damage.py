@@ -1,5 +1,6 @@
 """Damaged stretches of a video: where pictures are missing or smeared."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -42,8 +43,7 @@ def damaged_stretches(
         if packets.keys[number] and time_s not in video.undecodable_s:
             keys_s.append(time_s)
         # Where files were joined, the container misses packets that never were.
-        is_joint = any(abs(time_s - each.start_s) <= 2 * usual_s for each in video.sections[1:])
-        if packets.corrupt[number] and not is_joint:
+        if packets.corrupt[number] and not any(abs(time_s - s.start_s) <= 2 * usual_s for s in video.sections[1:]):
             faults.append((time_s, time_s + usual_s))
     if is_even:
         holes = [(a + usual_s, b) for a, b in pairwise(times_s) if b - a > max(_HOLE_S, _HOLE_FRAMES * usual_s)]
@@ -51,7 +51,8 @@ def damaged_stretches(
     keys_s.sort()
     stretches: list[tuple[float, float]] = []
     for start_s, until_s in sorted(faults):
-        stop_s = next((key_s for key_s in keys_s if key_s >= until_s - usual_s / 2), end_s)
+        key = bisect_left(keys_s, until_s - usual_s / 2)
+        stop_s = keys_s[key] if key < len(keys_s) else end_s
         if stretches and start_s <= stretches[-1][1]:
             stretches[-1] = stretches[-1][0], max(stretches[-1][1], stop_s)
         else:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from statistics import median
 
@@ -84,13 +84,23 @@ class Timeline:
 
     def footage_time(self, run: int, stamp: int, tick_s: float) -> float | None:
         """Footage time of a presentation time in a run; None if it lies so far outside that it must be wrong."""
-        own = [section for section in self.sections if section.run == run]
-        if not own:
+        if run not in self._by_run:
             return None
-        section = own[max(0, bisect_right([each.first for each in own], stamp) - 1)]
+        firsts, own = self._by_run[run]
+        section = own[max(0, bisect_right(firsts, stamp) - 1)]
         if max(stamp - section.last, section.first - stamp) * tick_s > _GAP_S:
             return None
         return section.start_s + (stamp - section.first) * tick_s
+
+    @cached_property
+    def _by_run(self) -> dict[int, tuple[list[int], list[Section]]]:
+        """Of each run its sections, and the lowest presentation time of each: they are asked for with every packet."""
+        found: dict[int, tuple[list[int], list[Section]]] = {}
+        for section in self.sections:
+            firsts, own = found.setdefault(section.run, ([], []))
+            firsts.append(section.first)
+            own.append(section)
+        return found
 
 
 _Run = list[tuple[int, int]]  # place and clock of packets
@@ -158,7 +168,7 @@ def _runs(timed: _Run, usual: int, tick_s: float) -> list[_Run]:
             if not _is_jump(following[0][1] - runs[-1][-1][1], usual, tick_s):
                 continue
         if runs and not _is_back(piece[0][1] - runs[-1][-1][1], usual, tick_s):
-            runs[-1] = runs[-1] + piece
+            runs[-1] += piece
         else:
             runs.append(piece)
     return runs
@@ -171,15 +181,17 @@ def _stretches(shown: Sequence[tuple[int, int]], usual: int, tick_s: float) -> l
         if _is_jump(later[0] - earlier[0], usual, tick_s):
             parted.append([])
         parted[-1].append(later)
-    places = [[place for _, place in part] for part in parted]
-
-    def is_stray(number: int) -> bool:
-        own = places[number]
-        return len(own) <= _STRAYS and any(
-            min(other) < min(own) and max(own) < max(other) for other in places if other is not own
-        )
-
-    return [[stamp for stamp, _ in part] for number, part in enumerate(parted) if not is_stray(number)]
+    spans = [(min(place for _, place in part), max(place for _, place in part)) for part in parted]
+    inner, furthest = set(), -1
+    for first, last in sorted(spans):
+        if last < furthest:
+            inner.add(first)
+        furthest = max(furthest, last)
+    return [
+        [stamp for stamp, _ in part]
+        for part, (first, _) in zip(parted, spans, strict=True)
+        if len(part) > _STRAYS or first not in inner
+    ]
 
 
 def _is_jump(distance: int, usual: int, tick_s: float) -> bool:
