@@ -151,6 +151,16 @@ def broken_folder(kind, folder):
     if kind == "no JSON":
         (folder / "config.json").write_text('{"model_type":')
         return f"the files in {folder} could not be read ("
+    if kind == "no card":
+        (folder / "autodrive.json").write_text('{"name":')
+        return f"the files in {folder} could not be read ("
+    if kind == "no index":
+        (folder / "model.safetensors.index.json").write_text('{"weight_map":')
+        return f"the files in {folder} could not be read ("
+    if kind == "no adapter":
+        shutil.copy(weights, folder / "adapter_model.safetensors")
+        (folder / "adapter_config.json").write_text('{"base_model_name_or_path":')
+        return f"the files in {folder} could not be read ("
     assert kind == "no vocabulary"
     (folder / "tokenizer.json").write_text("{}")
     return f"the files in {folder} could not be read ("
@@ -170,6 +180,19 @@ NOT_READ = {
 def test_a_folder_with_a_fault(verb, kind, world, tmp_path, capfd):
     sentence = broken_folder(kind, tmp_path / "model")
     assert sentence in told(verb, str(tmp_path / "model"), world, tmp_path, capfd)
+
+
+@pytest.mark.parametrize("kind", ["no card", "no index", "no adapter"])
+def test_a_folder_with_a_file_that_is_no_json(kind, world, tmp_path, capfd):
+    sentence = broken_folder(kind, tmp_path / "model")
+    for number, verb in enumerate(("evaluate", "train")):
+        (tmp_path / str(number)).mkdir()
+        assert sentence in told(verb, str(tmp_path / "model"), world, tmp_path / str(number), capfd)
+
+
+@pytest.mark.parametrize("name", ["org/model.git", "org--model", "org/model-", "a..b", "a/b/c"])
+def test_a_name_that_cannot_be_on_the_hub(name, world, tmp_path, capfd):
+    assert f"there is no folder {name}; give tiny-base" in told("plan", name, world, tmp_path, capfd)
 
 
 @pytest.mark.parametrize("verb", VERBS)

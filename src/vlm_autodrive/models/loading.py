@@ -70,10 +70,15 @@ def default_device() -> torch.device:
 
 
 def read_card(model: str) -> ModelCard:
-    """The model's card; a hub model or plain folder without one gets the default sampling."""
+    """The model's card; a hub model or plain folder without one gets the default sampling.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     path = Path(resolve_model(model)) / CARD_FILE
     if path.is_file():
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        with reading(path.parent):
+            return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     return ModelCard(name=model.rstrip("/").split("/")[-1], sampling=SamplingSettings())
 
 

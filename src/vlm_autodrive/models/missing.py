@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vlm_autodrive.errors import UserError
 
@@ -33,11 +34,21 @@ def lacking(folder: Path, parts: tuple[str, ...] = PARTS) -> str:
         return ""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted(set(read_json(index)["weight_map"].values()))
         absent = [name for name in shards if not (folder / name).is_file()]
         return f"no {absent[0]}, which model.safetensors.index.json names" if absent else ""
     weights = next((file for pattern in ("*.safetensors", "pytorch_model*.bin") for file in folder.glob(pattern)), None)
     return "" if weights else "no weights (model.safetensors)"
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of a model's folder holds.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    with reading(path.parent):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def hub_origin(folder: Path) -> tuple[str, str] | None:

@@ -1,7 +1,6 @@
 """Where a model's files lie: in a folder, in the hub's cache, or behind an adapter in those of its base."""
 
 import json
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +8,22 @@ from typing import Any
 
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models.missing import PARTS, TEXT_PARTS, hub_origin, incomplete, lacking, not_there, unfetched
+from vlm_autodrive.models.missing import (
+    PARTS,
+    TEXT_PARTS,
+    hub_origin,
+    incomplete,
+    lacking,
+    not_there,
+    read_json,
+    unfetched,
+)
 
 TINY_BASE = "tiny-base"
 ADAPTER_FOLDER = "adapter"
 ADAPTER_CONFIG = "adapter_config.json"
 _ASSETS = Path(__file__).parent / "assets"
 _SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "README.md")
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def write_base(adapter: Path, base: str, revision: str | None) -> None:
 def _locate(model: str, revision: str | None, parts: tuple[str, ...], *, fetch: bool) -> ModelFiles:
     folder = Path(model)
     if not folder.is_dir():
-        if folder.is_file() or not _HUB_NAME.fullmatch(model):
+        if folder.is_file() or not _can_be_on_hub(model):
             raise not_there(model)
         folder = _snapshot(model, revision, parts, fetch=fetch)
     adapter = next((each for each in (folder / ADAPTER_FOLDER, folder) if (each / ADAPTER_CONFIG).is_file()), None)
@@ -114,7 +121,7 @@ def _locate(model: str, revision: str | None, parts: tuple[str, ...], *, fetch: 
         return ModelFiles(folder)
     if "weights" in parts and lacking(adapter, ("weights",)):
         raise UserError(f"{adapter} has no adapter_model.safetensors; copy it from where the adapter was trained.")
-    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config = read_json(adapter / ADAPTER_CONFIG)
     base, revision = config.get("base_model_name_or_path") or "", config.get("revision")
     has_processor = not lacking(folder, TEXT_PARTS)
     of_base = tuple(part for part in parts if not (has_processor and part in TEXT_PARTS))
@@ -128,6 +135,17 @@ def _locate(model: str, revision: str | None, parts: tuple[str, ...], *, fetch: 
             f"{adapter / ADAPTER_CONFIG} to the folder or hub name of the model that it was trained on."
         ) from None
     return ModelFiles(folder, adapter, found)
+
+
+def _can_be_on_hub(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def _snapshot(name: str, revision: str | None, parts: tuple[str, ...], *, fetch: bool) -> Path:
