@@ -6,10 +6,10 @@ arXiv:2502.13923, "Multimodal Rotary Position Embedding Aligned to Absolute Time
 the rest: the temporal position is the number of the pair of frames times interval times ``tokens_per_second``, rounded
 down at the very end, and text begins behind the largest position of all three axes.
 
-transformers differs. 4.57 rounds the interval down to whole seconds first, which leaves all pairs at 4 frames per
-second one position (mended by pull request 48669). 5.18 to 5.24 begin text behind height and width alone, on top of a
-video with more temporal positions than rows and columns. Qwen3-VL and Qwen3.5 make each pair of frames a video of its
-own behind its time as text, where all agree.
+transformers differs. 4.57 and 5.6 round the interval down to whole seconds first, which leaves all pairs at 4 frames
+per second one position (mended by pull request 48669). 5.6 and 5.18 to 5.24 begin text behind height and width alone,
+on top of a video with more temporal positions than rows and columns. Qwen3-VL and Qwen3.5 make each pair of frames a
+video of its own behind its time as text, where all agree.
 """
 
 import math
