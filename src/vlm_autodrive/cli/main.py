@@ -13,6 +13,7 @@ from vlm_autodrive.cli import audit as audit_verb
 from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
+from vlm_autodrive.cli import engines as engines_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
 from vlm_autodrive.cli import export as export_verb
 from vlm_autodrive.cli import import_ as import_verb
@@ -97,6 +98,7 @@ app.command("supervise review", rich_help_panel=_DATA)(supervise_review_verb.sup
 app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)
+app.add_typer(engines_verb.app, name="engines", rich_help_panel=_USE)
 app.command("evaluate", rich_help_panel=_USE)(evaluate_verb.evaluate)
 app.command("judge", rich_help_panel=_USE)(judge_verb.judge)
 app.command("compare", rich_help_panel=_USE)(compare_verb.compare)

@@ -20,6 +20,7 @@ from .endpoint.structured import (
     token_line,
 )
 from .endpoint.tokens import TokenUsage, least_picture_tokens, max_usage, picture_tokens, text_tokens
+from .endpoint_check import EndpointAbility, EndpointCheck, check_endpoint
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model
 from .protocol import Engine, InferenceRequest, InferenceResponse
@@ -31,6 +32,8 @@ __all__ = [
     "Completion",
     "CostEstimate",
     "Database",
+    "EndpointAbility",
+    "EndpointCheck",
     "EndpointClient",
     "EndpointNames",
     "EndpointUsage",
@@ -46,6 +49,7 @@ __all__ = [
     "TokenUsage",
     "budget_lines",
     "cache_path",
+    "check_endpoint",
     "default_model",
     "endpoint_of",
     "find_times",
