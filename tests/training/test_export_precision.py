@@ -48,6 +48,15 @@ def test_merged_weights_keep_the_precision_of_the_published_base(fixtures_dir, r
     assert ("lm_head.weight" in written) is not tied
     config = json.loads((out / "config.json").read_text())
     assert [part["dtype"] for part in (config, config["text_config"], config["vision_config"])] == ["bfloat16"] * 3
+    generation = json.loads((base / "generation_config.json").read_text())
+    assert generation["do_sample"] and generation["repetition_penalty"] >= 1 and generation["temperature"] > 0
+    exported = json.loads((out / "generation_config.json").read_text())
+    assert {name: value for name, value in exported.items() if name != "transformers_version"} == {
+        "do_sample": False,
+        **{name: generation[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
+    }
+    assert exported["eos_token_id"] == [151645, 151643]
+    assert "`generation_config.json` is greedy" in (out / "README.md").read_text()
     export_model(checkpoint, tmp_path / "whole", ExportModelSettings(check=0, dtype="float32"))
     doubled = tensors(tmp_path / "whole" / "model.safetensors")
     assert sum(size for _, size in doubled.values()) == 2 * sum(size for _, size in before.values())
@@ -105,7 +114,9 @@ def test_an_adapter_of_a_hub_base_keeps_name_and_revision_and_is_evaluated_by_us
     config = json.loads((out / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == ("org/base", COMMIT)
     assert (read_card(str(out)).base, read_card(str(out)).base_revision) == ("org/base", COMMIT)
-    assert f'from_pretrained("org/base", revision="{COMMIT}")' in (out / "README.md").read_text()
+    card = (out / "README.md").read_text()
+    assert f'from_pretrained("org/base", revision="{COMMIT}")' in card
+    assert "Generate with `do_sample=False, repetition_penalty=1.0`" in card
     ids = torch.tensor([[5, 6, 7]])
     ours = load_model(str(out), CPU).model(input_ids=ids).logits[0, -1].double().sum().item()
     assert ours == load_model(str(checkpoint), CPU).model(input_ids=ids).logits[0, -1].double().sum().item()

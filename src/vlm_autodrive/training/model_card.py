@@ -114,11 +114,16 @@ def _use(export: ModelExport, base: str) -> str:
     sampling = export.card.sampling
     if export.to == "merged":
         code = f'model = AutoModelForImageTextToText.from_pretrained("{export.name}")'
+        generation = "Its `generation_config.json` is greedy: the sampling defaults of the base are left out."
     else:
         of_commit = f', revision="{export.card.base_revision}"' if export.card.base_revision else ""
         code = (
             f'base = AutoModelForImageTextToText.from_pretrained("{base}"{of_commit})\n'
             f'model = PeftModel.from_pretrained(base, "{export.name}")'
+        )
+        generation = (
+            "Generate with `do_sample=False, repetition_penalty=1.0`, and ask a server for the same: otherwise the "
+            "sampling defaults in the base's `generation_config.json` change its answers."
         )
     count = f"{sampling.n_frames} frames" if sampling.n_frames else f"{sampling.fps:g} frames a second"
     drawn = f" above a black band of {sampling.band_height} rows that shows each frame's time in white, such as 3.25s"
@@ -127,7 +132,7 @@ def _use(export: ModelExport, base: str) -> str:
         f"```python\n{code}\n"
         f'processor = AutoProcessor.from_pretrained("{export.name}")\n```\n\n'
         "It needs transformers 5 or newer, and to be served vLLM 0.19 or newer: older ones read its configuration "
-        "otherwise.\n\n"
+        f"otherwise. {generation}\n\n"
         f"It was trained on {count}, at most {sampling.max_frames}, of {sampling.height} x {sampling.width} pixels "
         f"(height x width), the whole picture squeezed to that size{drawn}. Give it frames in this way, with their "
         "true times."
