@@ -100,6 +100,7 @@ def test_the_command_prints_json_and_its_figures():
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["loss_shared"] == pytest.approx(found["loss_separate"], rel=1e-5)
+    assert found["shares"]
     assert 0 < found["largest_ratio"] <= found["tolerance"] <= 1e-4
 
 

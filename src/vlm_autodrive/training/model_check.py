@@ -41,6 +41,7 @@ class ModelCheck(Record):
         model: The model.
         family: Names of its family.
         weights: Which weights were checked.
+        shares: Whether the samples of a clip can share its prefix.
         loss_shared: Loss of two clips with three samples each, all packed in one sequence.
         loss_separate: Loss of the same samples with a sequence for each.
         largest_ratio: Largest norm of a gradient's difference over its norm, of all tensors.
@@ -57,6 +58,7 @@ class ModelCheck(Record):
     model: str
     family: str
     weights: str
+    shares: bool
     loss_shared: float
     loss_separate: float
     largest_ratio: float
@@ -68,12 +70,6 @@ class ModelCheck(Record):
     positions: PositionCheck
     lora: dict[str, int]
     lora_astray: tuple[str, ...]
-
-    @property
-    def shares(self) -> bool:
-        """Whether the samples of a clip can share its prefix."""
-        close = abs(self.loss_shared - self.loss_separate) <= self.tolerance * abs(self.loss_separate)
-        return close and self.largest_ratio <= self.tolerance
 
     @property
     def can_be_trained(self) -> bool:
@@ -133,6 +129,7 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
         model=model,
         family=loaded.family.known_as,
         weights=weights,
+        shares=found.holds,
         loss_shared=found.loss,
         loss_separate=found.other_loss,
         largest_ratio=found.largest_ratio,
