@@ -20,7 +20,7 @@ def export_processor(processor: Any, family: Family, sampling: SamplingSettings)
       processor of Qwen3-VL replaces the mark of the video alone, and would leave that pair around the frames' own.
     - Frames of the trained size are not resized, and others are brought to it: the default least and most pixels
       enlarge small frames and short clips.
-    - Videos from elsewhere are sampled as in training.
+    - Videos from elsewhere are sampled as in training; of Qwen2.5-VL where ``do_sample_frames=True`` is asked for.
     - The image processor normalises as the video processor does: vLLM applies the former's values to videos too.
 
     Args:
