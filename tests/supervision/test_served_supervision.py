@@ -79,7 +79,7 @@ FAULTS = {
     "truncated": (lambda asked: completion('{"scene": "a ro', finish="length"), Outcome.TRUNCATED),
     "refused": (lambda asked: completion(None, refusal="I cannot"), Outcome.REFUSED),
     "unreadable": (lambda asked: completion("It rains."), Outcome.UNPARSEABLE),
-    "no completion": (lambda asked: JSONResponse({"choices": []}), Outcome.UNPARSEABLE),
+    "no completion": (lambda asked: JSONResponse({"choices": []}), Outcome.ERROR),
     "failing": (lambda asked: JSONResponse({"error": "overloaded"}, status_code=500), Outcome.ERROR),
     "half a character in an error": (
         lambda asked: Response('{"error": {"message": "near \\ud83d"}}', 400),

@@ -19,6 +19,9 @@ _PASSED = Check(name=NAME, passed=True)
 _SHOWN_REASONS = 3
 
 
+_NONE = "none was accepted, which no limit mends (a served teacher is looked at with `autodrive engines check URL`)"
+
+
 class SetStatistics:
     """Finds duplicates, and counts accepted samples. Samples come clip by clip: all of one, then all of the next."""
 
@@ -142,7 +145,7 @@ class SetStatistics:
             total = rejected.total() + accepted
             share = rejected.total() / total
             if (total >= limits.min_samples and share > limits.max_rejected) or (at_the_end and not accepted):
-                bound = f"limits.max_rejected is {limits.max_rejected:.0%}" if accepted else "none was accepted"
+                bound = f"limits.max_rejected is {limits.max_rejected:.0%}" if accepted else _NONE
                 found.append(
                     f"{rejected.total()} of {total} samples of the type {type_} by {teacher} were rejected, and "
                     f"{bound}: {_listed(rejected)}"
