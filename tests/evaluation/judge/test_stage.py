@@ -119,7 +119,7 @@ def test_a_trace_cannot_speak_to_the_judge(tmp_path):
         (lambda: completion('{"why": "x", "grade": 4.5}'), Outcome.UNPARSEABLE, "grade"),
         (lambda: completion('{"grade": 4}'), Outcome.UNPARSEABLE, "why"),
         (lambda: completion('{"why": "x", "grade": 4} {"why": "y", "grade": 1}'), Outcome.UNPARSEABLE, "more than one"),
-        (lambda: completion('{"why": "x', finish="length"), Outcome.TRUNCATED, "reached max_tokens"),
+        (lambda: completion('{"why": "x', finish="length", usage=None), Outcome.TRUNCATED, "reached max_tokens"),
         (lambda: completion(None, refusal="No."), Outcome.REFUSED, "the judge refused"),
         (lambda: Response("response_format?", 400), Outcome.ERROR, "set json_schema: false"),
         (lambda: Response("", 500), Outcome.ERROR, "the judge failed 2 times"),
