@@ -224,7 +224,7 @@ def test_a_lost_result_is_made_again_and_what_rests_on_it_stays(stages, tmp_path
 
 def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages, tmp_path):
     (tmp_path / "footage").mkdir()
-    recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage"])
+    recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage", "train.model=tiny-base"])  # no hub in tests
     outcome = run_recipe(recipe, tmp_path / "run")
     assert list(outcome.executed) == [name for name in ORDER if name not in ("simulate", "detect")]
     assert outcome.long_videos is None
