@@ -355,7 +355,7 @@ def test_while_nothing_comes_back_that_is_told(tmp_path, monkeypatch):
     with serve(lambda asked: slow(0.8)) as endpoint:
         ask(served(endpoint.url, tmp_path / "c"), [request(n) for n in range(3)], reporter=told)
     waiting = [line for line in told.said if "are under way and none came back" in line]
-    assert 1 <= len(waiting) <= 3 and waiting[0].startswith("3 requests to the teacher at 127.0.0.1")
+    assert 1 <= len(waiting) <= 5 and waiting[0].startswith("3 requests to the teacher at 127.0.0.1")
 
 
 @pytest.mark.parametrize("body", ["refused", "no completion"])
