@@ -35,7 +35,7 @@ from benchmarks.data_wait import Wait, measure_waits
 from benchmarks.docs_table import write_table
 from benchmarks.flops import stock_work, training_flops, work_of
 from benchmarks.machine import processor_name
-from benchmarks.steps import GRIDS, INTERVAL_S, PATCH, TOKENIZER, BenchmarkExample, make_example, shared_batches
+from benchmarks.steps import GRIDS, PATCH, TOKENIZER, BenchmarkExample, make_example, shared_batches
 from tests.tiny_families import tiny_processor, tiny_qwen2_5_vl
 from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.progress import SILENT
@@ -145,28 +145,36 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 def stock_rows(encoder: Encoder, example: BenchmarkExample) -> list[dict[str, Any]]:
-    """What the stock processor makes of each sample with the video: the positions are the model's own business."""
+    """What the stock processor makes of each sample with the video.
+
+    The positions are given, since the stock model's own begin text on top of a video of so many frames.
+    """
     prefix, video_pad = example.prefix, TOKENIZER.token_to_id("<|video_pad|>")
     rows = []
     for sample in example.samples:
         ids = torch.cat([prefix.input_ids, torch.tensor(sample.question + sample.target)])
+        behind = prefix.next_position + torch.arange(len(ids) - len(prefix.input_ids))
         learned = torch.arange(len(ids)) >= len(ids) - len(sample.target)
         rows.append(
             {
                 "input_ids": ids,
                 "labels": torch.where(learned, ids, -100),
                 "mm_token_type_ids": 2 * (ids == video_pad),
-                "second_per_grid_ts": torch.tensor([2 * INTERVAL_S]),
+                "position_ids": torch.cat([prefix.position_ids, behind.expand(3, -1)], dim=1),
                 **encoder.vision_inputs(example.pixels, torch.tensor([prefix.grid_thw])),
             }
         )
     return rows
 
 
+_PER_ROW = {"input_ids": 0, "labels": 0, "mm_token_type_ids": 0, "position_ids": 1}
+"""The tensors that have an axis of rows, and which it is; the others are joined."""
+
+
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """A batch: rows of one length, so that none is padded, and all videos' patches behind one another."""
-    per_row = ("input_ids", "labels", "mm_token_type_ids")
-    return {key: (torch.stack if key in per_row else torch.cat)([row[key] for row in rows]) for key in rows[0]}
+    batch = {key: torch.cat([row[key] for row in rows]) for key in rows[0] if key not in _PER_ROW}
+    return batch | {key: torch.stack([row[key] for row in rows], dim=dim) for key, dim in _PER_ROW.items()}
 
 
 def measure(folder: Path, video_tokens: int, samples: int, rounds: int) -> Cell:

@@ -170,11 +170,9 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
             "prompt_variants": (),
         }
         settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
-        out = evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
-    diagnostic = reported(tmp_path, tuned=out)[0]
-    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("endpoint_died", "invalid", "tuned")
-    assert "from clip 16 of 30 on (c015) nothing was answered, 15 clips in all" in diagnostic.text
-    assert "They count as wrong" in diagnostic.text
+        with pytest.raises(UserError, match="gets no more requests") as ended:
+            evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
+    assert "run the same command again" in str(ended.value)
 
 
 NAIVE = {

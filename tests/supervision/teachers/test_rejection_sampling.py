@@ -1,6 +1,7 @@
 """The student as its own teacher: what it answers blind is kept where it comes out right."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import torch
@@ -157,7 +158,7 @@ def test_a_served_teacher_describes_while_the_student_reasons(facts):
 def test_a_real_student_that_has_learnt_a_trace_teaches_it_and_repeats_itself_by_seed(facts):
     loaded, encoder = load_tiny("qwen3_vl")
     engine, clip = LocalEngine(loaded), facts.clip
-    frames = read_frames(clip.path, clip.start_s, clip.end_s, engine.sampling)
+    frames = read_frames(Path(clip.path), clip.start_s, clip.end_s, engine.sampling)
     target = trace("A", clip.event_time_s)
     settings = settings_for(max_tokens=len(encoder.target(target)) + 4, temperature=0.3)
     untaught = chain(RejectionSampler(engine, settings.rejection_sampling, 0), facts, settings)
