@@ -149,12 +149,26 @@ def test_two_clips_with_one_id(tmp_path, clips):
 @pytest.mark.parametrize("end", ["bad gateway", "gone"])
 def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
     """A real endpoint, asked by the real engine: after 15 clips nothing is left but its gateway, or nothing at all."""
+    with pytest.raises(UserError, match="gets no more requests") as ended:
+        asked_of_a_mortal(tmp_path, clips, monkeypatch, end, answers=15)
+    assert "run the same command again" in str(ended.value)
+
+
+def test_an_endpoint_that_dies_near_the_end(tmp_path, clips, monkeypatch):
+    """With so few clips left that the run ends before it is taken for dead."""
+    diagnostic = reported(tmp_path, tuned=asked_of_a_mortal(tmp_path, clips, monkeypatch, "bad gateway", answers=25))[0]
+    assert (diagnostic.kind, diagnostic.severity, diagnostic.model) == ("endpoint_died", "invalid", "tuned")
+    assert "from clip 26 of 30 on (c025) nothing was answered, 5 clips in all" in diagnostic.text
+    assert "They count as wrong" in diagnostic.text
+
+
+def asked_of_a_mortal(tmp_path, clips, monkeypatch, end, answers):
     monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.01)
     codes = itertools.cycle(CODES)
     count = itertools.count()
 
     def mortal(_):
-        if next(count) < 15:
+        if next(count) < answers:
             return completion(next(codes))
         if end == "gone":
             threading.Thread(target=endpoint.stop, daemon=True).start()
@@ -170,9 +184,7 @@ def test_an_endpoint_that_dies_half_way(tmp_path, clips, monkeypatch, end):
             "prompt_variants": (),
         }
         settings = EvaluateSettings.model_validate({**chosen, "reasoning": False})
-        with pytest.raises(UserError, match="gets no more requests") as ended:
-            evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
-    assert "run the same command again" in str(ended.value)
+        return evaluate(write_clip_set(tmp_path / "clips", clips), "big", tmp_path / "big", settings)
 
 
 NAIVE = {
