@@ -33,6 +33,7 @@ from vlm_autodrive.records import (
     Scenario,
     Taxonomy,
     Video,
+    file_name_of,
     file_name_text,
 )
 from vlm_autodrive.tables import CellError, Row, Table, class_named, decode_text, is_exponent, read_table
@@ -223,9 +224,8 @@ def _contradicts(
 def _rename_events(builder: DatasetBuilder, ids: dict[str, str]) -> None:
     """Give the events their lasting ids, made of the video's id and the row's line."""
     rows, builder.rows_of_events = builder.rows_of_events, {}
-    ids = {file_name_text(path): video_id for path, video_id in ids.items()}
     for place, event in enumerate(builder.events):
-        row, video_id = rows.pop(event.event_id), ids[event.video_id]
+        row, video_id = rows.pop(event.event_id), ids[file_name_of(event.video_id)]
         event = event.model_copy(update={"event_id": f"{video_id}-e{row.line}", "video_id": video_id})
         builder.events[place] = event
         builder.rows_of_events[event.event_id] = row

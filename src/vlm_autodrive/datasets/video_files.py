@@ -148,7 +148,7 @@ def probe_all(videos: list[Video], missing: frozenset[str], stream: int | None, 
             found |= zip(batch, results, strict=True)
             task.advance(len(batch))
     for place, video in enumerate(videos):
-        videos[place] = _with(video.model_copy(update={"video_stream": stream}), found.get(video.path, MISSING))
+        videos[place] = _with(video, stream, found.get(video.path, MISSING))
 
 
 def _probe_each(paths: list[str], stream: int | None) -> list[VideoInfo | str]:
@@ -162,10 +162,11 @@ def _probe(path: str, stream: int | None) -> VideoInfo | str:
         return error.reason
 
 
-def _with(video: Video, found: VideoInfo | str) -> Video:
+def _with(video: Video, stream: int | None, found: VideoInfo | str) -> Video:
     if isinstance(found, str):
-        return video.model_copy(update={"problem": video.problem or found})
+        return video.model_copy(update={"video_stream": stream, "problem": video.problem or found})
     told = {
+        "video_stream": stream,
         "duration_s": found.duration_s,
         "section_starts_s": found.section_starts_s,
         "width": found.width,
