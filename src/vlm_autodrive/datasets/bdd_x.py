@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.source_footage import sole_footage
-from vlm_autodrive.datasets.video_files import locate, video_root
-from vlm_autodrive.errors import UserError
+from vlm_autodrive.datasets.video_files import locate, sole_file, video_root
 from vlm_autodrive.records import DatasetQuestion, Video
 from vlm_autodrive.tables import CellError, Row, read_table, time_cell
 
@@ -37,11 +36,7 @@ def read_bdd_x(path: Path, settings: ImportSettings) -> DatasetBuilder:
     Raises:
         UserError: If there is no such table.
     """
-    if path.is_dir():
-        found = sorted(path.glob("BDD-X-Annotations*.csv"))
-        if len(found) != 1:
-            raise UserError(f"{path} holds {len(found)} files BDD-X-Annotations*.csv; name the table.")
-        path = found[0]
+    path = sole_file(path, "BDD-X-Annotations*.csv", "files BDD-X-Annotations*.csv", "name the table")
     builder = DatasetBuilder(name=SOURCE, licence=_LICENCE)
     splits = _splits(path.parent)
     root = video_root(path, settings)

@@ -18,7 +18,7 @@ from vlm_autodrive.artifacts import VIDEO_SUFFIXES
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.segments import Segment, SegmentImport
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.video_files import video_root
+from vlm_autodrive.datasets.video_files import sole_file, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.tables import CellError, Row, read_json
 
@@ -35,11 +35,7 @@ def read_label_studio(path: Path, settings: ImportSettings) -> DatasetBuilder:
     Raises:
         UserError: If there is no such file, or it is no list of tasks.
     """
-    if path.is_dir():
-        found = sorted(path.glob("*.json"))
-        if len(found) != 1:
-            raise UserError(f"{path} holds {len(found)} JSON files; name the one that Label Studio exported.")
-        path = found[0]
+    path = sole_file(path, "*.json", "JSON files", "name the one that Label Studio exported")
     tasks = read_json(path)
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list):

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.segments import Segment, SegmentImport
 from vlm_autodrive.datasets.settings import ImportSettings
-from vlm_autodrive.datasets.video_files import video_root
+from vlm_autodrive.datasets.video_files import sole_file, video_root
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.tables import CellError, Row, decode_text, read_table
 
@@ -34,11 +34,7 @@ def read_via(path: Path, settings: ImportSettings) -> DatasetBuilder:
     Raises:
         UserError: If there is no such file.
     """
-    if path.is_dir():
-        found = sorted(path.glob("*.csv"))
-        if len(found) != 1:
-            raise UserError(f"{path} holds {len(found)} CSV files; name the one that VIA exported.")
-        path = found[0]
+    path = sole_file(path, "*.csv", "CSV files", "name the one that VIA exported")
     if path.suffix.casefold() == ".json":
         raise UserError(f"{path} is VIA's project or JSON; export the annotations as CSV, which has their meaning too.")
     builder = DatasetBuilder(name=f"VIA {path.name}")

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Video, file_name_of, file_name_text
 from vlm_autodrive.video import VideoError, VideoInfo, probe
@@ -24,6 +25,26 @@ _AT_A_TIME = 8  # videos for each task of a thread
 def video_root(path: Path, settings: ImportSettings) -> Path:
     """The folder that video paths begin at: the one that is set, or else that of the annotations."""
     return Path(settings.videos) if settings.videos else (path if path.is_dir() else path.parent)
+
+
+def sole_file(path: Path, pattern: str, kind: str, advice: str) -> Path:
+    """The file itself, or the only one in a folder whose name has a pattern.
+
+    Args:
+        path: The file or folder.
+        pattern: For :meth:`Path.glob`.
+        kind: What such files are, for the message.
+        advice: What to do where there are none, or several.
+
+    Raises:
+        UserError: If the folder does not hold exactly one.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob(pattern))
+    if len(found) != 1:
+        raise UserError(f"{path} holds {len(found)} {kind}; {advice}.")
+    return found[0]
 
 
 def inside(root: Path, name: str) -> Path | None:
