@@ -19,7 +19,15 @@ from vlm_autodrive.detection.scan import CERTAIN, plan_windows
 from vlm_autodrive.detection.scoring import score_detections
 from vlm_autodrive.detection.thresholds import fit_threshold
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, Event, Outcome, VideoDetections, WindowScore
+from vlm_autodrive.records import (
+    BINARY_TAXONOMY,
+    DEFAULT_TAXONOMY,
+    Event,
+    Outcome,
+    TripFile,
+    VideoDetections,
+    WindowScore,
+)
 
 SETTINGS = DetectSettings(reasoning=False)
 
@@ -196,3 +204,16 @@ def test_from_videos_to_a_threshold_and_a_score(tmp_path):
         read_threshold(tmp_path)
     with pytest.raises(UserError, match="no threshold"):
         read_threshold(tmp_path / "score" / "score.json")
+
+
+def test_a_moment_of_a_trip_is_found_in_its_file():
+    files = (
+        TripFile(path="a.mp4", start_s=0.0, duration_s=60.0),
+        TripFile(path="b.mp4", start_s=60.0, duration_s=60.0),
+    )
+    trip = scanned("a.mp4", [0.1]).model_copy(update={"files": files})
+    assert trip.place_of(59.9) == (files[0], 59.9)
+    assert trip.place_of(60.0) == (files[1], 0.0)
+    assert trip.place_of(130.0) == (files[1], 70.0)
+    with pytest.raises(ValueError, match="has no files"):
+        scanned("a.mp4", [0.1]).place_of(1.0)

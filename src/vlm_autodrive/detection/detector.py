@@ -29,6 +29,7 @@ from vlm_autodrive.records import (
     DetectedEvent,
     Outcome,
     Taxonomy,
+    TripFile,
     VideoDetections,
     WindowScore,
 )
@@ -179,6 +180,7 @@ def _detect_one(
         )
     found = VideoDetections(
         video=str(video),
+        files=(TripFile(path=str(video), start_s=0.0, duration_s=length.seconds),) if length.seconds else (),
         video_stream=settings.video_stream,
         model=engine.name,
         outcome=Outcome.ERROR if problem else Outcome.OK,

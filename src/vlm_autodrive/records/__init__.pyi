@@ -10,7 +10,7 @@ from .base import (
 )
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, Clip, Split
-from .detection import DetectedEvent, VideoDetections, WindowScore
+from .detection import DetectedEvent, TripFile, VideoDetections, WindowScore
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
     INCIDENT_NUMBERS,
@@ -86,6 +86,7 @@ __all__ = [
     "SupervisionType",
     "Taxonomy",
     "TeacherPrompt",
+    "TripFile",
     "Verdict",
     "Video",
     "VideoDetections",

@@ -46,11 +46,31 @@ class DetectedEvent(Record):
     reasoning: str = ""
 
 
-class VideoDetections(Record):
-    """All that detection says of one video: its ``events.json``.
+class TripFile(Record):
+    """One file of a trip: consecutive files of one camera channel, as dashcams cut them.
 
     Attributes:
-        video: The file, as it was named.
+        path: The file.
+        start_s: Trip time of its first frame: seconds after the trip's first frame.
+        duration_s: Its length in seconds.
+        recorded_at: Wall-clock time of its first frame, in ISO 8601, where its name or container tells it; local time
+            of the camera if it names no zone.
+    """
+
+    path: FileName
+    start_s: float
+    duration_s: float
+    recorded_at: str | None = None
+
+
+class VideoDetections(Record):
+    """All that detection says of one video, or of one trip of several files: its ``events.json``.
+
+    All times are in trip time, which is the file's own where the trip is one file.
+
+    Attributes:
+        video: The file, as it was named; of a trip its first file.
+        files: The files, in order of time; one for a single video. Empty if nothing could be read.
         video_stream: The place among its video streams of the one that was asked for, from 0 on; None for the choice.
         model: The model's name.
         outcome: ``ok``, or ``error`` if the video, or a part of it, could not be read.
@@ -63,6 +83,7 @@ class VideoDetections(Record):
     """
 
     video: FileName
+    files: tuple[TripFile, ...] = ()
     video_stream: int | None = None
     model: str
     outcome: Outcome
@@ -72,3 +93,17 @@ class VideoDetections(Record):
     events: tuple[DetectedEvent, ...]
     windows: tuple[WindowScore, ...]
     notes: dict[str, str] = {}
+
+    def place_of(self, time_s: float) -> tuple[TripFile, float]:
+        """The file that shows a moment, and the moment in seconds after that file's first frame.
+
+        Args:
+            time_s: The moment in trip time. One between two files belongs to the file before it.
+
+        Raises:
+            ValueError: If there are no files.
+        """
+        if not self.files:
+            raise ValueError(f"{self.video} has no files")
+        started = [file for file in self.files if file.start_s <= time_s] or [self.files[0]]
+        return started[-1], time_s - started[-1].start_s
