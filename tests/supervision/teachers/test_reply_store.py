@@ -8,7 +8,9 @@ import re
 import sqlite3
 import stat
 import sys
+import threading
 import time
+from collections import Counter
 
 import pytest
 from starlette.responses import Response
@@ -23,6 +25,7 @@ from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome, TeacherPrompt, read_jsonl
 from vlm_autodrive.supervision.teachers.priced import open_priced
 from vlm_autodrive.supervision.teachers.protocol import TeacherReply, TeacherRequest, TeacherVideo
+from vlm_autodrive.supervision.teachers.served import open_served
 from vlm_autodrive.video import SamplingSettings
 
 SAMPLING = SamplingSettings(fps=1.0, max_frames=8, height=64, width=128)
@@ -235,6 +238,106 @@ def test_two_processes_share_a_ledger_and_a_cache(tmp_path, processes):
         _, use = ask(served(endpoint.url, tmp_path / "c"), [request(n) for n in (*range(80), *range(1000, 1080))])
     assert use.from_cache == 60
     assert use.of_job.requests == 160
+
+
+def start_equal_jobs(processes, url, folder, count=2):
+    jobs = [
+        processes.Process(target=run_job, args=(url, folder / "c", range(60), folder / f"{n}.jsonl"))
+        for n in range(count)
+    ]
+    for job in jobs:
+        job.start()
+    return jobs
+
+
+def test_processes_with_the_same_questions_pay_each_once(tmp_path, processes):
+    with serve(slow_echo) as endpoint:
+        for job in start_equal_jobs(processes, endpoint.url, tmp_path):
+            job.join()
+            assert job.exitcode == 0
+    assert sorted(map(number_of, endpoint.asked)) == list(range(60))
+    for n in range(2):
+        replies = read_jsonl(tmp_path / f"{n}.jsonl", TeacherReply)
+        assert [reply.text for reply in replies] == [f'{{"seen": "{number}"}}' for number in range(60)]
+    assert [path.name for path in tmp_path.glob("c.owner-*")] == []
+
+
+def test_what_a_killed_process_had_in_flight_is_asked_by_the_one_that_waits(tmp_path, processes):
+    """The first of two is killed while it holds claims that the other has come to wait for."""
+
+    async def never_first(asked):
+        if asked.number == 1 and number_of(asked) in (20, 21):
+            await asyncio.sleep(600)
+        return await slow_echo(asked)
+
+    with serve(never_first) as endpoint:
+        (killed,) = start_equal_jobs(processes, endpoint.url, tmp_path, 1)
+        while not {20, 21} <= set(map(number_of, endpoint.asked)):
+            time.sleep(0.001)
+        job = processes.Process(target=run_job, args=(endpoint.url, tmp_path / "c", range(60), tmp_path / "left.jsonl"))
+        job.start()
+        while len(stored_numbers(tmp_path / "c")) < 58:
+            time.sleep(0.005)
+        assert job.is_alive()
+        killed.kill()
+        job.join()
+        asked = Counter(map(number_of, endpoint.asked))
+    assert job.exitcode == 0
+    assert len(read_jsonl(tmp_path / "left.jsonl", TeacherReply)) == 60
+    assert asked == {number: 1 + (number in (20, 21)) for number in range(60)}
+
+
+def test_a_request_of_another_client_is_waited_for_told_once_and_sent_if_it_fails(tmp_path):
+    go = threading.Event()
+
+    async def fail_once(asked):
+        while not go.is_set():
+            await asyncio.sleep(0.01)
+        return Response(status_code=400) if asked.number == 1 and number_of(asked) == 1 else echo(asked)
+
+    async def ask_twice(settings, heard):
+        async with open_served(settings, "one", SILENT) as one, open_served(settings, "two", heard) as two:
+            first = [asyncio.create_task(one.write(request(n))) for n in range(3)]
+            await asyncio.sleep(0)
+            second = [asyncio.create_task(two.write(request(n))) for n in range(3)]
+            while not heard.said:
+                await asyncio.sleep(0.01)
+            second[2].cancel()  # who waits may be interrupted
+            go.set()
+            replies = await asyncio.gather(*first, *second[:2])
+            return replies, one.use(), two.use()
+
+    heard = Listens()
+    with serve(fail_once) as endpoint:
+        settings = served(endpoint.url, tmp_path / "c", budget={"requests": 3})
+        replies, one, two = asyncio.run(ask_twice(settings, heard))
+        outcomes = [reply.outcome for reply in replies]
+        assert outcomes == [Outcome.OK, Outcome.ERROR, Outcome.OK, Outcome.OK, Outcome.OK]
+        assert (one.tries, two.tries, two.from_cache, two.of_job.requests) == (3, 1, 1, 1)
+        assert len([line for line in heard.said if "its replies are waited for" in line]) == 1
+
+
+def test_a_request_of_a_cancelled_caller_stays_claimed_until_it_has_landed(tmp_path):
+    async def cancel_and_ask(settings):
+        async with open_served(settings, "one", SILENT) as one, open_served(settings, "two", SILENT) as two:
+            task = asyncio.create_task(one.write(request(1)))
+            while not endpoint.asked:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            return await two.write(request(1)), two.use()
+
+    with serve(lambda asked: slow_echo(asked, 0.3)) as endpoint:
+        reply, use = asyncio.run(cancel_and_ask(served(endpoint.url, tmp_path / "c")))
+    assert (reply.outcome, use.tries, len(endpoint.asked)) == (Outcome.OK, 0, 1)
+
+
+def test_a_file_of_a_release_without_claims_is_used_further(tmp_path):
+    with serve(echo) as endpoint:
+        ask(served(endpoint.url, tmp_path / "c"), [request(1)])
+        with sqlite3.connect(tmp_path / "c") as connection:
+            connection.execute("DROP TABLE claims")
+        _, use = ask(served(endpoint.url, tmp_path / "c"), [request(1), request(2)])
+    assert (use.from_cache, use.tries) == (1, 1)
 
 
 def estimate(requests, settings):

@@ -48,6 +48,29 @@ class ReplyCache:
         read, written = (value if isinstance(value, int) else 0 for value in row[4:])
         return Completion(Outcome(outcome), text, reasoning, reason, read, written)
 
+    def claim(self, key: str) -> bool:
+        """Claim a request before it is sent; false if its reply is kept, or another client has claimed it.
+
+        A claim holds until it is released, or until its client has ended, however that came.
+        """
+        with self._database.together():  # else a reply could come, and its claim go, between the two looks
+            if self.load(key) is not None:
+                return False
+            row = self._database.row("SELECT owner FROM claims WHERE key = :key", {"key": key})
+            if row is not None and self._database.is_open(str(row[0])):
+                return False
+            self._database.run(
+                "INSERT OR REPLACE INTO claims (key, owner) VALUES (:key, :owner)",
+                {"key": key, "owner": self._database.owner},
+            )
+        return True
+
+    def release(self, key: str) -> None:
+        """Give up the claim to a request: its reply is kept, or nothing came of it."""
+        self._database.run(
+            "DELETE FROM claims WHERE key = :key AND owner = :owner", {"key": key, "owner": self._database.owner}
+        )
+
     def keep(self, key: str, answer: Completion) -> None:
         """Keep a reply that is whole: an error, or nothing to read, may be an answer when asked again."""
         if answer.outcome in (Outcome.ERROR, Outcome.UNPARSEABLE):

@@ -46,6 +46,11 @@ _GATEWAY = frozenset((502, 504))  # a proxy's word for a server that is gone
 _TOLD_AFTER = 3
 _QUIET_S = 30.0
 _PROBE_TIMEOUT_S = 10.0
+_CLAIM_POLL_S = 0.2
+_IN_FLIGHT_ELSEWHERE = (
+    "another run with the same cache has sent some of these requests; its replies are waited for, so that none is paid "
+    "twice."
+)
 
 
 class Hint(NamedTuple):
@@ -191,7 +196,7 @@ class EndpointClient:
         self.database = database
         self._limit = AdaptiveLimit(settings.max_connections)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._in_flight: set[asyncio.Task[_AttemptResult]] = set()
+        self._in_flight: dict[asyncio.Task[_AttemptResult], str | None] = {}
         self._stopped = asyncio.Event()
         self._why_stopped = ""
         self._has_answered = False
@@ -233,11 +238,14 @@ class EndpointClient:
             return await self._ask(None, request)
         key = self._cache.key(request.text_body, request.picture_key)
         async with self._asking.setdefault(key, asyncio.Lock()):  # equal requests are paid once
-            kept = self._cache.load(key)
+            kept = await self._load_or_claim(self._cache, key)
             if kept is not None:
                 self._from_cache += 1
                 return kept
-            return await self._ask(key, request)
+            try:
+                return await self._ask(key, request)
+            finally:
+                self._release(self._cache, key)
 
     def tell_once(self, lines: Sequence[str]) -> None:
         """Say each line the first time that it is to be said."""
@@ -289,6 +297,30 @@ class EndpointClient:
         if self._in_flight:
             self._reporter.say(f"Waiting for {len(self._in_flight)} requests in flight, which are paid for.")
             await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    async def _load_or_claim(self, cache: ReplyCache, key: str) -> Completion | None:
+        """The kept reply, for which another process may be waited; None where the request is this client's to send.
+
+        Raises:
+            UserError: If the run has ended while it was waited.
+        """
+        while not cache.claim(key):
+            kept = cache.load(key)
+            if kept is not None:
+                return kept
+            self.tell_once((_IN_FLIGHT_ELSEWHERE,))
+            await self._wait(_CLAIM_POLL_S)
+            if self._why_stopped:
+                self._end(self._why_stopped)
+        return None
+
+    def _release(self, cache: ReplyCache, key: str) -> None:
+        """Release a claim, and that of a cancelled caller when its request has landed."""
+        in_flight = next((task for task, of in self._in_flight.items() if of == key), None)
+        if in_flight is None:
+            cache.release(key)
+        else:
+            in_flight.add_done_callback(lambda _: cache.release(key))
 
     async def _ask(self, key: str | None, request: ChatRequest) -> Completion:
         body = request.text_body
@@ -365,12 +397,12 @@ class EndpointClient:
         self._tries += 1
         # A task of its own: should the caller be cancelled, the reply is still awaited and kept.
         task = asyncio.create_task(self._try(sent, entered_s))
-        self._in_flight.add(task)
+        self._in_flight[task] = sent.key
         task.add_done_callback(self._landed)
         return await asyncio.shield(task)
 
     def _landed(self, task: asyncio.Task[_AttemptResult]) -> None:
-        self._in_flight.discard(task)
+        del self._in_flight[task]
         self._landed_count += 1
         if not task.cancelled():
             task.exception()  # looked at, also where the caller was cancelled

@@ -1,4 +1,4 @@
-"""The SQLite file of the endpoint clients: paid replies, used budgets, and hashes of videos.
+"""The SQLite file of the endpoint clients: paid replies, requests in flight, used budgets, and hashes of videos.
 
 Any number of processes use it at once. What was committed survives a process that is killed; the last
 moments before a power cut may be lost. Its disk must be this machine's own: SQLite cannot share a file
@@ -9,9 +9,10 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from vlm_autodrive.engines.endpoint.owners import lasts, own
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     job TEXT PRIMARY KEY, requests INTEGER NOT NULL DEFAULT 0, prompt_tokens INTEGER NOT NULL DEFAULT 0,
     completion_tokens INTEGER NOT NULL DEFAULT 0, money REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS videos (identity TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
@@ -37,11 +39,21 @@ COMMIT;
 
 
 class Database:
-    """An open file; made by :func:`open_database`."""
+    """An open file; made by :func:`open_database`.
 
-    def __init__(self, path: Path, setting: str, connection: sqlite3.Connection) -> None:
+    Attributes:
+        owner: What tells this opening of the file from all others, in any process.
+    """
+
+    def __init__(self, path: Path, setting: str, connection: sqlite3.Connection, owner: str) -> None:
         self._path, self._setting = path, setting
         self._connection = connection
+        self.owner = owner
+
+    def is_open(self, owner: str) -> bool:
+        """Whether the opening of this name still lasts."""
+        with _told(self._path, self._setting):
+            return lasts(self._path, owner)
 
     def run(self, statement: str, values: dict[str, object]) -> int:
         """Change something. Returns how many rows were changed.
@@ -89,12 +101,13 @@ def open_database(path: Path, setting: str, reporter: Reporter) -> Iterator[Data
     Raises:
         UserError: If it cannot be written, or holds something else.
     """
-    with _told(path, setting):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _lock(path):  # one process looks at a torn file, and others find a new one
-            connection = _connect(path, setting, reporter)
-    with closing(connection):
-        yield Database(path, setting, connection)
+    with ExitStack() as stack:
+        with _told(path, setting):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _lock(path):  # one process looks at a torn file, and others find a new one
+                connection = stack.enter_context(closing(_connect(path, setting, reporter)))
+                owner = stack.enter_context(own(path))
+        yield Database(path, setting, connection, owner)
 
 
 def _connect(path: Path, setting: str, reporter: Reporter) -> sqlite3.Connection:
@@ -135,8 +148,7 @@ def _prepared(path: Path, setting: str) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(state)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        if not tables:
-            connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA)  # a file of an older release has no claims
     except BaseException:
         connection.close()
         raise
