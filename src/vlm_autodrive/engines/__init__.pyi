@@ -5,11 +5,12 @@ from .answers.times import CitedTime, find_times, is_in_clip
 from .endpoint.address import endpoint_of
 from .endpoint.budget import money_for
 from .endpoint.cache import ReplyCache, cache_path
-from .endpoint.chat import FrameForm, frame_parts, text_part
-from .endpoint.client import ChatRequest, EndpointClient, EndpointUsage, Hint, open_client
+from .endpoint.chat import ChatRequest, FrameForm, frame_parts, text_part
+from .endpoint.client import EndpointClient, open_client
 from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
 from .endpoint.in_order import in_order, run_async
+from .endpoint.refusals import Hint
 from .endpoint.settings import EndpointNames, ServedModelSettings, StructuredSettings
 from .endpoint.structured import (
     CostEstimate,
@@ -20,6 +21,7 @@ from .endpoint.structured import (
     token_line,
 )
 from .endpoint.tokens import TokenUsage, least_picture_tokens, max_usage, picture_tokens, text_tokens
+from .endpoint.usage import EndpointUsage
 from .endpoint_check import EndpointAbility, EndpointCheck, check_endpoint
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model

@@ -7,8 +7,15 @@ import numpy as np
 
 from vlm_autodrive.engines.answers.codes import code_in
 from vlm_autodrive.engines.answers.observations import seen_in_reply, seen_in_verdict
-from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
-from vlm_autodrive.engines.endpoint.client import ChatRequest, EndpointClient, open_client
+from vlm_autodrive.engines.endpoint.chat import (
+    ChatRequest,
+    FrameForm,
+    body_of,
+    frame_parts,
+    media_io_kwargs,
+    text_part,
+)
+from vlm_autodrive.engines.endpoint.client import EndpointClient, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.in_order import run_async
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
@@ -77,7 +84,7 @@ def check_endpoint(settings: ServedModelSettings, model: str, job: str, reporter
 
 async def _check(settings: ServedModelSettings, model: str, job: str, reporter: Reporter) -> EndpointCheck:
     async with open_client(settings, SERVED_MODEL, job, reporter, kept_for=None) as client:
-        served = tuple(str(one["id"]) for one in await client.listed_models())
+        served = tuple(str(one["id"]) for one in await client.server.listed_models())
         if not model and not served:
             raise UserError(f"{settings.base_url} lists no models; start it, correct the address, or give --model.")
         probes = _Probes(client, settings, model or served[0])

@@ -22,19 +22,22 @@ from vlm_autodrive.engines.answers.codes import (
     vote_shares,
 )
 from vlm_autodrive.engines.answers.observations import seen_in_reply, seen_in_verdict
-from vlm_autodrive.engines.endpoint.chat import FrameForm, body_of, frame_parts, media_io_kwargs, text_part
-from vlm_autodrive.engines.endpoint.client import (
-    CONTEXT_FULL,
+from vlm_autodrive.engines.endpoint.attempt import CONTEXT_FULL
+from vlm_autodrive.engines.endpoint.chat import (
     ChatRequest,
-    EndpointClient,
-    EndpointUsage,
-    Hint,
-    open_client,
+    FrameForm,
+    body_of,
+    frame_parts,
+    media_io_kwargs,
+    text_part,
 )
+from vlm_autodrive.engines.endpoint.client import EndpointClient, open_client
 from vlm_autodrive.engines.endpoint.completion import Completion, TokenLogprobs
+from vlm_autodrive.engines.endpoint.refusals import Hint
 from vlm_autodrive.engines.endpoint.served_template import ServedTemplate, find_served_template
 from vlm_autodrive.engines.endpoint.settings import SERVED_MODEL, ServedModelSettings
 from vlm_autodrive.engines.endpoint.tokens import least_picture_tokens, max_usage, picture_tokens
+from vlm_autodrive.engines.endpoint.usage import EndpointUsage
 from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Outcome
@@ -250,7 +253,7 @@ class ServedEngine:
             return written
         for code in codes:
             if code not in self._ids:
-                self._ids[code] = await self._client.token_ids(self._model, code)
+                self._ids[code] = await self._client.server.token_ids(self._model, code)
         texts = {ids[0]: code for code, ids in self._ids.items() if len(ids) == 1}
 
         def text_of(token: str) -> str:

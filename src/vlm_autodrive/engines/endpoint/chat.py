@@ -1,8 +1,10 @@
-"""The body of a chat completion: messages, and frames with their true times in one of three forms."""
+"""A request for a chat completion: messages, and frames with their true times in one of three forms."""
 
 import base64
 import io
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vlm_autodrive.engines.endpoint.tokens import TokenUsage
 from vlm_autodrive.video import Frames
 
 _TICKS_PER_S = 90_000  # fine enough that a time is off by 6 microseconds at most
@@ -18,6 +21,25 @@ _TICKS_PER_S = 90_000  # fine enough that a time is off by 6 microseconds at mos
 FrameForm = Literal["frames", "video", "images"]
 """How frames are sent: the very pixels as one sequence of PNG pictures, whose times :func:`media_io_kwargs` tells; one
 MP4; or JPEG images."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A request for a chat completion.
+
+    Attributes:
+        text_body: The body without pictures, or whole if there are none.
+        max_usage: The most tokens that one try can take.
+        picture_key: What tells the pictures from others; empty for none.
+        body_with_pictures: Makes the body with its pictures, which takes time and is done only where it is sent.
+        min_prompt_tokens: The fewest prompt tokens of a request whose pictures all arrived.
+    """
+
+    text_body: bytes
+    max_usage: TokenUsage
+    picture_key: str = ""
+    body_with_pictures: Callable[[], bytes] | None = None
+    min_prompt_tokens: int = 0
 
 
 def body_of(values: dict[str, Any]) -> bytes:

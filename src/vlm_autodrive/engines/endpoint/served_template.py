@@ -76,7 +76,7 @@ async def find_served_template(
     """
     from vlm_autodrive.models import find_chat_template
 
-    is_vllm = any(model.get("owned_by") == "vllm" for model in await client.listed_models())
+    is_vllm = any(model.get("owned_by") == "vllm" for model in await client.server.listed_models())
     template = await asyncio.to_thread(find_chat_template, model)
     if direct_by == "auto":
         direct_by = "none" if template is None else template.direct_by

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from vlm_autodrive.engines.endpoint.chat import body_of
-from vlm_autodrive.engines.endpoint.client import Hint
+from vlm_autodrive.engines.endpoint.refusals import Hint
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings, StructuredSettings
 from vlm_autodrive.records import Record
 
