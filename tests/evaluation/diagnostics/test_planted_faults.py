@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -34,6 +35,7 @@ from vlm_autodrive.evaluation import (
     ReportSettings,
     compare,
     evaluate,
+    summary,
     write_report,
 )
 from vlm_autodrive.evaluation.predict.baselines import majority
@@ -220,6 +222,23 @@ def test_answers_that_defeat_naive_parsers(tmp_path, clips):
     assert "6 of 30 verdicts of tuned (20%) name no single class" in diagnostic.text
     read = {p.clip_id: p.verdict.event_class for p in read_predictions(predictions)}
     assert all(read[clip.clip_id] == (None if place % 5 == 4 else clip.event_class) for place, clip in enumerate(clips))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.001])
+def test_probabilities_that_are_bounds(tmp_path, clips, share):
+    class Unlisted(FakeEngine):
+        def _one(self, frames, question):
+            found = tuple(1 - 2 * share if code == seen(frames) else share for code in question.codes)
+            bound = share if seen(frames) == "B" else 0.0
+            answer = InferenceResponse(Outcome.OK, seen(frames), found, probability_source="code_logprobs")
+            return replace(answer, unlisted_share=bound)
+
+    predictions = asked(tmp_path, clips, Unlisted(seen))
+    told = "in 10 of 30 verdicts the endpoint did not list every class code"
+    assert (told in summary(read_predictions(predictions))) == (share == 0.2)
+    diagnostics = reported(tmp_path, tuned=predictions)
+    assert [diagnostic.kind for diagnostic in diagnostics] == ["bounded_probabilities"] * (share == 0.2)
+    assert all(told in diagnostic.text and "up to 0.20" in diagnostic.text for diagnostic in diagnostics)
 
 
 def test_cut_off_answers(tmp_path, clips):

@@ -19,6 +19,7 @@ _WORST_FIRST = (
     "failed_answers",
     "forced_choice_is_noise",
     "failed_controls",
+    "bounded_probabilities",
     "unparseable_answers",
     "truncated_answers",
     "times_outside_clip",

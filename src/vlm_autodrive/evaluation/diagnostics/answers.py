@@ -11,6 +11,7 @@ from vlm_autodrive.records import Outcome, Reasoning, Verdict
 _MUCH = 0.1  # of failed clips beyond which the estimates are about the failures
 _SOME = 0.05  # of answers that name no class, or are cut off, from which on a reader must know
 _NEARLY_ALL = 0.98
+_EXACT = 0.01  # a smaller probability of an unlisted code moves no curve
 _ALARMS = 0.95
 _COMMON = 0.9  # where so many clips are of one class, answering it always is no fault that shows
 _FEWEST = 10
@@ -43,8 +44,33 @@ def diagnose_answers(samples: EvaluationSamples, model: str) -> Iterator[Diagnos
     traces = [trace for trace in traces if trace.outcome is not Outcome.ERROR]
     for what, given in (("verdicts", [verdicts[i] for i in answered]), ("traces", traces)):
         yield from _unreadable(model, what, given)
+    bounds = bounds_told(verdicts)
+    if bounds:
+        yield Diagnostic(
+            severity="warning",
+            kind="bounded_probabilities",
+            model=model,
+            text=f"Probabilities of {model} are partly bounds: {bounds}. Curves, calibration and thresholds rest on "
+            "them; raise endpoint.top_logprobs, or set endpoint.votes.",
+        )
     if len(verdicts) >= _FEWEST and samples.predictions[model][0].model != _MAJORITY:
         yield from _monotonous(samples, model)
+
+
+def bounds_told(verdicts: Sequence[Verdict]) -> str:
+    """How many probabilities an endpoint left to be bounded, in words; empty where they are too few or small to count.
+
+    Args:
+        verdicts: Direct verdicts of one model.
+    """
+    shares = [verdict.unlisted_share for verdict in verdicts if verdict.unlisted_share is not None]
+    bounded = [share for share in shares if share > _EXACT]
+    if len(bounded) <= _SOME * len(shares):
+        return ""
+    return (
+        f"in {len(bounded)} of {len(shares)} verdicts the endpoint did not list every class code, and one that is not "
+        f"listed is given the most that it can have, up to {max(bounded):.2f}"
+    )
 
 
 def _died_at(verdicts: Sequence[Verdict]) -> int | None:

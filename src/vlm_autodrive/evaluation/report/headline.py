@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from vlm_autodrive.evaluation.diagnostics.answers import bounds_told
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
 from vlm_autodrive.evaluation.score import Comparison, PairScores, noisy_prompts, prompt_to_trust
 from vlm_autodrive.evaluation.settings import BASELINES
@@ -162,7 +163,7 @@ def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
 
 
 def summary(predictions: Sequence[Prediction]) -> str:
-    """How many clips there are, how their verdicts and traces ended, and what share cannot be read."""
+    """How many clips there are, how their verdicts and traces ended, what share cannot be read or is a bound."""
     parts = [
         f"{len(predictions)} clip{'s' * (len(predictions) != 1)}",
         "verdicts " + _outcomes([p.verdict.outcome for p in predictions]),
@@ -170,6 +171,9 @@ def summary(predictions: Sequence[Prediction]) -> str:
     traced = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
     if traced:
         parts.append("traces " + _outcomes(traced))
+    bounds = bounds_told([p.verdict for p in predictions])
+    if bounds:
+        parts.append(bounds)
     return "; ".join(parts) + "."
 
 
