@@ -8,6 +8,7 @@ have on the meta device, times the bytes of a number; the measured rows show how
 """
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def main() -> None:
         lines += [measured_row(asked.fixtures, name, tied, Path(scratch)) for name, tied in LAYOUTS]
     for published in PUBLISHED:
         weights, tied = weights_of(published.name)
-        lines.append(row(published.name, tied, weights, "bfloat16", "-", "GB", 1e9))
+        precision = json.loads(published.path.read_text(encoding="utf-8"))["dtype"]
+        lines.append(row(published.name, tied, weights, precision, "-", "GB", 1e9))
     print("\n".join(lines))
     if asked.write:
         write_table("export sizes", lines, DOCS)

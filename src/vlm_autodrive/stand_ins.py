@@ -24,6 +24,12 @@ _ARCHIVES = {
 }
 
 
+def head_text(head: bytes) -> str:
+    """The first bytes of a file read as text, in UTF-16 if they are marked so, else in UTF-8."""
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    return head.decode(encoding, errors="replace")
+
+
 def name_stand_in(head: bytes, wanted: str) -> str:
     """What a file is that stands in for another, and what to do; empty if it is nothing of the kind.
 
@@ -35,8 +41,7 @@ def name_stand_in(head: bytes, wanted: str) -> str:
         return f"a Git LFS pointer, not the {wanted} itself; fetch it with `git lfs pull`"
     if head.startswith(_ANNEX):
         return f"a git-annex pointer, not the {wanted} itself; fetch it with `git annex get`"
-    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    text = head.decode(encoding, errors="replace")
+    text = head_text(head)
     if _PAGE.match(text):
         title = _TITLE.search(text)
         named = f" ({' '.join(title.group(1).split())})" if title and title.group(1) else ""

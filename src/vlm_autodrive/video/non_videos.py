@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from vlm_autodrive.stand_ins import name_archive, name_stand_in
+from vlm_autodrive.stand_ins import head_text, name_archive, name_stand_in
 
 _HEAD = 1024  # bytes that are looked at
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -86,8 +86,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _text_problem(path: Path, head: bytes) -> str:
-    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    text = head.decode(encoding, errors="replace").strip()
+    text = head_text(head).strip()
     stand_in = name_stand_in(head, "video")
     if stand_in:
         return stand_in
