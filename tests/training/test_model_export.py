@@ -15,7 +15,7 @@ from tests.training.supervision_set import make_clips, make_supervision
 from vlm_autodrive.artifacts import read_predictions, write_catalog, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import load_model, read_card
+from vlm_autodrive.models import SYSTEM_PROMPT, load_model, read_card, verdict_prompt
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DataSet
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.training import ExportModelSettings, TrainSettings, export_model, train
@@ -130,6 +130,7 @@ def test_the_card_tells_data_licences_settings_figures_and_the_check(trained, tm
     assert "| clocks | 0 | MIT |" in text
     assert "None of the 0 videos was simulated." in text
     assert "  learning_rate: 0.01" in text
+    assert f"\n{SYSTEM_PROMPT}\n" in text and f"\n{verdict_prompt(DEFAULT_TAXONOMY).text}\n" in text
     assert "| tuned | 8 | 0.750 [0.500, 0.875] | 0.750 [0.500, 0.875] | 0.750 |" in text
     assert "On 3 train clips, no probability of a direct verdict differs by more than" in text
 

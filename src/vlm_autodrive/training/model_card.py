@@ -17,7 +17,14 @@ from vlm_autodrive.artifacts import (
     read_videos,
 )
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import TINY_BASE, ModelCard, find_published, locate_model
+from vlm_autodrive.models import (
+    SYSTEM_PROMPT,
+    TINY_BASE,
+    ModelCard,
+    find_published,
+    locate_model,
+    verdict_prompt,
+)
 
 _OWN_LICENCE = "apache-2.0"
 _NAMED_ELSEWHERE = ("nvidia-open-model-license", "qwen-research")  # not on the hub's own list of licences
@@ -112,6 +119,7 @@ def _licence_of(base: str) -> str:
 
 def _use(export: ModelExport, base: str) -> str:
     sampling = export.card.sampling
+    question = verdict_prompt(read_taxonomy(export.checkpoint)).text
     if export.to == "merged":
         code = f'model = AutoModelForImageTextToText.from_pretrained("{export.name}")'
         generation = "Its `generation_config.json` is greedy: the sampling defaults of the base are left out."
@@ -135,7 +143,9 @@ def _use(export: ModelExport, base: str) -> str:
         f"otherwise. {generation}\n\n"
         f"It was trained on {count}, at most {sampling.max_frames}, of {sampling.height} x {sampling.width} pixels "
         f"(height x width), the whole picture squeezed to that size{drawn}. Give it frames in this way, with their "
-        "true times."
+        f"true times.\n\nThe system prompt:\n\n```text\n{SYSTEM_PROMPT}\n```\n\n"
+        "The question of the verdict, after the video; the answer is one letter, and the softmax over the letters' "
+        f"log-probabilities is the probability of each class:\n\n```text\n{question}\n```"
     )
 
 
