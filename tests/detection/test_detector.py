@@ -9,6 +9,7 @@ import av
 import pytest
 from PIL import Image
 
+from tests.clocks import write_clock
 from tests.detection.flashes import FlashEngine, write_drive
 from vlm_autodrive.detection import DetectSettings, detect, detector
 from vlm_autodrive.detection.detector import detect_with_engine
@@ -221,6 +222,12 @@ def test_windows_unlike_the_clips_of_training_are_warned_of(monkeypatch, tmp_pat
     heard = Heard()
     detect([], "tiny-base", tmp_path, DetectSettings(window_s=window_s, stride_s=1), heard)  # trained on clips of 4.8 s
     assert any("window_s=4.8" in line for line in heard.said) == warned
+
+
+def test_a_hole_in_the_footage_is_noted_with_its_place(tmp_path):
+    video = write_clock(tmp_path / "hole.mkv", times_s=[i / 10 for i in range(100) if not 43 <= i < 48], gop=5)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS, DEFAULT_TAXONOMY)
+    assert found.notes["damaged"].startswith("pictures are missing or smeared from 4.30 to ")
 
 
 @pytest.mark.parametrize("stride_s", [1.2, 4.8])

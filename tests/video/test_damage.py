@@ -10,7 +10,7 @@ from tests.clocks import numbers_shown, write_clock
 from tests.remuxing import spoil_pictures
 from vlm_autodrive.datasets.video_validation import VideoValidation, assess
 from vlm_autodrive.records import Video
-from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames, read_windows
+from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_windows
 from vlm_autodrive.video.check import check_video
 
 ALL = SamplingSettings(fps=10, max_frames=64, height=32, width=64)
@@ -87,6 +87,7 @@ def test_lost_and_flipped_bytes_of_a_transport_stream_are_told_with_their_place(
     assert 2.0 < start_s < 4.0
     assert start_s < end_s <= start_s + 1.3  # the next key frame: one of twelve is
     assert "pictures are missing or smeared from" in notes_of(path)["damaged"]
+    assert f"{start_s:.2f}" in probe(path).notes["damaged"]  # which import and detect keep
 
 
 def test_a_hole_is_told_and_its_key_frame_ends_it(tmp_path):
@@ -96,14 +97,16 @@ def test_a_hole_is_told_and_its_key_frame_ends_it(tmp_path):
     ((start_s, end_s),) = check.damaged_s
     assert start_s == pytest.approx(2.3, abs=0.01)
     assert 2.8 - 0.01 <= end_s <= 3.3
+    assert probe(path).notes == {"damaged": f"pictures are missing or smeared from 2.30 to {end_s:.2f} s"}
     assert all(later - earlier < 0.7 for earlier, later in pairwise(times_s))
 
 
 def test_sound_files_and_uneven_rates_have_no_damage(tmp_path):
     uneven = [0.0, 0.04, 0.3, 0.31, 0.7, 1.5, 1.52, 1.9, 2.6, 2.61, 2.9, 3.3, 3.31, 3.9, 4.4, 4.6, 5.0, 5.7]
-    assert check_video(write_clock(tmp_path / "a.mp4", times_s=uneven)).damaged_s == ()
-    for name in ("a.ts", "a.mkv", "b.mp4"):
-        assert check_video(write_clock(tmp_path / name)).damaged_s == ()
+    videos = [write_clock(tmp_path / "a.mp4", times_s=uneven)]
+    videos += [write_clock(tmp_path / name) for name in ("a.ts", "a.mkv", "b.mp4")]
+    assert [check_video(video).damaged_s for video in videos] == [()] * 4
+    assert [probe(video).notes for video in videos] == [{}] * 4
 
 
 def test_a_part_that_no_decoder_can_read_is_one_stretch_to_its_end(tmp_path):

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.records import FileName, Record, Video
-from vlm_autodrive.video import VideoCheck, cut_off
+from vlm_autodrive.video import VideoCheck, cut_off, damage_words
 
 _COMPLETE = 0.95  # a file that holds less than this fraction of what its header promises is cut off
 _LATE_START_S = 0.001
-_PLACES_TOLD = 5
 _LONG_BLACK_S, _LONG_FROZEN_S = 1.0, 3.0  # of black, or of one picture, that are worth a note
 
 
@@ -129,9 +128,7 @@ def _notes(check: VideoCheck) -> dict[str, str]:
         notes["longer than its header"] = f"{check.duration_s:.1f} s decode, and its header says {header_s:.1f} s"
     damage = [f"{check.damage} after {check.duration_s:.1f} s"] if check.damage else []
     if check.damaged_s:
-        places = ", ".join(f"{start_s:.2f} to {end_s:.2f} s" for start_s, end_s in check.damaged_s[:_PLACES_TOLD])
-        more = len(check.damaged_s) - _PLACES_TOLD
-        damage.append(f"pictures are missing or smeared from {places}{f' and {more} more places' if more > 0 else ''}")
+        damage.append(damage_words(check.damaged_s))
     if check.undecodable_frames:
         damage.append(f"{check.undecodable_frames} of {placed + check.undecodable_frames} frames cannot be decoded")
     if damage:

@@ -2,6 +2,7 @@ from . import frame_cache
 from .check import VideoCheck
 from .clip_file import write_clip_file
 from .container import OpenVideo
+from .damage import damage_words
 from .decode import read_frames, read_pictures, read_windows
 from .errors import VideoError
 from .frame_cache import FrameCache, Times
@@ -29,6 +30,7 @@ __all__ = [
     "Window",
     "check_legible",
     "cut_off",
+    "damage_words",
     "damaged_clips",
     "frame_cache",
     "is_legible",

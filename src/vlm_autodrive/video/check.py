@@ -14,21 +14,16 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.records import Record
 from vlm_autodrive.video.container import OpenVideo
-from vlm_autodrive.video.damage import damaged_stretches
+from vlm_autodrive.video.damage import damaged_stretches, is_even_rate, packet_times
 from vlm_autodrive.video.decoded_stretches import Stretch, stretches_to_decode
 from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.probe import measure_packets
-from vlm_autodrive.video.sections import PacketClock
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
 _DARK = 32  # grey levels below this are black
 _DARK_SHARE = 0.99
 _SAME = 0.1  # mean difference, in grey levels, of pictures that show the same: a still camera's noise is above it
 _USUAL_GAP_S = 1 / 30
-_EVEN = 0.1  # a gap may differ from the median gap by this share,
-_EVEN_S = 0.0015  # or by this, since Matroska and others count in milliseconds,
-_UNEVEN_SHARE = 0.02  # and so may this share of the gaps by any length, before the rate is called variable
-_FEW_UNEVEN = 2  # gaps of a short video that do not make it so, but are holes
 _TOLD_EVERY_S = 1.0  # seconds that are decoded
 
 
@@ -119,7 +114,7 @@ def check_video(
         packets = video.packet_clock(tell)
         codec, header_frames = video.codec, packets.frames_of_header(video.stream.frames)
         start_s = video.seconds(first.pts or 0)
-        packet_times_s = _packet_times(video, packets)
+        packet_times_s = packet_times(video, packets)
         length_s = video.seconds(packets.lengths[-1]) if packets.lengths else 0.0
         packets_s, _ = measure_packets(video, packets)
         stretches = stretches_to_decode(packets_s, whole=whole)
@@ -143,10 +138,9 @@ def check_video(
         length_s = looks[0].length_s if is_whole else length_s
         gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
         usual_s = median(gaps_s) if gaps_s else length_s or _USUAL_GAP_S
-        uneven = sum(abs(gap_s - usual_s) > max(_EVEN * usual_s, _EVEN_S) for gap_s in gaps_s)
-        variable_rate = uneven > max(_UNEVEN_SHARE * len(gaps_s), _FEW_UNEVEN)
+        is_even = is_even_rate(gaps_s, usual_s)
         smeared_s = [time_s for look in looks for time_s in look.smeared_s]
-        damaged_s = damaged_stretches(video, packets, times_s, smeared_s, usual_s, is_even=not variable_rate)
+        damaged_s = damaged_stretches(video, packets, times_s, smeared_s, usual_s, is_even=is_even)
         undecodable_frames, sections = len(video.undecodable_s), video.sections
         last_shown_s = max(length_s, usual_s)
         frozen_s = [look.frozen_s() for look in looks]
@@ -165,7 +159,7 @@ def check_video(
         fps=round(1 / usual_s, 4),
         shortest_gap_s=round(min(gaps_s), 6) if gaps_s else None,
         longest_gap_s=round(max(gaps_s), 6) if gaps_s else None,
-        variable_rate=variable_rate,
+        variable_rate=not is_even,
         decoded_s=tuple(look.stretch(last_shown_s) for look in looks if look.times_s),
         black_s=round(sum(look.black_s(last_shown_s) for look in looks), 3),
         frozen_s=round(max(frozen_s), 3),
@@ -176,13 +170,6 @@ def check_video(
         section_starts_s=tuple(round(section.start_s, 6) for section in sections[1:]),
         notes=notes,
     )
-
-
-def _packet_times(video: OpenVideo, packets: PacketClock) -> list[float]:
-    """Times of all frames by their packets, in rising order."""
-    stamped = [(number, stamp) for number, stamp in enumerate(packets.stamps) if stamp is not None]
-    times_s = (video.packet_time(number, stamp) for number, stamp in stamped)
-    return sorted({time_s for time_s in times_s if time_s is not None and time_s >= 0})
 
 
 def _frames(video: OpenVideo, from_s: float, until_s: float) -> Iterator[tuple[float | None, av.VideoFrame]]:

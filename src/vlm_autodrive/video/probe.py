@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from vlm_autodrive.video.container import OpenVideo
+from vlm_autodrive.video.damage import damage_words, packet_damage
 from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.sections import PacketClock
 
@@ -82,7 +83,8 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
     """Read all packets of a video and decode its first frame.
 
     A file can be used if this raises nothing: import, validation and detection all decide so. What is left of a file
-    that is cut off is used, and its notes say so under ``cut off``.
+    that is cut off is used, and its notes say so under ``cut off``; those of damage that shows without decoding name
+    its places under ``damaged``.
 
     Args:
         path: The file.
@@ -99,6 +101,9 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
         packets = video.packet_clock()
         header_frames = packets.frames_of_header(video.stream.frames)
         duration_s, frames = measure_packets(video, packets)
+        damaged_s = packet_damage(video, packets)
+    if damaged_s:
+        notes = {**notes, "damaged": damage_words(damaged_s)}
     cut = cut_off(duration_s, None if len(sections) > 1 else header_duration_s)  # a header counts the gaps, too
     if cut:
         notes = {**notes, "cut off": cut}
