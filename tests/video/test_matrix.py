@@ -10,7 +10,7 @@ import pytest
 from tests.clocks import numbers_shown, turn
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
 from vlm_autodrive.video.frame_sampler import sample_frames
-from vlm_autodrive.video.selective_decode import decode_selected
+from vlm_autodrive.video.selective_decode import decode_from, decode_selected
 
 FOUR = SamplingSettings(fps=4, max_frames=32, height=32, width=64)
 QUIET_HEVC = {"preset": "ultrafast", "x265-params": "log-level=none"}
@@ -188,7 +188,7 @@ def test_the_quick_way_is_taken_and_decodes_less(tmp_path, threads, monkeypatch)
         assert decode_selected(video, 1.0, 2.5, FOUR) is not None
         stamps = {packet.pts for packet in video.packets_from(1.0) if packet.size}
         counts = {
-            skip: sum(1 for _ in video.decode_from(1.0, {max(stamps)}, skip_unreferred=skip)) for skip in (False, True)
+            skip: sum(1 for _ in decode_from(video, 1.0, {max(stamps)}, skip_unreferred=skip)) for skip in (False, True)
         }
         assert counts[True] < 0.8 * counts[False]
         everything = [time_s for time_s, _ in video.frames(0.0)]  # the decoder is whole again

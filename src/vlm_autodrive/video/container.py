@@ -9,11 +9,9 @@ further back. Where the clock of the file jumps, footage time goes on: see :mod:
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import av
 from av.codec.context import Flags
@@ -23,6 +21,7 @@ from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.geometry import display_size, geometry_notes
 from vlm_autodrive.video.h264 import FieldPairs
 from vlm_autodrive.video.non_videos import problem_before_opening
+from vlm_autodrive.video.picture_decoder import HOLDS_BACK, PlacedFrame, decode_packets
 from vlm_autodrive.video.sections import PacketClock, Section, Timeline, find_timeline, gap_words, is_continuous
 from vlm_autodrive.video.streams import choose_stream
 
@@ -34,14 +33,9 @@ _NEAR_S = 2.0  # nearer to the beginning than this, decoding from the beginning 
 _BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it landed behind its target
 _TOLERANCE_S = 1e-6
 
-_HOLDS_BACK = frozenset(("hevc",))  # FFmpeg's decoder gives no picture after a lost one until the next key frame,
-# unless it is told to: up to ten seconds of pictures of which only a part is smeared
-_MOST_HELD = 64  # pictures that a decoder may hold back at the end
-
 _WITHOUT_LENGTH = frozenset(("mpegts", "mpeg"))  # containers
 
 TimedFrame = tuple[float, av.VideoFrame]
-PlacedFrame = tuple[int, av.VideoFrame]  # with the run of the clock to which its time belongs
 
 
 class OpenVideo:
@@ -131,7 +125,7 @@ class OpenVideo:
         self.codec = self.stream.codec_context.name
         large = self.stream.width * self.stream.height >= _LARGE_PIXELS
         self.stream.thread_type = "AUTO" if (large if self._threads is None else self._threads) else "NONE"
-        if self.codec in _HOLDS_BACK:
+        if self.codec in HOLDS_BACK:
             self.stream.codec_context.flags |= Flags.output_corrupt
         self._syntax = syntax_of(self.stream)
         self._decoding = self._decode(enumerate(self._demux()))
@@ -154,44 +148,16 @@ class OpenVideo:
 
     def _decode(self, packets: Iterator[tuple[int, Packet]]) -> Iterator[PlacedFrame]:
         """The frames of numbered packets. One that cannot be decoded is passed over: it is one picture of many."""
-        many = bool(self._timeline.runs)
-        self.stream.codec_context.copy_opaque = many
-        is_sound = self.codec not in _HOLDS_BACK
-        for number, packet in packets:
-            run = self._timeline.run_of(number)
-            if many:
-                packet.opaque = [run]  # PyAV loses an object that several packets share
-            for frame in self._pictures(packet, run):
-                is_sound = is_sound or not frame.is_corrupt
-                if is_sound:
-                    yield cast(list[int], frame.opaque)[0] if many and frame.opaque else run, frame
+        has_runs = bool(self._timeline.runs)
+        return decode_packets(self.path, self.stream, packets, self._run_of, self._lose, has_runs=has_runs)
 
-    def _pictures(self, packet: Packet, run: int) -> list[av.VideoFrame]:
-        if not packet.size:
-            # An empty packet with a time says that the picture before it is shown on; the last one has none.
-            return self._drained() if packet.dts is None else []
-        try:
-            with library_errors(self.path), suppress(av.error.EOFError):
-                return packet.decode()
-        except VideoError as error:
-            if isinstance(error.__cause__, MemoryError):
-                raise
-            time_s = self._place(run, packet.pts)
-            if time_s is not None:
-                self.undecodable_s.add(time_s)
-        return []
+    def _run_of(self, number: int) -> int:
+        return self._timeline.run_of(number)
 
-    def _drained(self) -> list[av.VideoFrame]:
-        """The pictures that the decoder holds back to put them in order."""
-        frames: list[av.VideoFrame] = []
-        for _ in range(_MOST_HELD):
-            try:
-                with library_errors(self.path), suppress(av.error.EOFError):
-                    frames = self.stream.codec_context.decode(None)
-                break
-            except VideoError:
-                continue
-        return frames
+    def _lose(self, run: int, stamp: int | None) -> None:
+        time_s = self._place(run, stamp)
+        if time_s is not None:
+            self.undecodable_s.add(time_s)
 
     def _place(self, run: int, stamp: int | None) -> float | None:
         """Footage time of a presentation time; None if there is none, or one that must be wrong."""
@@ -232,7 +198,7 @@ class OpenVideo:
 
     def packet_time(self, number: int, stamp: int) -> float | None:
         """Footage time of the frame that begins with a packet, by its place in the stream; None if it is wrong."""
-        return self._place(self._timeline.run_of(number), stamp)
+        return self._place(self._run_of(number), stamp)
 
     @property
     def notes(self) -> dict[str, str]:
@@ -289,36 +255,6 @@ class OpenVideo:
     def field_pairs(self) -> FieldPairs:
         """Tells of packets in the order of the file which of them begin no frame."""
         return FieldPairs(self._syntax)
-
-    def decode_from(self, start_s: float, stamps: set[int], *, skip_unreferred: bool) -> Iterator[av.VideoFrame]:
-        """Frames from the key frame at or before ``start_s`` on, at least those of ``stamps`` and no further.
-
-        Args:
-            start_s: Seconds after the first frame.
-            stamps: Presentation times, in ticks, of the frames that are needed.
-            skip_unreferred: Do not decode other frames if no frame refers to them.
-
-        Raises:
-            VideoError: While iterating, where the file is damaged.
-        """
-        context = self.stream.codec_context
-        left = len(stamps)
-        fields = self.field_pairs()
-        try:
-            with library_errors(self.path), suppress(av.error.EOFError):
-                for packet in self.packets_from(start_s):
-                    completes = fields.complete_frame(packet)
-                    if not left and not completes:
-                        break
-                    needed = packet.pts in stamps
-                    # Set for each packet: the decoder drops it only if no other picture is predicted from it.
-                    if skip_unreferred and not fields.has_fields:
-                        context.skip_frame = "DEFAULT" if needed else "NONREF"
-                    yield from packet.decode()
-                    left -= needed
-                yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
-        finally:
-            context.skip_frame = "DEFAULT"
 
     def decoded(self) -> Iterator[tuple[float | None, av.VideoFrame]]:
         """All frames from the first on as the decoder gives them, with their times; None for one that is wrong.
@@ -381,7 +317,7 @@ class OpenVideo:
         packets = self.packet_clock()
         for number in reversed(range(len(packets.keys))):
             if packets.keys[number]:
-                found_s = self._place(self._timeline.run_of(number), packets.stamps[number])
+                found_s = self._place(self._run_of(number), packets.stamps[number])
                 if found_s is not None and found_s <= time_s:
                     return number
         return 0

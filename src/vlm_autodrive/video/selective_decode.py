@@ -6,12 +6,15 @@ picture refers to, and it can stop behind the last one that is wanted. Where a f
 None is returned, and the frames are found by decoding all; both ways give the same frames.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 
+import av
 import numpy as np
 
 from vlm_autodrive.video.container import OpenVideo
-from vlm_autodrive.video.errors import VideoError
+from vlm_autodrive.video.errors import VideoError, library_errors
 from vlm_autodrive.video.frame_sampler import nominal_interval_s, sample_frames
 from vlm_autodrive.video.frames import Frames, SamplingSettings
 from vlm_autodrive.video.geometry import Resizer
@@ -57,6 +60,40 @@ def selected_times(
     except VideoError:
         return None
     return _clip_times(chosen, start_s) if chosen else None
+
+
+def decode_from(
+    video: OpenVideo, start_s: float, stamps: set[int], *, skip_unreferred: bool
+) -> Iterator[av.VideoFrame]:
+    """Frames from the key frame at or before ``start_s`` on, at least those of ``stamps`` and no further.
+
+    Args:
+        video: The video.
+        start_s: Seconds after the first frame.
+        stamps: Presentation times, in ticks, of the frames that are needed.
+        skip_unreferred: Do not decode other frames if no frame refers to them.
+
+    Raises:
+        VideoError: While iterating, where the file is damaged.
+    """
+    context = video.stream.codec_context
+    left = len(stamps)
+    fields = video.field_pairs()
+    try:
+        with library_errors(video.path), suppress(av.error.EOFError):
+            for packet in video.packets_from(start_s):
+                completes = fields.complete_frame(packet)
+                if not left and not completes:
+                    break
+                needed = packet.pts in stamps
+                # Set for each packet: the decoder drops it only if no other picture is predicted from it.
+                if skip_unreferred and not fields.has_fields:
+                    context.skip_frame = "DEFAULT" if needed else "NONREF"
+                yield from packet.decode()
+                left -= needed
+            yield from context.decode(None)  # the decoder holds back pictures to reorder them; take the last ones
+    finally:
+        context.skip_frame = "DEFAULT"
 
 
 def _clip_times(chosen: list[tuple[int, float]], start_s: float) -> tuple[float, ...]:
@@ -116,7 +153,7 @@ def _decode(video: OpenVideo, start_s: float, stamps: list[int], sampling: Sampl
     pixels = np.empty((len(stamps), sampling.height, sampling.width, 3), np.uint8)
     resizer = Resizer(video.path, sampling.height, sampling.width, sampling.band_height)
     skips = video.codec in _MARKS_UNREFERRED
-    for frame in video.decode_from(start_s, set(places), skip_unreferred=skips):
+    for frame in decode_from(video, start_s, set(places), skip_unreferred=skips):
         place = places.pop(frame.pts, None) if frame.pts is not None else None
         if place is None:
             continue
