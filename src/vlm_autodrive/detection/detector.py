@@ -9,6 +9,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import artifact_key, input_key, is_current, read_taxonomy, writing_artifact
 from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, refine_time
+from vlm_autodrive.detection.overlap import unshared_words
 from vlm_autodrive.detection.results import (
     KIND,
     TIMELINE_FILE,
@@ -138,6 +139,9 @@ def detect_with_engine(
         _is_done(video, folder, settings, facts, overwrite) for video, folder in zip(videos, folders, strict=True)
     ]
     lengths = [_length(video, settings.video_stream) for video in videos]
+    words = unshared_words(engine, settings.window_s, settings.stride_s)
+    if words and not all(current):
+        reporter.say(words)
     results = []
     begun = time.monotonic()
     total, done = (round(sum(each.seconds for each in some)) for some in (lengths, _those(lengths, current)))

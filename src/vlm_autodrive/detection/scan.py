@@ -6,15 +6,24 @@ What is known is appended to the working folder batch by batch, so that a killed
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 from vlm_autodrive.detection.events import EventSpan, find_event_spans
 from vlm_autodrive.detection.settings import DetectSettings
-from vlm_autodrive.engines import Engine, InferenceRequest, InferenceResponse, parse_class, parse_reasoning_response
+from vlm_autodrive.engines import (
+    Engine,
+    InferenceRequest,
+    InferenceResponse,
+    OverlapEngine,
+    SeenPatches,
+    parse_class,
+    parse_reasoning_response,
+)
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
-from vlm_autodrive.video import Frames, VideoError, Window, read_windows
+from vlm_autodrive.video import Frames, VideoError, Window, read_ahead, read_windows
 
 _TOLERANCE_S = 1e-6
 NOT_READ = "not read: "
@@ -94,6 +103,7 @@ class Scan:
             each.window: each.reasoning for each in read_partial_jsonl(self._reasoning_path, WindowReasoning)
         }
         self._kept: dict[int, Frames] = {}
+        self._seen: SeenPatches = {}
 
     def run(self, path: Path, seen: Callable[[float], None]) -> None:
         """Read the video once and score what has not been scored yet.
@@ -107,14 +117,18 @@ class Scan:
         # that are yet to be scored, since the video is read forwards only.
         again = [span.peak for span in self._event_spans() if self._needs_frames(span)]
         todo = [self._plan[place] for place in [*again, *range(len(self.scores), len(self._plan))]]
+        if not todo:
+            return
         batch: list[tuple[int, Frames | VideoError]] = []
-        stream = self._settings.video_stream
-        for window, frames in read_windows(path, todo, self._engine.sampling, stream=stream) if todo else ():
-            batch.append((places[window], frames))
-            if len(batch) == self._settings.eval_batch_size:
-                self._score(batch)
-                batch = []
-                seen(self.scores[-1].end_s)
+        size = self._settings.eval_batch_size
+        reading = read_windows(path, todo, self._engine.sampling, stream=self._settings.video_stream)
+        with closing(read_ahead(reading, size)) as windows:
+            for window, frames in windows:
+                batch.append((places[window], frames))
+                if len(batch) == size:
+                    self._score(batch)
+                    batch = []
+                    seen(self.scores[-1].end_s)
         if batch:
             self._score(batch)
             seen(self.scores[-1].end_s)
@@ -126,9 +140,7 @@ class Scan:
 
     def _score(self, batch: Sequence[tuple[int, Frames | VideoError]]) -> None:
         fresh = [(place, result) for place, result in batch if place >= len(self.scores)]
-        clips = [result for _, result in fresh if isinstance(result, Frames)]
-        request = InferenceRequest(prompt=verdict_prompt(self._taxonomy).text, codes=self._taxonomy.codes)
-        responses = iter(self._engine.generate(clips, [request]) if clips else [])
+        responses = iter(self._verdicts([(place, result) for place, result in fresh if isinstance(result, Frames)]))
         scores = []
         for place, result in fresh:
             if isinstance(result, Frames):
@@ -147,6 +159,14 @@ class Scan:
             self._add_reasoning()
         wanted = {span.peak for span in self._event_spans() if self._needs_frames(span)}
         self._kept = {place: frames for place, frames in self._kept.items() if place in wanted}
+
+    def _verdicts(self, windows: Sequence[tuple[int, Frames]]) -> list[list[InferenceResponse]]:
+        request = InferenceRequest(prompt=verdict_prompt(self._taxonomy).text, codes=self._taxonomy.codes)
+        clips = [frames for _, frames in windows]
+        if not clips or not isinstance(self._engine, OverlapEngine):
+            return self._engine.generate(clips, [request]) if clips else []
+        starts_s = [self._plan[place][0] for place, _ in windows]
+        return self._engine.generate_windows(clips, starts_s, [request], self._seen)
 
     def _add_reasoning(self) -> None:
         """Generate the reasoning about every event that no further window can change: its peak is final."""

@@ -24,7 +24,8 @@ class DetectSettings(Settings):
             a rear camera's. None to choose the driving video; files with fewer streams are read so too.
         reasoning: Whether to generate a reasoning trace for the window with the highest probability of each event.
         max_new_tokens: Maximum number of new tokens of a reasoning trace.
-        eval_batch_size: Windows per batch; only their frames are held in memory.
+        eval_batch_size: Windows per batch; while the model sees them, the next batch is decoded. The frames of no more
+            than these two are held in memory.
         endpoint: The endpoint of a served model; without base_url the model runs in this process.
     """
 

@@ -25,7 +25,7 @@ from .endpoint.usage import EndpointUsage
 from .endpoint_check import EndpointAbility, EndpointCheck, check_endpoint
 from .local import LocalEngine, load_engine
 from .opening import SHIPPED_MODEL, default_model, open_model
-from .protocol import Engine, InferenceRequest, InferenceResponse
+from .protocol import Engine, InferenceRequest, InferenceResponse, OverlapEngine, SeenPatches
 
 __all__ = [
     "SHIPPED_MODEL",
@@ -45,7 +45,9 @@ __all__ = [
     "InferenceRequest",
     "InferenceResponse",
     "LocalEngine",
+    "OverlapEngine",
     "ReplyCache",
+    "SeenPatches",
     "ServedModelSettings",
     "StructuredSettings",
     "TokenUsage",

@@ -2,18 +2,23 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 
-from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse
+from vlm_autodrive.engines.overlap import WindowVision
+from vlm_autodrive.engines.protocol import ENDED_WITHIN_THOUGHTS, InferenceRequest, InferenceResponse, SeenPatches
 from vlm_autodrive.models import Encoder, LoadedModel, Prefix, forward_positions, load_model, model_key
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames, SamplingSettings
 
 __all__ = ["LocalEngine", "load_engine", "model_key"]
+
+VisionInputs = Callable[[Sequence[int], tuple[int, int, int]], dict[str, Any]]
+"""Of some clips, by their places, and the grid that they all have: the arguments of ``forward`` that hold them."""
 
 
 def load_engine(model: str, device: torch.device | None = None) -> "LocalEngine":
@@ -57,13 +62,49 @@ class LocalEngine:
 
         A system prompt stands before the video, so each further one costs another forward pass over it.
         """
+
+        def vision(group: Sequence[int], grid: tuple[int, int, int]) -> dict[str, Any]:
+            pixels = torch.cat([self._encoder.pixel_values(clips[index].pixels) for index in group])
+            inputs = self._encoder.vision_inputs(pixels, torch.tensor([grid] * len(group)))
+            return {name: value.to(self._loaded.device) for name, value in inputs.items()}
+
+        return self._generate(clips, requests, own, vision)
+
+    @property
+    def patch_frames(self) -> int:
+        """Frames of a temporal patch, of which each is seen by itself."""
+        return self._encoder.patch_frames
+
+    @torch.inference_mode()
+    def generate_windows(
+        self,
+        clips: Sequence[Frames],
+        starts_s: Sequence[float],
+        requests: Sequence[InferenceRequest],
+        seen: SeenPatches,
+    ) -> list[list[InferenceResponse]]:
+        """Respond about overlapping windows; see :class:`vlm_autodrive.engines.protocol.OverlapEngine`."""
+        if any(frames.timestamps_drawn for frames in clips):  # two windows' pictures of one moment differ
+            return self.generate(clips, requests)
+        vision = WindowVision(self._encoder, self._loaded.device, clips, starts_s, seen)
+        responses = self._generate(clips, requests, (), vision.inputs)
+        vision.forget()
+        return responses
+
+    def _generate(
+        self,
+        clips: Sequence[Frames],
+        requests: Sequence[InferenceRequest],
+        own: Sequence[Sequence[InferenceRequest]],
+        vision: VisionInputs,
+    ) -> list[list[InferenceResponse]]:
         asked = [[*requests, *also] for also in own or [()] * len(clips)]
         responses: list[dict[int, InferenceResponse]] = [{} for _ in clips]
         for system in dict.fromkeys(request.system for row in asked for request in row):
             places = [[place for place, request in enumerate(row) if request.system == system] for row in asked]
             shared = [request for request in requests if request.system == system]
             alone = [[row[place] for place in of[len(shared) :]] for row, of in zip(asked, places, strict=True)]
-            rows = self._generate_with_system(clips, shared, alone, system)
+            rows = self._generate_with_system(clips, shared, alone, system, vision)
             for found, of, row in zip(responses, places, rows, strict=True):
                 found.update(zip(of, row, strict=True))
         return [[found[place] for place in sorted(found)] for found in responses]
@@ -74,6 +115,7 @@ class LocalEngine:
         requests: Sequence[InferenceRequest],
         own: Sequence[Sequence[InferenceRequest]],
         system: str,
+        vision: VisionInputs,
     ) -> list[list[InferenceResponse]]:
         responses: list[list[InferenceResponse]] = [[] for _ in clips]
         groups: dict[tuple[int, tuple[int, int, int]], list[int]] = defaultdict(list)
@@ -83,14 +125,14 @@ class LocalEngine:
             prefixes.append(prefix)
             groups[len(prefix.input_ids), prefix.grid_thw].append(index)  # a batch needs no padding then
         for group in groups.values():
-            rows = self._generate_group(clips, prefixes, group, requests, own)
+            rows = self._generate_group(vision, prefixes, group, requests, own)
             for index, row in zip(group, rows, strict=True):
                 responses[index] = row
         return responses
 
     def _generate_group(
         self,
-        clips: Sequence[Frames],
+        vision: VisionInputs,
         prefixes: Sequence[Prefix],
         group: Sequence[int],
         requests: Sequence[InferenceRequest],
@@ -98,7 +140,7 @@ class LocalEngine:
     ) -> list[list[InferenceResponse]]:
         """Responses about each clip of a group with prefixes of one length; in halves where memory is too small."""
         try:
-            return self._generate_batch(clips, prefixes, group, requests, own)
+            return self._generate_batch(vision, prefixes, group, requests, own)
         except torch.OutOfMemoryError:
             pass  # what it held is free behind this block only
         if len(group) == 1:
@@ -108,11 +150,11 @@ class LocalEngine:
             return [[failed] * (len(requests) + len(own[group[0]]))]
         middle = len(group) // 2
         halves = (group[:middle], group[middle:])
-        return [row for half in halves for row in self._generate_group(clips, prefixes, half, requests, own)]
+        return [row for half in halves for row in self._generate_group(vision, prefixes, half, requests, own)]
 
     def _generate_batch(
         self,
-        clips: Sequence[Frames],
+        vision: VisionInputs,
         prefixes: Sequence[Prefix],
         group: Sequence[int],
         requests: Sequence[InferenceRequest],
@@ -123,14 +165,10 @@ class LocalEngine:
         first = prefixes[group[0]]
         positions = torch.stack([prefixes[i].position_ids for i in group], dim=1)  # [axes, clips, tokens]
         seen = first.grid_thw[0] > 0
-        vision = {}
-        if seen:
-            pixels = torch.cat([self._encoder.pixel_values(clips[i].pixels) for i in group])
-            vision = self._encoder.vision_inputs(pixels, torch.tensor([prefixes[i].grid_thw for i in group]))
         model.model(
             input_ids=torch.stack([prefixes[i].input_ids for i in group]).to(device),
             position_ids=forward_positions(positions).to(device),
-            **{name: value.to(device) for name, value in vision.items()},
+            **(vision(group, first.grid_thw) if seen else {}),
             past_key_values=cache,
             use_cache=True,
         )

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vlm_autodrive.models import SYSTEM_PROMPT
 from vlm_autodrive.records import Outcome, ProbabilitySource
 from vlm_autodrive.video import Frames, SamplingSettings
+
+SeenPatches = dict[tuple[int, ...], Any]
+"""What an engine remembers of temporal patches, by the times of their frames in microseconds."""
 
 ENDED_WITHIN_THOUGHTS = "it ended within its thoughts"
 """Why an answer is ``truncated`` that ends, though not for want of tokens, in the block that its template opened."""
@@ -85,4 +88,32 @@ class Engine(Protocol):
         Each clip's frames are encoded once for all its requests. A clip without any frame gives a
         conversation without video. A failure is a response with its outcome and reason, never an
         exception that takes the other clips with it.
+        """
+
+
+@runtime_checkable
+class OverlapEngine(Engine, Protocol):
+    """An engine that looks but once at what several windows of a video show."""
+
+    @property
+    def patch_frames(self) -> int:
+        """Frames of a temporal patch, of which each is seen by itself."""
+
+    def generate_windows(
+        self,
+        clips: Sequence[Frames],
+        starts_s: Sequence[float],
+        requests: Sequence[InferenceRequest],
+        seen: SeenPatches,
+    ) -> list[list[InferenceResponse]]:
+        """As :meth:`generate`, about consecutive windows of one video.
+
+        A temporal patch that several windows show, with the very same frames, is seen once for all of them.
+
+        Args:
+            clips: Their frames.
+            starts_s: When each begins, in seconds of the video; rising, over all calls about a video.
+            requests: Asked about every window.
+            seen: Empty at the first call about a video, and handed on to the next; then it holds no more than what
+                later windows may show again.
         """

@@ -8,6 +8,7 @@ alone tell a model, is cut behind the mark that opens the user's turn.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ class Encoder:
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
+        self._model = loaded.model
         self._processor = loaded.processor
         self._tokenizer = loaded.processor.tokenizer
         self._video = video_format(loaded.family, loaded.processor, loaded.model)
@@ -132,6 +134,24 @@ class Encoder:
             grids: Grid of each clip, shape [clips, 3].
         """
         return self._video.inputs(values, grids)
+
+    @property
+    def patch_frames(self) -> int:
+        """Frames of a temporal patch, which the vision tower sees apart from all others."""
+        return self._video.patch_frames
+
+    def features(self, values: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        """What the vision tower makes of temporal patches, shape [patches, layers, tokens, size].
+
+        Args:
+            values: :meth:`pixel_values` of their frames, on the model's device.
+            grid: Number of patches, rows and columns of each.
+        """
+        return self._video.features(self._model, values, grid)
+
+    def feature_inputs(self, features: torch.Tensor) -> dict[str, Any]:
+        """As :meth:`vision_inputs`, from the :meth:`features` of all clips' patches, one behind another."""
+        return self._video.feature_inputs(features)
 
     def question(self, prompt: str, *, thinking: bool = False, after_video: bool = True) -> list[int]:
         """Tokens from behind the prefix to where the answer begins.

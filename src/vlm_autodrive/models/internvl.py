@@ -4,6 +4,7 @@ Its processor numbers the frames and tells no times. A line before the video doe
 the user's turn, so that any server which renders the stock chat template can be given the same.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class InternVLVideo:
     placeholder = "<video>"
     processor_placeholder = "<video>"
     position_axes = 1
+    patch_frames = 1
 
     def __init__(self, processor: Any, model: Any) -> None:
         self._processor = processor
@@ -83,3 +85,13 @@ class InternVLVideo:
         """All clips' frames one behind another; how many a clip has, its tokens tell."""
         del grids
         return {"pixel_values": values}
+
+    def features(self, model: Any, values: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        """Every frame is a picture of its own."""
+        del grid
+        seen: torch.Tensor = model.model.get_image_features(pixel_values=values, return_dict=True).pooler_output
+        return seen[:, None]
+
+    def feature_inputs(self, features: torch.Tensor) -> dict[str, Any]:
+        """In the form in which the stock tower's output is kept."""
+        return {"mm_encoder_outputs": {"image": SimpleNamespace(pooler_output=features[:, 0])}}

@@ -4,6 +4,7 @@ Qwen3-VL (Cosmos-Reason2) and Qwen3.5 write each pair's time into the prompt. Qw
 has one scalar interval in its positions, which cannot express frames at uneven times.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models.mrope import mrope_positions, video_metadata
 from vlm_autodrive.models.video_format import Prefix
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE
 
 _VIDEO = 2  # of mm_token_type_ids
 _PATCHES_AT_ONCE = 512  # their floats stay in the processor's cache from step to step
@@ -39,6 +41,7 @@ class QwenVideo:
 
     placeholder = _PLACEHOLDER
     position_axes = 3  # time, height, width
+    patch_frames = TEMPORAL_PATCH_SIZE
 
     def __init__(self, processor: Any, model: Any, *, text_timestamps: bool) -> None:
         self._processor = processor
@@ -110,6 +113,18 @@ class QwenVideo:
     def inputs(self, values: torch.Tensor, grids: torch.Tensor) -> dict[str, torch.Tensor]:
         """All clips' patches in a row, and where each clip's begin."""
         return {"pixel_values_videos": values, "video_grid_thw": grids}
+
+    def features(self, model: Any, values: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        """The towers attend within a step of time, and their positions are of rows and columns alone."""
+        seen = model.model.get_video_features(values, torch.tensor([grid], device=values.device), return_dict=True)
+        layers = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or ())]
+        together = [torch.cat(tuple(layer)) for layer in layers]
+        return torch.stack([layer.view(grid[0], -1, layer.shape[-1]) for layer in together], dim=1)
+
+    def feature_inputs(self, features: torch.Tensor) -> dict[str, Any]:
+        """In the form in which the stock tower's output is kept."""
+        first, *deeper = ((layer.flatten(0, 1),) for layer in features.unbind(1))
+        return {"mm_encoder_outputs": {"video": SimpleNamespace(pooler_output=first, deepstack_features=deeper)}}
 
 
 class Patcher:

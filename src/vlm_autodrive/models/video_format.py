@@ -1,7 +1,7 @@
 """The video format of a model family: the part common to all families."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -43,6 +43,10 @@ class VideoFormat(Protocol):
         """What the processor is given in its place."""
 
     @property
+    def patch_frames(self) -> int:
+        """Frames of a temporal patch: the vision tower sees them together, and apart from those of all others."""
+
+    @property
     def position_axes(self) -> int:
         """How many axes a token's position has."""
 
@@ -77,4 +81,24 @@ class VideoFormat(Protocol):
         Args:
             values: What :meth:`pixel_values` gave for all clips, joined.
             grids: Each clip's grid, shape [clips, 3].
+        """
+
+    def features(self, model: Any, values: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        """What the vision tower makes of temporal patches; each patch's is the same whatever the others are.
+
+        Args:
+            model: The model, with its head.
+            values: :meth:`pixel_values` of the patches' frames, on the model's device.
+            grid: Number of patches, rows and columns of each.
+
+        Returns:
+            Shape [patches, layers, tokens, size]: first what stands in the tokens' place, then what is added to it in
+            the first layers of the language model, if the family does so (DeepStack).
+        """
+
+    def feature_inputs(self, features: torch.Tensor) -> dict[str, Any]:
+        """As :meth:`inputs`, for clips whose patches were seen before.
+
+        Args:
+            features: Of all clips' patches, one behind another, as :meth:`features` gives them.
         """

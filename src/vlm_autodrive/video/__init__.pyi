@@ -10,6 +10,7 @@ from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, cut_off, probe
+from .read_ahead import read_ahead
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 from .timestamps import check_legible, is_legible
 
@@ -36,6 +37,7 @@ __all__ = [
     "is_legible",
     "prefetch_frames",
     "probe",
+    "read_ahead",
     "read_frames",
     "read_pictures",
     "read_windows",

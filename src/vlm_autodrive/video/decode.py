@@ -2,8 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from weakref import ref
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 __all__ = ["VideoError", "read_frames", "read_pictures", "read_windows"]
 
 _SEEK_OVER_S = 10.0  # a stretch longer than this that no window needs is jumped over
+_MOST_DECODED_BYTES = 1 << 26  # of pictures in their full size that wait for whether a window takes them
 
 
 def read_frames(
@@ -56,7 +58,7 @@ def read_windows(
     *,
     stream: int | None = None,
     threads: bool = True,
-) -> Iterator[tuple[Window, Frames | VideoError]]:
+) -> Generator[tuple[Window, Frames | VideoError], None, None]:
     """Read many windows of one video in a single pass, keeping only the frames that open windows need.
 
     Args:
@@ -114,7 +116,7 @@ def read_pictures(
 
 
 class _Picture:
-    """A decoded frame that is resized at most once, however many windows take it."""
+    """A decoded frame that is resized only if a window takes it, and once, however many take it."""
 
     def __init__(self, frame: av.VideoFrame, resizer: Resizer) -> None:
         self._frame: av.VideoFrame | None = frame
@@ -136,46 +138,44 @@ class _OpenWindow:
         self.window = window
         self._sampler = FrameSampler(*window, sampling)
         self._sampling = sampling
-        self._kept: dict[int, tuple[float, NDArray[np.uint8]]] = {}
+        self._all: list[tuple[float, _Picture]] = []  # while the window may hold no more frames than are wanted
+        self._sampled: list[tuple[float, _Picture]] = []
         self._previous: tuple[float, _Picture] | None = None
-        self._count = 0
 
     def offer(self, time_s: float, picture: _Picture) -> None:
         if not self._sampler.holds(time_s):
             return
         if self._sampler.push(time_s):
-            self._keep_previous()
+            assert self._previous is not None
+            self._previous[1].pixels()
+            self._sampled.append(self._previous)
         self._previous = (time_s, picture)
-        self._count += 1
         if self._sampler.must_buffer:
-            self._keep_previous()
+            self._all.append(self._previous)
+        else:
+            self._all.clear()
 
     def is_past(self, time_s: float) -> bool:
         return self._sampler.is_past(time_s)
 
     def frames(self) -> Frames | None:
-        if self._previous is not None:
-            self._keep_previous()
-        chosen = [self._kept[index] for index in self._sampler.finish()]
-        if not chosen:
+        if self._previous is None:
             return None
+        count = len(self._sampler.finish())
+        # Behind those sampled so far, the last frame of all may have been sampled at the end.
+        chosen = self._all if self._sampler.must_buffer else [*self._sampled, self._previous][:count]
         times_s = tuple(max(0.0, round(time_s - self.window[0], 6)) for time_s, _ in chosen)
         return Frames(
-            np.stack([pixels for _, pixels in chosen]),
+            np.stack([picture.pixels() for _, picture in chosen]),
             times_s,
             self._sampling.draw_timestamps,
             nominal_interval_s(self.window[1] - self.window[0], self._sampling),
         )
 
-    def _keep_previous(self) -> None:
-        assert self._previous is not None
-        time_s, picture = self._previous
-        self._kept[self._count - 1] = (time_s, picture.pixels())
-
 
 def _read(
     path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, stream: int | None, threads: bool
-) -> Iterator[tuple[Window, Frames | VideoError]]:
+) -> Generator[tuple[Window, Frames | VideoError], None, None]:
     waiting = sorted(windows)
     try:
         video = OpenVideo(path, stream=stream, threads=threads)
@@ -212,10 +212,16 @@ def _read_group(
     waiting = deque(windows)
     open_windows: list[_OpenWindow] = []
     last_s = stop_s = 0.0
+    undecided: deque[ref[_Picture]] = deque()
     failure: VideoError | None = None
     try:
         for time_s, frame in video.frames(windows[0][0]):
             picture = _Picture(frame, resizer)
+            undecided.append(ref(picture))
+            if len(undecided) > _MOST_DECODED_BYTES // (frame.width * frame.height * 2):
+                held = undecided.popleft()()
+                if held is not None:  # a window may yet take it
+                    held.pixels()
             while waiting and waiting[0][0] <= time_s + TOLERANCE_S:
                 open_windows.append(_OpenWindow(waiting.popleft(), sampling))
             still_open = []
@@ -250,4 +256,7 @@ def _why_not(video: OpenVideo, failure: VideoError | None, stop_s: float, end_s:
 
 def _finished(path: Path, window: _OpenWindow) -> Frames | VideoError:
     start_s, end_s = window.window
-    return window.frames() or VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
+    try:
+        return window.frames() or VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
+    except VideoError as error:  # one of its frames cannot be turned into a picture
+        return error
