@@ -23,6 +23,7 @@ from vlm_autodrive.records import (
     Scenario,
     SFTSample,
     Taxonomy,
+    TelemetrySeries,
     Video,
     iterate_jsonl,
     read_jsonl,
@@ -33,6 +34,7 @@ TAXONOMY_FILE = "taxonomy.json"
 VIDEOS_FILE = "videos.jsonl"
 EVENTS_FILE = "events.jsonl"
 SCENARIOS_FILE = "scenarios.jsonl"
+TELEMETRY_FILE = "telemetry.jsonl"
 ISSUES_FILE = "issues.jsonl"
 QUESTIONS_FILE = "questions.jsonl"
 DATA_SETS_FILE = "datasets.jsonl"
@@ -131,6 +133,12 @@ def read_data_sets(catalog: Path) -> list[DataSet]:
 def read_scenarios(catalog: Path) -> dict[str, Scenario]:
     """The simulation's scenarios of a catalog by video id; empty for real footage."""
     return {s.video_id: s for s in read_jsonl(catalog / SCENARIOS_FILE, Scenario)}
+
+
+def iterate_telemetry(catalog: Path) -> Iterator[TelemetrySeries]:
+    """The telemetry of a catalog's videos, one by one: an hour takes megabytes. None if there is no file."""
+    if (catalog / TELEMETRY_FILE).is_file():
+        yield from iterate_jsonl(catalog / TELEMETRY_FILE, TelemetrySeries)
 
 
 def write_clips(folder: Path, final: Path, taxonomy: Taxonomy, clips: Iterable[Clip]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from vlm_autodrive.artifacts import (
     carry_questions,
     input_key,
+    iterate_telemetry,
     read_events,
     read_scenarios,
     read_taxonomy,
@@ -15,6 +16,7 @@ from vlm_autodrive.artifacts import (
     writing_artifact,
 )
 from vlm_autodrive.clips.cutter import Cutter
+from vlm_autodrive.clips.measurements import with_measurements
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.splits import SPLITS, assign_splits, joined_groups, read_test_ids, write_test_ids
 from vlm_autodrive.errors import UserError
@@ -71,6 +73,7 @@ def build_clips(
                     "classes (for Nexar's layout in an overlay.csv beside train, with id,class) and import again, or "
                     "ask only whether there is an event (unknown_events=binary)."
                 )
+            clips = with_measurements(clips, iterate_telemetry(catalog), taxonomy.normal.name)
             write_clips(folder, out, taxonomy, clips)
             carry_questions(catalog, folder)
             write_test_ids(folder, clips)

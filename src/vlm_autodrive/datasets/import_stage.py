@@ -12,6 +12,7 @@ from vlm_autodrive.datasets.manifest import read_manifest
 from vlm_autodrive.datasets.merged_datasets import merged
 from vlm_autodrive.datasets.settings import ImportSettings, SegmentSettings
 from vlm_autodrive.datasets.simulated_incident import add_simulated_incidents
+from vlm_autodrive.datasets.telemetry.catalog import write_telemetry
 from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
@@ -59,7 +60,7 @@ def import_dataset(
     whole = merged(parts)
     add_simulated_incidents(whole)
     # The key of a raw data set covers its video files too: annotations can stay the same while files are replaced.
-    files = look_at(whole.videos)
+    files = look_at(whole.videos, telemetry=settings.telemetry)
     known_keys = {}
     if not any((folder / PROVENANCE).is_file() for one in paths for folder in (one, *one.absolute().parents)):
         inputs["videos"] = paths[0]  # of what a stage has made, the stage's own key says enough
@@ -72,6 +73,8 @@ def import_dataset(
                 raise UserError(f"{named} names no video that can be taken.{why}")
             videos = whole.videos
             probe_all(videos, files.missing, settings.video_stream, reporter)
+            if settings.telemetry:
+                write_telemetry(folder, videos, settings.utc_offset_h, reporter)
             whole.events = _of_known_kind(whole, settings.taxonomy)
             events = _inside_videos(whole, videos)
             _say(whole, videos, events, settings.taxonomy, reporter)

@@ -45,6 +45,9 @@ class ImportSettings(Settings):
             a rear camera's; every later stage reads the same. None to choose the driving video. Files with fewer
             streams are read so too.
         segments: What segments labelled in an annotation tool mean.
+        telemetry: Whether to read speed, position and acceleration from the telemetry beside and inside video files.
+        utc_offset_h: Hours that the camera's clock, in file names, is ahead of UTC, such as -5 or 5.5. It places NMEA
+            and GPX files that are longer than their video. None to find it by the only time zone that fits.
         licence: Licence of the data, recorded in the catalog. None for the licence that the format's reader knows.
         strict: Whether to refuse a data set with any error, instead of listing the errors in ``issues.jsonl``.
     """
@@ -56,6 +59,8 @@ class ImportSettings(Settings):
     videos: str | None = None
     video_stream: int | None = Field(default=None, ge=0)
     segments: SegmentSettings = SegmentSettings()
+    telemetry: bool = True
+    utc_offset_h: float | None = Field(default=None, ge=-12, le=14)
     licence: str | None = None
     strict: bool = False
 

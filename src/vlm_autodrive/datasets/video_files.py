@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.telemetry.reading import Listings, telemetry_files
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Video, file_name_of, file_name_text
@@ -131,7 +133,7 @@ class Presence:
     """Which files are there.
 
     Attributes:
-        key: A hash of the videos' ids and of their files' sizes and times of change.
+        key: A hash of the videos' ids and of the sizes and times of change of their files, telemetry included.
         missing: Paths at which there is nothing.
     """
 
@@ -139,11 +141,21 @@ class Presence:
     missing: frozenset[str]
 
 
-def look_at(videos: Sequence[Video]) -> Presence:
-    """Look at the files without opening any, which takes seconds for a hundred thousand of them."""
+def look_at(videos: Sequence[Video], *, telemetry: bool = False) -> Presence:
+    """Look at the files without opening any, which takes seconds for a hundred thousand of them.
+
+    Args:
+        videos: The videos.
+        telemetry: Whether the telemetry files beside them count as well.
+    """
     digest = hashlib.sha256()
     missing = set()
+    listings: Listings = {}
     for video in videos:
+        for path in telemetry_files(Path(video.path), listings).values() if telemetry else ():
+            with suppress(OSError):
+                beside = path.stat()
+                digest.update(f"{path.name}\0{beside.st_size}:{beside.st_mtime_ns}\n".encode(errors="surrogateescape"))
         try:
             found = Path(video.path).stat()
         except (OSError, ValueError):

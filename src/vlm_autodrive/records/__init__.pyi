@@ -35,6 +35,7 @@ from .supervision import (
     TeacherPrompt,
 )
 from .taxonomy import BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, TAXONOMIES, EventClass, Taxonomy
+from .telemetry import TelemetrySeries, TelemetrySource
 
 __all__ = [
     "ANTICIPATION",
@@ -86,6 +87,8 @@ __all__ = [
     "SupervisionType",
     "Taxonomy",
     "TeacherPrompt",
+    "TelemetrySeries",
+    "TelemetrySource",
     "TripFile",
     "Verdict",
     "Video",

@@ -31,7 +31,10 @@ class Clip(Record):
         group_id: The drive or source; clips of a group share a split.
         triplet_id: The matched triplet, if any.
         metadata: As in the catalog.
-        incident: What is recorded of the video, and of the clip's event if it has one.
+        incident: What is recorded of the video, and of the clip's event if it has one. Of a clip without event that
+            has telemetry, its numbers are those at the middle of the window.
+        peak_g: The largest horizontal acceleration within the window, as an accelerometer measured it, in g; None
+            without telemetry.
         scenario: The simulation's truth with all times moved into clip time; None for real footage.
         problem: Why the clip cannot be used; empty if it can. Such a clip stays in every denominator.
         source: The data set that its video came with; empty if unknown.
@@ -52,6 +55,7 @@ class Clip(Record):
     triplet_id: str | None
     metadata: dict[str, str]
     incident: IncidentMetadata = IncidentMetadata()
+    peak_g: float | None = None
     scenario: Scenario | None = None
     problem: str = ""
     source: str = ""
