@@ -1,6 +1,6 @@
 from .compare_stage import compare, read_comparison
 from .judge.stage import estimate_judging, estimate_lines, judge
-from .predict.baselines import evaluate_baseline
+from .predict.baselines import baselines_of, evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import with_interval
@@ -22,6 +22,7 @@ __all__ = [
     "JudgeSettings",
     "ModelScores",
     "ReportSettings",
+    "baselines_of",
     "compare",
     "estimate_judging",
     "estimate_lines",

@@ -10,8 +10,11 @@ from vlm_autodrive.records import Split
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
 
-BASELINES = ("majority", "camera_shake")
+BASELINES = ("majority", "camera_shake", "g_force")
 """Names of the baselines, which their predictions bear."""
+
+G_FORCE = "g_force"
+"""The one that needs telemetry, and is made for clip sets with any."""
 
 
 Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]

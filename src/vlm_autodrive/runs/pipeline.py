@@ -10,7 +10,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import BASELINES, read_long_videos
+from vlm_autodrive.evaluation import baselines_of, read_long_videos
 from vlm_autodrive.models import require_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
@@ -89,7 +89,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
         name: run.do(stages.evaluate(name, clips, supervision, model, validation.get(name)))
         for name, model in models.items()
     }
-    predictions |= {name: run.do(stages.evaluate_baseline(name, clips)) for name in BASELINES}
+    predictions |= {name: run.do(stages.evaluate_baseline(name, clips)) for name in baselines_of(clips)}
     if has_validation(clips):
         for name, model in models.items():
             validation[name] = validation.get(name) or run.do(stages.evaluate_validation(name, clips, model))

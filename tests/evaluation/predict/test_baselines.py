@@ -7,7 +7,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings
 from vlm_autodrive.evaluation.predict import baselines
 from vlm_autodrive.evaluation.predict import camera_motion as motion
-from vlm_autodrive.evaluation.predict.baselines import camera_shake, majority
+from vlm_autodrive.evaluation.predict.baselines import baselines_of, camera_shake, g_force, majority
 from vlm_autodrive.evaluation.predict.camera_motion import motion_features, phase_shift
 from vlm_autodrive.records import Outcome
 
@@ -119,3 +119,35 @@ def test_the_labels_of_the_test_clips_are_never_learnt(tmp_path):
         out = camera_shake(write_clip_set(tmp_path / name, clips), tmp_path / f"out-{name}", BaselineSettings())
         said.append(read_predictions(out))
     assert said[0] == said[1]
+
+
+def test_g_force_finds_the_threshold_between_driving_and_blows(tmp_path):
+    rng = np.random.default_rng(0)
+    clips = [
+        make_clip(
+            f"c{index}",
+            ("normal", "collision", "near_collision")[index % 3],
+            split="train" if index < 60 else "test",
+            peak_g=float((0.2, 3.0, 0.6)[index % 3] * np.exp(rng.normal(0, 0.1))),
+        )
+        for index in range(90)
+    ]
+    clips.append(make_clip("bare", "collision"))
+    clips += [make_clip(f"more{index}", "normal", split="train") for index in range(9)]
+    clip_set = write_clip_set(tmp_path / "clips", clips)
+    assert baselines_of(clip_set) == ("majority", "camera_shake", "g_force")
+    out = g_force(clip_set, tmp_path / "out", BaselineSettings())
+    predictions = read_predictions(out)
+    assert [p.clip_id for p in predictions] == [f"c{index}" for index in range(60, 90)] + ["bare"]
+    assert [p.verdict.event_class for p in predictions[:-1]] == [c.event_class for c in clips[60:90]]
+    bare = predictions[-1].verdict
+    assert (bare.outcome, bare.event_class) == (Outcome.OK, "normal")
+    assert bare.probabilities["normal"] == pytest.approx(29 / 69)
+
+
+def test_g_force_needs_telemetry_of_two_classes(tmp_path):
+    clips = [make_clip("a", "normal", split="train", peak_g=0.1), make_clip("b", "collision", split="train")]
+    clip_set = write_clip_set(tmp_path / "clips", [*clips, make_clip("c")])
+    assert baselines_of(clip_set) == ("majority", "camera_shake")
+    with pytest.raises(UserError, match="evaluate majority and camera_shake instead"):
+        g_force(clip_set, tmp_path / "out", BaselineSettings())

@@ -124,3 +124,9 @@ def test_what_is_recorded_of_an_event_makes_no_slice():
     assert set(scored(slice_scores, samples_of(clips, ["normal"] * 20), 5)) & set(IncidentMetadata.model_fields) == {
         "road_layout"
     }
+
+
+def test_shocks_are_slices_of_clips_with_telemetry():
+    clips = [make_clip(f"{i}", NAMES[i % 3], peak_g=(0.1, 0.5, None)[i // 10]) for i in range(30)]
+    found = scored(slice_scores, samples_of(clips, [c.event_class for c in clips]), 5)["shock"]
+    assert {value: score.n for value, score in found.items()} == {"below 0.5 g": 10, "0.5 g or more": 10}

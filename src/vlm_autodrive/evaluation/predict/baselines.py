@@ -1,4 +1,4 @@
-"""Baselines without a model: the majority class, and camera shake."""
+"""Baselines without a model: the majority class, camera shake, and the g-force of telemetry."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,19 +11,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlm_autodrive.artifacts import read_clips, read_taxonomy, writing_artifact
+from vlm_autodrive.artifacts import iterate_clips, read_clips, read_taxonomy, writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.stage import clips_of_split, write_predictions
-from vlm_autodrive.evaluation.settings import BaselineSettings
+from vlm_autodrive.evaluation.settings import BASELINES, G_FORCE, BaselineSettings
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Clip, Outcome, Prediction, Verdict, append_jsonl, read_partial_jsonl
+from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.workers import worker_pool
 
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
+_LEAST_G = 0.01  # below it there is but noise
 
 
 def evaluate_baseline(
@@ -38,6 +39,8 @@ def evaluate_baseline(
     """Predict the held-out clips with one of ``evaluation.settings.BASELINES``, fitted on the training clips."""
     if name == "majority":
         return majority(clips, out, settings, overwrite=overwrite)
+    if name == G_FORCE:
+        return g_force(clips, out, settings, overwrite=overwrite)
     return camera_shake(clips, out, settings, reporter, overwrite=overwrite)
 
 
@@ -54,9 +57,7 @@ def majority(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: b
     with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(clips)
-            counts = Counter(clip.event_class for clip in _labelled(clips))
-            total = sum(counts.values())
-            probabilities = {name: counts[name] / total for name in taxonomy.names}
+            probabilities = _frequencies(_labelled(clips), taxonomy)
             wanted = clips_of_split(clips, settings.split)
             predictions = [_answered(clip, "majority", probabilities) for clip in wanted]
             write_predictions(folder, out, taxonomy, wanted, predictions)
@@ -85,24 +86,94 @@ def camera_shake(
         training = training[:: -(-len(training) // settings.training_clips)]
         rows = _measured([*training, *wanted], folder / MEASURED_FILE, settings, reporter)
         readable = [clip for clip in training if not rows[clip.clip_id].reason]
-        labels = [str(clip.event_class) for clip in readable]
-        if len(set(labels)) < 2:
+        if len({clip.event_class for clip in readable}) < 2:
             raise UserError(f"{clips} has readable training clips of one class only; camera shake needs at least two.")
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=settings.regularisation, max_iter=2000))
-        model.fit(np.array([rows[clip.clip_id].features for clip in readable]), labels)
+        classify = _fitted(
+            readable, [rows[clip.clip_id].features for clip in readable], taxonomy, settings.regularisation
+        )
         predictions = []
         for clip in wanted:
             row = rows[clip.clip_id]
             if row.reason:
                 predictions.append(_failed(clip, "camera_shake", row.reason))
-                continue
-            found = dict(zip(model.classes_, model.predict_proba([row.features])[0].tolist(), strict=True))
-            probabilities = {name: found.get(name, 0.0) for name in taxonomy.names}
-            predictions.append(_answered(clip, "camera_shake", probabilities))
+            else:
+                predictions.append(_answered(clip, "camera_shake", classify(row.features)))
         write_predictions(folder, out, taxonomy, wanted, predictions)
         write_leaks(folder, clips, wanted)
         (folder / MEASURED_FILE).unlink()
     return out
+
+
+def g_force(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bool = False) -> Path:
+    """Classify clips by their largest horizontal acceleration: a threshold on it, fitted on the training clips.
+
+    The threshold is where the classes of a logistic regression on the logarithm of :attr:`Clip.peak_g` change places. A
+    clip without accelerations gets the frequencies of the classes in training, and so their commonest one: that there
+    is no sensor says nothing of what happened.
+
+    Args:
+        clips: A clip set.
+        out: Where the predictions go.
+        settings: Which split to predict; the other settings are those of camera shake.
+        overwrite: Replace another result at ``out``.
+
+    Raises:
+        UserError: If training clips of two classes with telemetry are lacking.
+    """
+    facts = {"model": G_FORCE, "split": settings.split}
+    with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
+        if folder is not None:
+            taxonomy = read_taxonomy(clips)
+            training, wanted = _labelled(clips), clips_of_split(clips, settings.split)
+            if not _has_g_of_classes(training):
+                raise UserError(
+                    f"{clips} has not training clips of two classes whose telemetry holds accelerations; g_force needs "
+                    "them, so evaluate majority and camera_shake instead."
+                )
+            measured = [clip for clip in training if clip.peak_g is not None]
+            classify = _fitted(measured, [_g_feature(clip) for clip in measured], taxonomy, regularisation=1.0)
+            frequencies = _frequencies(training, taxonomy)
+            predictions = [
+                _answered(clip, G_FORCE, frequencies if clip.peak_g is None else classify(_g_feature(clip)))
+                for clip in wanted
+            ]
+            write_predictions(folder, out, taxonomy, wanted, predictions)
+            write_leaks(folder, clips, wanted)
+    return out
+
+
+def baselines_of(clips: Path) -> tuple[str, ...]:
+    """The baselines that a clip set is compared with: all, but ``g_force`` only where clips have telemetry for it."""
+    measured = _has_g_of_classes(clip for clip in iterate_clips(clips) if clip.split == "train")
+    return tuple(name for name in BASELINES if name != G_FORCE or measured)
+
+
+def _has_g_of_classes(training: Iterable[Clip]) -> bool:
+    """Whether accelerations of two classes or more are known, so that there is something to be told apart."""
+    return len({clip.event_class for clip in training if clip.peak_g is not None} - {None}) > 1
+
+
+def _g_feature(clip: Clip) -> tuple[float]:
+    return (float(np.log(max(clip.peak_g or 0.0, _LEAST_G))),)
+
+
+def _frequencies(training: Sequence[Clip], taxonomy: Taxonomy) -> dict[str, float]:
+    counts = Counter(clip.event_class for clip in training)
+    return {name: counts[name] / len(training) for name in taxonomy.names}
+
+
+def _fitted(
+    training: Sequence[Clip], features: Sequence[Sequence[float]], taxonomy: Taxonomy, regularisation: float
+) -> Callable[[Sequence[float]], dict[str, float]]:
+    """The probability of each class, by features, of a logistic regression that is fitted on the training clips."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=2000))
+    model.fit(np.array(features), [str(clip.event_class) for clip in training])
+
+    def classify(of_clip: Sequence[float]) -> dict[str, float]:
+        found = dict(zip(model.classes_, model.predict_proba([of_clip])[0].tolist(), strict=True))
+        return {name: found.get(name, 0.0) for name in taxonomy.names}
+
+    return classify
 
 
 def _labelled(clips: Path) -> list[Clip]:

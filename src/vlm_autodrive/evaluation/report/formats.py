@@ -2,7 +2,13 @@
 
 from vlm_autodrive.metrics import Estimate
 
-_TITLES = {"base": "Base", "tuned": "Fine-tuned", "camera_shake": "Camera shake", "majority": "Majority class"}
+_TITLES = {
+    "base": "Base",
+    "tuned": "Fine-tuned",
+    "camera_shake": "Camera shake",
+    "majority": "Majority class",
+    "g_force": "G-force",
+}
 
 
 def title_of(name: str) -> str:

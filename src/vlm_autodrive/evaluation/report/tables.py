@@ -62,6 +62,9 @@ _BASELINES = {
     "majority": "always predicts the most frequent class of the training clips",
     "camera_shake": "logistic regression on camera motion alone",
 }
+_WITH_TELEMETRY = {
+    "g_force": "threshold on the largest acceleration alone; the most frequent class where none is recorded",
+}
 _CONTROLS = {
     "black": ("Black video", "every frame black"),
     "shuffled": ("Shuffled frames", "the frames in another order"),
@@ -92,9 +95,10 @@ class ControlRow:
 
 
 def baseline_rows(comparison: Comparison) -> list[ControlRow]:
-    """The baselines without a model, whether or not they were compared."""
+    """The baselines without a model, whether or not they were compared; the one on telemetry only if it was."""
     rows = []
-    for name, what in _BASELINES.items():
+    shown = {name: what for name, what in _WITH_TELEMETRY.items() if name in comparison.models}
+    for name, what in (_BASELINES | shown).items():
         scores = comparison.models.get(name)
         rows.append(
             ControlRow(title_of(name), what)

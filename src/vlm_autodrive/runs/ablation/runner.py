@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from vlm_autodrive.artifacts import PROVENANCE, read_clips, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import BASELINES
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import SUPERVISION_TYPES, Record
 from vlm_autodrive.runs.ablation.cell_stages import CellStages, failure_reason
@@ -31,7 +30,7 @@ from vlm_autodrive.runs.folder import RunFolder, refuse_several_processes, run_l
 from vlm_autodrive.runs.recipe import Recipe
 
 _BASE = "before training"
-_TITLES = {"majority": "majority class", "camera_shake": "camera shake"}
+_BASELINES = {"majority": "majority class", "camera_shake": "camera shake"}
 
 
 class SharedStage(Record):
@@ -199,8 +198,8 @@ class _Table:
     def add_references(self, stages: CellStages) -> None:
         """Evaluate the base models and the baselines, each once for all cells that share it."""
         self._refer("predictions/base", _BASE, "base", stages.base)
-        for name in BASELINES:
-            self._refer(f"predictions/{name}", _TITLES[name], "baseline", partial(stages.baseline, name))
+        for name, title in _BASELINES.items():
+            self._refer(f"predictions/{name}", title, "baseline", partial(stages.baseline, name))
 
     def _refer(self, stage: str, title: str, role: Role, do: Callable[[AblationCell], Path]) -> None:
         firsts = {cell.place(stage): cell for cell in reversed(self._cells) if cell.name not in self._unfit}
