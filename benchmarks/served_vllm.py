@@ -150,7 +150,7 @@ def _fit_head(folder: Path, clips: Sequence[Clip]) -> None:
     labels = torch.tensor([taxonomy.names.index(clip.event_class) for clip in clips])
     logits = 30 + 12 * torch.nn.functional.one_hot(labels, len(taxonomy.codes)).double()  # far above all other tokens
     products = seen @ seen.T
-    rows = seen.T @ torch.linalg.solve(products + 0.01 * products.diagonal().mean() * torch.eye(len(seen)), logits)
+    rows = seen.T @ torch.linalg.solve(products + 0.001 * products.diagonal().mean() * torch.eye(len(seen)), logits)
     head = model.lm_head.weight.detach().clone()
     head[Encoder(loaded).code_ids(taxonomy.codes)] = rows.T.float()
     model.lm_head.weight = torch.nn.Parameter(head)

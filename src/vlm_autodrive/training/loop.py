@@ -36,6 +36,7 @@ from vlm_autodrive.training.modules import prepare_model
 from vlm_autodrive.training.optimizers import build_optimizers, learning_rate, optimizer_step
 from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches, readable_examples
 from vlm_autodrive.training.parity import prepare_packing
+from vlm_autodrive.training.precision import computes_in_bf16
 from vlm_autodrive.training.processes import SINGLE_PROCESS, Rank
 from vlm_autodrive.training.sampler import TrainClip, TrainExample, examples_of_step, total_steps
 from vlm_autodrive.training.settings import TrainSettings
@@ -270,7 +271,7 @@ def _backward(model: Any, batch: TrainBatch, device: torch.device, settings: Tra
     moved = batch.to(device)
     # Weights stay in the type they were loaded in and are cast for each operation where bfloat16 is safe, so small
     # updates are not rounded away; bfloat16 has the range of float32, so no loss scaling is needed.
-    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bf16(settings.precision, device.type)):
         loss = weighted_loss(model, moved.packed, moved.vision)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())

@@ -9,6 +9,7 @@ import torch
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Family, LoadedModel, quiet_libraries
 from vlm_autodrive.progress import Reporter
+from vlm_autodrive.training.precision import computes_in_bf16, has_bf16_instructions
 from vlm_autodrive.training.settings import ModuleName, TrainSettings
 
 MODULES: dict[ModuleName, str] = {"vision": "vision tower", "projector": "projector", "language": "language model"}
@@ -59,7 +60,15 @@ def prepare_model(loaded: LoadedModel, settings: TrainSettings, reporter: Report
         for module, count in trained.items()
     )
     total = _weights(model.parameters())
-    reporter.say(f"training {sum(trained.values()) / 1e6:.1f} of {total / 1e6:.1f} million weights: {summary}")
+    device = loaded.device.type
+    computed = "bf16" if computes_in_bf16(settings.precision, device) else "fp32"
+    of_total = f"{sum(trained.values()) / 1e6:.1f} of {total / 1e6:.1f} million weights"
+    if device == "cpu" and settings.precision == "bf16" and not has_bf16_instructions():
+        reporter.say(
+            "Mind: this CPU has no instructions for bfloat16, so bf16 takes many times as long as fp32; "
+            "train.precision=auto chooses fp32 here."
+        )
+    reporter.say(f"training {of_total}, computing in {computed}: {summary}")
     return model.train()
 
 

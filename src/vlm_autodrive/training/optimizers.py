@@ -6,7 +6,9 @@ from collections import defaultdict
 import torch
 
 from vlm_autodrive.models import Family
+from vlm_autodrive.training.float32_muon import Float32Muon
 from vlm_autodrive.training.modules import module_of, peak_learning_rate
+from vlm_autodrive.training.precision import has_bf16_instructions
 from vlm_autodrive.training.settings import ModuleName, TrainSettings
 
 _MUON_UPDATE = "match_rms_adamw"  # Muon's steps are scaled so that one learning rate serves both
@@ -30,8 +32,10 @@ def build_optimizers(model: torch.nn.Module, family: Family, settings: TrainSett
             chosen[module_of(name, family)].append(parameter)
     optimizers: list[torch.optim.Optimizer] = []
     if matrices:
+        on_gpu = next(iter(matrices.values()))[0].device.type != "cpu"
+        muon = torch.optim.Muon if on_gpu or has_bf16_instructions() else Float32Muon
         optimizers.append(
-            torch.optim.Muon(_groups(matrices, settings), weight_decay=settings.weight_decay, adjust_lr_fn=_MUON_UPDATE)
+            muon(_groups(matrices, settings), weight_decay=settings.weight_decay, adjust_lr_fn=_MUON_UPDATE)
         )
     if others:
         optimizers.append(

@@ -72,6 +72,7 @@ class TrainSettings(Settings):
         warmup_steps: Optimizer steps in which the learning rate rises to its peak; below 1, a fraction of all steps.
         max_grad_norm: Maximum norm for gradient clipping.
         precision: ``bf16`` computes in bfloat16 by autocast, with weights as they are loaded; ``fp32`` in float32.
+            ``auto`` is ``bf16`` on a GPU and on a CPU with instructions for it, and ``fp32`` on other CPUs.
         lora: Train LoRA adapters instead of all weights, as fields of peft's ``LoraConfig`` (``r``, ``lora_alpha``,
             ``use_dora``, ...) with its defaults, but the language model's linear layers for ``target_modules``.
             None trains all weights.
@@ -117,7 +118,7 @@ class TrainSettings(Settings):
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: float = Field(0.05, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     lora: dict[str, Any] | None = None
     modules: ModulesSettings = ModulesSettings()
     gradient_checkpointing: bool = False

@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import LoadedModel
+from vlm_autodrive.training.precision import computes_in_bf16
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 
@@ -41,7 +42,7 @@ def shard_model(model: Any, loaded: LoadedModel, settings: TrainSettings, rank: 
         rank: Over which processes.
     """
     how: dict[str, Any] = {"mesh": init_device_mesh(loaded.device.type, (rank.world,))}
-    if settings.precision == "bf16":
+    if computes_in_bf16(settings.precision, loaded.device.type):
         # Autocast computes in bfloat16 in any case; gathered in it, the weights take half the time and memory.
         how["mp_policy"] = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     layers = set(loaded.model._no_split_modules)

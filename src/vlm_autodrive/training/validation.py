@@ -12,6 +12,7 @@ from vlm_autodrive.models import Encoder, verdict_prompt
 from vlm_autodrive.records import Clip, SFTSample, Taxonomy
 from vlm_autodrive.training.loss import logits_at
 from vlm_autodrive.training.packing import Packing, TrainBatch, build_batches
+from vlm_autodrive.training.precision import computes_in_bf16
 from vlm_autodrive.training.prefix_sharing import IGNORE_INDEX
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.sampler import TrainExample
@@ -71,7 +72,7 @@ def verdict_macro_f1(
     model.eval()
     for number in range(rank.all_reduce_max(len(passes))):
         batch = passes[number] if number < len(passes) else passes[-1].zero_weight()
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bf16(settings.precision, device.type)):
             _count(model, batch.to(device), codes, table)
     model.train()
     return float(macro_f1(np.array(rank.all_reduce_sum(table.ravel().tolist())).reshape(table.shape)))

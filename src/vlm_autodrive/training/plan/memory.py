@@ -13,6 +13,7 @@ from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.activations import NumberFormats, PassSize, activations
 from vlm_autodrive.training.plan.machines import GB, Machine
 from vlm_autodrive.training.plan.parameter_counts import ParameterCounts
+from vlm_autodrive.training.precision import computes_in_bf16
 from vlm_autodrive.training.processes import Rank
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import is_sharded
@@ -98,7 +99,7 @@ def estimate_memory(
         machine: What it is trained on.
     """
     loaded_as = _HALF if machine.kind == "cuda" and settings.lora is not None else _FLOAT
-    computed_as = _HALF if settings.precision == "bf16" or loaded_as == _HALF else _FLOAT
+    computed_as = _HALF if computes_in_bf16(settings.precision, machine.kind) or loaded_as == _HALF else _FLOAT
     casts = computed_as != loaded_as
     sharded = is_sharded(settings, Rank(0, machine.processes), torch.device(machine.kind))
     parts = machine.processes if sharded else 1
