@@ -189,9 +189,11 @@ def detections(video, **changes):
     return whole.model_copy(update=changes)
 
 
-def test_detect_tells_videos_from_settings(calls, tmp_path):
+def test_detect_tells_videos_from_settings(calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     odd = tmp_path / "a=b.mp4"
     odd.touch()
+    Path("trip.mp4").touch()
     bad = detections("bad.avi", outcome=Outcome.ERROR, reason="no video stream", duration_s=None, events=())
     noted = calls("detection.detect", [detections("x/trip.mp4"), bad])
     result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o"])
@@ -205,13 +207,27 @@ def test_detect_tells_videos_from_settings(calls, tmp_path):
 
 def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    noted = calls("detection.detect", [])
+    Path("trip.mp4").touch()
+    noted = calls("detection.detect", [detections("trip.mp4")])
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
-    assert noted[-1][0][1] == "tiny-base"
-    assert "never seen an event" in result.stderr
+    assert (result.exit_code, noted) == (1, [])
+    assert "name a model with --model" in result.stderr
+    result = run(app, ["detect", "trip.mp4", "--model", "tiny-base", "--out", "o"])
+    assert (result.exit_code, noted[-1][0][1]) == (0, "tiny-base")
     checkpoint = tmp_path / "runs/demo/checkpoint"
     checkpoint.mkdir(parents=True)
     (checkpoint / "provenance.json").touch()
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
     assert noted[-1][0][1] == "runs/demo/checkpoint"
     assert "runs/demo/checkpoint" in result.stderr
+
+
+def test_detect_marks_reasoning_that_contradicts_its_event(calls, tmp_path):
+    (tmp_path / "trip.mp4").touch()
+    event = detections("trip.mp4").events[0]
+    doubted = event.model_copy(update={"reasoning": "calm", "reasoning_class": "normal", "contradicts": True})
+    calls("detection.detect", [detections("trip.mp4", events=(event, doubted))])
+    result = run(app, ["detect", str(tmp_path / "trip.mp4"), "--model", "m", "--out", "o"])
+    assert "near-collision at 61.3 s (0.87), near-collision at 61.3 s (0.87; its reasoning says normal)" in (
+        " ".join(result.stdout.split())
+    )

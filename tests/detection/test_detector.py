@@ -14,8 +14,9 @@ from tests.detection.flashes import FlashEngine, write_drive
 from vlm_autodrive.detection import DetectSettings, detect, detector
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.results import read_detections
+from vlm_autodrive.engines import InferenceResponse
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, VideoDetections, file_name_text
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, VideoDetections, file_name_text
 
 SETTINGS = DetectSettings(eval_batch_size=4)
 
@@ -72,11 +73,37 @@ def test_what_is_written(tmp_path):
     assert len(found.windows) == 22
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["total"]["events"] == {"collision": 1, "near_collision": 1}
-    assert summary["each"][0]["events"][0] == {"class": "collision", "time_s": pytest.approx(8, abs=0.3)}
+    assert summary["each"][0]["events"][0] == {
+        "class": "collision",
+        "time_s": pytest.approx(8, abs=0.3),
+        "probability": pytest.approx(0.96),
+    }
     assert heard.done == heard.total == 30
     assert "times as fast as real time" in heard.said[-1]
     with Image.open(folder / "timeline.png") as picture:
         assert picture.width == 1600
+
+
+class Contrary(FlashEngine):
+    """Whose reasoning calls every event Normal, and cites a moment that lies outside of its window too."""
+
+    def _one(self, question, white, blue):
+        if question.codes:
+            return super()._one(question, white, blue)
+        return InferenceResponse(Outcome.OK, f"<think>\n[t={white[0]:.1f}] and [t=99.0]\n</think>\n<answer>C</answer>")
+
+
+@pytest.mark.parametrize(("engine", "named"), [(FlashEngine(), "collision"), (Contrary(), "normal")])
+def test_a_trace_that_contradicts_its_event_is_marked_and_its_moments_are_in_trip_time(tmp_path, engine, named):
+    video = write_drive(tmp_path / "drive.mp4", 30, flashes=[17])
+    (found,) = detect_with_engine([video], engine, tmp_path / "out", SETTINGS)
+    (event,) = found.events
+    assert (event.event_class, event.reasoning_class) == ("collision", named)
+    assert event.contradicts == (named == "normal")
+    assert event.cited_times_s == pytest.approx([17], abs=0.3)
+    assert f"t={event.cited_times_s[0] - event.reasoning_start_s:.1f}]" in event.reasoning
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["each"][0]["events"][0].get("reasoning_says") == ("normal" if named == "normal" else None)
 
 
 def test_a_flash_in_the_first_and_in_the_last_moment(tmp_path):

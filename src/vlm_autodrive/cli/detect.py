@@ -1,11 +1,16 @@
 """``autodrive detect``: find events in long video."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import AsJson, EndpointUrl, Overwrite, RecipeName
+from vlm_autodrive.errors import UserError
+
+if TYPE_CHECKING:
+    from vlm_autodrive.records import VideoDetections
 
 
 def detect(
@@ -43,7 +48,8 @@ def detect(
 ) -> None:
     """Detect the events in videos of any length.
 
-    Writes events.json and a timeline picture for each video; a video that cannot be read gets its reason.
+    Writes events.json and a timeline picture for each video; a video that cannot be read gets its reason. Exits with
+    status 1 if a path does not exist, or if nothing at all could be searched.
 
     Example: autodrive detect trip.mp4 --model runs/demo/checkpoint --out found stride_s=1
     """
@@ -92,3 +98,23 @@ def detect(
     else:
         print_detections(found)
         print(out)
+    refuse_empty_search(videos, found)
+
+
+def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"]) -> None:
+    """End with a failure where "no event" would be the word of a search that never took place.
+
+    Args:
+        paths: What was named on the command line.
+        found: What came of it; every path is searched that can be, before this is called.
+
+    Raises:
+        UserError: If a path does not exist, or no window of any video was judged.
+    """
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        others = f" and {len(absent) - 1} more of the paths do" if len(absent) > 1 else " does"
+        raise UserError(f"{absent[0]}{others} not exist; what was found is of the others alone, if there are any.")
+    if all(each.duration_s is None for each in found):
+        first = next((f"; {each.video}: {each.reason}" for each in found), "")
+        raise UserError(f"nothing was searched: no window of {len(found)} videos could be read and judged{first}.")

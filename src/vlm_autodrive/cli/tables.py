@@ -12,7 +12,7 @@ from vlm_autodrive.progress import format_clock
 if TYPE_CHECKING:
     from vlm_autodrive.evaluation import Diagnostic, ModelScores
     from vlm_autodrive.metrics import LongVideoSearch
-    from vlm_autodrive.records import Taxonomy, VideoDetections
+    from vlm_autodrive.records import DetectedEvent, Taxonomy, VideoDetections
     from vlm_autodrive.runs import RunResult
 
 _WIDE = 120
@@ -107,13 +107,17 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=max(_WIDE, console.width))
 
 
+def _event_words(event: "DetectedEvent") -> str:
+    words = f"{event.event_class.replace('_', '-')} at {event.time_s:.1f} s ({event.probability:.2f}"
+    named = (event.reasoning_class or "").replace("_", "-")
+    return f"{words}; its reasoning says {named})" if event.contradicts else f"{words})"
+
+
 def print_detections(found: Sequence["VideoDetections"]) -> None:
     """Print what was found in each video."""
     rows = []
     for video in found:
-        events = ", ".join(
-            f"{e.event_class.replace('_', '-')} at {e.time_s:.1f} s ({e.probability:.2f})" for e in video.events
-        )
+        events = ", ".join(_event_words(event) for event in video.events)
         length = "-" if video.duration_s is None else format_clock(video.duration_s)
         rows.append((Path(video.video).name, length, events or ("no event" if not video.reason else ""), video.reason))
     print_columns(("video", "length", "events", "problem"), rows)

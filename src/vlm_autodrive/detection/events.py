@@ -131,7 +131,7 @@ def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy
 def refine_time(
     event: DetectedEvent, reasoning: Reasoning, window: Window, interval: tuple[float, float], slack_s: float
 ) -> DetectedEvent:
-    """The event with its reasoning, and with the time that its reasoning names if the windows allow it.
+    """The event with its reasoning in trip time, and with the time that its reasoning names if the windows allow it.
 
     Args:
         event: The event, as the windows show it.
@@ -148,7 +148,16 @@ def refine_time(
         spans = (window, (event.start_s, event.end_s), (interval[0] - slack_s, interval[1] + slack_s))
         if all(start_s <= told_s <= end_s for start_s, end_s in spans):
             time_s = told_s
-    return event.model_copy(update={"time_s": time_s, "reasoning": reasoning.trace or reasoning.raw_text})
+    cited = tuple(round(window[0] + cited_s, 6) for cited_s in reasoning.cited_times_s)
+    changes = {
+        "time_s": time_s,
+        "reasoning": reasoning.trace or reasoning.raw_text,
+        "reasoning_start_s": window[0],
+        "reasoning_class": reasoning.event_class,
+        "contradicts": reasoning.event_class not in (None, event.event_class),
+        "cited_times_s": tuple(cited_s for cited_s in cited if window[0] <= cited_s <= window[1]),
+    }
+    return event.model_copy(update=changes)
 
 
 def _is_one_span(windows: Sequence[WindowScore], one: int, other: int, merge_gap_s: float) -> bool:

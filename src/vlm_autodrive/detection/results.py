@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import VideoDetections, file_name_text
+from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
 
 KIND = "detections"
 EVENTS_FILE = "events.json"
@@ -107,13 +108,22 @@ def write_summary(
                 "outcome": each.outcome,
                 "reason": each.reason,
                 "duration_s": each.duration_s,
-                "events": [{"class": e.event_class, "time_s": round(e.time_s, 2)} for e in each.events],
+                "events": [_event_line(event) for event in each.events],
             }
         )
         for folder, each in zip(folders, detections, strict=True)
     ]
     listing = ",\n  ".join(lines)
     write_text(out / SUMMARY_FILE, f'{{"total": {json.dumps(total)},\n "each": [\n  {listing}\n]}}\n')
+
+
+def _event_line(event: DetectedEvent) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "class": event.event_class,
+        "time_s": round(event.time_s, 2),
+        "probability": round(event.probability, 4),
+    }
+    return line | {"reasoning_says": event.reasoning_class} if event.contradicts else line
 
 
 def _count(detections: Sequence[VideoDetections]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
 from vlm_autodrive.engines.protocol import Engine, InferenceRequest, InferenceResponse
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.settings import Settings, parse_settings
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -67,15 +68,19 @@ def open_model(
 
 
 def default_model(reporter: Reporter = SILENT) -> str:
-    """The model taken if none is named: the demo's, once it is trained; the shipped base before that."""
-    if (DEMO_CHECKPOINT / PROVENANCE).is_file():
-        reporter.say(f"Model: {DEMO_CHECKPOINT}, trained by the demo on simulated drives; --model takes another.")
-        return str(DEMO_CHECKPOINT)
-    reporter.say(
-        f"Model: {SHIPPED_MODEL}, which has never seen an event and finds none; "
-        "`autodrive run demo` trains one, --model takes another."
-    )
-    return SHIPPED_MODEL
+    """The model taken if none is named: the demo's.
+
+    Raises:
+        UserError: If that is not trained. The shipped base is not taken in its place: it has never seen an event and
+            finds none, which would read like a search that found nothing.
+    """
+    if not (DEMO_CHECKPOINT / PROVENANCE).is_file():
+        raise UserError(
+            f"name a model with --model: there is no {DEMO_CHECKPOINT} here, which `autodrive run demo` trains; "
+            f"{SHIPPED_MODEL} has never seen an event and finds none, so it is taken only if it is named."
+        )
+    reporter.say(f"Model: {DEMO_CHECKPOINT}, trained by the demo on simulated drives; --model takes another.")
+    return str(DEMO_CHECKPOINT)
 
 
 class LazyLocalEngine:

@@ -34,7 +34,12 @@ class DetectedEvent(Record):
         end_s: Their end.
         probability: The largest probability of any event among them.
         probabilities: The class probabilities of that window.
-        reasoning: The model's trace for that window; empty if it was not requested.
+        reasoning: The model's trace for that window, as it wrote it; empty if it was not requested. Its seconds count
+            from ``reasoning_start_s``.
+        reasoning_start_s: Start of that window; None without a trace.
+        reasoning_class: The class that the trace itself comes to; None if it names none.
+        contradicts: Whether that is another class than the event's.
+        cited_times_s: The moments in that window that the trace cites, in trip time.
     """
 
     event_class: str
@@ -44,6 +49,10 @@ class DetectedEvent(Record):
     probability: float
     probabilities: dict[str, float]
     reasoning: str = ""
+    reasoning_start_s: float | None = None
+    reasoning_class: str | None = None
+    contradicts: bool = False
+    cited_times_s: tuple[float, ...] = ()
 
 
 class TripFile(Record):
