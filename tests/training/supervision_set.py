@@ -34,6 +34,7 @@ def make_clips(folder: Path, count: int = 6, split: str = "train") -> list[Clip]
                 group_id=f"{split}{number}",
                 triplet_id=None,
                 metadata={},
+                source="clocks",
             )
         )
     return clips

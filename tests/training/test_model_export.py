@@ -127,8 +127,9 @@ def test_the_card_tells_data_licences_settings_figures_and_the_check(trained, tm
     head = yaml.safe_load(text.split("---")[1])
     assert head["library_name"] == "transformers"
     assert head["base_model"] == str(saved_tiny_model("qwen3_vl"))
-    assert "| clocks | 0 | MIT |" in text
-    assert "None of the 0 videos was simulated." in text
+    assert "| clocks | 3 | MIT |" in text
+    assert "Fine-tuned on video of which it is not known whether it is real or simulated: 3 clips of 3 videos" in text
+    assert read_card(str(tmp_path / "out")).trained_on == read_card(str(trained["whole"])).trained_on
     assert "  learning_rate: 0.01" in text
     assert f"\n{SYSTEM_PROMPT}\n" in text and f"\n{verdict_prompt(DEFAULT_TAXONOMY).text}\n" in text
     assert "| tuned | 8 | 0.750 [0.500, 0.875] | 0.750 [0.500, 0.875] | 0.750 |" in text

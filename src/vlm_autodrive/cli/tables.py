@@ -31,12 +31,12 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def print_comparison(folder: Path) -> None:
     """Print a comparison: the headline, the diagnostics, and the scores."""
     from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.evaluation import headline, prompt_notes, read_comparison
+    from vlm_autodrive.evaluation import headline, model_notes, read_comparison
 
     comparison, taxonomy = read_comparison(folder), read_taxonomy(folder)
     _print_head(headline(comparison, taxonomy), comparison.diagnostics)
     _print_scores(comparison.models, taxonomy)
-    for note in prompt_notes(comparison):
+    for note in model_notes(comparison):
         _console().print(note, markup=False)
 
 

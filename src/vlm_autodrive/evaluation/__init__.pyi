@@ -4,7 +4,7 @@ from .predict.baselines import baselines_of, evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import with_interval
-from .report.headline import failure_lines, have_all_failed, headline, prompt_notes, summary
+from .report.headline import failure_lines, have_all_failed, headline, model_notes, summary
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
@@ -33,7 +33,7 @@ __all__ = [
     "headline",
     "judge",
     "main_rows",
-    "prompt_notes",
+    "model_notes",
     "read_comparison",
     "read_evaluation_samples",
     "read_long_videos",

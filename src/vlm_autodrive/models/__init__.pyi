@@ -1,20 +1,17 @@
 from . import prompts
+from .card import CARD_FILE, SIMULATED_ONLY, ModelCard, TrainingData, read_card, training_data, write_card
 from .chat_template import EMPTY_THOUGHTS, ChatTemplate, DirectBy, begins_with_thoughts
 from .conventions import Convention, find_convention
 from .cpu_speed import LONG
 from .encoding import Encoder
 from .families import Family
 from .loading import (
-    CARD_FILE,
     LoadedModel,
-    ModelCard,
     default_device,
     load_model,
     load_processor,
     model_key,
     quiet_libraries,
-    read_card,
-    write_card,
 )
 from .meta_model import find_published, load_meta_model
 from .missing import reading
@@ -51,6 +48,7 @@ __all__ = [
     "EMPTY_THOUGHTS",
     "LONG",
     "MAIN",
+    "SIMULATED_ONLY",
     "SYSTEM_PROMPT",
     "TINY_BASE",
     "ChatTemplate",
@@ -64,6 +62,7 @@ __all__ = [
     "Prefix",
     "PromptName",
     "PromptVariant",
+    "TrainingData",
     "begins_with_thoughts",
     "cast",
     "default_device",
@@ -90,6 +89,7 @@ __all__ = [
     "resolve_model",
     "short_model",
     "stored_dtype",
+    "training_data",
     "variant_verdict_prompt",
     "verdict_prompt",
     "video_metadata",

@@ -10,39 +10,14 @@ from typing import Any
 
 import torch
 
-from vlm_autodrive.artifacts import input_key, write_text
+from vlm_autodrive.artifacts import input_key
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
+from vlm_autodrive.models.card import ModelCard, read_card
 from vlm_autodrive.models.families import Family, find_family
 from vlm_autodrive.models.generation import greedy_generation
 from vlm_autodrive.models.missing import TEXT_PARTS, incomplete, lacking, reading
 from vlm_autodrive.models.model_files import ModelFiles, locate_model, resolve_model
-from vlm_autodrive.settings import Settings
-from vlm_autodrive.video import SamplingSettings
-
-CARD_FILE = "autodrive.json"
-
-
-class ModelCard(Settings):
-    """What a checkpoint of ours says of itself.
-
-    Attributes:
-        name: The model's name in records and tables.
-        base: What it was trained from: a hub name, a folder or ``tiny-base``; None if from nothing.
-        base_revision: The commit of a base on the hub; None for another.
-        sampling: How its frames are taken. Evaluation and detection follow it.
-        window_s: Length of the clips that it was trained on, the median; None if unknown.
-        steps: How many steps its weights were trained for; None if unknown.
-        validation_macro_f1: Of the direct verdict, where the weights were chosen by it; else None.
-    """
-
-    name: str
-    base: str | None = None
-    base_revision: str | None = None
-    sampling: SamplingSettings
-    window_s: float | None = None
-    steps: int | None = None
-    validation_macro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,24 +42,6 @@ def model_key(model: str) -> str:
 def default_device() -> torch.device:
     """The first CUDA device if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def read_card(model: str) -> ModelCard:
-    """The model's card; a hub model or plain folder without one gets the default sampling.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    path = Path(resolve_model(model)) / CARD_FILE
-    if path.is_file():
-        with reading(path.parent):
-            return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
-    return ModelCard(name=model.rstrip("/").split("/")[-1], sampling=SamplingSettings())
-
-
-def write_card(folder: Path, card: ModelCard) -> None:
-    """Keep the card in a checkpoint folder."""
-    write_text(folder / CARD_FILE, card.model_dump_json(indent=1) + "\n")
 
 
 def load_model(model: str, device: torch.device | None = None, dtype: torch.dtype | None = None) -> LoadedModel:

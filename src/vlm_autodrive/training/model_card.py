@@ -12,9 +12,7 @@ from vlm_autodrive.artifacts import (
     absolute_from_artifact,
     read_data_sets,
     read_provenance,
-    read_scenarios,
     read_taxonomy,
-    read_videos,
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
@@ -76,7 +74,7 @@ def model_card(export: ModelExport) -> str:
         f"Base model: `{base}`, licence: {licence or 'not known here; look at its own card'}. "
         "What the base's licence asks of works made from it holds for this model too.",
         "## Use\n\n" + _use(export, base),
-        "## Data\n\n" + _data(export.checkpoint),
+        "## Data\n\n" + _data(export.checkpoint, card),
         "## Training\n\n" + _training(export.checkpoint, card),
         "## Figures\n\n" + _figures(export.report),
         "## Check of the export\n\n" + export.check,
@@ -149,22 +147,21 @@ def _use(export: ModelExport, base: str) -> str:
     )
 
 
-def _data(checkpoint: Path) -> str:
+def _data(checkpoint: Path, card: ModelCard) -> str:
+    trained = card.trained_on
+    if trained is None:
+        return "The checkpoint's card does not tell what it was trained on."
     catalog = ancestor(checkpoint, "catalog")
-    if catalog is None:
-        return "The catalog of its training data could not be reached when this card was written."
-    lines = ["| data set | videos | licence |", "|---|---|---|"]
-    lines += [
-        f"| {each.name} | {each.videos} | {each.licence or 'not known here'} |" for each in read_data_sets(catalog)
+    licences = {each.name: each.licence for each in read_data_sets(catalog)} if catalog is not None else {}
+    rows = [
+        f"| {name} | {clips} | {licences.get(name) or 'not known here'} |" for name, clips in trained.data_sets.items()
     ]
-    videos, simulated = len(read_videos(catalog)), len(read_scenarios(catalog))
-    if simulated == 0:
-        told = f"None of the {videos} videos was simulated."
-    elif simulated == videos:
-        told = f"All {videos} videos were simulated: it has seen no real driving in post-training."
-    else:
-        told = f"{simulated} of the {videos} videos were simulated."
-    return "\n".join(lines) + f"\n\n{told}"
+    classes = ", ".join(f"{count} {name}" for name, count in trained.classes.items())
+    return (
+        "\n".join(["| data set | clips | licence |", "|---|---|---|", *rows])
+        + f"\n\n{card.training[0].upper()}{card.training[1:]}: {trained.clips} clips of {trained.videos} videos, "
+        f"{trained.hours:.1f} hours of footage ({classes})."
+    )
 
 
 def _training(checkpoint: Path, card: ModelCard) -> str:

@@ -41,6 +41,7 @@ class ModelCheck(Record):
         model: The model.
         family: Names of its family.
         weights: Which weights were checked.
+        training: What footage it was trained on, in words; empty if it has no card that tells.
         shares: Whether the samples of a clip can share its prefix.
         loss_shared: Loss of two clips with three samples each, all packed in one sequence.
         loss_separate: Loss of the same samples with a sequence for each.
@@ -58,6 +59,7 @@ class ModelCheck(Record):
     model: str
     family: str
     weights: str
+    training: str
     shares: bool
     loss_shared: float
     loss_separate: float
@@ -81,7 +83,7 @@ class ModelCheck(Record):
         """The findings in plain lines."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.lora.items())
         return [
-            f"{self.model}: {self.family}; {self.weights}",
+            f"{self.model}: {self.family}; {self.weights}; {self.training or 'what it was trained on is not told'}",
             f"shared prefix = separate: {'yes' if self.shares else 'no'}; loss {self.loss_shared:.6g} and "
             f"{self.loss_separate:.6g}, gradients differ by {self.largest_ratio:.1e} of their norm at most "
             f"({self.tensor}; up to {self.tolerance:.1e} is rounding)",
@@ -129,6 +131,7 @@ def check_model(model: str, random_layers: int | None = None) -> ModelCheck:
         model=model,
         family=loaded.family.known_as,
         weights=weights,
+        training=loaded.card.training,
         shares=found.holds,
         loss_shared=found.loss,
         loss_separate=found.other_loss,

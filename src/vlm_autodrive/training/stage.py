@@ -14,12 +14,14 @@ from vlm_autodrive.models import (
     Encoder,
     LoadedModel,
     ModelCard,
+    TrainingData,
     lasting_name,
     load_meta_model,
     locate_model,
     require_model,
     resolve_model,
     stored_dtype,
+    training_data,
 )
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.training import checkpoints
@@ -97,7 +99,8 @@ def train(
                 damaged = damaged_clips(job.folder)
             if damaged:
                 reporter.say(f"{len(damaged)} clips could not be decoded and were not trained on: {DAMAGED_FILE}")
-            _finish(job, loaded, model, state, reporter)
+            trained_on = training_data([each.clip for each in job.clips if each.clip.clip_id not in damaged])
+            _finish(job, loaded, model, state, trained_on, reporter)
     return out
 
 
@@ -154,7 +157,9 @@ def _plan_job(
     return job, cache
 
 
-def _finish(job: TrainJob, loaded: LoadedModel, model: Any, state: TrainState, reporter: Reporter) -> None:
+def _finish(
+    job: TrainJob, loaded: LoadedModel, model: Any, state: TrainState, trained_on: TrainingData, reporter: Reporter
+) -> None:
     """Write the checkpoint, with the best weights or the last."""
     settings = job.settings
     steps, score = state.step, None
@@ -168,10 +173,12 @@ def _finish(job: TrainJob, loaded: LoadedModel, model: Any, state: TrainState, r
         name=settings.name,
         base=base,
         base_revision=revision,
+        base_training=loaded.card.training,
         sampling=settings.sampling or loaded.card.sampling,
         window_s=window_s,
         steps=steps,
         validation_macro_f1=score,
+        trained_on=trained_on,
     )
     chosen = {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(settings.save_dtype)
     dtype = chosen or stored_dtype(locate_model(settings.model, (), fetch=False))

@@ -23,7 +23,7 @@ from vlm_autodrive.evaluation import (
     compare,
     evaluate,
     headline,
-    prompt_notes,
+    model_notes,
     read_comparison,
     write_report,
 )
@@ -107,7 +107,7 @@ def test_the_best_prompt_on_validation_clips_gives_the_verdict(clip_set, tmp_pat
     assert scores.prompt_variants["main"].code_mass.value == pytest.approx(0.03)
     assert (scores.code_mass, scores.ranking, scores.calibration) == (None, {}, None)
     comparison = read_comparison(made)
-    chosen, free = prompt_notes(comparison)
+    chosen, free = model_notes(comparison)
     assert chosen.startswith("Base: prompt own, chosen on 6 validation clips (macro-F1 there: main 0.17 (noise), ")
     assert "no probabilities" in free
     (noise,) = [d.text for d in comparison.diagnostics if d.kind == "forced_choice_is_noise"]

@@ -31,7 +31,7 @@ from vlm_autodrive.evaluation.predict.prompt_choice import (
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.models import Convention, find_chat_template, find_convention, read_card
+from vlm_autodrive.models import Convention, ModelCard, find_chat_template, find_convention, read_card, write_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
     Clip,
@@ -75,6 +75,9 @@ def evaluate(
         overwrite: Replace predictions that were made otherwise.
     """
     convention = _convention_of(model, settings)
+    card = read_card(settings.endpoint.folder or model)
+    if card.training:
+        reporter.say(f"{card.name}: {card.training}.")
     with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
 
         def run(out: Path, settings: EvaluateSettings, choice: PromptChoice | None, questions: Path | None) -> Path:
@@ -90,6 +93,7 @@ def evaluate(
                 choice=choice,
                 retry_errors=retry_errors,
                 checkpoint=None if settings.endpoint.base_url else Path(model),
+                card=card,
                 overwrite=overwrite,
             )
 
@@ -114,6 +118,7 @@ def evaluate_with_engine(
     choice: PromptChoice | None = None,
     retry_errors: bool = False,
     checkpoint: Path | None = None,
+    card: ModelCard | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Run a model on every clip of a split.
@@ -134,6 +139,7 @@ def evaluate_with_engine(
         retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
             The others keep theirs to the byte.
         checkpoint: Folder of the model, if it is on this disk: its training clips must not be evaluated.
+        card: The model's card, which is kept beside the predictions.
         overwrite: Replace another result at ``out``.
 
     Returns:
@@ -169,6 +175,8 @@ def evaluate_with_engine(
             if asked:
                 every = (question for of_clip in asked.values() for question in of_clip)
                 write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, every)
+            if card is not None:
+                write_card(folder, card)
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
 

@@ -70,10 +70,12 @@ def _noise(comparison: Comparison) -> Iterator[str]:
             )
 
 
-def prompt_notes(comparison: Comparison) -> list[str]:
-    """For each model whose prompt was chosen or set, which it is, and what it was chosen by."""
+def model_notes(comparison: Comparison) -> list[str]:
+    """For each model what footage it was trained on, and if its prompt was chosen or set, which it is and by what."""
     notes = []
     for model, scores in comparison.models.items():
+        if scores.training:
+            notes.append(f"{title_of(model)}: {scores.training}.")
         choice = scores.prompt_choice
         if choice is not None:
             marks = dict.fromkeys(choice.noise, " (noise)")
@@ -159,7 +161,7 @@ def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
-    return [*notes, *prompt_notes(comparison), *comparison.warnings]
+    return [*notes, *model_notes(comparison), *comparison.warnings]
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

@@ -78,6 +78,7 @@ def model_scores(samples: EvaluationSamples, model: str, settings: CompareSettin
         traces=trace_scores(samples, model, bootstrap),
         slice_tests=slice_tests(samples, model, bootstrap, settings.smallest_slice),
         vqa=vqa_scores(samples, model, settings),
+        training=samples.training.get(model, ""),
     )
 
 

@@ -260,6 +260,7 @@ class ModelScores(Record):
         traces: None without traces.
         slice_tests: Every slice against the rest.
         vqa: Held-out questions; None if it was asked none.
+        training: What footage it was trained on, in words; empty if its card does not tell.
     """
 
     name: str
@@ -290,6 +291,7 @@ class ModelScores(Record):
     traces: TraceScores | None = None
     slice_tests: tuple[SliceTest, ...] = ()
     vqa: VqaScores | None = None
+    training: str = ""
 
 
 class PairScores(Record):

@@ -23,7 +23,7 @@ from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.contamination import Leaks, read_leaks
 from vlm_autodrive.evaluation.predict.prompt_choice import PromptChoice
 from vlm_autodrive.metrics import connected_groups
-from vlm_autodrive.models import MAIN
+from vlm_autodrive.models import MAIN, read_card
 from vlm_autodrive.records import (
     ANTICIPATION,
     ChoiceAnswer,
@@ -59,6 +59,7 @@ class EvaluationSamples:
         asked: The models that were asked them.
         prompts: The prompt of each model's direct verdict, by model; ``main`` where it is not named.
         prompt_choices: How a model's prompt was chosen, by model.
+        training: What footage each model was trained on, in words, by model; empty where its card does not tell.
     """
 
     taxonomy: Taxonomy
@@ -76,6 +77,7 @@ class EvaluationSamples:
     asked: frozenset[str] = frozenset()
     prompts: Mapping[str, str] = field(default_factory=dict)
     prompt_choices: Mapping[str, PromptChoice] = field(default_factory=dict)
+    training: Mapping[str, str] = field(default_factory=dict)
 
     def prompt_of(self, model: str) -> str:
         """The prompt of a model's direct verdict."""
@@ -165,6 +167,7 @@ def read_evaluation_samples(
             for name, folder in predictions.items()
             if (choice := read_provenance(folder).facts.get("prompt_choice")) is not None
         },
+        training={name: read_card(str(folder)).training for name, folder in predictions.items()},
     )
 
 
