@@ -1,6 +1,6 @@
 from .clips import build_clips
 from .datasets import import_dataset
-from .detection import DetectSettings, detect
+from .detection import CalibrateSettings, DetectSettings, calibrate, detect
 from .engines import open_model
 from .evaluation import compare, evaluate, evaluate_baseline, judge, write_report
 from .runs import load_recipe, run_recipe
@@ -11,8 +11,10 @@ from .training import plan, train
 __version__: str
 
 __all__ = [
+    "CalibrateSettings",
     "DetectSettings",
     "build_clips",
+    "calibrate",
     "compare",
     "detect",
     "evaluate",

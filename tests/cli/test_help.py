@@ -30,6 +30,7 @@ VERBS = [
     "compare",
     "report",
     "ablate",
+    "calibrate",
     "detect",
 ]
 HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")

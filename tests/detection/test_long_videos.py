@@ -5,13 +5,16 @@ import json
 import pytest
 
 from vlm_autodrive.artifacts import writing_artifact
-from vlm_autodrive.detection import long_videos, search_long_videos
+from vlm_autodrive.detection import calibration, detector, long_videos, search_long_videos
+from vlm_autodrive.detection.operating import SearchBasis
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import read_long_videos
+from vlm_autodrive.models import ModelCard, read_card
 from vlm_autodrive.progress import SILENT, SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, VideoDetections, WindowScore
 from vlm_autodrive.runs.recipe import DetectRunSettings
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video import SamplingSettings
 
 EVENT_S, NOISE_S, LENGTH_S = 20.0, 40.0, 60.0
 
@@ -44,6 +47,9 @@ def scanned(video, settings, event=0.9, noise=0.6):
     )
 
 
+UNTOLD = SearchBasis()
+
+
 class Made(Settings):
     number: int = 0
 
@@ -61,14 +67,18 @@ def searched(tmp_path, monkeypatch):
     """Calls the stage on four videos, with a stand-in for detection that notes what it was asked."""
     asked = []
 
-    def detect(videos, model, out, settings, reporter, *, overwrite):
+    def detect(videos, engine, out, settings, taxonomy, reporter, *, model_key, basis=UNTOLD, overwrite):
         asked.append((out.name, [video.name for video in videos], settings))
         out.mkdir(parents=True)
         (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))
-        return [scanned(video, settings) for video in videos]
+        said = {"training": basis.training, "expectation": basis.expectation}
+        return [scanned(video, settings).model_copy(update=said) for video in videos]
 
-    monkeypatch.setattr(long_videos, "detect", detect)
-    checkpoint = make(tmp_path / "checkpoint", "checkpoint", {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json()})
+    for module in (calibration, detector):
+        monkeypatch.setattr(module, "detect_with_engine", detect)
+    card = ModelCard(name="m", sampling=SamplingSettings(), base_training="trained on real video")
+    files = {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json(), "autodrive.json": card.model_dump_json()}
+    checkpoint = make(tmp_path / "checkpoint", "checkpoint", files)
 
     def search(section, quiet=(), reporter=SILENT):
         rows = [f"{n}.mp4,normal," if n in quiet else f"{n}.mp4,collision,{EVENT_S}" for n in range(4)]
@@ -93,6 +103,7 @@ def test_the_threshold_is_fixed_on_the_first_videos_and_the_others_are_scored(se
     scores = summary.score.scores
     assert (scores.events, scores.found, scores.false_alarms) == (3, 3, 0)
     assert summary.score.times_real_time == 12.5
+    assert "calibrated for 1 false alarms per hour: expect a recall of 1.00 " in summary.expectation
     assert summary.hours == scores.hours == pytest.approx(3 * LENGTH_S / 3600)
 
 
@@ -126,7 +137,7 @@ def test_tuning_videos_without_an_event_leave_the_threshold_and_say_so(searched)
 
     summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.55), quiet=(0,), reporter=Saying())
     assert (summary.threshold, summary.threshold_fitted_on) == (0.55, ())
-    assert "The threshold stays at 0.55" in Saying.said[0]
+    assert "not calibrated: the tuning videos hold no event" in Saying.said[0]
 
 
 def test_tuning_on_every_drive_is_refused(searched):
@@ -154,3 +165,17 @@ def test_videos_of_ones_own_are_searched_and_not_scored(searched, tmp_path):
 def test_a_video_that_is_not_there_is_named(searched, tmp_path):
     with pytest.raises(UserError, match=r"nothing\.mp4, named in detect\.videos"):
         searched(DetectRunSettings(videos=(f"{tmp_path}/nothing.mp4",)))
+
+
+def test_the_checkpoints_card_gets_the_calibration_and_gets_it_back(searched, tmp_path):
+    section = DetectRunSettings(tuning_videos=2)
+    summary, asked = searched(section)
+    kept = tmp_path / "checkpoint" / "calibration.json"
+    text = kept.read_text()
+    assert read_card(str(tmp_path / "checkpoint")).calibration.point().threshold == summary.threshold
+    kept.unlink()  # as if it were trained anew
+    again, _ = searched(section)
+    assert (again, kept.read_text(), len(asked)) == (summary, text, 2)
+    later = DetectRunSettings(videos=(str(tmp_path / "simulated" / "long_videos" / "3.mp4"),))
+    found = search_long_videos(tmp_path / "checkpoint", None, tmp_path / "later", later)
+    assert read_long_videos(found).threshold == summary.threshold, "the card tells the threshold"

@@ -1,23 +1,13 @@
 import json
-import random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.detection.flashes import FlashEngine, write_drive
-from vlm_autodrive.detection import (
-    DetectSettings,
-    fit_threshold_on_folder,
-    read_threshold,
-    score_folder,
-    with_threshold,
-)
+from vlm_autodrive.detection import DetectSettings, score_folder
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.events import merge_windows
-from vlm_autodrive.detection.scan import CERTAIN, plan_windows
+from vlm_autodrive.detection.scan import plan_windows
 from vlm_autodrive.detection.scoring import score_detections
-from vlm_autodrive.detection.thresholds import fit_threshold
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     BINARY_TAXONOMY,
@@ -121,89 +111,14 @@ def test_what_cannot_be_scored_is_refused():
         score_detections([scanned("a", [0.1])], {"a": [event("a", None)]})
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0, 200))
-def test_the_threshold_keeps_to_the_cap_and_no_other_does_better(seed, cap):
-    generator = random.Random(seed)
-    scans, truths = [], {}
-    for video in ("a", "b"):
-        times = [generator.uniform(8, 80), generator.uniform(95, 170)]
-        scan, truths[video] = noisy_scan(video, generator, times)
-        scans.append(scan)
-    threshold = fit_threshold(scans, truths, cap, SETTINGS)
-
-    def measured(value):
-        tried = with_threshold(SETTINGS, value)
-        merged = [
-            d.model_copy(update={"events": tuple(merge_windows(d.windows, tried, DEFAULT_TAXONOMY))}) for d in scans
-        ]
-        return score_detections(merged, truths).scores
-
-    chosen = measured(threshold)
-    assert chosen.false_alarms_per_hour.value <= cap
-    for other in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-        scores = measured(other)
-        if scores.false_alarms_per_hour.value <= cap:
-            assert scores.found <= chosen.found
-
-
-def test_a_threshold_lies_midway_between_noise_and_signal():
-    chances = [0.1] * 10 + [0.9] * 4 + [0.1] * 10 + [0.3] + [0.1] * 10
-    scan = scanned("a", chances)
-    truths = {"a": [event("a", 15)]}
-    assert fit_threshold([scan], truths, 0, SETTINGS) == pytest.approx(0.6)
-
-
-def test_of_thresholds_that_do_equally_well_one_in_the_middle_of_their_range_is_chosen():
-    """Not the middle one of their number, which many scores next to nothing would pull down to nothing."""
-    chances = [0.0001 * number for number in range(1, 39)] + [0.3, 0.9, 0.9, 0.9, 0.9, 0.3] + [0.001] * 10
-    scan = scanned("a", chances)
-    truths = {"a": [event("a", 51)]}
-    merged_all = merge_windows(scan.windows, with_threshold(SETTINGS, 0.00001), DEFAULT_TAXONOMY)
-    assert len(merged_all) == 1  # so low that all is one event, at whichever window is highest
-    assert 0.1 < fit_threshold([scan], truths, 0, SETTINGS) < 0.7
-
-
-def test_a_threshold_so_low_that_all_windows_merge_does_not_pass_for_one_without_false_alarms():
-    chances = [0.2, 0.1] * 5 + [0.9] * 3 + [0.2, 0.1] * 5 + [0.96] * 3 + [0.1] * 9
-    scan = scanned("a", chances)
-    times = {t: merge_windows(scan.windows, with_threshold(SETTINGS, t), DEFAULT_TAXONOMY) for t in (0.05, 0.5)}
-    assert [len(times[0.05]), len(times[0.5])] == [1, 2]
-    truths = {"a": [event("a", times[0.05][0].time_s)]}  # the one long event is right, by its highest window
-    assert fit_threshold([scan], truths, 0, SETTINGS) == pytest.approx(0.93)  # where the false alarm at 0.9 is gone
-
-
-def test_thresholds_that_cannot_be_chosen_are_refused():
-    scan = scanned("a", [0.1, 1.0, 0.1, 0.1])
-    with pytest.raises(UserError, match="hold true events"):
-        fit_threshold([scan], {"a": []}, 10, SETTINGS)
-    with pytest.raises(UserError, match="No threshold keeps to 10 false alarms"):
-        fit_threshold([scan], {"a": [event("a", 8.4)]}, 10, SETTINGS)
-    with pytest.raises(UserError, match="no probabilities"):
-        fit_threshold([scanned("a", [1.0, 0.0], CERTAIN)], {"a": [event("a", 2)]}, 10, SETTINGS)
-
-
-def test_a_fixed_low_threshold_gives_way():
-    assert with_threshold(DetectSettings(low_threshold=0.4), 0.2).effective_low_threshold == 0.2
-    assert with_threshold(DetectSettings(), 0.2).effective_low_threshold == pytest.approx(0.12)
-
-
-def test_from_videos_to_a_threshold_and_a_score(tmp_path):
+def test_from_videos_to_a_score(tmp_path):
     videos = [write_drive(tmp_path / "a.mp4", 20, flashes=[7]), write_drive(tmp_path / "b.mp4", 12)]
     (tmp_path / "truth.csv").write_text("video,class,event_time_s\na.mp4,collision,7\nb.mp4,normal,\n")
     detect_with_engine(videos, FlashEngine(), tmp_path / "out", SETTINGS)
-    fitted = fit_threshold_on_folder(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "fit", 12, SETTINGS)
-    assert 0.05 < fitted.threshold < 0.96
-    assert (fitted.recall.value, fitted.false_alarms_per_hour.value, fitted.events) == (1, 0, 1)
-    assert read_threshold(tmp_path / "fit") == read_threshold(tmp_path / "fit" / "threshold.json") == fitted
     score = score_folder(tmp_path / "out", tmp_path / "truth.csv", tmp_path / "score")
     assert score.scores.recall.value == score.class_right.value == 1
     assert json.loads((tmp_path / "score" / "score.json").read_text())["videos"] == 2
     assert len(list((tmp_path / "score" / "timelines").iterdir())) == 2
-    with pytest.raises(UserError, match="does not exist"):
-        read_threshold(tmp_path)
-    with pytest.raises(UserError, match="no threshold"):
-        read_threshold(tmp_path / "score" / "score.json")
 
 
 def test_a_moment_of_a_trip_is_found_in_its_file():

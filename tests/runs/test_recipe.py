@@ -7,6 +7,8 @@ import yaml
 from typer.testing import CliRunner
 
 from vlm_autodrive.cli.main import app
+from vlm_autodrive.datasets import ImportSettings
+from vlm_autodrive.detection import CalibrateSettings, DetectSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.runs import (
     SECTIONS,
@@ -18,6 +20,7 @@ from vlm_autodrive.runs import (
     with_training_frames,
 )
 from vlm_autodrive.runs.recipe import Recipe
+from vlm_autodrive.training import TrainSettings
 
 run = CliRunner().invoke
 
@@ -106,11 +109,13 @@ def test_a_section_leaves_out_what_its_verb_is_given_as_arguments(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(
         "name: r\nimport: {format: nexar, path: p, strict: true}\n"
-        "detect: {videos: [v], tuning_videos: 0, stride_s: 2}\n"
+        "detect: {videos: [v], tuning_videos: 0, stride_s: 2, max_false_alarms_per_hour: 3}\n"
     )
-    assert recipe_section(str(path), "import") == {"strict": True}
-    assert recipe_section(str(path), "detect") == {"stride_s": 2}
-    assert recipe_section(str(path), "train") == {}
+    assert recipe_section(str(path), "import", ImportSettings.model_fields) == {"strict": True}
+    assert recipe_section(str(path), "detect", DetectSettings.model_fields) == {"stride_s": 2}
+    wanted = {"stride_s": 2, "max_false_alarms_per_hour": 3}
+    assert recipe_section(str(path), "detect", CalibrateSettings.model_fields) == wanted
+    assert recipe_section(str(path), "train", TrainSettings.model_fields) == {}
 
 
 def test_the_import_section_hands_on_its_settings_alone():

@@ -28,6 +28,7 @@ from .files import (
     write_taxonomy,
 )
 from .folders import (
+    CALIBRATION_FILE,
     PROVENANCE,
     VIDEO_SUFFIXES,
     absolute_from_artifact,
@@ -42,6 +43,7 @@ from .folders import (
 )
 
 __all__ = [
+    "CALIBRATION_FILE",
     "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",

@@ -25,6 +25,7 @@ from vlm_autodrive.settings import settings_in_key
 
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"
+CALIBRATION_FILE = "calibration.json"  # of a model: written after its weights, which it says nothing of
 # Of videos name, size and time of change stand for the content: gigabytes are not read twice.
 _VIDEO_FORMATS = "mp4 m4v mov 3gp 3g2 lrv avi mkv webm mpg mpeg vob ts mts m2ts wmv asf flv ogv gif"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO_FORMATS.split())
@@ -116,6 +117,7 @@ def input_key(path: Path, kind: str | None = None) -> str:
         raise UserError(f"{path} does not exist{f' or holds no finished {kind}' if kind else ''}; give another path.")
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [file for file in files if file.name != CALIBRATION_FILE]
     for file in files:
         digest.update(os.fsencode(f"{file.relative_to(path.parent)}:{file.stat().st_size}"))
         if file.suffix.lower() in VIDEO_SUFFIXES:

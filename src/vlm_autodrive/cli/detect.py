@@ -23,7 +23,7 @@ def detect(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="As for `evaluate`; if not given, the demo's checkpoint, or else tiny-base.",
+            help="As for `evaluate`; if not given, the demo's checkpoint.",
             show_default=False,
         ),
     ] = None,
@@ -31,16 +31,16 @@ def detect(
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="CSV", help="Ground truth: score the detections.")
     ] = None,
-    fit: Annotated[
-        Path | None,
-        typer.Option("--fit-threshold", metavar="CSV", help="Ground truth: fit the threshold on these videos."),
-    ] = None,
-    max_false_alarms_per_hour: Annotated[
-        float, typer.Option("--max-false-alarms-per-hour", metavar="N", help="For --fit-threshold: its limit.")
-    ] = 12.0,
-    threshold: Annotated[
-        Path | None,
-        typer.Option("--threshold-from", metavar="FILE", help="Use the threshold.json that --fit-threshold wrote."),
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--false-alarms-per-hour",
+            metavar="N",
+            min=0,
+            help="Take this operating point from the model's calibration, which `autodrive calibrate` makes, and say "
+            "what to expect. Without it, the one that it was calibrated for.",
+            show_default=False,
+        ),
     ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
@@ -57,15 +57,7 @@ def detect(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
-    from vlm_autodrive.detection import (
-        THRESHOLD_FILE,
-        DetectSettings,
-        detect,
-        fit_threshold_on_folder,
-        read_threshold,
-        score_folder,
-        with_threshold,
-    )
+    from vlm_autodrive.detection import DetectSettings, detect, score_folder
     from vlm_autodrive.engines import default_model
 
     overrides = [text for text in arguments if is_setting(text)]
@@ -75,15 +67,10 @@ def detect(
     chosen = settings_from(DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
     if chosen.endpoint.base_url and model is None:
         raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")
-    if threshold is not None:
-        chosen = with_threshold(chosen, read_threshold(threshold).threshold)
     reporter = make_reporter()
     model = model or default_model(reporter)
-    found = detect(videos, model, out, chosen, reporter, overwrite=overwrite)
-    taxonomy = read_taxonomy(Path(model))
-    if fit is not None:
-        fitted = fit_threshold_on_folder(out, fit, out, max_false_alarms_per_hour, chosen, taxonomy)
-        reporter.say(f"Threshold {fitted.threshold:.3f}, written to {out / THRESHOLD_FILE} for --threshold-from.")
+    found = detect(videos, model, out, chosen, reporter, false_alarms_per_hour=rate, overwrite=overwrite)
+    taxonomy = read_taxonomy(Path(chosen.endpoint.folder or model))
     if truth is not None:
         scored = score_folder(out, truth, out, taxonomy)
         scores, alerts = scored.scores, scored.time_to_alert

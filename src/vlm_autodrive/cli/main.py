@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 import vlm_autodrive
 from vlm_autodrive.cli import ablate as ablate_verb
 from vlm_autodrive.cli import audit as audit_verb
+from vlm_autodrive.cli import calibrate as calibrate_verb
 from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
 from vlm_autodrive.cli import detect as detect_verb
@@ -104,6 +105,7 @@ app.command("judge", rich_help_panel=_USE)(judge_verb.judge)
 app.command("compare", rich_help_panel=_USE)(compare_verb.compare)
 app.command("report", rich_help_panel=_USE)(report_verb.report)
 app.command("ablate", rich_help_panel=_USE)(ablate_verb.ablate)
+app.command("calibrate", rich_help_panel=_USE)(calibrate_verb.calibrate)
 app.command("detect", rich_help_panel=_USE)(detect_verb.detect)
 app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)
 

@@ -57,7 +57,8 @@ def settings_from(
     if recipe is not None:
         from vlm_autodrive.runs import recipe_section
 
-        values = recipe_section(recipe, section)
+        fields = {field.alias or name for name, field in model.model_fields.items()}
+        values = recipe_section(recipe, section, fields)
     changes = parse_overrides(overrides or ())
     if section not in model.model_fields and isinstance(changes.get(section), dict):
         changes = merge_values(changes, changes.pop(section))

@@ -109,6 +109,8 @@ def _console() -> Console:
 
 def _event_words(event: "DetectedEvent") -> str:
     words = f"{event.event_class.replace('_', '-')} at {event.time_s:.1f} s ({event.probability:.2f}"
+    if event.calibrated_probability is not None:
+        words += f", calibrated {event.calibrated_probability:.2f}"
     named = (event.reasoning_class or "").replace("_", "-")
     return f"{words}; its reasoning says {named})" if event.contradicts else f"{words})"
 

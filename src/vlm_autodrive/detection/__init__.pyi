@@ -1,17 +1,16 @@
+from .calibration import calibrate, calibration_rows
 from .detector import detect
 from .long_videos import search_long_videos
 from .scoring import score_folder
-from .settings import DetectRunSettings, DetectSettings
-from .thresholds import THRESHOLD_FILE, fit_threshold_on_folder, read_threshold, with_threshold
+from .settings import CalibrateSettings, DetectRunSettings, DetectSettings
 
 __all__ = [
-    "THRESHOLD_FILE",
+    "CalibrateSettings",
     "DetectRunSettings",
     "DetectSettings",
+    "calibrate",
+    "calibration_rows",
     "detect",
-    "fit_threshold_on_folder",
-    "read_threshold",
     "score_folder",
     "search_long_videos",
-    "with_threshold",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import artifact_key, input_key, is_current, read_taxonomy, writing_artifact
 from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, refine_time
+from vlm_autodrive.detection.operating import SearchBasis, choose_operating_point, with_calibrated_probability
 from vlm_autodrive.detection.overlap import unshared_words
 from vlm_autodrive.detection.results import (
     KIND,
@@ -36,6 +37,8 @@ from vlm_autodrive.records import (
 )
 from vlm_autodrive.video import VideoError, probe
 
+_NO_BASIS = SearchBasis()
+
 
 @dataclass(frozen=True)
 class _Length:
@@ -54,9 +57,12 @@ def detect(
     settings: DetectSettings,
     reporter: Reporter = SILENT,
     *,
+    false_alarms_per_hour: float | None = None,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
     """Find the events in videos of any length with a model called by its name.
+
+    Unless the settings name a threshold, the calibration in the model's card is used.
 
     The classes are those that the model was trained for. An endpoint does not tell them: a served model gets the
     default three, unless its name there is a checkpoint's folder here.
@@ -67,20 +73,35 @@ def detect(
         out: The folder to write to; it may hold the results of other videos.
         settings: Windows, thresholds and whether to reason.
         reporter: Gets the progress, in seconds of video.
+        false_alarms_per_hour: The operating point of the calibration that is taken; None for its own choice.
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
         One record for each video, in order.
 
     Raises:
-        UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false.
+        UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false; or if
+            ``false_alarms_per_hour`` cannot be had from this model with these settings.
     """
-    if not settings.endpoint.base_url:
-        _say_if_windows_differ(model, settings.window_s, reporter)
     inputs = {str(video): video for video in videos if video.exists()}
+    checkpoint = settings.endpoint.folder or model
     with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
+        sampling = engine.sampling.model_dump(mode="json")
+        settings, basis = choose_operating_point(settings, checkpoint, sampling, false_alarms_per_hour)
+        if not settings.endpoint.base_url:
+            _say_if_windows_differ(model, settings.window_s, reporter)
+        for words in filter(None, (basis.training, basis.expectation)):
+            reporter.say(f"{engine.name}: {words}")
         return detect_with_engine(
-            videos, engine, out, settings, read_taxonomy(Path(model)), reporter, model_key=key, overwrite=overwrite
+            videos,
+            engine,
+            out,
+            settings,
+            read_taxonomy(Path(checkpoint)),
+            reporter,
+            model_key=key,
+            basis=basis,
+            overwrite=overwrite,
         )
 
 
@@ -102,6 +123,7 @@ def detect_with_engine(
     reporter: Reporter = SILENT,
     *,
     model_key: str = "",
+    basis: SearchBasis = _NO_BASIS,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
     """Find the events in videos of any length.
@@ -118,6 +140,7 @@ def detect_with_engine(
         taxonomy: The classes that the model was trained with.
         reporter: Gets the progress, in seconds of video.
         model_key: What tells this model from another of the same name, such as its checkpoint's key.
+        basis: What is to be said beside the results.
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
@@ -153,12 +176,12 @@ def detect_with_engine(
                 continue
             with writing_artifact(folder, KIND, _inputs(video), settings, facts=facts, overwrite=True) as partial:
                 if partial is not None:
-                    found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video)
+                    found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video, basis)
                     write_events_file(partial, found)
             results.append(read_events_file(folder))
             seen.next_video(length.seconds)
     speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
-    write_summary(out, folders, results, speed)
+    write_summary(out, folders, results, speed, basis)
     reporter.say(_closing_words(results, sum(current), seen.before_s, speed, taxonomy))
     return results
 
@@ -171,6 +194,7 @@ def _detect_one(
     taxonomy: Taxonomy,
     folder: Path,
     seen: Callable[[float], None],
+    basis: SearchBasis,
 ) -> VideoDetections:
     problem, starts_s = length.problem, length.section_starts_s
     plan = plan_windows(length.seconds, settings.window_s, settings.stride_s, starts_s)
@@ -187,11 +211,16 @@ def _detect_one(
         files=(TripFile(path=str(video), start_s=0.0, duration_s=length.seconds),) if length.seconds else (),
         video_stream=settings.video_stream,
         model=engine.name,
+        training=basis.training,
+        expectation=basis.expectation,
         outcome=Outcome.ERROR if problem else Outcome.OK,
         reason=problem,
         duration_s=_scored_seconds(scan.scores),
         threshold=settings.threshold,
-        events=tuple(_events(scan, settings, taxonomy)),
+        events=tuple(
+            with_calibrated_probability(event, basis.temperature, taxonomy)
+            for event in _events(scan, settings, taxonomy)
+        ),
         windows=tuple(scan.scores),
         notes=length.notes,
     )

@@ -25,12 +25,14 @@ class EventSpan:
         first: Its first window.
         last: Its last window.
         peak: The window with the largest probability of any event.
-        confirmed: Whether enough of its windows reach the threshold to make it an event.
+        count: How many of its windows reach the threshold.
+        confirmed: Whether they are enough to make it an event.
     """
 
     first: int
     last: int
     peak: int
+    count: int
     confirmed: bool
 
 
@@ -62,7 +64,7 @@ def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, t
         scores = [chances[index] or 0.0 for index in run]
         counting = sum(score >= settings.threshold for score in scores)
         peak = run[int(np.argmax(scores))]
-        spans.append(EventSpan(run[0], run[-1], peak, counting >= settings.min_windows))
+        spans.append(EventSpan(run[0], run[-1], peak, counting, counting >= settings.min_windows))
     return spans
 
 

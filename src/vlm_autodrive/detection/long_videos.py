@@ -1,20 +1,23 @@
-"""The detection stage of a run: the threshold is fitted on some long videos, and the others are scored."""
+"""The detection stage of a run: the checkpoint is calibrated on some long videos, and the others are scored."""
 
 import glob
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from vlm_autodrive.artifacts import LONG_VIDEOS_FILE, read_taxonomy, write_text, writing_artifact
+from vlm_autodrive.artifacts import CALIBRATION_FILE, LONG_VIDEOS_FILE, read_taxonomy, write_text, writing_artifact
+from vlm_autodrive.detection.calibration import calibrate_on
 from vlm_autodrive.detection.detector import detect
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
-from vlm_autodrive.detection.settings import DetectRunSettings, DetectSettings
-from vlm_autodrive.detection.thresholds import fit_threshold, with_threshold
+from vlm_autodrive.detection.settings import DetectRunSettings
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LongVideoSearch
+from vlm_autodrive.models import read_card, write_calibration
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
 
@@ -37,6 +40,9 @@ def search_long_videos(
     overwrite: bool = False,
 ) -> Path:
     """Search long videos with a checkpoint; score what is found where there is ground truth.
+
+    With ``section.tuning_videos`` the checkpoint is calibrated first, and its card gets the calibration. A copy stays
+    in ``out``, from which a checkpoint that has none any more, such as one that was trained anew, gets it back.
 
     Args:
         checkpoint: The fine-tuned model.
@@ -61,10 +67,16 @@ def search_long_videos(
         videos = [Path(video) for video in truths]
     else:
         raise UserError("there are no long videos to search; name some in detect.videos, or set simulate.long_videos.")
-    with writing_artifact(out, "long videos", inputs, section, overwrite=overwrite) as folder:
+    facts: dict[str, Any] = {}
+    known = read_card(str(checkpoint)).calibration
+    if known is not None and (section.videos or not section.tuning_videos):
+        facts["calibration"] = known.model_dump(mode="json")
+    with writing_artifact(out, "long videos", inputs, section, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             summary = _search(checkpoint, videos, truths, folder, section, reporter)
             write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")
+    if (out / CALIBRATION_FILE).is_file() and not (checkpoint / CALIBRATION_FILE).exists():
+        shutil.copyfile(out / CALIBRATION_FILE, checkpoint / CALIBRATION_FILE)
     return out
 
 
@@ -85,11 +97,9 @@ def _search(
             f"detect.tuning_videos is {section.tuning_videos}, which leaves none of {len(videos)} videos to search; "
             "take fewer, or set simulate.long_videos higher."
         )
-    fitted = False
-    if tuning:
-        quick = settings.model_copy(update={"reasoning": False})
-        found = detect(tuning, str(checkpoint), folder / _TUNING, quick, reporter, overwrite=True)
-        settings, fitted = _fit_threshold(found, _some(truths, tuning), checkpoint, section, settings, reporter)
+    fitted = bool(tuning) and _calibrate(checkpoint, _some(truths, tuning), folder, section, reporter)
+    if fitted:  # from here on the checkpoint's card tells the threshold
+        settings = section.settings(leave_out={"threshold"})
     found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
     wanted: GroundTruth | None = None
     score = None
@@ -103,7 +113,9 @@ def _search(
         videos=len(found),
         events=sum(len(each.events) for each in found),
         hours=sum(each.duration_s or 0.0 for each in found) / 3600,
-        threshold=settings.threshold,
+        threshold=found[0].threshold,
+        training=found[0].training,
+        expectation=found[0].expectation,
         threshold_fitted_on=tuple(video.name for video in tuning) if fitted else (),
         max_false_alarms_per_hour=section.max_false_alarms_per_hour if fitted else None,
         score=score,
@@ -124,27 +136,20 @@ def _draw_timelines(
     return tuple(names)
 
 
-def _fit_threshold(
-    found: Sequence[VideoDetections],
-    truths: GroundTruth,
-    checkpoint: Path,
-    section: DetectRunSettings,
-    settings: DetectSettings,
-    reporter: Reporter,
-) -> tuple[DetectSettings, bool]:
+def _calibrate(
+    checkpoint: Path, truths: GroundTruth, folder: Path, section: DetectRunSettings, reporter: Reporter
+) -> bool:
+    """Calibrate the checkpoint and write that into its card; False where it cannot be done."""
     try:
-        threshold = fit_threshold(
-            found,
-            match_ground_truth(found, truths),
-            section.max_false_alarms_per_hour,
-            settings,
-            read_taxonomy(checkpoint),
-        )
+        if not any(truths.values()):
+            raise UserError("the tuning videos hold no event.")
+        calibration = calibrate_on(str(checkpoint), truths, folder / _TUNING, section, reporter, overwrite=True)
     except UserError as error:
-        reporter.say(f"The threshold stays at {settings.threshold:g}: {error}")
-        return settings, False
-    reporter.say(f"Threshold {threshold:.3f}, fitted on {len(found)} other videos.")
-    return with_threshold(settings, threshold), True
+        reporter.say(f"The checkpoint is not calibrated: {error}")
+        return False
+    for place in (folder, checkpoint):
+        write_calibration(place, calibration)
+    return True
 
 
 def _some(truths: GroundTruth, videos: Sequence[Path]) -> GroundTruth:

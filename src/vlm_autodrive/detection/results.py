@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
+from vlm_autodrive.detection.operating import SearchBasis
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
 
@@ -83,7 +84,11 @@ def read_detections(folder: Path) -> list[VideoDetections]:
 
 
 def write_summary(
-    out: Path, folders: Sequence[Path], detections: Sequence[VideoDetections], times_real_time: float | None
+    out: Path,
+    folders: Sequence[Path],
+    detections: Sequence[VideoDetections],
+    times_real_time: float | None,
+    basis: SearchBasis,
 ) -> None:
     """Write ``summary.json``: what was found in all, and one line for each video.
 
@@ -92,6 +97,7 @@ def write_summary(
         folders: The folder of each video.
         detections: What was found in each.
         times_real_time: Seconds of video scanned for each second that the run took; None if none were.
+        basis: What is to be said beside the results.
     """
     total = {
         "videos": len(detections),
@@ -99,6 +105,8 @@ def write_summary(
         "seconds_of_video": round(sum(d.duration_s or 0 for d in detections), 1),
         "times_real_time": None if times_real_time is None else round(times_real_time, 2),
         "events": _count(detections),
+        "training": basis.training,
+        "expectation": basis.expectation,
     }
     lines = [
         json.dumps(

@@ -1,5 +1,6 @@
 """Settings of the detection stage."""
 
+from collections.abc import Set
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -14,7 +15,8 @@ class DetectSettings(Settings):
     Attributes:
         window_s: Length of a window in seconds; best equal to the length of the training clips.
         stride_s: Seconds between the starts of two windows; an event is covered by window_s / stride_s windows.
-        threshold: Threshold on the predicted probability of an event in a window.
+        threshold: Threshold on the predicted probability of an event in a window. Unless it is set, the calibration in
+            the model's card is used, if there is one.
         low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it that contains a
             window at or above ``threshold``. None for 0.6 of ``threshold``.
         min_windows: Minimum number of windows at or above ``threshold`` in an event span.
@@ -55,20 +57,31 @@ class DetectSettings(Settings):
         return 0.6 * self.threshold if self.low_threshold is None else self.low_threshold
 
 
-class DetectRunSettings(DetectSettings):
+class CalibrateSettings(DetectSettings):
+    """How long video is scanned for a calibration, and for which rates of false alarms.
+
+    Attributes:
+        rates: False alarms per hour for each of which a threshold is fitted.
+        max_false_alarms_per_hour: The rate among them that detection takes if none is asked for.
+    """
+
+    rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+    max_false_alarms_per_hour: float = Field(default=12.0, gt=0)
+
+    def settings(self, leave_out: Set[str] = frozenset()) -> DetectSettings:
+        """Those of detection; what was not set here, and what is left out, is not set in them either."""
+        values = self.model_dump(include=set(DetectSettings.model_fields) - leave_out, exclude_unset=True)
+        return DetectSettings.model_validate(values)
+
+
+class DetectRunSettings(CalibrateSettings):
     """Which long videos a run searches, and how.
 
     Attributes:
         videos: Video files or glob patterns; empty for the simulated long videos.
-        tuning_videos: Number of simulated long videos, the first ones, on which the threshold is fitted; they are
-            excluded from the scores. With 0, ``threshold`` is used unchanged.
-        max_false_alarms_per_hour: Maximum number of false alarms per hour on the tuning videos at the fitted threshold.
+        tuning_videos: Number of simulated long videos, the first ones, on which the model is calibrated; they are
+            excluded from the scores. With 0, or videos of one's own, the settings and the checkpoint's card decide.
     """
 
     videos: tuple[str, ...] = ()
     tuning_videos: int = Field(default=0, ge=0)
-    max_false_alarms_per_hour: float = Field(default=12.0, gt=0)
-
-    def settings(self) -> DetectSettings:
-        """The stage's own settings."""
-        return DetectSettings.model_validate(self.model_dump(include=set(DetectSettings.model_fields)))

@@ -104,7 +104,8 @@ def draw_timeline(
 
 def _draw_head(draw: ImageDraw.ImageDraw, detections: VideoDetections, taxonomy: Taxonomy) -> None:
     canvas.text(draw, (24, 14), canvas.shorten(draw, shown_name(Path(detections.video).name), 900, 22), INK, 22)
-    scanned = f"{format_clock(detections.duration_s or 0.0)} of video · {detections.model}"
+    said = (f"{format_clock(detections.duration_s or 0.0)} of video", detections.model, detections.training)
+    scanned = " · ".join(filter(None, said))
     canvas.text(draw, (24, 46), canvas.shorten(draw, scanned, 900, 15), FAINT, 15)
     if detections.reason:
         words = canvas.shorten(draw, "Not all of it could be read: " + detections.reason, 1000, 14)

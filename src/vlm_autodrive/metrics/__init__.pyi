@@ -19,6 +19,7 @@ from .groups import connected_groups
 from .held_out import FOLDS, held_out_by_name, held_out_probabilities, name_features
 from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LongVideoScores, LongVideoSearch
+from .operating_points import AlarmCounts, operating_point
 from .rouge import rouge_l
 from .seeds import difference_over_seeds, over_seeds
 from .significance import (
@@ -39,6 +40,7 @@ __all__ = [
     "LEVEL",
     "TOLERANCES_S",
     "Agreement",
+    "AlarmCounts",
     "AnticipationScores",
     "Bootstrap",
     "CalibrationScores",
@@ -77,6 +79,7 @@ __all__ = [
     "mcnemar",
     "minimum_detectable_difference",
     "name_features",
+    "operating_point",
     "over_seeds",
     "percentile_bounds",
     "ranking",

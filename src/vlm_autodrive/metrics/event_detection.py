@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlm_autodrive.metrics.bootstrap import Bootstrap, Ratio
 from vlm_autodrive.metrics.intervals import Estimate, few_clusters_warning, poisson_rate, wilson
@@ -133,17 +134,10 @@ def event_detection_metrics(
         errors.extend(abs(found[i] - wanted[j]) for i, j in matching.pairs)
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     hits, events, alarms, total_hours = (float(x) for x in table.sum(axis=0))
-    with_events = table[table[:, 1] > 0]
-    independent = bool((with_events[:, 1] == 1).all())
-    recall = (
-        wilson(int(hits), int(events))
-        if independent
-        else Bootstrap(range(len(with_events))).estimate(with_events, Ratio(0, 1), events)
-    )
     return EventDetectionMetrics(
         events=int(events),
         found=int(hits),
-        recall=recall,
+        recall=recall_over_videos(table[:, 0], table[:, 1]),
         false_alarms=int(alarms),
         hours=total_hours,
         false_alarms_per_hour=poisson_rate(int(alarms), total_hours),
@@ -153,3 +147,15 @@ def event_detection_metrics(
         mean_error_s=float(np.mean(errors)) if errors else None,
         warning=few_clusters_warning(len(table)),
     )
+
+
+def recall_over_videos(found: NDArray[np.float64], events: NDArray[np.float64]) -> Estimate:
+    """Recall from the events found and the true ones of each video.
+
+    Events of one video are not independent: where a video has several, whole videos are resampled.
+    """
+    rows = np.stack([found, events], axis=1)[events > 0]
+    total = int(events.sum())
+    if bool((rows[:, 1] == 1).all()):
+        return wilson(int(found.sum()), total)
+    return Bootstrap(range(len(rows))).estimate(rows, Ratio(0, 1), total)

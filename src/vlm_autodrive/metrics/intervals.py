@@ -11,28 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from vlm_autodrive.records import Record
+from vlm_autodrive.records import Estimate as Estimate
 
 FEW_CLUSTERS = 30
 STRATIFIED_METHOD = "wilson, effective sample size"
-
-
-class Estimate(Record):
-    """One number with its uncertainty.
-
-    Attributes:
-        value: The number; None where it is undefined, such as a precision when nothing was predicted.
-        low: Lower end of the 95 % confidence interval; None likewise.
-        high: Upper end.
-        n: How many clips, events or videos it rests on.
-        method: How the interval was made.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    method: str
 
 
 def undefined(n: int, method: str = "undefined") -> Estimate:

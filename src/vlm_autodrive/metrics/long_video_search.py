@@ -42,6 +42,8 @@ class LongVideoSearch(Record):
         events: Events found in them, right or wrong.
         hours: Hours of video that were scanned in them.
         threshold: The probability from which a window counted.
+        training: What footage the model was trained on, in words; empty if its card does not tell.
+        expectation: Where the threshold comes from, and what was to be expected at it, in words.
         threshold_fitted_on: The other videos on which the threshold was fitted; empty if it was set by hand.
         max_false_alarms_per_hour: Limit that it was fitted under, on these; None if it was set by hand.
         score: How well events were found; None where the truth is not known.
@@ -52,6 +54,8 @@ class LongVideoSearch(Record):
     events: int
     hours: float
     threshold: float
+    training: str = ""
+    expectation: str = ""
     threshold_fitted_on: tuple[str, ...] = ()
     max_false_alarms_per_hour: float | None = None
     score: LongVideoScores | None = None

@@ -1,5 +1,13 @@
 from . import prompts
-from .card import CARD_FILE, SIMULATED_ONLY, ModelCard, TrainingData, read_card, training_data, write_card
+from .card import (
+    CARD_FILE,
+    ModelCard,
+    TrainingData,
+    read_card,
+    training_data,
+    write_calibration,
+    write_card,
+)
 from .chat_template import EMPTY_THOUGHTS, ChatTemplate, DirectBy, begins_with_thoughts
 from .conventions import Convention, find_convention
 from .cpu_speed import LONG
@@ -48,7 +56,6 @@ __all__ = [
     "EMPTY_THOUGHTS",
     "LONG",
     "MAIN",
-    "SIMULATED_ONLY",
     "SYSTEM_PROMPT",
     "TINY_BASE",
     "ChatTemplate",
@@ -94,5 +101,6 @@ __all__ = [
     "verdict_prompt",
     "video_metadata",
     "write_base",
+    "write_calibration",
     "write_card",
 ]

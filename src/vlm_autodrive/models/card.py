@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.artifacts import CALIBRATION_FILE, write_text
 from vlm_autodrive.models.missing import reading
 from vlm_autodrive.models.model_files import TINY_BASE, resolve_model
-from vlm_autodrive.records import Clip, Record
+from vlm_autodrive.records import Calibration, Clip, Record
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import SamplingSettings
 
@@ -71,6 +71,8 @@ class ModelCard(Settings):
         steps: How many steps its weights were trained for; None if unknown.
         validation_macro_f1: Of the direct verdict, where the weights were chosen by it; else None.
         trained_on: The footage that it was trained on; None if unknown.
+        calibration: How it is to be run on long video; in a file of its own, since it comes after the training. None if
+            it is not calibrated.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ModelCard(Settings):
     steps: int | None = None
     validation_macro_f1: float | None = None
     trained_on: TrainingData | None = None
+    calibration: Calibration | None = None
 
     @property
     def training(self) -> str:
@@ -118,16 +121,27 @@ def read_card(model: str) -> ModelCard:
     Raises:
         UserError: If it cannot be read.
     """
-    path = Path(resolve_model(model)) / CARD_FILE
-    if path.is_file():
-        with reading(path.parent):
-            return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
-    return ModelCard(name=model.rstrip("/").split("/")[-1], sampling=SamplingSettings())
+    folder = Path(resolve_model(model))
+    card = ModelCard(name=model.rstrip("/").split("/")[-1], sampling=SamplingSettings())
+    with reading(folder):
+        if (folder / CARD_FILE).is_file():
+            card = ModelCard.model_validate_json((folder / CARD_FILE).read_text(encoding="utf-8"))
+        if (folder / CALIBRATION_FILE).is_file():
+            text = (folder / CALIBRATION_FILE).read_text(encoding="utf-8")
+            card = card.model_copy(update={"calibration": Calibration.model_validate_json(text)})
+    return card
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
-    """Keep the card in a checkpoint folder."""
-    write_text(folder / CARD_FILE, card.model_dump_json(indent=1) + "\n")
+    """Keep the card in a checkpoint folder, and its calibration if it has one."""
+    write_text(folder / CARD_FILE, card.model_dump_json(indent=1, exclude={"calibration"}) + "\n")
+    if card.calibration is not None:
+        write_calibration(folder, card.calibration)
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write the calibration into a model's card, in place of an earlier one."""
+    write_text(folder / CALIBRATION_FILE, calibration.model_dump_json(indent=1) + "\n")
 
 
 def _covered_s(spans: Sequence[tuple[float, float]]) -> float:

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.card import read_card
 from vlm_autodrive.models.families import find_family
-from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor, read_card
+from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor
 from vlm_autodrive.models.missing import TEXT_PARTS, lacking
 from vlm_autodrive.models.model_files import ModelFiles, locate_model
 

@@ -137,13 +137,15 @@ def reading(folder: Path) -> Iterator[None]:
     Raises:
         UserError: If they cannot be read.
     """
-    import torch
-
     try:
         yield
-    except (UserError, MemoryError, torch.OutOfMemoryError):
+    except (UserError, MemoryError):
         raise
     except Exception as error:  # transformers, tokenizers and safetensors have no common class of errors
+        import torch
+
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
         broken = _broken_weights(folder)
         if broken is not None:
             raise UserError(f"{broken} is damaged or cut off; copy or download that file again.") from None

@@ -10,7 +10,8 @@ import torch
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import cpu_speed
-from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor, load_weights, read_card
+from vlm_autodrive.models.card import read_card
+from vlm_autodrive.models.loading import LoadedModel, load_config, load_processor, load_weights
 from vlm_autodrive.models.missing import PARTS, TEXT_PARTS
 from vlm_autodrive.models.model_files import locate_model
 

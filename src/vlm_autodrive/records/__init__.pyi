@@ -8,6 +8,7 @@ from .base import (
     write_jsonl,
     writing_jsonl,
 )
+from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, Clip, Split
 from .detection import DetectedEvent, TripFile, VideoDetections, WindowScore
@@ -51,6 +52,7 @@ __all__ = [
     "SURROUNDINGS",
     "TAXONOMIES",
     "TRAIN_ONLY",
+    "Calibration",
     "Check",
     "ChoiceAnswer",
     "Clip",
@@ -60,6 +62,7 @@ __all__ = [
     "Distraction",
     "Distractor",
     "Encounter",
+    "Estimate",
     "Event",
     "EventClass",
     "Family",
@@ -69,6 +72,7 @@ __all__ = [
     "ImportIssue",
     "IncidentMetadata",
     "Judgement",
+    "OperatingPoint",
     "Outcome",
     "Prediction",
     "ProbabilitySource",

@@ -34,6 +34,7 @@ class DetectedEvent(Record):
         end_s: Their end.
         probability: The largest probability of any event among them.
         probabilities: The class probabilities of that window.
+        calibrated_probability: ``probability`` at the temperature of the model's calibration; None if there is none.
         reasoning: The model's trace for that window, as it wrote it; empty if it was not requested. Its seconds count
             from ``reasoning_start_s``.
         reasoning_start_s: Start of that window; None without a trace.
@@ -48,6 +49,7 @@ class DetectedEvent(Record):
     end_s: float
     probability: float
     probabilities: dict[str, float]
+    calibrated_probability: float | None = None
     reasoning: str = ""
     reasoning_start_s: float | None = None
     reasoning_class: str | None = None
@@ -82,6 +84,8 @@ class VideoDetections(Record):
         files: The files, in order of time; one for a single video. Empty if nothing could be read.
         video_stream: The place among its video streams of the one that was asked for, from 0 on; None for the choice.
         model: The model's name.
+        training: What footage it was trained on, in words; empty if its card does not tell.
+        expectation: Where the threshold comes from, and what recall and false alarms to expect, in words.
         outcome: ``ok``, or ``error`` if the video, or a part of it, could not be read.
         reason: Why not, in plain words.
         duration_s: Seconds of video that were read; None if none could be.
@@ -95,6 +99,8 @@ class VideoDetections(Record):
     files: tuple[TripFile, ...] = ()
     video_stream: int | None = None
     model: str
+    training: str = ""
+    expectation: str = ""
     outcome: Outcome
     reason: str
     duration_s: float | None

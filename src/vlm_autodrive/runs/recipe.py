@@ -5,7 +5,7 @@ The shipped ones lie in ``vlm_autodrive/recipes``; ``autodrive recipes copy`` ma
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,13 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     return parse_settings(Recipe, values, f"recipe {recipe}")
 
 
-def recipe_section(recipe: str, section: str) -> dict[str, Any]:
-    """The plain settings of one stage in a recipe, without what the stage is given as arguments."""
+def recipe_section(recipe: str, section: str, fields: Collection[str]) -> dict[str, Any]:
+    """The settings of a recipe's section that are among ``fields``, without what the stage is given as arguments."""
     load_recipe(recipe)
-    extra = {"import": ImportSection, "detect": DetectRunSettings}.get(section)
     kept = _mapping(recipe).get(section) or {}
-    left_out = set(extra.__annotations__) if extra is not None else set()
-    return {key: value for key, value in kept.items() if key not in left_out}
+    extra = {"import": ImportSection, "detect": DetectRunSettings}.get(section)
+    arguments = set(extra.__annotations__) if extra is not None else set()
+    return {key: value for key, value in kept.items() if key in fields and key not in arguments}
 
 
 def with_training_frames(evaluation: EvaluateSettings, training: TrainSettings) -> EvaluateSettings:

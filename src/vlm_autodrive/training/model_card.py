@@ -23,6 +23,7 @@ from vlm_autodrive.models import (
     locate_model,
     verdict_prompt,
 )
+from vlm_autodrive.records import Calibration
 
 _OWN_LICENCE = "apache-2.0"
 _NAMED_ELSEWHERE = ("nvidia-open-model-license", "qwen-research")  # not on the hub's own list of licences
@@ -76,6 +77,7 @@ def model_card(export: ModelExport) -> str:
         "## Use\n\n" + _use(export, base),
         "## Data\n\n" + _data(export.checkpoint, card),
         "## Training\n\n" + _training(export.checkpoint, card),
+        "## On long video\n\n" + _calibration(card.calibration),
         "## Figures\n\n" + _figures(export.report),
         "## Check of the export\n\n" + export.check,
     ]
@@ -162,6 +164,24 @@ def _data(checkpoint: Path, card: ModelCard) -> str:
         + f"\n\n{card.training[0].upper()}{card.training[1:]}: {trained.clips} clips of {trained.videos} videos, "
         f"{trained.hours:.1f} hours of footage ({classes})."
     )
+
+
+def _calibration(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "It is not calibrated: which threshold gives how many false alarms per hour is not known."
+    rows = [
+        f"| {point.max_false_alarms_per_hour:g} | {'-' if point.threshold is None else f'{point.threshold:.4g}'} | "
+        f"{point.min_windows} | {_figure(point.recall.model_dump())} | "
+        f"{_figure(point.false_alarms_per_hour.model_dump())} | {point.hours_needed:.1f} |"
+        for point in calibration.points
+    ]
+    head = "| false alarms per hour | threshold | windows | recall | false alarms per hour, measured | hours needed |"
+    told = (
+        f"Windows of {calibration.window_s:g} s, {calibration.stride_s:g} s apart; calibrated on "
+        f"{len(calibration.videos)} videos of {calibration.hours:.2f} h with {calibration.events} events. With fewer "
+        "hours than are needed, a rate is not to be promised. "
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows]) + "\n\n" + told + " ".join(calibration.notes)
 
 
 def _training(checkpoint: Path, card: ModelCard) -> str:

@@ -176,7 +176,7 @@ def evaluate_with_engine(
                 every = (question for of_clip in asked.values() for question in of_clip)
                 write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, every)
             if card is not None:
-                write_card(folder, card)
+                write_card(folder, card.model_copy(update={"calibration": None}))
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
 
