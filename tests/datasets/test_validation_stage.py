@@ -22,9 +22,8 @@ from vlm_autodrive.artifacts import read_clips, read_events, read_videos, write_
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.datasets import ImportSettings, ValidateSettings, import_dataset, read_validations, validate
-from vlm_autodrive.detection.detector import _length as probe_length
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Video
-from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker
+from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker, join_files
 from vlm_autodrive.video.check import check_video
 
 ROOT = Path(__file__).parents[2]
@@ -321,11 +320,11 @@ def test_import_validation_and_detection_use_the_same_files(odd_videos, tmp_path
     everything = ValidateSettings(max_black_fraction=1.01, max_frozen_fraction=1.01)
     validate(tmp_path / "catalog", tmp_path / "validated", everything, workers=1)
     validated = {video.video_id: video for video in read_videos(tmp_path / "validated")}
-    searched = {path.stem: probe_length(path, None) for path in folder.iterdir()}
+    searched = {trip.path.stem: trip for trip in join_files(list(folder.iterdir()))[0]}
     refused = {name for name, video in imported.items() if video.problem}
     assert refused == {"empty", "random", "page"}
     assert refused == {name for name, video in validated.items() if video.problem}
-    assert refused == {name for name, length in searched.items() if not length.seconds}
+    assert refused == {name for name, trip in searched.items() if not trip.files}
     for name in refused:
         assert imported[name].problem == validated[name].problem == searched[name].problem
     cut = [imported["cut"].notes["cut off"], validated["cut"].notes["cut off"], searched["cut"].problem]

@@ -65,7 +65,7 @@ def test_what_is_written(tmp_path):
     heard = Heard()
     (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS, reporter=heard)
     assert [e.event_class for e in found.events] == ["collision", "near_collision"]
-    folder = tmp_path / "out" / "drive.mp4"
+    folder = tmp_path / "out" / f"{tmp_path.name}_drive"
     assert sorted(p.name for p in folder.iterdir()) == ["events.json", "provenance.json", "timeline.png"]
     assert VideoDetections.model_validate_json((folder / "events.json").read_text()) == found
     assert read_detections(tmp_path / "out") == [found]
@@ -186,7 +186,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path, killed_a
     judged = killed_after + rest.clips_seen
     assert whole.clips_seen <= judged <= whole.clips_seen + SETTINGS.eval_batch_size
     assert killed.traces_asked + rest.traces_asked == whole.traces_asked
-    for name in ("0.mp4", "1.mp4"):
+    for name in (f"{tmp_path.name}_0", f"{tmp_path.name}_1"):
         same = [(tmp_path / out / name / "events.json").read_bytes() for out in ("whole", "out")]
         assert same[0] == same[1]
     assert not list((tmp_path / "out").glob(".*"))
@@ -198,7 +198,7 @@ def test_files_of_one_name_do_not_clash(tmp_path):
     videos = [write_drive(tmp_path / n / "front cam.mp4", 6, flashes=[2] if n == "b" else []) for n in ("a", "b")]
     results = detect_with_engine([*videos, videos[0]], FlashEngine(), tmp_path / "out", SETTINGS)
     assert [len(r.events) for r in results] == [0, 1]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"front_cam.mp4", "front_cam.mp4-2", "summary.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a_front_cam", "b_front_cam", "summary.json"}
     assert detect_with_engine([videos[1]], FlashEngine(fail_after=0), tmp_path / "out", SETTINGS) == results[1:]
 
 
@@ -245,7 +245,7 @@ def test_real_clips(tmp_path, real_videos):
 
 @pytest.mark.parametrize(("window_s", "warned"), [(4.8, False), (5.0, False), (10.0, True), (2.0, True)])
 def test_windows_unlike_the_clips_of_training_are_warned_of(monkeypatch, tmp_path, window_s, warned):
-    monkeypatch.setattr(detector, "detect_with_engine", lambda *given, **named: [])
+    monkeypatch.setattr(detector, "detect_trips", lambda *given, **named: [])
     heard = Heard()
     detect([], "tiny-base", tmp_path, DetectSettings(window_s=window_s, stride_s=1), heard)  # trained on clips of 4.8 s
     assert any("window_s=4.8" in line for line in heard.said) == warned

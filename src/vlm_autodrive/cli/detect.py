@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 def detect(
     arguments: Annotated[
-        list[str], typer.Argument(metavar="VIDEO|KEY=VALUE", help="Video files of any length; then settings.")
+        list[str],
+        typer.Argument(
+            metavar="VIDEO|FOLDER|KEY=VALUE", help="Video files of any length, and folders of them; then settings."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Gets a folder for each video.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Gets a folder for each trip.")],
     model: Annotated[
         str | None,
         typer.Option(
@@ -42,16 +45,25 @@ def detect(
             show_default=False,
         ),
     ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--channel",
+            metavar="NAME",
+            help="Which channel of a camera to search in folders: front (the default), rear, left …; may be repeated.",
+        ),
+    ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Detect the events in videos of any length.
 
-    Writes events.json and a timeline picture for each video; a video that cannot be read gets its reason. Exits with
-    status 1 if a path does not exist, or if nothing at all could be searched.
+    Consecutive files of one camera are searched as one trip, across their cuts. Writes events.json and a timeline
+    picture for each trip; a video that cannot be read gets its reason. Exits with status 1 if a path does not exist, or
+    if nothing at all could be searched.
 
-    Example: autodrive detect trip.mp4 --model runs/demo/checkpoint --out found stride_s=1
+    Example: autodrive detect TeslaCam --model runs/demo/checkpoint --out found stride_s=1
     """
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.cli.console import make_reporter
@@ -61,9 +73,10 @@ def detect(
     from vlm_autodrive.engines import default_model
 
     overrides = [text for text in arguments if is_setting(text)]
+    overrides += [f"channels=[{','.join(channel)}]"] if channel else []
     videos = [Path(text) for text in arguments if not is_setting(text)]
     if not videos:
-        raise typer.BadParameter("name at least one video.")
+        raise typer.BadParameter("name at least one video or folder.")
     chosen = settings_from(DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
     if chosen.endpoint.base_url and model is None:
         raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")

@@ -121,5 +121,5 @@ def print_detections(found: Sequence["VideoDetections"]) -> None:
     for video in found:
         events = ", ".join(_event_words(event) for event in video.events)
         length = "-" if video.duration_s is None else format_clock(video.duration_s)
-        rows.append((Path(video.video).name, length, events or ("no event" if not video.reason else ""), video.reason))
+        rows.append((video.title, length, events or ("no event" if not video.reason else ""), video.reason))
     print_columns(("video", "length", "events", "problem"), rows)

@@ -1,18 +1,29 @@
-"""The detection stage: videos in; a folder with events, scores and a timeline for each video out."""
+"""The detection stage: videos in; a folder with events, scores and a timeline for each trip out."""
 
+import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlm_autodrive.artifacts import artifact_key, input_key, is_current, read_taxonomy, writing_artifact
+from vlm_autodrive.artifacts import (
+    absolute_from_artifact,
+    artifact_key,
+    input_key,
+    read_provenance,
+    read_taxonomy,
+    writing_artifact,
+)
 from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, refine_time
+from vlm_autodrive.detection.inputs import find_trips
 from vlm_autodrive.detection.operating import SearchBasis, choose_operating_point, with_calibrated_probability
 from vlm_autodrive.detection.overlap import unshared_words
 from vlm_autodrive.detection.results import (
     KIND,
+    SUMMARY_FILE,
     TIMELINE_FILE,
     name_folders,
     read_events_file,
@@ -29,25 +40,25 @@ from vlm_autodrive.progress import SILENT, Reporter, Task, format_clock
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
     DetectedEvent,
+    NotJudged,
     Outcome,
     Taxonomy,
-    TripFile,
     VideoDetections,
     WindowScore,
 )
-from vlm_autodrive.video import VideoError, probe
+from vlm_autodrive.video import LeftAside, Trip
+
+_TOLERANCE_S = 1e-3  # stretches of video shorter than this are none
 
 _NO_BASIS = SearchBasis()
 
 
 @dataclass(frozen=True)
-class _Length:
-    """What is to be read of a video: its seconds, the problem with it, if any, its sections and notes."""
+class _Earlier:
+    """What an earlier run left of a trip: all of it, or what is known of the first of its files."""
 
-    seconds: float
-    problem: str
-    section_starts_s: tuple[float, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+    is_done: bool = False
+    of_first_files: VideoDetections | None = None
 
 
 def detect(
@@ -68,7 +79,8 @@ def detect(
     default three, unless its name there is a checkpoint's folder here.
 
     Args:
-        videos: Video files; a file named twice is done once.
+        videos: Video files, and folders of them; a file named twice is done once. Consecutive files of one camera's
+            channel are one trip.
         model: A checkpoint's folder, ``tiny-base``, or a hub name; or a name at ``settings.endpoint``, if one is set.
         out: The folder to write to; it may hold the results of other videos.
         settings: Windows, thresholds and whether to reason.
@@ -77,13 +89,14 @@ def detect(
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
-        One record for each video, in order.
+        One record for each trip, in order.
 
     Raises:
         UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false; or if
             ``false_alarms_per_hour`` cannot be had from this model with these settings.
     """
-    inputs = {str(video): video for video in videos if video.exists()}
+    found = find_trips(videos, settings, out)
+    inputs = {str(path): path for trip in found[0] for path in trip.paths if path.is_file()}
     checkpoint = settings.endpoint.folder or model
     with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
         sampling = engine.sampling.model_dump(mode="json")
@@ -92,8 +105,8 @@ def detect(
             _say_if_windows_differ(model, settings.window_s, reporter)
         for words in filter(None, (basis.training, basis.expectation)):
             reporter.say(f"{engine.name}: {words}")
-        return detect_with_engine(
-            videos,
+        return detect_trips(
+            *found,
             engine,
             out,
             settings,
@@ -126,16 +139,45 @@ def detect_with_engine(
     basis: SearchBasis = _NO_BASIS,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
-    """Find the events in videos of any length.
+    """Find the events in videos of any length with a model that is open; for the arguments see :func:`detect`."""
+    return detect_trips(
+        *find_trips(videos, settings, out),
+        engine,
+        out,
+        settings,
+        taxonomy,
+        reporter,
+        model_key=model_key,
+        basis=basis,
+        overwrite=overwrite,
+    )
 
-    Each video gets a folder below ``out`` with its ``events.json`` and, if it can be read, its ``timeline.png``.
-    A video that was done before, with the same settings and model, is not done again; one that was begun goes on
-    where it was. A video that cannot be read is a result too, and never stops the others.
+
+def detect_trips(
+    trips: Sequence[Trip],
+    left_aside: Sequence[LeftAside],
+    engine: Engine,
+    out: Path,
+    settings: DetectSettings,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    reporter: Reporter = SILENT,
+    *,
+    model_key: str = "",
+    basis: SearchBasis = _NO_BASIS,
+    overwrite: bool = False,
+) -> list[VideoDetections]:
+    """Find the events in trips.
+
+    Each trip gets a folder below ``out`` with its ``events.json`` and, if it can be read, its ``timeline.png``.
+    A trip that was done before, with the same settings and model, is not done again; one that was begun goes on where
+    it was, and of one that has got more files since only the windows that are new are judged. A file that cannot be
+    read is told of, and never stops the others.
 
     Args:
-        videos: Video files; a file named twice is done once.
+        trips: What is searched.
+        left_aside: Files that are not; they are told.
         engine: The model.
-        out: The folder to write to; it may hold the results of other videos.
+        out: The folder to write to; it may hold the results of other trips.
         settings: Windows, thresholds and whether to reason.
         taxonomy: The classes that the model was trained with.
         reporter: Gets the progress, in seconds of video.
@@ -144,12 +186,11 @@ def detect_with_engine(
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
-        One record for each video, in order.
+        One record for each trip, in order.
 
     Raises:
-        UserError: If ``out`` holds a result made otherwise for one of the videos, and ``overwrite`` is false.
+        UserError: If ``out`` holds a result made otherwise for one of the trips, and ``overwrite`` is false.
     """
-    videos = list({video.absolute(): video for video in videos}.values())
     facts = {
         "model": f"{engine.name} {model_key}".strip(),
         "sampling": engine.sampling.model_dump(mode="json"),
@@ -157,38 +198,42 @@ def detect_with_engine(
         "prompts": prompts.VERSION,
     }
     out.mkdir(parents=True, exist_ok=True)
-    folders = name_folders(videos, out)
-    current = [
-        _is_done(video, folder, settings, facts, overwrite) for video, folder in zip(videos, folders, strict=True)
-    ]
-    lengths = [_length(video, settings.video_stream) for video in videos]
+    folders, superseded = name_folders(trips, out)
+    earlier = [_earlier(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)]
     words = unshared_words(engine, settings.window_s, settings.stride_s)
-    if words and not all(current):
+    if words and not all(known.is_done for known in earlier):
         reporter.say(words)
     results = []
     begun = time.monotonic()
-    total, done = (round(sum(each.seconds for each in some)) for some in (lengths, _those(lengths, current)))
+    total = round(sum(trip.duration_s for trip in trips))
+    done = round(sum(trip.duration_s for trip, known in zip(trips, earlier, strict=True) if known.is_done))
+    if left_aside:
+        reporter.say(_aside_words(left_aside))
     with reporter.task("Detecting (seconds of video)", total, done) as task:
         seen = _Seconds(task)
-        for video, folder, is_done, length in zip(videos, folders, current, lengths, strict=True):
-            if is_done:
+        for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
+            if known.is_done:
                 results.append(read_events_file(folder))
                 continue
-            with writing_artifact(folder, KIND, _inputs(video), settings, facts=facts, overwrite=True) as partial:
+            with writing_artifact(folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True) as partial:
                 if partial is not None:
-                    found = _detect_one(video, length, engine, settings, taxonomy, partial, seen.within_video, basis)
+                    of_first_files, tell = known.of_first_files, seen.within_video
+                    found = _detect_one(trip, of_first_files, engine, settings, taxonomy, partial, tell, basis)
                     write_events_file(partial, found)
+            for part in parts:
+                shutil.rmtree(part)
+                reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
             results.append(read_events_file(folder))
-            seen.next_video(length.seconds)
+            seen.next_video(trip.duration_s)
     speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
-    write_summary(out, folders, results, speed, basis)
-    reporter.say(_closing_words(results, sum(current), seen.before_s, speed, taxonomy))
+    write_summary(out, folders, results, speed, basis, left_aside)
+    reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))
     return results
 
 
 def _detect_one(
-    video: Path,
-    length: _Length,
+    trip: Trip,
+    of_first_files: VideoDetections | None,
     engine: Engine,
     settings: DetectSettings,
     taxonomy: Taxonomy,
@@ -196,10 +241,12 @@ def _detect_one(
     seen: Callable[[float], None],
     basis: SearchBasis,
 ) -> VideoDetections:
-    problem, starts_s = length.problem, length.section_starts_s
-    plan = plan_windows(length.seconds, settings.window_s, settings.stride_s, starts_s)
+    problem, starts_s = trip.problem, trip.section_starts_s
+    plan = plan_windows(trip.duration_s, settings.window_s, settings.stride_s, starts_s)
     scan = Scan(plan, starts_s, engine, settings, taxonomy, folder)
-    scan.run(video, seen)
+    if of_first_files is not None:
+        scan.take_over(of_first_files.windows)
+    scan.run(trip.files, seen)
     failed = [score for score in scan.scores if score.probabilities is None]
     if failed and not problem:
         problem = (
@@ -207,8 +254,8 @@ def _detect_one(
             f"the first, at {format_clock(failed[0].start_s)}: {failed[0].reason}"
         )
     found = VideoDetections(
-        video=str(video),
-        files=(TripFile(path=str(video), start_s=0.0, duration_s=length.seconds),) if length.seconds else (),
+        video=str(trip.path),
+        files=trip.files,
         video_stream=settings.video_stream,
         model=engine.name,
         training=basis.training,
@@ -222,10 +269,11 @@ def _detect_one(
             for event in _events(scan, settings, taxonomy)
         ),
         windows=tuple(scan.scores),
-        notes=length.notes,
+        not_judged=(*trip.not_judged, *_unscored_spans(trip, scan.scores)),
+        notes=trip.notes,
     )
     if found.duration_s is not None:
-        write_timeline(folder / TIMELINE_FILE, video, found, taxonomy)
+        write_timeline(folder / TIMELINE_FILE, trip.path, found, taxonomy)
     scan.forget()
     return found
 
@@ -244,14 +292,6 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
     return sorted(events, key=lambda event: event.time_s)
 
 
-def _length(video: Path, stream: int | None) -> _Length:
-    try:
-        found = probe(video, stream)
-    except VideoError as error:
-        return _Length(0.0, error.reason)
-    return _Length(found.duration_s, found.notes.get("cut off", ""), found.section_starts_s, found.notes)
-
-
 def _scored_seconds(scores: Sequence[WindowScore]) -> float | None:
     """Seconds of video that lie in a window with a score; None if there are none."""
     total, up_to = 0.0, 0.0
@@ -262,35 +302,55 @@ def _scored_seconds(scores: Sequence[WindowScore]) -> float | None:
     return round(total, 6) or None
 
 
-def _inputs(video: Path) -> dict[str, Path]:
-    return {"video": video} if video.is_file() else {}
+def _unscored_spans(trip: Trip, scores: Sequence[WindowScore]) -> list[NotJudged]:
+    """The seconds of footage that lie in no window with a score, file by file."""
+    scored = [(score.start_s, score.end_s) for score in scores if score.probabilities is not None]
+    failed = [score for score in scores if score.probabilities is None]
+    found = []
+    for file in trip.files:
+        up_to, end = file.start_s, file.start_s + file.duration_s
+        for start_s, end_s in [*scored, (end, end)]:
+            if up_to + _TOLERANCE_S < min(start_s, end):
+                to = min(start_s, end)
+                reason = next((s.reason for s in failed if s.start_s < to and up_to < s.end_s), "not read")
+                span = NotJudged(path=file.path, start_s=up_to, duration_s=round(to - up_to, 6), reason=reason)
+                found.append(span)
+            up_to = max(up_to, min(end_s, end))
+    return found
 
 
-def _is_done(video: Path, folder: Path, settings: DetectSettings, facts: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether the folder holds what is wanted; clears away a result that is worth nothing.
+def _inputs(trip: Trip) -> dict[str, Path]:
+    files = [path for path in trip.paths if path.is_file()]
+    return {"video" if number == 1 else f"video {number}": path for number, path in enumerate(files, start=1)}
+
+
+def _earlier(trip: Trip, folder: Path, settings: DetectSettings, facts: Mapping[str, Any], overwrite: bool) -> _Earlier:
+    """What the folder holds of what is wanted; clears away a result that is worth nothing.
 
     Raises:
         UserError: If it holds a result made otherwise, and ``overwrite`` is false.
     """
     if not folder.exists():
-        return False
-    keys = {name: input_key(path) for name, path in _inputs(video).items()}
-    existing = read_events_file(folder)
-    if is_current(folder, artifact_key(KIND, keys, settings, facts)):
+        return _Earlier()
+    inputs = _inputs(trip)
+    keys = {name: input_key(path) for name, path in inputs.items()}
+    existing, made = read_events_file(folder), read_provenance(folder)
+    if made.key == artifact_key(KIND, keys, settings, facts):
         if not any(score.reason.startswith(NOT_JUDGED) for score in existing.windows):
-            return True
+            return _Earlier(is_done=True)
         shutil.rmtree(folder)  # the model failed, not the video: it deserves another try
-        return False
+        return _Earlier()
+    known = {os.path.normpath(path.absolute()): keys[name] for name, path in inputs.items()}
+    same_files = all(known.get(absolute_from_artifact(of.path, folder)) == of.key for of in made.inputs.values())
+    made_keys = {name: of.key for name, of in made.inputs.items()}
+    if made_keys and same_files and made.key == artifact_key(KIND, made_keys, settings, facts):
+        return _Earlier(of_first_files=existing if existing.files == trip.files[: len(existing.files)] else None)
     if existing.duration_s is not None and not overwrite:
         raise UserError(
             f"{folder} holds detections made with other settings, another model or another file; "
             "give another --out, or --overwrite to replace them."
         )
-    return False
-
-
-def _those(lengths: Sequence[_Length], wanted: Sequence[bool]) -> list[_Length]:
-    return [length for length, is_wanted in zip(lengths, wanted, strict=True) if is_wanted]
+    return _Earlier()
 
 
 class _Seconds:
@@ -313,6 +373,12 @@ class _Seconds:
         self.before_s += length_s
 
 
+def _aside_words(left_aside: Sequence[LeftAside]) -> str:
+    counts = Counter(each.reason.partition(" of ")[0] for each in left_aside)
+    words = ", ".join(f"{count} x {reason}" for reason, count in counts.items())
+    return f"{len(left_aside)} files are not searched ({words}); {SUMMARY_FILE} names them."
+
+
 def _closing_words(
     results: Sequence[VideoDetections], done_before: int, scanned_s: float, speed: float | None, taxonomy: Taxonomy
 ) -> str:
@@ -320,7 +386,9 @@ def _closing_words(
         name: sum(e.event_class == name for each in results for e in each.events) for name in taxonomy.event_names
     }
     words = ", ".join(f"{count} × {taxonomy.by_name(name).label}" for name, count in counts.items())
-    summary = f"Found {words} in {len(results)} videos."
+    files = sum(len(each.files) for each in results)
+    trips = f"{len(results)} trips of {files} files" if files > len(results) else f"{len(results)} videos"
+    summary = f"Found {words} in {trips}."
     if done_before:
         summary += f" {done_before} of them had been done before."
     failed = sum(each.outcome != Outcome.OK for each in results)

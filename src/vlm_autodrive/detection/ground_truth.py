@@ -9,6 +9,7 @@ from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetect
 from vlm_autodrive.tables import CellError, Row, flag_cell, read_whole_table, time_cell
 
 _NEEDED = ("video", "class", "event_time_s")
+_Place = tuple[str, float]  # the name that the detections bear, and where in the trip a file begins
 _ALIASES = {"file": "video", "file_name": "video", "path": "video", "label": "class"}
 
 
@@ -53,10 +54,10 @@ def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict
 def match_ground_truth(
     detections: Sequence[VideoDetections], truth: Mapping[str, Sequence[Event]]
 ) -> dict[str, tuple[Event, ...]]:
-    """The ground truth of each video that was scanned, by the name that its detections bear.
+    """The ground truth of each video or trip that was scanned, by the name that its detections bear, in trip time.
 
-    A video is recognised by its path, or else by its file name in whichever Unicode form, if only one scanned video
-    has that name.
+    A file is recognised by its path, or else by its name in whichever Unicode form, if only one scanned file has that
+    name.
 
     Args:
         detections: What was found; videos that the ground truth does not name are left out.
@@ -65,19 +66,24 @@ def match_ground_truth(
     Raises:
         UserError: If a video of the ground truth was not scanned, or its name fits several that were.
     """
-    by_path = {str(Path(each.video).resolve()): each.video for each in detections}
-    by_name: dict[str, list[str]] = {}
+    by_path: dict[str, _Place] = {}
+    by_name: dict[str, list[tuple[str, _Place]]] = {}
     for each in detections:
-        by_name.setdefault(normalize("NFC", Path(each.video).name), []).append(each.video)
-    matched: dict[str, tuple[Event, ...]] = {}
+        for file, start_s in [(file.path, file.start_s) for file in each.files] or [(each.video, 0.0)]:
+            by_path[str(Path(file).resolve())] = each.video, start_s
+            by_name.setdefault(normalize("NFC", Path(file).name), []).append((file, (each.video, start_s)))
+    matched: dict[str, list[Event]] = {}
     for path, events in truth.items():
         named = by_name.get(normalize("NFC", Path(path).name), [])
-        video = by_path.get(str(Path(path).resolve())) or (named[0] if len(named) == 1 else None)
-        if video is None:
-            problem = f"fits several of the scanned videos ({', '.join(named)})" if named else "was not scanned"
+        place = by_path.get(str(Path(path).resolve())) or (named[0][1] if len(named) == 1 else None)
+        if place is None:
+            files = ", ".join(file for file, _ in named)
+            problem = f"fits several of the scanned videos ({files})" if named else "was not scanned"
             raise UserError(f"{path} {problem}; the true events and the detections must be of the same videos.")
-        matched[video] = tuple(events)
-    return matched
+        video, start_s = place
+        in_trip = [event.model_copy(update={"time_s": (event.time_s or 0.0) + start_s}) for event in events]
+        matched[video] = sorted([*matched.get(video, []), *in_trip], key=lambda event: event.time_s or 0.0)
+    return {video: tuple(events) for video, events in matched.items()}
 
 
 def _event(row: Row, where: str, video: str, number: int, taxonomy: Taxonomy) -> Event | None:

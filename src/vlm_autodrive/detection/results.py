@@ -1,4 +1,4 @@
-"""The folders that detection writes: one for each video, and a summary of all."""
+"""The folders that detection writes: one for each trip, and a summary of all."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_pro
 from vlm_autodrive.detection.operating import SearchBasis
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
+from vlm_autodrive.video import LeftAside, Trip
 
 KIND = "detections"
 EVENTS_FILE = "events.json"
@@ -23,32 +24,49 @@ SUMMARY_FILE = "summary.json"
 _LONGEST_NAME = 100
 
 
-def name_folders(videos: Sequence[Path], out: Path) -> list[Path]:
-    """A folder below ``out`` for each video, named as its file is.
+def name_folders(trips: Sequence[Trip], out: Path) -> tuple[list[Path], list[list[Path]]]:
+    """A folder below ``out`` for each trip, named after the camera's folder and the trip's first file.
 
-    Files of one name from different folders get ``-2``, ``-3`` and so on; a folder that an earlier run made for the
-    same file is found again.
+    A folder that an earlier run made for one of its files is found again, whatever else is searched, also if the trip
+    has got more files since. Where two trips would have the same name, one gets ``-2``, ``-3`` and so on.
+
+    Returns:
+        The folder of each trip; and for each the other folders that earlier runs made for parts of it.
     """
+    earlier = _earlier(out)
+    made = {file: folder for folder, files in earlier.items() for file in files}
     taken: set[str] = set()
-    folders = []
-    for video in videos:
-        plain = re.sub(r"[^\w.-]+", "_", video.name).strip("._")[:_LONGEST_NAME] or "video"
-        number, name = 1, plain
-        while name.casefold() in taken or not _is_for(out / name, video):
-            number += 1
-            name = f"{plain}-{number}"
+    folders, superseded = [], []
+    for trip in trips:
+        files = [os.path.normpath(path.absolute()) for path in trip.paths]
+        known = list(dict.fromkeys(made[file] for file in files if file in made))
+        name = next((folder.name for folder in known if folder.name.casefold() not in taken), None)
+        name = name or _new_name(trip, out, taken)
         taken.add(name.casefold())
         folders.append(out / name)
-    return folders
+        superseded.append([folder for folder in known if folder.name != name and earlier[folder] <= set(files)])
+    return folders, superseded
 
 
-def _is_for(folder: Path, video: Path) -> bool:
-    if not (folder / PROVENANCE).is_file():
-        return not folder.exists()
-    source = read_provenance(folder).inputs.get("video")
-    if source is None:
-        return read_events_file(folder).video == str(video)
-    return absolute_from_artifact(source.path, folder) == os.path.normpath(video.absolute())
+def _new_name(trip: Trip, out: Path, taken: set[str]) -> str:
+    name = f"{trip.folder.name}_{trip.path.stem}"
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST_NAME] or "video"
+    number, name = 1, plain
+    while name.casefold() in taken or (out / name).exists():
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def _earlier(out: Path) -> dict[Path, set[str]]:
+    """The folders that earlier runs made, with the files that each is of."""
+    found: dict[Path, set[str]] = {}
+    for folder in sorted(path.parent for path in out.glob(f"[!.]*/{PROVENANCE}")):
+        made = read_provenance(folder)
+        if made.kind == KIND:
+            files = {absolute_from_artifact(source.path, folder) for source in made.inputs.values()}
+            found[folder] = files or {os.path.normpath(Path(read_events_file(folder).video).absolute())}
+    return found
 
 
 def write_events_file(folder: Path, detections: VideoDetections) -> None:
@@ -89,20 +107,24 @@ def write_summary(
     detections: Sequence[VideoDetections],
     times_real_time: float | None,
     basis: SearchBasis,
+    left_aside: Sequence[LeftAside] = (),
 ) -> None:
-    """Write ``summary.json``: what was found in all, and one line for each video.
+    """Write ``summary.json``: what was found in all, one line for each trip, and the files that are in none.
 
     Args:
         out: Where it is written.
-        folders: The folder of each video.
+        folders: The folder of each trip.
         detections: What was found in each.
         times_real_time: Seconds of video scanned for each second that the run took; None if none were.
         basis: What is to be said beside the results.
+        left_aside: Files that were not searched.
     """
     total = {
         "videos": len(detections),
         "videos_with_errors": sum(d.outcome != "ok" for d in detections),
+        "files": sum(len(d.files) for d in detections),
         "seconds_of_video": round(sum(d.duration_s or 0 for d in detections), 1),
+        "seconds_not_judged": round(sum(hole.duration_s or 0 for d in detections for hole in d.not_judged), 1),
         "times_real_time": None if times_real_time is None else round(times_real_time, 2),
         "events": _count(detections),
         "training": basis.training,
@@ -112,6 +134,7 @@ def write_summary(
         json.dumps(
             {
                 "video": file_name_text(each.video),
+                "title": file_name_text(each.title),
                 "folder": folder.name,
                 "outcome": each.outcome,
                 "reason": each.reason,
@@ -121,8 +144,10 @@ def write_summary(
         )
         for folder, each in zip(folders, detections, strict=True)
     ]
-    listing = ",\n  ".join(lines)
-    write_text(out / SUMMARY_FILE, f'{{"total": {json.dumps(total)},\n "each": [\n  {listing}\n]}}\n')
+    aside = [json.dumps({"file": file_name_text(str(each.path)), "reason": each.reason}) for each in left_aside]
+    listing, others = ",\n  ".join(lines), ",\n  ".join(aside)
+    text = f'{{"total": {json.dumps(total)},\n "each": [\n  {listing}\n],\n "left_aside": [\n  {others}\n]}}\n'
+    write_text(out / SUMMARY_FILE, text)
 
 
 def _event_line(event: DetectedEvent) -> dict[str, Any]:

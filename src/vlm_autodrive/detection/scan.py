@@ -1,4 +1,4 @@
-"""The scan of one video in one pass: each window is scored, and each event gets one reasoning trace.
+"""The scan of one video or trip in one pass: each window is scored, and each event gets one reasoning trace.
 
 What is known is appended to the working folder batch by batch, so that a killed scan goes on where it was.
 """
@@ -23,7 +23,7 @@ from vlm_autodrive.engines import (
 )
 from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
-from vlm_autodrive.video import Frames, VideoError, Window, read_ahead, read_windows
+from vlm_autodrive.video import Footage, Frames, VideoError, Window, read_ahead, read_windows
 
 _TOLERANCE_S = 1e-6
 NOT_READ = "not read: "
@@ -105,11 +105,21 @@ class Scan:
         self._kept: dict[int, Frames] = {}
         self._seen: SeenPatches = {}
 
-    def run(self, path: Path, seen: Callable[[float], None]) -> None:
+    def take_over(self, scores: Sequence[WindowScore]) -> None:
+        """Take over what is known of the same footage, as far as the windows are the same; nothing if any are known."""
+        if self.scores:
+            return
+        for window, score in zip(self._plan, scores, strict=False):
+            if (score.start_s, score.end_s) != window or score.probabilities is None:
+                break
+            self.scores.append(score)
+        append_jsonl(self._windows_path, self.scores)
+
+    def run(self, footage: Footage, seen: Callable[[float], None]) -> None:
         """Read the video once and score what has not been scored yet.
 
         Args:
-            path: The video.
+            footage: The video, or the files of the trip.
             seen: Told after each batch up to which second the video is done.
         """
         places = {window: place for place, window in enumerate(self._plan)}
@@ -121,7 +131,7 @@ class Scan:
             return
         batch: list[tuple[int, Frames | VideoError]] = []
         size = self._settings.eval_batch_size
-        reading = read_windows(path, todo, self._engine.sampling, stream=self._settings.video_stream)
+        reading = read_windows(footage, todo, self._engine.sampling, stream=self._settings.video_stream)
         with closing(read_ahead(reading, size)) as windows:
             for window, frames in windows:
                 batch.append((places[window], frames))

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.engines import ServedModelSettings
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
+from vlm_autodrive.video import FRONT, OwnPattern
 
 
 class DetectSettings(Settings):
@@ -22,6 +23,11 @@ class DetectSettings(Settings):
         min_windows: Minimum number of windows at or above ``threshold`` in an event span.
         merge_gap_s: Merge two event spans if the centres of the last window of one and the first of the other are at
             most this many seconds apart.
+        channels: Which channels of a camera's folders to search: front, rear, interior, left, right, or as
+            ``camera_pattern`` finds them. Files that are named one by one are searched whatever their channel is.
+        camera_pattern: Regular expression of your own for names of files without their ending, with the named groups
+            ``time`` (its digits: year, month, day, hour, minute, second), ``channel`` and ``kind``. None for those of
+            TeslaCam, 70mai, BlackVue, Viofo, Novatek, Nextbase and GoPro only.
         video_stream: Which video stream to read of files that have several: 0 for the first, 1 for the second, such as
             a rear camera's. None to choose the driving video; files with fewer streams are read so too.
         reasoning: Whether to generate a reasoning trace for the window with the highest probability of each event.
@@ -37,6 +43,8 @@ class DetectSettings(Settings):
     low_threshold: float | None = Field(None, gt=0, le=1)
     min_windows: int = Field(1, ge=1)
     merge_gap_s: float = Field(2.4, ge=0)
+    channels: Annotated[tuple[str, ...], NOT_IN_KEY] = (FRONT,)
+    camera_pattern: Annotated[OwnPattern | None, NOT_IN_KEY] = None
     video_stream: int | None = Field(None, ge=0)
     reasoning: bool = True
     max_new_tokens: int = Field(384, ge=16)

@@ -39,7 +39,7 @@ def write_timeline(
     times = [(index + 0.5) * end_s / _STRIP_PICTURES for index in range(_STRIP_PICTURES)]
     try:
         width = (_WIDTH - _LEFT - _RIGHT) // _STRIP_PICTURES
-        pictures = read_pictures(video, times, width, stream=detections.video_stream)
+        pictures = read_pictures(detections.files or video, times, width, stream=detections.video_stream)
     except VideoError:
         pictures = []
     draw_timeline(detections, pictures, taxonomy, truth).save(path, format="PNG")

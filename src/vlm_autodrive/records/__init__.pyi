@@ -11,7 +11,7 @@ from .base import (
 from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, Clip, Split
-from .detection import DetectedEvent, TripFile, VideoDetections, WindowScore
+from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
     INCIDENT_NUMBERS,
@@ -72,6 +72,7 @@ __all__ = [
     "ImportIssue",
     "IncidentMetadata",
     "Judgement",
+    "NotJudged",
     "OperatingPoint",
     "Outcome",
     "Prediction",

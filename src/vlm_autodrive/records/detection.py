@@ -1,5 +1,7 @@
 """What detection finds in long video: scored windows, and the events merged from them."""
 
+from pathlib import PurePath
+
 from vlm_autodrive.records.base import Outcome, Record
 from vlm_autodrive.records.file_names import FileName
 
@@ -74,6 +76,23 @@ class TripFile(Record):
     recorded_at: str | None = None
 
 
+class NotJudged(Record):
+    """Seconds of a trip that the model was not asked about, or gave no answer for.
+
+    Attributes:
+        path: The file that has them.
+        start_s: Trip time at which they begin, or would begin.
+        duration_s: How many; None if nothing tells. Of footage that cannot be read, which trip time passes over, by the
+            header of the file or the clock in the names.
+        reason: Why, in plain words.
+    """
+
+    path: FileName
+    start_s: float
+    duration_s: float | None
+    reason: str
+
+
 class VideoDetections(Record):
     """All that detection says of one video, or of one trip of several files: its ``events.json``.
 
@@ -92,6 +111,7 @@ class VideoDetections(Record):
         threshold: The probability of any event from which a window counts.
         events: The events, in order of time.
         windows: Every window scored.
+        not_judged: The seconds that no scored window shows: with ``duration_s`` they are all seconds of the files.
         notes: What is unusual in the file, by kind: gaps in its clock, other video streams, how pictures are turned.
     """
 
@@ -107,7 +127,15 @@ class VideoDetections(Record):
     threshold: float
     events: tuple[DetectedEvent, ...]
     windows: tuple[WindowScore, ...]
+    not_judged: tuple[NotJudged, ...] = ()
     notes: dict[str, str] = {}
+
+    @property
+    def title(self) -> str:
+        """A short name for people: the file with its folder, and of a trip how many files it has."""
+        path = PurePath(self.video)
+        more = f" ({len(self.files)} files)" if len(self.files) > 1 else ""
+        return "/".join(path.parts[-2:]) + more
 
     def place_of(self, time_s: float) -> tuple[TripFile, float]:
         """The file that shows a moment, and the moment in seconds after that file's first frame.

@@ -1,4 +1,5 @@
 from . import frame_cache
+from .camera_files import FRONT, CameraFile, OwnPattern, camera_file
 from .check import VideoCheck
 from .clip_file import write_clip_file
 from .container import OpenVideo
@@ -8,33 +9,44 @@ from .errors import VideoError
 from .frame_cache import FrameCache, Times
 from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
+from .joined_video import Footage
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, cut_off, probe
 from .read_ahead import read_ahead
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 from .timestamps import check_legible, is_legible
+from .trips import LeftAside, Trip, empty_trip, join_files
 
 __all__ = [
     "DAMAGED_FILE",
+    "FRONT",
     "TEMPORAL_PATCH_SIZE",
+    "CameraFile",
     "DecodeLimits",
+    "Footage",
     "FrameCache",
     "Frames",
+    "LeftAside",
     "OpenVideo",
+    "OwnPattern",
     "PrefetchedFrames",
     "SamplingSettings",
     "SubprocessVideoChecker",
     "Times",
+    "Trip",
     "VideoCheck",
     "VideoError",
     "VideoInfo",
     "Window",
+    "camera_file",
     "check_legible",
     "cut_off",
     "damage_words",
     "damaged_clips",
+    "empty_trip",
     "frame_cache",
     "is_legible",
+    "join_files",
     "prefetch_frames",
     "probe",
     "read_ahead",

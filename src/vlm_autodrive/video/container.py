@@ -9,6 +9,7 @@ further back. Where the clock of the file jumps, footage time goes on: see :mod:
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,8 @@ _LARGE_PIXELS = 640 * 480  # threads pay from this size of picture on
 _NEAR_S = 2.0  # nearer to the beginning than this, decoding from the beginning is cheaper than a seek
 _BACK_S = (0.0, 2.0, 10.0)  # how much further back a seek is tried, if it landed behind its target
 _TOLERANCE_S = 1e-6
+
+_NO_YEAR = 1970  # in which the clocks of containers begin, and 1904
 
 _WITHOUT_LENGTH = frozenset(("mpegts", "mpeg"))  # containers
 
@@ -190,6 +193,15 @@ class OpenVideo:
         if self._container.format.name in _WITHOUT_LENGTH or not self.stream.duration:
             return None
         return self.seconds(self.stream.duration)
+
+    @property
+    def created_at(self) -> str | None:
+        """When it was made, by its container, in ISO 8601; None if that does not tell, or cannot be right."""
+        try:
+            told = datetime.fromisoformat(self._container.metadata["creation_time"])
+        except (KeyError, ValueError):
+            return None
+        return told.isoformat() if told.year > _NO_YEAR else None
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -15,6 +15,7 @@ from vlm_autodrive.video.errors import VideoError
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler, nominal_interval_s
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.geometry import Resizer
+from vlm_autodrive.video.joined_video import Footage, JoinedVideo, by_file
 from vlm_autodrive.video.selective_decode import decode_selected, slack_s
 
 __all__ = ["VideoError", "read_frames", "read_pictures", "read_windows"]
@@ -52,7 +53,7 @@ def read_frames(
 
 
 def read_windows(
-    path: Path,
+    footage: Footage,
     windows: Sequence[Window],
     sampling: SamplingSettings,
     *,
@@ -62,26 +63,26 @@ def read_windows(
     """Read many windows of one video in a single pass, keeping only the frames that open windows need.
 
     Args:
-        path: The video.
-        windows: Start and end of each, in seconds after the video's first frame, in any order.
+        footage: The video, or the files of a trip: windows lie across their cuts, too.
+        windows: Start and end of each, in seconds after the first frame of the video or the trip, in any order.
         sampling: Which frames, and how large.
         stream: As for :func:`read_frames`.
         threads: Decode in several threads; turn it off where many processes decode at once.
 
     Yields:
         Every window exactly once, as it ends, with its frames; or with the error, if the video cannot
-        be read to the window's end.
+        be read to the window's end. Of a trip, such an error concerns the windows in that file and no later ones.
     """
-    return _read(path, windows, sampling, stream=stream, threads=threads)
+    return _read(footage, windows, sampling, stream=stream, threads=threads)
 
 
 def read_pictures(
-    path: Path, times_s: Sequence[float], max_width: int, *, stream: int | None = None
+    footage: Footage, times_s: Sequence[float], max_width: int, *, stream: int | None = None
 ) -> list[NDArray[np.uint8]]:
     """Read single pictures, such as those of a report's frame strip.
 
     Args:
-        path: The video.
+        footage: The video, or the files of a trip.
         times_s: Seconds after the first frame, in any order; each gets the frame nearest in time.
         max_width: Wider pictures are made smaller, keeping their shape.
         stream: As for :func:`read_frames`.
@@ -92,6 +93,13 @@ def read_pictures(
     Raises:
         VideoError: If the video cannot be read as far as is needed.
     """
+    pictures: dict[int, NDArray[np.uint8]] = {}
+    for path, places, own_times_s in by_file(footage, times_s):
+        pictures |= zip(places, _pictures(path, own_times_s, max_width, stream), strict=True)
+    return [pictures[place] for place in range(len(times_s))]
+
+
+def _pictures(path: Path, times_s: Sequence[float], max_width: int, stream: int | None) -> list[NDArray[np.uint8]]:
     pictures: dict[int, NDArray[np.uint8]] = {}
     with OpenVideo(path, stream=stream) as video:
         height, width = video.display_size
@@ -174,23 +182,18 @@ class _OpenWindow:
 
 
 def _read(
-    path: Path, windows: Sequence[Window], sampling: SamplingSettings, *, stream: int | None, threads: bool
+    footage: Footage, windows: Sequence[Window], sampling: SamplingSettings, *, stream: int | None, threads: bool
 ) -> Generator[tuple[Window, Frames | VideoError], None, None]:
     waiting = sorted(windows)
-    try:
-        video = OpenVideo(path, stream=stream, threads=threads)
-    except VideoError as error:
-        yield from ((window, error) for window in waiting)
-        return
-    with video:
-        resizer = Resizer(path, sampling.height, sampling.width, sampling.band_height)
+    with JoinedVideo(footage, stream=stream, threads=threads) as video:
+        resizer = Resizer(video.path, sampling.height, sampling.width, sampling.band_height)
         while waiting:
             group = _next_group(waiting)
             waiting = waiting[len(group) :]
             failure = yield from _read_group(video, group, sampling, resizer)
             if failure is not None:
-                yield from ((window, failure) for window in waiting)
-                return
+                yield from ((window, failure) for window in waiting if not video.begins_later(window))
+                waiting = [window for window in (*group, *waiting) if video.begins_later(window)]
 
 
 def _next_group(waiting: Sequence[Window]) -> list[Window]:
@@ -206,9 +209,12 @@ def _next_group(waiting: Sequence[Window]) -> list[Window]:
 
 
 def _read_group(
-    video: OpenVideo, windows: Sequence[Window], sampling: SamplingSettings, resizer: Resizer
+    video: JoinedVideo, windows: Sequence[Window], sampling: SamplingSettings, resizer: Resizer
 ) -> Generator[tuple[Window, Frames | VideoError], None, VideoError | None]:
-    """Read windows that lie close together; returns the damage that the reading ran into, if any."""
+    """Read windows that lie close together; returns the damage that the reading ran into, if any.
+
+    Windows that begin after the damaged file are then yet to be read.
+    """
     waiting = deque(windows)
     open_windows: list[_OpenWindow] = []
     last_s = stop_s = 0.0
@@ -240,14 +246,18 @@ def _read_group(
         failure = error
     for window in (*open_windows, *(_OpenWindow(w, sampling) for w in waiting)):
         start_s, end_s = window.window
-        if stop_s >= end_s - slack_s(start_s, end_s):
+        if failure is not None and video.begins_later(window.window):
+            continue
+        if failure is not None and not stop_s:
+            yield window.window, failure  # nothing could be read
+        elif stop_s >= end_s - slack_s(start_s, end_s):
             yield window.window, _finished(video.path, window)
         else:
             yield window.window, VideoError(video.path, _why_not(video, failure, stop_s, end_s))
     return failure
 
 
-def _why_not(video: OpenVideo, failure: VideoError | None, stop_s: float, end_s: float) -> str:
+def _why_not(video: JoinedVideo, failure: VideoError | None, stop_s: float, end_s: float) -> str:
     if failure is None and any(time_s >= stop_s - TOLERANCE_S for time_s in video.undecodable_s):
         return f"damaged: no picture can be decoded from {stop_s:.1f} to {end_s:.1f} s"
     cause = f"{failure.reason}; it " if failure is not None else ""

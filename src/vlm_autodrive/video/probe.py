@@ -32,6 +32,8 @@ class VideoInfo:
         start_s: Presentation time of the first frame in the file's own clock, which is our time 0.
         section_starts_s: Where, after a gap in the file's clock, a new continuous section begins.
         notes: What the file says of itself that is unusual, by kind, in plain words.
+        created_at: When it was made, by its container, in ISO 8601; None if that does not tell. Cameras write the
+            beginning or the end of the recording there, in UTC or in local time.
     """
 
     duration_s: float
@@ -44,6 +46,7 @@ class VideoInfo:
     start_s: float
     section_starts_s: tuple[float, ...]
     notes: dict[str, str]
+    created_at: str | None = None
 
 
 def cut_off(duration_s: float, header_duration_s: float | None) -> str:
@@ -97,7 +100,7 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
         height, width = video.display_size
         start_s = video.seconds(video.first.pts or 0)
         header_duration_s = video.header_duration_s
-        codec, notes, sections = video.codec, video.notes, video.sections
+        codec, notes, sections, created_at = video.codec, video.notes, video.sections, video.created_at
         packets = video.packet_clock()
         header_frames = packets.frames_of_header(video.stream.frames)
         duration_s, frames = measure_packets(video, packets)
@@ -118,4 +121,5 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
         start_s=start_s,
         section_starts_s=tuple(round(section.start_s, 6) for section in sections[1:]),
         notes=notes,
+        created_at=created_at,
     )
