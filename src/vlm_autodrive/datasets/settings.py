@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vlm_autodrive.records import DEFAULT_TAXONOMY, TAXONOMIES, Taxonomy
 from vlm_autodrive.settings import Settings
+from vlm_autodrive.video import OwnPattern
 
 
 class SegmentSettings(Settings):
@@ -44,6 +45,8 @@ class ImportSettings(Settings):
         video_stream: Which video stream to read of files that have several: 0 for the first, 1 for the second, such as
             a rear camera's; every later stage reads the same. None to choose the driving video. Files with fewer
             streams are read so too.
+        camera_pattern: For the format video-folder: a regular expression of your own for names of files without their
+            ending, with the named groups ``time``, ``channel`` and ``kind``. None for those of the known cameras only.
         segments: What segments labelled in an annotation tool mean.
         telemetry: Whether to read speed, position and acceleration from the telemetry beside and inside video files.
         utc_offset_h: Hours that the camera's clock, in file names, is ahead of UTC, such as -5 or 5.5. It places NMEA
@@ -58,6 +61,7 @@ class ImportSettings(Settings):
     train_only: str | None = None
     videos: str | None = None
     video_stream: int | None = Field(default=None, ge=0)
+    camera_pattern: OwnPattern | None = None
     segments: SegmentSettings = SegmentSettings()
     telemetry: bool = True
     utc_offset_h: float | None = Field(default=None, ge=-12, le=14)

@@ -212,19 +212,17 @@ def detect_trips(
     with reporter.task("Detecting (seconds of video)", total, done) as task:
         seen = _Seconds(task)
         for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
-            if known.is_done:
-                results.append(read_events_file(folder))
-                continue
-            with writing_artifact(folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True) as partial:
-                if partial is not None:
-                    of_first_files, tell = known.of_first_files, seen.within_video
-                    found = _detect_one(trip, of_first_files, engine, settings, taxonomy, partial, tell, basis)
-                    write_events_file(partial, found)
+            if not known.is_done:
+                with writing_artifact(folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True) as partial:
+                    if partial is not None:
+                        before, tell = known.of_first_files, seen.within_video
+                        found = _detect_one(trip, before, engine, settings, taxonomy, partial, tell, basis)
+                        write_events_file(partial, found)
+                seen.next_video(trip.duration_s)
             for part in parts:
                 shutil.rmtree(part)
                 reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
             results.append(read_events_file(folder))
-            seen.next_video(trip.duration_s)
     speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
     write_summary(out, folders, results, speed, basis, left_aside)
     reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))

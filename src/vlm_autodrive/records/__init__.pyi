@@ -10,7 +10,7 @@ from .base import (
 )
 from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
-from .clip import ANTICIPATION, Clip, Split
+from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, Clip, Split
 from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
@@ -41,6 +41,9 @@ from .telemetry import TelemetrySeries, TelemetrySource
 __all__ = [
     "ANTICIPATION",
     "BINARY_TAXONOMY",
+    "CAMERA_CHANNEL",
+    "CAMERA_EVENT",
+    "CAMERA_EVENT_TIME",
     "DEFAULT_TAXONOMY",
     "ESCAPED",
     "INCIDENT_NUMBERS",

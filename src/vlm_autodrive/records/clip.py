@@ -13,6 +13,14 @@ ANTICIPATION = "anticipation_s"
 """The key, in a clip's metadata, of how many seconds before the event its window ends; Normal clips have it too."""
 
 
+CAMERA_CHANNEL = "camera_channel"
+"""The key, in metadata, of the channel of a file that a known camera named: ``front``, ``rear`` or another."""
+CAMERA_EVENT = "camera_event"
+"""The key, in metadata, of why a camera marked a file as an event; a weak label, and no class."""
+CAMERA_EVENT_TIME = "camera_event_time_s"
+"""The key of when that was, in seconds after the video's first frame; not there if only the file is marked."""
+
+
 class Clip(Record):
     """One window of one video, with what is known of it. All times but the first two are in clip time.
 
@@ -64,3 +72,11 @@ class Clip(Record):
     def duration_s(self) -> float:
         """Length of the window in seconds."""
         return self.end_s - self.start_s
+
+    @property
+    def camera_marked(self) -> bool | None:
+        """Whether the camera itself marked an event in the window, or in the file; None if no known camera made it."""
+        if CAMERA_EVENT not in self.metadata:
+            return False if CAMERA_CHANNEL in self.metadata else None
+        time_s = self.metadata.get(CAMERA_EVENT_TIME)
+        return time_s is None or self.start_s <= float(time_s) < self.end_s

@@ -1,5 +1,5 @@
 from . import frame_cache
-from .camera_files import FRONT, CameraFile, OwnPattern, camera_file
+from .camera_files import EVENT, FRONT, CameraFile, OwnPattern, camera_file
 from .check import VideoCheck
 from .clip_file import write_clip_file
 from .container import OpenVideo
@@ -19,6 +19,7 @@ from .trips import LeftAside, Trip, empty_trip, join_files
 
 __all__ = [
     "DAMAGED_FILE",
+    "EVENT",
     "FRONT",
     "TEMPORAL_PATCH_SIZE",
     "CameraFile",
