@@ -5,7 +5,8 @@
 
 FiftyOne exports temporal detections of a video of ours in each of its ways (frames or seconds, class list or none), and
 imports a file of ours. Label Studio's SDK validates our regions against a project's configuration, and converts its
-export to JSON-MIN. Our readers must find the same segments in all of it. VIA has no library; its form in the tests is
+export to JSON-MIN. Our readers must find the same segments in all of it. Both read what ``autodrive detect --format``
+writes. VIA has no library; its form in the tests is
 that of its own source. Both SDKs are large and so stay outside the suite's environment.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 FRAMES_PER_SECOND = 10.0
 FRAMES = 60
 SEGMENTS = (("collision", 21, 30), ("near miss", 41, 51))
+LABELS_DETECTED = ("Collision", "Near-Collision")
 LABELS_OF_OURS = {
     "classes": ["near miss", "collision"],
     "labels": {"a": [{"label": 1, "support": [21, 30]}, {"label": 0, "support": [41, 51]}]},
@@ -63,6 +65,24 @@ def write_by_the_tools(folder: Path) -> None:
         (label, [first, last]) for label, first, last in SEGMENTS
     ], found
 
+    listed = folder / "detected" / "fiftyone"
+    importer = FiftyOneTemporalDetectionDatasetImporter(
+        data_path=str(listed / "data.json"), labels_path=str(listed / "labels.json")
+    )
+    with importer:
+        [(video, _, found, _)] = list(importer)
+    assert Path(video) == folder / "a.mp4", video
+    assert [(one.label, list(one.support), one.confidence) for one in found.detections] == [
+        (label, [first, last], 0.9) for label, (_, first, last) in zip(LABELS_DETECTED, SEGMENTS, strict=True)
+    ], found
+    tasks = json.loads((folder / "detected" / "label-studio.json").read_text())
+    interface = LabelInterface((folder / "detected" / "label-studio.xml").read_text())
+    for task in tasks:
+        assert interface.validate_task({"data": task["data"]}), task
+        [prediction] = task["predictions"]
+        assert interface.validate_prediction(prediction), interface.validate_prediction(prediction, return_errors=True)
+        assert len(prediction["result"]) == len(SEGMENTS)
+
     interface = LabelInterface(CONFIG)
     regions = json.loads((folder / "studio.json").read_text())[0]["annotations"][0]["result"]
     assert len(regions) == len(SEGMENTS)
@@ -97,6 +117,43 @@ def write_ours(folder: Path) -> None:
     ]  # fmt: skip
     task = {"id": 1, "data": {"video": "/data/upload/1/0a1b2c3d-a.mp4"}, "annotations": [{"id": 1, "result": regions}]}
     (folder / "studio.json").write_text(json.dumps([task]))
+    write_detections(folder / "detected", folder / "a.mp4")
+
+
+def write_detections(out: Path, video: Path) -> None:
+    """A short list with the segments as detected events, and its files for both tools."""
+    from vlm_autodrive.artifacts import writing_artifact
+    from vlm_autodrive.detection import DetectSettings, ShortListSettings, write_short_list
+    from vlm_autodrive.detection.results import KIND, write_events_file
+    from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, TripFile, VideoDetections
+
+    events = [
+        DetectedEvent(
+            event_class=name,
+            time_s=(first - 0.5) / FRAMES_PER_SECOND,
+            start_s=0.0,
+            end_s=(last - 0.5) / FRAMES_PER_SECOND,
+            probability=0.9,
+            probabilities={"collision": 0.5, "near_collision": 0.4, "normal": 0.1},
+        )
+        for name, (_, first, last) in zip(("collision", "near_collision"), SEGMENTS, strict=True)
+    ]
+    found = VideoDetections(
+        video=str(video),
+        files=(TripFile(path=str(video), start_s=0.0, duration_s=FRAMES / FRAMES_PER_SECOND),),
+        model="none",
+        outcome=Outcome.OK,
+        reason="",
+        duration_s=FRAMES / FRAMES_PER_SECOND,
+        threshold=0.5,
+        events=tuple(events),
+        windows=(),
+    )
+    facts = {"taxonomy": DEFAULT_TAXONOMY.model_dump(mode="json")}
+    with writing_artifact(out / "a", KIND, {"video": video}, DetectSettings(), facts=facts) as folder:
+        assert folder is not None
+        write_events_file(folder, found)
+    write_short_list(out, ShortListSettings(formats=("label-studio", "fiftyone")))
 
 
 def check_our_readers(folder: Path) -> None:

@@ -1,6 +1,13 @@
 from .clips import build_clips
 from .datasets import import_dataset
-from .detection import CalibrateSettings, DetectSettings, calibrate, detect
+from .detection import (
+    CalibrateSettings,
+    DetectSettings,
+    ShortListSettings,
+    calibrate,
+    detect,
+    write_short_list,
+)
 from .engines import open_model
 from .evaluation import compare, evaluate, evaluate_baseline, judge, write_report
 from .runs import load_recipe, run_recipe
@@ -13,6 +20,7 @@ __version__: str
 __all__ = [
     "CalibrateSettings",
     "DetectSettings",
+    "ShortListSettings",
     "build_clips",
     "calibrate",
     "compare",
@@ -29,4 +37,5 @@ __all__ = [
     "supervise",
     "train",
     "write_report",
+    "write_short_list",
 ]

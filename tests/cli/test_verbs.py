@@ -196,11 +196,16 @@ def test_detect_tells_videos_from_settings(calls, tmp_path, monkeypatch):
     Path("trip.mp4").touch()
     bad = detections("bad.avi", outcome=Outcome.ERROR, reason="no video stream", duration_s=None, events=())
     noted = calls("detection.detect", [detections("x/trip.mp4"), bad])
-    result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o"])
+    calls("detection.write_short_list")
+    options = ["--clips", "--after", "6", "--format", "fiftyone", "--format", "label-studio"]
+    result = run(app, ["detect", "trip.mp4", str(odd), "stride_s=1", "--model", "m", "--out", "o", *options])
     assert result.exit_code == 0, result.stderr
     given = noted[0][0]
     assert given[:3] == ([Path("trip.mp4"), odd], "m", Path("o"))
     assert given[3].stride_s == 1
+    folder, listing = noted[1][0][:2]
+    assert (folder, listing.clips, listing.annotate, listing.single_file) == (Path("o"), True, False, False)
+    assert (listing.before_s, listing.after_s, listing.formats) == (4, 6, ("fiftyone", "label-studio"))
     assert "near-collision at 61.3 s (0.87)" in result.stdout
     assert "no video stream" in result.stdout
 
@@ -209,16 +214,17 @@ def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("trip.mp4").touch()
     noted = calls("detection.detect", [detections("trip.mp4")])
+    calls("detection.write_short_list")
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
     assert (result.exit_code, noted) == (1, [])
     assert "name a model with --model" in result.stderr
     result = run(app, ["detect", "trip.mp4", "--model", "tiny-base", "--out", "o"])
-    assert (result.exit_code, noted[-1][0][1]) == (0, "tiny-base")
+    assert (result.exit_code, noted[-2][0][1]) == (0, "tiny-base")
     checkpoint = tmp_path / "runs/demo/checkpoint"
     checkpoint.mkdir(parents=True)
     (checkpoint / "provenance.json").touch()
     result = run(app, ["detect", "trip.mp4", "--out", "o"])
-    assert noted[-1][0][1] == "runs/demo/checkpoint"
+    assert noted[-2][0][1] == "runs/demo/checkpoint"
     assert "runs/demo/checkpoint" in result.stderr
 
 
@@ -227,6 +233,7 @@ def test_detect_marks_reasoning_that_contradicts_its_event(calls, tmp_path):
     event = detections("trip.mp4").events[0]
     doubted = event.model_copy(update={"reasoning": "calm", "reasoning_class": "normal", "contradicts": True})
     calls("detection.detect", [detections("trip.mp4", events=(event, doubted))])
+    calls("detection.write_short_list")
     result = run(app, ["detect", str(tmp_path / "trip.mp4"), "--model", "m", "--out", "o"])
     assert "near-collision at 61.3 s (0.87), near-collision at 61.3 s (0.87; its reasoning says normal)" in (
         " ".join(result.stdout.split())

@@ -118,13 +118,13 @@ def test_without_tuning_videos_the_threshold_stands_and_all_are_scored(searched)
 def test_timelines_of_the_first_scored_videos_show_the_truth(searched, tmp_path, monkeypatch):
     drawn = []
 
-    def write(path, video, found, taxonomy, truth):
-        drawn.append((path.name, video.name, found.video, truth and [event.time_s for event in truth]))
+    def write(path, found, taxonomy, truth):
+        drawn.append((path.name, found.video, truth and [event.time_s for event in truth]))
 
     monkeypatch.setattr(long_videos, "write_timeline", write)
     summary, _ = searched(DetectRunSettings(tuning_videos=1, threshold=0.5), quiet=(2,))
     videos = [str(tmp_path / "simulated" / "long_videos" / f"{n}.mp4") for n in range(4)]
-    assert drawn == [("1_1.png", "1.mp4", videos[1], [EVENT_S]), ("2_2.png", "2.mp4", videos[2], ())]
+    assert drawn == [("1_1.png", videos[1], [EVENT_S]), ("2_2.png", videos[2], ())]
     assert summary.timelines == ("timelines/1_1.png", "timelines/2_2.png")
 
 

@@ -53,15 +53,34 @@ def detect(
             help="Which channel of a camera to search in folders: front (the default), rear, left …; may be repeated.",
         ),
     ] = None,
+    clips: Annotated[bool, typer.Option("--clips", help="Cut each event to a video file.")] = False,
+    annotate: Annotated[
+        bool,
+        typer.Option("--annotate", help="Cut a second one with class, probability and cited moments on the pictures."),
+    ] = False,
+    before_s: Annotated[
+        float, typer.Option("--before", metavar="SECONDS", min=0, max=600, help="Seconds of a clip before its event.")
+    ] = 4.0,
+    after_s: Annotated[
+        float, typer.Option("--after", metavar="SECONDS", min=0.1, max=600, help="Seconds of a clip after its event.")
+    ] = 4.0,
+    single_file: Annotated[
+        bool, typer.Option("--single-file", help="Embed the film strips of the first 200 events in index.html.")
+    ] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="TOOL", help="Write them for an annotation tool: label-studio or fiftyone."),
+    ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Detect the events in videos of any length.
 
-    Consecutive files of one camera are searched as one trip, across their cuts. Writes events.json and a timeline
-    picture for each trip; a video that cannot be read gets its reason. Exits with status 1 if a path does not exist, or
-    if nothing at all could be searched.
+    Consecutive files of one camera are searched as one trip, across their cuts. Writes index.html, which lists all
+    events in the folder, a page for each of them, tables, and for each trip events.json and a timeline picture; a video
+    that cannot be read gets its reason. Exits with status 1 if a path does not exist, or if nothing at all could be
+    searched.
 
     Example: autodrive detect TeslaCam --model runs/demo/checkpoint --out found stride_s=1
     """
@@ -69,8 +88,9 @@ def detect(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
-    from vlm_autodrive.detection import DetectSettings, detect, score_folder
+    from vlm_autodrive.detection import DetectSettings, ShortListSettings, detect, score_folder, write_short_list
     from vlm_autodrive.engines import default_model
+    from vlm_autodrive.settings import parse_settings
 
     overrides = [text for text in arguments if is_setting(text)]
     overrides += [f"channels=[{','.join(channel)}]"] if channel else []
@@ -80,6 +100,18 @@ def detect(
     chosen = settings_from(DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
     if chosen.endpoint.base_url and model is None:
         raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")
+    listing = parse_settings(
+        ShortListSettings,
+        {
+            "clips": clips,
+            "annotate": annotate,
+            "before_s": before_s,
+            "after_s": after_s,
+            "single_file": single_file,
+            "formats": formats or (),
+        },
+        "options of detect",
+    )
     reporter = make_reporter()
     model = model or default_model(reporter)
     found = detect(videos, model, out, chosen, reporter, false_alarms_per_hour=rate, overwrite=overwrite)
@@ -93,11 +125,12 @@ def detect(
                 f"Before {alerts.median_s.n} of {alerts.events} events an alarm could be given, "
                 f"{alerts.median_s.value:.1f} s ahead in the median."
             )
+    index = write_short_list(out, listing, reporter)
     if as_json:
         print_json([one.model_dump(mode="json", exclude={"windows"}) for one in found])
     else:
         print_detections(found)
-        print(out)
+        print(index)
     refuse_empty_search(videos, found)
 
 

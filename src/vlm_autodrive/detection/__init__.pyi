@@ -3,14 +3,18 @@ from .detector import detect
 from .long_videos import search_long_videos
 from .scoring import score_folder
 from .settings import CalibrateSettings, DetectRunSettings, DetectSettings
+from .short_list.settings import ShortListSettings
+from .short_list.stage import write_short_list
 
 __all__ = [
     "CalibrateSettings",
     "DetectRunSettings",
     "DetectSettings",
+    "ShortListSettings",
     "calibrate",
     "calibration_rows",
     "detect",
     "score_folder",
     "search_long_videos",
+    "write_short_list",
 ]

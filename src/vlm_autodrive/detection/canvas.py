@@ -66,14 +66,15 @@ def row_name(draw: ImageDraw.ImageDraw, right: int, top: int, words: str) -> Non
     text(draw, (right - 12, top), words, FAINT, 14, anchor="ra")
 
 
-def legend(draw: ImageDraw.ImageDraw, right: int, top: int, entries: Sequence[tuple[str, Colour]]) -> None:
-    """Name the lines of the picture, from the right edge leftwards."""
+def legend(draw: ImageDraw.ImageDraw, right: int, top: int, entries: Sequence[tuple[str, Colour]]) -> int:
+    """Name the lines of the picture, from the right edge leftwards; returns where the names begin."""
     x = float(right)
     for words, colour in reversed(entries):
         x -= draw.textlength(words, font=_font(_LABEL_SIZE))
         text(draw, (x, top), words, INK)
         draw.line((x - 30, top + 9, x - 8, top + 9), fill=colour, width=4)
         x -= 54
+    return math.floor(x)
 
 
 def label_width(words: str) -> int:

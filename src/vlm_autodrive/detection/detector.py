@@ -271,7 +271,7 @@ def _detect_one(
         notes=trip.notes,
     )
     if found.duration_s is not None:
-        write_timeline(folder / TIMELINE_FILE, trip.path, found, taxonomy)
+        write_timeline(folder / TIMELINE_FILE, found, taxonomy)
     scan.forget()
     return found
 

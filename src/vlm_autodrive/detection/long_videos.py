@@ -132,7 +132,7 @@ def _draw_timelines(
     for each in [each for each in found if each.duration_s is not None][:_SHOWN]:
         names.append(f"{_TIMELINES}/{len(names) + 1}_{Path(each.video).stem}.png")
         truth = None if truths is None else truths[each.video]
-        write_timeline(folder / names[-1], Path(each.video), each, taxonomy, truth)
+        write_timeline(folder / names[-1], each, taxonomy, truth)
     return tuple(names)
 
 

@@ -89,8 +89,8 @@ def read_events_file(folder: Path) -> VideoDetections:
         raise UserError(f"{path} holds no detections; make it anew with `autodrive detect`.") from None
 
 
-def read_detections(folder: Path) -> list[VideoDetections]:
-    """All detections in a folder that ``autodrive detect`` wrote, in the order of their folders' names.
+def find_detections(folder: Path) -> list[Path]:
+    """The folders with detections in a folder that ``autodrive detect`` wrote, in the order of their names.
 
     Raises:
         UserError: If there are none.
@@ -98,7 +98,16 @@ def read_detections(folder: Path) -> list[VideoDetections]:
     found = sorted(path.parent for path in folder.glob(f"*/{EVENTS_FILE}") if not path.parent.name.startswith("."))
     if not found:
         raise UserError(f"{folder} holds no detections; make them with `autodrive detect`.")
-    return [read_events_file(each) for each in found]
+    return found
+
+
+def read_detections(folder: Path) -> list[VideoDetections]:
+    """All detections in a folder that ``autodrive detect`` wrote, in the order of :func:`find_detections`.
+
+    Raises:
+        UserError: If there are none.
+    """
+    return [read_events_file(each) for each in find_detections(folder)]
 
 
 def write_summary(

@@ -105,7 +105,7 @@ def score_folder(
     for number, each in enumerate((each for each in detections if each.video in truths), start=1):
         if each.duration_s is not None:
             picture = pictures / f"{number:03d}_{Path(each.video).stem}.png"
-            write_timeline(picture, Path(each.video), each, taxonomy, truths[each.video])
+            write_timeline(picture, each, taxonomy, truths[each.video])
     write_text(out / SCORE_FILE, score.model_dump_json(indent=1) + "\n")
     return score
 

@@ -1,7 +1,7 @@
 from . import frame_cache
 from .camera_files import EVENT, FRONT, CameraFile, OwnPattern, camera_file
 from .check import VideoCheck
-from .clip_file import write_clip_file
+from .clip_file import ClipPiece, write_clip_file, write_joined_clip
 from .container import OpenVideo
 from .damage import damage_words
 from .decode import read_frames, read_pictures, read_windows
@@ -23,6 +23,7 @@ __all__ = [
     "FRONT",
     "TEMPORAL_PATCH_SIZE",
     "CameraFile",
+    "ClipPiece",
     "DecodeLimits",
     "Footage",
     "FrameCache",
@@ -56,4 +57,5 @@ __all__ = [
     "read_windows",
     "target_frame_count",
     "write_clip_file",
+    "write_joined_clip",
 ]

@@ -1,10 +1,10 @@
-"""Export of one window of a video as a file, for programs that read only whole files.
+"""Export of one window of a video as a file, for programs that read only whole files; and of stretches of several.
 
 The file holds the window's frames and no others, each at its own time, upright, in a form that every
 reader knows: H.264 in MP4, without frames that are shown in another order than they are stored in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +14,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from vlm_autodrive.video.selective_decode import slack_s
 _TICKS_PER_S = 90_000
 _USUAL_RATE = 30
 _OPTIONS = {"preset": "veryfast", "crf": "18", "bf": "0", "g": "30", "threads": "1"}
+_PLAYED = {"preset": "veryfast", "crf": "20", "bf": "0", "g": "30"}  # by people, who need no exact bytes
+_SHORTEST_S = 0.001
 _RESIZED_CRF = "10"  # a model looks at every pixel of a small picture, and the file is small all the same
 
 
@@ -47,6 +50,23 @@ class ClipFile:
     def miscounted_s(self) -> float:
         """By how much a reader that takes a frame's number for its time mistakes a time in the window at most."""
         return max(abs(number / self.frame_rate - time_s) for number, time_s in enumerate(self.times_s))
+
+
+@dataclass(frozen=True)
+class ClipPiece:
+    """A stretch of one file that a joined clip shows.
+
+    Attributes:
+        path: The file.
+        start_s: Where it begins, in seconds after the file's first frame.
+        end_s: Where it ends, likewise; a frame at this very time is outside.
+        offset_s: Where its start lies in the clip, in seconds after the clip's start.
+    """
+
+    path: Path
+    start_s: float
+    end_s: float
+    offset_s: float
 
 
 def write_clip_file(
@@ -76,39 +96,114 @@ def write_clip_file(
     with OpenVideo(path, stream=stream) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
         height, width = size or (max(2, side - side % 2) for side in video.display_size)
         options = _OPTIONS if size is None else {**_OPTIONS, "crf": _RESIZED_CRF}
-        encoding = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
-        encoding.width, encoding.height, encoding.pix_fmt = width, height, "yuv420p"
+        encoder = _Encoder(container, height, width, options, video.first)
         # One thread: with more, the bytes depend on their number.
-        context = encoding.codec_context
-        context.thread_count = 1
-        context.time_base = Fraction(1, _TICKS_PER_S)
-        context.colorspace, context.color_range = video.first.colorspace, video.first.color_range
-        held: av.Packet[av.VideoStream] | None = None
+        encoder.context.thread_count = 1
         for time_s, frame in _window(video, start_s, end_s):
-            upright = _upright(path, frame, width, height)
             times_s.append(time_s)
-            upright.pts = round((time_s - times_s[0]) * _TICKS_PER_S)
-            upright.time_base = Fraction(1, _TICKS_PER_S)
-            upright.pict_type = PictureType.NONE  # else the source's choice of key frames is taken over
-            for packet in encoding.encode(upright):
-                if held is not None:
-                    container.mux(held)
-                held = packet
-        for packet in encoding.encode(None):
-            if held is not None:
-                container.mux(held)
-            held = packet
-        if held is None:
+            encoder.add(time_s - times_s[0], _upright(path, frame, width, height))
+        if not times_s:
             raise VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
-        # The others last until the next begins; how long the last does decides the rate that a header tells.
         last_s = _usual_gap_s(times_s, end_s - start_s)
-        held.duration = round(last_s * _TICKS_PER_S)
-        container.mux(held)
+        encoder.finish(last_s)
     partial.replace(target)
     return ClipFile(
         times_s=tuple(max(0.0, round(time_s - start_s, 6)) for time_s in times_s),
         frame_rate=len(times_s) / (times_s[-1] - times_s[0] + last_s),
     )
+
+
+def write_joined_clip(
+    pieces: Sequence[ClipPiece],
+    target: Path,
+    *,
+    stream: int | None = None,
+    paint: Callable[[float, NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> str:
+    """Write stretches of several files, one after the other, to one file that browsers play.
+
+    It takes what can be read. The pictures have the size of the first piece's. Sound is left out.
+
+    Args:
+        pieces: The stretches, in order of time.
+        target: The file to write; an MP4, which gets its name only when it is whole.
+        stream: As for :func:`read_frames`.
+        paint: Given seconds after the clip's start and a picture, [height, width, 3]; returns the picture to write.
+
+    Returns:
+        What could not be read, in plain words; empty if nothing is missing.
+
+    Raises:
+        VideoError: If there is no frame at all.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    encoder: _Encoder | None = None
+    times_s: list[float] = []
+    missing: list[str] = []
+    with av.open(f"file:{partial}", "w", format="mp4", options={"movflags": "faststart"}) as container:
+        for piece in pieces:
+            try:
+                with OpenVideo(piece.path, stream=stream, threads=None) as video:
+                    if encoder is None:
+                        height, width = (max(2, side - side % 2) for side in video.display_size)
+                        encoder = _Encoder(container, height, width, _PLAYED, video.first)
+                    for time_s, frame in _window(video, piece.start_s, piece.end_s):
+                        at_s = piece.offset_s + time_s - piece.start_s
+                        if times_s and at_s <= times_s[-1] + _SHORTEST_S:
+                            continue  # files that overlap show a moment twice
+                        upright = _upright(piece.path, frame, encoder.width, encoder.height)
+                        if paint is not None:
+                            pixels = paint(at_s, cast(NDArray[np.uint8], upright.to_ndarray(format="rgb24")))
+                            upright = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+                        times_s.append(at_s)
+                        encoder.add(at_s - times_s[0], upright)
+            except VideoError as error:
+                missing.append(f"{piece.path.name}: {error.reason}")
+        if encoder is not None and times_s:
+            encoder.finish(_usual_gap_s(times_s, 1 / _USUAL_RATE))
+    if not times_s:
+        partial.unlink(missing_ok=True)
+        raise VideoError(pieces[0].path, "; ".join(missing) or "has no frame in this stretch")
+    partial.replace(target)
+    return "; ".join(missing)
+
+
+class _Encoder:
+    """Encodes upright frames at their times; holds the last packet back until its length is known."""
+
+    def __init__(
+        self, container: OutputContainer, height: int, width: int, options: dict[str, str], like: av.VideoFrame
+    ) -> None:
+        self.height, self.width = height, width
+        self._container = container
+        self._encoding = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
+        self._encoding.width, self._encoding.height, self._encoding.pix_fmt = width, height, "yuv420p"
+        self.context = self._encoding.codec_context
+        self.context.time_base = Fraction(1, _TICKS_PER_S)
+        self.context.colorspace, self.context.color_range = like.colorspace, like.color_range
+        self._held: av.Packet[av.VideoStream] | None = None
+
+    def add(self, time_s: float, frame: av.VideoFrame) -> None:
+        frame.pts = round(time_s * _TICKS_PER_S)
+        frame.time_base = Fraction(1, _TICKS_PER_S)
+        frame.pict_type = PictureType.NONE  # else the source's choice of key frames is taken over
+        self._encode(frame)
+
+    def finish(self, last_s: float) -> None:
+        """End the file; its last frame is shown for ``last_s``.
+
+        The others last until the next begins; how long the last does decides the rate that a header tells.
+        """
+        self._encode(None)
+        assert self._held is not None
+        self._held.duration = round(last_s * _TICKS_PER_S)
+        self._container.mux(self._held)
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        for packet in self._encoding.encode(frame):
+            if self._held is not None:
+                self._container.mux(self._held)
+            self._held = packet
 
 
 def _window(video: OpenVideo, start_s: float, end_s: float) -> Iterator[TimedFrame]:

@@ -1,0 +1,44 @@
+"""Pictures of single moments of a trip: each of its files is opened once for all of them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_autodrive.records import TripFile, VideoDetections
+from vlm_autodrive.video import VideoError, read_pictures
+
+Picture = NDArray[np.uint8]
+"""RGB pixels of shape [height, width, 3]."""
+
+
+def read_trip_pictures(
+    trip: VideoDetections, times_s: Sequence[float], max_width: int
+) -> tuple[list[Picture | None], str]:
+    """Read the pictures of single moments, decoding only around them.
+
+    Args:
+        trip: The trip, with its files.
+        times_s: Trip times, in any order.
+        max_width: Wider pictures are made smaller, keeping their shape.
+
+    Returns:
+        A picture for each time, None where its file cannot be read; and why that is, empty if all are there.
+    """
+    wanted: defaultdict[TripFile, list[tuple[int, float]]] = defaultdict(list)
+    for index, time_s in enumerate(times_s):
+        file, within_s = trip.place_of(time_s)
+        wanted[file].append((index, within_s))
+    pictures: list[Picture | None] = [None] * len(times_s)
+    problems = []
+    for file, moments in wanted.items():
+        try:
+            read = read_pictures(Path(file.path), [t for _, t in moments], max_width, stream=trip.video_stream)
+        except VideoError as error:
+            problems.append(error.reason)
+            continue
+        for (index, _), picture in zip(moments, read, strict=True):
+            pictures[index] = picture
+    return pictures, "; ".join(dict.fromkeys(problems))
