@@ -40,6 +40,14 @@ def test_what_holds_for_the_video_goes_to_it_and_the_rest_to_the_rows_event(tmp_
     assert not any(video.metadata for video in reading.videos)
 
 
+def test_equal_records_are_one_so_that_a_large_table_fits_into_memory(tmp_path):
+    rows = [f"{n}.mp4,collision,4,rain,bus" for n in range(3)]
+    reading = manifest(tmp_path, "video,class,event_time_s,weather,other_type", *rows)
+    assert len({id(video.incident) for video in reading.videos}) == 1
+    assert len({id(event.incident) for event in reading.events}) == 1
+    assert reading.events[0].incident == IncidentMetadata(other_type="bus")
+
+
 def test_rows_that_differ_in_what_holds_for_the_video_are_told_of(tmp_path):
     reading = manifest(
         tmp_path, "video,class,event_time_s,weather,other_type", "a.mp4,crash,4,rain,car", "a.mp4,crash,9,Snow,bus"

@@ -14,13 +14,12 @@ from typing import TypeVar
 from vlm_autodrive.datasets.builder import (
     ALERT_TIME,
     EVENT_TIME,
-    NOTHING_RECORDED,
     CaseTwins,
     DatasetBuilder,
     read_truth,
 )
 from vlm_autodrive.datasets.changed_names import ChangedPaths
-from vlm_autodrive.datasets.incident_cells import read_incident
+from vlm_autodrive.datasets.incident_cells import incident_of, read_incident
 from vlm_autodrive.datasets.manifest_row import COLUMNS
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.video_files import ids_of_files, path_below
@@ -168,7 +167,7 @@ def _read_row(
         ego = builder.flag(row, "ego_involved")
         builder.add_event(
             file_name_text(path), row, event_class, time_s=times[0], alert_time_s=times[1], ego_involved=ego,
-            number=row.line, incident=IncidentMetadata.model_validate(of_event) if of_event else NOTHING_RECORDED,
+            number=row.line, incident=incident_of(of_event),
         )  # fmt: skip
 
 
@@ -245,7 +244,7 @@ def _video(named: _Named, video_id: str, truth: dict[str, Scenario], builder: Da
         triplet_id=triplet_id,
         split=split,
         metadata=named.details,
-        incident=IncidentMetadata.model_validate(named.incident) if named.incident else NOTHING_RECORDED,
+        incident=incident_of(named.incident),
         problem=named.problem,
         source="simulated" if scenario is not None else builder.name,
         source_id=source_id,
