@@ -274,16 +274,40 @@ def test_no_window_and_no_event_lies_across_a_gap(tmp_path, stride_s):
     assert [event.time_s for event in found.events] == pytest.approx([11.4, 12.6], abs=2.5)
 
 
-def test_a_day_without_footage_is_not_scanned(tmp_path):
-    drive = write_drive(tmp_path / "drive.mp4", 12, flashes=[9.0])
-    late = tmp_path / "late.mkv"
-    with av.open(str(drive)) as source, av.open(str(late), "w") as out:
+def with_jumps(drive, path, jump_of):
+    """The same packets, each this many thousand seconds later: ``jump_of`` its time."""
+    with av.open(str(drive)) as source, av.open(str(path), "w") as out:
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
-                shift = int(95443 / packet.time_base) if packet.pts * packet.time_base >= 6 else 0
+                shift = int(1000 * jump_of(float(packet.pts * packet.time_base)) / packet.time_base)
                 packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
                 out.mux(packet)
+    return path
+
+
+def test_a_section_too_short_to_be_judged_has_no_window_and_is_named(tmp_path):
+    drive = write_drive(tmp_path / "drive.mp4", 12)
+    video = with_jumps(drive, tmp_path / "jumps.mkv", lambda time_s: (time_s > 5.95) + (time_s > 6.25))
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS, DEFAULT_TAXONOMY)
+    assert (found.outcome, found.reason) == ("ok", "")
+    assert "3 continuous sections" in found.notes["gaps"]
+    (hole,) = found.not_judged
+    assert (hole.start_s, hole.duration_s) == pytest.approx((6.0, 0.3), abs=0.02)
+    assert "too short to be judged" in hole.reason
+
+
+def test_a_file_of_nothing_but_short_sections_is_an_error_that_says_so(tmp_path):
+    drive = write_drive(tmp_path / "drive.mp4", 12)
+    video = with_jumps(drive, tmp_path / "jumps.mkv", lambda time_s: time_s // 0.3)
+    (found,) = detect_with_engine([video], FlashEngine(), tmp_path / "out", SETTINGS, DEFAULT_TAXONOMY)
+    assert (found.outcome, found.windows, len(found.not_judged)) == ("error", (), 1)
+    assert "each is too short to be judged" in found.reason
+
+
+def test_a_day_without_footage_is_not_scanned(tmp_path):
+    drive = write_drive(tmp_path / "drive.mp4", 12, flashes=[9.0])
+    late = with_jumps(drive, tmp_path / "late.mkv", lambda time_s: 95.443 * (time_s >= 6))
     settings = SETTINGS.model_copy(update={"reasoning": False})
     (found,) = detect_with_engine([late], FlashEngine(), tmp_path / "out", settings)
     assert found.duration_s == pytest.approx(12, abs=0.01)

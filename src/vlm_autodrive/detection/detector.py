@@ -30,7 +30,7 @@ from vlm_autodrive.detection.results import (
     write_events_file,
     write_summary,
 )
-from vlm_autodrive.detection.scan import NOT_JUDGED, Scan, plan_windows
+from vlm_autodrive.detection.scan import NOT_JUDGED, SHORTEST_SECTION_S, Scan, plan_windows
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.engines import Engine, open_model
@@ -49,6 +49,7 @@ from vlm_autodrive.records import (
 from vlm_autodrive.video import LeftAside, Trip
 
 _TOLERANCE_S = 1e-3  # stretches of video shorter than this are none
+_TOO_SHORT = f"in a continuous section of less than {SHORTEST_SECTION_S:g} s, which is too short to be judged"
 
 _NO_BASIS = SearchBasis()
 
@@ -241,6 +242,8 @@ def _detect_one(
 ) -> VideoDetections:
     problem, starts_s = trip.problem, trip.section_starts_s
     plan = plan_windows(trip.duration_s, settings.window_s, settings.stride_s, starts_s)
+    if not plan and trip.duration_s and not problem:
+        problem = f"{len(starts_s) + 1} continuous sections, and each is too short to be judged"
     scan = Scan(plan, starts_s, engine, settings, taxonomy, folder)
     if of_first_files is not None:
         scan.take_over(of_first_files.windows)
@@ -310,7 +313,7 @@ def _unscored_spans(trip: Trip, scores: Sequence[WindowScore]) -> list[NotJudged
         for start_s, end_s in [*scored, (end, end)]:
             if up_to + _TOLERANCE_S < min(start_s, end):
                 to = min(start_s, end)
-                reason = next((s.reason for s in failed if s.start_s < to and up_to < s.end_s), "not read")
+                reason = next((s.reason for s in failed if s.start_s < to and up_to < s.end_s), _TOO_SHORT)
                 span = NotJudged(path=file.path, start_s=up_to, duration_s=round(to - up_to, 6), reason=reason)
                 found.append(span)
             up_to = max(up_to, min(end_s, end))

@@ -25,6 +25,9 @@ from vlm_autodrive.models import reasoning_prompt, verdict_prompt
 from vlm_autodrive.records import Outcome, Reasoning, Record, Taxonomy, WindowScore, append_jsonl, read_partial_jsonl
 from vlm_autodrive.video import Footage, Frames, VideoError, Window, read_ahead, read_windows
 
+SHORTEST_SECTION_S = 0.5
+"""A shorter continuous section shows too little to be judged, and a bad file can have fifty thousand of them."""
+
 _TOLERANCE_S = 1e-6
 NOT_READ = "not read: "
 NOT_JUDGED = "not judged: "
@@ -39,14 +42,16 @@ def plan_windows(
 ) -> list[Window]:
     """Windows over a whole video: one every stride, the last flush with the end.
 
-    Every moment lies in a window. An event lies at least (window_s - stride_s) / 2 inside some window, or as far
-    inside as the video's own ends allow. A video no longer than one window gives one window of the whole.
+    Every moment lies in a window, but for sections that are too short. An event lies at least (window_s - stride_s) / 2
+    inside some window, or as far inside as the video's own ends allow. A video no longer than one window gives one
+    window of the whole.
 
     Args:
         duration_s: Length of the video.
         window_s: Length of a window.
         stride_s: Seconds from one window's start to the next; at most ``window_s``.
-        section_starts_s: Where new continuous sections begin. Each is planned as if it were a video of its own.
+        section_starts_s: Where new continuous sections begin. Each is planned as if it were a video of its own; one
+            that is shorter than :data:`SHORTEST_SECTION_S` gets no window.
 
     Returns:
         Start and end of each window, in rising order; empty for a video without length.
@@ -56,6 +61,7 @@ def plan_windows(
         return [
             (round(start + from_s, 6), round(end + from_s, 6))
             for from_s, to_s in pairwise(edges_s)
+            if to_s - from_s >= SHORTEST_SECTION_S
             for start, end in plan_windows(round(to_s - from_s, 6), window_s, stride_s)
         ]
     if duration_s <= 0:
