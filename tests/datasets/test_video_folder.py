@@ -169,3 +169,10 @@ def test_what_the_schema_allows_the_reader_takes(tmp_path_factory, row):
 def test_what_the_schema_refuses(wrong):
     with pytest.raises(ValidationError):
         ManifestRow.model_validate(wrong)
+
+
+def test_telemetry_of_videos_is_not_left_out(tmp_path):
+    for name in ("20200913_142640_NF.mp4", "20200913_142640_N.gps", "20200913_142640_N.3gf", "lone.gpx", "a.thm"):
+        (tmp_path / name).touch()
+    reading = read_video_folder(tmp_path, ImportSettings())
+    assert [issue.value for issue in reading.issues] == ["1 .gpx, 1 .thm"]

@@ -14,6 +14,7 @@ from vlm_autodrive.artifacts import VIDEO_SUFFIXES
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.datasets.camera_marks import drives, marks
 from vlm_autodrive.datasets.settings import ImportSettings
+from vlm_autodrive.datasets.telemetry.reading import Listings, telemetry_files
 from vlm_autodrive.datasets.video_files import ids_of_files
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import EventClass, Taxonomy, Video, file_name_text
@@ -52,7 +53,11 @@ def read_video_folder(root: Path, settings: ImportSettings) -> DatasetBuilder:
         labels = [parent.name for parent in reversed(file.relative_to(root).parents[:-1]) if root / parent not in own]
         _take(file, labels, drive_of.get(file, ""), video_id, metadata.get(file, {}), settings.taxonomy, builder)
     builder.rows = len(videos)
-    others = Counter(file_name_text(file.suffix.casefold() or file.name) for file in set(files).difference(videos))
+    listings: Listings = {}
+    telemetry = [file for video in videos for file in telemetry_files(video, listings).values()]
+    others = Counter(
+        file_name_text(file.suffix.casefold() or file.name) for file in set(files).difference(videos, telemetry)
+    )
     if others:
         listed = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
         known = ", ".join(sorted(VIDEO_SUFFIXES))

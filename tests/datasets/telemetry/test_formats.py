@@ -155,6 +155,14 @@ def test_local_time_in_the_name_needs_a_time_zone(tmp_path):
     assert "several time zones" in read(path)[1]
 
 
+def test_the_creation_time_of_a_later_chapter_is_not_believed(tmp_path):
+    for name in ("GX010007", "GX020007"):
+        (tmp_path / f"{name}.gpx").write_bytes(gpx(drive(3600)))
+        write_video_with(tmp_path / f"{name}.MP4", [], creation_time="2020-09-13T12:36:40Z")
+    assert read(tmp_path / "GX010007.MP4")[0].fix_times_s[0] == 0.0
+    assert read(tmp_path / "GX020007.MP4")[0] is None
+
+
 def test_a_track_of_unknown_time_is_not_placed(tmp_path):
     (tmp_path / "a.gpx").write_bytes(gpx(drive(60)))
     series, note = read(write_video_with(tmp_path / "a.mp4", []))

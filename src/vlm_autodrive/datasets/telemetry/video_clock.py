@@ -10,9 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import av
-
 from vlm_autodrive.datasets.telemetry.recorded import TelemetryError, TelemetryInput
+from vlm_autodrive.video import OpenVideo, VideoError, camera_file
 
 _IN_NAME = re.compile(r"(20\d\d)\D?(\d\d)\D?(\d\d)\D?(\d\d)\D?(\d\d)\D?(\d\d)(?!\d)")
 _OWN_LENGTH_S = 3.0
@@ -60,6 +59,9 @@ def find_start(wanted: TelemetryInput, first: datetime, last: datetime, name: st
 
 def time_in_name(path: Path) -> datetime | None:
     """The moment that a file's name tells, as if it were UTC; None if it tells none."""
+    camera = camera_file(path)
+    if camera is not None and camera.time is not None:
+        return camera.time.replace(tzinfo=UTC)
     found = _IN_NAME.search(path.stem)
     try:
         return datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S").replace(tzinfo=UTC) if found else None
@@ -68,10 +70,12 @@ def time_in_name(path: Path) -> datetime | None:
 
 
 def _creation_time(path: Path) -> datetime | None:
+    camera = camera_file(path)
+    if camera is not None and camera.chapter > 1:
+        return None  # it may be that of the first chapter
     try:
-        with av.open(str(path)) as container:
-            told = datetime.fromisoformat(container.metadata.get("creation_time", ""))
-    except (ValueError, av.error.FFmpegError):
+        with OpenVideo(path) as video:
+            told = datetime.fromisoformat(video.created_at or "")
+    except (ValueError, VideoError):
         return None
-    told = told if told.tzinfo else told.replace(tzinfo=UTC)
-    return told if told.year >= 2000 else None  # cameras without a clock write the epoch of their container
+    return told if told.tzinfo else told.replace(tzinfo=UTC)

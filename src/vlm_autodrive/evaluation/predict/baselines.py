@@ -25,6 +25,7 @@ from vlm_autodrive.workers import worker_pool
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
 _LEAST_G = 0.01  # below it there is but noise
+_ONE_FEATURE_C = 100.0  # a threshold needs next to no regularisation
 
 
 def evaluate_baseline(
@@ -131,7 +132,7 @@ def g_force(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bo
                     "them, so evaluate majority and camera_shake instead."
                 )
             measured = [clip for clip in training if clip.peak_g is not None]
-            classify = _fitted(measured, [_g_feature(clip) for clip in measured], taxonomy, regularisation=1.0)
+            classify = _fitted(measured, [_g_feature(clip) for clip in measured], taxonomy, _ONE_FEATURE_C)
             frequencies = _frequencies(training, taxonomy)
             predictions = [
                 _answered(clip, G_FORCE, frequencies if clip.peak_g is None else classify(_g_feature(clip)))
