@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.detection.flashes import write_drive
+from tests.detection.flashes import FlashEngine, write_drive
 from tests.detection.short_list.searched import event, write_trip
 from tests.detection.short_list.test_short_list import rows
-from vlm_autodrive.detection import ShortListSettings, write_short_list
+from vlm_autodrive.detection import DetectSettings, ShortListSettings, write_short_list
+from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.video import OpenVideo, probe
 
 
@@ -77,3 +78,20 @@ def test_a_clip_of_a_damaged_file_holds_what_can_be_read_and_says_what_not(tmp_p
     (row,) = rows(tmp_path / "out")
     assert probe(tmp_path / "out" / row.clip).duration_s == pytest.approx(5.0, abs=0.02)
     assert "2.mp4" in row.problem
+
+
+def test_an_event_in_a_camera_folder_is_listed_with_its_places_and_cut_across_the_files(tmp_path):
+    camera = tmp_path / "truck1"
+    camera.mkdir()
+    write_drive(camera / "NO20230501-120000-000001F.MP4", 10)
+    write_drive(camera / "NO20230501-120010-000002F.MP4", 10, flashes=[0.3])
+    out = tmp_path / "out"
+    detect_with_engine([camera], FlashEngine(), out, DetectSettings(eval_batch_size=4))
+    write_short_list(out, ShortListSettings(clips=True, before_s=2, after_s=2))
+    (row,) = rows(out)
+    assert (row.trip_time_s, row.file_time_s) == pytest.approx((10.3, 0.3), abs=0.3)
+    assert row.file.endswith("000002F.MP4")
+    assert row.wall_clock.startswith("2023-05-01T12:00:10.")
+    white = [time_s for time_s, pixels in frames(out / row.clip) if pixels.mean() > 200]
+    assert np.mean(white) == pytest.approx(10.3 - (row.trip_time_s - 2), abs=0.06)
+    assert probe(out / row.clip).frames == pytest.approx(40, abs=1)

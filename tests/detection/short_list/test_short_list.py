@@ -14,7 +14,7 @@ from vlm_autodrive.detection import DetectSettings, ShortListSettings, write_sho
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.short_list.listing import ListedEvent, distinct_names, in_trip_time
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import NotJudged, Outcome, TripFile, read_jsonl
+from vlm_autodrive.records import NotJudged, Outcome, read_jsonl
 
 
 def rows(out):
@@ -96,8 +96,7 @@ def test_times_of_a_moment_in_the_second_file(tmp_path):
 
 def test_cited_moments_are_told_in_trip_time():
     trace = "A car at 1.2 s [t=0.5], 2 lanes, then [t=3.4].\nA\nt=3.4"
-    told = in_trip_time(event(60, reasoning=trace, reasoning_start_s=57.0))
-    assert told == "A car at [t=58.2] [t=57.5], 2 lanes, then [t=60.4].\nA\n[t=60.4]"
+    assert in_trip_time(trace, 57.0) == "A car at [t=58.2] [t=57.5], 2 lanes, then [t=60.4].\nA\n[t=60.4]"
 
 
 def test_names_tell_files_apart():
@@ -174,10 +173,11 @@ def test_a_folder_without_detections_is_refused(tmp_path):
         write_short_list(tmp_path)
 
 
-def test_detections_that_name_no_files_are_of_one_file(tmp_path):
+def test_older_detections_tell_neither_files_nor_when_the_reasoning_begins(tmp_path):
     video = write_drive(tmp_path / "drive.mp4", 12, flashes=[4])
-    write_trip(tmp_path / "out", "old", [(video, 12.0)], [event(4)], files=(), video="elsewhere/drive.mp4")
+    old = event(4, reasoning="[t=1.5] flash")
+    write_trip(tmp_path / "out", "old", [(video, 12.0)], [old], files=(), video="elsewhere/drive.mp4")
     write_short_list(tmp_path / "out")
     (row,) = rows(tmp_path / "out")
     assert (row.file, row.strip is None) == (str(video), False)
-    assert TripFile(path=row.file, start_s=0, duration_s=12)
+    assert row.reasoning == "[t=3.5] flash"  # its window begins at 2 s

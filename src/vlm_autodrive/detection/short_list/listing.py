@@ -165,7 +165,7 @@ def _listed(trip: ListedTrip, event: DetectedEvent, event_id: str) -> ListedEven
         file=file.path,
         file_time_s=round(file_time_s, 3),
         wall_clock=wall_clock(file, file_time_s),
-        reasoning=in_trip_time(event),
+        reasoning=in_trip_time(event.reasoning, _reasoning_start(trip.detections, event)),
         reasoning_class=event.reasoning_class,
         contradicts=event.contradicts,
         cited_times_s=event.cited_times_s,
@@ -176,15 +176,21 @@ def _listed(trip: ListedTrip, event: DetectedEvent, event_id: str) -> ListedEven
     )
 
 
-def in_trip_time(event: DetectedEvent) -> str:
-    """An event's reasoning trace with the moments that it cites in trip time, as ``[t=93.4]``."""
-    if event.reasoning_start_s is None:
-        return event.reasoning
+def in_trip_time(reasoning: str, start_s: float) -> str:
+    """A reasoning trace whose seconds count from ``start_s``, with its moments in trip time, as ``[t=93.4]``."""
     parts, end = [], 0
-    for cited in find_times(event.reasoning):
-        parts += [event.reasoning[end : cited.start], f"[t={event.reasoning_start_s + cited.time_s:.1f}]"]
+    for cited in find_times(reasoning):
+        parts += [reasoning[end : cited.start], f"[t={start_s + cited.time_s:.1f}]"]
         end = cited.end
-    return "".join([*parts, event.reasoning[end:]])
+    return "".join([*parts, reasoning[end:]])
+
+
+def _reasoning_start(found: VideoDetections, event: DetectedEvent) -> float:
+    """From when an event's reasoning counts; where detections do not tell, from the window of its probabilities."""
+    if event.reasoning_start_s is not None:
+        return event.reasoning_start_s
+    peaks = (window.start_s for window in found.windows if window.probabilities == event.probabilities)
+    return next((start_s for start_s in peaks if event.start_s <= start_s < event.end_s), event.start_s)
 
 
 def wall_clock(file: TripFile, file_time_s: float) -> str | None:

@@ -21,7 +21,7 @@ from vlm_autodrive.engines import find_times
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.palette import class_colour
 from vlm_autodrive.progress import format_clock, format_seconds
-from vlm_autodrive.records import file_name_text, shown_name
+from vlm_autodrive.records import ESCAPED, file_name_text, shown_name
 
 INDEX_FILE = "index.html"
 INCIDENTS = "incidents"
@@ -111,7 +111,11 @@ def write_incident_pages(out: Path, trips: Sequence[ListedTrip], events: Sequenc
             facts=incident_facts(trip, event),
             unknowns=unknowns(trip, event),
         )
-        write_text(out / event.page, page)
+        # Not synced to the disk one by one, as `write_text` does: of thousands that takes minutes, and a page that is
+        # lost with the power is made again by the next call.
+        partial = folder / ".partial"
+        partial.write_text(page, encoding="utf-8", errors=ESCAPED)
+        partial.replace(out / event.page)
     current = {Path(event.page).name for event in events}
     for page_file in folder.glob("*.html"):
         if page_file.name not in current:
