@@ -285,7 +285,9 @@ def events(work: Path) -> dict[str, Any]:
     detect(videos, "tiny-base", work / "tiny-base", low)
     detect_with_engine(videos, FlashEngine(), work / "flash", settings)
     return {
-        engine: {video.stem: _events_of(work / engine / video.name / EVENTS_FILE, video) for video in videos}
+        engine: {
+            video.stem: _events_of(work / engine / f"{work.name}_{video.stem}" / EVENTS_FILE, video) for video in videos
+        }
         for engine in ("tiny-base", "flash")
     }
 

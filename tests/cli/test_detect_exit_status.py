@@ -36,7 +36,8 @@ def test_exit_status(folder, videos, status, sentence):
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     for name in videos:  # each has its record all the same
-        assert json.loads((folder / "found" / name / "events.json").read_text())["video"] == name
+        result = folder / "found" / f"{folder.name}_{name.removesuffix('.mp4')}" / "events.json"
+        assert json.loads(result.read_text())["video"] == name
 
 
 def test_no_model_is_taken_that_finds_nothing_by_construction(folder):

@@ -143,7 +143,8 @@ def test_detect_writes_a_record_for_every_file(labels, tmp_path):
     assert "in 19 videos." in said
     assert "2 could not be read" in said
 
-    results = {path.parent.name: json.loads(path.read_text()) for path in found.glob("*/events.json")}
+    read = [json.loads(path.read_text()) for path in found.glob("*/events.json")]
+    results = {each["video"].rpartition("/")[2]: each for each in read}
     assert sorted(results) == sorted(path.name for path in (*videos, broken, text))
     for path in videos:
         result = results[path.name]
@@ -151,13 +152,13 @@ def test_detect_writes_a_record_for_every_file(labels, tmp_path):
         assert result["duration_s"] > 0
         assert result["windows"]
         assert all(0 <= event["time_s"] <= result["duration_s"] for event in result["events"])
-        assert (found / path.name / "timeline.png").is_file()
+        assert (found / f"{path.parent.name}_{path.stem}" / "timeline.png").is_file()
     assert results["broken.mp4"]["outcome"] == results["text.mp4"]["outcome"] == "error"
     assert re.fullmatch(r"ends after \d\.\d of 12\.\d s", results["broken.mp4"]["reason"])
     assert 0 < results["broken.mp4"]["duration_s"] < 10, "what can be read of it is searched all the same"
     assert "not a video" in results["text.mp4"]["reason"]
     assert (results["text.mp4"]["duration_s"], results["text.mp4"]["events"]) == (None, [])
 
-    shutil.rmtree(found / "normal_1.mp4")
+    shutil.rmtree(found / f"{videos[0].parent.name}_normal_1")
     _, said = autodrive(*command, *settings)
     assert "18 of them had been done before" in said

@@ -74,8 +74,11 @@ def searched(tmp_path, monkeypatch):
         said = {"training": basis.training, "expectation": basis.expectation}
         return [scanned(video, settings).model_copy(update=said) for video in videos]
 
-    for module in (calibration, detector):
-        monkeypatch.setattr(module, "detect_with_engine", detect)
+    def detect_trips(trips, left_aside, *given, **named):
+        return detect([trip.path for trip in trips], *given, **named)
+
+    monkeypatch.setattr(calibration, "detect_with_engine", detect)
+    monkeypatch.setattr(detector, "detect_trips", detect_trips)
     card = ModelCard(name="m", sampling=SamplingSettings(), base_training="trained on real video")
     files = {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json(), "autodrive.json": card.model_dump_json()}
     checkpoint = make(tmp_path / "checkpoint", "checkpoint", files)
