@@ -150,7 +150,9 @@ def drives(folder, name, count):
 def test_the_promise_beside_the_outcome(tmp_path, checkpoint):
     key = input_key(checkpoint)
     _, known = drives(tmp_path, "known", 3)
-    quiet = write_drive(tmp_path / "quiet.mp4", 30, near=[12.0])
+    (tmp_path / "calm").mkdir()
+    write_drive(tmp_path / "calm" / "quiet.mp4", 30, near=[12.0])
+    quiet = tmp_path / "calm"
     chosen = CalibrateSettings(rates=(1, 5, 200), max_false_alarms_per_hour=5)
     made = calibrate(str(checkpoint), known, [quiet], tmp_path / "found", chosen)
     assert (made.events, len(made.videos), made.held_out) == (7, 4, True)
@@ -218,6 +220,11 @@ def test_quiet_footage_alone_gives_a_threshold_and_no_recall(tmp_path, checkpoin
     assert made.point().recall.value is None
     assert made.point().threshold > 0.9
     assert "no true event" in made.notes[0]
+
+
+def test_a_path_that_does_not_exist_is_refused(tmp_path, checkpoint):
+    with pytest.raises(UserError, match=r"quiet\.mp4 does not exist"):
+        calibrate(str(checkpoint), None, [tmp_path / "quiet.mp4"], tmp_path / "found", CalibrateSettings())
 
 
 def test_what_has_no_card_to_write_into_is_refused(tmp_path):

@@ -16,7 +16,9 @@ def calibrate(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="VIDEO|KEY=VALUE", help="Long videos in which nothing happens; then settings.", show_default=False
+            metavar="VIDEO|FOLDER|KEY=VALUE",
+            help="Long videos, or folders of them, in which nothing happens; then settings.",
+            show_default=False,
         ),
     ] = None,
     truth: Annotated[
@@ -38,7 +40,7 @@ def calibrate(
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, served_at, settings_from
     from vlm_autodrive.cli.tables import print_columns
-    from vlm_autodrive.detection import CalibrateSettings, calibrate, calibration_rows
+    from vlm_autodrive.detection import CalibrateSettings, calibrate, calibration_footage, calibration_rows
 
     given = arguments or []
     normal = [Path(text) for text in given if not is_setting(text)]
@@ -51,5 +53,5 @@ def calibrate(
         return
     titles = ("at most per hour", "threshold", "windows", "recall", "false alarms per hour", "hours that it takes")
     print_columns(titles, calibration_rows(found))
-    for note in (f"{len(found.videos)} videos, {found.hours:.2f} h, {found.events} events.", *found.notes):
+    for note in (f"Fitted on {calibration_footage(found)}.", *found.notes):
         reporter.say(note)

@@ -1,6 +1,7 @@
 from .calibration import calibrate, calibration_rows
 from .detector import detect
 from .long_videos import search_long_videos
+from .operating import calibration_footage
 from .scoring import score_folder
 from .settings import CalibrateSettings, DetectRunSettings, DetectSettings
 from .short_list.settings import ShortListSettings
@@ -12,6 +13,7 @@ __all__ = [
     "DetectSettings",
     "ShortListSettings",
     "calibrate",
+    "calibration_footage",
     "calibration_rows",
     "detect",
     "score_folder",

@@ -9,7 +9,7 @@ from vlm_autodrive.artifacts import read_taxonomy
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.events import event_from_span, event_probability, find_event_spans
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
-from vlm_autodrive.detection.operating import interval_words, with_threshold
+from vlm_autodrive.detection.operating import counted, interval_words, with_threshold
 from vlm_autodrive.detection.scan import CERTAIN
 from vlm_autodrive.detection.scoring import TOLERANCE_S, times_of
 from vlm_autodrive.detection.settings import CalibrateSettings
@@ -38,15 +38,15 @@ def calibrate(
     Args:
         model: A checkpoint's folder; or a name at ``settings.endpoint``, whose ``folder`` then names the checkpoint.
         truth: Long videos and their events; see :func:`vlm_autodrive.detection.ground_truth.read_ground_truth`.
-        normal: Long videos in which nothing happens; one that ``truth`` names is taken from there.
+        normal: Long videos, or folders of them, in which nothing happens but what ``truth`` names.
         out: Where the detections go; what was scanned there before with the same settings is not scanned again.
         settings: How to scan, and the rates of false alarms.
         reporter: Told of progress.
         overwrite: Replace detections that were made with other settings, rather than refuse.
 
     Raises:
-        UserError: If the model has no card to write into, there is no video or none that could be judged, or no
-            threshold keeps to ``max_false_alarms_per_hour``.
+        UserError: If the model has no card to write into, a video does not exist, none could be judged, or no threshold
+            keeps to ``max_false_alarms_per_hour``.
     """
     folder = Path(settings.endpoint.folder or model)
     if model == TINY_BASE:
@@ -56,35 +56,38 @@ def calibrate(
             f"{folder} is no folder with a model's card ({CARD_FILE}), which a calibration is written into; give a "
             "checkpoint that `train` made, or an export of it."
         )
-    truths = {} if truth is None else read_ground_truth(truth, read_taxonomy(folder))
-    known = {Path(video).resolve() for video in truths}
-    truths |= {str(video): () for video in normal if video.resolve() not in known}
-    if not truths:
+    known = {} if truth is None else read_ground_truth(truth, read_taxonomy(folder))
+    absent = [path for path in (*map(Path, known), *normal) if not path.exists()]
+    if absent:
+        raise UserError(f"{absent[0]} does not exist; nothing is calibrated on what is left.")
+    if not known and not normal:
         raise UserError("give long videos to calibrate on: --truth with known events, footage without any, or both.")
-    calibration = calibrate_on(model, truths, out, settings, reporter, overwrite=overwrite)
+    calibration = calibrate_on(model, known, normal, out, settings, reporter, overwrite=overwrite)
     write_calibration(folder, calibration)
     return calibration
 
 
 def calibrate_on(
     model: str,
-    truths: Mapping[str, Sequence[Event]],
+    known: Mapping[str, Sequence[Event]],
+    normal: Sequence[Path],
     out: Path,
     settings: CalibrateSettings,
     reporter: Reporter = SILENT,
     *,
     overwrite: bool = False,
 ) -> Calibration:
-    """As :func:`calibrate`, for events by the video's path, without writing into the card."""
+    """As :func:`calibrate`, for events by the video's path in ``known``, without writing into the card."""
     quick = settings.settings().model_copy(update={"reasoning": False})
-    videos = [Path(video) for video in truths]
+    videos = [*map(Path, known), *normal]
     checkpoint = settings.endpoint.folder or model
     taxonomy = read_taxonomy(Path(checkpoint))
-    inputs = {str(video): video for video in videos if video.exists()} if settings.endpoint.base_url else {}
+    inputs = {str(video): video for video in videos} if settings.endpoint.base_url else {}
     with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
         found = detect_with_engine(videos, engine, out, quick, taxonomy, reporter, model_key=key, overwrite=overwrite)
         sampling = engine.sampling.model_dump(mode="json")
-    fitted = fit_calibration(found, match_ground_truth(found, truths), settings, taxonomy)
+    truths: dict[str, Sequence[Event]] = {each.video: () for each in found}
+    fitted = fit_calibration(found, truths | match_ground_truth(found, known), settings, taxonomy)
     return fitted.model_copy(update={"model_key": model_key(checkpoint), "sampling": sampling})
 
 
@@ -142,7 +145,7 @@ def fit_calibration(
         notes=tuple(
             note
             for note in (
-                f"{lost} videos could not be read or judged and are left out." if lost else "",
+                f"{counted(lost, 'video')} could not be read or judged and left out." if lost else "",
                 "" if events else "There is no true event in these videos, so that the recall is not known.",
                 "" if len(kept) > 1 else "One video alone: its own threshold flatters it.",
                 warning,

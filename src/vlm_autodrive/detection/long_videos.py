@@ -143,7 +143,7 @@ def _calibrate(
     try:
         if not any(truths.values()):
             raise UserError("the tuning videos hold no event.")
-        calibration = calibrate_on(str(checkpoint), truths, folder / _TUNING, section, reporter, overwrite=True)
+        calibration = calibrate_on(str(checkpoint), truths, (), folder / _TUNING, section, reporter, overwrite=True)
     except UserError as error:
         reporter.say(f"The checkpoint is not calibrated: {error}")
         return False

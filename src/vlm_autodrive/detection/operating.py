@@ -108,19 +108,30 @@ def with_calibrated_probability(event: DetectedEvent, temperature: float | None,
 
 def expectation(calibration: Calibration, point: OperatingPoint) -> str:
     """What to expect at an operating point, in a sentence."""
-    how = (
-        "each video measured at the threshold of the others" if calibration.held_out else "measured where it was fitted"
-    )
+    how = "each measured at the threshold of the others" if calibration.held_out else "measured where it was fitted"
     recall = f"a recall of {interval_words(point.recall)} and " if calibration.events else ""
     words = (
-        f"threshold {point.threshold:.4g} in {point.min_windows} windows, calibrated for "
+        f"threshold {point.threshold:.4g} in {counted(point.min_windows, 'window')}, calibrated for "
         f"{point.max_false_alarms_per_hour:g} false alarms per hour: expect {recall}"
-        f"{interval_words(point.false_alarms_per_hour)} false alarms per hour (95 % intervals; {how}, "
-        f"{len(calibration.videos)} videos of {calibration.hours:.1f} h with {calibration.events} events)."
+        f"{interval_words(point.false_alarms_per_hour)} false alarms per hour (95 % intervals; "
+        f"{calibration_footage(calibration)}, {how})."
     )
     if calibration.hours < point.hours_needed:
         words += f" So few hours promise no such rate; {point.hours_needed:.1f} h without a false alarm would."
     return words
+
+
+def calibration_footage(calibration: Calibration) -> str:
+    """What a calibration was fitted on, in words."""
+    return (
+        f"{counted(len(calibration.videos), 'video')} of {calibration.hours:.2g} h with "
+        f"{counted(calibration.events, 'event')}"
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def interval_words(estimate: Estimate) -> str:
