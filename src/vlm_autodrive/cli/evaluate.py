@@ -17,8 +17,8 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake, g_force; "
-            "or with --endpoint the model's name there.",
+            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake, g_force, "
+            "camera_marks; or with --endpoint the model's name there.",
         ),
     ],
     questions: Annotated[

@@ -10,11 +10,14 @@ from vlm_autodrive.records import Split
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
 
-BASELINES = ("majority", "camera_shake", "g_force")
+BASELINES = ("majority", "camera_shake", "g_force", "camera_marks")
 """Names of the baselines, which their predictions bear."""
 
 G_FORCE = "g_force"
 """The one that needs telemetry, and is made for clip sets with any."""
+
+CAMERA_MARKS = "camera_marks"
+"""The one that needs footage of cameras that mark events themselves, and is made for clip sets with any."""
 
 
 Control = Literal["black", "shuffled", "no_video", "event_hidden", "elsewhere_hidden"]

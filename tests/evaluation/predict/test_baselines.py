@@ -7,7 +7,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings
 from vlm_autodrive.evaluation.predict import baselines
 from vlm_autodrive.evaluation.predict import camera_motion as motion
-from vlm_autodrive.evaluation.predict.baselines import baselines_of, camera_shake, g_force, majority
+from vlm_autodrive.evaluation.predict.baselines import baselines_of, camera_marks, camera_shake, g_force, majority
 from vlm_autodrive.evaluation.predict.camera_motion import motion_features, phase_shift
 from vlm_autodrive.records import Outcome
 
@@ -151,3 +151,33 @@ def test_g_force_needs_telemetry_of_two_classes(tmp_path):
     assert baselines_of(clip_set) == ("majority", "camera_shake")
     with pytest.raises(UserError, match="evaluate majority and camera_shake instead"):
         g_force(clip_set, tmp_path / "out", BaselineSettings())
+
+
+def marked(event, time_s="1"):
+    return {"camera_channel": "front"} | ({"camera_event": "honk", "camera_event_time_s": time_s} if event else {})
+
+
+def test_camera_marks_tell_what_such_clips_were_in_training(tmp_path):
+    names = {True: ["collision", "collision", "normal"], False: ["normal", "normal", "near_collision"]}
+    clips = [
+        make_clip(f"{mark}{index}", name, split="train", metadata=marked(mark))
+        for mark, classes in names.items()
+        for index, name in enumerate(classes)
+    ]
+    tested = {"yes": marked(True), "no": marked(False), "outside": marked(True, "900"), "unknown": {}}
+    clips += [make_clip(name, "normal", split="test", metadata=metadata) for name, metadata in tested.items()]
+    clip_set = write_clip_set(tmp_path / "clips", clips)
+    assert baselines_of(clip_set) == ("majority", "camera_shake", "camera_marks")
+    out = camera_marks(clip_set, tmp_path / "out", BaselineSettings())
+    found = {p.clip_id: p.verdict.probabilities for p in read_predictions(out)}
+    assert found["yes"] == pytest.approx({"collision": 2 / 3, "near_collision": 0, "normal": 1 / 3})
+    assert found["no"] == found["outside"] == pytest.approx({"collision": 0, "near_collision": 1 / 3, "normal": 2 / 3})
+    assert found["unknown"] == pytest.approx({"collision": 1 / 3, "near_collision": 1 / 6, "normal": 1 / 2})
+
+
+def test_camera_marks_need_marked_and_other_clips(tmp_path):
+    clips = [make_clip("a", "collision", split="train", metadata=marked(True)), make_clip("b", "normal", split="test")]
+    clip_set = write_clip_set(tmp_path / "clips", clips)
+    assert "camera_marks" not in baselines_of(clip_set)
+    with pytest.raises(UserError, match="both with and without"):
+        camera_marks(clip_set, tmp_path / "out", BaselineSettings())

@@ -130,3 +130,10 @@ def test_shocks_are_slices_of_clips_with_telemetry():
     clips = [make_clip(f"{i}", NAMES[i % 3], peak_g=(0.1, 0.5, None)[i // 10]) for i in range(30)]
     found = scored(slice_scores, samples_of(clips, [c.event_class for c in clips]), 5)["shock"]
     assert {value: score.n for value, score in found.items()} == {"below 0.5 g": 10, "0.5 g or more": 10}
+
+
+def test_events_that_cameras_marked_are_slices_of_clips_of_known_cameras():
+    kinds = ({"camera_channel": "front"}, {"camera_channel": "front", "camera_event": "event"}, {})
+    clips = [make_clip(f"{i}", NAMES[i % 3], metadata=kinds[i // 10]) for i in range(30)]
+    found = scored(slice_scores, samples_of(clips, [c.event_class for c in clips]), 5)["camera_event"]
+    assert {value: score.n for value, score in found.items()} == {"marked": 10, "not marked": 10}

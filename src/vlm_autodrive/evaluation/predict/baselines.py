@@ -1,4 +1,4 @@
-"""Baselines without a model: the majority class, camera shake, and the g-force of telemetry."""
+"""Baselines without a model: the majority class, camera shake, the g-force of telemetry, and the cameras' own marks."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.stage import clips_of_split, write_predictions
-from vlm_autodrive.evaluation.settings import BASELINES, G_FORCE, BaselineSettings
+from vlm_autodrive.evaluation.settings import BASELINES, CAMERA_MARKS, G_FORCE, BaselineSettings
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
@@ -42,6 +42,8 @@ def evaluate_baseline(
         return majority(clips, out, settings, overwrite=overwrite)
     if name == G_FORCE:
         return g_force(clips, out, settings, overwrite=overwrite)
+    if name == CAMERA_MARKS:
+        return camera_marks(clips, out, settings, overwrite=overwrite)
     return camera_shake(clips, out, settings, reporter, overwrite=overwrite)
 
 
@@ -143,10 +145,56 @@ def g_force(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bo
     return out
 
 
+def camera_marks(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bool = False) -> Path:
+    """Classify clips by whether the camera itself marked an event: by the classes of such clips in training.
+
+    A clip of a camera that is not known to mark events gets the frequencies of all classes.
+
+    Args:
+        clips: A clip set.
+        out: Where the predictions go.
+        settings: Which split to predict; the other settings are those of camera shake.
+        overwrite: Replace another result at ``out``.
+
+    Raises:
+        UserError: If there are no training clips with and without a mark.
+    """
+    facts = {"model": CAMERA_MARKS, "split": settings.split}
+    with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
+        if folder is not None:
+            taxonomy = read_taxonomy(clips)
+            training, wanted = _labelled(clips), clips_of_split(clips, settings.split)
+            if not _has_marks(training):
+                raise UserError(
+                    f"{clips} has no training clips both with and without an event that the camera marked itself; "
+                    "camera_marks needs them, so evaluate majority and camera_shake instead."
+                )
+            of_mark = {
+                mark: _frequencies([clip for clip in training if clip.camera_marked is mark], taxonomy)
+                for mark in (True, False)
+            }
+            otherwise = _frequencies(training, taxonomy)
+            predictions = [
+                _answered(clip, CAMERA_MARKS, otherwise if clip.camera_marked is None else of_mark[clip.camera_marked])
+                for clip in wanted
+            ]
+            write_predictions(folder, out, taxonomy, wanted, predictions)
+            write_leaks(folder, clips, wanted)
+    return out
+
+
 def baselines_of(clips: Path) -> tuple[str, ...]:
-    """The baselines that a clip set is compared with: all, but ``g_force`` only where clips have telemetry for it."""
-    measured = _has_g_of_classes(clip for clip in iterate_clips(clips) if clip.split == "train")
-    return tuple(name for name in BASELINES if name != G_FORCE or measured)
+    """The baselines that a clip set is compared with: those by telemetry and by marks only where clips have them."""
+    left_out = set()
+    if not _has_g_of_classes(clip for clip in iterate_clips(clips) if clip.split == "train"):
+        left_out.add(G_FORCE)
+    if not _has_marks(clip for clip in iterate_clips(clips) if clip.split == "train" and clip.event_class is not None):
+        left_out.add(CAMERA_MARKS)
+    return tuple(name for name in BASELINES if name not in left_out)
+
+
+def _has_marks(training: Iterable[Clip]) -> bool:
+    return {clip.camera_marked for clip in training} >= {True, False}
 
 
 def _has_g_of_classes(training: Iterable[Clip]) -> bool:

@@ -8,6 +8,7 @@ _TITLES = {
     "camera_shake": "Camera shake",
     "majority": "Majority class",
     "g_force": "G-force",
+    "camera_marks": "Camera's own marks",
 }
 
 

@@ -62,8 +62,9 @@ _BASELINES = {
     "majority": "always predicts the most frequent class of the training clips",
     "camera_shake": "logistic regression on camera motion alone",
 }
-_WITH_TELEMETRY = {
+_WHERE_KNOWN = {
     "g_force": "threshold on the largest acceleration alone; the most frequent class where none is recorded",
+    "camera_marks": "whether the camera itself marked an event in the clip",
 }
 _CONTROLS = {
     "black": ("Black video", "every frame black"),
@@ -97,7 +98,7 @@ class ControlRow:
 def baseline_rows(comparison: Comparison) -> list[ControlRow]:
     """The baselines without a model, whether or not they were compared; the one on telemetry only if it was."""
     rows = []
-    shown = {name: what for name, what in _WITH_TELEMETRY.items() if name in comparison.models}
+    shown = {name: what for name, what in _WHERE_KNOWN.items() if name in comparison.models}
     for name, what in (_BASELINES | shown).items():
         scores = comparison.models.get(name)
         rows.append(

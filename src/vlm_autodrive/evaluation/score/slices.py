@@ -2,7 +2,8 @@
 
 Of the incident metadata only the surroundings make slices. All other fields are recorded of events: a slice by them
 would hold clips of one class alone, and its accuracy would be that class's recall under another name. A shock is
-measured of clips of all classes that have telemetry; the others are in none of its slices.
+measured of clips of all classes that have telemetry; the others are in none of its slices. So it is with the events
+that a camera marked itself, of clips whose camera is known.
 """
 
 from collections import defaultdict
@@ -18,7 +19,7 @@ from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, Estimate, Ratio, bootstrap_estimate, holm, slice_p_value
 from vlm_autodrive.records import SURROUNDINGS, Clip
 
-_FIELDS = (*SURROUNDINGS, "ego", "source", "length", "shock", "family")
+_FIELDS = (*SURROUNDINGS, "ego", "source", "length", "shock", "camera_event", "family")
 _SHOCK_G = 0.5  # harder than drivers brake by themselves, and what cameras take for an event at a medium setting
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
@@ -153,6 +154,8 @@ def slice_value(clip: Clip, field: str) -> str:
         if clip.peak_g is None:
             return ""
         return f"{_SHOCK_G} g or more" if clip.peak_g >= _SHOCK_G else f"below {_SHOCK_G} g"
+    if field == "camera_event":
+        return "" if clip.camera_marked is None else "marked" if clip.camera_marked else "not marked"
     recorded = clip.incident if clip.scenario is None else clip.incident.over(clip.scenario.incident)
     return getattr(recorded, field) or ""
 
