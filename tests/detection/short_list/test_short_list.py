@@ -1,7 +1,9 @@
 """Rows, tables and film strips of the short list: every event once, with its place, and no formula for a sheet."""
 
 import csv
+import fcntl
 import os
+import threading
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -148,6 +150,7 @@ def test_a_trip_searched_anew_gets_new_pictures_and_loses_pages_of_gone_events(t
     write_trip(out, "t", [(video, 12.0)], [event(4)])
     write_short_list(out)
     assert [path.name for path in (out / "incidents").iterdir()] == [f"{first[4].event_id}.html"]
+    assert [path.name for path in (out / "strips").iterdir()] == [f"{first[4].event_id}.jpg"]
     with Image.open(stale) as strip:
         assert strip.width > 2000
 
@@ -181,3 +184,17 @@ def test_older_detections_tell_neither_files_nor_when_the_reasoning_begins(tmp_p
     (row,) = rows(tmp_path / "out")
     assert (row.file, row.strip is None) == (str(video), False)
     assert row.reasoning == "[t=3.5] flash"  # its window begins at 2 s
+
+
+def test_a_second_process_waits_and_lists_what_both_have_found(tmp_path):
+    out = tmp_path / "out"
+    write_trip(out, "one", [(tmp_path / "1.mp4", 10.0)], [event(3)])
+    with (out / ".short_list.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=write_short_list, args=(out,))
+        other.start()
+        other.join(0.2)
+        assert not (out / "events.jsonl").exists()
+        write_trip(out, "two", [(tmp_path / "2.mp4", 10.0)], [event(5)])
+    other.join()
+    assert sorted(row.folder for row in rows(out)) == ["one", "two"]

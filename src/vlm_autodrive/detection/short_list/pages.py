@@ -88,7 +88,7 @@ def write_index(out: Path, trips: Sequence[ListedTrip], events: Sequence[ListedE
 
 
 def write_incident_pages(out: Path, trips: Sequence[ListedTrip], events: Sequence[ListedEvent]) -> None:
-    """Write a page for each event, which needs no other file to be read or printed; pages of other events go."""
+    """Write a page for each event, which needs no other file to be read or printed."""
     folder = out / INCIDENTS
     folder.mkdir(exist_ok=True)
     template = _templates().get_template("incident.html.j2")
@@ -116,10 +116,6 @@ def write_incident_pages(out: Path, trips: Sequence[ListedTrip], events: Sequenc
         partial = folder / ".partial"
         partial.write_text(page, encoding="utf-8", errors=ESCAPED)
         partial.replace(out / event.page)
-    current = {Path(event.page).name for event in events}
-    for page_file in folder.glob("*.html"):
-        if page_file.name not in current:
-            page_file.unlink()
 
 
 def colour_of(trips: Sequence[ListedTrip], event_class: str) -> str:

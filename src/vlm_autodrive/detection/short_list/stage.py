@@ -2,16 +2,16 @@
 
 import fcntl
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_autodrive.detection.short_list.clips import find_clips, write_clips
 from vlm_autodrive.detection.short_list.exports import write_exports
 from vlm_autodrive.detection.short_list.listing import ListedEvent, ListedTrip, list_events, read_trips
-from vlm_autodrive.detection.short_list.pages import INDEX_FILE, write_incident_pages, write_index
+from vlm_autodrive.detection.short_list.pages import INCIDENTS, INDEX_FILE, write_incident_pages, write_index
 from vlm_autodrive.detection.short_list.settings import ShortListSettings
-from vlm_autodrive.detection.short_list.strips import write_strips
+from vlm_autodrive.detection.short_list.strips import STRIPS, write_strips
 from vlm_autodrive.detection.short_list.tables import write_tables
 from vlm_autodrive.progress import SILENT, Reporter
 
@@ -42,6 +42,8 @@ def write_short_list(out: Path, settings: ShortListSettings | None = None, repor
         events = list_events(trips)
         if events:
             events = _with_pictures(out, trips, events, settings, reporter)
+        _remove_others(out, f"{STRIPS}/*.jpg", (event.strip for event in events if event.strip))
+        _remove_others(out, f"{INCIDENTS}/*.html", (event.page for event in events))
         names = {each.name: None for trip in trips for each in trip.taxonomy.classes}
         write_tables(out, events, list(names))
         write_incident_pages(out, trips, events)
@@ -71,6 +73,14 @@ def _with_pictures(
             listed = write_strips(out, trip, of_trip[trip.folder.name], task)
             made |= write_clips(out, trip, list(listed.values()), settings, clips, task)
     return [made[event.event_id] for event in events]
+
+
+def _remove_others(out: Path, pattern: str, places: Iterable[str]) -> None:
+    """Remove the strips or pages of events that are no longer found; clips stay, which may be wanted elsewhere."""
+    current = {out / place for place in places}
+    for path in out.glob(pattern):
+        if path not in current:
+            path.unlink()
 
 
 @contextmanager
