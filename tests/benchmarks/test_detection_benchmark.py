@@ -30,10 +30,10 @@ def test_both_ways_are_measured(video, tmp_path):
     for way in (naive, ours):
         assert way.decoding_s > 0
         assert 0 < way.vision_s + way.language_s < way.model_s
-    speed = detection.speed_table([("m", naive, ours)], 12)
+    speed = detection.speed_table([("m", naive, ours)], [12])
     bound = detection.bound_table([("m", naive, ours)], [apart])
-    assert [line.count("|") for line in speed] == [9] * 4
-    assert [line.count("|") for line in bound] == [7] * 3
+    assert [line.count("|") for line in speed] == [10] * 4
+    assert [line.count("|") for line in bound] == [8] * 3
 
 
 def test_memory_is_measured_over_a_long_video(video, tmp_path):
