@@ -162,7 +162,7 @@ def _data(checkpoint: Path, card: ModelCard) -> str:
     return (
         "\n".join(["| data set | clips | licence |", "|---|---|---|", *rows])
         + f"\n\n{card.training[0].upper()}{card.training[1:]}: {trained.clips} clips of {trained.videos} videos, "
-        f"{trained.hours:.1f} hours of footage ({classes})."
+        f"{trained.hours:.2g} hours of footage ({classes})."
     )
 
 
