@@ -46,7 +46,7 @@ class Encoder:
         self.end_of_turn_id: int = self._tokenizer.convert_tokens_to_ids(END_OF_TURN)
         self.end_ids = (self.end_of_turn_id, *end_token_ids(loaded.model))
         self.pad_id: int = self._tokenizer.pad_token_id
-        self.prefix = lru_cache(maxsize=4096)(self._prefix)
+        self.prefix = lru_cache(maxsize=256)(self._prefix)  # clips of even frame rate share a few; others never recur
         self._tokens = lru_cache(maxsize=1 << 16)(self._tokenize)  # a data set has the same prompts again and again
 
     def nearest_size(self, height: int, width: int) -> tuple[int, int]:
