@@ -135,3 +135,20 @@ def test_a_time_beyond_the_window_is_not_taken_though_the_event_goes_on_there():
         told_s = window[0] + 2.5
         refined = refine_time(event, reasoning, window, (told_s, told_s), SETTINGS.stride_s)
         assert refined.time_s == pytest.approx(told_s if taken else event.time_s)
+
+
+def test_a_causal_event_is_fixed_at_its_alarm_and_later_windows_change_nothing():
+    def window(start, collision, near):
+        chances = {"collision": collision, "near_collision": near, "normal": 1 - collision - near}
+        return WindowScore(start_s=start, end_s=start + 4.0, outcome=Outcome.OK, probabilities=chances)
+
+    rows = [(0.0, 0.0), (0.1, 0.6), (0.1, 0.7), (0.95, 0.0), (0.9, 0.0), (0.0, 0.0), (0.0, 0.0), (0.8, 0.0), (0.9, 0.0)]
+    windows = [window(float(start), *chances) for start, chances in enumerate(rows)]
+    settings = DetectSettings(window_s=4, stride_s=1, min_windows=2, merge_gap_s=1, causal=True)
+    found = merge_windows(windows, settings, DEFAULT_TAXONOMY)
+    whole = merge_windows(windows, settings.model_copy(update={"causal": False}), DEFAULT_TAXONOMY)
+    assert [event.alert_time_s for event in found] == [event.alert_time_s for event in whole] == [6.0, 12.0]
+    assert (found[0].event_class, whole[0].event_class) == ("near_collision", "collision")
+    assert all(event.time_s <= event.end_s <= event.alert_time_s for event in found)
+    for upto in range(3, len(windows) + 1):
+        assert merge_windows(windows[:upto], settings, DEFAULT_TAXONOMY)[:1] == found[:1]

@@ -5,6 +5,7 @@ its name, so a folder that exists is whole. A run that was killed finds its part
 because the key of what is being made is part of the partial folder's name.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -258,3 +259,25 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+@contextmanager
+def folder_lock(folder: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if need be: two processes would replace each other's half-made results.
+
+    Args:
+        folder: The folder.
+        refusal: What is told where another process holds it.
+
+    Raises:
+        UserError: If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # A POSIX record lock (lockf, not flock) goes when this process ends, even by SIGKILL, so no stale lock keeps work
+    # from being resumed; and child processes do not inherit it, so a decoder that outlives this one holds nothing.
+    with (folder / ".lock").open("a") as stream:
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(refusal) from None
+        yield

@@ -45,6 +45,13 @@ def detect(
             show_default=False,
         ),
     ] = None,
+    causal: Annotated[
+        bool,
+        typer.Option(
+            "--causal",
+            help="Fix each event when its alarm could be given, by the video up to then alone (causal=true).",
+        ),
+    ] = False,
     channel: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,7 +104,9 @@ def detect(
     videos = [Path(text) for text in arguments if not is_setting(text)]
     if not videos:
         raise typer.BadParameter("name at least one video or folder.")
-    chosen = settings_from(DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
+    chosen = settings_from(
+        DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None
+    )
     if chosen.endpoint.base_url and model is None:
         raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")
     listing = parse_settings(

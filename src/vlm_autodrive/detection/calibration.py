@@ -196,7 +196,7 @@ def _count(
         choices = tuple(range(1, int(settings.window_s / settings.stride_s + 1e-6) + 1))
     found, alarms, tried = [], [], []
     for threshold in reversed(_candidates(detections, taxonomy)):
-        merging = with_threshold(settings, threshold)
+        merging = with_threshold(settings, threshold).model_copy(update={"causal": False})
         counts = np.zeros((2, len(choices), len(detections)))
         for video, each in enumerate(detections):
             spans = [span for span in find_event_spans(each.windows, merging, taxonomy) if span.count]

@@ -12,12 +12,13 @@ from typing import Any
 from vlm_autodrive.artifacts import (
     absolute_from_artifact,
     artifact_key,
+    folder_lock,
     input_key,
     read_provenance,
     read_taxonomy,
     writing_artifact,
 )
-from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, refine_time
+from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, known_at, refine_time
 from vlm_autodrive.detection.inputs import find_trips
 from vlm_autodrive.detection.operating import SearchBasis, choose_operating_point, with_calibrated_probability
 from vlm_autodrive.detection.overlap import unshared_words
@@ -190,7 +191,8 @@ def detect_trips(
         One record for each trip, in order.
 
     Raises:
-        UserError: If ``out`` holds a result made otherwise for one of the trips, and ``overwrite`` is false.
+        UserError: If ``out`` holds a result made otherwise for one of the trips, and ``overwrite`` is false; or if
+            another process writes to it.
     """
     facts = {
         "model": f"{engine.name} {model_key}".strip(),
@@ -198,36 +200,40 @@ def detect_trips(
         "taxonomy": taxonomy.model_dump(mode="json"),
         "prompts": prompts.VERSION,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    folders, superseded = name_folders(trips, out)
-    earlier = [_earlier(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)]
-    words = unshared_words(engine, settings.window_s, settings.stride_s)
-    if words and not all(known.is_done for known in earlier):
-        reporter.say(words)
-    results = []
-    begun = time.monotonic()
-    total = round(sum(trip.duration_s for trip in trips))
-    done = round(sum(trip.duration_s for trip, known in zip(trips, earlier, strict=True) if known.is_done))
-    if left_aside:
-        reporter.say(_aside_words(left_aside))
-    with reporter.task("Detecting (seconds of video)", total, done) as task:
-        seen = _Seconds(task)
-        for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
-            if not known.is_done:
-                with writing_artifact(folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True) as partial:
-                    if partial is not None:
-                        before, tell = known.of_first_files, seen.within_video
-                        found = _detect_one(trip, before, engine, settings, taxonomy, partial, tell, basis)
-                        write_events_file(partial, found)
-                seen.next_video(trip.duration_s)
-            for part in parts:
-                shutil.rmtree(part)
-                reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
-            results.append(read_events_file(folder))
-    speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
-    write_summary(out, folders, results, speed, basis, left_aside)
-    reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))
-    return results
+    with folder_lock(out, f"another process searches videos into {out}; wait for it, or give another --out."):
+        folders, superseded = name_folders(trips, out)
+        earlier = [
+            _earlier(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)
+        ]
+        words = unshared_words(engine, settings.window_s, settings.stride_s)
+        if words and not all(known.is_done for known in earlier):
+            reporter.say(words)
+        results = []
+        begun = time.monotonic()
+        total = round(sum(trip.duration_s for trip in trips))
+        done = round(sum(trip.duration_s for trip, known in zip(trips, earlier, strict=True) if known.is_done))
+        if left_aside:
+            reporter.say(_aside_words(left_aside))
+        with reporter.task("Detecting (seconds of video)", total, done) as task:
+            seen = _Seconds(task)
+            for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
+                if not known.is_done:
+                    with writing_artifact(
+                        folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True
+                    ) as partial:
+                        if partial is not None:
+                            before, tell = known.of_first_files, seen.within_video
+                            found = _detect_one(trip, before, engine, settings, taxonomy, partial, tell, basis)
+                            write_events_file(partial, found)
+                    seen.next_video(trip.duration_s)
+                for part in parts:
+                    shutil.rmtree(part)
+                    reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
+                results.append(read_events_file(folder))
+        speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
+        write_summary(out, folders, results, speed, basis, left_aside)
+        reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))
+        return results
 
 
 def _detect_one(
@@ -284,9 +290,10 @@ def _events(scan: Scan, settings: DetectSettings, taxonomy: Taxonomy) -> list[De
     for span in find_event_spans(scan.scores, settings, taxonomy):
         if not span.confirmed:
             continue
-        event = event_from_span(scan.scores, span, taxonomy)
+        known = known_at(scan.scores, span, settings)
+        event = event_from_span(known, span, taxonomy)
         if span.peak in scan.reasoning:
-            interval = consensus_interval(scan.scores, span, taxonomy)
+            interval = consensus_interval(known, span, taxonomy)
             window = scan.scores[span.peak].start_s, scan.scores[span.peak].end_s
             event = refine_time(event, scan.reasoning[span.peak], window, interval, settings.stride_s)
         events.append(event)

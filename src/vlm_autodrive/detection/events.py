@@ -26,14 +26,19 @@ class EventSpan:
         last: Its last window.
         peak: The window with the largest probability of any event.
         count: How many of its windows reach the threshold.
-        confirmed: Whether they are enough to make it an event.
+        alarm: The window with which they are enough to make it an event; None if they never are.
     """
 
     first: int
     last: int
     peak: int
     count: int
-    confirmed: bool
+    alarm: int | None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it is an event."""
+        return self.alarm is not None
 
 
 def event_probability(window: WindowScore, taxonomy: Taxonomy) -> float | None:
@@ -48,6 +53,9 @@ def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, t
 
     A window that could not be scored neither carries a span on nor ends it: the windows on its two sides belong
     together if they are no further apart than ``merge_gap_s``, from middle to middle. No span lies across a gap.
+
+    With ``settings.causal`` a span that is an event ends with the window of its alarm; the windows after it that belong
+    to it make no second one.
     """
     # Hysteresis: with one threshold, an event whose score dips below it for a window would count as two, the second a
     # false alarm. The low threshold carries a span on; the high one alone decides whether it is an event.
@@ -61,10 +69,12 @@ def find_event_spans(windows: Sequence[WindowScore], settings: DetectSettings, t
             runs.append([index])
     spans = []
     for run in runs:
-        scores = [chances[index] or 0.0 for index in run]
-        counting = sum(score >= settings.threshold for score in scores)
-        peak = run[int(np.argmax(scores))]
-        spans.append(EventSpan(run[0], run[-1], peak, counting, counting >= settings.min_windows))
+        counting = [index for index in run if (chances[index] or 0.0) >= settings.threshold]
+        alarm = counting[settings.min_windows - 1] if len(counting) >= settings.min_windows else None
+        if settings.causal and alarm is not None:
+            run = run[: run.index(alarm) + 1]
+        peak = run[int(np.argmax([chances[index] or 0.0 for index in run]))]
+        spans.append(EventSpan(run[0], run[-1], peak, len(counting), alarm))
     return spans
 
 
@@ -80,8 +90,13 @@ def merge_windows(windows: Sequence[WindowScore], settings: DetectSettings, taxo
         taxonomy: The classes.
     """
     spans = find_event_spans(windows, settings, taxonomy)
-    events = [event_from_span(windows, span, taxonomy) for span in spans if span.confirmed]
+    events = [event_from_span(known_at(windows, span, settings), span, taxonomy) for span in spans if span.confirmed]
     return sorted(events, key=lambda event: event.time_s)
+
+
+def known_at(windows: Sequence[WindowScore], span: EventSpan, settings: DetectSettings) -> Sequence[WindowScore]:
+    """The windows that may speak of a span: of a causal search those up to its alarm, else all."""
+    return windows[: span.last + 1] if settings.causal else windows
 
 
 def event_from_span(windows: Sequence[WindowScore], span: EventSpan, taxonomy: Taxonomy) -> DetectedEvent:
@@ -96,6 +111,7 @@ def event_from_span(windows: Sequence[WindowScore], span: EventSpan, taxonomy: T
         end_s=windows[span.last].end_s,
         probability=event_probability(peak, taxonomy) or 0.0,
         probabilities=probabilities,
+        alert_time_s=None if span.alarm is None else windows[span.alarm].end_s,
     )
 
 

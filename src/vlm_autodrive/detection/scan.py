@@ -210,7 +210,7 @@ class Scan:
 
     def _is_closed(self, span: EventSpan) -> bool:
         """Whether no further window can lengthen this span."""
-        if len(self.scores) == len(self._plan):
+        if len(self.scores) == len(self._plan) or (self._settings.causal and span.confirmed):
             return True
         distance = self._middle(len(self.scores)) - self._middle(span.last)
         return span.last + 1 < len(self.scores) and distance > self._settings.merge_gap_s + 1e-6

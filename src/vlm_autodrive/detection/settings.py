@@ -21,6 +21,8 @@ class DetectSettings(Settings):
         low_threshold: Low threshold of the hysteresis: an event span is a run of windows at or above it that contains a
             window at or above ``threshold``. None for 0.6 of ``threshold``.
         min_windows: Minimum number of windows at or above ``threshold`` in an event span.
+        causal: Fix an event when its alarm can be given, by the windows up to then alone; later ones change neither its
+            class, its time nor its probability.
         merge_gap_s: Merge two event spans if the centres of the last window of one and the first of the other are at
             most this many seconds apart.
         channels: Which channels of a camera's folders to search: front, rear, interior, left, right, or as
@@ -42,6 +44,7 @@ class DetectSettings(Settings):
     threshold: float = Field(0.5, gt=0, le=1)
     low_threshold: float | None = Field(None, gt=0, le=1)
     min_windows: int = Field(1, ge=1)
+    causal: bool = False
     merge_gap_s: float = Field(2.4, ge=0)
     channels: Annotated[tuple[str, ...], NOT_IN_KEY] = (FRONT,)
     camera_pattern: Annotated[OwnPattern | None, NOT_IN_KEY] = None

@@ -37,6 +37,8 @@ class DetectedEvent(Record):
         probability: The largest probability of any event among them.
         probabilities: The class probabilities of that window.
         calibrated_probability: ``probability`` at the temperature of the model's calibration; None if there is none.
+        alert_time_s: When an alarm could have been given: the end of the first window with which enough of them reach
+            the threshold. None in detections that do not tell.
         reasoning: The model's trace for that window, as it wrote it; empty if it was not requested. Its seconds count
             from ``reasoning_start_s``.
         reasoning_start_s: Start of that window; None without a trace.
@@ -52,6 +54,7 @@ class DetectedEvent(Record):
     probability: float
     probabilities: dict[str, float]
     calibrated_probability: float | None = None
+    alert_time_s: float | None = None
     reasoning: str = ""
     reasoning_start_s: float | None = None
     reasoning_class: str | None = None

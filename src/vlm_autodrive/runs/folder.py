@@ -1,6 +1,5 @@
 """The folder of a run: its stages, their log, and the lock against a second run."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_autodrive.artifacts import PROVENANCE
+from vlm_autodrive.artifacts import PROVENANCE, folder_lock
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter, Task, format_seconds
 
@@ -67,14 +66,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         UserError: If another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    # A POSIX record lock (lockf, not flock) goes when this process ends, even by SIGKILL, so no stale lock keeps the
-    # run from being resumed; and child processes do not inherit it, so a decoder that outlives the run holds nothing.
-    with (folder / ".lock").open("a") as stream:
-        try:
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"another run is at work in {folder}; wait for it, or choose another folder.") from None
+    with folder_lock(folder, f"another run is at work in {folder}; wait for it, or choose another folder."):
         yield
 
 

@@ -33,6 +33,7 @@ class ListedEvent(Record):
         trip_time_s: When, in seconds after the trip's first frame.
         start_s: Start of its windows, in trip time.
         end_s: Their end.
+        alert_time_s: When an alarm could have been given, in trip time; None if the detections do not tell.
         file: The file that shows it.
         file_time_s: When, in seconds after that file's first frame.
         wall_clock: When, by the time that the file was recorded at, in ISO 8601; None if that is not known.
@@ -60,6 +61,7 @@ class ListedEvent(Record):
     trip_time_s: float
     start_s: float
     end_s: float
+    alert_time_s: float | None
     file: FileName
     file_time_s: float
     wall_clock: str | None
@@ -162,6 +164,7 @@ def _listed(trip: ListedTrip, event: DetectedEvent, event_id: str) -> ListedEven
         trip_time_s=round(event.time_s, 3),
         start_s=round(event.start_s, 3),
         end_s=round(event.end_s, 3),
+        alert_time_s=None if event.alert_time_s is None else round(event.alert_time_s, 3),
         file=file.path,
         file_time_s=round(file_time_s, 3),
         wall_clock=wall_clock(file, file_time_s),
