@@ -198,7 +198,7 @@ def test_files_of_one_name_do_not_clash(tmp_path):
     videos = [write_drive(tmp_path / n / "front cam.mp4", 6, flashes=[2] if n == "b" else []) for n in ("a", "b")]
     results = detect_with_engine([*videos, videos[0]], FlashEngine(), tmp_path / "out", SETTINGS)
     assert [len(r.events) for r in results] == [0, 1]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a_front_cam", "b_front_cam", "summary.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {".lock", "a_front_cam", "b_front_cam", "summary.json"}
     assert detect_with_engine([videos[1]], FlashEngine(fail_after=0), tmp_path / "out", SETTINGS) == results[1:]
 
 
