@@ -1,4 +1,4 @@
-"""A hundred thousand rows are imported in seconds and in half a gigabyte."""
+"""A hundred thousand rows are imported in half a gigabyte."""
 
 import pytest
 
@@ -7,9 +7,7 @@ from benchmarks import import_manifest
 
 @pytest.mark.slow
 def test_a_large_manifest(tmp_path):
-    cost = import_manifest.measure(tmp_path, 100_000, 0)
-    assert cost.cpu_s < 20  # on the processor, since other work may be on the machine too
-    assert cost.peak_mb < 500
+    assert import_manifest.measure(tmp_path, 100_000, 0).peak_mb < 500
 
 
 def test_a_small_one_with_videos(tmp_path):
