@@ -31,8 +31,11 @@ LIGHT = {
     "stop-line": "#c0362c",
     "mark": "#ffe9a8",
     "mark-edge": "#9a6b00",
+    "on-class": "#ffffff",
+    "around-video": "#000000",
 }
-"""CSS variables of the light theme: grounds, inks, lines, the five model styles, and what is good, bad or marked."""
+"""CSS variables of the light theme: grounds, inks, lines, the five model styles, what is good, bad or marked, text
+on the colour of a class, and what surrounds a video."""
 
 DARK = {
     "page": "#14181c",
@@ -56,6 +59,8 @@ DARK = {
     "stop-line": "#ff7b6e",
     "mark": "#5a4a12",
     "mark-edge": "#e3b341",
+    "on-class": "#ffffff",
+    "around-video": "#000000",
 }
 """The same variables of the dark theme."""
 
