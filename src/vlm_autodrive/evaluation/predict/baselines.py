@@ -25,6 +25,7 @@ from vlm_autodrive.workers import worker_pool
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
 _LEAST_G = 0.01  # below it there is but noise
+_Classify = Callable[[Clip], dict[str, float]]
 _ONE_FEATURE_C = 100.0  # a threshold needs next to no regularisation
 
 
@@ -56,16 +57,12 @@ def majority(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: b
         settings: Which split to predict.
         overwrite: Replace another result at ``out``.
     """
-    facts = {"model": "majority", "split": settings.split}  # the other settings are those of camera shake
-    with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
-        if folder is not None:
-            taxonomy = read_taxonomy(clips)
-            probabilities = _frequencies(_labelled(clips), taxonomy)
-            wanted = clips_of_split(clips, settings.split)
-            predictions = [_answered(clip, "majority", probabilities) for clip in wanted]
-            write_predictions(folder, out, taxonomy, wanted, predictions)
-            write_leaks(folder, clips, wanted)
-    return out
+
+    def fit(training: Sequence[Clip], taxonomy: Taxonomy) -> _Classify:
+        probabilities = _frequencies(training, taxonomy)
+        return lambda _: probabilities
+
+    return _predict_by_clip("majority", fit, clips, out, settings, overwrite)
 
 
 def camera_shake(
@@ -123,26 +120,19 @@ def g_force(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bo
     Raises:
         UserError: If training clips of two classes with telemetry are lacking.
     """
-    facts = {"model": G_FORCE, "split": settings.split}
-    with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
-        if folder is not None:
-            taxonomy = read_taxonomy(clips)
-            training, wanted = _labelled(clips), clips_of_split(clips, settings.split)
-            if not _has_g_of_classes(training):
-                raise UserError(
-                    f"{clips} has not training clips of two classes whose telemetry holds accelerations; g_force needs "
-                    "them, so evaluate majority and camera_shake instead."
-                )
-            measured = [clip for clip in training if clip.peak_g is not None]
-            classify = _fitted(measured, [_g_feature(clip) for clip in measured], taxonomy, _ONE_FEATURE_C)
-            frequencies = _frequencies(training, taxonomy)
-            predictions = [
-                _answered(clip, G_FORCE, frequencies if clip.peak_g is None else classify(_g_feature(clip)))
-                for clip in wanted
-            ]
-            write_predictions(folder, out, taxonomy, wanted, predictions)
-            write_leaks(folder, clips, wanted)
-    return out
+
+    def fit(training: Sequence[Clip], taxonomy: Taxonomy) -> _Classify:
+        if not _has_g_of_classes(training):
+            raise UserError(
+                f"{clips} has not training clips of two classes whose telemetry holds accelerations; g_force needs "
+                "them, so evaluate majority and camera_shake instead."
+            )
+        measured = [clip for clip in training if clip.peak_g is not None]
+        by_g = _fitted(measured, [_g_feature(clip) for clip in measured], taxonomy, _ONE_FEATURE_C)
+        frequencies = _frequencies(training, taxonomy)
+        return lambda clip: frequencies if clip.peak_g is None else by_g(_g_feature(clip))
+
+    return _predict_by_clip(G_FORCE, fit, clips, out, settings, overwrite)
 
 
 def camera_marks(clips: Path, out: Path, settings: BaselineSettings, *, overwrite: bool = False) -> Path:
@@ -159,26 +149,38 @@ def camera_marks(clips: Path, out: Path, settings: BaselineSettings, *, overwrit
     Raises:
         UserError: If there are no training clips with and without a mark.
     """
-    facts = {"model": CAMERA_MARKS, "split": settings.split}
+
+    def fit(training: Sequence[Clip], taxonomy: Taxonomy) -> _Classify:
+        if not _has_marks(training):
+            raise UserError(
+                f"{clips} has no training clips both with and without an event that the camera marked itself; "
+                "camera_marks needs them, so evaluate majority and camera_shake instead."
+            )
+        by_mark = {
+            mark: _frequencies([clip for clip in training if clip.camera_marked is mark], taxonomy)
+            for mark in (True, False)
+        }
+        otherwise = _frequencies(training, taxonomy)
+        return lambda clip: otherwise if clip.camera_marked is None else by_mark[clip.camera_marked]
+
+    return _predict_by_clip(CAMERA_MARKS, fit, clips, out, settings, overwrite)
+
+
+def _predict_by_clip(
+    name: str,
+    fit: Callable[[Sequence[Clip], Taxonomy], _Classify],
+    clips: Path,
+    out: Path,
+    settings: BaselineSettings,
+    overwrite: bool,
+) -> Path:
+    """Predict with what is fitted on the training clips and looks at a clip's record only."""
+    facts = {"model": name, "split": settings.split}  # the other settings are those of camera shake
     with writing_artifact(out, "predictions", {"clips": clips}, Settings(), facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(clips)
-            training, wanted = _labelled(clips), clips_of_split(clips, settings.split)
-            if not _has_marks(training):
-                raise UserError(
-                    f"{clips} has no training clips both with and without an event that the camera marked itself; "
-                    "camera_marks needs them, so evaluate majority and camera_shake instead."
-                )
-            of_mark = {
-                mark: _frequencies([clip for clip in training if clip.camera_marked is mark], taxonomy)
-                for mark in (True, False)
-            }
-            otherwise = _frequencies(training, taxonomy)
-            predictions = [
-                _answered(clip, CAMERA_MARKS, otherwise if clip.camera_marked is None else of_mark[clip.camera_marked])
-                for clip in wanted
-            ]
-            write_predictions(folder, out, taxonomy, wanted, predictions)
+            classify, wanted = fit(_labelled(clips), taxonomy), clips_of_split(clips, settings.split)
+            write_predictions(folder, out, taxonomy, wanted, [_answered(clip, name, classify(clip)) for clip in wanted])
             write_leaks(folder, clips, wanted)
     return out
 
