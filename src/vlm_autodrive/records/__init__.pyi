@@ -11,6 +11,7 @@ from .base import (
 from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, Clip, Split
+from .correction import Correction, Decision, MomentLabel
 from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
@@ -59,8 +60,10 @@ __all__ = [
     "Check",
     "ChoiceAnswer",
     "Clip",
+    "Correction",
     "DataSet",
     "DatasetQuestion",
+    "Decision",
     "DetectedEvent",
     "Distraction",
     "Distractor",
@@ -75,6 +78,7 @@ __all__ = [
     "ImportIssue",
     "IncidentMetadata",
     "Judgement",
+    "MomentLabel",
     "NotJudged",
     "OperatingPoint",
     "Outcome",
