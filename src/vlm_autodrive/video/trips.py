@@ -8,6 +8,7 @@ import filecmp
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from vlm_autodrive.records import NotJudged, TripFile
@@ -132,9 +133,26 @@ def join_files(
 
 def _piece(path: Path, camera: CameraFile | None, stream: int | None) -> _Piece:
     try:
-        return _Piece(path, camera, probe(path, stream), "")
+        state = _state(path)
+        return _Piece(path, camera, _probed(path, stream, state) if state else probe(path, stream), "")
     except VideoError as error:
         return _Piece(path, camera, None, error.reason)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written to; empty if there is none."""
+    try:
+        now = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns
+
+
+@lru_cache(maxsize=100_000)
+def _probed(path: Path, stream: int | None, state: tuple[int, ...]) -> VideoInfo:
+    """A folder that is watched is looked through again and again: each file is read once for as long as it stays."""
+    del state
+    return probe(path, stream)
 
 
 def _without_copies(cameras: list[CameraFile]) -> tuple[list[CameraFile], list[LeftAside]]:
