@@ -228,6 +228,30 @@ def test_detect_says_which_model_it_took(calls, tmp_path, monkeypatch):
     assert "runs/demo/checkpoint" in result.stderr
 
 
+def test_a_command_that_failed_for_an_event_is_told_by_the_exit_status(calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("trip.mp4").touch()
+    calls("detection.detect", [detections("trip.mp4")])
+    noted = calls("detection.write_short_list")
+    calls("detection.send_events", 2)
+    command = ["detect", "trip.mp4", "--model", "m", "--out", "o", "--on-event"]
+    result = run(app, [*command, "true now"])
+    assert (result.exit_code, "failed for 2 events" in result.stderr) == (1, True)
+    assert noted[-1][0][1][1:] == ["now"]
+    noted.clear()
+    result = run(app, [*command, "no-such-program"])
+    assert (result.exit_code, noted) == (1, [])  # before anything is searched
+    assert "there is no program 'no-such-program'" in result.stderr
+
+
+@pytest.mark.parametrize("option", [["--truth", "t.csv"], ["--json"]])
+def test_what_needs_an_end_cannot_be_had_while_watching(calls, option):
+    noted = calls("detection.watch", [])
+    result = run(app, ["detect", "in", "--watch", "--model", "m", "--out", "o", *option])
+    assert (result.exit_code, noted) == (2, [])
+    assert "--watch" in result.stderr
+
+
 def test_detect_marks_reasoning_that_contradicts_its_event(calls, tmp_path):
     (tmp_path / "trip.mp4").touch()
     event = detections("trip.mp4").events[0]

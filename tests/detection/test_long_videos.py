@@ -69,13 +69,13 @@ def searched(tmp_path, monkeypatch):
 
     def detect(videos, engine, out, settings, taxonomy, reporter, *, model_key, basis=UNTOLD, overwrite):
         asked.append((out.name, [video.name for video in videos], settings))
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))
         said = {"training": basis.training, "expectation": basis.expectation}
         return [scanned(video, settings).model_copy(update=said) for video in videos]
 
-    def detect_trips(trips, left_aside, *given, **named):
-        return detect([trip.path for trip in trips], *given, **named)
+    def detect_trips(trips, left_aside, **named):
+        return detect([trip.path for trip in trips], **named)
 
     monkeypatch.setattr(calibration, "detect_with_engine", detect)
     monkeypatch.setattr(detector, "detect_trips", detect_trips)

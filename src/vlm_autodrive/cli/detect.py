@@ -78,6 +78,27 @@ def detect(
         list[str] | None,
         typer.Option("--format", metavar="TOOL", help="Write them for an annotation tool: label-studio or fiftyone."),
     ] = None,
+    on_event: Annotated[
+        str | None,
+        typer.Option(
+            "--on-event",
+            metavar="COMMAND",
+            help="Run it for each event that it has not been run for; it reads the event's row of events.jsonl from "
+            "its standard input.",
+        ),
+    ] = None,
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Then wait for new files in the folders, and search them too.")
+    ] = False,
+    settle_s: Annotated[
+        float,
+        typer.Option(
+            "--settle",
+            metavar="SECONDS",
+            min=0.1,
+            help="With --watch: search a file once it has not changed for so long.",
+        ),
+    ] = 30.0,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -86,16 +107,27 @@ def detect(
 
     Consecutive files of one camera are searched as one trip, across their cuts. Writes index.html, which lists all
     events in the folder, a page for each of them, tables, and for each trip events.json and a timeline picture; a video
-    that cannot be read gets its reason. Exits with status 1 if a path does not exist, or if nothing at all could be
-    searched.
+    that cannot be read gets its reason. Exits with status 1 if a path does not exist, if nothing at all could be
+    searched, or if --on-event failed.
 
     Example: autodrive detect TeslaCam --model runs/demo/checkpoint --out found stride_s=1
+
+    Example: autodrive detect incoming --watch --on-event "python alert.py" --model runs/demo/checkpoint --out found
     """
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
-    from vlm_autodrive.detection import DetectSettings, ShortListSettings, detect, score_folder, write_short_list
+    from vlm_autodrive.detection import (
+        DetectSettings,
+        ShortListSettings,
+        detect,
+        parse_command,
+        score_folder,
+        send_events,
+        watch,
+        write_short_list,
+    )
     from vlm_autodrive.engines import default_model
     from vlm_autodrive.settings import parse_settings
 
@@ -104,6 +136,9 @@ def detect(
     videos = [Path(text) for text in arguments if not is_setting(text)]
     if not videos:
         raise typer.BadParameter("name at least one video or folder.")
+    if watched and (truth is not None or as_json):
+        raise typer.BadParameter("cannot be given with --watch, which has no end.", param_hint="'--truth' / '--json'")
+    command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
         DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None
     )
@@ -123,6 +158,16 @@ def detect(
     )
     reporter = make_reporter()
     model = model or default_model(reporter)
+    if watched:
+        failed = 0
+        for results in watch(
+            videos, model, out, chosen, reporter, settle_s=settle_s, false_alarms_per_hour=rate, overwrite=overwrite
+        ):
+            if results:
+                write_short_list(out, listing, reporter)
+            if command and (results or failed):
+                failed = send_events(out, command, reporter)
+        return
     found = detect(videos, model, out, chosen, reporter, false_alarms_per_hour=rate, overwrite=overwrite)
     taxonomy = read_taxonomy(Path(chosen.endpoint.folder or model))
     if truth is not None:
@@ -140,7 +185,10 @@ def detect(
     else:
         print_detections(found)
         print(index)
+    failed = send_events(out, command, reporter) if command else 0
     refuse_empty_search(videos, found)
+    if failed:
+        raise UserError(f"--on-event failed for {failed} events; the same command tries them again.")
 
 
 def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"]) -> None:

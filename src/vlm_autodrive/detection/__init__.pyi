@@ -4,8 +4,10 @@ from .long_videos import search_long_videos
 from .operating import calibration_footage
 from .scoring import score_folder
 from .settings import CalibrateSettings, DetectRunSettings, DetectSettings
+from .short_list.event_command import parse_command, send_events
 from .short_list.settings import ShortListSettings
 from .short_list.stage import write_short_list
+from .watch import watch
 
 __all__ = [
     "CalibrateSettings",
@@ -16,7 +18,10 @@ __all__ = [
     "calibration_footage",
     "calibration_rows",
     "detect",
+    "parse_command",
     "score_folder",
     "search_long_videos",
+    "send_events",
+    "watch",
     "write_short_list",
 ]

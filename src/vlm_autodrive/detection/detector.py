@@ -4,10 +4,12 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vlm_autodrive.artifacts import (
     absolute_from_artifact,
@@ -99,25 +101,64 @@ def detect(
     """
     found = find_trips(videos, settings, out)
     inputs = {str(path): path for trip in found[0] for path in trip.paths if path.is_file()}
+    with searching(model, out, settings, reporter, inputs, false_alarms_per_hour) as search:
+        return search(*found, overwrite=overwrite)
+
+
+class Search(Protocol):
+    """Finds the events in trips, as :func:`detect_trips` does, with all that is not named here settled before."""
+
+    def __call__(
+        self, trips: Sequence[Trip], left_aside: Sequence[LeftAside], *, overwrite: bool
+    ) -> list[VideoDetections]:
+        """One record for each trip, in order."""
+
+
+@contextmanager
+def searching(
+    model: str,
+    out: Path,
+    settings: DetectSettings,
+    reporter: Reporter = SILENT,
+    inputs: Mapping[str, Path] | None = None,
+    false_alarms_per_hour: float | None = None,
+) -> Iterator[Search]:
+    """Hold a model and the lock of ``out`` for as long as the block lasts; for the arguments see :func:`detect`.
+
+    Args:
+        model: The model's name.
+        out: The folder to write to.
+        settings: Windows, thresholds and whether to reason.
+        reporter: Told what is known of the model before; gets the progress.
+        inputs: The files to search, by name, as far as they are known: a served model has one budget for them.
+        false_alarms_per_hour: The operating point.
+
+    Yields:
+        The search of trips.
+    """
     checkpoint = settings.endpoint.folder or model
-    with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
+    with open_model(model, settings.endpoint, inputs or {}, reporter) as (engine, key):
         sampling = engine.sampling.model_dump(mode="json")
         settings, basis = choose_operating_point(settings, checkpoint, sampling, false_alarms_per_hour)
         if not settings.endpoint.base_url:
             _say_if_windows_differ(model, settings.window_s, reporter)
         for words in filter(None, (basis.training, basis.expectation)):
             reporter.say(f"{engine.name}: {words}")
-        return detect_trips(
-            *found,
-            engine,
-            out,
-            settings,
-            read_taxonomy(Path(checkpoint)),
-            reporter,
-            model_key=key,
-            basis=basis,
-            overwrite=overwrite,
-        )
+        with _alone(out):
+            yield partial(
+                detect_trips,
+                engine=engine,
+                out=out,
+                settings=settings,
+                taxonomy=read_taxonomy(Path(checkpoint)),
+                reporter=reporter,
+                model_key=key,
+                basis=basis,
+            )
+
+
+def _alone(out: Path) -> AbstractContextManager[None]:
+    return folder_lock(out, f"another process searches videos into {out}; wait for it, or give another --out.")
 
 
 def _say_if_windows_differ(model: str, window_s: float, reporter: Reporter) -> None:
@@ -142,17 +183,19 @@ def detect_with_engine(
     overwrite: bool = False,
 ) -> list[VideoDetections]:
     """Find the events in videos of any length with a model that is open; for the arguments see :func:`detect`."""
-    return detect_trips(
-        *find_trips(videos, settings, out),
-        engine,
-        out,
-        settings,
-        taxonomy,
-        reporter,
-        model_key=model_key,
-        basis=basis,
-        overwrite=overwrite,
-    )
+    found = find_trips(videos, settings, out)
+    with _alone(out):
+        return detect_trips(
+            *found,
+            engine=engine,
+            out=out,
+            settings=settings,
+            taxonomy=taxonomy,
+            reporter=reporter,
+            model_key=model_key,
+            basis=basis,
+            overwrite=overwrite,
+        )
 
 
 def detect_trips(
@@ -168,7 +211,7 @@ def detect_trips(
     basis: SearchBasis = _NO_BASIS,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
-    """Find the events in trips.
+    """Find the events in trips, while this process holds the lock of ``out``.
 
     Each trip gets a folder below ``out`` with its ``events.json`` and, if it can be read, its ``timeline.png``.
     A trip that was done before, with the same settings and model, is not done again; one that was begun goes on where
@@ -191,8 +234,7 @@ def detect_trips(
         One record for each trip, in order.
 
     Raises:
-        UserError: If ``out`` holds a result made otherwise for one of the trips, and ``overwrite`` is false; or if
-            another process writes to it.
+        UserError: If ``out`` holds a result made otherwise for one of the trips, and ``overwrite`` is false.
     """
     facts = {
         "model": f"{engine.name} {model_key}".strip(),
@@ -200,40 +242,35 @@ def detect_trips(
         "taxonomy": taxonomy.model_dump(mode="json"),
         "prompts": prompts.VERSION,
     }
-    with folder_lock(out, f"another process searches videos into {out}; wait for it, or give another --out."):
-        folders, superseded = name_folders(trips, out)
-        earlier = [
-            _earlier(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)
-        ]
-        words = unshared_words(engine, settings.window_s, settings.stride_s)
-        if words and not all(known.is_done for known in earlier):
-            reporter.say(words)
-        results = []
-        begun = time.monotonic()
-        total = round(sum(trip.duration_s for trip in trips))
-        done = round(sum(trip.duration_s for trip, known in zip(trips, earlier, strict=True) if known.is_done))
-        if left_aside:
-            reporter.say(_aside_words(left_aside))
-        with reporter.task("Detecting (seconds of video)", total, done) as task:
-            seen = _Seconds(task)
-            for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
-                if not known.is_done:
-                    with writing_artifact(
-                        folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True
-                    ) as partial:
-                        if partial is not None:
-                            before, tell = known.of_first_files, seen.within_video
-                            found = _detect_one(trip, before, engine, settings, taxonomy, partial, tell, basis)
-                            write_events_file(partial, found)
-                    seen.next_video(trip.duration_s)
-                for part in parts:
-                    shutil.rmtree(part)
-                    reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
-                results.append(read_events_file(folder))
-        speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
-        write_summary(out, folders, results, speed, basis, left_aside)
-        reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))
-        return results
+    folders, superseded = name_folders(trips, out)
+    earlier = [_earlier(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)]
+    words = unshared_words(engine, settings.window_s, settings.stride_s)
+    if words and not all(known.is_done for known in earlier):
+        reporter.say(words)
+    results = []
+    begun = time.monotonic()
+    total = round(sum(trip.duration_s for trip in trips))
+    done = round(sum(trip.duration_s for trip, known in zip(trips, earlier, strict=True) if known.is_done))
+    if left_aside:
+        reporter.say(_aside_words(left_aside))
+    with reporter.task("Detecting (seconds of video)", total, done) as task:
+        seen = _Seconds(task)
+        for trip, folder, known, parts in zip(trips, folders, earlier, superseded, strict=True):
+            if not known.is_done:
+                with writing_artifact(folder, KIND, _inputs(trip), settings, facts=facts, overwrite=True) as partial:
+                    if partial is not None:
+                        before, tell = known.of_first_files, seen.within_video
+                        found = _detect_one(trip, before, engine, settings, taxonomy, partial, tell, basis)
+                        write_events_file(partial, found)
+                seen.next_video(trip.duration_s)
+            for part in parts:
+                shutil.rmtree(part)
+                reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
+            results.append(read_events_file(folder))
+    speed = seen.before_s / max(time.monotonic() - begun, 1e-6) if seen.before_s else None
+    write_summary(out, folders, results, speed, basis, left_aside)
+    reporter.say(_closing_words(results, sum(known.is_done for known in earlier), seen.before_s, speed, taxonomy))
+    return results
 
 
 def _detect_one(

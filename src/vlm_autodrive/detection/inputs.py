@@ -31,7 +31,7 @@ def find_trips(inputs: Sequence[Path], settings: DetectSettings, out: Path) -> t
     for path in inputs:
         found = [path]
         if path.is_dir():
-            found, others = _in_folder(path, settings, out)
+            found, others = videos_in_folder(path, settings, out)
             aside |= {other.path.absolute(): other for other in others}
             empty += [] if found else [path]
         files |= {file.absolute(): file for file in found if file.absolute() not in files}
@@ -42,7 +42,8 @@ def find_trips(inputs: Sequence[Path], settings: DetectSettings, out: Path) -> t
     return trips, [*(other for path, other in aside.items() if path not in files), *copies]
 
 
-def _in_folder(folder: Path, settings: DetectSettings, out: Path) -> tuple[list[Path], list[LeftAside]]:
+def videos_in_folder(folder: Path, settings: DetectSettings, out: Path) -> tuple[list[Path], list[LeftAside]]:
+    """The videos that a folder stands for, and those in it that are not searched; see :func:`find_trips`."""
     found, aside = [], []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)

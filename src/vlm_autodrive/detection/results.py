@@ -33,7 +33,7 @@ def name_folders(trips: Sequence[Trip], out: Path) -> tuple[list[Path], list[lis
     Returns:
         The folder of each trip; and for each the other folders that earlier runs made for parts of it.
     """
-    earlier = _earlier(out)
+    earlier = searched_files(out)
     made = {file: folder for folder, files in earlier.items() for file in files}
     taken: set[str] = set()
     folders, superseded = [], []
@@ -58,8 +58,8 @@ def _new_name(trip: Trip, out: Path, taken: set[str]) -> str:
     return name
 
 
-def _earlier(out: Path) -> dict[Path, set[str]]:
-    """The folders that earlier runs made, with the files that each is of."""
+def searched_files(out: Path) -> dict[Path, set[str]]:
+    """The folders that earlier runs made, with the absolute paths of the files that each is of."""
     found: dict[Path, set[str]] = {}
     for folder in sorted(path.parent for path in out.glob(f"[!.]*/{PROVENANCE}")):
         made = read_provenance(folder)
