@@ -32,6 +32,7 @@ VERBS = [
     "ablate",
     "calibrate",
     "detect",
+    "review export",
 ]
 HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")
 PROGRAM = f"""

@@ -11,10 +11,10 @@ from vlm_autodrive.metrics import Bootstrap, agreement, cohen_kappa, krippendorf
 from vlm_autodrive.metrics.agreement import krippendorff_alpha
 
 
-def oracle(units):
+def oracle(units, level="ordinal"):
     graders = max(len(grades) for grades in units)
     table = np.array([[*grades, *[np.nan] * (graders - len(grades))] for grades in units], dtype=float).T
-    return krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
+    return krippendorff.alpha(reliability_data=table, level_of_measurement=level)
 
 
 @given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=4), min_size=2, max_size=30))
@@ -24,6 +24,15 @@ def test_it_equals_the_oracle(units):
         assert np.isnan(krippendorff_alpha(units))
     else:
         assert krippendorff_alpha(units) == pytest.approx(oracle(units), abs=1e-9)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=30))
+def test_of_classes_it_equals_the_oracle(units):
+    paired = [grade for grades in units if len(grades) > 1 for grade in grades]
+    if len(set(paired)) < 2:
+        assert np.isnan(krippendorff_alpha(units, "nominal"))
+    else:
+        assert krippendorff_alpha(units, "nominal") == pytest.approx(oracle(units, "nominal"), abs=1e-9)
 
 
 def test_it_equals_the_oracle_on_means_of_grades():

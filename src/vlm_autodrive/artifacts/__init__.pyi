@@ -1,4 +1,5 @@
 from . import files, folders
+from .corrections import CORRECTIONS_FILE, REVIEW_STORE, read_corrections, write_corrections
 from .files import (
     HELD_OUT_QUESTIONS_FILE,
     HUMAN_RATINGS_FILE,
@@ -16,6 +17,7 @@ from .files import (
     read_events,
     read_held_out_questions,
     read_human_ratings,
+    read_issues,
     read_judgement_records,
     read_predictions,
     read_questions,
@@ -46,12 +48,14 @@ from .folders import (
 
 __all__ = [
     "CALIBRATION_FILE",
+    "CORRECTIONS_FILE",
     "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",
     "LONG_VIDEOS_FILE",
     "PREDICTIONS_FILE",
     "PROVENANCE",
+    "REVIEW_STORE",
     "SAMPLES_FILE",
     "TELEMETRY_FILE",
     "VIDEOS_FILE",
@@ -68,10 +72,12 @@ __all__ = [
     "iterate_clips",
     "iterate_telemetry",
     "read_clips",
+    "read_corrections",
     "read_data_sets",
     "read_events",
     "read_held_out_questions",
     "read_human_ratings",
+    "read_issues",
     "read_judgement_records",
     "read_predictions",
     "read_provenance",
@@ -84,6 +90,7 @@ __all__ = [
     "share_file",
     "write_catalog",
     "write_clips",
+    "write_corrections",
     "write_taxonomy",
     "write_text",
     "writing_artifact",

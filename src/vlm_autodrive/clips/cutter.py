@@ -57,7 +57,7 @@ class Cutter:
         ranks = [names.index(e.event_class) for e in self._events[video.video_id] if e.event_class is not None]
         if ranks:
             return min(ranks)
-        return len(names) - 1 if video.positive is False else len(names)
+        return len(names) - 1 if video.positive is False or video.normal_at_s else len(names)
 
     def clips_of(self, video: Video, split: Split) -> list[Clip]:
         """The clips of one video; if nothing of it can be used, one that says why."""
@@ -113,7 +113,7 @@ class Cutter:
         """Why a readable video gives no clips; empty if it does."""
         if not video.duration_s:
             return "its length is unknown"
-        if video.positive is None and not events:
+        if video.positive is None and not events and not video.normal_at_s:
             return "the annotations do not tell whether an event is in it"
         if video.positive and not events:
             return "an event is said to be in it, but none is annotated"
@@ -133,12 +133,12 @@ class Cutter:
         return [e for e in relevant if e.time_s is not None and e.event_class is not None]
 
     def _references(self, video: Video) -> list[float]:
-        """The times that windows are placed around: events, or else a simulated drive's encounters."""
+        """The times that windows are placed around: events, else a simulated drive's encounters or judged moments."""
         times = [e.time_s for e in self._known(video) if e.time_s is not None]
         scenario = self._scenarios.get(video.video_id)
         if not times and scenario is not None:
             times = [encounter.time_s for encounter in scenario.encounters]
-        return times
+        return times or list(video.normal_at_s)
 
     def _windows(self, video: Video, split: Split) -> list[Window]:
         s = self._settings
@@ -149,7 +149,7 @@ class Cutter:
         references = self._references(video)
         windows: list[Window] = []
         has_events = bool(self._events[video.video_id])
-        count = per_event * len(references) if has_events else per_normal
+        count = per_event * len(references) if has_events else 0 if video.normal_at_s else per_normal
         for number in range(count):
             place = number % len(references) if references else 0
             # The jitter. It is drawn by the triplet's name, so that siblings get the same.
@@ -176,7 +176,20 @@ class Cutter:
             window = round(start_s + from_s, 6), round(end_s + from_s, 6)
             if window not in windows:
                 windows.append(window)
+        windows += [window for window in self._judged_windows(video) if window not in windows]
         return windows + self._extra_normal_windows(video)
+
+    def _judged_windows(self, video: Video) -> Iterator[Window]:
+        """A window around each moment that a reviewer judged to be Normal, placed as that of an event is."""
+        s = self._settings
+        assert video.duration_s is not None
+        for time_s in video.normal_at_s:
+            from_s, to_s = section_of(time_s, video.section_starts_s, video.duration_s)
+            fraction = draw(s.seed, video.video_id, "judged", f"{time_s:.3f}")
+            start_s, end_s = place_window([time_s - from_s], [to_s - from_s], fraction, s.window_s, s.edge_margin_s)
+            window = round(start_s + from_s, 6), round(end_s + from_s, 6)
+            if not events_inside(window, self._events[video.video_id]):
+                yield window
 
     def _anticipation_windows(self, video: Video, lead_s: float) -> Iterator[tuple[Window, Event | None, str]]:
         s = self._settings
@@ -206,7 +219,7 @@ class Cutter:
         """Normal windows of a long video, away from its events and, for anticipation, from what announces them."""
         s = self._settings
         assert video.duration_s is not None
-        if video.duration_s <= 2 * s.window_s:
+        if video.duration_s <= 2 * s.window_s or video.partly_annotated:
             return []
         # Normal windows may show what comes after an event, but not the event, nor (for anticipation) its approach.
         blocked = []

@@ -1,14 +1,23 @@
+from .corrections.history import History, reduce_history, reviewer_agreement
+from .corrections.settings import CorrectionSettings
+from .corrections.stage import apply_corrections, read_corrections_result
 from .import_stage import import_dataset
 from .settings import ImportSettings
 from .validation_stage import ValidateSettings, read_validations, validate
 from .video_validation import ValidationSummary, VideoValidation
 
 __all__ = [
+    "CorrectionSettings",
+    "History",
     "ImportSettings",
     "ValidateSettings",
     "ValidationSummary",
     "VideoValidation",
+    "apply_corrections",
     "import_dataset",
+    "read_corrections_result",
     "read_validations",
+    "reduce_history",
+    "reviewer_agreement",
     "validate",
 ]

@@ -1,10 +1,12 @@
-"""Agreement beyond chance: Cohen's kappa of two raters' labels, Krippendorff's alpha of grades that have an order.
+"""Agreement beyond chance: Cohen's kappa of two raters' labels, Krippendorff's alpha of any number of graders.
 
 Sources: Cohen (1960), Educational and Psychological Measurement 20:37-46; Krippendorff (2011), Computing
-Krippendorff's alpha-reliability, sections D and E (any number of graders, grades may be missing, ordinal differences).
+Krippendorff's alpha-reliability, sections C to E (any number of graders, grades may be missing; nominal and ordinal
+differences).
 """
 
 from collections.abc import Hashable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,24 +61,32 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float 
     return float(cohen_kappa_score([numbers[label] for label in first], [numbers[label] for label in second]))
 
 
-def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float:
-    """Krippendorff's alpha of grades with an order: 1 is full agreement, 0 is what chance gives.
+Level = Literal["ordinal", "nominal"]
+"""Whether grades have an order, or are classes of which any two differ alike."""
+
+
+def krippendorff_alpha(units: Sequence[Sequence[float]], level: Level = "ordinal") -> float:
+    """Krippendorff's alpha: 1 is full agreement, 0 is what chance gives.
 
     Args:
-        units: The grades of each thing that was graded; those with fewer than two say nothing.
+        units: The grades of each thing that was graded; those with fewer than two say nothing. Classes as numbers.
+        level: Whether the grades have an order.
 
     Returns:
         NaN where there is nothing to tell apart: fewer than two different grades.
     """
-    return float(_alpha(_coincidences(units).sum(axis=0)[None])[0])
+    return float(_alpha(_coincidences(units).sum(axis=0)[None], level)[0])
 
 
-def krippendorff_alpha_estimate(units: Sequence[Sequence[float]], bootstrap: Bootstrap) -> Estimate:
+def krippendorff_alpha_estimate(
+    units: Sequence[Sequence[float]], bootstrap: Bootstrap, level: Level = "ordinal"
+) -> Estimate:
     """The same with the interval of the cluster bootstrap.
 
     Args:
         units: The grades of each thing.
         bootstrap: Over these things.
+        level: Whether the grades have an order.
     """
     counted = [index for index, grades in enumerate(units) if len(grades) > 1]
     if not counted:
@@ -84,7 +94,7 @@ def krippendorff_alpha_estimate(units: Sequence[Sequence[float]], bootstrap: Boo
     pairs = _coincidences([units[index] for index in counted])
     counting = bootstrap.select(np.array(counted))
     sums = counting.sums(pairs)
-    value, drawn = float(_alpha(sums.sum(axis=0)[None])[0]), _alpha(counting.resampled(sums))
+    value, drawn = float(_alpha(sums.sum(axis=0)[None], level)[0]), _alpha(counting.resampled(sums), level)
     # All clusters bear on it, also those whose graders agree and that so have no alpha of their own.
     return bootstrap_estimate(value, drawn, counting.count, len(counted), proportion=False)
 
@@ -105,13 +115,16 @@ def _coincidences(units: Sequence[Sequence[float]]) -> Floats:
     return found
 
 
-def _alpha(pairs: Floats) -> Floats:
+def _alpha(pairs: Floats, level: Level) -> Floats:
     """1 minus observed over expected disagreement, for tables of shape [batch, grades, grades]."""
     counts = pairs.sum(axis=2)
     n = counts.sum(axis=1)
-    # The difference of two grades is the number of grades given between them, with half of those at both ends.
-    middle = counts.cumsum(axis=1) - counts / 2
-    squared = (middle[:, :, None] - middle[:, None, :]) ** 2
+    if level == "nominal":
+        squared = np.broadcast_to(1.0 - np.eye(pairs.shape[1]), pairs.shape)
+    else:
+        # The difference of two grades is the number of grades given between them, with half of those at both ends.
+        middle = counts.cumsum(axis=1) - counts / 2
+        squared = (middle[:, :, None] - middle[:, None, :]) ** 2
     observed = (n - 1) * (pairs * squared).sum(axis=(1, 2))
     expected = (counts[:, :, None] * counts[:, None, :] * squared).sum(axis=(1, 2))
     ratio: Floats = np.full(len(pairs), np.nan)

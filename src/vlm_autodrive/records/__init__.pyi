@@ -10,8 +10,9 @@ from .base import (
 )
 from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
-from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, Clip, Split
+from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, HUMAN_VERIFIED, Clip, Split
 from .correction import Correction, Decision, MomentLabel
+from .correction_result import CatalogChange, CorrectionOutcome, CorrectionsResult, ReviewerAgreement
 from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
@@ -47,6 +48,7 @@ __all__ = [
     "CAMERA_EVENT_TIME",
     "DEFAULT_TAXONOMY",
     "ESCAPED",
+    "HUMAN_VERIFIED",
     "INCIDENT_NUMBERS",
     "INCIDENT_SYNONYMS",
     "OPTION_LETTERS",
@@ -57,10 +59,13 @@ __all__ = [
     "TAXONOMIES",
     "TRAIN_ONLY",
     "Calibration",
+    "CatalogChange",
     "Check",
     "ChoiceAnswer",
     "Clip",
     "Correction",
+    "CorrectionOutcome",
+    "CorrectionsResult",
     "DataSet",
     "DatasetQuestion",
     "Decision",
@@ -90,6 +95,7 @@ __all__ = [
     "ReviewDraw",
     "ReviewStratum",
     "ReviewedSample",
+    "ReviewerAgreement",
     "SFTSample",
     "Scenario",
     "Side",

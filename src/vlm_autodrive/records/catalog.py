@@ -25,6 +25,10 @@ class Video(Record):
         incident: What is recorded of the video in the project's own vocabulary; of its event only what its event's
             own record does not hold.
         duration_s: Seconds from the first frame to the end of the last; None if not readable.
+        normal_at_s: Moments at which a reviewer found no event, such as false alarms, in seconds after the first frame;
+            a Normal clip is cut around each.
+        partly_annotated: Whether nothing is known but of the moments that somebody has looked at: the events, and
+            ``normal_at_s``. No other Normal clip is cut from such a video.
         section_starts_s: Where, after a gap in the file's clock, a new continuous section begins.
         width: Pixels; None if not readable.
         height: Pixels; None if not readable.
@@ -45,6 +49,8 @@ class Video(Record):
     metadata: dict[str, str] = {}
     incident: IncidentMetadata = IncidentMetadata()
     duration_s: float | None = None
+    normal_at_s: tuple[float, ...] = ()
+    partly_annotated: bool = False
     section_starts_s: tuple[float, ...] = ()
     width: int | None = None
     height: int | None = None

@@ -19,6 +19,8 @@ CAMERA_EVENT = "camera_event"
 """The key, in metadata, of why a camera marked a file as an event; a weak label, and no class."""
 CAMERA_EVENT_TIME = "camera_event_time_s"
 """The key of when that was, in seconds after the video's first frame; not there if only the file is marked."""
+HUMAN_VERIFIED = "human_verified"
+"""The key, in metadata, of a video of which a reviewer has confirmed or corrected a moment: ``yes``."""
 
 
 class Clip(Record):

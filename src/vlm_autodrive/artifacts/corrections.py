@@ -1,0 +1,90 @@
+"""Reviewers' corrections, where they are kept: a review's SQLite store, or a file with one a line."""
+
+import heapq
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import Correction, read_jsonl, write_jsonl
+
+CORRECTIONS_FILE = "corrections.jsonl"
+REVIEW_STORE = "review.sqlite3"
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+def read_corrections(paths: Sequence[Path]) -> list[Correction]:
+    """The corrections of one or several reviews, those taken back too.
+
+    The order of each is kept; several are merged by the time of the decisions. A correction that several hold counts
+    once. A video named by a relative path lies below the folder of its review, or else below the working folder.
+
+    Args:
+        paths: Folders that were reviewed or exported to, stores of a review, or files of corrections.
+
+    Raises:
+        UserError: If there is none at a path, it cannot be read, or two corrections bear one id.
+    """
+    found = heapq.merge(*map(_read, paths), key=lambda correction: correction.at)
+    known: dict[str, Correction] = {}
+    for correction in found:
+        if known.setdefault(correction.correction_id, correction) != correction:
+            raise UserError(
+                f"two corrections are called {correction.correction_id}; give each review once, as it was written."
+            )
+    return list(known.values())
+
+
+def write_corrections(path: Path, corrections: Sequence[Correction], final: Path) -> None:
+    """Write corrections, one a line, with the paths of their videos relative to the folder ``final``."""
+    write_jsonl(
+        path, (c.model_copy(update={"video": relative_to_artifact(_absolute(c.video), final)}) for c in corrections)
+    )
+
+
+def _absolute(video: str) -> str:
+    return str(Path(video).absolute())
+
+
+def _read(path: Path) -> list[Correction]:
+    file = path
+    if path.is_dir():
+        file = next((f for name in (REVIEW_STORE, CORRECTIONS_FILE) if (f := path / name).is_file()), path)
+    if not file.is_file():
+        raise UserError(
+            f"{path} holds no corrections; give the folder that was reviewed (with {REVIEW_STORE}), or a file "
+            f"{CORRECTIONS_FILE}."
+        )
+    with file.open("rb") as stream:
+        is_store = stream.read(len(_SQLITE)) == _SQLITE
+    corrections = _read_store(file) if is_store else read_jsonl(file, Correction)
+    return [c.model_copy(update={"video": _placed(c.video, file.parent)}) for c in corrections]
+
+
+def _read_store(file: Path) -> list[Correction]:
+    """The decisions of a review's store, which a server may be writing to meanwhile."""
+    address = f"file:{quote(str(file.absolute()))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as store:
+            rows = store.execute("SELECT correction FROM decisions ORDER BY number").fetchall()
+    except sqlite3.Error as error:
+        raise UserError(f"{file} cannot be read as the store of a review ({error}); give another file.") from None
+    try:
+        return [Correction.model_validate_json(text) for (text,) in rows]
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{file} holds a decision that is no correction ({place}: {first['msg']}); another version wrote it."
+        ) from None
+
+
+def _placed(video: str, folder: Path) -> str:
+    beside = absolute_from_artifact(video, folder)
+    return beside if Path(beside).exists() or not Path(video).exists() else _absolute(video)

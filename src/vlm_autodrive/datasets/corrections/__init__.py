@@ -1,0 +1,1 @@
+"""Reviewers' corrections, applied to a catalog: the next version of the data."""
