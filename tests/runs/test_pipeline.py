@@ -349,6 +349,7 @@ def test_the_shipped_smoke_recipe_goes_the_whole_way(tmp_path):
     assert "://" not in (tmp_path / "report.html").read_text().replace("http://www.w3.org", "")
     found = json.loads((tmp_path / "long_videos" / "long_videos.json").read_text())
     assert found["score"]["videos"] == 1
+    assert (tmp_path / "long_videos" / "found" / "index.html").is_file()
     shown = json.loads((tmp_path / "report.json").read_text())["long_videos"]
     assert shown == {key: value for key, value in found.items() if key != "timelines"}
 

@@ -14,6 +14,7 @@ from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground
 from vlm_autodrive.detection.results import SUMMARY_FILE
 from vlm_autodrive.detection.scoring import score_detections
 from vlm_autodrive.detection.settings import DetectRunSettings
+from vlm_autodrive.detection.short_list.stage import write_short_list
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import LongVideoSearch
@@ -47,8 +48,8 @@ def search_long_videos(
     Args:
         checkpoint: The fine-tuned model.
         simulated: The simulated data set with its long videos; None to search ``section.videos`` only.
-        out: Gets a folder for each video below ``found``, ``long_videos.json``, and for the report the timelines of
-            the first videos, beside the ground truth where there is one.
+        out: Gets a folder for each video and the short list of them below ``found``, ``long_videos.json``, and for the
+            report the timelines of the first videos, beside the ground truth where there is one.
         section: Which videos, and how.
         reporter: Gets the progress.
         overwrite: Replace what was found with other settings or another checkpoint, rather than refuse.
@@ -101,6 +102,7 @@ def _search(
     if fitted:  # from here on the checkpoint's card tells the threshold
         settings = section.settings(leave_out={"threshold"})
     found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
+    write_short_list(folder / _FOUND)  # in silence: the folder has not got its name yet
     wanted: GroundTruth | None = None
     score = None
     if truths:

@@ -1,0 +1,66 @@
+"""What an earlier run left of a trip, and whether it can stand."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.artifacts import absolute_from_artifact, artifact_key, input_key, read_provenance
+from vlm_autodrive.detection.results import KIND, read_events_file
+from vlm_autodrive.detection.scan import NOT_JUDGED
+from vlm_autodrive.detection.settings import DetectSettings
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import VideoDetections
+from vlm_autodrive.video import Trip
+
+
+@dataclass(frozen=True)
+class EarlierSearch:
+    """What an earlier run left of a trip: all of it, or what is known of the first of its files.
+
+    Attributes:
+        is_done: Whether all of it is there.
+        of_first_files: What was found in the first of its files; None if nothing of it can be used.
+    """
+
+    is_done: bool = False
+    of_first_files: VideoDetections | None = None
+
+
+def trip_inputs(trip: Trip) -> dict[str, Path]:
+    """The files of a trip that are there, by the names that its provenance gives them."""
+    files = [path for path in trip.paths if path.is_file()]
+    return {"video" if number == 1 else f"video {number}": path for number, path in enumerate(files, start=1)}
+
+
+def earlier_search(
+    trip: Trip, folder: Path, settings: DetectSettings, facts: Mapping[str, Any], overwrite: bool
+) -> EarlierSearch:
+    """What the folder holds of what is wanted; clears away a result that is worth nothing.
+
+    Raises:
+        UserError: If it holds a result made otherwise, and ``overwrite`` is false.
+    """
+    if not folder.exists():
+        return EarlierSearch()
+    inputs = trip_inputs(trip)
+    keys = {name: input_key(path) for name, path in inputs.items()}
+    existing, made = read_events_file(folder), read_provenance(folder)
+    if made.key == artifact_key(KIND, keys, settings, facts):
+        if not any(score.reason.startswith(NOT_JUDGED) for score in existing.windows):
+            return EarlierSearch(is_done=True)
+        shutil.rmtree(folder)  # the model failed, not the video: it deserves another try
+        return EarlierSearch()
+    known = {os.path.normpath(path.absolute()): keys[name] for name, path in inputs.items()}
+    same_files = all(known.get(absolute_from_artifact(of.path, folder)) == of.key for of in made.inputs.values())
+    made_keys = {name: of.key for name, of in made.inputs.items()}
+    if made_keys and same_files and made.key == artifact_key(KIND, made_keys, settings, facts):
+        return EarlierSearch(of_first_files=existing if existing.files == trip.files[: len(existing.files)] else None)
+    if existing.duration_s is not None and not overwrite:
+        raise UserError(
+            f"{folder} holds detections made with other settings, another model or another file; "
+            "give another --out, or --overwrite to replace them."
+        )
+    return EarlierSearch()
