@@ -12,6 +12,7 @@ from tests.remuxing import spoil_pictures
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.artifacts import read_clips, read_samples
+from vlm_autodrive.models import read_card
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.training import TrainSettings, plan, train
 from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
@@ -54,6 +55,10 @@ def test_the_plan_counts_it_and_training_names_it_and_goes_on(supervision, tmp_p
     assert line.startswith("left out at step 0")
     assert any("1 clips could not be decoded" in line for line in said)
     assert list(damaged_clips(out)) == ["train1-w0"]
+    learnt = [clip for clip in read_clips(supervision) if clip.clip_id != "train1-w0"]
+    trained_on = read_card(str(out)).trained_on
+    assert (trained_on.videos, trained_on.clips) == (2, 2)
+    assert trained_on.hours == pytest.approx(sum(clip.duration_s for clip in learnt) / 3600, abs=1e-4)
 
 
 def test_a_step_with_no_other_clip_changes_nothing(supervision, tmp_path):

@@ -125,6 +125,14 @@ def test_the_json_holds_the_comparison(comparison):
     assert set(data["models"]["base"]["accuracy"]) >= {"value", "low", "high"}
 
 
+@pytest.mark.parametrize(("fixed_on", "shown"), [(("000.mp4",), True), ((), False)])
+def test_the_promise_stands_beside_the_outcome_of_a_calibrated_model_only(comparison, fixed_on, shown):
+    promise = "calibrated for 1 false alarms per hour: expect a recall of <0.9>"
+    page, _ = report_of(comparison, long_videos_of(comparison.parent / "long", fixed_on=fixed_on, expectation=promise))
+    told = "The promise made beforehand: calibrated for 1 false alarms per hour: expect a recall of &lt;0.9&gt;"
+    assert (told in long_videos_section(page)) == shown
+
+
 def test_without_long_videos_there_is_no_section_on_them(comparison):
     page, data = report_of(comparison)
     assert "Long videos" not in page
