@@ -96,14 +96,19 @@ def stages(monkeypatch):
             inputs["validation"] = validation
         return write(f"predictions of {Path(model).name}", inputs, out, settings, overwrite)
 
+    def correct(catalog, corrections, out, settings, reporter, *, test_ids, overwrite):
+        inputs = {"catalog": catalog} | {path.name: path for path in corrections}
+        return write("catalog", inputs | ({} if test_ids is None else {"test": test_ids}), out, settings, overwrite)
+
+    monkeypatch.setattr("vlm_autodrive.runs.stages.apply_corrections", correct)
     put("build_clips", "clips")
     put("supervise", "supervision")
     put("train", "checkpoint")
     monkeypatch.setattr(
         "vlm_autodrive.runs.stages.write_report",
-        lambda comparison, out, settings, reporter, *, long_videos, overwrite: write(
+        lambda comparison, out, settings, reporter, *, long_videos, corrections, overwrite: write(
             "report",
-            {"comparison": comparison} | ({} if long_videos is None else {"long_videos": long_videos}),
+            {"comparison": comparison} | {path.name: path for path in (long_videos, corrections) if path is not None},
             out,
             settings,
             overwrite,
@@ -230,6 +235,40 @@ def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages
     assert outcome.long_videos is None
     assert json.loads((tmp_path / "run" / "catalog" / "report.json").read_text())["inputs"] == ["footage"]
     assert json.loads((tmp_path / "run" / "report" / "report.json").read_text())["inputs"] == ["comparison"]
+
+
+def test_corrections_come_between_import_and_clips_and_reach_the_report(stages, tmp_path):
+    run_recipe(load_recipe("smoke"), tmp_path / "run")
+    review, test_ids = tmp_path / "review.jsonl", tmp_path / "ids.txt"
+    review.write_text("{}\n")
+    test_ids.write_text("kept-back\n")
+    model = saved_tiny_model("qwen3_vl")
+    changes = [f"corrections={{paths: [{review}], compare_with: {model}}}", f"clips.frozen_test={test_ids}"]
+    made = list(run_recipe(load_recipe("smoke", changes), tmp_path / "run").executed)
+    assert made[:3] == ["corrections", "clips", "supervise"]
+    assert "train" in made and "evaluate before_corrections" in made
+
+    def inputs(place):
+        return json.loads((tmp_path / "run" / place / "report.json").read_text())["inputs"]
+
+    assert inputs("corrected") == ["catalog", "ids.txt", "review.jsonl"]
+    assert inputs("clips") == ["corrected"]
+    assert inputs("report") == ["comparison", "corrected", "long_videos"]
+    assert "before_corrections" in inputs("comparison")
+    review.write_text("{} \n")
+    assert "train" in run_recipe(load_recipe("smoke", changes), tmp_path / "run").executed
+
+
+def test_a_run_after_corrections_is_not_compared_with_itself(stages, tmp_path):
+    changes = [f"corrections={{paths: [review], compare_with: {tmp_path}/checkpoint}}", "clips.split_by=hash"]
+    with pytest.raises(UserError, match="another --run-dir"):
+        run_recipe(load_recipe("smoke", changes), tmp_path)
+
+
+def test_corrections_need_a_test_split_that_classes_do_not_move():
+    with pytest.raises(UserError, match="frozen_test"):
+        load_recipe("smoke", ["corrections.paths=[review]"])
+    assert load_recipe("smoke", ["corrections.paths=[review]", "clips.split_by=hash"]).corrections.paths == ("review",)
 
 
 def test_a_failed_stage_stops_the_run_and_the_next_one_goes_on_there(stages, tmp_path, monkeypatch):

@@ -1,5 +1,12 @@
 from . import files, folders
-from .corrections import CORRECTIONS_FILE, REVIEW_STORE, read_corrections, write_corrections
+from .corrections import (
+    CORRECTIONS_FILE,
+    CORRECTIONS_RESULT_FILE,
+    REVIEW_STORE,
+    read_corrections,
+    read_corrections_result,
+    write_corrections,
+)
 from .files import (
     HELD_OUT_QUESTIONS_FILE,
     HUMAN_RATINGS_FILE,
@@ -49,6 +56,7 @@ from .folders import (
 __all__ = [
     "CALIBRATION_FILE",
     "CORRECTIONS_FILE",
+    "CORRECTIONS_RESULT_FILE",
     "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",
@@ -73,6 +81,7 @@ __all__ = [
     "iterate_telemetry",
     "read_clips",
     "read_corrections",
+    "read_corrections_result",
     "read_data_sets",
     "read_events",
     "read_held_out_questions",

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, read_jsonl, write_jsonl
+from vlm_autodrive.records import Correction, CorrectionsResult, read_jsonl, write_jsonl
 
 CORRECTIONS_FILE = "corrections.jsonl"
 REVIEW_STORE = "review.sqlite3"
+CORRECTIONS_RESULT_FILE = "diff.json"
 
 _SQLITE = b"SQLite format 3\x00"
 
@@ -46,6 +47,18 @@ def write_corrections(path: Path, corrections: Sequence[Correction], final: Path
     write_jsonl(
         path, (c.model_copy(update={"video": relative_to_artifact(_absolute(c.video), final)}) for c in corrections)
     )
+
+
+def read_corrections_result(catalog: Path) -> CorrectionsResult:
+    """What corrections changed in a catalog.
+
+    Raises:
+        UserError: If it was not made by corrections.
+    """
+    path = catalog / CORRECTIONS_RESULT_FILE
+    if not path.is_file():
+        raise UserError(f"{catalog} was not made by corrections; give what `autodrive review export` wrote.")
+    return CorrectionsResult.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _absolute(video: str) -> str:

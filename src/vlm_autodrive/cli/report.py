@@ -25,6 +25,15 @@ def report(
             "--long-videos", metavar="DIR", help="A run's search of long videos, to show too.", show_default=False
         ),
     ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(
+            "--corrections",
+            metavar="CATALOG",
+            help="A catalog of `review export`, to show too.",
+            show_default=False,
+        ),
+    ] = None,
     print_as: Annotated[
         Format,
         typer.Option(
@@ -48,5 +57,13 @@ def report(
     from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
 
     chosen = settings_from(ReportSettings, "report", recipe, settings)
-    made = write_report(comparison, out, chosen, make_reporter(), long_videos=long_videos, overwrite=overwrite)
+    made = write_report(
+        comparison,
+        out,
+        chosen,
+        make_reporter(),
+        long_videos=long_videos,
+        corrections=corrections,
+        overwrite=overwrite,
+    )
     print((made / MARKDOWN_FILE).read_text(encoding="utf-8") if print_as is Format.MD else made)

@@ -50,8 +50,9 @@ def review_export(
 
     Example: autodrive review export runs/mine/predictions/tuned --catalog runs/mine/catalog --out runs/mine-2/catalog
     """
+    from vlm_autodrive.artifacts import read_corrections_result
     from vlm_autodrive.cli.console import make_reporter
-    from vlm_autodrive.datasets import CorrectionSettings, apply_corrections, read_corrections_result
+    from vlm_autodrive.datasets import CorrectionSettings, apply_corrections
     from vlm_autodrive.settings import parse_settings
 
     given = {"reviewer": reviewer, "relabel_test": relabel_test}

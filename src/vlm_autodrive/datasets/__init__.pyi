@@ -1,6 +1,6 @@
 from .corrections.history import History, reduce_history, reviewer_agreement
 from .corrections.settings import CorrectionSettings
-from .corrections.stage import apply_corrections, read_corrections_result
+from .corrections.stage import apply_corrections
 from .import_stage import import_dataset
 from .settings import ImportSettings
 from .validation_stage import ValidateSettings, read_validations, validate
@@ -15,7 +15,6 @@ __all__ = [
     "VideoValidation",
     "apply_corrections",
     "import_dataset",
-    "read_corrections_result",
     "read_validations",
     "reduce_history",
     "reviewer_agreement",

@@ -9,10 +9,19 @@ from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_re
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
-from .settings import BASELINES, BaselineSettings, CompareSettings, EvaluateSettings, JudgeSettings, ReportSettings
+from .settings import (
+    BASELINES,
+    BEFORE_CORRECTIONS,
+    BaselineSettings,
+    CompareSettings,
+    EvaluateSettings,
+    JudgeSettings,
+    ReportSettings,
+)
 
 __all__ = [
     "BASELINES",
+    "BEFORE_CORRECTIONS",
     "MARKDOWN_FILE",
     "BaselineSettings",
     "CompareSettings",

@@ -13,6 +13,9 @@ from vlm_autodrive.video import SamplingSettings
 BASELINES = ("majority", "camera_shake", "g_force", "camera_marks")
 """Names of the baselines, which their predictions bear."""
 
+BEFORE_CORRECTIONS = "before_corrections"
+"""The model of the run before reviewers' corrections, in the comparison of the run after them."""
+
 G_FORCE = "g_force"
 """The one that needs telemetry, and is made for clip sets with any."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import baselines_of, read_long_videos
+from vlm_autodrive.evaluation import BEFORE_CORRECTIONS, baselines_of, read_long_videos
 from vlm_autodrive.models import require_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
@@ -67,10 +67,18 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
             "and evaluate a served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
         )
     run_dir = run_dir or recipe.default_run_dir
+    earlier = None if recipe.corrections is None else recipe.corrections.compare_with
+    if earlier is not None and Path(earlier).resolve() == (run_dir / "checkpoint").resolve():
+        raise UserError(
+            f"corrections.compare_with names {earlier}, which this run trains anew; give the run another --run-dir, so "
+            "that the model of before stays."
+        )
     with run_lock(run_dir):
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
         if not (run_dir / "checkpoint" / PROVENANCE).is_file():
             require_model(recipe.train.model)  # rather than after an hour of supervision
+            if earlier is not None:
+                require_model(earlier)
         return _run(recipe, RunFolder(run_dir, reporter))
 
 
@@ -78,10 +86,16 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     stages = RecipeStages(recipe, run.folder / FRAME_CACHE)
     simulated = run.do(stages.simulate(recipe.simulate)) if recipe.simulate is not None else None
     catalog = run.do(stages.import_dataset(simulated))
+    corrected = None
+    if recipe.corrections is not None:
+        catalog = corrected = run.do(stages.apply_corrections(catalog, recipe.corrections))
     clips = run.do(stages.build_clips(catalog))
     supervision = run.do(stages.supervise(clips))
     checkpoint = run.do(stages.train(supervision))
-    models = {"base": recipe.train.model, "tuned": str(checkpoint)}
+    models = {"base": recipe.train.model}
+    if recipe.corrections is not None and recipe.corrections.compare_with is not None:
+        models[BEFORE_CORRECTIONS] = recipe.corrections.compare_with
+    models["tuned"] = str(checkpoint)
     validation, ahead = {}, {}
     if stages.chooses_prompt(clips):
         validation["base"] = run.do(stages.evaluate_prompts("base", clips, models["base"]))
@@ -101,7 +115,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     long_videos = None
     if recipe.detect is not None:
         long_videos = run.do(stages.search_long_videos(checkpoint, simulated, recipe.detect))
-    report = run.do(stages.write_report(comparison, long_videos))
+    report = run.do(stages.write_report(comparison, long_videos, corrected))
     html, figures = (_copied(report / name, run.folder / name) for name in ("report.html", "report.json"))
     content = json.loads(figures.read_text(encoding="utf-8"))
     return RunResult(

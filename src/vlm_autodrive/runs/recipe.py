@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from vlm_autodrive.clips import ClipSettings
-from vlm_autodrive.datasets import ImportSettings
+from vlm_autodrive.datasets import CorrectionSettings, ImportSettings
 from vlm_autodrive.detection import DetectRunSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
@@ -45,6 +45,23 @@ class ImportSection(ImportSettings):
         return ImportSettings.model_validate(self.model_dump(include=set(ImportSettings.model_fields)))
 
 
+class CorrectionsSection(CorrectionSettings):
+    """Corrections of the data set by reviewers.
+
+    Attributes:
+        paths: Folders that were reviewed, stores of reviews or files of corrections, relative to the working folder.
+        compare_with: Model of the run before the corrections, such as runs/mine/checkpoint: it is evaluated on the same
+            test clips, and the report compares the newly trained model with it. None to leave it out.
+    """
+
+    paths: tuple[str, ...] = Field(min_length=1)
+    compare_with: str | None = None
+
+    def settings(self) -> CorrectionSettings:
+        """The stage's own settings, without those that are its arguments."""
+        return CorrectionSettings.model_validate(self.model_dump(include=set(CorrectionSettings.model_fields)))
+
+
 class AnticipationSection(Settings):
     """Anticipation: windows of the test videos that end before an event and show nothing later.
 
@@ -64,6 +81,7 @@ class Recipe(Settings):
         run_dir: The run's folder; None for ``runs/<name>``.
         simulate: Simulation of videos; None for real footage.
         import_: The data set; in YAML ``import``.
+        corrections: Corrections of the data set by reviewers; None if there are none.
         clips: Windows and splits.
         supervise: The SFT samples of every clip.
         train: The training and its base model.
@@ -81,6 +99,7 @@ class Recipe(Settings):
     run_dir: str | None = None
     simulate: SimulateSettings | None = None
     import_: ImportSection = Field(default=ImportSection(), alias="import")
+    corrections: CorrectionsSection | None = None
     clips: ClipSettings = ClipSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     train: TrainSettings = TrainSettings()
@@ -100,6 +119,11 @@ class Recipe(Settings):
             raise ValueError("import.path and simulate exclude each other; leave one out")
         if self.simulate is None and self.detect is not None and not self.detect.videos:
             raise ValueError("without simulated videos, detect.videos must name the videos to search")
+        if self.corrections is not None and self.clips.split_by == "count" and self.clips.frozen_test is None:
+            raise ValueError(
+                "split_by: count divides the drives by class, which corrections change; set clips.frozen_test to the "
+                "test_ids.txt of the run before, such as runs/mine/clips/test_ids.txt"
+            )
         return self
 
     @property
@@ -111,6 +135,7 @@ class Recipe(Settings):
 SECTIONS: dict[str, type[Settings]] = {
     "simulate": SimulateSettings,
     "import": ImportSection,
+    "corrections": CorrectionsSection,
     "clips": ClipSettings,
     "supervise": SuperviseSettings,
     "train": TrainSettings,

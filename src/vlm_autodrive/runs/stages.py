@@ -11,7 +11,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import iterate_clips, read_provenance
 from vlm_autodrive.clips import TEST_IDS_FILE, build_clips
-from vlm_autodrive.datasets import import_dataset
+from vlm_autodrive.datasets import apply_corrections, import_dataset
 from vlm_autodrive.detection import DetectRunSettings, search_long_videos
 from vlm_autodrive.evaluation import (
     EvaluateSettings,
@@ -23,7 +23,7 @@ from vlm_autodrive.evaluation import (
 )
 from vlm_autodrive.models import MAIN
 from vlm_autodrive.progress import Reporter
-from vlm_autodrive.runs.recipe import AnticipationSection, Recipe, with_training_frames
+from vlm_autodrive.runs.recipe import AnticipationSection, CorrectionsSection, Recipe, with_training_frames
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.simulation import SimulateSettings, simulate
 from vlm_autodrive.supervision import supervise
@@ -84,6 +84,13 @@ class RecipeStages:
         section = self.recipe.import_
         source = Path(section.path) if simulated is None else simulated
         return Stage("import", "catalog", import_dataset, (section.format, source), section.settings())
+
+    def apply_corrections(self, catalog: Path, section: CorrectionsSection) -> Stage:
+        """Apply reviewers' corrections to a catalog; those of the frozen test split only if they are to be."""
+        frozen = self.recipe.clips.frozen_test
+        inputs = (catalog, [Path(path) for path in section.paths])
+        options = {"test_ids": None if frozen is None else Path(frozen)}
+        return Stage("corrections", "corrected", apply_corrections, inputs, section.settings(), options)
 
     def build_clips(self, catalog: Path) -> Stage:
         """Cut windows and split them."""
@@ -157,9 +164,9 @@ class RecipeStages:
         """Search long videos for events with the fine-tuned model."""
         return Stage("detect", "long_videos", search_long_videos, (checkpoint, simulated), section)
 
-    def write_report(self, comparison: Path, long_videos: Path | None) -> Stage:
+    def write_report(self, comparison: Path, long_videos: Path | None, corrected: Path | None) -> Stage:
         """Write the report: the page and its metrics."""
-        options = {"long_videos": long_videos}
+        options = {"long_videos": long_videos, "corrections": corrected}
         return Stage("report", "report", write_report, (comparison,), self.recipe.report, options)
 
     def _evaluation(self) -> EvaluateSettings:

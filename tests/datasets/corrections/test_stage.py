@@ -13,6 +13,7 @@ from vlm_autodrive.artifacts import (
     REVIEW_STORE,
     read_clips,
     read_corrections,
+    read_corrections_result,
     read_data_sets,
     read_events,
     read_provenance,
@@ -26,7 +27,6 @@ from vlm_autodrive.datasets import (
     ImportSettings,
     apply_corrections,
     import_dataset,
-    read_corrections_result,
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import CorrectionOutcome, read_jsonl, write_jsonl

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from vlm_autodrive.artifacts import (
     CORRECTIONS_FILE,
+    CORRECTIONS_RESULT_FILE,
     TELEMETRY_FILE,
     input_key,
     read_corrections,
@@ -45,7 +46,6 @@ from vlm_autodrive.records import (
 
 OUTCOME_FILE = "corrections_outcome.jsonl"
 DIFF_FILE = "diff.md"
-RESULT_FILE = "diff.json"
 
 
 def apply_corrections(
@@ -105,11 +105,6 @@ def apply_corrections(
     return out
 
 
-def read_corrections_result(folder: Path) -> CorrectionsResult:
-    """What corrections changed in a catalog that :func:`apply_corrections` made."""
-    return CorrectionsResult.model_validate_json((folder / RESULT_FILE).read_text(encoding="utf-8"))
-
-
 def _write(
     folder: Path,
     out: Path,
@@ -163,7 +158,7 @@ def _write(
     )
     write_corrections(folder / CORRECTIONS_FILE, history, out)
     write_jsonl(folder / OUTCOME_FILE, made.outcomes)
-    write_text(folder / RESULT_FILE, result.model_dump_json(indent=1) + "\n")
+    write_text(folder / CORRECTIONS_RESULT_FILE, result.model_dump_json(indent=1) + "\n")
     write_text(folder / DIFF_FILE, diff_markdown(result, made.outcomes, taxonomy))
     reporter.say(f"{result.corrections} corrections: {counts_of(result.outcomes)}; {len(result.changes)} changes.")
     for text in left_out:

@@ -1,10 +1,12 @@
 """Formats of estimates, tests and model names, common to the page, the Markdown and the sentences."""
 
+from vlm_autodrive.evaluation.settings import BEFORE_CORRECTIONS
 from vlm_autodrive.metrics import Estimate
 
 _TITLES = {
     "base": "Base",
     "tuned": "Fine-tuned",
+    BEFORE_CORRECTIONS: "Before corrections",
     "camera_shake": "Camera shake",
     "majority": "Majority class",
     "g_force": "G-force",

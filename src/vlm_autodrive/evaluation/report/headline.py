@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from vlm_autodrive.evaluation.diagnostics.answers import bounds_told
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
 from vlm_autodrive.evaluation.score import Comparison, PairScores, noisy_prompts, prompt_to_trust
-from vlm_autodrive.evaluation.settings import BASELINES
+from vlm_autodrive.evaluation.settings import BASELINES, BEFORE_CORRECTIONS
 from vlm_autodrive.models import MAIN
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 
@@ -33,6 +33,12 @@ def main_pair(comparison: Comparison) -> PairScores | None:
     """The pair of before and after, the earlier one first; None where there is but one model."""
     wanted = before_and_after(comparison)
     return next((pair for pair in comparison.pairs if {pair.first, pair.second} == set(wanted)), None)
+
+
+def corrections_pair(comparison: Comparison) -> PairScores | None:
+    """The pair of the model before corrections and the fine-tuned one; None where the former was not evaluated."""
+    wanted = BEFORE_CORRECTIONS, "tuned"
+    return next((pair for pair in comparison.pairs if (pair.first, pair.second) == wanted), None)
 
 
 def p_of(pair: PairScores) -> float:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from vlm_autodrive.evaluation.report.corrections import corrections_line, moment
 from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
-from vlm_autodrive.evaluation.report.headline import before_and_after, main_pair, p_of
+from vlm_autodrive.evaluation.report.headline import before_and_after, corrections_pair, main_pair, p_of
 from vlm_autodrive.evaluation.report.tables import (
     ControlRow,
     baseline_rows,
@@ -13,12 +14,20 @@ from vlm_autodrive.evaluation.report.tables import (
     right_answers,
 )
 from vlm_autodrive.evaluation.score import Comparison
-from vlm_autodrive.records import Taxonomy
+from vlm_autodrive.records import CorrectionsResult, Taxonomy
 
+_CHANGES = 20
 _ALERTS = {"invalid": "CAUTION", "warning": "WARNING"}
 
 
-def markdown(title: str, headline: str, notes: Sequence[str], comparison: Comparison, taxonomy: Taxonomy) -> str:
+def markdown(
+    title: str,
+    headline: str,
+    notes: Sequence[str],
+    comparison: Comparison,
+    taxonomy: Taxonomy,
+    corrections: CorrectionsResult | None = None,
+) -> str:
     """The headline, what to know before the figures, the main table and the controls.
 
     Args:
@@ -27,6 +36,7 @@ def markdown(title: str, headline: str, notes: Sequence[str], comparison: Compar
         notes: What the data is.
         comparison: What the models scored.
         taxonomy: The classes.
+        corrections: What reviewers' corrections changed in the data.
     """
     counts = ", ".join(f"{comparison.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
     parts = [f"## {_escaped(title)}", f"**{_escaped(headline)}**"]
@@ -49,6 +59,8 @@ def markdown(title: str, headline: str, notes: Sequence[str], comparison: Compar
             f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
             f"({signed_interval(pair.macro_f1)}).{needed}"
         )
+    if corrections is not None:
+        parts.append(f"### Corrections\n\n{_corrections(corrections, comparison, taxonomy)}")
     if any(scores.vqa for scores in comparison.models.values()):
         parts.append(f"### Held-out questions\n\n{_questions(comparison)}")
     before, after = before_and_after(comparison)
@@ -70,6 +82,34 @@ def _main_table(comparison: Comparison, taxonomy: Taxonomy) -> str:
     for label, cells in main_rows(comparison.models, taxonomy):
         lines.append(f"| {label} | {' | '.join(with_interval(cell) for cell in cells)} |")
     return "\n".join(lines)
+
+
+def _corrections(result: CorrectionsResult, comparison: Comparison, taxonomy: Taxonomy) -> str:
+    """What reviewers changed in the data, and the difference that it made."""
+    lines = ["| class | before | after |", "|---|---:|---:|"]
+    for each in taxonomy.classes:
+        before, after = (counts.get(each.name, 0) for counts in (result.before, result.after))
+        lines.append(f"| {_escaped(each.label)} | {before} | {after} |")
+    parts = [f"{corrections_line(result)}.", "\n".join(lines)]
+    shown = result.changes[:_CHANGES]
+    if shown:
+        listed = [
+            f"- {_escaped(c.video_id)}: {moment(c.before, taxonomy)} → "
+            f"{'removed' if c.after is None else moment(c.after, taxonomy)} "
+            f"({_escaped(c.reviewer)}{': ' if c.reason else ''}{_escaped(c.reason)})"
+            for c in shown
+        ]
+        if more := len(result.changes) - len(shown):
+            listed.append(f"- and {more} more, in diff.md of the corrected catalog")
+        parts.append("\n".join(listed))
+    pair = corrections_pair(comparison)
+    if pair is not None:
+        parts.append(
+            f"Against the model before the corrections, on the same clips: accuracy {signed(pair.accuracy)} "
+            f"({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
+            f"({signed_interval(pair.macro_f1)}; {p_equals(p_of(pair))})."
+        )
+    return "\n\n".join(parts)
 
 
 def _questions(comparison: Comparison) -> str:

@@ -10,14 +10,15 @@ from markupsafe import Markup
 from vlm_autodrive.evaluation.report import formats
 from vlm_autodrive.evaluation.report.charts import BarGroup, bars_svg, confusion_svg, style_of
 from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, flip_anchor
+from vlm_autodrive.evaluation.report.corrections import corrections_line, moment
 from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
-from vlm_autodrive.evaluation.report.headline import main_pair, p_of
+from vlm_autodrive.evaluation.report.headline import corrections_pair, main_pair, p_of
 from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, missing_commands
 from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined
-from vlm_autodrive.records import Outcome, Taxonomy
+from vlm_autodrive.records import CorrectionsResult, Outcome, Taxonomy
 
 Chart = tuple[str, Markup]
 """A drawing under its caption."""
@@ -40,6 +41,7 @@ class ReportPage:
         errors: The most confident errors.
         examples: Random examples.
         long_videos: The search of long videos; None if none were searched.
+        corrections: What reviewers' corrections changed in the data; None if there were none.
         timelines: Pictures of some of them.
     """
 
@@ -55,6 +57,7 @@ class ReportPage:
     errors: Sequence[Example]
     examples: Sequence[ExampleGroup]
     long_videos: LongVideoSearch | None
+    corrections: CorrectionsResult | None
     timelines: Sequence[Path]
 
     @property
@@ -75,6 +78,8 @@ def render(page: ReportPage) -> str:
         plain=formats.plain,
         p_value=formats.p_value,
         p_of=p_of,
+        moment=moment,
+        corrections_line=corrections_line,
     )
     environment.globals.update(flip_anchor=flip_anchor)
     models = page.figures.models
@@ -90,6 +95,7 @@ def render(page: ReportPage) -> str:
         styles=styles,
         shown=shown,
         pair=main_pair(page.figures),
+        corrected=corrections_pair(page.figures),
         main={name: models[name] for name in page.main},
         bars=_bars(page, styles),
         confusions={

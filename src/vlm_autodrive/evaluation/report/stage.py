@@ -4,7 +4,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts import LONG_VIDEOS_FILE, input_key, read_clips, read_taxonomy, write_text, writing_artifact
+from vlm_autodrive.artifacts import (
+    LONG_VIDEOS_FILE,
+    input_key,
+    read_clips,
+    read_corrections_result,
+    read_taxonomy,
+    write_text,
+    writing_artifact,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.compare_stage import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
@@ -16,7 +24,7 @@ from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Prediction, read_jsonl
+from vlm_autodrive.records import CorrectionsResult, Prediction, read_jsonl
 
 HTML_FILE = "report.html"
 JSON_FILE = "report.json"
@@ -27,7 +35,8 @@ class Report(Comparison):
     """The content of ``report.json``: the comparison, what the page says of it, and the search of long videos.
 
     ``errors`` are the ids of the clips shown as the most confident errors. ``long_videos`` is None if none were
-    searched; its timelines are pictures on the page, and not named in the file.
+    searched; its timelines are pictures on the page, and not named in the file. ``corrections`` is None if the data was
+    not corrected by reviewers.
     """
 
     title: str
@@ -37,6 +46,7 @@ class Report(Comparison):
     after: str | None
     errors: tuple[str, ...]
     long_videos: LongVideoSearch | None
+    corrections: CorrectionsResult | None = None
 
 
 def write_report(
@@ -46,6 +56,7 @@ def write_report(
     reporter: Reporter = SILENT,
     *,
     long_videos: Path | None = None,
+    corrections: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write ``report.html``, which needs no other file and no network, ``report.json`` and ``report.md`` beside it.
@@ -56,6 +67,7 @@ def write_report(
         settings: Title, notes and examples.
         reporter: Hears of the progress.
         long_videos: What a search of long videos made, to be shown too.
+        corrections: The catalog that reviewers' corrections made, to tell what they changed.
         overwrite: Replace another result at ``out``.
     """
     inputs = {"comparison": comparison}
@@ -63,6 +75,9 @@ def write_report(
     if long_videos is not None:
         inputs["long_videos"] = long_videos
         input_key(long_videos, "long videos")
+    corrected = None if corrections is None else read_corrections_result(corrections)
+    if corrections is not None:
+        inputs["corrections"] = corrections
     with writing_artifact(out, "report", inputs, settings, overwrite=overwrite) as folder:
         if folder is None:
             return out
@@ -89,6 +104,7 @@ def write_report(
             errors=errors,
             examples=examples,
             long_videos=searched,
+            corrections=corrected,
             timelines=[]
             if long_videos is None or searched is None
             else [long_videos / name for name in searched.timelines],
@@ -101,10 +117,12 @@ def write_report(
             after=after,
             errors=tuple(example.clip_id for example in errors),
             long_videos=searched,
+            corrections=corrected,
             **dict(figures),
         )
         write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"long_videos": {"timelines"}}) + "\n")
-        write_text(folder / MARKDOWN_FILE, markdown(page.title, page.headline, page.notes, figures, taxonomy))
+        summary = markdown(page.title, page.headline, page.notes, figures, taxonomy, corrected)
+        write_text(folder / MARKDOWN_FILE, summary)
         write_text(folder / HTML_FILE, render(page))
     return out
 

@@ -51,6 +51,8 @@ class CellStages:
         if cell.recipe.simulate is not None:
             simulated = self._once("simulated", cell, rows.simulate(cell.recipe.simulate))
         catalog = self._once("catalog", cell, rows.import_dataset(simulated))
+        if cell.recipe.corrections is not None:
+            catalog = self._once("corrected", cell, rows.apply_corrections(catalog, cell.recipe.corrections))
         return self._once("clips", cell, rows.build_clips(catalog))
 
     def supervision(self, cell: AblationCell) -> Path:

@@ -23,10 +23,11 @@ TYPES_KEY = "types"
 _TAXONOMY_KEY = "import.taxonomy"
 SEED_KEY = "seed"
 _LONGEST_NAME = 160  # bytes; a stage adds to it while it works, and file systems allow 255
-_DATA = ("simulate", "import", "clips")
+_DATA = ("simulate", "import", "corrections", "clips")
 DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "simulated": ("simulate",),
     "catalog": ("simulate", "import"),
+    "corrected": ("simulate", "import", "corrections", "clips.frozen_test"),
     "clips": _DATA,
     "supervision": (*_DATA, "supervise"),
     "chosen": (*_DATA, "supervise", TYPES_KEY),
