@@ -66,13 +66,14 @@ def _absolute(video: str) -> str:
 
 
 def _read(path: Path) -> list[Correction]:
-    file = path
-    if path.is_dir():
-        file = next((f for name in (REVIEW_STORE, CORRECTIONS_FILE) if (f := path / name).is_file()), path)
-    if not file.is_file():
+    # The decisions on a folder that is one result lie beside it, since it is replaced as a whole when it is made anew.
+    whole = path.absolute()
+    places = (path, path / REVIEW_STORE, whole.with_name(f"{whole.name}.{REVIEW_STORE}"), path / CORRECTIONS_FILE)
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
         raise UserError(
-            f"{path} holds no corrections; give the folder that was reviewed (with {REVIEW_STORE}), or a file "
-            f"{CORRECTIONS_FILE}."
+            f"{path} holds no corrections; give the folder that was reviewed, the store of a review (such as "
+            f"{REVIEW_STORE}), or a file {CORRECTIONS_FILE}."
         )
     with file.open("rb") as stream:
         is_store = stream.read(len(_SQLITE)) == _SQLITE

@@ -267,6 +267,13 @@ def test_a_false_alarm_in_a_video_of_the_catalog_is_a_hard_normal_moment():
     assert outcomes(again) == ["unchanged"]
 
 
+def test_a_false_alarm_leaves_the_events_that_were_only_shown_around_it():
+    said = label("near_collision", 7.0, start_s=6.0, end_s=8.0)
+    made = applied([detected(0, "/data/a.mp4", said, NORMAL, window_start_s=2.0, window_end_s=12.0)])
+    assert labels(made) == [("collision", 4.0)]
+    assert made.videos[0].normal_at_s == (7.0,)
+
+
 def test_what_is_applied_twice_changes_nothing_more():
     steps = [
         correction(0, WAS, label("near_collision", 4.5, alert_time_s=3.0)),

@@ -83,6 +83,13 @@ def test_a_store_becomes_a_catalog_that_clips_are_cut_from(catalog, of_clips, tm
     assert [v.metadata for v in read_videos(catalog)] == [{}, {}]  # the old version stays as it is
 
 
+def test_the_store_of_a_single_result_lies_beside_it(catalog, of_clips, tmp_path):
+    reviewed = tmp_path / "predictions"
+    reviewed.mkdir()
+    write_store(tmp_path / f"predictions.{REVIEW_STORE}", of_clips)
+    assert read_corrections([reviewed]) == of_clips
+
+
 def test_the_diff_counts_the_classes_and_lists_each_change(catalog, of_clips, tmp_path):
     refused = correction(2, WAS, NORMAL, item="third", video_id="gone", reviewer="<b>bob</b>")
     write_jsonl(tmp_path / "c.jsonl", [*of_clips, refused])

@@ -60,17 +60,25 @@ def target_of(
     """
     said = None if first_said is None else in_file(first_said, correction)
     label = in_file(label, correction)
-    end_s = float("inf") if video.duration_s is None else video.duration_s
-    window = (
-        round(max(0.0, correction.window_start_s - correction.video_start_s), 6),
-        round(min(end_s, correction.window_end_s - correction.video_start_s), 6),
-    )
+    window = _judged_stretch(correction, video, said)
     found: Sequence[Event] = ()
     # A Normal clip can hold an event that the clips stage leaves out, such as one of others: confirming keeps it.
     kept_normal = correction.decision == "confirm" and label.event_class == normal and label == said
     if correction.decision != "add" and not kept_normal:
         found = _judged(events, label, said, window, normal, tolerance_s)
     return Target(correction, video, label, said, window, tuple(found))
+
+
+def _judged_stretch(correction: Correction, video: Video, said: MomentLabel | None) -> tuple[float, float]:
+    """The stretch that a decision is about, within the file."""
+    start_s, end_s = (
+        correction.window_start_s - correction.video_start_s,
+        correction.window_end_s - correction.video_start_s,
+    )
+    if correction.clip_id is None and said is not None and said.start_s is not None and said.end_s is not None:
+        start_s, end_s = said.start_s, said.end_s  # a detection is shown with some seconds around it
+    length_s = float("inf") if video.duration_s is None else video.duration_s
+    return round(max(0.0, start_s), 6), round(min(length_s, end_s), 6)
 
 
 def _judged(
