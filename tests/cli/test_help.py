@@ -33,6 +33,7 @@ VERBS = [
     "calibrate",
     "detect",
     "review export",
+    "review",
 ]
 HEAVY = ("torch", "transformers", "pydantic", "yaml", "numpy", "panda3d", "scipy", "sklearn", "av", "jinja2", "PIL")
 PROGRAM = f"""

@@ -5,20 +5,28 @@ from .operating import calibration_footage
 from .scoring import score_folder
 from .settings import CalibrateSettings, DetectRunSettings, DetectSettings
 from .short_list.event_command import parse_command, send_events
+from .short_list.listing import ListedEvent, ListedTrip, in_trip_time, list_events, read_trips
 from .short_list.settings import ShortListSettings
 from .short_list.stage import write_short_list
+from .short_list.strips import film_strip
 from .watch import watch
 
 __all__ = [
     "CalibrateSettings",
     "DetectRunSettings",
     "DetectSettings",
+    "ListedEvent",
+    "ListedTrip",
     "ShortListSettings",
     "calibrate",
     "calibration_footage",
     "calibration_rows",
     "detect",
+    "film_strip",
+    "in_trip_time",
+    "list_events",
     "parse_command",
+    "read_trips",
     "score_folder",
     "search_long_videos",
     "send_events",

@@ -9,6 +9,7 @@ from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_re
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
+from .score.slices import SLICE_FIELDS, slice_value
 from .settings import (
     BASELINES,
     BEFORE_CORRECTIONS,
@@ -23,6 +24,7 @@ __all__ = [
     "BASELINES",
     "BEFORE_CORRECTIONS",
     "MARKDOWN_FILE",
+    "SLICE_FIELDS",
     "BaselineSettings",
     "CompareSettings",
     "Diagnostic",
@@ -48,6 +50,7 @@ __all__ = [
     "read_long_videos",
     "read_report",
     "right_answers",
+    "slice_value",
     "summary",
     "validation_settings",
     "with_interval",

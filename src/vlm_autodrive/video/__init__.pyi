@@ -10,6 +10,7 @@ from .frame_cache import FrameCache, Times
 from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
 from .joined_video import Footage
+from .playback import Playback, playback, write_proxy
 from .prefetch import DAMAGED_FILE, PrefetchedFrames, damaged_clips, prefetch_frames
 from .probe import VideoInfo, cut_off, probe
 from .read_ahead import read_ahead
@@ -31,6 +32,7 @@ __all__ = [
     "LeftAside",
     "OpenVideo",
     "OwnPattern",
+    "Playback",
     "PrefetchedFrames",
     "SamplingSettings",
     "SubprocessVideoChecker",
@@ -49,6 +51,7 @@ __all__ = [
     "frame_cache",
     "is_legible",
     "join_files",
+    "playback",
     "prefetch_frames",
     "probe",
     "read_ahead",
@@ -58,4 +61,5 @@ __all__ = [
     "target_frame_count",
     "write_clip_file",
     "write_joined_clip",
+    "write_proxy",
 ]

@@ -96,12 +96,12 @@ def write_clip_file(
     with OpenVideo(path, stream=stream) as video, av.open(f"file:{partial}", "w", format="mp4") as container:
         height, width = size or (max(2, side - side % 2) for side in video.display_size)
         options = _OPTIONS if size is None else {**_OPTIONS, "crf": _RESIZED_CRF}
-        encoder = _Encoder(container, height, width, options, video.first)
+        encoder = ClipEncoder(container, height, width, options, video.first)
         # One thread: with more, the bytes depend on their number.
         encoder.context.thread_count = 1
         for time_s, frame in _window(video, start_s, end_s):
             times_s.append(time_s)
-            encoder.add(time_s - times_s[0], _upright(path, frame, width, height))
+            encoder.add(time_s - times_s[0], upright_frame(path, frame, width, height))
         if not times_s:
             raise VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
         last_s = _usual_gap_s(times_s, end_s - start_s)
@@ -137,7 +137,7 @@ def write_joined_clip(
         VideoError: If there is no frame at all.
     """
     partial = target.with_name(f"{target.name}.partial")
-    encoder: _Encoder | None = None
+    encoder: ClipEncoder | None = None
     times_s: list[float] = []
     missing: list[str] = []
     with av.open(f"file:{partial}", "w", format="mp4", options={"movflags": "faststart"}) as container:
@@ -146,12 +146,12 @@ def write_joined_clip(
                 with OpenVideo(piece.path, stream=stream, threads=None) as video:
                     if encoder is None:
                         height, width = (max(2, side - side % 2) for side in video.display_size)
-                        encoder = _Encoder(container, height, width, _PLAYED, video.first)
+                        encoder = ClipEncoder(container, height, width, _PLAYED, video.first)
                     for time_s, frame in _window(video, piece.start_s, piece.end_s):
                         at_s = piece.offset_s + time_s - piece.start_s
                         if times_s and at_s <= times_s[-1] + _SHORTEST_S:
                             continue  # files that overlap show a moment twice
-                        upright = _upright(piece.path, frame, encoder.width, encoder.height)
+                        upright = upright_frame(piece.path, frame, encoder.width, encoder.height)
                         if paint is not None:
                             pixels = paint(at_s, cast(NDArray[np.uint8], upright.to_ndarray(format="rgb24")))
                             upright = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
@@ -168,25 +168,33 @@ def write_joined_clip(
     return "; ".join(missing)
 
 
-class _Encoder:
+class ClipEncoder:
     """Encodes upright frames at their times; holds the last packet back until its length is known."""
 
     def __init__(
-        self, container: OutputContainer, height: int, width: int, options: dict[str, str], like: av.VideoFrame
+        self,
+        container: OutputContainer,
+        height: int,
+        width: int,
+        options: dict[str, str],
+        like: av.VideoFrame,
+        ticks_per_s: int = _TICKS_PER_S,
     ) -> None:
         self.height, self.width = height, width
-        self._container = container
+        self._container, self._ticks_per_s = container, ticks_per_s
         self._encoding = container.add_stream("libx264", rate=_USUAL_RATE, options=options)
         self._encoding.width, self._encoding.height, self._encoding.pix_fmt = width, height, "yuv420p"
         self.context = self._encoding.codec_context
-        self.context.time_base = Fraction(1, _TICKS_PER_S)
+        self.context.time_base = Fraction(1, ticks_per_s)
         self.context.colorspace, self.context.color_range = like.colorspace, like.color_range
         self._held: av.Packet[av.VideoStream] | None = None
 
-    def add(self, time_s: float, frame: av.VideoFrame) -> None:
-        frame.pts = round(time_s * _TICKS_PER_S)
-        frame.time_base = Fraction(1, _TICKS_PER_S)
-        frame.pict_type = PictureType.NONE  # else the source's choice of key frames is taken over
+    def add(self, time_s: float, frame: av.VideoFrame, *, is_key: bool = False) -> None:
+        """Encode a frame; ``is_key`` makes it one that decoding can begin at."""
+        frame.pts = round(time_s * self._ticks_per_s)
+        frame.time_base = Fraction(1, self._ticks_per_s)
+        # NONE: else the source's choice of key frames is taken over
+        frame.pict_type = PictureType.I if is_key else PictureType.NONE
         self._encode(frame)
 
     def finish(self, last_s: float) -> None:
@@ -196,7 +204,7 @@ class _Encoder:
         """
         self._encode(None)
         assert self._held is not None
-        self._held.duration = round(last_s * _TICKS_PER_S)
+        self._held.duration = round(last_s * self._ticks_per_s)
         self._container.mux(self._held)
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
@@ -220,7 +228,8 @@ def _window(video: OpenVideo, start_s: float, end_s: float) -> Iterator[TimedFra
         raise VideoError(video.path, f"ends after {stop_s:.1f} of {end_s:.1f} s")
 
 
-def _upright(path: Path, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+def upright_frame(path: Path, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A frame as it is shown, in this size and as H.264 takes it."""
     how = orientation(frame)
     with library_errors(path):
         if how.turns or how.mirrored:

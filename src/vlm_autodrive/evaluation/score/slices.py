@@ -19,7 +19,8 @@ from vlm_autodrive.evaluation.score.samples import EvaluationSamples
 from vlm_autodrive.metrics import Bootstrap, Estimate, Ratio, bootstrap_estimate, holm, slice_p_value
 from vlm_autodrive.records import SURROUNDINGS, Clip
 
-_FIELDS = (*SURROUNDINGS, "ego", "source", "length", "shock", "camera_event", "family")
+SLICE_FIELDS = (*SURROUNDINGS, "ego", "source", "length", "shock", "camera_event", "family")
+"""The fields of a clip by whose values the clips are divided."""
 _SHOCK_G = 0.5  # harder than drivers brake by themselves, and what cameras take for an event at a medium setting
 _LENGTHS_S = {3.0: "under 3 s", 6.0: "3 to 6 s", 12.0: "6 to 12 s", 30.0: "12 to 30 s", float("inf"): "30 s or more"}
 
@@ -111,7 +112,7 @@ def slice_scores(
 def slice_tests(samples: EvaluationSamples, model: str, bootstrap: Bootstrap, smallest: int) -> tuple[SliceTest, ...]:
     """Every slice against the rest, adjusted for their number."""
     right = _right(samples, model)
-    having = {field: np.array([bool(slice_value(clip, field)) for clip in samples.clips]) for field in _FIELDS}
+    having = {field: np.array([bool(slice_value(clip, field)) for clip in samples.clips]) for field in SLICE_FIELDS}
     tested: list[tuple[str, str]] = []
     columns = []
     for field, value, indices in _slices(samples, smallest):
@@ -183,7 +184,7 @@ def _family(clip: Clip) -> str:
 def _slices(samples: EvaluationSamples, smallest: int) -> Iterator[tuple[str, str, list[int]]]:
     """Each field, each of its values that has enough clips, and the places of these clips."""
     lengths = list(_LENGTHS_S.values())
-    for field in _FIELDS:
+    for field in SLICE_FIELDS:
         members: dict[str, list[int]] = defaultdict(list)
         for index, clip in enumerate(samples.clips):
             members[slice_value(clip, field)].append(index)

@@ -1,0 +1,84 @@
+"""``autodrive review``: the review page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_autodrive.errors import UserError
+
+
+def review(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="What `detect`, `clips` or `evaluate` wrote; a folder of several models' predictions."
+        ),
+    ],
+    reviewer: Annotated[
+        str | None,
+        typer.Option(
+            "--reviewer", metavar="NAME", help="Your name, kept with each decision.", show_default="login name"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            metavar="FILE",
+            help="File of the decisions.",
+            show_default="PATH/review.sqlite3, or PATH.review.sqlite3 beside a single result",
+        ),
+    ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Hide the model's answer until your first decision on an item.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0 for a free one.")] = 0,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in your browser.")] = True,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on; others than this need --token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        bool, typer.Option("--token", help="Let in only who opens the printed address, which works once.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Further name to be asked by; may be repeated."),
+    ] = None,
+    media_root: Annotated[
+        list[Path] | None,
+        typer.Option("--media-root", metavar="DIR", help="Folder that links to videos may lead to; may be repeated."),
+    ] = None,
+) -> None:
+    """Open the review page: watch what a model found, confirm it or correct it.
+
+    Prints the page's address, and serves it on this computer until Ctrl-C. Each decision is kept at once.
+
+    Example: autodrive review found
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise UserError("the review page needs two more packages: pip install 'vlm-autodrive[review]'.") from None
+    from vlm_autodrive.review import open_review, serve
+
+    opened = open_review(path, reviewer or _login_name(), store, blind=blind, media_roots=tuple(media_root or ()))
+    serve(
+        opened,
+        host=host,
+        port=port,
+        with_token=token,
+        names=tuple(allow_host or ()),
+        opens_browser=open_,
+        tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}", flush=True),
+    )
+
+
+def _login_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise UserError("your login name is not known; give your name with --reviewer.") from None

@@ -1,0 +1,23 @@
+from .app import create_app
+from .items import ModelAnswer, ProbabilityCurve, ReviewItem
+from .security import Access
+from .server import serve
+from .session import Review, open_review
+from .sources import ReviewSource, read_source
+from .store import DecisionStore, default_store, read_decisions
+
+__all__ = [
+    "Access",
+    "DecisionStore",
+    "ModelAnswer",
+    "ProbabilityCurve",
+    "Review",
+    "ReviewItem",
+    "ReviewSource",
+    "create_app",
+    "default_store",
+    "open_review",
+    "read_decisions",
+    "read_source",
+    "serve",
+]

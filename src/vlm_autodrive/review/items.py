@@ -1,0 +1,112 @@
+"""What is reviewed: one item for each detected event or clip, with its label and what models say of it."""
+
+import hashlib
+from typing import Literal
+
+from vlm_autodrive.records import MomentLabel, Outcome, Record, Split, TripFile, WindowScore
+
+ItemKind = Literal["event", "clip"]
+
+
+class ProbabilityCurve(Record):
+    """What a model gave along the whole time line of an item.
+
+    Attributes:
+        windows: The scored windows in order, in item time; their probabilities are None where there are none.
+    """
+
+    windows: tuple[WindowScore, ...]
+
+
+class ModelAnswer(Record):
+    """What one model says of an item. All times are in item time.
+
+    Attributes:
+        model: The model's name.
+        outcome: How it answered.
+        reason: Why it failed, in plain words; empty if it did not.
+        label: What it says; None if it named no class.
+        probabilities: Of each class, by class name; empty if it gave none.
+        calibrated_probability: The probability of any event at the temperature of the model's calibration; None if
+            there is none.
+        reasoning: Its reasoning trace, with the moments that it cites as ``[t=12.3]``; empty if there is none.
+        reasoning_class: The class that the trace comes to; None if it names none.
+        contradicts: Whether that is another class than the answer's.
+        cited_times_s: The moments that the trace cites.
+        threshold: The probability of any event from which a window counted; None if it does not apply.
+        alert_time_s: When an alarm could have been given; None if that is not known.
+        curve: Its scores along the time line; None if there are none.
+    """
+
+    model: str
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+    label: MomentLabel | None
+    probabilities: dict[str, float] = {}
+    calibrated_probability: float | None = None
+    reasoning: str = ""
+    reasoning_class: str | None = None
+    contradicts: bool = False
+    cited_times_s: tuple[float, ...] = ()
+    threshold: float | None = None
+    alert_time_s: float | None = None
+    curve: ProbabilityCurve | None = None
+
+
+class ReviewItem(Record):
+    """One thing to review: a detected event, or a clip.
+
+    Item time is the trip's time for events, and the video's own time for clips.
+
+    Attributes:
+        item_id: Sixteen hexadecimal digits, the same whenever the same folder is opened.
+        kind: What it is.
+        title: A name for people, in one line.
+        files: The files that show it, in order; empty if there are none to be shown.
+        video_stream: Which of their video streams is read; None for the choice.
+        start_s: Where the stretch begins that is shown first.
+        end_s: Where it ends.
+        duration_s: Length of the whole time line, as far as it is known before the files are opened.
+        label: The ground truth; None if there is none.
+        answers: What each model says.
+        slices: The parts of the data that it belongs to, such as ``weather: Rain``.
+        split: The clip's split; None for events.
+        video_id: The video in the catalog; None if it came from none.
+        clip_id: The clip; None for events.
+        problem: Why the record cannot be used, in plain words; empty if it can.
+    """
+
+    item_id: str
+    kind: ItemKind
+    title: str
+    files: tuple[TripFile, ...]
+    video_stream: int | None = None
+    start_s: float
+    end_s: float
+    duration_s: float
+    label: MomentLabel | None = None
+    answers: tuple[ModelAnswer, ...] = ()
+    slices: dict[str, str] = {}
+    split: Split | None = None
+    video_id: str | None = None
+    clip_id: str | None = None
+    problem: str = ""
+
+    @property
+    def said(self) -> MomentLabel | None:
+        """What is said of it before any decision: the ground truth, or else the first model's answer."""
+        return self.label or next((answer.label for answer in self.answers), None)
+
+    def answer_of(self, model: str | None) -> ModelAnswer | None:
+        """The answer of a model by its name, of the first model for None; None if there is no such answer."""
+        return next((answer for answer in self.answers if model is None or answer.model == model), None)
+
+    def file_at(self, time_s: float) -> TripFile | None:
+        """The file that shows a moment; one between two files belongs to the file before it."""
+        started = [file for file in self.files if file.start_s <= time_s] or list(self.files[:1])
+        return started[-1] if started else None
+
+
+def item_id_of(*parts: str) -> str:
+    """The id of an item, from what tells it from all others and stays over reruns."""
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,0 +1,212 @@
+"""The queue: which items are listed, in which order, and where one stands among them. Its state is the address."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.records import Correction, MomentLabel, Record, Taxonomy
+from vlm_autodrive.review.items import ModelAnswer, ReviewItem
+from vlm_autodrive.review.store import current_label, standing
+
+PAGE_SIZE = 100
+
+
+class QueueState(Record):
+    """What a reviewer asked the queue for: the parameters of its address.
+
+    Attributes:
+        event_class: Only items of which the model says this class; of items without answers, by their label.
+        label: Only items whose label, as it holds now, is this class; ``none`` for those without a label.
+        model: Whose answers count in all this; None for the first model.
+        min_p: Only items with at least this probability of any event.
+        max_p: Only items with at most this one.
+        against: Only items where the model's class is not the label's, or where two models name different classes.
+        reviewed: Only items that this reviewer has, or has not, decided on.
+        slice: Only items of this slice, as ``name:value``.
+        sort: The order: by what is most worth a look, by falling probability, by time, or by name.
+        sample: A random sample of so many of them; None for all.
+        seed: The random seed of the sample.
+        view: A table, or a grid of film strips.
+        page: Which page of them is shown, from 1 on.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    event_class: str | None = Field(None, alias="class")
+    label: str | None = None
+    model: str | None = None
+    min_p: float | None = Field(None, ge=0, le=1)
+    max_p: float | None = Field(None, ge=0, le=1)
+    against: Literal["label", "models"] | None = None
+    reviewed: Literal["yes", "no"] | None = None
+    slice: str | None = None
+    sort: Literal["worth", "p", "time", "name"] = "worth"
+    sample: int | None = Field(None, ge=1, le=1_000_000)
+    seed: int = 0
+    view: Literal["list", "grid"] = "list"
+    page: int = Field(1, ge=1)
+
+    def query(self, **changes: Any) -> str:
+        """The address's query for this state with some parameters changed, without those that have their defaults."""
+        state = self.model_copy(update={"event_class" if key == "class" else key: v for key, v in changes.items()})
+        return urlencode(state.model_dump(by_alias=True, exclude_defaults=True))
+
+
+def queue_state(parameters: Mapping[str, str]) -> QueueState:
+    """The state that an address asks for; parameters without a value count as not given.
+
+    Raises:
+        UserError: If a parameter is unknown or has a wrong value.
+    """
+    given = {key: value for key, value in parameters.items() if value != ""}
+    try:
+        return QueueState.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"the address asks for {name}={given.get(name, '')}, which cannot be: {first['msg']}."
+        ) from None
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """One item in the queue.
+
+    Attributes:
+        item: The item.
+        answer: The answer of the model that was asked for; None if there is none.
+        p_event: Its probability of any event; None if it gave none.
+        worth: How much the item is worth a look; see :func:`worth`.
+        current: What holds of it now.
+        decisions: All decisions on it, in order.
+        reviewed: Whether this reviewer has decided on it.
+        against_label: Whether the model's class is not the label's.
+        against_models: Whether two models name different classes.
+    """
+
+    item: ReviewItem
+    answer: ModelAnswer | None
+    p_event: float | None
+    worth: float
+    current: MomentLabel | None
+    decisions: tuple[Correction, ...]
+    reviewed: bool
+    against_label: bool
+    against_models: bool
+
+
+def queue_rows(
+    items: Sequence[ReviewItem],
+    decisions: Mapping[str, tuple[Correction, ...]],
+    taxonomy: Taxonomy,
+    state: QueueState,
+    reviewer: str,
+    keep: str | None = None,
+) -> list[QueueRow]:
+    """The rows that a state asks for, in its order, of all pages.
+
+    Args:
+        items: All items.
+        decisions: All decisions, by item.
+        taxonomy: The classes.
+        state: What is asked for.
+        reviewer: Who asks.
+        keep: The id of an item that is among the rows in any case: the one on the screen, of which a decision may have
+            taken it out of the queue.
+    """
+    events = frozenset(taxonomy.event_names)
+    rows = [_row(item, decisions.get(item.item_id, ()), events, state.model, reviewer) for item in items]
+    wanted = [row for row in rows if _is_wanted(row, state)]
+    if state.sample is not None:
+        # By a hash of each id, so that the same items are drawn whatever is decided or sorted meanwhile.
+        wanted.sort(key=lambda row: hashlib.sha256(f"{state.seed}:{row.item.item_id}".encode()).digest())
+        wanted = wanted[: state.sample]
+    if keep is not None and all(row.item.item_id != keep for row in wanted):
+        wanted += [row for row in rows if row.item.item_id == keep]
+    return sorted(wanted, key=lambda row: _order(row, state.sort))
+
+
+def any_event(answer: ModelAnswer, events: frozenset[str]) -> float | None:
+    """The probability of any event in an answer; None if it has no probabilities."""
+    if not answer.probabilities:
+        return None
+    return min(1.0, sum(p for name, p in answer.probabilities.items() if name in events))
+
+
+def worth(uncertainty: float, *, against_label: bool, against_models: bool) -> float:
+    """How much an item is worth a look: its uncertainty, plus 1 for each kind of disagreement; from 0 to 3.
+
+    Args:
+        uncertainty: 1 - abs(2 p - 1), p being the probability of any event: 1 at 0.5, 0 where the model is certain;
+            of several models the largest.
+        against_label: Whether a model's class is not the label's.
+        against_models: Whether two models name different classes.
+    """
+    return uncertainty + against_label + against_models
+
+
+def _row(
+    item: ReviewItem, decisions: tuple[Correction, ...], events: frozenset[str], model: str | None, reviewer: str
+) -> QueueRow:
+    current = current_label(item.said, decisions) if decisions else item.said
+    label = current if decisions or item.label is not None else None
+    answer = item.answer_of(model)
+    named = [each.label.event_class if each.label is not None else None for each in item.answers]
+    asked = named if model is None else [answer.label.event_class if answer.label else None] if answer else []
+    against_label = label is not None and any(name != label.event_class for name in asked)
+    against_models = len(set(named)) > 1
+    chances = [p for each in item.answers if (p := any_event(each, events)) is not None]
+    return QueueRow(
+        item=item,
+        answer=answer,
+        p_event=any_event(answer, events) if answer is not None else None,
+        worth=worth(
+            max((1 - abs(2 * p - 1) for p in chances), default=0.0),
+            against_label=against_label,
+            against_models=against_models,
+        ),
+        current=current,
+        decisions=decisions,
+        reviewed=bool(decisions) and any(each.reviewer == reviewer for each in standing(decisions)),
+        against_label=against_label,
+        against_models=against_models,
+    )
+
+
+def _is_wanted(row: QueueRow, state: QueueState) -> bool:
+    said = row.answer.label if row.answer is not None else row.current
+    if state.model is not None and row.answer is None:
+        return False
+    if state.event_class is not None and (said is None or said.event_class != state.event_class):
+        return False
+    if state.label is not None and (row.current.event_class if row.current else "none") != state.label:
+        return False
+    if state.min_p is not None and (row.p_event is None or row.p_event < state.min_p):
+        return False
+    if state.max_p is not None and (row.p_event is None or row.p_event > state.max_p):
+        return False
+    if state.against is not None and not (row.against_label if state.against == "label" else row.against_models):
+        return False
+    if state.reviewed is not None and row.reviewed != (state.reviewed == "yes"):
+        return False
+    if state.slice is not None:
+        name, _, value = state.slice.partition(":")
+        return row.item.slices.get(name) == value
+    return True
+
+
+def _order(row: QueueRow, sort: str) -> tuple[float | str, ...]:
+    place = (row.item.title, row.item.start_s, row.item.item_id)
+    if sort == "worth":
+        return (-row.worth, *place)
+    if sort == "p":
+        return (-(row.p_event if row.p_event is not None else -1.0), *place)
+    if sort == "time":
+        return (row.item.files[0].recorded_at or "" if row.item.files else "", *place)
+    return place

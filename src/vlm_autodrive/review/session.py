@@ -1,0 +1,317 @@
+"""One review: what is reviewed, by whom, and all that the server needs for it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics import Bootstrap, Estimate, krippendorff_alpha_estimate
+from vlm_autodrive.palette import class_colour
+from vlm_autodrive.records import Correction, MomentLabel, Record
+from vlm_autodrive.review.decisions import DecisionRequest, make_correction, make_undo
+from vlm_autodrive.review.items import ReviewItem
+from vlm_autodrive.review.media import ItemMedia, MediaLibrary
+from vlm_autodrive.review.pictures import PictureMaker, thumbnail_tenths
+from vlm_autodrive.review.queue import QueueRow, QueueState, queue_rows
+from vlm_autodrive.review.sources import ReviewSource, read_source
+from vlm_autodrive.review.store import DecisionStore, current_label, default_store, etag_of, standing
+
+
+class ClassView(Record):
+    """A class as the page shows it: never by its colour alone.
+
+    Attributes:
+        name: Its name in records.
+        label: What people read.
+        colour: Its CSS colour.
+        pattern_letter: The letter that marks it where there is no room for the label.
+        is_event: Whether something happens in it.
+    """
+
+    name: str
+    label: str
+    colour: str
+    pattern_letter: str
+    is_event: bool
+
+
+class Thumbnail(Record):
+    """One thumbnail of an item: its moment in item time, and where it is."""
+
+    time_s: float
+    url: str
+
+
+class ItemView(Record):
+    """All that the review screen needs of an item.
+
+    Attributes:
+        item: The item.
+        decisions: All decisions on it, in order.
+        current: What holds of it now; None if nothing is said.
+        etag: Its entity tag.
+        taxonomy: The classes.
+        media: Its files.
+        thumbs: Its thumbnails.
+        previous: The item before it in the queue; None at the beginning.
+        next: The one after it; None at the end.
+        position: Its place in the queue, from 1 on.
+        queue_length: How many items the queue has.
+        hide_answer: Whether the model's answer is to be hidden until this reviewer has decided.
+        reviewer: Who reviews.
+    """
+
+    item: ReviewItem
+    decisions: tuple[Correction, ...]
+    current: MomentLabel | None
+    etag: str
+    taxonomy: tuple[ClassView, ...]
+    media: tuple[ItemMedia, ...]
+    thumbs: tuple[Thumbnail, ...]
+    previous: str | None
+    next: str | None
+    position: int
+    queue_length: int
+    hide_answer: bool
+    reviewer: str
+
+
+class ReviewSummary(Record):
+    """How far a review is.
+
+    Attributes:
+        items: How many items there are.
+        reviewed: How many of them this reviewer has decided on.
+        left: How many are left.
+        reviewed_by_anyone: How many anybody has decided on.
+        by_decision: Standing decisions by their kind, of all reviewers.
+        reviewers: Items decided on, by reviewer.
+        decided_by_two: Items that two or more reviewers have decided on.
+        agreement: Krippendorff's alpha of their classes (ordinal, in the taxonomy's order) with its 95 % confidence
+            interval, by a bootstrap over videos; None with fewer than two reviewers.
+        blind: Whether answers are hidden until the first decision.
+        reviewer: Who reviews.
+    """
+
+    items: int
+    reviewed: int
+    left: int
+    reviewed_by_anyone: int
+    by_decision: dict[str, int]
+    reviewers: dict[str, int]
+    decided_by_two: int
+    agreement: Estimate | None
+    blind: bool
+    reviewer: str
+
+
+@dataclass
+class Review:
+    """An open review. Its methods may be called from several threads.
+
+    Attributes:
+        source: What is reviewed.
+        store: The decisions.
+        media: The videos.
+        pictures: Their pictures.
+        reviewer: Who reviews.
+        blind: Whether the model's answer is hidden until the reviewer's first decision on an item.
+    """
+
+    source: ReviewSource
+    store: DecisionStore
+    media: MediaLibrary
+    pictures: PictureMaker
+    reviewer: str
+    blind: bool
+
+    def __post_init__(self) -> None:
+        """Find items by their ids."""
+        self._items = {item.item_id: item for item in self.source.items}
+        self._lock = threading.Lock()
+
+    @property
+    def classes(self) -> tuple[ClassView, ...]:
+        """The classes, in the taxonomy's order."""
+        taxonomy = self.source.taxonomy
+        letters = _letters([each.label for each in taxonomy.classes])
+        return tuple(
+            ClassView(
+                name=each.name,
+                label=each.label,
+                colour="#{:02x}{:02x}{:02x}".format(*class_colour(taxonomy.event_names, each.name)),
+                pattern_letter=letter,
+                is_event=each.is_event,
+            )
+            for each, letter in zip(taxonomy.classes, letters, strict=True)
+        )
+
+    def item(self, item_id: str) -> ReviewItem:
+        """The item of an id.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        return self._items[item_id]
+
+    def rows(self, state: QueueState, keep: str | None = None) -> list[QueueRow]:
+        """The rows of the queue for a state, of all pages; ``keep`` is an item that is among them in any case."""
+        decisions = self.store.all_decisions()
+        return queue_rows(self.source.items, decisions, self.source.taxonomy, state, self.reviewer, keep)
+
+    def view(self, item_id: str, state: QueueState) -> ItemView:
+        """All that the review screen needs of an item, reached by the queue of a state.
+
+        Raises:
+            KeyError: If there is no such item.
+        """
+        item = self.item(item_id)
+        decisions = self.store.decisions(item_id)
+        ids = [row.item.item_id for row in self.rows(state, keep=item_id)]
+        place = ids.index(item_id)
+        return ItemView(
+            item=item.model_copy(update={"duration_s": self.media.length_s(item)}),
+            decisions=decisions,
+            current=current_label(item.said, decisions),
+            etag=etag_of(decisions),
+            taxonomy=self.classes,
+            media=self.media.of_item(item),
+            thumbs=tuple(
+                Thumbnail(time_s=tenths / 10, url=f"/pictures/{item_id}/{tenths}.jpg")
+                for tenths in (thumbnail_tenths(item) if item.files else ())
+            ),
+            previous=ids[place - 1] if place else None,
+            next=ids[place + 1] if place + 1 < len(ids) else None,
+            position=place + 1,
+            queue_length=len(ids),
+            hide_answer=self.hides_answer(decisions),
+            reviewer=self.reviewer,
+        )
+
+    def current(self, item_id: str) -> MomentLabel | None:
+        """What holds of an item now; None if nothing is said of it, or there is no such item."""
+        item = self._items.get(item_id)
+        return current_label(item.said, self.store.decisions(item_id)) if item is not None else None
+
+    def hides_answer(self, decisions: Sequence[Correction]) -> bool:
+        """Whether an item's answer is hidden from the reviewer, after these decisions on it."""
+        return self.blind and not any(each.reviewer == self.reviewer for each in decisions)
+
+    def decide(self, item_id: str, request: DecisionRequest, etag: str) -> tuple[Correction, str]:
+        """Take a decision; returns the correction, which is on the disk, and the item's new entity tag.
+
+        Raises:
+            KeyError: If there is no such item.
+            ReviewConflict: If something was decided on it since ``etag``.
+            RefusedDecision: If it cannot be taken as it is.
+        """
+        item = self.item(item_id)
+        length_s = self.media.length_s(item)
+        return self._add(
+            item_id,
+            etag,
+            lambda decisions: make_correction(item, decisions, request, self.source.taxonomy, self.reviewer, length_s),
+        )
+
+    def undo(self, item_id: str, etag: str) -> tuple[Correction, str]:
+        """Take back the reviewer's last decision on an item; for the rest see :meth:`decide`."""
+        item = self.item(item_id)
+        return self._add(item_id, etag, lambda decisions: make_undo(item, decisions, self.reviewer))
+
+    def _add(
+        self, item_id: str, etag: str, make: Callable[[Sequence[Correction]], Correction]
+    ) -> tuple[Correction, str]:
+        with self._lock:
+            decisions = self.store.decisions(item_id)
+            self.store.check(item_id, etag)
+            correction = make(decisions)
+            return correction, self.store.add(correction, etag)
+
+    def summary(self) -> ReviewSummary:
+        """How far the review is."""
+        decisions = {id_: found for id_, found in self.store.all_decisions().items() if id_ in self._items}
+        held = {item_id: kept for item_id, found in decisions.items() if (kept := standing(found))}
+        by_reviewer = Counter(name for kept in held.values() for name in {each.reviewer for each in kept})
+        mine = by_reviewer[self.reviewer]
+        return ReviewSummary(
+            items=len(self._items),
+            reviewed=mine,
+            left=len(self._items) - mine,
+            reviewed_by_anyone=len(held),
+            by_decision=dict(sorted(Counter(each.decision for kept in held.values() for each in kept).items())),
+            reviewers=dict(sorted(by_reviewer.items())),
+            decided_by_two=sum(len({each.reviewer for each in kept}) > 1 for kept in held.values()),
+            agreement=self._agreement(held) if len(by_reviewer) > 1 else None,
+            blind=self.blind,
+            reviewer=self.reviewer,
+        )
+
+    def _agreement(self, held: dict[str, list[Correction]]) -> Estimate:
+        grades = {name: float(place) for place, name in enumerate(self.source.taxonomy.names)}
+        units, videos = [], []
+        for item_id, kept in held.items():
+            # What each reviewer says in the end; an added event is another one than the item's.
+            last = {each.reviewer: each.after for each in kept if each.decision != "add"}
+            units.append([grades[label.event_class] for label in last.values() if label is not None])
+            item = self._items[item_id]
+            videos.append(item.files[0].path if item.files else item_id)
+        numbers = {video: number for number, video in enumerate(dict.fromkeys(videos))}
+        return krippendorff_alpha_estimate(units, Bootstrap([numbers[video] for video in videos]))
+
+    def close(self) -> None:
+        """Close the store and stop what is made in the background."""
+        self.media.close()
+        self.store.close()
+
+
+def open_review(
+    path: Path,
+    reviewer: str,
+    store: Path | None = None,
+    *,
+    blind: bool = False,
+    media_roots: Sequence[Path] = (),
+) -> Review:
+    """Open a folder for review.
+
+    Args:
+        path: The folder; see :func:`~vlm_autodrive.review.sources.read_source`.
+        reviewer: Who reviews; kept with each decision.
+        store: The file of the decisions; None for :func:`~vlm_autodrive.review.store.default_store`.
+        blind: Hide the model's answer until the first decision on an item.
+        media_roots: Folders that videos may lie in where the records name links.
+
+    Raises:
+        UserError: If there is nothing to review, or the decisions cannot be kept.
+    """
+    if not reviewer.strip():
+        raise UserError("the reviewer has no name; give one with --reviewer.")
+    source = read_source(path)
+    store_path = default_store(path) if store is None else store
+    cache = store_path.with_name(f".{store_path.stem}-cache")
+    media = MediaLibrary(source.items, cache, media_roots)
+    return Review(
+        source=source,
+        store=DecisionStore(store_path),
+        media=media,
+        pictures=PictureMaker(media, source.taxonomy, cache),
+        reviewer=reviewer.strip(),
+        blind=blind,
+    )
+
+
+def _letters(labels: Sequence[str]) -> list[str]:
+    """A letter for each class: its first that no class before it has, or else a number."""
+    taken: list[str] = []
+    for number, label in enumerate(labels, start=1):
+        letters = [letter.upper() for letter in label if letter.isalpha()]
+        taken.append(next((letter for letter in letters if letter not in taken), str(number)))
+    return taken
+
+
+def as_json(record: Record, **more: Any) -> dict[str, Any]:
+    """A record as an answer of the server, with further fields."""
+    return record.model_dump(mode="json") | more

@@ -1,0 +1,225 @@
+"""What can be opened for review: a folder of detections, a clip set, or the predictions of one or several models."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Literal
+
+from vlm_autodrive.artifacts import (
+    PREDICTIONS_FILE,
+    PROVENANCE,
+    absolute_from_artifact,
+    read_clips,
+    read_predictions,
+    read_provenance,
+    read_taxonomy,
+    read_videos,
+)
+from vlm_autodrive.detection import ListedEvent, ListedTrip, in_trip_time, list_events, read_trips
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import SLICE_FIELDS, slice_value
+from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, shown_name
+from vlm_autodrive.review.items import ModelAnswer, ProbabilityCurve, ReviewItem, item_id_of
+
+SourceKind = Literal["detections", "clips", "predictions"]
+
+_AROUND_S = 4.0  # seconds before and after an event that are shown first
+_WAYS = "give a folder that `autodrive detect`, `autodrive clips` or `autodrive evaluate` wrote"
+
+
+@dataclass(frozen=True)
+class ReviewSource:
+    """A folder that is reviewed.
+
+    Attributes:
+        kind: What it holds.
+        path: The folder.
+        taxonomy: Its classes.
+        items: Exactly one for each event or clip in it, in the order of the folder.
+        models: The models whose answers are in it, in order.
+    """
+
+    kind: SourceKind
+    path: Path
+    taxonomy: Taxonomy
+    items: tuple[ReviewItem, ...]
+    models: tuple[str, ...]
+
+
+def read_source(path: Path) -> ReviewSource:
+    """Read what is to be reviewed.
+
+    Args:
+        path: What ``autodrive detect`` wrote; a clip set; the predictions of one model; or the folder that holds those
+            of several models, each in a folder of its own.
+
+    Raises:
+        UserError: If it is none of these.
+    """
+    if not path.is_dir():
+        raise UserError(f"{path} is no folder; {_WAYS}.")
+    if (path / PROVENANCE).is_file():
+        kind = read_provenance(path).kind
+        if kind == "clips":
+            return _of_clips(path)
+        if kind == "predictions":
+            return _of_predictions(path, [path])
+        if kind == "detections":
+            raise UserError(f"{path} is one trip of a search; give the folder above it, {path.parent}.")
+        raise UserError(f"{path} holds {kind}, which cannot be reviewed here; {_WAYS}.")
+    of_models = sorted(found.parent for found in path.glob(f"[!.]*/{PREDICTIONS_FILE}"))
+    if of_models:
+        return _of_predictions(path, of_models)
+    try:
+        trips = read_trips(path)
+    except UserError as error:
+        if any(path.glob("[!.]*/events.json")):
+            raise
+        raise UserError(f"{path} holds nothing to review; {_WAYS}.") from error
+    return _of_detections(path, trips)
+
+
+def _of_detections(path: Path, trips: Sequence[ListedTrip]) -> ReviewSource:
+    taxonomy = trips[0].taxonomy
+    if any(trip.taxonomy != taxonomy for trip in trips):
+        raise UserError(
+            f"the trips in {path} were searched for different classes; review them in folders of their own."
+        )
+    by_folder = {trip.folder.name: trip for trip in trips}
+    curves = {trip.folder.name: ProbabilityCurve(windows=trip.detections.windows) for trip in trips}
+    events = sorted(list_events(trips), key=lambda event: (event.trip, event.trip_time_s))
+    items = tuple(_event_item(by_folder[e.folder], e, curves[e.folder]) for e in events)
+    return ReviewSource("detections", path, taxonomy, items, tuple(dict.fromkeys(event.model for event in events)))
+
+
+def _event_item(trip: ListedTrip, event: ListedEvent, curve: ProbabilityCurve) -> ReviewItem:
+    label = MomentLabel(
+        event_class=event.event_class,
+        time_s=event.trip_time_s,
+        start_s=event.start_s,
+        end_s=event.end_s,
+    )
+    answer = ModelAnswer(
+        model=event.model,
+        label=label,
+        probabilities=event.probabilities,
+        calibrated_probability=event.calibrated_probability,
+        reasoning=event.reasoning,
+        reasoning_class=event.reasoning_class,
+        contradicts=event.contradicts,
+        cited_times_s=event.cited_times_s,
+        threshold=event.threshold,
+        alert_time_s=event.alert_time_s,
+        curve=curve,
+    )
+    return ReviewItem(
+        item_id=item_id_of("event", event.folder, event.event_id),
+        kind="event",
+        title=event.trip,
+        files=trip.detections.files,
+        video_stream=trip.detections.video_stream,
+        start_s=max(0.0, min(event.start_s, event.trip_time_s - _AROUND_S)),
+        end_s=min(trip.length_s, max(event.end_s, event.trip_time_s + _AROUND_S)),
+        duration_s=trip.length_s,
+        answers=(answer,),
+        slices={"trip": event.trip},
+    )
+
+
+def _of_clips(path: Path) -> ReviewSource:
+    clips = read_clips(path)
+    lengths_s = _video_lengths(path)
+    items = tuple(_clip_item(clip, (), lengths_s) for clip in clips)
+    return ReviewSource("clips", path, read_taxonomy(path), items, ())
+
+
+def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
+    taxonomy = read_taxonomy(folders[0])
+    clips: dict[str, Clip] = {}
+    answers: defaultdict[str, list[ModelAnswer]] = defaultdict(list)
+    models: list[str] = []
+    for folder in folders:
+        if read_taxonomy(folder) != taxonomy:
+            raise UserError(
+                f"{folders[0].name} and {folder.name} in {path} have different classes; review one of them."
+            )
+        found = {clip.clip_id: clip for clip in read_clips(folder)}
+        for clip_id, clip in found.items():
+            known = clips.setdefault(clip_id, clip)
+            if (known.path, known.start_s, known.end_s) != (clip.path, clip.start_s, clip.end_s):
+                raise UserError(f"the clip {clip_id} is another one in {folder}; review the models one by one.")
+        for prediction in read_predictions(folder):
+            if prediction.clip_id not in found:
+                raise UserError(f"{folder} has an answer about {prediction.clip_id}, but no such clip; evaluate anew.")
+            name = prediction.model if len(folders) == 1 else folder.name
+            answers[prediction.clip_id].append(_answer(name, prediction, found[prediction.clip_id], taxonomy))
+            models.append(name)
+    lengths_s = _video_lengths(folders[0])
+    items = tuple(_clip_item(clip, answers[clip.clip_id], lengths_s) for clip in clips.values())
+    return ReviewSource("predictions", path, taxonomy, items, tuple(dict.fromkeys(models)))
+
+
+def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> ModelAnswer:
+    verdict, trace = prediction.verdict, prediction.reasoning
+    label = None
+    if verdict.event_class is not None:
+        is_event = verdict.event_class in taxonomy.event_names
+        time_s = trace.event_time_s if trace is not None and is_event else None
+        label = MomentLabel(event_class=verdict.event_class, time_s=None if time_s is None else clip.start_s + time_s)
+    reasoning_class = trace.event_class if trace is not None else None
+    return ModelAnswer(
+        model=name,
+        outcome=verdict.outcome,
+        reason=verdict.reason or (trace.reason if trace is not None else ""),
+        label=label,
+        probabilities=verdict.probabilities or {},
+        reasoning=in_trip_time(trace.trace, clip.start_s) if trace is not None else "",
+        reasoning_class=reasoning_class,
+        contradicts=reasoning_class is not None and reasoning_class != verdict.event_class,
+        cited_times_s=tuple(round(clip.start_s + t, 6) for t in trace.cited_times_s) if trace is not None else (),
+    )
+
+
+def _clip_item(clip: Clip, answers: Sequence[ModelAnswer], lengths_s: Mapping[str, float]) -> ReviewItem:
+    duration_s = max(clip.end_s, lengths_s.get(clip.video_id, 0.0))
+    label = None
+    if clip.event_class is not None:
+        label = MomentLabel(
+            event_class=clip.event_class,
+            time_s=None if clip.event_time_s is None else clip.start_s + clip.event_time_s,
+            alert_time_s=None if clip.alert_time_s is None else clip.start_s + clip.alert_time_s,
+        )
+    slices = {field: value for field in SLICE_FIELDS if (value := slice_value(clip, field))}
+    return ReviewItem(
+        item_id=item_id_of("clip", clip.clip_id),
+        kind="clip",
+        title=shown_name(f"{clip.clip_id} ({PurePath(clip.path).name})"),
+        files=(TripFile(path=clip.path, start_s=0.0, duration_s=duration_s),),
+        video_stream=clip.video_stream,
+        start_s=clip.start_s,
+        end_s=clip.end_s,
+        duration_s=duration_s,
+        label=label,
+        answers=tuple(answers),
+        slices=slices,
+        split=clip.split,
+        video_id=clip.video_id,
+        clip_id=clip.clip_id,
+        problem=clip.problem,
+    )
+
+
+def _video_lengths(folder: Path) -> dict[str, float]:
+    """The length of each video, as the catalog tells it; empty if the catalog is no longer there."""
+    inputs = read_provenance(folder).inputs
+    if "clips" in inputs:
+        clips = Path(absolute_from_artifact(inputs["clips"].path, folder))
+        return _video_lengths(clips) if (clips / PROVENANCE).is_file() else {}
+    if "catalog" not in inputs:
+        return {}
+    catalog = Path(absolute_from_artifact(inputs["catalog"].path, folder))
+    try:
+        return {v.video_id: v.duration_s for v in read_videos(catalog) if v.duration_s is not None}
+    except UserError:
+        return {}
