@@ -6,15 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
-from vlm_autodrive.detection.operating import SearchBasis
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
 from vlm_autodrive.video import LeftAside, Trip
+
+if TYPE_CHECKING:  # it imports torch, which readers of results need not
+    from vlm_autodrive.detection.operating import SearchBasis
 
 KIND = "detections"
 EVENTS_FILE = "events.json"
@@ -115,7 +117,7 @@ def write_summary(
     folders: Sequence[Path],
     detections: Sequence[VideoDetections],
     times_real_time: float | None,
-    basis: SearchBasis,
+    basis: "SearchBasis",
     left_aside: Sequence[LeftAside] = (),
 ) -> None:
     """Write ``summary.json``: what was found in all, one line for each trip, and the files that are in none.

@@ -9,6 +9,7 @@ from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_re
 from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
+from .score.slice_fields import SLICE_FIELDS, slice_value
 from .score.slices import SLICE_FIELDS, slice_value
 from .settings import (
     BASELINES,

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -17,7 +17,7 @@ from vlm_autodrive.review.session import Review
 _UNEXPECTED = "the server met an error of its own; nothing was saved by this request. The terminal has the details."
 
 
-def create_app(review: Review, access: Access) -> Starlette:
+def create_app(review: Review, access: Access) -> Guard:
     """The application for an open review, which is closed when the server stops."""
 
     @asynccontextmanager
@@ -26,12 +26,10 @@ def create_app(review: Review, access: Access) -> Starlette:
         yield
         review.close()
 
-    return Starlette(
-        routes=[*page_routes(review), *api_routes(review)],
-        middleware=[Middleware(Guard, access=access)],
-        exception_handlers={HTTPException: _http_error, 500: _unexpected_error},
-        lifespan=lifespan,
-    )
+    routes = [*page_routes(review), *api_routes(review)]
+    handlers: Any = {HTTPException: _http_error, 500: _unexpected_error}
+    # The guard stands around all else, so that its headers are on errors too.
+    return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan), access)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

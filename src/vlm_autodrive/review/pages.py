@@ -3,7 +3,6 @@
 from collections import Counter
 from importlib.resources import files
 from math import ceil
-from urllib.parse import quote
 
 from jinja2 import Environment
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from vlm_autodrive.palette import css_variables
 from vlm_autodrive.progress import format_clock
 from vlm_autodrive.review.queue import PAGE_SIZE, QueueState, queue_state
 from vlm_autodrive.review.session import Review
+from vlm_autodrive.review.store import etag_of
 from vlm_autodrive.video import VideoError
 
 _STATIC = {"app.js": "text/javascript", "app.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -93,9 +93,7 @@ def page_routes(review: Review) -> list[Route]:
 
 def _templates() -> Environment:
     templates = page_templates("vlm_autodrive.review")
-    templates.filters.update(
-        clock=lambda seconds: format_clock(seconds, True), quoted=lambda text: quote(text, safe="")
-    )
+    templates.filters.update(clock=lambda seconds: format_clock(seconds, True), etag=etag_of)
     return templates
 
 

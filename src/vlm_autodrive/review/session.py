@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.metrics import Bootstrap, Estimate, krippendorff_alpha_estimate
 from vlm_autodrive.palette import class_colour
-from vlm_autodrive.records import Correction, MomentLabel, Record
+from vlm_autodrive.records import Correction, Estimate, MomentLabel, Record
 from vlm_autodrive.review.decisions import DecisionRequest, make_correction, make_undo
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import ItemMedia, MediaLibrary
@@ -250,6 +249,8 @@ class Review:
         )
 
     def _agreement(self, held: dict[str, list[Correction]]) -> Estimate:
+        from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate  # seconds of scipy, for two reviewers
+
         grades = {name: float(place) for place, name in enumerate(self.source.taxonomy.names)}
         units, videos = [], []
         for item_id, kept in held.items():
