@@ -1,6 +1,5 @@
 """The HTML pages, their pictures and files. Templates get records and escape all text; scripts come from one bundle."""
 
-from collections import Counter
 from importlib.resources import files
 from math import ceil
 
@@ -102,10 +101,6 @@ def _queue_html(review: Review, templates: Environment, state: QueueState) -> st
     pages = max(1, ceil(len(rows) / PAGE_SIZE))
     state = state.model_copy(update={"page": min(state.page, pages)})
     shown = rows[(state.page - 1) * PAGE_SIZE : state.page * PAGE_SIZE]
-    slices: dict[str, Counter[str]] = {}
-    for item in review.source.items:
-        for name, value in item.slices.items():
-            slices.setdefault(name, Counter())[value] += 1
     return templates.get_template("queue.html.j2").render(
         review=review,
         state=state,
@@ -113,7 +108,7 @@ def _queue_html(review: Review, templates: Environment, state: QueueState) -> st
         rows=shown,
         matching=len(rows),
         pages=pages,
-        slices=slices,
+        slices=review.slices,
         summary=review.summary(),
         hidden={row.item.item_id for row in shown if review.hides_answer(row.decisions)},
     )

@@ -101,35 +101,57 @@ class QueueRow:
     against_models: bool
 
 
-def queue_rows(
-    items: Sequence[ReviewItem],
-    decisions: Mapping[str, tuple[Correction, ...]],
-    taxonomy: Taxonomy,
-    state: QueueState,
-    reviewer: str,
-    keep: str | None = None,
-) -> list[QueueRow]:
-    """The rows that a state asks for, in its order, of all pages.
+class ReviewQueue:
+    """The queue of a folder's items.
 
-    Args:
-        items: All items.
-        decisions: All decisions, by item.
-        taxonomy: The classes.
-        state: What is asked for.
-        reviewer: Who asks.
-        keep: The id of an item that is among the rows in any case: the one on the screen, of which a decision may have
-            taken it out of the queue.
+    What has no decision yet stays as it is, so its rows are made once for each model: of ten thousand items few change
+    between two pages.
     """
-    events = frozenset(taxonomy.event_names)
-    rows = [_row(item, decisions.get(item.item_id, ()), events, state.model, reviewer) for item in items]
-    wanted = [row for row in rows if _is_wanted(row, state)]
-    if state.sample is not None:
-        # By a hash of each id, so that the same items are drawn whatever is decided or sorted meanwhile.
-        wanted.sort(key=lambda row: hashlib.sha256(f"{state.seed}:{row.item.item_id}".encode()).digest())
-        wanted = wanted[: state.sample]
-    if keep is not None and all(row.item.item_id != keep for row in wanted):
-        wanted += [row for row in rows if row.item.item_id == keep]
-    return sorted(wanted, key=lambda row: _order(row, state.sort))
+
+    def __init__(self, items: Sequence[ReviewItem], models: Sequence[str], taxonomy: Taxonomy) -> None:
+        """Queue ``items``, which ``models`` have answered with the classes of ``taxonomy``."""
+        self._items, self._models = items, frozenset(models)
+        self._events = frozenset(taxonomy.event_names)
+        self._undecided: dict[str | None, tuple[QueueRow, ...]] = {}
+
+    def rows(
+        self,
+        decisions: Mapping[str, tuple[Correction, ...]],
+        state: QueueState,
+        reviewer: str,
+        keep: str | None = None,
+    ) -> list[QueueRow]:
+        """The rows that a state asks for, in its order, of all pages.
+
+        Args:
+            decisions: All decisions, by item.
+            state: What is asked for.
+            reviewer: Who asks.
+            keep: The id of an item that is among the rows in any case: the one on the screen, of which a decision may
+                have taken it out of the queue.
+        """
+        rows = [
+            _row(row.item, decisions[row.item.item_id], self._events, state.model, reviewer)
+            if row.item.item_id in decisions
+            else row
+            for row in self._undecided_rows(state.model)
+        ]
+        wanted = [row for row in rows if _is_wanted(row, state)]
+        if state.sample is not None:
+            # By a hash of each id, so that the same items are drawn whatever is decided or sorted meanwhile.
+            wanted.sort(key=lambda row: hashlib.sha256(f"{state.seed}:{row.item.item_id}".encode()).digest())
+            wanted = wanted[: state.sample]
+        if keep is not None and all(row.item.item_id != keep for row in wanted):
+            wanted += [row for row in rows if row.item.item_id == keep]
+        return sorted(wanted, key=lambda row: _order(row, state.sort))
+
+    def _undecided_rows(self, model: str | None) -> tuple[QueueRow, ...]:
+        rows = self._undecided.get(model)
+        if rows is None:
+            rows = tuple(_row(item, (), self._events, model, "") for item in self._items)
+            if model is None or model in self._models:  # any text may stand in an address
+                self._undecided[model] = rows
+        return rows
 
 
 def any_event(answer: ModelAnswer, events: frozenset[str]) -> float | None:

@@ -1,5 +1,6 @@
 """The server process: listening on this computer, telling the address, ending well."""
 
+import gc
 import secrets
 import socket
 import webbrowser
@@ -58,6 +59,7 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
         ws="none",
     )
+    gc.freeze()  # the items stay to the end: to look through them again and again would delay answers
     tell(access.address())
     if opens_browser:
         webbrowser.open(access.address())

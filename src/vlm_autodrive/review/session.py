@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vlm_autodrive.review.decisions import DecisionRequest, make_correction, mak
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import ItemMedia, MediaLibrary
 from vlm_autodrive.review.pictures import PictureMaker, thumbnail_tenths
-from vlm_autodrive.review.queue import QueueRow, QueueState, queue_rows
+from vlm_autodrive.review.queue import QueueRow, QueueState, ReviewQueue
 from vlm_autodrive.review.sources import ReviewSource, read_source
 from vlm_autodrive.review.store import DecisionStore, current_label, default_store, etag_of, standing
 
@@ -128,11 +129,21 @@ class Review:
     blind: bool
 
     def __post_init__(self) -> None:
-        """Find items by their ids."""
+        """Find items by their ids, and queue them."""
+        self._queue = ReviewQueue(self.source.items, self.source.models, self.source.taxonomy)
         self._items = {item.item_id: item for item in self.source.items}
         self._lock = threading.Lock()
 
-    @property
+    @cached_property
+    def slices(self) -> dict[str, Counter[str]]:
+        """How many items each value of each slice has."""
+        found: dict[str, Counter[str]] = {}
+        for item in self.source.items:
+            for name, value in item.slices.items():
+                found.setdefault(name, Counter())[value] += 1
+        return found
+
+    @cached_property
     def classes(self) -> tuple[ClassView, ...]:
         """The classes, in the taxonomy's order."""
         taxonomy = self.source.taxonomy
@@ -158,8 +169,7 @@ class Review:
 
     def rows(self, state: QueueState, keep: str | None = None) -> list[QueueRow]:
         """The rows of the queue for a state, of all pages; ``keep`` is an item that is among them in any case."""
-        decisions = self.store.all_decisions()
-        return queue_rows(self.source.items, decisions, self.source.taxonomy, state, self.reviewer, keep)
+        return self._queue.rows(self.store.all_decisions(), state, self.reviewer, keep)
 
     def view(self, item_id: str, state: QueueState) -> ItemView:
         """All that the review screen needs of an item, reached by the queue of a state.
