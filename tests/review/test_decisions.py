@@ -3,8 +3,9 @@
 import pytest
 
 from tests.detection.short_list.searched import event, write_trip
-from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
+from tests.evaluation.builders import make_clip, make_prediction
 from tests.review.asking import OWN, ask, ask_json, decide, first_item, undo
+from tests.review.folders import write_predictions
 from tests.review.serving import review_server
 from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate
 from vlm_autodrive.review import read_decisions
@@ -28,6 +29,15 @@ def served(found):
 @pytest.fixture
 def item(served):
     return first_item(served, "sort=name")
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """The address of a server that takes no decision, and an item."""
+    folder = tmp_path_factory.mktemp("untouched") / "found"
+    write_trip(folder, "a", [("/videos/a1.mp4", 6.0), ("/videos/a2.mp4", 6.0)], [event(3.0)])
+    with review_server(folder) as address:
+        yield address, first_item(address)
 
 
 def view(served, item):
@@ -85,9 +95,10 @@ def test_times_alone_may_be_changed_without_a_reason(served, item):
         (b'{"decision": "change", "after": {"event_class": "collision", "time_s": 1e999}}', "outside the video"),
         (b"{", "cannot be taken"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_is_refused_in_a_sentence(served, item, body, reason):
+def test_what_cannot_be_is_refused_in_a_sentence(untouched, body, reason):
+    served, item = untouched
     status, answer = decide(served, item, body)
     assert status == 422
     assert reason in answer["error"]
@@ -167,7 +178,7 @@ def test_many_are_accepted_at_once_each_with_its_outcome(served):
 
 def test_an_unlabelled_clip_cannot_be_confirmed(tmp_path):
     clip = make_clip("one", None)
-    write_prediction_set(tmp_path / "said", [clip], [make_prediction(clip, None)])
+    write_predictions(tmp_path / "said", [clip], [make_prediction(clip, None)])
     with review_server(tmp_path / "said") as served:
         item = first_item(served)
         assert view(served, item)["current"] is None
@@ -192,7 +203,7 @@ def test_a_blind_review_hides_the_answer_until_the_first_decision(found):
 
 def test_the_agreement_of_two_reviewers_is_reported(tmp_path):
     clips = [make_clip(f"c{n}", ("collision", "near_collision", "normal")[n % 3]) for n in range(12)]
-    write_prediction_set(tmp_path / "said", clips, [make_prediction(clip, "normal") for clip in clips])
+    write_predictions(tmp_path / "said", clips, [make_prediction(clip, "normal") for clip in clips])
     grades = []
     with review_server(tmp_path / "said", "ada") as ada, review_server(tmp_path / "said", "bob") as bob:
         page = ask(ada, "/queue?sort=name")[2].decode()

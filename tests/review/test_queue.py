@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
+from tests.evaluation.builders import make_clip, make_prediction
 from tests.review.asking import ask, ask_json, decide
+from tests.review.folders import write_predictions
 from tests.review.serving import review_server
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import IncidentMetadata
@@ -40,8 +41,8 @@ def said(tmp_path_factory):
         for clip, (_, answer, p, _) in zip(clips, CLIPS.values(), strict=True)
     ]
     of_b = [make_prediction(clip, other) for clip, (*_, other) in zip(clips, CLIPS.values(), strict=True)]
-    write_prediction_set(folder / "a", clips, of_a)
-    write_prediction_set(folder / "b", clips, of_b)
+    write_predictions(folder / "a", clips, of_a)
+    write_predictions(folder / "b", clips, of_b)
     return folder
 
 
@@ -144,7 +145,7 @@ def test_previous_and_next_go_by_the_queue_that_one_came_from(said):
 
 def test_long_queues_come_in_pages(tmp_path):
     clips = [make_clip(f"c{number:03d}") for number in range(PAGE_SIZE + 5)]
-    write_prediction_set(tmp_path / "said", clips, [make_prediction(clip, "normal") for clip in clips])
+    write_predictions(tmp_path / "said", clips, [make_prediction(clip, "normal") for clip in clips])
     with review_server(tmp_path / "said") as served:
         pages = [ask(served, f"/queue?sort=name&page={page}")[2].decode() for page in (1, 2, 9)]
     seen = [{part[:16] for part in page.split('href="/items/')[1:]} for page in pages]

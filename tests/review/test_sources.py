@@ -5,18 +5,13 @@ import json
 import pytest
 
 from tests.detection.short_list.searched import event, write_trip
-from tests.evaluation.builders import make_clip, make_prediction, make_verdict, write_prediction_set
-from vlm_autodrive.artifacts import write_clips, writing_artifact
+from tests.evaluation.builders import make_clip, make_prediction, make_verdict
+from tests.review.folders import write_clip_set, write_predictions
+from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, MomentLabel, Outcome
+from vlm_autodrive.records import MomentLabel, Outcome
 from vlm_autodrive.review import open_review, read_source
 from vlm_autodrive.settings import Settings
-
-
-def write_clip_set(folder, clips):
-    with writing_artifact(folder, "clips", {}, Settings()) as partial:
-        write_clips(partial, folder, DEFAULT_TAXONOMY, clips)
-    return folder
 
 
 def test_each_event_of_each_trip_is_one_item(tmp_path):
@@ -76,9 +71,9 @@ def test_the_answers_of_several_models_are_joined_by_clip(tmp_path):
     chances = {"collision": 0.7, "near_collision": 0.2, "normal": 0.1}
     says = make_prediction(clips[0], "collision", traced="near_collision", time_s=1.5, probabilities=chances)
     failed = make_prediction(clips[1], None)
-    write_prediction_set(tmp_path / "both" / "before", clips, [says, failed])
+    write_predictions(tmp_path / "both" / "before", clips, [says, failed])
     others = [make_prediction(clips[1], "normal"), make_prediction(clips[0], "normal")]
-    write_prediction_set(tmp_path / "both" / "after", clips, others)
+    write_predictions(tmp_path / "both" / "after", clips, others)
     source = read_source(tmp_path / "both")
     assert (source.kind, source.models) == ("predictions", ("after", "before"))
     assert [item.clip_id for item in source.items] == ["one", "two"]
@@ -112,8 +107,8 @@ def test_what_holds_nothing_to_review_is_refused_with_the_way_out(tmp_path):
 
 def test_predictions_about_another_clip_of_the_same_name_are_refused(tmp_path):
     one, other = make_clip("one"), make_clip("one", start_s=1.0)
-    write_prediction_set(tmp_path / "both" / "a", [one], [make_prediction(one, "normal")])
-    write_prediction_set(tmp_path / "both" / "b", [other], [make_prediction(other, "normal")])
+    write_predictions(tmp_path / "both" / "a", [one], [make_prediction(one, "normal")])
+    write_predictions(tmp_path / "both" / "b", [other], [make_prediction(other, "normal")])
     with pytest.raises(UserError, match=r"the clip one is another one in .*b; review the models one by one"):
         read_source(tmp_path / "both")
 
@@ -142,6 +137,6 @@ def test_decisions_are_kept_where_making_the_folder_anew_does_not_remove_them(tm
 def test_a_verdict_without_a_trace_has_no_reasoning(tmp_path):
     clip = make_clip("one")
     prediction = make_prediction(clip, "normal").model_copy(update={"verdict": make_verdict("normal")})
-    write_prediction_set(tmp_path / "one", [clip], [prediction])
+    write_predictions(tmp_path / "one", [clip], [prediction])
     (item,) = read_source(tmp_path / "one").items
     assert (item.answers[0].reasoning, item.answers[0].probabilities) == ("", {})

@@ -64,15 +64,18 @@ def review(
     from vlm_autodrive.review import open_review, serve
 
     opened = open_review(path, reviewer or _login_name(), store, blind=blind, media_roots=tuple(media_root or ()))
-    serve(
-        opened,
-        host=host,
-        port=port,
-        with_token=token,
-        names=tuple(allow_host or ()),
-        opens_browser=open_,
-        tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}", flush=True),
-    )
+    try:
+        serve(
+            opened,
+            host=host,
+            port=port,
+            with_token=token,
+            names=tuple(allow_host or ()),
+            opens_browser=open_,
+            tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}", flush=True),
+        )
+    except KeyboardInterrupt:  # the ordinary end
+        print(f"Stopped. The decisions are in {opened.store.path}.")
 
 
 def _login_name() -> str:
