@@ -10,7 +10,6 @@ from .report.tables import main_rows, right_answers
 from .score.records import Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
 from .score.slice_fields import SLICE_FIELDS, slice_value
-from .score.slices import SLICE_FIELDS, slice_value
 from .settings import (
     BASELINES,
     BEFORE_CORRECTIONS,
