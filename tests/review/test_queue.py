@@ -51,9 +51,9 @@ def source(said):
     return read_source(said)
 
 
-def listed(source, query="", decisions=None, keep=None, **parameters):
-    state = queue_state({**parameters, **dict(pair.split("=") for pair in query.split("&") if pair)})
-    rows = ReviewQueue(source.items, source.models, source.taxonomy).rows(decisions or {}, state, "ada", keep)
+def listed(source, query=""):
+    state = queue_state(dict(pair.split("=") for pair in query.split("&") if pair))
+    rows = ReviewQueue(source.items, source.models, source.taxonomy, "ada").rows({}, state)
     return [row.item.clip_id for row in rows]
 
 

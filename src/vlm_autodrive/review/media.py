@@ -23,6 +23,7 @@ from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.video import Playback, VideoError, playback, write_proxy
 
 PROXY_TYPE = "video/mp4"
+_FILES_REMEMBERED = 200  # an hour has a hundred thousand times
 
 
 class ItemMedia(Record):
@@ -199,6 +200,8 @@ class MediaLibrary:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = playback(real, stream=stream)
+            for earlier in list(self._known)[:-_FILES_REMEMBERED]:
+                self._known.pop(earlier, None)
         return found
 
     def _proxy(self, real: Path, stream: int | None) -> Path:
@@ -245,8 +248,10 @@ class MediaLibrary:
         def tell(done_s: float) -> None:
             job.progress = min(0.99, done_s / length_s)
 
-        times_s = write_proxy(real, target, stream=stream, tell=tell, goes_on=lambda: not self._stop.is_set())
+        own = target.with_name(f".{os.getpid()}-{target.name}")  # another server may make the same proxy
+        times_s = write_proxy(real, own, stream=stream, tell=tell, goes_on=lambda: not self._stop.is_set())
         if times_s:
+            own.replace(target)
             write_text(target.with_suffix(".json"), json.dumps(times_s))  # after the video: with it the proxy is whole
             with self._lock:
                 del self._jobs[media_id]

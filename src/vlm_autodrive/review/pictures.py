@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ class PictureMaker:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
         picture.save(stream, format="JPEG", quality=_QUALITY)
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f".{os.getpid()}-{path.name}")  # another server may make the same picture
         partial.write_bytes(stream.getvalue())
         partial.replace(path)
 

@@ -102,40 +102,31 @@ class QueueRow:
 
 
 class ReviewQueue:
-    """The queue of a folder's items.
+    """The queue of a folder's items, as one reviewer sees it.
 
-    What has no decision yet stays as it is, so its rows are made once for each model: of ten thousand items few change
-    between two pages.
+    A row is made once for each model, and anew when its item is decided on: of ten thousand items few change between
+    two pages.
     """
 
-    def __init__(self, items: Sequence[ReviewItem], models: Sequence[str], taxonomy: Taxonomy) -> None:
+    def __init__(self, items: Sequence[ReviewItem], models: Sequence[str], taxonomy: Taxonomy, reviewer: str) -> None:
         """Queue ``items``, which ``models`` have answered with the classes of ``taxonomy``."""
-        self._items, self._models = items, frozenset(models)
+        self._items, self._models, self._reviewer = items, frozenset(models), reviewer
+        self._places = {item.item_id: place for place, item in enumerate(items)}
         self._events = frozenset(taxonomy.event_names)
-        self._undecided: dict[str | None, tuple[QueueRow, ...]] = {}
+        self._known: dict[str | None, list[QueueRow]] = {}
 
     def rows(
-        self,
-        decisions: Mapping[str, tuple[Correction, ...]],
-        state: QueueState,
-        reviewer: str,
-        keep: str | None = None,
+        self, decisions: Mapping[str, tuple[Correction, ...]], state: QueueState, keep: str | None = None
     ) -> list[QueueRow]:
         """The rows that a state asks for, in its order, of all pages.
 
         Args:
             decisions: All decisions, by item.
             state: What is asked for.
-            reviewer: Who asks.
             keep: The id of an item that is among the rows in any case: the one on the screen, of which a decision may
                 have taken it out of the queue.
         """
-        rows = [
-            _row(row.item, decisions[row.item.item_id], self._events, state.model, reviewer)
-            if row.item.item_id in decisions
-            else row
-            for row in self._undecided_rows(state.model)
-        ]
+        rows = self._current_rows(decisions, state.model)
         wanted = [row for row in rows if _is_wanted(row, state)]
         if state.sample is not None:
             # By a hash of each id, so that the same items are drawn whatever is decided or sorted meanwhile.
@@ -145,12 +136,16 @@ class ReviewQueue:
             wanted += [row for row in rows if row.item.item_id == keep]
         return sorted(wanted, key=lambda row: _order(row, state.sort))
 
-    def _undecided_rows(self, model: str | None) -> tuple[QueueRow, ...]:
-        rows = self._undecided.get(model)
+    def _current_rows(self, decisions: Mapping[str, tuple[Correction, ...]], model: str | None) -> list[QueueRow]:
+        rows = self._known.get(model)
         if rows is None:
-            rows = tuple(_row(item, (), self._events, model, "") for item in self._items)
+            rows = [_row(item, (), self._events, model, self._reviewer) for item in self._items]
             if model is None or model in self._models:  # any text may stand in an address
-                self._undecided[model] = rows
+                self._known[model] = rows
+        for item_id, found in decisions.items():
+            place = self._places.get(item_id)
+            if place is not None and len(rows[place].decisions) != len(found):  # they are only ever added
+                rows[place] = _row(self._items[place], found, self._events, model, self._reviewer)
         return rows
 
 

@@ -130,7 +130,7 @@ class Review:
 
     def __post_init__(self) -> None:
         """Find items by their ids, and queue them."""
-        self._queue = ReviewQueue(self.source.items, self.source.models, self.source.taxonomy)
+        self._queue = ReviewQueue(self.source.items, self.source.models, self.source.taxonomy, self.reviewer)
         self._items = {item.item_id: item for item in self.source.items}
         self._lock = threading.Lock()
 
@@ -169,7 +169,7 @@ class Review:
 
     def rows(self, state: QueueState, keep: str | None = None) -> list[QueueRow]:
         """The rows of the queue for a state, of all pages; ``keep`` is an item that is among them in any case."""
-        return self._queue.rows(self.store.all_decisions(), state, self.reviewer, keep)
+        return self._queue.rows(self.store.all_decisions(), state, keep)
 
     def view(self, item_id: str, state: QueueState) -> ItemView:
         """All that the review screen needs of an item, reached by the queue of a state.
