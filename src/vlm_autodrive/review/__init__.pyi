@@ -1,5 +1,5 @@
 from .app import create_app
-from .items import ModelAnswer, ProbabilityCurve, ReviewItem
+from .items import ProbabilityCurve, ReviewAnswer, ReviewItem
 from .security import Access
 from .server import serve
 from .session import Review, open_review
@@ -9,9 +9,9 @@ from .store import DecisionStore, default_store, read_decisions
 __all__ = [
     "Access",
     "DecisionStore",
-    "ModelAnswer",
     "ProbabilityCurve",
     "Review",
+    "ReviewAnswer",
     "ReviewItem",
     "ReviewSource",
     "create_app",

@@ -18,7 +18,7 @@ class ProbabilityCurve(Record):
     windows: tuple[WindowScore, ...]
 
 
-class ModelAnswer(Record):
+class ReviewAnswer(Record):
     """What one model says of an item. All times are in item time.
 
     Attributes:
@@ -85,7 +85,7 @@ class ReviewItem(Record):
     end_s: float
     duration_s: float
     label: MomentLabel | None = None
-    answers: tuple[ModelAnswer, ...] = ()
+    answers: tuple[ReviewAnswer, ...] = ()
     slices: dict[str, str] = {}
     split: Split | None = None
     video_id: str | None = None
@@ -97,7 +97,7 @@ class ReviewItem(Record):
         """What is said of it before any decision: the ground truth, or else the first model's answer."""
         return self.label or next((answer.label for answer in self.answers), None)
 
-    def answer_of(self, model: str | None) -> ModelAnswer | None:
+    def answer_of(self, model: str | None) -> ReviewAnswer | None:
         """The answer of a model by its name, of the first model for None; None if there is no such answer."""
         return next((answer for answer in self.answers if model is None or answer.model == model), None)
 

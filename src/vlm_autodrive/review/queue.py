@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Correction, MomentLabel, Record, Taxonomy
-from vlm_autodrive.review.items import ModelAnswer, ReviewItem
+from vlm_autodrive.review.items import ReviewAnswer, ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
 PAGE_SIZE = 100
@@ -91,7 +91,7 @@ class QueueRow:
     """
 
     item: ReviewItem
-    answer: ModelAnswer | None
+    answer: ReviewAnswer | None
     p_event: float | None
     worth: float
     current: MomentLabel | None
@@ -149,7 +149,7 @@ class ReviewQueue:
         return rows
 
 
-def any_event(answer: ModelAnswer, events: frozenset[str]) -> float | None:
+def any_event(answer: ReviewAnswer, events: frozenset[str]) -> float | None:
     """The probability of any event in an answer; None if it has no probabilities."""
     if not answer.probabilities:
         return None

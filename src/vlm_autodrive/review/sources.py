@@ -20,7 +20,7 @@ from vlm_autodrive.detection import ListedEvent, ListedTrip, in_trip_time, list_
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import SLICE_FIELDS, slice_value
 from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, shown_name
-from vlm_autodrive.review.items import ModelAnswer, ProbabilityCurve, ReviewItem, item_id_of
+from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem, item_id_of
 
 SourceKind = Literal["detections", "clips", "predictions"]
 
@@ -100,7 +100,7 @@ def _event_item(trip: ListedTrip, event: ListedEvent, curve: ProbabilityCurve) -
         start_s=event.start_s,
         end_s=event.end_s,
     )
-    answer = ModelAnswer(
+    answer = ReviewAnswer(
         model=event.model,
         label=label,
         probabilities=event.probabilities,
@@ -137,7 +137,7 @@ def _of_clips(path: Path) -> ReviewSource:
 def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
     taxonomy = read_taxonomy(folders[0])
     clips: dict[str, Clip] = {}
-    answers: defaultdict[str, list[ModelAnswer]] = defaultdict(list)
+    answers: defaultdict[str, list[ReviewAnswer]] = defaultdict(list)
     models: list[str] = []
     for folder in folders:
         if read_taxonomy(folder) != taxonomy:
@@ -160,7 +160,7 @@ def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
     return ReviewSource("predictions", path, taxonomy, items, tuple(dict.fromkeys(models)))
 
 
-def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> ModelAnswer:
+def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> ReviewAnswer:
     verdict, trace = prediction.verdict, prediction.reasoning
     label = None
     if verdict.event_class is not None:
@@ -168,7 +168,7 @@ def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -
         time_s = trace.event_time_s if trace is not None and is_event else None
         label = MomentLabel(event_class=verdict.event_class, time_s=None if time_s is None else clip.start_s + time_s)
     reasoning_class = trace.event_class if trace is not None else None
-    return ModelAnswer(
+    return ReviewAnswer(
         model=name,
         outcome=verdict.outcome,
         reason=verdict.reason or (trace.reason if trace is not None else ""),
@@ -181,7 +181,7 @@ def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -
     )
 
 
-def _clip_item(clip: Clip, answers: Sequence[ModelAnswer], lengths_s: Mapping[str, float]) -> ReviewItem:
+def _clip_item(clip: Clip, answers: Sequence[ReviewAnswer], lengths_s: Mapping[str, float]) -> ReviewItem:
     duration_s = max(clip.end_s, lengths_s.get(clip.video_id, 0.0))
     label = None
     if clip.event_class is not None:
