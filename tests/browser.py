@@ -27,10 +27,11 @@ def find_browser():
 
 
 class Browser:
-    """One browser with one page."""
+    """One browser with one page; requests to other places than these files and ``server`` are problems."""
 
-    def __init__(self, downloads):
+    def __init__(self, downloads, server=None):
         self.downloads = Path(downloads)
+        self.local = (*LOCAL, server) if server else LOCAL
         self.problems = []
         self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_it, self._out = os.pipe()
@@ -45,12 +46,9 @@ class Browser:
         os.close(to_it)
         os.close(from_it)
         self._waiting, self._number, self._session, self._loaded = b"", 0, None, None
+        self._tabs = []
         self.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.ask(f"{domain}.enable")
-        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        self.new_tab()
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -73,9 +71,35 @@ class Browser:
                 assert "error" not in answer, answer["error"]
                 return answer["result"]
 
+    def new_tab(self):
+        """Open another page and work on it from now on; returns what :meth:`use` takes to come back to this one."""
+        before, self._session = self._session, None
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._tabs.append(target)
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        return before
+
+    def use(self, tab):
+        """Work on another tab; returns what it takes to come back."""
+        before, self._session = self._session, tab
+        self.ask("Page.bringToFront")
+        return before
+
+    def close_tabs(self):
+        """Close all pages; open another with :meth:`new_tab` before anything else."""
+        self._session = None
+        for target in self._tabs:
+            self.ask("Target.closeTarget", targetId=target)
+        self._tabs.clear()
+
     def open(self, page):
+        """Open a file, or an address."""
         # By the loader's id: the load event of the page before may still be on its way.
-        loader = self.ask("Page.navigate", url=page.as_uri())["loaderId"]
+        url = page if isinstance(page, str) else page.as_uri()
+        loader = self.ask("Page.navigate", url=url)["loaderId"]
         while self._loaded != loader:
             self._next()
 
@@ -84,6 +108,18 @@ class Browser:
         done = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
+
+    def until(self, condition):
+        """Wait until an expression of JavaScript is true, through the loading of pages too; returns its value."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            done = self.ask("Runtime.evaluate", expression=condition, returnByValue=True, awaitPromise=True)
+            if "exceptionDetails" not in done and done["result"].get("value"):
+                return done["result"]["value"]
+            if time.monotonic() > end:
+                words = self.ask("Runtime.evaluate", expression="document.body.innerText", returnByValue=True)
+                raise AssertionError(f"never {condition}: {words['result'].get('value')}")
+            time.sleep(0.05)
 
     def press(self, *keys):
         """Press keys, by their names as a page hears them."""
@@ -126,6 +162,6 @@ class Browser:
             self.problems.append(params["exceptionDetails"])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.problems.append(params["entry"])
-        elif method == "Network.requestWillBeSent" and not params["request"]["url"].startswith(LOCAL):
+        elif method == "Network.requestWillBeSent" and not params["request"]["url"].startswith(self.local):
             self.problems.append(params["request"])
         return event

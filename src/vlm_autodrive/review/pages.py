@@ -73,7 +73,7 @@ def page_routes(review: Review) -> list[Route]:
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name == "palette.css":
-            return Response(css_variables(), media_type="text/css")
+            return Response(_palette(review), media_type="text/css")
         if name not in _STATIC:
             return PlainTextResponse("There is no such file.\n", 404)
         content = files("vlm_autodrive.review").joinpath("static", name).read_bytes()
@@ -88,6 +88,12 @@ def page_routes(review: Review) -> list[Route]:
         Route("/media/{media_id}", media, methods=["GET"]),
         Route("/static/{name}", static, methods=["GET"]),
     ]
+
+
+def _palette(review: Review) -> str:
+    """The colours of the palette, and of each class by its place in the taxonomy."""
+    classes = [f".class-{place} {{ --class: {each.colour}; }}\n" for place, each in enumerate(review.classes)]
+    return css_variables() + "".join(classes)
 
 
 def _templates() -> Environment:

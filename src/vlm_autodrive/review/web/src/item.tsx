@@ -1,0 +1,477 @@
+/** The review screen of one item. */
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { get, post, Refusal } from "./api";
+import { type Conflict, DecisionPanel, History } from "./decision";
+import { Help, type Hotkey, Key, listen } from "./hotkeys";
+import { anyEvent, EDGES, NOTHING, same, withEdge } from "./labels";
+import { Player, SPEEDS } from "./player";
+import { Answer } from "./reasoning";
+import type { Correction, Edge, ItemAnswer, MomentLabel, WindowScore } from "./records";
+import { type Lane, Timeline } from "./timeline";
+import { clock, within } from "./times";
+
+const BLIND = "autodrive-review-blind";
+const NO_CURVE: WindowScore[] = [];
+const exact = (time_s: number) => Math.round(time_s * 1e6) / 1e6;
+
+/** The events that were added and not undone. */
+function addedIn(decisions: Correction[]): MomentLabel[] {
+  const undone = new Set(decisions.map((each) => each.undoes));
+  return decisions.flatMap((each) =>
+    each.decision === "add" && each.after && !undone.has(each.correction_id) ? [each.after] : [],
+  );
+}
+
+export function Review({ itemId, queue }: { itemId: string; queue: string }) {
+  const [data, setData] = useState<ItemAnswer | null>(null);
+  const [failure, setFailure] = useState("");
+  const etag = useRef("");
+  const load = async () => {
+    const reply = await get<ItemAnswer>(`/api/items/${itemId}${location.search}`);
+    etag.current = reply.etag;
+    setData(reply.body);
+    return reply.body;
+  };
+  useEffect(() => {
+    load().catch((error: Error) => setFailure(error.message));
+  }, []);
+  if (failure)
+    return (
+      <p class="notes warning" role="alert">
+        {failure}
+      </p>
+    );
+  if (!data) return <p class="faint">Loading the item …</p>;
+  return <Screen data={data} etag={etag} load={load} queue={queue} />;
+}
+
+interface ScreenProps {
+  data: ItemAnswer;
+  etag: { current: string };
+  load: () => Promise<ItemAnswer>;
+  queue: string;
+}
+
+function Screen({ data, etag, load, queue }: ScreenProps) {
+  const { item, decisions, reviewer } = data;
+  const classes = data.taxonomy;
+  const normal = classes.find((each) => !each.is_event) ?? classes[classes.length - 1]!;
+  const [, redraw] = useState(0);
+  const video = useRef<HTMLVideoElement>(null);
+  const player = useRef<Player | null>(null);
+  const reasonField = useRef<HTMLInputElement>(null);
+  const [blind, setBlind] = useState(data.hide_answer || localStorage.getItem(BLIND) === "yes");
+  const decided = decisions.some((each) => each.reviewer === reviewer);
+  const hidden = blind && !decided;
+  const said = data.current ?? item.label ?? item.answers[0]?.label ?? null;
+  const start = hidden ? NOTHING : (said ?? NOTHING);
+  const [draft, setDraft] = useState<MomentLabel>(start);
+  const [isAdding, setAdding] = useState(false);
+  const [reason, setReason] = useState("");
+  const [status, setStatus] = useState("");
+  const [problem, setProblem] = useState("");
+  const [conflict, setConflict] = useState<Conflict | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [help, setHelp] = useState(false);
+  const [chosen, setChosen] = useState(0);
+  const answer = item.answers[chosen] ?? null;
+  const margin = Math.max((item.end_s - item.start_s) * 0.1, 0.5);
+  const close: [number, number] = [
+    Math.max(item.start_s - margin, 0),
+    Math.max(Math.min(item.end_s + margin, item.duration_s), item.start_s + 0.1),
+  ];
+  const whole: [number, number] = [0, Math.max(item.duration_s, 0.1)];
+  const [isWhole, setIsWhole] = useState(item.kind === "clip" && item.duration_s <= 90);
+  const view = isWhole ? whole : close;
+
+  useEffect(() => {
+    if (!data.media.length) return;
+    player.current = new Player(video.current!, data.media, () => redraw((count) => count + 1));
+    void player.current.seek(item.start_s);
+  }, []);
+  // What holds is shown anew when it has changed: after a save, an undo, or when the answer is revealed.
+  useEffect(() => {
+    setDraft(start);
+    setAdding(false);
+  }, [data, hidden]);
+
+  const now_s = player.current?.time_s ?? item.start_s;
+  const words = (time_s: number) => player.current?.words(time_s) ?? `${time_s.toFixed(2)} s`;
+  const seek = (time_s: number) => void player.current?.seek(within(time_s, 0, item.duration_s));
+  const step = (frames: number) => void player.current?.step(frames);
+  // Blind, nobody has said anything yet: whatever is chosen is new.
+  const isChanged = !isAdding && !same(draft, start);
+  const needsReason = !isAdding && !hidden && !!said && draft.event_class !== said.event_class;
+
+  /** Whether the draft can have times; says why if not. */
+  const hasTimes = () => {
+    if (!player.current?.ready) {
+      tell("The video is still loading.");
+      return false;
+    }
+    if (draft.event_class !== normal.name) return true;
+    tell(`${normal.label} has no times; choose the class of an event first.`);
+    return false;
+  };
+  const setEdge = (edge: Edge, time_s: number) => {
+    seek(time_s);
+    setDraft((label) => withEdge(label, edge, exact(player.current?.target_s ?? time_s)));
+  };
+  const setHere = (edge: Edge) => {
+    if (!hasTimes()) return;
+    player.current?.pause();
+    setDraft((label) => withEdge(label, edge, exact(player.current!.target_s)));
+    // Its handle takes the arrow keys, so that it can be nudged at once.
+    requestAnimationFrame(() => document.querySelector<SVGElement>(`[data-edge="${edge}"]`)?.focus());
+    tell(`${EDGES.find((each) => each.edge === edge)!.words} at ${words(player.current!.target_s)}`);
+  };
+  const nudge = async (edge: Edge, frames: number, seconds: number) => {
+    const from_s = draft[edge];
+    const { current } = player;
+    if (from_s === null || !current) return;
+    current.pause();
+    if (seconds) {
+      const to_s = exact(within(from_s + seconds, 0, item.duration_s));
+      seek(to_s);
+      setDraft((label) => withEdge(label, edge, to_s));
+    } else {
+      if (Math.abs(current.target_s - from_s) > 1e-3) await current.seek(from_s);
+      await current.step(frames);
+      setDraft((label) => withEdge(label, edge, exact(current.target_s)));
+    }
+  };
+  const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
+
+  /** Ask for a change; what the server refuses is shown, a conflict with the other's decision. */
+  const change = async (path: string, body: unknown, done: string): Promise<boolean> => {
+    setBusy(true);
+    setProblem("");
+    setConflict(null);
+    try {
+      await post(`/api/items/${item.item_id}/${path}`, body, etag.current);
+      over.current = null;
+      await load();
+      setReason("");
+      tell(done);
+      return true;
+    } catch (error) {
+      const refusal = error as Refusal;
+      if (refusal.status === 409 || refusal.status === 412) await findConflict(refusal.message);
+      else setProblem(refusal.message);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  const newest = useRef("");
+  /** What holds by somebody else's decision, over which the draft is to be saved. */
+  const over = useRef<MomentLabel | null>(null);
+  const findConflict = async (message: string) => {
+    const { body, etag: now } = await get<ItemAnswer>(`/api/items/${item.item_id}${location.search}`);
+    newest.current = now;
+    const last = body.decisions[body.decisions.length - 1];
+    if (!last) return setProblem(message);
+    setConflict({ by: last.reviewer, theirs: last.after, holds: body.current, reason: last.reason });
+  };
+
+  const save = async (): Promise<boolean> => {
+    const holds = over.current ?? said;
+    if (!draft.event_class) {
+      setProblem("Choose a class first.");
+      return false;
+    }
+    const isOther = !isAdding && !hidden && !!holds && draft.event_class !== holds.event_class;
+    if (isOther && !reason.trim()) {
+      setProblem("Say why the class is changed.");
+      reasonField.current?.focus();
+      return false;
+    }
+    const isSame = same(draft, holds);
+    const decision = isAdding ? "add" : isSame ? "confirm" : "change";
+    const why = reason.trim() || (hidden && !isSame ? "decided blind" : "");
+    const label = classes.find((each) => each.name === draft.event_class)!.label;
+    const when = draft.time_s === null ? "" : ` at ${clock(draft.time_s)}`;
+    const verb = isAdding ? "Added" : hidden ? "Saved" : isSame ? "Confirmed" : "Changed";
+    const body = { decision, after: draft, reason: why, blind: hidden, model: answer?.model ?? null };
+    const isSaved = await change("decisions", body, `${verb}: ${label}${when}.`);
+    if (isSaved) reasonField.current?.blur();
+    return isSaved;
+  };
+  const go = (id: string | null, none: string) => {
+    if (id) location.assign(`/items/${id}${location.search}`);
+    else tell(none);
+  };
+  const next = () => go(data.next, "This is the last item of the queue.");
+  const reject = () => {
+    setAdding(false);
+    setDraft({ ...NOTHING, event_class: normal.name });
+    requestAnimationFrame(() => reasonField.current?.focus());
+  };
+  const add = () => {
+    if (!player.current?.ready) return tell("The video is still loading.");
+    const time_s = exact(player.current.target_s);
+    player.current.pause();
+    setAdding(true);
+    setDraft({
+      event_class: classes[0]!.name,
+      time_s,
+      start_s: exact(Math.max(time_s - 1, 0)),
+      end_s: exact(Math.min(time_s + 1, item.duration_s)),
+      alert_time_s: null,
+    });
+    tell(`A new event at ${words(time_s)}: set its class and times, then save.`);
+  };
+  const reset = () => {
+    setDraft(start);
+    setAdding(false);
+    setProblem("");
+    tell("Nothing is changed.");
+  };
+  const setClass = (name: string) => {
+    setDraft((label) =>
+      name === normal.name ? { ...NOTHING, event_class: name } : { ...label, event_class: name },
+    );
+    tell(classes.find((each) => each.name === name)!.label);
+  };
+  const toggleBlind = () => {
+    localStorage.setItem(BLIND, blind ? "no" : "yes");
+    setBlind(!blind);
+    tell(blind ? "Answers are shown." : "Blind: answers are hidden until you have decided.");
+  };
+  const setLoop = () => {
+    const { current } = player;
+    if (!current) return;
+    const from = draft.start_s ?? item.start_s;
+    const to = draft.end_s ?? item.end_s;
+    current.loop = current.loop || to <= from ? null : [from, to];
+    if (current.loop && (now_s < from || now_s > to)) seek(from);
+    tell(current.loop ? `Loops from ${clock(from)} to ${clock(to)}.` : "Plays on.");
+  };
+
+  const added = addedIn(decisions);
+  const moments = [draft, ...added, ...(hidden ? [] : [item.label, ...item.answers.map((each) => each.label)])]
+    .flatMap((label) => (label && label.time_s !== null ? [label.time_s] : []))
+    .sort((a, b) => a - b);
+  const jump = (direction: 1 | -1) => {
+    const target_s = player.current?.target_s ?? now_s;
+    const away = moments.filter((time_s) => (time_s - target_s) * direction > 0.05);
+    const to = direction > 0 ? away[0] : away[away.length - 1];
+    if (to === undefined) tell(direction > 0 ? "No event after this." : "No event before this.");
+    else seek(to);
+  };
+
+  const hotkeys: Hotkey[] = [
+    { keys: [" "], does: "play or pause", act: () => player.current?.toggle() },
+    { keys: [","], does: "one frame back", act: () => step(-1) },
+    { keys: ["."], does: "one frame on", act: () => step(1) },
+    { keys: ["j"], does: "play backwards; again, faster", act: () => player.current?.shuttle(-1) },
+    { keys: ["k"], does: "pause", act: () => (player.current?.pause(), redraw((count) => count + 1)) },
+    { keys: ["l"], does: "play; again, faster", act: () => player.current?.shuttle(1) },
+    { keys: ["<", ">"], does: "slower, faster", act: (key) => player.current?.faster(key === "<" ? -1 : 1) },
+    { keys: ["r"], does: "loop from start to end, or play on", act: setLoop },
+    { keys: ["[", "]"], does: "previous, next event of this item", act: (key) => jump(key === "[" ? -1 : 1) },
+    { keys: ["v"], does: "time line: the event, or all of the video", act: () => setIsWhole(!isWhole) },
+    {
+      keys: classes.slice(0, 9).map((_, place) => String(place + 1)),
+      does: classes.map((each) => each.label).join(", "),
+      act: (key) => setClass(classes[Number(key) - 1]!.name),
+    },
+    ...EDGES.map(({ edge, words: name, key }) => ({
+      keys: [key],
+      does: `${name.toLowerCase()} at this frame; then ← → by a frame, ↑ ↓ by 0.1 s`,
+      act: () => setHere(edge),
+    })),
+    { keys: ["e"], does: "write the reason", act: () => reasonField.current?.focus() },
+    { keys: ["c"], does: "confirm, or save what you changed", act: () => void save() },
+    { keys: ["C"], does: "the same, then the next item", act: () => void save().then((isSaved) => isSaved && next()) },
+    { keys: ["x"], does: `reject: it is ${normal.label}`, act: reject },
+    { keys: ["a"], does: "add an event that nobody named, at this frame", act: add },
+    { keys: ["z"], does: "take back what is not saved", act: reset },
+    { keys: ["u"], does: "undo the last decision", act: () => void change("undo", {}, "Undone.") },
+    { keys: ["b"], does: "blind mode: hide the answers until you have decided", act: toggleBlind },
+    { keys: ["n"], does: "next item", act: next },
+    { keys: ["p"], does: "previous item", act: () => go(data.previous, "This is the first item of the queue.") },
+    { keys: ["q"], does: "back to the queue", act: () => location.assign(queue) },
+    { keys: ["?"], does: "this help", act: () => setHelp(true) },
+  ];
+  const heard = useRef(hotkeys);
+  heard.current = hotkeys;
+  useLayoutEffect(() => listen(() => heard.current), []);
+
+  const mine: Lane = { name: "You", short: "You", labels: [draft, ...added], mine: true };
+  const letters = item.answers.length > 1 ? ["A", "B", "C", "D"] : ["M"];
+  const lanes: Lane[] = hidden
+    ? [mine]
+    : [
+        ...item.answers.map((each, place) => ({
+          name: item.answers.length > 1 ? `Model ${letters[place] ?? place + 1}` : "Model",
+          short: letters[place] ?? String(place + 1),
+          labels: each.label ? [{ ...each.label, alert_time_s: each.label.alert_time_s ?? each.alert_time_s }] : [],
+        })),
+        ...(item.label ? [{ name: "Label", short: "L", labels: [item.label] }] : []),
+        mine,
+      ];
+  const { current } = player;
+  const making = current?.media?.state === "making" ? current.media : null;
+  const p = hidden || !answer ? null : anyEvent(classes, answer.probabilities);
+
+  return (
+    <div class="review">
+      <div class="stage">
+        <div class="screen">
+          <video ref={video} preload="auto" playsInline muted aria-label="The video" onClick={() => current?.toggle()} />
+          {making && (
+            <div class="over">
+              <p>A copy that this browser can play is being made: {Math.round(making.progress * 100)} %</p>
+              <progress max={1} value={making.progress} aria-label="Making a copy that can be played" />
+            </div>
+          )}
+          {(current?.problem || item.problem || !data.media.length) && (
+            <div class="over" role="alert">
+              <p>{current?.problem || item.problem || "There is no video of this item."}</p>
+            </div>
+          )}
+        </div>
+        <div class="controls" role="group" aria-label="Player">
+          <button type="button" onClick={() => current?.toggle()} aria-label={current?.playing ? "Pause" : "Play"}>
+            {current?.playing ? "❚❚" : "▶"} <Key name=" " />
+          </button>
+          <button type="button" onClick={() => step(-1)} aria-label="One frame back">
+            ◂ <Key name="," />
+          </button>
+          <button type="button" onClick={() => step(1)} aria-label="One frame on">
+            ▸ <Key name="." />
+          </button>
+          <output class="num now" id="now">
+            {words(now_s)}
+          </output>
+          <label>
+            <span class="label-text">Speed</span>{" "}
+            <select
+              aria-label="Speed"
+              value={String(current?.rate ?? 1)}
+              onChange={(event) => {
+                current?.setRate(Number(event.currentTarget.value));
+                event.currentTarget.blur();
+              }}
+            >
+              {SPEEDS.map((speed) => (
+                <option key={speed} value={String(speed)}>
+                  {speed}×
+                </option>
+              ))}
+            </select>
+          </label>
+          <button type="button" aria-pressed={!!current?.loop} onClick={setLoop}>
+            Loop <Key name="r" />
+          </button>
+          <button type="button" aria-pressed={isWhole} onClick={() => setIsWhole(!isWhole)}>
+            All of it <Key name="v" />
+          </button>
+          <button type="button" aria-pressed={blind} onClick={toggleBlind}>
+            Blind <Key name="b" />
+          </button>
+          {current?.media?.proxy && <span class="tag">copy for the browser, same times</span>}
+        </div>
+        <Timeline
+          classes={classes}
+          lanes={lanes}
+          curve={hidden ? NO_CURVE : (answer?.curve?.windows ?? NO_CURVE)}
+          threshold={answer?.threshold ?? null}
+          thumbs={data.thumbs}
+          view={view}
+          now_s={now_s}
+          words={words}
+          seek={seek}
+          step={step}
+          setEdge={setEdge}
+          nudge={(edge, frames, seconds) => void nudge(edge, frames, seconds)}
+        />
+      </div>
+      <div class="side">
+        <p class="status" role="status">
+          {status}
+        </p>
+        <DecisionPanel
+          {...{ classes, draft, reason, needsReason, isChanged, isAdding, hidden, busy, conflict, problem, reasonField }}
+          {...{ words, setClass, setHere, setReason, reject, add, reset }}
+          clearEdge={(edge) => setDraft((label) => withEdge(label, edge, null))}
+          nudge={(edge, frames, seconds) => void nudge(edge, frames, seconds)}
+          save={() => void save()}
+          undo={() => void change("undo", {}, "Undone.")}
+          takeTheirs={() => {
+            setConflict(null);
+            over.current = null;
+            void load().then(() => tell("Their decision is shown."));
+          }}
+          saveMine={() => {
+            etag.current = newest.current;
+            over.current = conflict!.holds;
+            void save();
+          }}
+        />
+        <section class="panel" aria-labelledby="answers-title">
+          <h2 id="answers-title">
+            The model’s answer
+            {p !== null && <span class="faint"> · event {p.toFixed(2)}</span>}
+          </h2>
+          {hidden ? (
+            <p class="faint">Hidden until you have decided.</p>
+          ) : (
+            <>
+              {item.answers.length > 1 && (
+                <div class="tabs" role="group" aria-label="Model on the time line">
+                  {item.answers.map((each, place) => (
+                    <button key={each.model} type="button" aria-pressed={chosen === place} onClick={() => setChosen(place)}>
+                      {letters[place]} {each.model}
+                    </button>
+                  ))}
+                </div>
+              )}
+              {item.answers.length === 0 && <p class="faint">No model was asked.</p>}
+              {item.answers.map((each) => (
+                <Answer key={each.model} answer={each} classes={classes} now_s={now_s} seek={seek} />
+              ))}
+            </>
+          )}
+        </section>
+        <nav class="buttons" aria-label="Queue">
+          <span class="num">
+            {data.position} of {data.queue_length}
+          </span>
+          <button type="button" disabled={!data.previous} onClick={() => go(data.previous, "")}>
+            ‹ Previous <Key name="p" />
+          </button>
+          <button type="button" disabled={!data.next} onClick={next}>
+            Next › <Key name="n" />
+          </button>
+          <button type="button" onClick={() => setHelp(true)}>
+            Hotkeys <Key name="?" />
+          </button>
+        </nav>
+      </div>
+      <div class="rest">
+        <section class="panel facts" aria-labelledby="facts-title">
+          <h2 id="facts-title">The item</h2>
+          <dl>
+            <dt>Shown first</dt>
+            <dd>
+              {clock(item.start_s)} to {clock(item.end_s)} of {clock(item.duration_s)}
+              {data.media.length > 1 ? `, in ${data.media.length} files` : ""}
+            </dd>
+            {item.split && (
+              <>
+                <dt>Split</dt>
+                <dd>{item.split}</dd>
+              </>
+            )}
+            {Object.entries(item.slices).map(([name, value]) => [<dt>{name}</dt>, <dd>{value}</dd>])}
+          </dl>
+        </section>
+        {!hidden && <History classes={classes} decisions={decisions} seek={seek} />}
+      </div>
+      <Help hotkeys={hotkeys} open={help} close={() => setHelp(false)} />
+    </div>
+  );
+}
