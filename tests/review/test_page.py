@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import vlm_autodrive
-from tests.browser import Browser
+from tests.browser import PATIENCE_S, Browser
 from tests.review.numbered import NUMBER, UNEVEN_S, write_numbered_trips, write_woven_trip
 from tests.review.serving import review_server
 
@@ -42,15 +42,19 @@ def served(tmp_path):
         yield address
 
 
+def fetched(url):
+    return httpx.get(url, timeout=PATIENCE_S).raise_for_status()
+
+
 def item_of(served, trip):
     """The id of a trip's only event."""
-    links = httpx.get(f"{served}/queue").text.split('href="/items/')[1:]
+    links = fetched(f"{served}/queue").text.split('href="/items/')[1:]
     ids = dict.fromkeys(link[:16] for link in links)
     return next(id_ for id_ in ids if trip in api(served, id_)["item"]["title"])
 
 
 def api(served, item_id):
-    return httpx.get(f"{served}/api/items/{item_id}").raise_for_status().json()
+    return fetched(f"{served}/api/items/{item_id}").json()
 
 
 def shown(browser, number, time_s):
@@ -123,12 +127,12 @@ def test_what_is_said_is_what_is_shown_where_the_browser_does_not_seek_to_the_fr
     frame = "Number(document.getElementById('now').textContent.split('frame ')[1])"
     with review_server(write_woven_trip(tmp_path)) as address:
         opened(browser, address, "woven")
-        before = browser.until(frame)
-        for _ in range(4):
-            browser.press(".")
-            before = browser.until(f"{frame} > {before} && {frame} === {NUMBER} && {frame}")
-        browser.press(",")
-        browser.until(f"{frame} < {before} && {frame} === {NUMBER}")
+        start = browser.until(frame)
+        rests = "document.querySelector('video').paused && !document.querySelector('video').seeking"
+        for key in ".....,":
+            browser.press(key)
+            browser.until(f"{rests} && {frame} === {NUMBER}")
+        browser.until(f"{rests} && {frame} === {NUMBER} && {frame} > {start}")
 
 
 def test_playing_goes_on_and_stops_and_says_the_frame_that_is_shown(browser, served):
@@ -298,7 +302,9 @@ def test_what_another_tab_decided_is_shown_before_anything_is_overwritten(browse
     label = {"event_class": "normal", "time_s": None, "start_s": None, "end_s": None, "alert_time_s": None}
     headers = {"X-Autodrive-Review": "1", "If-Match": api(served, item_id)["etag"]}
     other = {"decision": "change", "after": label, "reason": "nothing there"}
-    httpx.post(f"{served}/api/items/{item_id}/decisions", json=other, headers=headers).raise_for_status()
+    httpx.post(
+        f"{served}/api/items/{item_id}/decisions", json=other, headers=headers, timeout=PATIENCE_S
+    ).raise_for_status()
     browser.press("c")  # what is on the screen would be a confirmation; over what holds now it is a change
     browser.until("document.querySelector('[role=alert]')?.textContent.includes('nothing there')")
     browser.run("document.querySelectorAll('[role=alert] button')[1].click()")

@@ -38,6 +38,8 @@ export class Player {
   private creeps = 0;
   /** The frame that was crept to: if the video has not stopped in time, it is crept to again. */
   private reached: number | null = null;
+  /** Steps that were asked for while a file was opened. */
+  private queued = 0;
   private opening = 0;
   /** Whether a file is open, so that times are known. */
   ready = false;
@@ -98,8 +100,11 @@ export class Player {
 
   /** Go so many frames on or back, across the cut between two files too. */
   async step(frames: number): Promise<void> {
-    if (!this.ready) return;
     this.pause();
+    if (!this.ready) {
+      this.queued += frames;
+      return;
+    }
     const to = (this.wanted ?? this.frame) + frames;
     if (to < 0 && this.place > 0) await this.open(this.place - 1, Infinity);
     else if (to >= this.times.length && this.place + 1 < this.files.length) await this.open(this.place + 1, -Infinity);
@@ -199,6 +204,9 @@ export class Player {
     this.video.playbackRate = this.rate;
     this.ask(frameAt(this.times, time_s - this.start_s));
     if (wasPlaying) this.play();
+    const queued = this.queued;
+    this.queued = 0;
+    if (queued) await this.step(queued);
     this.changed();
   }
 
@@ -230,8 +238,9 @@ export class Player {
     // A browser that shows the same frame as before says nothing; in a tab that nobody sees it never does.
     const settle = () => {
       if (this.wanted !== wanted || this.opening !== opening || this.video.seeking || this.creeping) return;
-      if (this.frame === wanted || document.hidden || this.creeps === MAX_CREEPS) this.arrive(wanted);
-      else this.creep();
+      if (this.frame === wanted || document.hidden) this.arrive(wanted);
+      else if (this.creeps < MAX_CREEPS) this.creep();
+      else this.wanted = null; // what is on the screen was said when it came
     };
     this.video.addEventListener("seeked", () => setTimeout(settle, 300), { once: true });
   }
