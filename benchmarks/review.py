@@ -152,8 +152,7 @@ def kill_often(path: Path, store: Path, kills: int) -> tuple[int, int]:
     for _ in range(kills):
         with serving(path) as (process, address), httpx.Client(base_url=address, headers=_HEADERS) as client:
             ids = item_ids(client, 50)
-            killer = threading.Timer(draw.uniform(0.05, 0.5), process.kill)
-            killer.start()
+            killer: threading.Timer | None = None
             try:
                 while True:
                     item_id = draw.choice(ids)
@@ -161,7 +160,11 @@ def kill_often(path: Path, store: Path, kills: int) -> tuple[int, int]:
                     assert answer.status_code == 201, answer.text
                     answered.add(answer.json()["correction"]["correction_id"])
                     known[item_id] = known.get(item_id, 0) + 1
+                    if killer is None:  # only now decisions are being taken
+                        killer = threading.Timer(draw.uniform(0.0, 0.5), process.kill)
+                        killer.start()
             except httpx.TransportError:
+                assert killer is not None, "the server ended by itself"
                 killer.join()
         kept = read_decisions(store)
         lost += len(answered - {each.correction_id for each in kept})

@@ -12,5 +12,5 @@ def test_the_folder_holds_so_many_events_and_the_server_is_measured_and_killed(t
     assert set(took) == {"list", "item", "save"} and min(took.values()) > 0
     assert len(read_decisions(found / "review.sqlite3")) == 6
     answered, lost = kill_often(found, found / "review.sqlite3", 1)
-    assert lost == 0
+    assert (lost, answered > 0) == (0, True)
     assert len(read_decisions(found / "review.sqlite3")) >= 6 + answered
