@@ -26,11 +26,10 @@ import httpx
 
 from benchmarks.docs_table import write_table
 from benchmarks.machine import processor_name
-from vlm_autodrive.artifacts import writing_artifact
+from vlm_autodrive.artifacts import read_corrections, writing_artifact
 from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.results import KIND, write_events_file
 from vlm_autodrive.records import DEFAULT_TAXONOMY, DetectedEvent, Outcome, TripFile, VideoDetections, WindowScore
-from vlm_autodrive.review import read_decisions
 
 _EVENTS_PER_TRIP = 50
 _APART_S = 12.0
@@ -147,7 +146,7 @@ def kill_often(path: Path, store: Path, kills: int) -> tuple[int, int]:
     """
     draw, answered, lost = random.Random(1), set[str](), 0
     known: dict[str, int] = {}
-    for each in read_decisions(store) if store.is_file() else ():
+    for each in read_corrections([store]) if store.is_file() else ():
         known[each.item_id] = known.get(each.item_id, 0) + 1
     for _ in range(kills):
         with serving(path) as (process, address), httpx.Client(base_url=address, headers=_HEADERS) as client:
@@ -166,7 +165,7 @@ def kill_often(path: Path, store: Path, kills: int) -> tuple[int, int]:
             except httpx.TransportError:
                 assert killer is not None, "the server ended by itself"
                 killer.join()
-        kept = read_decisions(store)
+        kept = read_corrections([store])
         lost += len(answered - {each.correction_id for each in kept})
         known = {}
         for each in kept:  # one that was kept but not answered counts too

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from tests.detection.short_list.searched import event, write_trip
 from tests.review.asking import ask, ask_json, decide, first_item
+from vlm_autodrive.artifacts import read_corrections
 from vlm_autodrive.cli.main import app
-from vlm_autodrive.review import read_decisions
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_it_prints_its_address_keeps_decisions_and_ends_with_ctrl_c(found, tmp_p
     assert running.returncode == 0
     assert out == f"Stopped. The decisions are in {store}.\n"
     assert err == ""
-    assert [each.reviewer for each in read_decisions(store)] == ["Ada L."]
+    assert [each.reviewer for each in read_corrections([store])] == ["Ada L."]
     assert not (found / "review.sqlite3").exists()
 
 

@@ -7,8 +7,8 @@ from tests.evaluation.builders import make_clip, make_prediction
 from tests.review.asking import OWN, ask, ask_json, decide, first_item, undo
 from tests.review.folders import write_predictions
 from tests.review.serving import review_server
+from vlm_autodrive.artifacts import read_corrections
 from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate
-from vlm_autodrive.review import read_decisions
 
 NEAR = {"event_class": "near_collision", "time_s": 9.0, "start_s": 8.0, "end_s": 10.0}
 
@@ -53,7 +53,7 @@ def test_a_confirmation_keeps_what_was_said(served, item, found):
     assert made["before"] == made["after"] == before["current"] == before["item"]["answers"][0]["label"]
     assert (made["reviewer"], made["model"], made["blind"], made["reason"]) == ("ada", "flash", False, "")
     assert (made["window_start_s"], made["window_end_s"]) == (0.0, 7.0)
-    assert [each.model_dump(mode="json") for each in read_decisions(found / "review.sqlite3")] == [made]
+    assert [each.model_dump(mode="json") for each in read_corrections([found / "review.sqlite3"])] == [made]
     assert view(served, item)["decisions"] == [made]
 
 
@@ -219,7 +219,7 @@ def test_the_agreement_of_two_reviewers_is_reported(tmp_path):
                 assert decide(bob, item, {"decision": "confirm"}, '"1"')[0] == 201
             grades.append([float(first), 0.0 if number % 4 == 0 else float(first)])
         summary = ask_json(ada, "/api/summary")[1]
-    expected = krippendorff_alpha_estimate(grades, Bootstrap(range(12)))
+    expected = krippendorff_alpha_estimate(grades, Bootstrap(range(12)), "nominal")
     assert summary["decided_by_two"] == 12
     assert summary["reviewers"] == {"ada": 12, "bob": 12}
     assert summary["agreement"]["value"] == pytest.approx(expected.value)

@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from tests.detection.short_list.searched import event, write_trip
+from vlm_autodrive.artifacts import read_corrections
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Correction, MomentLabel
-from vlm_autodrive.review import DecisionStore, read_decisions
+from vlm_autodrive.review import DecisionStore
 from vlm_autodrive.review.store import ReviewConflict, current_label, standing
 
 COLLISION, NORMAL = MomentLabel(event_class="collision", time_s=3.0), MomentLabel(event_class="normal")
@@ -50,7 +51,7 @@ def test_decisions_come_back_in_their_order_as_they_were(store, tmp_path):
     assert [store.add(made[0], '"0"'), store.add(made[1], '"0"'), store.add(made[2], '"1"')] == ['"1"', '"1"', '"2"']
     assert store.decisions("one") == (made[0], made[2])
     assert store.all_decisions() == {"one": (made[0], made[2]), "two": (made[1],)}
-    assert read_decisions(tmp_path / "review.sqlite3") == made
+    assert read_corrections([tmp_path / "review.sqlite3"]) == made
 
 
 def test_a_decision_on_what_another_connection_changed_is_a_conflict(store, tmp_path):
@@ -93,7 +94,7 @@ def test_no_decision_can_be_changed_or_removed(store, tmp_path, statement):
     store.add(correction(), '"0"')
     with sqlite3.connect(tmp_path / "review.sqlite3") as other, pytest.raises(sqlite3.Error, match="only ever added"):
         other.execute(statement)
-    assert len(read_decisions(tmp_path / "review.sqlite3")) == 1
+    assert len(read_corrections([tmp_path / "review.sqlite3"])) == 1
 
 
 def test_commits_wait_for_the_disk(store):
@@ -116,8 +117,6 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
         DecisionStore(tmp_path / "newer")
     with pytest.raises(UserError, match="cannot be used for decisions"):
         DecisionStore(tmp_path / "nowhere" / "review.sqlite3")
-    with pytest.raises(UserError, match="does not exist"):
-        read_decisions(tmp_path / "nothing")
 
 
 def test_what_holds_is_the_last_decision_that_was_not_taken_back():
@@ -169,6 +168,7 @@ def test_killing_the_server_loses_no_decision_that_was_answered(tmp_path):
             process.kill()
             process.wait()
             process.stdout.close()
-        kept = {each.correction_id: each.model_dump(mode="json") for each in read_decisions(found / "review.sqlite3")}
+        corrections = read_corrections([found / "review.sqlite3"])
+        kept = {each.correction_id: each.model_dump(mode="json") for each in corrections}
         assert answered.items() <= kept.items()
     assert len(answered) >= 5

@@ -4,7 +4,7 @@ from .security import Access
 from .server import serve
 from .session import Review, open_review
 from .sources import ReviewSource, read_source
-from .store import DecisionStore, default_store, read_decisions
+from .store import DecisionStore, default_store
 
 __all__ = [
     "Access",
@@ -17,7 +17,6 @@ __all__ = [
     "create_app",
     "default_store",
     "open_review",
-    "read_decisions",
     "read_source",
     "serve",
 ]

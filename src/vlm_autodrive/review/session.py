@@ -90,8 +90,8 @@ class ReviewSummary(Record):
         by_decision: Standing decisions by their kind, of all reviewers.
         reviewers: Items decided on, by reviewer.
         decided_by_two: Items that two or more reviewers have decided on.
-        agreement: Krippendorff's alpha of their classes (ordinal, in the taxonomy's order) with its 95 % confidence
-            interval, by a bootstrap over videos; None with fewer than two reviewers.
+        agreement: Krippendorff's alpha of their classes (nominal) with its 95 % confidence interval, by a bootstrap
+            over videos; None with fewer than two reviewers.
         blind: Whether answers are hidden until the first decision.
         reviewer: Who reviews.
     """
@@ -270,7 +270,7 @@ class Review:
             item = self._items[item_id]
             videos.append(item.files[0].path if item.files else item_id)
         numbers = {video: number for number, video in enumerate(dict.fromkeys(videos))}
-        return krippendorff_alpha_estimate(units, Bootstrap([numbers[video] for video in videos]))
+        return krippendorff_alpha_estimate(units, Bootstrap([numbers[video] for video in videos]), "nominal")
 
     def close(self) -> None:
         """Close the store and stop what is made in the background."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts import PROVENANCE
+from vlm_autodrive.artifacts import PROVENANCE, REVIEW_STORE
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Correction, MomentLabel
 
@@ -58,8 +58,8 @@ def default_store(path: Path) -> Path:
     """
     path = path.absolute()
     if (path / PROVENANCE).is_file():
-        return path.with_name(f"{path.name}.review.sqlite3")
-    return path / "review.sqlite3"
+        return path.with_name(f"{path.name}.{REVIEW_STORE}")
+    return path / REVIEW_STORE
 
 
 class DecisionStore:
@@ -184,21 +184,6 @@ class DecisionStore:
             correction = Correction.model_validate_json(text)
             self._of_item[correction.item_id].append(correction)
             self._read_to = number
-
-
-def read_decisions(path: Path) -> list[Correction]:
-    """All decisions in a store, in the order in which they were made.
-
-    Raises:
-        UserError: If there is no such file, or it is no store.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; decisions are made with `autodrive review`.")
-    store = DecisionStore(path)
-    try:
-        return sorted((each for found in store.all_decisions().values() for each in found), key=lambda each: each.at)
-    finally:
-        store.close()
 
 
 def etag_of(decisions: Sequence[Correction]) -> str:
