@@ -13,8 +13,9 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record
 from vlm_autodrive.review.decisions import DecisionRequest, RefusedDecision
 from vlm_autodrive.review.queue import queue_state
-from vlm_autodrive.review.session import Review, as_json
+from vlm_autodrive.review.session import Review
 from vlm_autodrive.review.store import ReviewConflict
+from vlm_autodrive.review.views import as_json
 
 Handler = Callable[[Request], Awaitable[Response]]
 R = TypeVar("R", bound=Record)

@@ -6,106 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.palette import class_colour
-from vlm_autodrive.records import Correction, Estimate, MomentLabel, Record
+from vlm_autodrive.records import Correction, Estimate, MomentLabel
 from vlm_autodrive.review.decisions import DecisionRequest, make_correction, make_undo
 from vlm_autodrive.review.items import ReviewItem
-from vlm_autodrive.review.media import ItemMedia, MediaLibrary
+from vlm_autodrive.review.media import MediaLibrary
 from vlm_autodrive.review.pictures import PictureMaker, thumbnail_tenths
 from vlm_autodrive.review.queue import QueueRow, QueueState, ReviewQueue
 from vlm_autodrive.review.sources import ReviewSource, read_source
 from vlm_autodrive.review.store import DecisionStore, current_label, default_store, etag_of, standing
-
-
-class ClassView(Record):
-    """A class as the page shows it: never by its colour alone.
-
-    Attributes:
-        name: Its name in records.
-        label: What people read.
-        colour: Its CSS colour.
-        pattern_letter: The letter that marks it where there is no room for the label.
-        is_event: Whether something happens in it.
-    """
-
-    name: str
-    label: str
-    colour: str
-    pattern_letter: str
-    is_event: bool
-
-
-class Thumbnail(Record):
-    """One thumbnail of an item: its moment in item time, and where it is."""
-
-    time_s: float
-    url: str
-
-
-class ItemView(Record):
-    """All that the review screen needs of an item.
-
-    Attributes:
-        item: The item.
-        decisions: All decisions on it, in order.
-        current: What holds of it now; None if nothing is said.
-        etag: Its entity tag.
-        taxonomy: The classes.
-        media: Its files.
-        thumbs: Its thumbnails.
-        previous: The item before it in the queue; None at the beginning.
-        next: The one after it; None at the end.
-        position: Its place in the queue, from 1 on.
-        queue_length: How many items the queue has.
-        hide_answer: Whether the model's answer is to be hidden until this reviewer has decided.
-        reviewer: Who reviews.
-    """
-
-    item: ReviewItem
-    decisions: tuple[Correction, ...]
-    current: MomentLabel | None
-    etag: str
-    taxonomy: tuple[ClassView, ...]
-    media: tuple[ItemMedia, ...]
-    thumbs: tuple[Thumbnail, ...]
-    previous: str | None
-    next: str | None
-    position: int
-    queue_length: int
-    hide_answer: bool
-    reviewer: str
-
-
-class ReviewSummary(Record):
-    """How far a review is.
-
-    Attributes:
-        items: How many items there are.
-        reviewed: How many of them this reviewer has decided on.
-        left: How many are left.
-        reviewed_by_anyone: How many anybody has decided on.
-        by_decision: Standing decisions by their kind, of all reviewers.
-        reviewers: Items decided on, by reviewer.
-        decided_by_two: Items that two or more reviewers have decided on.
-        agreement: Krippendorff's alpha of their classes (nominal) with its 95 % confidence interval, by a bootstrap
-            over videos; None with fewer than two reviewers.
-        blind: Whether answers are hidden until the first decision.
-        reviewer: Who reviews.
-    """
-
-    items: int
-    reviewed: int
-    left: int
-    reviewed_by_anyone: int
-    by_decision: dict[str, int]
-    reviewers: dict[str, int]
-    decided_by_two: int
-    agreement: Estimate | None
-    blind: bool
-    reviewer: str
+from vlm_autodrive.review.views import ClassView, ItemView, ReviewSummary, Thumbnail, class_views
 
 
 @dataclass
@@ -146,18 +57,7 @@ class Review:
     @cached_property
     def classes(self) -> tuple[ClassView, ...]:
         """The classes, in the taxonomy's order."""
-        taxonomy = self.source.taxonomy
-        letters = _letters([each.label for each in taxonomy.classes])
-        return tuple(
-            ClassView(
-                name=each.name,
-                label=each.label,
-                colour="#{:02x}{:02x}{:02x}".format(*class_colour(taxonomy.event_names, each.name)),
-                pattern_letter=letter,
-                is_event=each.is_event,
-            )
-            for each, letter in zip(taxonomy.classes, letters, strict=True)
-        )
+        return class_views(self.source.taxonomy)
 
     def item(self, item_id: str) -> ReviewItem:
         """The item of an id.
@@ -312,17 +212,3 @@ def open_review(
         reviewer=reviewer.strip(),
         blind=blind,
     )
-
-
-def _letters(labels: Sequence[str]) -> list[str]:
-    """A letter for each class: its first that no class before it has, or else a number."""
-    taken: list[str] = []
-    for number, label in enumerate(labels, start=1):
-        letters = [letter.upper() for letter in label if letter.isalpha()]
-        taken.append(next((letter for letter in letters if letter not in taken), str(number)))
-    return taken
-
-
-def as_json(record: Record, **more: Any) -> dict[str, Any]:
-    """A record as an answer of the server, with further fields."""
-    return record.model_dump(mode="json") | more
