@@ -114,8 +114,9 @@ class Browser:
         end = time.monotonic() + PATIENCE_S
         while True:
             done = self.ask("Runtime.evaluate", expression=condition, returnByValue=True, awaitPromise=True)
-            if "exceptionDetails" not in done and done["result"].get("value"):
-                return done["result"]["value"]
+            value = None if "exceptionDetails" in done else done["result"].get("value")
+            if value not in (None, False, 0, ""):  # an element comes as an empty dictionary, and is something
+                return value
             if time.monotonic() > end:
                 words = self.ask("Runtime.evaluate", expression="document.body.innerText", returnByValue=True)
                 raise AssertionError(f"never {condition}: {words['result'].get('value')}")
@@ -124,7 +125,7 @@ class Browser:
     def press(self, *keys):
         """Press keys, by their names as a page hears them."""
         for key in keys:
-            text = {"text": key} if len(key) == 1 else {}
+            text = {"text": "\r" if key == "Enter" else key} if len(key) == 1 or key == "Enter" else {}
             code = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}.get(key, 0)
             for kind in ("keyDown", "keyUp"):
                 typed = text if kind == "keyDown" else {}

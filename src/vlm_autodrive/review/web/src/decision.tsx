@@ -1,7 +1,7 @@
 /** The reviewer's part: the class, the times, the reason, and what has been decided so far. */
 
 import type { RefObject } from "preact";
-import { Key } from "./hotkeys";
+import { Key, Unseen } from "./hotkeys";
 import { EDGES, looks, Said } from "./labels";
 import type { Correction, Edge, EventClass, MomentLabel } from "./records";
 import { clock } from "./times";
@@ -72,7 +72,13 @@ export function DecisionPanel(props: Props) {
                 {name}
               </th>
               <td class="num edge-time" data-edge-time={edge}>
-                {draft[edge] === null ? <span class="faint">not set</span> : words(draft[edge]!)}
+                {draft[edge] === null ? (
+                  <span class="faint">not set</span>
+                ) : (
+                  words(draft[edge]!)
+                    .split(", ")
+                    .map((part) => <span key={part}>{part} </span>)
+                )}
               </td>
               <td class="nudges">
                 {(
@@ -87,22 +93,18 @@ export function DecisionPanel(props: Props) {
                     key={text}
                     type="button"
                     disabled={draft[edge] === null}
-                    aria-label={`${name} ${text}`}
                     onClick={() => props.nudge(edge, frames, seconds)}
                   >
-                    {text.replace(" frame", " f")}
+                    <Unseen text={`${name} ${text}`} />
+                    <span aria-hidden="true">{text.replace(" frame", " f")}</span>
                   </button>
                 ))}
-                <button type="button" onClick={() => props.setHere(edge)} aria-label={`${name} at this frame`}>
-                  here <Key name={key} />
+                <button type="button" onClick={() => props.setHere(edge)}>
+                  <Unseen text={name} /> here <Key name={key} />
                 </button>
-                <button
-                  type="button"
-                  disabled={draft[edge] === null}
-                  onClick={() => props.clearEdge(edge)}
-                  aria-label={`${name}: not known`}
-                >
-                  ×
+                <button type="button" disabled={draft[edge] === null} onClick={() => props.clearEdge(edge)}>
+                  <Unseen text={`${name} is not known`} />
+                  <span aria-hidden="true">×</span>
                 </button>
               </td>
             </tr>

@@ -37,7 +37,11 @@ export function listen(hotkeys: () => Hotkey[]): () => void {
   };
 }
 
-export const Key = ({ name }: { name: string }) => <kbd>{NAMES[name] ?? name}</kbd>;
+/** A key beside the words of a button: for the eye; the help tells it to all. */
+export const Key = ({ name }: { name: string }) => <kbd aria-hidden="true">{NAMES[name] ?? name}</kbd>;
+
+/** What only a screen reader says. */
+export const Unseen = ({ text }: { text: string }) => <span class="unseen">{text}</span>;
 
 /** All hotkeys of the page, in a dialog that Escape closes. */
 export function Help({ hotkeys, open, close }: { hotkeys: Hotkey[]; open: boolean; close: () => void }) {
@@ -55,7 +59,7 @@ export function Help({ hotkeys, open, close }: { hotkeys: Hotkey[]; open: boolea
             <tr key={hotkey.does}>
               <th scope="row">
                 {hotkey.keys.map((name) => (
-                  <Key key={name} name={name} />
+                  <kbd key={name}>{NAMES[name] ?? name}</kbd>
                 ))}
               </th>
               <td>{hotkey.does}</td>

@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, post, Refusal } from "./api";
 import { type Conflict, DecisionPanel, History } from "./decision";
-import { Help, type Hotkey, Key, listen } from "./hotkeys";
+import { Help, type Hotkey, Key, listen, Unseen } from "./hotkeys";
 import { anyEvent, EDGES, NOTHING, same, withEdge } from "./labels";
 import { Player, SPEEDS } from "./player";
 import { Answer } from "./reasoning";
@@ -334,14 +334,17 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
           )}
         </div>
         <div class="controls" role="group" aria-label="Player">
-          <button type="button" onClick={() => current?.toggle()} aria-label={current?.playing ? "Pause" : "Play"}>
-            {current?.playing ? "❚❚" : "▶"} <Key name=" " />
+          <button type="button" onClick={() => current?.toggle()}>
+            <Unseen text={current?.playing ? "Pause" : "Play"} />
+            <span aria-hidden="true">{current?.playing ? "❚❚" : "▶"}</span> <Key name=" " />
           </button>
-          <button type="button" onClick={() => step(-1)} aria-label="One frame back">
-            ◂ <Key name="," />
+          <button type="button" onClick={() => step(-1)}>
+            <Unseen text="One frame back" />
+            <span aria-hidden="true">◂</span> <Key name="," />
           </button>
-          <button type="button" onClick={() => step(1)} aria-label="One frame on">
-            ▸ <Key name="." />
+          <button type="button" onClick={() => step(1)}>
+            <Unseen text="One frame on" />
+            <span aria-hidden="true">▸</span> <Key name="." />
           </button>
           <output class="num now" id="now">
             {words(now_s)}

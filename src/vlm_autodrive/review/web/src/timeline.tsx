@@ -59,7 +59,7 @@ export function Timeline(props: Props) {
   const [box, width] = useWidth();
   const [hover, setHover] = useState<number | null>(null);
   const dragged = useRef<Edge | "time" | null>(null);
-  const gutter = width >= 640 ? 96 : 26;
+  const gutter = width >= 640 ? 96 : 40;
   const room = width - gutter - 12;
   const top = curve.length ? CURVES : 0;
   const height = top + lanes.length * LANE + AXIS;
@@ -199,7 +199,7 @@ export function Timeline(props: Props) {
                         class="handle"
                         data-edge={edge}
                         role="slider"
-                        tabIndex={0}
+                        tabindex={0}
                         aria-label={name}
                         aria-valuemin={view[0]}
                         aria-valuemax={view[1]}
@@ -227,7 +227,7 @@ export function Timeline(props: Props) {
         <g
           class="playhead"
           role="slider"
-          tabIndex={0}
+          tabindex={0}
           aria-label="Time"
           aria-valuemin={view[0]}
           aria-valuemax={view[1]}
