@@ -91,7 +91,8 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
     void player.current.seek(item.start_s);
   }, []);
   // What holds is shown anew when it has changed: after a save, an undo, or when the answer is revealed.
-  useEffect(() => {
+  // Before anything is drawn: what is hidden must not flash up.
+  useLayoutEffect(() => {
     setDraft(start);
     setAdding(false);
   }, [data, hidden]);
