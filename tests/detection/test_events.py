@@ -101,6 +101,13 @@ def test_no_windows_no_events():
     assert merge_windows([score(0, 2, None)], SETTINGS, DEFAULT_TAXONOMY) == []
 
 
+def test_windows_that_border_on_an_event_and_are_nearly_as_sure_do_not_move_it():
+    sure = {3: 0.93, 4: 0.96, 5: 0.999, 6: 0.999, 7: 0.999, 8: 0.999}  # the event lies in windows 5 to 8 alone
+    windows = [score(a, b, sure.get(n, 0.02)) for n, (a, b) in enumerate(plan_windows(40, 4.8, 1.2))]
+    (event,) = merge_windows(windows, SETTINGS, DEFAULT_TAXONOMY)
+    assert windows[8].start_s <= event.time_s <= windows[5].end_s
+
+
 def test_an_unreadable_hole_does_not_join_what_lies_far_apart():
     values = [0.9, *[None] * 20, 0.9]
     windows = [score(a, b, v) for (a, b), v in zip(plan_windows(30, 4.8, 1.2), values, strict=True)]

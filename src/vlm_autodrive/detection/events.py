@@ -14,7 +14,7 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.records import DetectedEvent, Reasoning, Taxonomy, WindowScore
 from vlm_autodrive.video import Window
 
-_PLATEAU = 0.9
+_SAME_SCORE = 1e-9  # means of the same probabilities differ by rounding
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,9 @@ def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy
     """The interval of time that the windows of an event span agree on.
 
     The score of a moment is the mean probability of all scored windows that hold it, so that windows which saw
-    nothing speak too. The interval is the moments around the best one that score within a tenth of it: where every
-    window that holds the event says so, it is their intersection, one stride long.
+    nothing speak too. The interval is the moments that score best: where every window that holds the event says so, it
+    is their intersection, one stride long. Moments that score nearly as well are left out: many a model is sure of an
+    event also in windows that only border on it, and the middle of all these lies beside it.
     """
     begin, end = windows[span.first].start_s, windows[span.last].end_s
     first, last = span.first, span.last
@@ -138,10 +139,7 @@ def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy
     counts = holds.sum(axis=1)
     scores = np.where(counts > 0, (holds * chances[None, :]).sum(axis=1) / np.maximum(counts, 1), 0.0)
     left = right = int(np.argmax(scores))
-    floor = _PLATEAU * scores[left]
-    while left > 0 and scores[left - 1] >= floor:
-        left -= 1
-    while right < len(scores) - 1 and scores[right + 1] >= floor:
+    while right < len(scores) - 1 and scores[right + 1] >= scores[left] - _SAME_SCORE:
         right += 1
     return float(edges[left]), float(edges[right + 1])
 
