@@ -49,6 +49,7 @@ from .folders import (
     read_provenance,
     relative_to_artifact,
     share_file,
+    waiting_lock,
     write_text,
     writing_artifact,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "read_videos",
     "relative_to_artifact",
     "share_file",
+    "waiting_lock",
     "write_catalog",
     "write_clips",
     "write_corrections",

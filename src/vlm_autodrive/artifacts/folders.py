@@ -262,6 +262,14 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Wait until no other process or thread holds the lock of a file, which is made if need be, and hold it."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def folder_lock(folder: Path, refusal: str) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be: two processes would replace each other's half-made results.
 

@@ -12,10 +12,11 @@ from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import VideoDetections
+from vlm_autodrive.video import file_state
 
 _LOOKS_TO_SETTLE = 3
 
-_State = tuple[int, int]  # a file's size, and when it was last written to
+_State = tuple[int, ...]
 
 
 def watch(
@@ -62,7 +63,7 @@ def watch(
         while True:
             looks = [videos_in_folder(folder, settings, out) for folder in folders]
             now = time.monotonic()
-            states = _states([path for found, _ in looks for path in found])
+            states = {path: state for found, _ in looks for path in found if (state := file_state(path))}
             first_seen = {state: first_seen.get(state, now) for state in states.items()}
             settled = dict(state for state, first in first_seen.items() if now - first >= settle_s)
             results: list[VideoDetections] = []
@@ -77,17 +78,6 @@ def watch(
                 waiting = True
             yield results
             time.sleep(settle_s / _LOOKS_TO_SETTLE)
-
-
-def _states(files: Sequence[Path]) -> dict[Path, _State]:
-    states = {}
-    for path in files:
-        try:
-            now = path.stat()
-        except OSError:
-            continue  # deleted since the folder was read
-        states[path] = now.st_size, now.st_mtime_ns
-    return states
 
 
 def _without_parted(files: Sequence[Path], out: Path) -> list[Path]:

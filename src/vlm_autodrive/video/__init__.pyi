@@ -16,7 +16,7 @@ from .probe import VideoInfo, cut_off, probe
 from .read_ahead import read_ahead
 from .subprocess_check import DecodeLimits, SubprocessVideoChecker
 from .timestamps import check_legible, is_legible
-from .trips import LeftAside, Trip, empty_trip, join_files
+from .trips import LeftAside, Trip, empty_trip, file_state, join_files
 
 __all__ = [
     "DAMAGED_FILE",
@@ -48,6 +48,7 @@ __all__ = [
     "damage_words",
     "damaged_clips",
     "empty_trip",
+    "file_state",
     "frame_cache",
     "is_legible",
     "join_files",

@@ -133,13 +133,13 @@ def join_files(
 
 def _piece(path: Path, camera: CameraFile | None, stream: int | None) -> _Piece:
     try:
-        state = _state(path)
+        state = file_state(path)
         return _Piece(path, camera, _probed(path, stream, state) if state else probe(path, stream), "")
     except VideoError as error:
         return _Piece(path, camera, None, error.reason)
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def file_state(path: Path) -> tuple[int, ...]:
     """What changes when a file is written to; empty if there is none."""
     try:
         now = path.stat()

@@ -1,6 +1,5 @@
 """A command that is run for each event of the short list, at least once."""
 
-import fcntl
 import os
 import shlex
 import shutil
@@ -10,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlm_autodrive.artifacts import waiting_lock
 from vlm_autodrive.detection.short_list.listing import ListedEvent
 from vlm_autodrive.detection.short_list.tables import JSONL_FILE
 from vlm_autodrive.errors import UserError
@@ -69,8 +69,7 @@ def send_events(out: Path, command: Sequence[str], reporter: Reporter = SILENT, 
         How many events the command could not be run for.
     """
     failed = 0
-    with (out / f".{SENT_FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with waiting_lock(out / f".{SENT_FILE}.lock"):
         sent = read_partial_jsonl(out / SENT_FILE, SentEvent)
         for event in read_jsonl(out / JSONL_FILE, ListedEvent):
             if any(_are_same(event, before) for before in sent):

@@ -1,11 +1,10 @@
 """The stage: from a folder of detections to its short list."""
 
-import fcntl
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vlm_autodrive.artifacts import waiting_lock
 from vlm_autodrive.detection.short_list.clips import find_clips, write_clips
 from vlm_autodrive.detection.short_list.exports import write_exports
 from vlm_autodrive.detection.short_list.listing import ListedEvent, ListedTrip, list_events, read_trips
@@ -37,7 +36,7 @@ def write_short_list(out: Path, settings: ShortListSettings | None = None, repor
         UserError: If there are no detections in ``out``.
     """
     settings = settings or ShortListSettings()
-    with _alone(out):
+    with waiting_lock(out / _LOCK):  # another process lists what both have found
         trips = read_trips(out)
         events = list_events(trips)
         if events:
@@ -81,11 +80,3 @@ def _remove_others(out: Path, pattern: str, places: Iterable[str]) -> None:
     for path in out.glob(pattern):
         if path not in current:
             path.unlink()
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Let one process at a time write the list of a folder; another waits, and lists what both have found."""
-    with (out / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
