@@ -153,24 +153,16 @@ class Review:
             by_decision=dict(sorted(Counter(each.decision for kept in held.values() for each in kept).items())),
             reviewers=dict(sorted(by_reviewer.items())),
             decided_by_two=sum(len({each.reviewer for each in kept}) > 1 for kept in held.values()),
-            agreement=self._agreement(held) if len(by_reviewer) > 1 else None,
+            agreement=self._agreement(decisions) if len(by_reviewer) > 1 else None,
             blind=self.blind,
             reviewer=self.reviewer,
         )
 
-    def _agreement(self, held: dict[str, list[Correction]]) -> Estimate:
-        from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate  # seconds of scipy, for two reviewers
+    def _agreement(self, decisions: dict[str, tuple[Correction, ...]]) -> Estimate:
+        from vlm_autodrive.datasets import reduce_history, reviewer_agreement  # seconds of scipy, for two reviewers
 
-        grades = {name: float(place) for place, name in enumerate(self.source.taxonomy.names)}
-        units, videos = [], []
-        for item_id, kept in held.items():
-            # What each reviewer says in the end; an added event is another one than the item's.
-            last = {each.reviewer: each.after for each in kept if each.decision != "add"}
-            units.append([grades[label.event_class] for label in last.values() if label is not None])
-            item = self._items[item_id]
-            videos.append(item.files[0].path if item.files else item_id)
-        numbers = {video: number for number, video in enumerate(dict.fromkeys(videos))}
-        return krippendorff_alpha_estimate(units, Bootstrap([numbers[video] for video in videos]), "nominal")
+        history = [each for found in decisions.values() for each in found]
+        return reviewer_agreement(reduce_history(history)).krippendorff_alpha
 
     def close(self) -> None:
         """Close the store and stop what is made in the background."""
