@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, CorrectionsResult, read_jsonl, write_jsonl
+from vlm_autodrive.records import Correction, CorrectionsResult, first_problem, read_jsonl, write_jsonl
 
 CORRECTIONS_FILE = "corrections.jsonl"
 REVIEW_STORE = "review.sqlite3"
@@ -92,10 +92,9 @@ def _read_store(file: Path) -> list[Correction]:
     try:
         return [Correction.model_validate_json(text) for (text,) in rows]
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place, problem = first_problem(error)
         raise UserError(
-            f"{file} holds a decision that is no correction ({place}: {first['msg']}); another version wrote it."
+            f"{file} holds a decision that is no correction ({place}: {problem}); another version wrote it."
         ) from None
 
 

@@ -65,6 +65,12 @@ def append_jsonl(path: Path, records: Iterable[Record]) -> None:
         os.fsync(stream.fileno())
 
 
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """The first thing that is wrong with a record: its place in it, such as ``after.time_s``, and what it is."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]
+
+
 def read_jsonl(path: Path, model: type[R]) -> list[R]:
     """Read every record of a file.
 
@@ -89,10 +95,9 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
             try:
                 record = model.model_validate_json(line)
             except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(str(part) for part in first["loc"])
+                place, problem = first_problem(error)
                 raise UserError(
-                    f"{path}, line {number}: {place}: {first['msg']}; repair the line or make the file anew."
+                    f"{path}, line {number}: {place}: {problem}; repair the line or make the file anew."
                 ) from None
             yield record
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Record
+from vlm_autodrive.records import Record, first_problem
 from vlm_autodrive.review.decisions import DecisionRequest, RefusedDecision
 from vlm_autodrive.review.queue import queue_state
 from vlm_autodrive.review.session import Review
@@ -119,9 +119,8 @@ async def _body(request: Request, model: type[R]) -> R:
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the request"
-        raise RefusedDecision(f"{place} cannot be taken: {first['msg']}.") from None
+        place, problem = first_problem(error)
+        raise RefusedDecision(f"{place or 'the request'} cannot be taken: {problem}.") from None
 
 
 def _if_match(request: Request) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field, ValidationError
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, MomentLabel, Record, Taxonomy
+from vlm_autodrive.records import Correction, MomentLabel, Record, Taxonomy, first_problem
 from vlm_autodrive.review.items import ReviewAnswer, ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
@@ -67,11 +67,8 @@ def queue_state(parameters: Mapping[str, str]) -> QueueState:
     try:
         return QueueState.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"the address asks for {name}={given.get(name, '')}, which cannot be: {first['msg']}."
-        ) from None
+        name, problem = first_problem(error)
+        raise UserError(f"the address asks for {name}={given.get(name, '')}, which cannot be: {problem}.") from None
 
 
 @dataclass(frozen=True)

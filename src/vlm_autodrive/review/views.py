@@ -112,9 +112,9 @@ def class_views(taxonomy: Taxonomy) -> tuple[ClassView, ...]:
     )
 
 
-def as_json(record: Record, **more: Any) -> dict[str, Any]:
-    """A record as an answer of the server, with further fields."""
-    return record.model_dump(mode="json") | more
+def as_json(record: Record) -> dict[str, Any]:
+    """A record as an answer of the server."""
+    return record.model_dump(mode="json")
 
 
 def _letters(labels: Sequence[str]) -> list[str]:

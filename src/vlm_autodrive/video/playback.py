@@ -70,7 +70,7 @@ def playback(path: Path, *, stream: int | None = None) -> Playback:
         if abs(first_s) > _STARTS_WITHIN_S:
             problem = problem or "its clock does not begin at 0"
     with open_container(path) as container, library_errors(path):
-        kind = _kind(container)
+        kind = container.format.name
         problem = _unplayable(container, kind, stream) or problem
     if not times_s:
         raise VideoError(path, "its frames carry no times")
@@ -132,10 +132,6 @@ def write_proxy(
     finally:
         partial.unlink(missing_ok=True)
     return tuple(times_s)
-
-
-def _kind(container: InputContainer) -> str:
-    return container.format.name
 
 
 def _unplayable(container: InputContainer, kind: str, number: int | None) -> str:

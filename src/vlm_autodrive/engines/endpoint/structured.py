@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from vlm_autodrive.engines.endpoint.chat import body_of
 from vlm_autodrive.engines.endpoint.refusals import Hint
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings, StructuredSettings
-from vlm_autodrive.records import Record
+from vlm_autodrive.records import Record, first_problem
 
 A = TypeVar("A", bound=BaseModel)
 _THINK = re.compile(r"<\s*(/?)\s*think(?:ing)?\s*>", re.IGNORECASE)
@@ -141,9 +141,8 @@ def _validated(values: Any, model: type[A]) -> A | str:
     try:
         return model.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return f"{place or 'the object'}: {first['msg']}"
+        place, problem = first_problem(error)
+        return f"{place or 'the object'}: {problem}"
 
 
 def _without_thoughts(text: str) -> str | None:
