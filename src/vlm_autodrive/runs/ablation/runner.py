@@ -301,13 +301,15 @@ def _seed_by_seed(cells: Sequence[AblationCell]) -> list[AblationCell]:
 
 def _shared(cells: Sequence[AblationCell], out: Path) -> tuple[SharedStage, ...]:
     stages = []
+    not_for_all = {
+        "simulated": [cell for cell in cells if cell.recipe.simulate is not None],
+        "corrected": [cell for cell in cells if cell.recipe.corrections is not None],
+        "chosen": [cell for cell in cells if set(cell.types) != set(cell.recipe.supervise.types)],
+    }
     for stage in DEPENDS_ON:
-        if stage == "simulated" and all(cell.recipe.simulate is None for cell in cells):
+        places = {cell.place(stage) for cell in not_for_all.get(stage, cells)}
+        if not places:
             continue
-        needing = cells
-        if stage == "chosen":
-            needing = [cell for cell in cells if set(cell.types) != set(cell.recipe.supervise.types)]
-        places = {cell.place(stage) for cell in needing}
         there = sum((out / place / PROVENANCE).is_file() for place in places)
         stages.append(SharedStage(stage=stage, times=len(places), there=there))
     return tuple(stages)
