@@ -3,16 +3,15 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, post, Refusal } from "./api";
 import { type Conflict, DecisionPanel, History } from "./decision";
-import { Help, type Hotkey, Key, listen, Unseen } from "./hotkeys";
+import { Help, type Hotkey, Key, listen } from "./hotkeys";
 import { anyEvent, EDGES, NOTHING, same, withEdge } from "./labels";
-import { Player, SPEEDS } from "./player";
 import { Answer } from "./reasoning";
-import type { Correction, Edge, ItemAnswer, MomentLabel, WindowScore } from "./records";
-import { type Lane, Timeline } from "./timeline";
+import type { Correction, Edge, ItemAnswer, MomentLabel } from "./records";
+import { Stage, usePlayback } from "./stage";
+import type { Lane } from "./timeline";
 import { clock, within } from "./times";
 
 const BLIND = "autodrive-review-blind";
-const NO_CURVE: WindowScore[] = [];
 const exact = (time_s: number) => Math.round(time_s * 1e6) / 1e6;
 
 /** The events that were added and not undone. */
@@ -57,9 +56,6 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
   const { item, decisions, reviewer } = data;
   const classes = data.taxonomy;
   const normal = classes.find((each) => !each.is_event) ?? classes[classes.length - 1]!;
-  const [, redraw] = useState(0);
-  const video = useRef<HTMLVideoElement>(null);
-  const player = useRef<Player | null>(null);
   const reasonField = useRef<HTMLInputElement>(null);
   const [blind, setBlind] = useState(data.hide_answer || localStorage.getItem(BLIND) === "yes");
   const decided = decisions.some((each) => each.reviewer === reviewer);
@@ -76,20 +72,14 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
   const [help, setHelp] = useState(false);
   const [chosen, setChosen] = useState(0);
   const answer = item.answers[chosen] ?? null;
-  const margin = Math.max((item.end_s - item.start_s) * 0.1, 0.5);
-  const close: [number, number] = [
-    Math.max(item.start_s - margin, 0),
-    Math.max(Math.min(item.end_s + margin, item.duration_s), item.start_s + 0.1),
-  ];
-  const whole: [number, number] = [0, Math.max(item.duration_s, 0.1)];
-  const [isWhole, setIsWhole] = useState(item.kind === "clip" && item.duration_s <= 90);
-  const view = isWhole ? whole : close;
+  const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
+  const added = addedIn(decisions);
+  const moments = [draft, ...added, ...(hidden ? [] : [item.label, ...item.answers.map((each) => each.label)])]
+    .flatMap((label) => (label && label.time_s !== null ? [label.time_s] : []));
+  const span: [number, number] = [draft.start_s ?? item.start_s, draft.end_s ?? item.end_s];
+  const playback = usePlayback({ data, span, moments, tell });
+  const { player, now_s, words, seek } = playback;
 
-  useEffect(() => {
-    if (!data.media.length) return;
-    player.current = new Player(video.current!, data.media, () => redraw((count) => count + 1));
-    void player.current.seek(item.start_s);
-  }, []);
   // What holds is shown anew when it has changed: after a save, an undo, or when the answer is revealed.
   // Before anything is drawn: what is hidden must not flash up.
   useLayoutEffect(() => {
@@ -97,10 +87,6 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
     setAdding(false);
   }, [data, hidden]);
 
-  const now_s = player.current?.time_s ?? item.start_s;
-  const words = (time_s: number) => player.current?.words(time_s) ?? `${time_s.toFixed(2)} s`;
-  const seek = (time_s: number) => void player.current?.seek(within(time_s, 0, item.duration_s));
-  const step = (frames: number) => void player.current?.step(frames);
   // Blind, nobody has said anything yet: whatever is chosen is new.
   const isChanged = !isAdding && !same(draft, start);
   const needsReason = !isAdding && !hidden && !!said && draft.event_class !== said.event_class;
@@ -142,7 +128,6 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
       setDraft((label) => withEdge(label, edge, exact(current.target_s)));
     }
   };
-  const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
 
   /** Ask for a change; what the server refuses is shown, a conflict with the other's decision. */
   const change = async (path: string, body: unknown, done: string): Promise<boolean> => {
@@ -240,39 +225,8 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
     setBlind(!blind);
     tell(blind ? "Answers are shown." : "Blind: answers are hidden until you have decided.");
   };
-  const setLoop = () => {
-    const { current } = player;
-    if (!current) return;
-    const from = draft.start_s ?? item.start_s;
-    const to = draft.end_s ?? item.end_s;
-    current.loop = current.loop || to <= from ? null : [from, to];
-    if (current.loop && (now_s < from || now_s > to)) seek(from);
-    tell(current.loop ? `Loops from ${clock(from)} to ${clock(to)}.` : "Plays on.");
-  };
-
-  const added = addedIn(decisions);
-  const moments = [draft, ...added, ...(hidden ? [] : [item.label, ...item.answers.map((each) => each.label)])]
-    .flatMap((label) => (label && label.time_s !== null ? [label.time_s] : []))
-    .sort((a, b) => a - b);
-  const jump = (direction: 1 | -1) => {
-    const target_s = player.current?.target_s ?? now_s;
-    const away = moments.filter((time_s) => (time_s - target_s) * direction > 0.05);
-    const to = direction > 0 ? away[0] : away[away.length - 1];
-    if (to === undefined) tell(direction > 0 ? "No event after this." : "No event before this.");
-    else seek(to);
-  };
-
   const hotkeys: Hotkey[] = [
-    { keys: [" "], does: "play or pause", act: () => player.current?.toggle() },
-    { keys: [","], does: "one frame back", act: () => step(-1) },
-    { keys: ["."], does: "one frame on", act: () => step(1) },
-    { keys: ["j"], does: "play backwards; again, faster", act: () => player.current?.shuttle(-1) },
-    { keys: ["k"], does: "pause", act: () => (player.current?.pause(), redraw((count) => count + 1)) },
-    { keys: ["l"], does: "play; again, faster", act: () => player.current?.shuttle(1) },
-    { keys: ["<", ">"], does: "slower, faster", act: (key) => player.current?.faster(key === "<" ? -1 : 1) },
-    { keys: ["r"], does: "loop from start to end, or play on", act: setLoop },
-    { keys: ["[", "]"], does: "previous, next event of this item", act: (key) => jump(key === "[" ? -1 : 1) },
-    { keys: ["v"], does: "time line: the event, or all of the video", act: () => setIsWhole(!isWhole) },
+    ...playback.hotkeys,
     {
       keys: classes.slice(0, 9).map((_, place) => String(place + 1)),
       does: classes.map((each) => each.label).join(", "),
@@ -313,86 +267,20 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
         ...(item.label ? [{ name: "Label", short: "L", labels: [item.label] }] : []),
         mine,
       ];
-  const { current } = player;
-  const making = current?.media?.state === "making" ? current.media : null;
   const p = hidden || !answer ? null : anyEvent(classes, answer.probabilities);
 
   return (
     <div class="review">
-      <div class="stage">
-        <div class="screen">
-          <video ref={video} preload="auto" playsInline muted aria-label="The video" onClick={() => current?.toggle()} />
-          {making && (
-            <div class="over">
-              <p>A copy that this browser can play is being made: {Math.round(making.progress * 100)} %</p>
-              <progress max={1} value={making.progress} aria-label="Making a copy that can be played" />
-            </div>
-          )}
-          {(current?.problem || item.problem || !data.media.length) && (
-            <div class="over" role="alert">
-              <p>{current?.problem || item.problem || "There is no video of this item."}</p>
-            </div>
-          )}
-        </div>
-        <div class="controls" role="group" aria-label="Player">
-          <button type="button" onClick={() => current?.toggle()}>
-            <Unseen text={current?.playing ? "Pause" : "Play"} />
-            <span aria-hidden="true">{current?.playing ? "❚❚" : "▶"}</span> <Key name=" " />
-          </button>
-          <button type="button" onClick={() => step(-1)}>
-            <Unseen text="One frame back" />
-            <span aria-hidden="true">◂</span> <Key name="," />
-          </button>
-          <button type="button" onClick={() => step(1)}>
-            <Unseen text="One frame on" />
-            <span aria-hidden="true">▸</span> <Key name="." />
-          </button>
-          <output class="num now" id="now">
-            {words(now_s)}
-          </output>
-          <label>
-            <span class="label-text">Speed</span>{" "}
-            <select
-              aria-label="Speed"
-              value={String(current?.rate ?? 1)}
-              onChange={(event) => {
-                current?.setRate(Number(event.currentTarget.value));
-                event.currentTarget.blur();
-              }}
-            >
-              {SPEEDS.map((speed) => (
-                <option key={speed} value={String(speed)}>
-                  {speed}×
-                </option>
-              ))}
-            </select>
-          </label>
-          <button type="button" aria-pressed={!!current?.loop} onClick={setLoop}>
-            Loop <Key name="r" />
-          </button>
-          <button type="button" aria-pressed={isWhole} onClick={() => setIsWhole(!isWhole)}>
-            All of it <Key name="v" />
-          </button>
-          <button type="button" aria-pressed={blind} onClick={toggleBlind}>
-            Blind <Key name="b" />
-          </button>
-          {current?.media?.proxy && <span class="tag">copy for the browser, same times</span>}
-        </div>
-        <Timeline
-          classes={classes}
-          lanes={lanes}
-          curve={hidden ? NO_CURVE : (answer?.curve?.windows ?? NO_CURVE)}
-          threshold={answer?.threshold ?? null}
-          thumbs={data.thumbs}
-          view={view}
-          now_s={now_s}
-          words={words}
-          seek={seek}
-          step={step}
-          setEdge={setEdge}
-          nudge={(edge, frames, seconds) => void nudge(edge, frames, seconds)}
-        />
-      </div>
+      <Stage
+        {...{ data, classes, playback, lanes, setEdge }}
+        curve={hidden ? undefined : answer?.curve?.windows}
+        threshold={answer?.threshold}
+        nudge={(edge, frames, seconds) => void nudge(edge, frames, seconds)}
+      >
+        <button type="button" aria-pressed={blind} onClick={toggleBlind}>
+          Blind <Key name="b" />
+        </button>
+      </Stage>
       <div class="side">
         <p class="status" role="status">
           {status}
