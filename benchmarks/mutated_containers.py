@@ -144,8 +144,10 @@ def run_verbs(folder: Path, paths: list[Path], model: str) -> Iterator[tuple[str
     clipping.build_clips(at / "catalog", at / "clips", clipping.ClipSettings(window_s=1.6, split_by="count"))
     clips = read_clips(at / "clips")
     yield "clips", len({clip.video_id for clip in clips}), len(paths)
-    clipping.inspect_clips(at / "clips", at / "page.html", most=10_000, frames=4)
-    yield "inspect", (at / "page.html").read_text(encoding="utf-8").count("<img"), len(clips)
+    ids = [clip.clip_id for clip in clips]
+    sheets = [ids[first : first + 50] for first in range(0, len(ids), 50)]  # as many as one picture holds
+    drawn = [clipping.inspect_clips(at / "clips", at / "sheet.png", clip_ids=sheet, frames=4) for sheet in sheets]
+    yield "inspect", sum(each.shown for each in drawn), len(clips)
     supervision.supervise(at / "clips", at / "rules", supervision.SuperviseSettings())
     taught = {sample.clip_id for sample in read_samples(at / "rules") if sample.accepted}
     taught &= {clip.clip_id for clip in clips if clip.split == "train"}

@@ -12,18 +12,19 @@ def inspect(
         list[str] | None,
         typer.Option("--clip", metavar="ID", help="Show this clip; may be repeated. Else some are drawn at random."),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="A picture (.png) or a page (.html) to write.")
-    ] = Path("contact-sheet.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Picture (.png) to write.")] = Path(
+        "contact-sheet.png"
+    ),
     most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="How many clips to draw.")] = 12,
     frames: Annotated[int, typer.Option("--frames", metavar="N", min=1, max=60, help="Frames of each clip.")] = 8,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw.")] = 0,
 ) -> None:
-    """Show clips as contact sheets: frames with their times, the class, and the moment of the event.
+    """Show clips as contact sheets in one picture: frames with their times, the class, and the moment of the event.
 
-    Without --clip, some of each class are drawn, and unusable ones with their reasons.
+    Without --clip, some of each class are drawn, and unusable ones with their reasons. To watch the clips and correct
+    their labels, use `autodrive review CLIPS`.
 
-    Example: autodrive inspect runs/mine/clips --most 20 --out look.html
+    Example: autodrive inspect runs/mine/clips --most 20 --out look.png
     """
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.clips import inspect_clips

@@ -1,24 +1,19 @@
-"""Inspection of clips: which to show, and their contact sheets in one picture or one page."""
+"""Inspection of clips: which to show, and their contact sheets in one picture."""
 
-import base64
-import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_text
+from vlm_autodrive.artifacts import read_clips, read_taxonomy
 from vlm_autodrive.clips.contact_sheet import contact_sheet
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 
-SUFFIXES = (".png", ".html")
-
-_HIGHEST = 30_000  # pixels of one picture; more is for a page
+_HIGHEST = 30_000  # pixels of one picture; many programs open no higher one
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class ClipInspection:
     """What was made to look at.
 
     Attributes:
-        out: The picture or page.
+        out: The picture.
         shown: How many clips are in it.
         of: How many there are.
     """
@@ -50,7 +45,7 @@ def inspect_clips(
 
     Args:
         folder: A clip set, or a supervision set, which carries its clips with it.
-        out: A picture (``.png``) or a page that needs no other file (``.html``). What is there is replaced.
+        out: The picture (``.png``) to write. What is there is replaced.
         reporter: Gets the progress.
         clip_ids: The clips to show; empty for a draw with as many of each class as there are.
         most: How many to draw.
@@ -58,10 +53,13 @@ def inspect_clips(
         seed: Of the draw.
 
     Raises:
-        UserError: If there is no such clip, or ``out`` is to be neither of the two.
+        UserError: If there is no such clip, the picture would be too high, or ``out`` is not to be a ``.png``.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{out} is neither a picture nor a page; let its name end in {' or '.join(SUFFIXES)}.")
+    if out.suffix.lower() != ".png":
+        raise UserError(
+            f"contact sheets are one picture, so {out} must end in .png; to look at clips in the browser, use "
+            f"`autodrive review {folder}`."
+        )
     taxonomy = read_taxonomy(folder)
     clips = read_clips(folder)
     chosen = choose_clips(clips, clip_ids, most, seed, folder)
@@ -71,10 +69,7 @@ def inspect_clips(
             sheets.append(contact_sheet(clip, taxonomy, frames))
             task.advance()
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix.lower() == ".png":
-        _write_picture(out, sheets)
-    else:
-        write_text(out, _page(folder, chosen, sheets, len(clips)))
+    _write_picture(out, sheets, folder)
     return ClipInspection(out, len(chosen), len(clips))
 
 
@@ -96,10 +91,13 @@ def choose_clips(clips: Sequence[Clip], clip_ids: Sequence[str], most: int, seed
     return sorted(turns[:most], key=lambda clip: order[clip.clip_id])
 
 
-def _write_picture(out: Path, sheets: Sequence[Image.Image]) -> None:
+def _write_picture(out: Path, sheets: Sequence[Image.Image], folder: Path) -> None:
     height = sum(sheet.height for sheet in sheets)
     if not sheets or height > _HIGHEST:
-        raise UserError(f"{len(sheets)} clips do not make one picture; take fewer, or a page (--out FILE.html).")
+        raise UserError(
+            f"{len(sheets)} clips do not make one picture; take fewer (--most), or look at all of them with "
+            f"`autodrive review {folder}`."
+        )
     whole = Image.new("RGB", (sheets[0].width, height))
     top = 0
     for sheet in sheets:
@@ -108,39 +106,3 @@ def _write_picture(out: Path, sheets: Sequence[Image.Image]) -> None:
     partial = out.with_name(out.name + ".partial")
     whole.save(partial, format="PNG", optimize=True)
     partial.replace(out)
-
-
-def _page(folder: Path, clips: Sequence[Clip], sheets: Sequence[Image.Image], of: int) -> str:
-    pictures = "\n".join(
-        f'<figure id="{html.escape(clip.clip_id, quote=True)}"><img alt="{_alt(clip)}" width="{sheet.width}" '
-        f'height="{sheet.height}" src="data:image/jpeg;base64,{_jpeg(sheet)}"></figure>'
-        for clip, sheet in zip(clips, sheets, strict=True)
-    )
-    title = html.escape(f"{len(clips)} of {of} clips of {folder.name}")
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-  body {{ margin: 0 auto; max-width: 1160px; padding: 24px; background: #eef1f4; color: #1c2026;
-         font: 16px/1.5 system-ui, sans-serif; }}
-  h1 {{ font-size: 22px; margin: 0 0 16px; }}
-  figure {{ margin: 0 0 20px; background: #fff; border-radius: 10px; overflow: hidden;
-           box-shadow: 0 1px 3px rgba(0, 0, 0, .15); }}
-  img {{ display: block; width: 100%; height: auto; }}
-</style>
-<h1>{title}</h1>
-{pictures}
-</html>
-"""
-
-
-def _alt(clip: Clip) -> str:
-    return html.escape(f"Frames of clip {clip.clip_id}, {clip.event_class or 'unknown kind'}", quote=True)
-
-
-def _jpeg(sheet: Image.Image) -> str:
-    stream = io.BytesIO()
-    sheet.save(stream, format="JPEG", quality=88)
-    return base64.b64encode(stream.getvalue()).decode()
