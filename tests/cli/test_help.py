@@ -32,6 +32,7 @@ VERBS = [
     "ablate",
     "calibrate",
     "detect",
+    "review next",
     "review export",
     "review",
 ]

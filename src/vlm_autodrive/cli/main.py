@@ -26,6 +26,7 @@ from vlm_autodrive.cli import recipes as recipes_verb
 from vlm_autodrive.cli import report as report_verb
 from vlm_autodrive.cli import review as review_verb
 from vlm_autodrive.cli import review_export as review_export_verb
+from vlm_autodrive.cli import review_next as review_next_verb
 from vlm_autodrive.cli import run as run_verb
 from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
@@ -109,6 +110,7 @@ app.command("report", rich_help_panel=_USE)(report_verb.report)
 app.command("ablate", rich_help_panel=_USE)(ablate_verb.ablate)
 app.command("calibrate", rich_help_panel=_USE)(calibrate_verb.calibrate)
 app.command("detect", rich_help_panel=_USE)(detect_verb.detect)
+app.command("review next", rich_help_panel=_USE)(review_next_verb.review_next)
 app.command("review export", rich_help_panel=_USE)(review_export_verb.review_export)
 app.command("review", rich_help_panel=_USE)(review_verb.review)
 app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)

@@ -33,6 +33,10 @@ def review(
     blind: Annotated[
         bool, typer.Option("--blind", help="Hide the model's answer until your first decision on an item.")
     ] = False,
+    queue: Annotated[
+        str,
+        typer.Option("--queue", metavar="QUERY", help="Queue to begin with, such as slice=proposed:yes."),
+    ] = "",
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0 for a free one.")] = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in your browser.")] = True,
     host: Annotated[
@@ -61,9 +65,13 @@ def review(
         import uvicorn  # noqa: F401
     except ImportError:
         raise UserError("the review page needs two more packages: pip install 'vlm-autodrive[review]'.") from None
-    from vlm_autodrive.review import open_review, serve
+    from urllib.parse import parse_qsl
 
-    opened = open_review(path, reviewer or _login_name(), store, blind=blind, media_roots=tuple(media_root or ()))
+    from vlm_autodrive.review import open_review, queue_state, serve
+
+    start = queue_state(dict(parse_qsl(queue))).query()
+    roots = tuple(media_root or ())
+    opened = open_review(path, reviewer or _login_name(), store, blind=blind, media_roots=roots, start=start)
     try:
         serve(
             opened,

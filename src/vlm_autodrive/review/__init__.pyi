@@ -1,5 +1,7 @@
 from .app import create_app
 from .items import ProbabilityCurve, ReviewAnswer, ReviewItem
+from .proposals import Proposals, ProposedMoment, propose, rank_moments
+from .queue import queue_state
 from .security import Access
 from .server import serve
 from .session import Review, open_review
@@ -10,6 +12,8 @@ __all__ = [
     "Access",
     "DecisionStore",
     "ProbabilityCurve",
+    "Proposals",
+    "ProposedMoment",
     "Review",
     "ReviewAnswer",
     "ReviewItem",
@@ -17,6 +21,9 @@ __all__ = [
     "create_app",
     "default_store",
     "open_review",
+    "propose",
+    "queue_state",
+    "rank_moments",
     "read_source",
     "serve",
 ]

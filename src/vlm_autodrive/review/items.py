@@ -1,11 +1,11 @@
-"""What is reviewed: one item for each detected event or clip, with its label and what models say of it."""
+"""What is reviewed: one item for each detected event, proposed moment or clip, its label, and what models say."""
 
 import hashlib
 from typing import Literal
 
 from vlm_autodrive.records import MomentLabel, Outcome, Record, Split, TripFile, WindowScore
 
-ItemKind = Literal["event", "clip"]
+ItemKind = Literal["event", "clip", "moment"]
 
 
 class ProbabilityCurve(Record):
@@ -54,9 +54,9 @@ class ReviewAnswer(Record):
 
 
 class ReviewItem(Record):
-    """One thing to review: a detected event, or a clip.
+    """One thing to review: a detected event, a moment without one that is proposed for labelling, or a clip.
 
-    Item time is the trip's time for events, and the video's own time for clips.
+    Item time is the trip's time for events and moments, and the video's own time for clips.
 
     Attributes:
         item_id: Sixteen hexadecimal digits, the same whenever the same folder is opened.
@@ -70,9 +70,9 @@ class ReviewItem(Record):
         label: The ground truth; None if there is none.
         answers: What each model says.
         slices: The parts of the data that it belongs to, such as ``weather: Rain``.
-        split: The clip's split; None for events.
+        split: The clip's split; None if it is none.
         video_id: The video in the catalog; None if it came from none.
-        clip_id: The clip; None for events.
+        clip_id: The clip; None if it is none.
         problem: Why the record cannot be used, in plain words; empty if it can.
     """
 

@@ -35,7 +35,7 @@ def page_routes(review: Review) -> list[Route]:
 
     async def home(request: Request) -> Response:
         del request
-        return RedirectResponse("/queue", status_code=303)
+        return RedirectResponse(f"/queue?{review.start}" if review.start else "/queue", status_code=303)
 
     async def queue_page(request: Request) -> Response:
         try:

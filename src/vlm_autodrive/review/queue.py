@@ -153,16 +153,24 @@ def any_event(answer: ReviewAnswer, events: frozenset[str]) -> float | None:
     return min(1.0, sum(p for name, p in answer.probabilities.items() if name in events))
 
 
-def worth(uncertainty: float, *, against_label: bool, against_models: bool) -> float:
+def uncertainty(answers: Sequence[ReviewAnswer], events: frozenset[str]) -> float:
+    """How uncertain models are: 1 - abs(2 p - 1), p being the probability of any event; of several models the largest.
+
+    It is 1 at 0.5, and 0 where all models are certain or none gave a probability.
+    """
+    chances = [p for each in answers if (p := any_event(each, events)) is not None]
+    return max((1 - abs(2 * p - 1) for p in chances), default=0.0)
+
+
+def worth(uncertain: float, *, against_label: bool, against_models: bool) -> float:
     """How much an item is worth a look: its uncertainty, plus 1 for each kind of disagreement; from 0 to 3.
 
     Args:
-        uncertainty: 1 - abs(2 p - 1), p being the probability of any event: 1 at 0.5, 0 where the model is certain;
-            of several models the largest.
+        uncertain: As :func:`uncertainty` gives it.
         against_label: Whether a model's class is not the label's.
         against_models: Whether two models name different classes.
     """
-    return uncertainty + against_label + against_models
+    return uncertain + against_label + against_models
 
 
 def _row(
@@ -175,13 +183,12 @@ def _row(
     asked = named if model is None else [answer.label.event_class if answer.label else None] if answer else []
     against_label = label is not None and any(name != label.event_class for name in asked)
     against_models = len(set(named)) > 1
-    chances = [p for each in item.answers if (p := any_event(each, events)) is not None]
     return QueueRow(
         item=item,
         answer=answer,
         p_event=any_event(answer, events) if answer is not None else None,
         worth=worth(
-            max((1 - abs(2 * p - 1) for p in chances), default=0.0),
+            uncertainty(item.answers, events),
             against_label=against_label,
             against_models=against_models,
         ),

@@ -30,6 +30,7 @@ class Review:
         pictures: Their pictures.
         reviewer: Who reviews.
         blind: Whether the model's answer is hidden until the reviewer's first decision on an item.
+        start: The queue that is shown first, as the query of its address.
     """
 
     source: ReviewSource
@@ -38,6 +39,7 @@ class Review:
     pictures: PictureMaker
     reviewer: str
     blind: bool
+    start: str = ""
 
     def __post_init__(self) -> None:
         """Find items by their ids, and queue them."""
@@ -177,6 +179,7 @@ def open_review(
     *,
     blind: bool = False,
     media_roots: Sequence[Path] = (),
+    start: str = "",
 ) -> Review:
     """Open a folder for review.
 
@@ -186,6 +189,7 @@ def open_review(
         store: The file of the decisions; None for :func:`~vlm_autodrive.review.store.default_store`.
         blind: Hide the model's answer until the first decision on an item.
         media_roots: Folders that videos may lie in where the records name links.
+        start: The queue that is shown first, as the query of its address.
 
     Raises:
         UserError: If there is nothing to review, or the decisions cannot be kept.
@@ -203,4 +207,5 @@ def open_review(
         pictures=PictureMaker(media, source.taxonomy, cache),
         reviewer=reviewer.strip(),
         blind=blind,
+        start=start,
     )

@@ -21,10 +21,12 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import SLICE_FIELDS, slice_value
 from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, shown_name
 from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem, item_id_of
+from vlm_autodrive.review.proposals import ProposedMoment, read_proposals
 
 SourceKind = Literal["detections", "clips", "predictions"]
 
 _AROUND_S = 4.0  # seconds before and after an event that are shown first
+_PROPOSED = {"proposed": "yes"}
 _WAYS = "give a folder that `autodrive detect`, `autodrive clips` or `autodrive evaluate` wrote"
 
 
@@ -36,7 +38,7 @@ class ReviewSource:
         kind: What it holds.
         path: The folder.
         taxonomy: Its classes.
-        items: Exactly one for each event or clip in it, in the order of the folder.
+        items: Exactly one for each event, proposed moment or clip in it, in the order of the folder.
         models: The models whose answers are in it, in order.
     """
 
@@ -88,12 +90,21 @@ def _of_detections(path: Path, trips: Sequence[ListedTrip]) -> ReviewSource:
         )
     by_folder = {trip.folder.name: trip for trip in trips}
     curves = {trip.folder.name: ProbabilityCurve(windows=trip.detections.windows) for trip in trips}
-    events = sorted(list_events(trips), key=lambda event: (event.trip, event.trip_time_s))
-    items = tuple(_event_item(by_folder[e.folder], e, curves[e.folder]) for e in events)
-    return ReviewSource("detections", path, taxonomy, items, tuple(dict.fromkeys(event.model for event in events)))
+    proposed = read_proposals(path, trips)
+    of_event = {(moment.folder, moment.event_id): moment for moment in proposed if moment.event_id is not None}
+    items = [
+        _event_item(by_folder[e.folder], e, curves[e.folder], of_event.get((e.folder, e.event_id)))
+        for e in list_events(trips)
+    ]
+    items += [_moment_item(by_folder[m.folder], m, curves[m.folder]) for m in proposed if m.event_id is None]
+    items.sort(key=lambda item: (item.title, item.start_s))
+    models = tuple(dict.fromkeys(answer.model for item in items for answer in item.answers))
+    return ReviewSource("detections", path, taxonomy, tuple(items), models)
 
 
-def _event_item(trip: ListedTrip, event: ListedEvent, curve: ProbabilityCurve) -> ReviewItem:
+def _event_item(
+    trip: ListedTrip, event: ListedEvent, curve: ProbabilityCurve, proposed: ProposedMoment | None
+) -> ReviewItem:
     label = MomentLabel(
         event_class=event.event_class,
         time_s=event.trip_time_s,
@@ -122,8 +133,25 @@ def _event_item(trip: ListedTrip, event: ListedEvent, curve: ProbabilityCurve) -
         start_s=max(0.0, min(event.start_s, event.trip_time_s - _AROUND_S)),
         end_s=min(trip.length_s, max(event.end_s, event.trip_time_s + _AROUND_S)),
         duration_s=trip.length_s,
-        answers=(answer,),
-        slices={"trip": event.trip},
+        answers=(answer, *(proposed.answers[1:] if proposed is not None else ())),
+        slices={"trip": event.trip} | (_PROPOSED if proposed is not None else {}),
+    )
+
+
+def _moment_item(trip: ListedTrip, moment: ProposedMoment, curve: ProbabilityCurve) -> ReviewItem:
+    first, *others = moment.answers
+    answer = first.model_copy(update={"threshold": trip.detections.threshold, "curve": curve})
+    return ReviewItem(
+        item_id=item_id_of("moment", moment.folder, f"{moment.start_s:.3f}", f"{moment.end_s:.3f}"),
+        kind="moment",
+        title=trip.name,
+        files=trip.detections.files,
+        video_stream=trip.detections.video_stream,
+        start_s=moment.start_s,
+        end_s=moment.end_s,
+        duration_s=trip.length_s,
+        answers=(answer, *others),
+        slices={"trip": trip.name} | _PROPOSED,
     )
 
 

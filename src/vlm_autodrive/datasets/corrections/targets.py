@@ -62,8 +62,10 @@ def target_of(
     label = in_file(label, correction)
     window = _judged_stretch(correction, video, said)
     found: Sequence[Event] = ()
-    # A Normal clip can hold an event that the clips stage leaves out, such as one of others: confirming keeps it.
-    kept_normal = correction.decision == "confirm" and label.event_class == normal and label == said
+    # A Normal clip can hold an event that the clips stage leaves out, such as one of others: confirming keeps it. Of a
+    # moment that was proposed, confirming says that nothing happens there.
+    keeps = correction.decision == "confirm" and correction.clip_id is not None
+    kept_normal = keeps and label.event_class == normal and label == said
     if correction.decision != "add" and not kept_normal:
         found = _judged(events, label, said, window, normal, tolerance_s)
     return Target(correction, video, label, said, window, tuple(found))

@@ -36,7 +36,7 @@ export interface ModelAnswer {
 
 export interface ReviewItem {
   item_id: string;
-  kind: "event" | "clip";
+  kind: "event" | "moment" | "clip";
   title: string;
   start_s: number;
   end_s: number;
