@@ -1,13 +1,14 @@
-from .compare_stage import compare, read_comparison
+from .compare_stage import compare, compare_samples, read_comparison
 from .judge.stage import estimate_judging, estimate_lines, judge
 from .predict.baselines import baselines_of, evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
-from .report.formats import with_interval
+from .report.formats import p_value, signed, signed_interval, with_interval
 from .report.headline import failure_lines, have_all_failed, headline, model_notes, summary
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
-from .score.records import Diagnostic, ModelScores
+from .score.answers import read_answers
+from .score.records import Comparison, Diagnostic, ModelScores
 from .score.samples import EvaluationSamples, read_evaluation_samples
 from .score.slice_fields import SLICE_FIELDS, slice_value
 from .settings import (
@@ -27,6 +28,7 @@ __all__ = [
     "SLICE_FIELDS",
     "BaselineSettings",
     "CompareSettings",
+    "Comparison",
     "Diagnostic",
     "EvaluateSettings",
     "EvaluationSamples",
@@ -35,6 +37,7 @@ __all__ = [
     "ReportSettings",
     "baselines_of",
     "compare",
+    "compare_samples",
     "estimate_judging",
     "estimate_lines",
     "evaluate",
@@ -45,11 +48,15 @@ __all__ = [
     "judge",
     "main_rows",
     "model_notes",
+    "p_value",
+    "read_answers",
     "read_comparison",
     "read_evaluation_samples",
     "read_long_videos",
     "read_report",
     "right_answers",
+    "signed",
+    "signed_interval",
     "slice_value",
     "summary",
     "validation_settings",

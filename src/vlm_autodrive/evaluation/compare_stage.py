@@ -7,7 +7,13 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import HELD_OUT_QUESTIONS_FILE, write_clips, write_text, writing_artifact
 from vlm_autodrive.evaluation.diagnostics import diagnose
-from vlm_autodrive.evaluation.score import Comparison, model_scores, pair_scores, read_evaluation_samples
+from vlm_autodrive.evaluation.score import (
+    Comparison,
+    EvaluationSamples,
+    model_scores,
+    pair_scores,
+    read_evaluation_samples,
+)
 from vlm_autodrive.evaluation.settings import CompareSettings
 from vlm_autodrive.metrics import few_clusters_warning, holm
 from vlm_autodrive.progress import SILENT, Reporter
@@ -58,32 +64,7 @@ def compare(
     with writing_artifact(out, "comparison", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is None:
             return out
-        pairs = list(combinations(predictions, 2))
-        with reporter.task("Comparing", len(predictions) + len(pairs)) as task:
-            models = {}
-            for name in predictions:
-                models[name] = model_scores(samples, name, settings)
-                task.advance()
-            scored = []
-            for first, second in pairs:
-                scored.append(pair_scores(samples, first, second, settings))
-                task.advance()
-        # Holm over all pairs of models: every pair is one test of the same comparison.
-        adjusted = holm([pair.p_holm for pair in scored])
-        clusters = len(set(samples.clusters))
-        warning = few_clusters_warning(clusters)
-        counts = Counter(samples.truths)
-        comparison = Comparison(
-            classes=samples.taxonomy.names,
-            n=len(samples.clips),
-            unlabelled=samples.unlabelled,
-            class_counts={name: counts[name] for name in samples.taxonomy.names},
-            clusters=clusters,
-            warnings=(warning,) if warning else (),
-            diagnostics=diagnose(samples, models),
-            models=models,
-            pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
-        )
+        comparison = compare_samples(samples, settings, reporter)
         write_text(folder / COMPARISON_FILE, comparison.model_dump_json(indent=1) + "\n")
         write_clips(folder, out, samples.taxonomy, samples.clips)
         if samples.questions:
@@ -91,6 +72,42 @@ def compare(
         for name, kept in samples.predictions.items():
             write_jsonl(folder / predictions_file(name), kept)
     return out
+
+
+def compare_samples(samples: EvaluationSamples, settings: CompareSettings, reporter: Reporter = SILENT) -> Comparison:
+    """The estimates of every model and of every pair of models.
+
+    Args:
+        samples: The clips and what the models said of them.
+        settings: The bootstrap and the slices.
+        reporter: Hears of the progress.
+    """
+    pairs = list(combinations(samples.predictions, 2))
+    with reporter.task("Comparing", len(samples.predictions) + len(pairs)) as task:
+        models = {}
+        for name in samples.predictions:
+            models[name] = model_scores(samples, name, settings)
+            task.advance()
+        scored = []
+        for first, second in pairs:
+            scored.append(pair_scores(samples, first, second, settings))
+            task.advance()
+    # Holm over all pairs of models: every pair is one test of the same comparison.
+    adjusted = holm([pair.p_holm for pair in scored])
+    clusters = len(set(samples.clusters))
+    warning = few_clusters_warning(clusters)
+    counts = Counter(samples.truths)
+    return Comparison(
+        classes=samples.taxonomy.names,
+        n=len(samples.clips),
+        unlabelled=samples.unlabelled,
+        class_counts={name: counts[name] for name in samples.taxonomy.names},
+        clusters=clusters,
+        warnings=(warning,) if warning else (),
+        diagnostics=diagnose(samples, models),
+        models=models,
+        pairs=tuple(p.model_copy(update={"p_holm": q}) for p, q in zip(scored, adjusted, strict=True)),
+    )
 
 
 def read_comparison(folder: Path) -> Comparison:

@@ -13,12 +13,16 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.palette import css_variables
 from vlm_autodrive.progress import format_clock
+from vlm_autodrive.review.metrics import matrix_rows
 from vlm_autodrive.review.queue import PAGE_SIZE, QueueState, queue_state
 from vlm_autodrive.review.session import Review
 from vlm_autodrive.review.store import etag_of
 from vlm_autodrive.video import VideoError
 
 _STATIC = {"app.js": "text/javascript", "app.css": "text/css", "icon.svg": "image/svg+xml"}
+_PATIENCE_S = 1.0
+_NO_MODELS = "there are no predictions here; open those of one or several models that were evaluated."
+_HIDDEN = "the models' answers are hidden in this review; start it without --blind to see their metrics."
 _PICTURES = {"cache-control": "private, max-age=3600"}
 
 
@@ -29,7 +33,8 @@ def page_routes(review: Review) -> list[Route]:
     ``queue.html.j2`` also gets ``rows`` (:class:`QueueRow`, of one page), ``matching`` (how many there are on all
     pages), ``pages``, ``slices`` (of each name its values with their counts), ``summary`` (:class:`ReviewSummary`) and
     ``hidden`` (the ids of items whose answer is hidden); ``item.html.j2`` gets ``item``, and its program asks
-    ``/api/items/ID`` for the rest.
+    ``/api/items/ID`` for the rest. ``metrics.html.j2`` gets ``problem`` (why there are no metrics; empty if that is not
+    so) and ``comparison`` (:class:`~vlm_autodrive.evaluation.Comparison`; None while it is computed).
     """
     templates = _templates()
 
@@ -54,6 +59,10 @@ def page_routes(review: Review) -> list[Route]:
             return PlainTextResponse("There is no such item; go back to the queue.\n", 404)
         template = templates.get_template("item.html.j2")
         return HTMLResponse(template.render(review=review, state=state, classes=review.classes, item=item))
+
+    async def metrics_page(request: Request) -> Response:
+        del request
+        return await run_in_threadpool(_metrics_page, review, templates)
 
     async def thumbnail(request: Request) -> Response:
         return await _picture(review, request, tenths=request.path_params["tenths"])
@@ -83,6 +92,7 @@ def page_routes(review: Review) -> list[Route]:
         Route("/", home, methods=["GET"]),
         Route("/queue", queue_page, methods=["GET"]),
         Route("/items/{item_id}", item_page, methods=["GET"]),
+        Route("/metrics", metrics_page, methods=["GET"]),
         Route("/pictures/{item_id}/{tenths:int}.jpg", thumbnail, methods=["GET"]),
         Route("/strips/{item_id}.jpg", strip, methods=["GET"]),
         Route("/media/{media_id}", media, methods=["GET"]),
@@ -118,6 +128,36 @@ def _queue_html(review: Review, templates: Environment, state: QueueState) -> st
         summary=review.summary(),
         hidden={row.item.item_id for row in shown if review.hides_answer(row.decisions)},
     )
+
+
+def _metrics_page(review: Review, templates: Environment) -> Response:
+    from vlm_autodrive.evaluation import headline, main_rows, p_value, signed, signed_interval, with_interval
+
+    templates.filters.update(
+        with_interval=with_interval, signed=signed, signed_interval=signed_interval, p_value=p_value
+    )
+    problem, comparison = "", None
+    try:
+        if review.shows_metrics:
+            comparison = review.metrics.wait(_PATIENCE_S)
+        else:
+            problem = _HIDDEN if review.blind else _NO_MODELS
+    except UserError as error:
+        problem = str(error)
+    is_computing = comparison is None and not problem
+    page = templates.get_template("metrics.html.j2").render(
+        review=review,
+        state=QueueState(),
+        classes=review.classes,
+        problem=problem,
+        comparison=comparison,
+        headline=headline,
+        main_rows=main_rows,
+        matrix_rows=matrix_rows,
+        query=lambda **parameters: QueueState(**parameters).query(),
+    )
+    headers = {"refresh": "2"} if is_computing else {}
+    return HTMLResponse(page, 202 if is_computing else 200, headers=headers)
 
 
 async def _picture(review: Review, request: Request, tenths: int | None) -> Response:

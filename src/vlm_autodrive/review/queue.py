@@ -14,18 +14,24 @@ from vlm_autodrive.review.items import ReviewAnswer, ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
 PAGE_SIZE = 100
+NO_CLASS = "none"
+"""Stands in an address for an answer or a label that names no class."""
 
 
 class QueueState(Record):
     """What a reviewer asked the queue for: the parameters of its address.
 
     Attributes:
-        event_class: Only items of which the model says this class; of items without answers, by their label.
+        event_class: Only items of which the model says this class, or ``none`` for no class; of items without answers,
+            by their label.
         label: Only items whose label, as it holds now, is this class; ``none`` for those without a label.
+        truth: Only items whose ground truth is this class, whatever was decided; ``none`` for those without one.
         model: Whose answers count in all this; None for the first model.
         min_p: Only items with at least this probability of any event.
         max_p: Only items with at most this one.
         against: Only items where the model's class is not the label's, or where two models name different classes.
+        right: Only items of which this model names the class of the ground truth.
+        wrong: Only items of which this model names another class than the ground truth, or none.
         reviewed: Only items that this reviewer has, or has not, decided on.
         slice: Only items of this slice, as ``name:value``.
         sort: The order: by what is most worth a look, by falling probability, by time, or by name.
@@ -39,10 +45,13 @@ class QueueState(Record):
 
     event_class: str | None = Field(None, alias="class")
     label: str | None = None
+    truth: str | None = None
     model: str | None = None
     min_p: float | None = Field(None, ge=0, le=1)
     max_p: float | None = Field(None, ge=0, le=1)
     against: Literal["label", "models"] | None = None
+    right: str | None = None
+    wrong: str | None = None
     reviewed: Literal["yes", "no"] | None = None
     slice: str | None = None
     sort: Literal["worth", "p", "time", "name"] = "worth"
@@ -204,9 +213,15 @@ def _is_wanted(row: QueueRow, state: QueueState) -> bool:
     said = row.answer.label if row.answer is not None else row.current
     if state.model is not None and row.answer is None:
         return False
-    if state.event_class is not None and (said is None or said.event_class != state.event_class):
+    if state.event_class is not None and _class_of(said) != state.event_class:
         return False
-    if state.label is not None and (row.current.event_class if row.current else "none") != state.label:
+    if state.label is not None and _class_of(row.current) != state.label:
+        return False
+    if state.truth is not None and _class_of(row.item.label) != state.truth:
+        return False
+    if state.right is not None and _is_right(row.item, state.right) is not True:
+        return False
+    if state.wrong is not None and _is_right(row.item, state.wrong) is not False:
         return False
     if state.min_p is not None and (row.p_event is None or row.p_event < state.min_p):
         return False
@@ -220,6 +235,18 @@ def _is_wanted(row: QueueRow, state: QueueState) -> bool:
         name, _, value = state.slice.partition(":")
         return row.item.slices.get(name) == value
     return True
+
+
+def _class_of(label: MomentLabel | None) -> str:
+    return label.event_class if label is not None else NO_CLASS
+
+
+def _is_right(item: ReviewItem, model: str) -> bool | None:
+    """Whether a model names the class of the ground truth; None without a ground truth, or without such a model."""
+    answer = item.answer_of(model)
+    if item.label is None or answer is None:
+        return None
+    return answer.label is not None and answer.label.event_class == item.label.event_class
 
 
 def _order(row: QueueRow, sort: str) -> tuple[float | str, ...]:

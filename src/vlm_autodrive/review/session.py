@@ -12,6 +12,7 @@ from vlm_autodrive.records import Correction, Estimate, MomentLabel
 from vlm_autodrive.review.decisions import DecisionRequest, make_correction, make_undo
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import MediaLibrary
+from vlm_autodrive.review.metrics import MetricsInBackground
 from vlm_autodrive.review.pictures import PictureMaker, thumbnail_tenths
 from vlm_autodrive.review.queue import QueueRow, QueueState, ReviewQueue
 from vlm_autodrive.review.sources import ReviewSource, read_source
@@ -45,6 +46,7 @@ class Review:
         """Find items by their ids, and queue them."""
         self._queue = ReviewQueue(self.source.items, self.source.models, self.source.taxonomy, self.reviewer)
         self._items = {item.item_id: item for item in self.source.items}
+        self.metrics = MetricsInBackground(self.source)
         self._lock = threading.Lock()
 
     @cached_property
@@ -106,6 +108,11 @@ class Review:
         """What holds of an item now; None if nothing is said of it, or there is no such item."""
         item = self._items.get(item_id)
         return current_label(item.said, self.store.decisions(item_id)) if item is not None else None
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Whether there is a metrics page: of predictions, unless their answers are hidden."""
+        return bool(self.source.predictions) and not self.blind
 
     def hides_answer(self, decisions: Sequence[Correction]) -> bool:
         """Whether an item's answer is hidden from the reviewer, after these decisions on it."""

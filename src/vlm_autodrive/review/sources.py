@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -11,14 +11,13 @@ from vlm_autodrive.artifacts import (
     PROVENANCE,
     absolute_from_artifact,
     read_clips,
-    read_predictions,
     read_provenance,
     read_taxonomy,
     read_videos,
 )
 from vlm_autodrive.detection import ListedEvent, ListedTrip, in_trip_time, list_events, read_trips
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import SLICE_FIELDS, slice_value
+from vlm_autodrive.evaluation import SLICE_FIELDS, read_answers, slice_value
 from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, shown_name
 from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem, item_id_of
 from vlm_autodrive.review.proposals import ProposedMoment, read_proposals
@@ -40,6 +39,7 @@ class ReviewSource:
         taxonomy: Its classes.
         items: Exactly one for each event, proposed moment or clip in it, in the order of the folder.
         models: The models whose answers are in it, in order.
+        predictions: Of predictions, the folder of each model, by its name.
     """
 
     kind: SourceKind
@@ -47,6 +47,7 @@ class ReviewSource:
     taxonomy: Taxonomy
     items: tuple[ReviewItem, ...]
     models: tuple[str, ...]
+    predictions: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read_source(path: Path) -> ReviewSource:
@@ -78,6 +79,8 @@ def read_source(path: Path) -> ReviewSource:
     except UserError as error:
         if any(path.glob("[!.]*/events.json")):
             raise
+        if (path / "predictions").is_dir():
+            raise UserError(f"{path} is a run; give what it made, such as {path / 'predictions'}.") from error
         raise UserError(f"{path} holds nothing to review; {_WAYS}.") from error
     return _of_detections(path, trips)
 
@@ -166,7 +169,7 @@ def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
     taxonomy = read_taxonomy(folders[0])
     clips: dict[str, Clip] = {}
     answers: defaultdict[str, list[ReviewAnswer]] = defaultdict(list)
-    models: list[str] = []
+    models: dict[str, Path] = {}
     for folder in folders:
         if read_taxonomy(folder) != taxonomy:
             raise UserError(
@@ -177,15 +180,14 @@ def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
             known = clips.setdefault(clip_id, clip)
             if (known.path, known.start_s, known.end_s) != (clip.path, clip.start_s, clip.end_s):
                 raise UserError(f"the clip {clip_id} is another one in {folder}; review the models one by one.")
-        for prediction in read_predictions(folder):
-            if prediction.clip_id not in found:
-                raise UserError(f"{folder} has an answer about {prediction.clip_id}, but no such clip; evaluate anew.")
-            name = prediction.model if len(folders) == 1 else folder.name
-            answers[prediction.clip_id].append(_answer(name, prediction, found[prediction.clip_id], taxonomy))
-            models.append(name)
+        by_clip, _ = read_answers(folder, folder.name, list(found.values()), taxonomy)
+        name = next((each.model for each in by_clip.values()), folder.name) if len(folders) == 1 else folder.name
+        for clip_id, prediction in by_clip.items():
+            answers[clip_id].append(_answer(name, prediction, found[clip_id], taxonomy))
+        models[name] = folder
     lengths_s = _video_lengths(folders[0])
     items = tuple(_clip_item(clip, answers[clip.clip_id], lengths_s) for clip in clips.values())
-    return ReviewSource("predictions", path, taxonomy, items, tuple(dict.fromkeys(models)))
+    return ReviewSource("predictions", path, taxonomy, items, tuple(models), models)
 
 
 def _answer(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy) -> ReviewAnswer:

@@ -13,7 +13,6 @@ from vlm_autodrive.artifacts import (
     input_key,
     read_clips,
     read_held_out_questions,
-    read_predictions,
     read_provenance,
     read_samples,
     read_taxonomy,
@@ -22,17 +21,16 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.judge.ratings import Judgements, read_judgements
 from vlm_autodrive.evaluation.predict.contamination import Leaks, read_leaks
 from vlm_autodrive.evaluation.predict.prompt_choice import PromptChoice
+from vlm_autodrive.evaluation.score.answers import read_answers
 from vlm_autodrive.metrics import connected_groups
 from vlm_autodrive.models import MAIN, read_card
 from vlm_autodrive.records import (
     ANTICIPATION,
-    ChoiceAnswer,
     Clip,
     HeldOutQuestion,
     Outcome,
     Prediction,
     Taxonomy,
-    Verdict,
     iterate_jsonl,
 )
 
@@ -144,7 +142,7 @@ def read_evaluation_samples(
     _refuse_unknown_labels(predictions[first], labelled, taxonomy)
     by_model, repeated = {}, {}
     for name, folder in predictions.items():
-        by_clip, repeated[name] = _read_answers(folder, name, clips, taxonomy)
+        by_clip, repeated[name] = read_answers(folder, name, clips, taxonomy)
         by_model[name] = tuple(by_clip[clip.clip_id] for clip in labelled)
     questions, asked = _read_questions(predictions, by_model)
     return EvaluationSamples(
@@ -291,7 +289,7 @@ def _read_further(
             "give those of the same model."
         )
     clips = read_clips(folder)
-    by_clip, _ = _read_answers(folder, name, clips, taxonomy)
+    by_clip, _ = read_answers(folder, name, clips, taxonomy)
     asked, wanted = _prompt_of(folder), _prompt_of(predictions[name])
     pairs = tuple(
         (clip, _under(by_clip[clip.clip_id], asked, wanted, folder)) for clip in clips if clip.event_class is not None
@@ -322,64 +320,6 @@ def _asked_model(folder: Path) -> tuple[str, object]:
     """The name of the model whose answers a folder holds, and the key that tells it from others of that name."""
     said = next(iterate_jsonl(folder / PREDICTIONS_FILE, Prediction), None)
     return "" if said is None else said.model, read_provenance(folder).facts.get("model_key")
-
-
-def _read_answers(
-    folder: Path, name: str, clips: Sequence[Clip], taxonomy: Taxonomy
-) -> tuple[dict[str, Prediction], tuple[str, ...]]:
-    """One answer for each clip, and the clips that have several lines.
-
-    Of lines that say the same, one counts; of lines that do not, nobody knows which is meant, so the clip counts as
-    failed.
-    """
-    by_clip: dict[str, Prediction] = {}
-    repeated: dict[str, None] = {}
-    for prediction in read_predictions(folder):
-        known = by_clip.setdefault(prediction.clip_id, prediction)
-        if known is not prediction:
-            repeated[prediction.clip_id] = None
-            if _answer(known) != _answer(prediction):
-                by_clip[prediction.clip_id] = _undecided(known)
-    missing = [clip.clip_id for clip in clips if clip.clip_id not in by_clip]
-    if missing:
-        raise UserError(f"{folder} has no prediction for {missing[0]}; evaluate {name} anew.")
-    strange = sorted(set(by_clip) - {clip.clip_id for clip in clips})
-    if strange:
-        raise UserError(
-            f"{folder} has a prediction for {strange[0]}, which is none of its clips; take that line out, or evaluate "
-            f"{name} anew."
-        )
-    for prediction in by_clip.values():
-        said = (prediction.verdict, *prediction.controls.values(), *prediction.prompt_variants.values())
-        for event_class in [verdict.event_class for verdict in said] + [
-            prediction.reasoning.event_class if prediction.reasoning else None
-        ]:
-            if event_class is not None and event_class not in taxonomy.names:
-                raise UserError(
-                    f"{folder} answers {event_class!r} for {prediction.clip_id}, but the classes are "
-                    f"{', '.join(taxonomy.names)}; evaluate {name} anew."
-                )
-    return by_clip, tuple(repeated)
-
-
-def _answer(prediction: Prediction) -> tuple[object, ...]:
-    """What is scored of a prediction: all but how long it took."""
-    return tuple(value for key, value in prediction if key != "latency_s")
-
-
-def _undecided(prediction: Prediction) -> Prediction:
-    reason = "there are several answers that differ"
-    failed = Verdict(outcome=Outcome.ERROR, event_class=None, probabilities=None, raw_text="", reason=reason)
-    unanswered = ChoiceAnswer(outcome=Outcome.ERROR, letter=None, reason=reason)
-    return prediction.model_copy(
-        update={
-            "verdict": failed,
-            "reasoning": None,
-            "prompt_variants": {},
-            "controls": {},
-            "questions": dict.fromkeys(prediction.questions, unanswered),
-        }
-    )
 
 
 def _refuse_unknown_labels(folder: Path, clips: Sequence[Clip], taxonomy: Taxonomy) -> None:
