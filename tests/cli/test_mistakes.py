@@ -52,6 +52,12 @@ def test_wrong_usage_is_status_2(arguments):
     assert run(app, arguments).exit_code == 2
 
 
+def test_seconds_to_settle_without_watching_are_wrong_usage(tmp_path):
+    result = run(app, ["detect", str(tmp_path), "--out", str(tmp_path / "o"), "--settle", "5"])
+    assert result.exit_code == 2
+    assert "'--settle': needs --watch" in " ".join(result.stderr.split())
+
+
 def test_an_interruption_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(KeyboardInterrupt()))
     result = run(app, ["clips", "cat", "--out", "o"])

@@ -17,6 +17,7 @@ from vlm_autodrive.records import (
     TripFile,
     VideoDetections,
     WindowScore,
+    file_at,
 )
 
 SETTINGS = DetectSettings(reasoning=False)
@@ -126,9 +127,5 @@ def test_a_moment_of_a_trip_is_found_in_its_file():
         TripFile(path="a.mp4", start_s=0.0, duration_s=60.0),
         TripFile(path="b.mp4", start_s=60.0, duration_s=60.0),
     )
-    trip = scanned("a.mp4", [0.1]).model_copy(update={"files": files})
-    assert trip.place_of(59.9) == (files[0], 59.9)
-    assert trip.place_of(60.0) == (files[1], 0.0)
-    assert trip.place_of(130.0) == (files[1], 70.0)
-    with pytest.raises(ValueError, match="has no files"):
-        scanned("a.mp4", [0.1]).place_of(1.0)
+    found = [file_at(files, time_s).path for time_s in (-1.0, 0.0, 59.9, 60.0, 130.0)]
+    assert found == ["a.mp4", "a.mp4", "a.mp4", "b.mp4", "b.mp4"]

@@ -17,6 +17,7 @@ from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.results import read_detections
 from vlm_autodrive.detection.scan import plan_windows
+from vlm_autodrive.records import file_at
 
 SETTINGS = DetectSettings(eval_batch_size=4, reasoning=False)
 
@@ -40,8 +41,7 @@ def test_an_event_at_every_phase_of_the_stride_and_across_a_cut_is_found(tmp_pat
     assert event == alone.events[0]
     assert event.time_s == pytest.approx(11 + phase, abs=0.75)
     assert (found.outcome, found.duration_s, found.not_judged) == ("ok", pytest.approx(21), ())
-    file, time_s = found.place_of(event.time_s)
-    assert file.start_s + time_s == pytest.approx(event.time_s)
+    file = file_at(found.files, event.time_s)
     assert (file.recorded_at == "2023-05-01T12:00:11") == (event.time_s >= 11)
 
 
@@ -88,7 +88,7 @@ def test_no_second_is_lost_where_files_are_damaged(tmp_path):
     assert accounted(found) == pytest.approx(40, abs=0.05)
     assert {Path(hole.path) for hole in found.not_judged} >= {files[1]}
     assert [event.time_s for event in found.events] == pytest.approx([6, 25], abs=1.5)  # trip time passes the hole over
-    assert found.place_of(found.events[1].time_s)[0].path == str(files[3])
+    assert file_at(found.files, found.events[1].time_s).path == str(files[3])
 
 
 def tesla_tree(root, drive):

@@ -9,7 +9,7 @@ from tests.evaluation.builders import make_clip, make_prediction, make_verdict
 from tests.review.folders import write_clip_set, write_predictions
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import MomentLabel, Outcome
+from vlm_autodrive.records import MomentLabel, Outcome, file_at
 from vlm_autodrive.review import open_review, read_source
 from vlm_autodrive.settings import Settings
 
@@ -44,8 +44,8 @@ def test_an_event_is_shown_with_what_lies_around_it_in_trip_time(tmp_path):
     assert answer.label == MomentLabel(event_class="collision", time_s=40.0, start_s=38.0, end_s=42.0)
     assert answer.probabilities["collision"] == 0.9
     assert len(answer.curve.windows) == 30
-    assert item.file_at(40.0).path == "/videos/a2.mp4"
-    assert item.file_at(29.0).path == "/videos/a1.mp4"
+    assert file_at(item.files, 40.0).path == "/videos/a2.mp4"
+    assert file_at(item.files, 29.0).path == "/videos/a1.mp4"
 
 
 def test_each_clip_is_one_item_in_the_time_of_its_video(tmp_path):

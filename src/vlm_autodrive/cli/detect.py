@@ -91,14 +91,15 @@ def detect(
         bool, typer.Option("--watch", help="Then wait for new files in the folders, and search them too.")
     ] = False,
     settle_s: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--settle",
             metavar="SECONDS",
             min=0.1,
             help="With --watch: search a file once it has not changed for so long.",
+            show_default="30",
         ),
-    ] = 30.0,
+    ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -138,6 +139,8 @@ def detect(
         raise typer.BadParameter("name at least one video or folder.")
     if watched and (truth is not None or as_json):
         raise typer.BadParameter("cannot be given with --watch, which has no end.", param_hint="'--truth' / '--json'")
+    if settle_s is not None and not watched:
+        raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
     command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
         DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None
@@ -161,7 +164,14 @@ def detect(
     if watched:
         failed = 0
         for results in watch(
-            videos, model, out, chosen, reporter, settle_s=settle_s, false_alarms_per_hour=rate, overwrite=overwrite
+            videos,
+            model,
+            out,
+            chosen,
+            reporter,
+            settle_s=settle_s or 30.0,
+            false_alarms_per_hour=rate,
+            overwrite=overwrite,
         ):
             if results:
                 write_short_list(out, listing, reporter)

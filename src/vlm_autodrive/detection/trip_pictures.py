@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_autodrive.records import TripFile, VideoDetections
+from vlm_autodrive.records import TripFile, VideoDetections, file_at
 from vlm_autodrive.video import VideoError, read_pictures
 
 Picture = NDArray[np.uint8]
@@ -29,8 +29,8 @@ def read_trip_pictures(
     """
     wanted: defaultdict[TripFile, list[tuple[int, float]]] = defaultdict(list)
     for index, time_s in enumerate(times_s):
-        file, within_s = trip.place_of(time_s)
-        wanted[file].append((index, within_s))
+        file = file_at(trip.files, time_s)
+        wanted[file].append((index, time_s - file.start_s))
     pictures: list[Picture | None] = [None] * len(times_s)
     problems = []
     for file, moments in wanted.items():

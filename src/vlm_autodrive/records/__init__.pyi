@@ -14,7 +14,7 @@ from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, V
 from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, HUMAN_VERIFIED, Clip, Split
 from .correction import Correction, Decision, MomentLabel
 from .correction_result import CatalogChange, CorrectionOutcome, CorrectionsResult, ReviewerAgreement
-from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore
+from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore, file_at
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
 from .incident import (
     INCIDENT_NUMBERS,
@@ -114,6 +114,7 @@ __all__ = [
     "VideoDetections",
     "WindowScore",
     "append_jsonl",
+    "file_at",
     "file_name_of",
     "file_name_text",
     "find_incident_value",

@@ -1,5 +1,6 @@
 """What detection finds in long video: scored windows, and the events merged from them."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from vlm_autodrive.records.base import Outcome, Record
@@ -79,6 +80,16 @@ class TripFile(Record):
     recorded_at: str | None = None
 
 
+def file_at(files: Sequence[TripFile], time_s: float) -> TripFile:
+    """The file of a trip that shows a moment.
+
+    Args:
+        files: The trip's files, in order; at least one.
+        time_s: The moment in trip time. One between two files belongs to the file before it.
+    """
+    return next((file for file in reversed(files) if file.start_s <= time_s), files[0])
+
+
 class NotJudged(Record):
     """Seconds of a trip that the model was not asked about, or gave no answer for.
 
@@ -139,17 +150,3 @@ class VideoDetections(Record):
         path = PurePath(self.video)
         more = f" ({len(self.files)} files)" if len(self.files) > 1 else ""
         return "/".join(path.parts[-2:]) + more
-
-    def place_of(self, time_s: float) -> tuple[TripFile, float]:
-        """The file that shows a moment, and the moment in seconds after that file's first frame.
-
-        Args:
-            time_s: The moment in trip time. One between two files belongs to the file before it.
-
-        Raises:
-            ValueError: If there are no files.
-        """
-        if not self.files:
-            raise ValueError(f"{self.video} has no files")
-        started = [file for file in self.files if file.start_s <= time_s] or [self.files[0]]
-        return started[-1], time_s - started[-1].start_s

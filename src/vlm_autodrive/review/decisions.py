@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, Decision, MomentLabel, Record, Taxonomy
+from vlm_autodrive.records import Correction, Decision, MomentLabel, Record, Taxonomy, file_at
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
@@ -127,10 +127,10 @@ def _correction(
     model: str | None,
     undoes: str | None = None,
 ) -> Correction:
-    moment = next((each.time_s for each in (after, before) if each is not None and each.time_s is not None), None)
-    file = item.file_at((item.start_s + item.end_s) / 2 if moment is None else moment)
-    if file is None:
+    if not item.files:
         raise RefusedDecision("this item has no video, so nothing can be decided on it.")
+    moment = next((each.time_s for each in (after, before) if each is not None and each.time_s is not None), None)
+    file = file_at(item.files, (item.start_s + item.end_s) / 2 if moment is None else moment)
     answer = item.answer_of(model)
     return Correction(
         correction_id=uuid.uuid4().hex,

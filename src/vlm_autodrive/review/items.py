@@ -101,11 +101,6 @@ class ReviewItem(Record):
         """The answer of a model by its name, of the first model for None; None if there is no such answer."""
         return next((answer for answer in self.answers if model is None or answer.model == model), None)
 
-    def file_at(self, time_s: float) -> TripFile | None:
-        """The file that shows a moment; one between two files belongs to the file before it."""
-        started = [file for file in self.files if file.start_s <= time_s] or list(self.files[:1])
-        return started[-1] if started else None
-
 
 def item_id_of(*parts: str) -> str:
     """The id of an item, from what tells it from all others and stays over reruns."""

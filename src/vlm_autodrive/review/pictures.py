@@ -14,7 +14,7 @@ from PIL import Image
 
 from vlm_autodrive.detection import film_strip
 from vlm_autodrive.palette import PAPER, class_colour
-from vlm_autodrive.records import Taxonomy, TripFile
+from vlm_autodrive.records import Taxonomy, TripFile, file_at
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import MediaLibrary
 from vlm_autodrive.video import VideoError, read_pictures
@@ -87,7 +87,7 @@ class PictureMaker:
             raise VideoError(Path(item.title), "has no file that could be read")
         wanted: defaultdict[TripFile, list[int]] = defaultdict(list)
         for place, time_s in enumerate(times_s):
-            wanted[item.file_at(time_s) or item.files[0]].append(place)
+            wanted[file_at(item.files, time_s)].append(place)
         pictures: dict[int, Picture] = {}
         with self._decoders:
             for file, places in wanted.items():

@@ -16,6 +16,7 @@ from vlm_autodrive.records import (
     Taxonomy,
     TripFile,
     VideoDetections,
+    file_at,
     shown_name,
 )
 
@@ -153,7 +154,8 @@ def list_events(trips: Iterable[ListedTrip]) -> list[ListedEvent]:
 
 
 def _listed(trip: ListedTrip, event: DetectedEvent, event_id: str) -> ListedEvent:
-    file, file_time_s = trip.detections.place_of(event.time_s)
+    file = file_at(trip.detections.files, event.time_s)
+    file_time_s = event.time_s - file.start_s
     return ListedEvent(
         event_id=event_id,
         trip=trip.name,
