@@ -103,6 +103,10 @@ class Browser:
         while self._loaded != loader:
             self._next()
 
+    def at_start(self, script):
+        """Run a script in each page of this tab from now on, before the page's own."""
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def run(self, script):
         """The value of an expression of JavaScript."""
         done = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

@@ -28,7 +28,8 @@ def write_clock(
     width, height = size
     with av.open(str(path), "w") as container:
         # libsvtav1 refuses a rate of 1000; the others need it to keep uneven times
-        stream = container.add_stream(codec, rate=fps if rated or codec == "libsvtav1" else 1000)
+        rate = fps if rated or path.suffix == ".webm" or codec == "libsvtav1" else 1000
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt or {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
         stream.options = (

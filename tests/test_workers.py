@@ -5,9 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from vlm_autodrive.workers import in_processes, worker_pool
+import pytest
+
+from vlm_autodrive.workers import Worker, WorkerCrash, in_processes, worker_pool
 
 _SCRIPT = (
     "import os, time\n"
@@ -84,3 +88,45 @@ def test_a_pool_that_breaks_while_its_workers_start_loses_no_job(monkeypatch):
 
 def _raise_as_in_fork(*_: object) -> None:
     raise ValueError("bad value(s) in fds_to_keep")
+
+
+def _count(number: int, tell) -> int:
+    for done in range(number):
+        tell(done)
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return number
+
+
+def test_a_worker_tells_how_far_it_is_and_is_started_anew_after_a_crash():
+    worker, told = Worker(), []
+    try:
+        first = worker.run(os.getpid)
+        assert first != os.getpid() and worker.run(os.getpid) == first
+        assert (worker.run(partial(_count, 2), told.append), told) == (2, [0, 1])
+        with pytest.raises(ZeroDivisionError):
+            worker.run(partial(divmod, 1, 0))
+        assert worker.run(os.getpid) == first
+        with pytest.raises(WorkerCrash):
+            worker.run(partial(_count, 3), told.append)
+        assert told == [0, 1, 0, 1, 2]
+        second = worker.run(os.getpid)
+        os.kill(second, signal.SIGKILL)
+        while running(second):
+            time.sleep(0.01)
+        assert len({first, second, worker.run(os.getpid)}) == 3  # one that died while idle costs no job
+    finally:
+        worker.close()
+
+
+def test_a_worker_that_is_closed_ends_in_the_middle_of_its_job():
+    worker = Worker()
+    pid = worker.run(os.getpid)
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(worker.run, partial(time.sleep, 600))
+        worker.close()
+        with pytest.raises(WorkerCrash):
+            job.result()
+    assert not running(pid)
+    with pytest.raises(WorkerCrash):
+        worker.run(os.getpid)

@@ -7,12 +7,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 from vlm_autodrive.errors import UserError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_CANNOT_START = (
+    "worker processes cannot start, since each begins by importing the main script: run it as a file, not from "
+    'standard input, with its calls under `if __name__ == "__main__":`.'
+)
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
@@ -68,10 +74,94 @@ def _check_start() -> None:
         with worker_pool(1) as pool:
             pool.submit(os.getpid).result()
     except BrokenProcessPool:
-        raise UserError(
-            "worker processes cannot start, since each begins by importing the main script: run it as a file, not from "
-            'standard input, with its calls under `if __name__ == "__main__":`.'
-        ) from None
+        raise UserError(_CANNOT_START) from None
+
+
+class WorkerCrash(Exception):
+    """A worker ended in the middle of its job."""
+
+
+class Worker:
+    """One process that does one job after the other; it is started for the first, and anew after a job killed it."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def run(self, job: Callable[..., Result], tell: Callable[[Any], None] | None = None) -> Result:
+        """Do a job in the process; not to be called by several threads at once.
+
+        Args:
+            job: A function that can be pickled.
+            tell: Called with each value that the job gives to its own argument ``tell``; None if it has none.
+
+        Raises:
+            WorkerCrash: If the process ended before the job did, or the worker was closed.
+            UserError: If no process can start at all.
+        """
+        try:
+            connection = self._begun(job, tells=tell is not None)
+            while True:
+                kind, value = connection.recv()
+                if kind == "done":
+                    return value  # type: ignore[no-any-return]
+                if kind == "failed":
+                    raise value
+                assert tell is not None
+                tell(value)
+        except (EOFError, ConnectionError):
+            self._connection = None
+            raise WorkerCrash from None
+
+    def close(self) -> None:
+        """End the process at once, and start no other."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+
+    def _begun(self, job: Callable[..., Any], *, tells: bool) -> "Connection[Any, Any]":
+        """The connection to the process, which has begun the job."""
+        while True:
+            is_new = self._connection is None
+            connection = self._connection = self._connection or self._start()
+            try:
+                connection.send((job, tells))
+                connection.recv()
+            except (EOFError, ConnectionError):  # it ended while it had nothing to do
+                self._connection = None
+                if is_new:
+                    raise (WorkerCrash() if self._closed else UserError(_CANNOT_START)) from None
+            else:
+                return connection
+
+    def _start(self) -> "Connection[Any, Any]":
+        context = multiprocessing.get_context("spawn")
+        with self._lock:
+            if self._closed:
+                raise WorkerCrash
+            connection, its_end = context.Pipe()
+            self._process = context.Process(target=_do_jobs, args=(its_end,), daemon=True)
+            self._process.start()
+            its_end.close()
+        return connection
+
+
+def _do_jobs(connection: "Connection[Any, Any]") -> None:
+    _begin()
+    while True:
+        job, tells = connection.recv()
+        connection.send("begun")
+        try:
+            done = job(tell=lambda value: connection.send(("told", value))) if tells else job()
+        except Exception as error:
+            connection.send(("failed", error))
+        else:
+            connection.send(("done", done))
 
 
 def end_with_parent() -> None:

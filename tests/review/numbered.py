@@ -24,11 +24,23 @@ NUMBER = """(() => {
 """The number that the frame on the screen shows, as JavaScript."""
 
 
-def write_woven_trip(folder: Path) -> Path:
-    """A trip of uneven times whose pictures are stored in another order than they are shown in: browsers seek badly."""
-    video = write_clock(folder / "videos" / "woven.mp4", UNEVEN_S, size=(256, 128), options={"bf": "2"})
-    write_trip(folder / "woven", "woven", [(video, UNEVEN_S[-1] + 0.04)], [event(5.2)])
-    return folder / "woven"
+COPIED = {
+    "hevc.mp4": ("its codec is hevc", {"codec": "libx265"}),
+    "camera.ts": ("its container is mpegts", {}),
+    "old.avi": ("its container is avi", {"codec": "mpeg4"}),
+    "woven.mp4": ("its frames come unevenly, and a browser does not find each of them", {"options": {"bf": "2"}}),
+}
+"""Files that browsers do not play as they are, why, and how they are written."""
+
+
+def write_copied_trips(folder: Path) -> Path:
+    """A trip for each file of ``COPIED``, of 40 frames; those of the last come at uneven times."""
+    out = folder / "copied"
+    for name, (_, how) in COPIED.items():
+        times_s = UNEVEN_S[:40] if name == "woven.mp4" else None
+        video = write_clock(folder / "videos" / name, times_s, fps=10, count=40, size=(256, 128), **how)
+        write_trip(out, video.stem, [(video, 4.0)], [event(2.0)])
+    return out
 
 
 def write_numbered_trips(folder: Path) -> Path:

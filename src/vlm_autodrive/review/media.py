@@ -20,9 +20,11 @@ from vlm_autodrive.artifacts import VIDEO_SUFFIXES, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record, TripFile, file_name_text
 from vlm_autodrive.review.items import ReviewItem
+from vlm_autodrive.review.video_processes import VideoProcesses
 from vlm_autodrive.video import Playback, VideoError, playback, write_proxy
 
 PROXY_TYPE = "video/mp4"
+_FILES_AT_ONCE = 4  # two for pictures, one for a proxy, and one that is free when an item is opened
 _FILES_REMEMBERED = 200  # an hour has a hundred thousand times
 
 
@@ -101,9 +103,10 @@ class MediaLibrary:
         self._known: dict[str, Playback] = {}
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
+        self.processes = VideoProcesses(_FILES_AT_ONCE)
         self._waiting: queue.LifoQueue[str | None] = queue.LifoQueue()  # what was asked for last is wanted most
-        self._stop = threading.Event()
         self._worker: threading.Thread | None = None
+        self._closed = False
 
     def of_item(self, item: ReviewItem) -> tuple[ItemMedia, ...]:
         """The files of an item, in order."""
@@ -171,9 +174,10 @@ class MediaLibrary:
         return max(item.duration_s, round(item.files[0].start_s + times_s[-1] + last_gap_s, 6))
 
     def close(self) -> None:
-        """Stop making proxies; one that is half made is given up."""
-        self._stop.set()
+        """Stop reading videos; a proxy that is half made is given up."""
+        self._closed = True
         self._waiting.put(None)
+        self.processes.close()
         if self._worker is not None:
             self._worker.join()
 
@@ -199,7 +203,7 @@ class MediaLibrary:
         key = _key(real, stream)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = playback(real, stream=stream)
+            found = self._known[key] = self.processes.read(real, playback, stream=stream)
             for earlier in list(self._known)[:-_FILES_REMEMBERED]:
                 self._known.pop(earlier, None)
         return found
@@ -227,7 +231,7 @@ class MediaLibrary:
         return job
 
     def _work(self) -> None:
-        while (media_id := self._waiting.get()) is not None and not self._stop.is_set():
+        while (media_id := self._waiting.get()) is not None and not self._closed:
             job = self._jobs[media_id]
             try:
                 self._make(media_id, job)
@@ -249,12 +253,15 @@ class MediaLibrary:
             job.progress = min(0.99, done_s / length_s)
 
         own = target.with_name(f".{os.getpid()}-{target.name}")  # another server may make the same proxy
-        times_s = write_proxy(real, own, stream=stream, tell=tell, goes_on=lambda: not self._stop.is_set())
-        if times_s:
+        try:
+            times_s = self.processes.read(real, write_proxy, own, stream=stream, tell=tell)
             own.replace(target)
-            write_text(target.with_suffix(".json"), json.dumps(times_s))  # after the video: with it the proxy is whole
-            with self._lock:
-                del self._jobs[media_id]
+        finally:
+            for left in target.parent.glob(f"{own.name}*"):  # a process that was killed could not remove its own
+                left.unlink()
+        write_text(target.with_suffix(".json"), json.dumps(times_s))  # after the video: with it the proxy is whole
+        with self._lock:
+            del self._jobs[media_id]
 
 
 def media_id_of(file: TripFile, stream: int | None) -> str:

@@ -92,7 +92,8 @@ class PictureMaker:
         with self._decoders:
             for file, places in wanted.items():
                 own_s = [max(0.0, times_s[place] - file.start_s) for place in places]
-                read = read_pictures(self._media.checked(file), own_s, width, stream=item.video_stream)
+                real = self._media.checked(file)
+                read = self._media.processes.read(real, read_pictures, own_s, width, stream=item.video_stream)
                 pictures |= zip(places, read, strict=True)
         return [pictures[place] for place in range(len(times_s))]
 

@@ -14,6 +14,7 @@ from vlm_autodrive.video.clip_file import ClipEncoder, upright_frame
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.demuxing import open_container
 from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.sections import PacketClock
 from vlm_autodrive.video.streams import choose_stream
 
 _MP4, _WEBM = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"  # FFmpeg's names
@@ -22,6 +23,7 @@ _PIXELS = frozenset(("yuv420p", "yuvj420p"))
 _OTHER_BRANDS = ("qt", "3g")  # QuickTime and phones: the first letters of the major brand
 _MOST_PIXELS = 3840 * 2160
 _STARTS_WITHIN_S = 0.001
+_LENGTHS_WITHIN_S = 0.002  # ticks of a clock are coarse
 
 _SHORT_SIDE, _LONG_SIDE = 720, 1280
 _KEY_EVERY_S = 1.0
@@ -50,7 +52,8 @@ def playback(path: Path, *, stream: int | None = None) -> Playback:
     """Find out how a browser plays a file, without decoding more than its first frame.
 
     A file is played as it is if every common browser has the decoders, and shows its frames at their times after the
-    first: MP4 with H.264 (8 bit, 4:2:0), VP9 or AV1, or WebM, whose clock begins at 0 and does not jump.
+    first: MP4 with H.264 (8 bit, 4:2:0), VP9 or AV1, or WebM, whose clock begins at 0 and does not jump, and which says
+    rightly how long each frame is shown.
 
     Args:
         path: The file.
@@ -69,6 +72,8 @@ def playback(path: Path, *, stream: int | None = None) -> Playback:
             problem = problem or "some of its frames cannot be decoded"
         if abs(first_s) > _STARTS_WITHIN_S:
             problem = problem or "its clock does not begin at 0"
+        if _has_wrong_lengths(video, packets):
+            problem = problem or "its frames come unevenly, and a browser does not find each of them"
     with open_container(path) as container, library_errors(path):
         kind = container.format.name
         problem = _unplayable(container, kind, stream) or problem
@@ -84,7 +89,6 @@ def write_proxy(
     *,
     stream: int | None = None,
     tell: Callable[[float], None] = lambda _: None,
-    goes_on: Callable[[], bool] = lambda: True,
 ) -> tuple[float, ...]:
     """Write a copy of a file that every browser plays, each frame at its own time after the first, not a tick off.
 
@@ -96,10 +100,9 @@ def write_proxy(
         target: The file to write; an MP4, which gets its name only when it is whole.
         stream: As for :func:`playback`.
         tell: Called with the seconds that are done.
-        goes_on: Asked before each frame; once it is false, nothing is written.
 
     Returns:
-        The time of each frame in the copy, which is that in the file; empty if it was not to go on.
+        The time of each frame in the copy, which is that in the file.
 
     Raises:
         VideoError: If no frame can be read.
@@ -117,8 +120,6 @@ def write_proxy(
             encoder = ClipEncoder(container, height, width, _OPTIONS, video.first, ticks)
             key_s = -_KEY_EVERY_S
             for time_s, frame in video.frames(0.0):
-                if not goes_on():
-                    return ()
                 is_key = time_s >= key_s + _KEY_EVERY_S
                 key_s = time_s if is_key else key_s
                 encoder.add(time_s, upright_frame(path, frame, width, height), is_key=is_key)
@@ -132,6 +133,20 @@ def write_proxy(
     finally:
         partial.unlink(missing_ok=True)
     return tuple(times_s)
+
+
+def _has_wrong_lengths(video: OpenVideo, packets: PacketClock) -> bool:
+    """Whether the file says of a frame that it is shown for another time than until the next one.
+
+    Browsers seek by these lengths. Where pictures are stored in another order than they are shown in, a length is the
+    distance to the next picture in the file, which is wrong if frames come at uneven times.
+    """
+    lengths = (*packets.lengths[:-1], 0)  # that of the file's last picture is a guess
+    shown = sorted((stamp, length) for stamp, length in zip(packets.stamps, lengths, strict=True) if stamp is not None)
+    return any(
+        length and abs(video.seconds(following - stamp - length)) > _LENGTHS_WITHIN_S
+        for (stamp, length), (following, _) in pairwise(shown)
+    )
 
 
 def _unplayable(container: InputContainer, kind: str, number: int | None) -> str:

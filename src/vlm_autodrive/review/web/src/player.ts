@@ -8,9 +8,6 @@ export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
 const POLL_MS = 400;
 /** A frame is asked for a little after its time, since the browser rounds times. */
 const A_LITTLE_S = 0.002;
-/** How slowly the video plays up to a frame that cannot be sought (browsers play no slower), and how often at most. */
-const CREEPING = 0.0625;
-const MAX_CREEPS = 5;
 
 /**
  * Plays by the server's list of presentation times: a step goes to the next time in it, and the frame that the browser
@@ -33,11 +30,6 @@ export class Player {
   private offset = 0;
   /** The frame that was asked for and is not yet shown. */
   private wanted: number | null = null;
-  /** Whether the video plays up to the frame that was asked for. */
-  private creeping = false;
-  private creeps = 0;
-  /** The frame that was crept to: if the video has not stopped in time, it is crept to again. */
-  private reached: number | null = null;
   /** Steps that were asked for while a file was opened. */
   private queued = 0;
   private opening = 0;
@@ -79,7 +71,7 @@ export class Player {
   }
 
   get playing() {
-    return (!this.video.paused && !this.creeping) || this.reverse > 0;
+    return !this.video.paused || this.reverse > 0;
   }
 
   /** What a screen reader says of a time. */
@@ -112,8 +104,6 @@ export class Player {
   }
 
   play() {
-    this.stopCreeping();
-    this.reached = null;
     this.reverse = 0;
     this.video.playbackRate = this.rate;
     if (this.video.ended && this.loop) void this.seek(this.loop[0]);
@@ -121,7 +111,6 @@ export class Player {
   }
 
   pause() {
-    this.stopCreeping();
     this.reverse = 0;
     this.video.pause();
   }
@@ -222,25 +211,15 @@ export class Player {
   }
 
   private ask(frame: number) {
-    this.stopCreeping();
-    this.reached = null;
-    this.creeps = 0;
+    const { times, opening } = this;
     this.wanted = frame;
-    this.approach();
-  }
-
-  private approach() {
-    const { wanted, times, opening } = this;
-    if (wanted === null) return;
-    const length_s = (times[wanted + 1] ?? times[wanted]! + 0.02) - times[wanted]!;
-    this.video.currentTime = this.offset + times[wanted]! + Math.min(A_LITTLE_S, length_s / 2);
+    const length_s = (times[frame + 1] ?? times[frame]! + 0.02) - times[frame]!;
+    this.video.currentTime = this.offset + times[frame]! + Math.min(A_LITTLE_S, length_s / 2);
     this.changed();
     // A browser that shows the same frame as before says nothing; in a tab that nobody sees it never does.
     const settle = () => {
-      if (this.wanted !== wanted || this.opening !== opening || this.video.seeking || this.creeping) return;
-      if (this.frame === wanted || document.hidden) this.arrive(wanted);
-      else if (this.creeps < MAX_CREEPS) this.creep();
-      else this.wanted = null; // what is on the screen was said when it came
+      const isLast = this.wanted === frame && this.opening === opening && !this.video.seeking;
+      if (isLast && (this.frame === frame || document.hidden)) this.arrive(frame);
     };
     this.video.addEventListener("seeked", () => setTimeout(settle, 300), { once: true });
   }
@@ -249,44 +228,13 @@ export class Player {
     if (this.ready) this.arrive(nearest(this.times, mediaTime - this.offset));
   }
 
-  /** A frame is on the screen: the one that was asked for, one on the way to it, or one that plays. */
+  /** A frame is on the screen: the one that was asked for, or one that plays. */
   private arrive(frame: number) {
-    const { wanted, video } = this;
-    const canCreep = this.creeps < MAX_CREEPS;
-    if (this.creeping) {
-      if (wanted !== null && frame < wanted) return;
-      this.stopCreeping();
-      this.reached = wanted;
-      if (frame !== wanted && canCreep) return this.approach();
-    } else if (wanted !== null && frame !== wanted && video.paused) {
-      if (video.seeking) return; // a frame of before the seek
-      if (frame < wanted && canCreep) return this.creep();
-    } else if (this.reached !== null && frame > this.reached && video.paused && canCreep) {
-      this.wanted = this.reached;
-      return this.approach();
-    }
+    if (this.wanted !== null && frame !== this.wanted && this.video.seeking) return; // a frame of before the seek
     this.wanted = null;
     this.frame = frame;
-    if (this.loop && !video.paused && this.time_s >= this.loop[1] - 1e-6) void this.seek(this.loop[0]);
+    if (this.loop && !this.video.paused && this.time_s >= this.loop[1] - 1e-6) void this.seek(this.loop[0]);
     this.changed();
-  }
-
-  /**
-   * Play up to the frame that was asked for. Where pictures are stored in another order than they are shown in, and
-   * unevenly far apart, a file's lengths of frames are wrong, and a seek ends at an earlier frame; playing does not.
-   */
-  private creep() {
-    this.creeping = true;
-    this.creeps++;
-    this.video.playbackRate = CREEPING;
-    this.video.play().catch(() => this.stopCreeping());
-  }
-
-  private stopCreeping() {
-    if (!this.creeping) return;
-    this.creeping = false;
-    this.video.pause();
-    this.video.playbackRate = this.rate;
   }
 
   private ended() {

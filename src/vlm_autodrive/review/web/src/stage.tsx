@@ -112,7 +112,9 @@ export function Stage({ data, classes, playback, lanes, curve, threshold, setEdg
         <video ref={video} preload="auto" playsInline muted aria-label="The video" onClick={() => current?.toggle()} />
         {making && (
           <div class="over">
-            <p>A copy that this browser can play is being made: {Math.round(making.progress * 100)} %</p>
+            <p>
+              A copy that browsers play is being made, as {making.reason}: {Math.round(making.progress * 100)} %
+            </p>
             <progress max={1} value={making.progress} aria-label="Making a copy that can be played" />
           </div>
         )}
@@ -162,7 +164,11 @@ export function Stage({ data, classes, playback, lanes, curve, threshold, setEdg
           All of it <Key name="v" />
         </button>
         {children}
-        {current?.media?.proxy && <span class="tag">copy for the browser, same times</span>}
+        {current?.media?.proxy && (
+          <span class="tag" title={`Made as ${current.media.reason}.`}>
+            copy for the browser, same times
+          </span>
+        )}
       </div>
       <Timeline
         classes={classes}
