@@ -41,7 +41,7 @@ export function usePlayback({ data, span, moments, tell }: PlaybackOptions): Pla
   const changed = () => redraw((count) => count + 1);
   const video = useRef<HTMLVideoElement>(null);
   const player = useRef<Player>(null);
-  const [isWhole, setIsWhole] = useState(item.kind !== "event" && item.duration_s <= 90);
+  const [isWhole, setIsWhole] = useState(!["event", "moment"].includes(item.kind) && item.duration_s <= 90);
   const margin = Math.max((item.end_s - item.start_s) * 0.1, 0.5);
   const close: [number, number] = [
     Math.max(item.start_s - margin, 0),
