@@ -5,6 +5,7 @@ import pytest
 from tests.browser import Browser
 from tests.clocks import write_clock
 from tests.evaluation.builders import make_clip, make_prediction
+from tests.review.asking import ask_json
 from tests.review.folders import write_predictions
 from tests.review.serving import review_server
 from tests.review.test_page import AXE, READY
@@ -59,7 +60,27 @@ def test_from_a_count_to_the_clip_with_both_models_answers(browser, served):
     browser.run("document.querySelector('#rows a.open').click()")
     browser.until(READY)
     cards = browser.run("[...document.querySelectorAll('.answer-card')].map((each) => each.innerText)")
-    assert [text.split()[:3] for text in cards] == [["base", "C", "Collision"], ["tuned", "O", "Normal"]]
+    assert [" ".join(text.split()[:12]) for text in cards] == [
+        "A base C Collision at 1.50 s event 0.90 ✓ as the",
+        "B tuned O Normal event 0.20 ✗ the ground truth is Collision",
+    ]
+    assert ["contradicts itself: its reasoning comes to Collision" in text for text in cards] == [False, True]
+    assert "≠ different classes" in browser.run("document.getElementById('answers-title').textContent")
+    places = "[...document.querySelectorAll('.answer-card')].map((each) => each.getBoundingClientRect())"
+    (left, top), (right, level) = browser.run(f"{places}.map((each) => [each.left, each.top])")
+    assert top == level and left < right
+    browser.resize(400)
+    (left, top), (right, below) = browser.run(f"{places}.map((each) => [each.left, each.top])")
+    assert left == right and top < below
+    browser.press("b")
+    browser.until("!document.querySelector('.answer-card')")
+    assert "different" not in browser.run("document.getElementById('main').textContent")
+    browser.press("b")
+    browser.until("document.querySelector('.answer-card')")
+    browser.press("c")
+    browser.until("document.querySelector('[role=status]').textContent.includes('Confirmed: Collision')")
+    (decision,) = ask_json(served, browser.run("`/api${location.pathname}`"))[1]["decisions"]
+    assert decision["model"] == "tuned"  # whose count led here
     assert browser.problems == []
 
 

@@ -4,8 +4,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, post, Refusal } from "./api";
 import { type Conflict, DecisionPanel, History } from "./decision";
 import { Help, type Hotkey, Key, listen } from "./hotkeys";
-import { anyEvent, EDGES, NOTHING, same, withEdge } from "./labels";
-import { Answer } from "./reasoning";
+import { EDGES, NOTHING, same, withEdge } from "./labels";
+import { Answers, letterOf } from "./reasoning";
 import type { Correction, Edge, ItemAnswer, MomentLabel } from "./records";
 import { Stage, usePlayback } from "./stage";
 import type { Lane } from "./timeline";
@@ -70,8 +70,9 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
   const [conflict, setConflict] = useState<Conflict | null>(null);
   const [busy, setBusy] = useState(false);
   const [help, setHelp] = useState(false);
-  const [chosen, setChosen] = useState(0);
-  const answer = item.answers[chosen] ?? null;
+  const model = new URLSearchParams(location.search).get("model");
+  const answer = item.answers.find((each) => each.model === model) ?? item.answers[0] ?? null;
+  const compares = item.answers.length > 1;
   const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
   const added = addedIn(decisions);
   const moments = [draft, ...added, ...(hidden ? [] : [item.label, ...item.answers.map((each) => each.label)])]
@@ -255,22 +256,21 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
   useLayoutEffect(() => listen(() => heard.current), []);
 
   const mine: Lane = { name: "You", short: "You", labels: [draft, ...added], mine: true };
-  const letters = item.answers.length > 1 ? ["A", "B", "C", "D"] : ["M"];
   const lanes: Lane[] = hidden
     ? [mine]
     : [
         ...item.answers.map((each, place) => ({
-          name: item.answers.length > 1 ? `Model ${letters[place] ?? place + 1}` : "Model",
-          short: letters[place] ?? String(place + 1),
+          name: compares ? `Model ${letterOf(place)}` : "Model",
+          short: compares ? letterOf(place) : "M",
           labels: each.label ? [{ ...each.label, alert_time_s: each.label.alert_time_s ?? each.alert_time_s }] : [],
         })),
         ...(item.label ? [{ name: "Label", short: "L", labels: [item.label] }] : []),
         mine,
       ];
-  const p = hidden || !answer ? null : anyEvent(classes, answer.probabilities);
+  const answers = <Answers {...{ item, classes, hidden, now_s, seek }} />;
 
   return (
-    <div class="review">
+    <div class={compares ? "review compares" : "review"}>
       <Stage
         {...{ data, classes, playback, lanes, setEdge }}
         curve={hidden ? undefined : answer?.curve?.windows}
@@ -303,31 +303,7 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
             void save();
           }}
         />
-        <section class="panel" aria-labelledby="answers-title">
-          <h2 id="answers-title">
-            The model’s answer
-            {p !== null && <span class="faint"> · event {p.toFixed(2)}</span>}
-          </h2>
-          {hidden ? (
-            <p class="faint">Hidden until you have decided.</p>
-          ) : (
-            <>
-              {item.answers.length > 1 && (
-                <div class="tabs" role="group" aria-label="Model on the time line">
-                  {item.answers.map((each, place) => (
-                    <button key={each.model} type="button" aria-pressed={chosen === place} onClick={() => setChosen(place)}>
-                      {letters[place]} {each.model}
-                    </button>
-                  ))}
-                </div>
-              )}
-              {item.answers.length === 0 && <p class="faint">No model was asked.</p>}
-              {item.answers.map((each) => (
-                <Answer key={each.model} answer={each} classes={classes} now_s={now_s} seek={seek} />
-              ))}
-            </>
-          )}
-        </section>
+        {!compares && answers}
         <nav class="buttons" aria-label="Queue">
           <span class="num">
             {data.position} of {data.queue_length}
@@ -344,6 +320,7 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
         </nav>
       </div>
       <div class="rest">
+        {compares && answers}
         <section class="panel facts" aria-labelledby="facts-title">
           <h2 id="facts-title">The item</h2>
           <dl>

@@ -280,11 +280,13 @@ function Span({ label, classes, x, x0, y }: SpanProps) {
     <g class={`class-${place}`}>
       <rect class="span" x={x(from)} y={y + 5} width={width} height={LANE - 10} rx={2} />
       <rect fill={`url(#pattern-${place % 4})`} x={x(from)} y={y + 5} width={width} height={LANE - 10} rx={2} />
-      {width > 34 && (
-        <text class="span-name" x={x(from) + 8} y={y + LANE / 2 + 4}>
-          {found.pattern_letter}
-        </text>
-      )}
+      <text
+        class={width > 34 ? "span-name" : ""}
+        x={width > 34 ? x(from) + 8 : x(to) + 12}
+        y={y + LANE / 2 + 4}
+      >
+        {found.pattern_letter}
+      </text>
       {label.time_s !== null && <Mark edge="time_s" x={x(label.time_s)} y={y} />}
       {label.alert_time_s !== null && <Mark edge="alert_time_s" x={x(label.alert_time_s)} y={y} />}
     </g>
