@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -70,11 +71,19 @@ def found(tmp_path):
 
 def test_the_least_certain_stretches_come_first_and_no_moment_comes_twice(found):
     proposals = propose(found, 4)
-    # At the edges of the event, at 6 and 10 s, the model is least certain of all: but that is the event, and sure.
-    assert spans(proposals) == [("b", 2.0, 6.0), ("a", 2.0, 6.0), ("b", 10.0, 14.0), ("a", 6.0, 12.0)]
+    # In the windows from 6 and from 10 s on, the model is least certain of all: but they show the event, of which it is
+    # sure.
+    assert spans(proposals) == [("b", 2.0, 6.0), ("a", 2.0, 6.0), ("b", 10.0, 14.0), ("a", 7.0, 11.0)]
     assert [round(moment.worth, 6) for moment in proposals.moments] == [0.9, 0.6, 0.4, 0.2]
     assert proposals.moments[3].event_id == "a_00009.00s"
     assert proposals.stretches == len(propose(found, 1000).moments) == 6
+
+
+def test_an_event_of_minutes_is_labelled_in_stretches_like_any_other(tmp_path):
+    out = tmp_path / "found"
+    endless = event(9.0, start_s=0.0, end_s=16.0, probability=0.9, probabilities=chances(0.9))
+    write_trip_of(out, "a", [0.9, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9], [endless])
+    assert spans(propose(out, 50)) == [("a", 2.0, 6.0), ("a", 7.0, 11.0), ("a", 12.0, 16.0)]
 
 
 def test_more_of_them_keep_the_first_ones_and_their_ids(found):
@@ -93,7 +102,7 @@ def read_proposed(found, count):
 @given(
     st.lists(
         st.tuples(
-            st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12),
+            st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=12),
             st.lists(st.tuples(st.integers(0, 12), st.integers(1, 4)), max_size=3),
         ),
         max_size=3,
@@ -110,9 +119,12 @@ def test_stretches_never_overlap_and_leave_out_nothing_that_does_not(trips, stri
     for trip in listed:
         kept = [moment for moment in ranked if moment.folder == trip.folder.name]
         scored = [window for window in trip.detections.windows if window.probabilities is not None]
-        for stretch in (*scored, *trip.detections.events):
-            around = (*kept, *trip.detections.events) if isinstance(stretch, WindowScore) else kept
-            assert any(overlap(stretch, each) > 0.9e-3 for each in around)
+        around = [
+            SimpleNamespace(start_s=max(e.start_s, e.time_s - 2.0), end_s=min(e.end_s, e.time_s + 2.0))
+            for e in trip.detections.events
+        ]
+        assert all(any(overlap(each, other) > 0.9e-3 for other in kept) for each in around)
+        assert all(any(overlap(window, other) > 0.9e-3 for other in (*kept, *around)) for window in scored)
 
 
 def overlap(one, other):
@@ -148,7 +160,7 @@ def test_where_two_models_disagree_comes_before_where_one_is_uncertain(found, tm
     write_trip_of(other, "a", [0.02] * 7, [])
     write_trip_of(other, "b", [0.02, 0.95, 0.95, 0.02, 0.02, 0.02, 0.02], [sure])
     proposals = propose(found, 3, other)
-    assert spans(proposals)[:2] == [("b", 2.0, 6.0), ("a", 6.0, 12.0)]
+    assert spans(proposals)[:2] == [("b", 2.0, 6.0), ("a", 7.0, 11.0)]
     assert [round(moment.worth, 6) for moment in proposals.moments] == [1.9, 1.2, 0.6]
     source = read_source(found)
     assert source.models == ("flash", "flash (other)")
@@ -227,8 +239,8 @@ def test_what_a_reviewer_says_of_proposed_moments_is_the_next_version_of_the_dat
         ids = [part[:16] for part in page.decode().split('<tr data-item="')[1:]]
         views = [ask_json(address, f"/api/items/{item}")[1] for item in ids]
         stretches = [(v["item"]["title"], v["item"]["start_s"], v["current"]["event_class"]) for v in views]
-        assert stretches == [("a.mp4", 2.0, "normal"), ("a.mp4", 10.0, "normal"), ("b.mp4", 2.0, "normal"),
-                             ("b.mp4", 6.0, "normal")]  # fmt: skip
+        assert stretches == [("a.mp4", 0.0, "normal"), ("a.mp4", 8.0, "normal"), ("b.mp4", 0.0, "normal"),
+                             ("b.mp4", 4.0, "normal")]  # fmt: skip
         assert {v["item"]["kind"] for v in views} == {"moment"}
         missed = {"event_class": "near_collision", "time_s": 4.5}
         answers = [
@@ -259,6 +271,6 @@ def test_trips_without_any_event_have_something_to_review_once_it_is_proposed(tm
     write_trip(tmp_path / "found", "calm", [("/videos/calm.mp4", 12.0)])
     assert read_source(tmp_path / "found").items == ()
     items = read_proposed(tmp_path / "found", 50)
-    assert [item.start_s for item in items] == [0.0, 4.0, 8.0]
+    assert [(item.start_s, item.end_s) for item in items] == [(0.0, 6.0), (2.0, 10.0), (6.0, 12.0)]
     assert items[0].answers[0].probabilities == CALM
     assert items[0].answers[0].curve is not None

@@ -10,7 +10,7 @@ from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.detection import ListedEvent, ListedTrip, list_events, read_trips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import FileName, MomentLabel, NotJudged, Record
-from vlm_autodrive.review.items import ReviewAnswer
+from vlm_autodrive.review.items import ReviewAnswer, item_id_of
 from vlm_autodrive.review.queue import uncertainty, worth
 
 NEXT_FILE = "next.json"
@@ -28,6 +28,8 @@ class ProposedMoment(Record):
         worth: How much it is worth a look; see :func:`~vlm_autodrive.review.queue.worth`.
         event_id: The event that was found there, by its name in the short list; None if none was.
         answers: What each model says of it, the searching one first; of a second one nothing if it has no score there.
+
+    Its item in the review shows some seconds more.
     """
 
     folder: str
@@ -36,6 +38,13 @@ class ProposedMoment(Record):
     worth: float
     event_id: str | None
     answers: tuple[ReviewAnswer, ...]
+
+    @property
+    def item_id(self) -> str:
+        """The id of its item in the review."""
+        if self.event_id is not None:
+            return item_id_of("event", self.folder, self.event_id)
+        return item_id_of("moment", self.folder, f"{self.start_s:.3f}", f"{self.end_s:.3f}")
 
 
 class Proposals(Record):
@@ -106,8 +115,8 @@ def read_proposals(found: Path, trips: Sequence[ListedTrip]) -> tuple[ProposedMo
 def rank_moments(trips: Sequence[ListedTrip], others: Sequence[ListedTrip] = ()) -> list[ProposedMoment]:
     """All stretches that can be labelled, those most worth a look first; no two of one trip overlap.
 
-    A stretch is an event that was found, from the first of its windows to the last, or a scored window that touches no
-    event. Of stretches that overlap, the one more worth a look is kept.
+    A stretch is as long as a window: around the moment of an event that was found, or a scored window that does not
+    touch one of these. Of stretches that overlap, the one more worth a look is kept.
 
     Args:
         trips: The trips, as one model searched them.
@@ -129,13 +138,18 @@ def rank_moments(trips: Sequence[ListedTrip], others: Sequence[ListedTrip] = ())
 
 def _candidates(trip: ListedTrip, other: ListedTrip | None) -> Iterator[ProposedMoment]:
     model, normal = trip.detections.model, trip.taxonomy.normal.name
-    events = list_events([trip])
-    for event in events:
+    # A weak model's event may span minutes of windows, which nobody labels as one stretch.
+    half_s = max((window.end_s - window.start_s for window in trip.detections.windows), default=0.0) / 2
+    taken = []
+    for event in list_events([trip]):
         label = MomentLabel(event_class=event.event_class, time_s=event.trip_time_s)
         answer = ReviewAnswer(model=model, label=label, probabilities=event.probabilities)
-        yield _moment(trip, event.start_s, event.end_s, answer, other, event)
+        start_s = max(event.start_s, event.trip_time_s - half_s)
+        end_s = min(event.end_s, event.trip_time_s + half_s)
+        taken.append((start_s, end_s))
+        yield _moment(trip, start_s, end_s, answer, other, event)
     for window in trip.detections.windows:
-        beside = not any(_overlap(window.start_s, window.end_s, event.start_s, event.end_s) for event in events)
+        beside = not any(_overlap(window.start_s, window.end_s, *span) for span in taken)
         if window.probabilities is not None and beside:
             answer = ReviewAnswer(
                 model=model, label=MomentLabel(event_class=normal), probabilities=window.probabilities

@@ -24,7 +24,7 @@ from vlm_autodrive.review.proposals import ProposedMoment, read_proposals
 
 SourceKind = Literal["detections", "clips", "predictions"]
 
-_AROUND_S = 4.0  # seconds before and after an event that are shown first
+_AROUND_S = 4.0  # seconds before and after an event or a moment that are shown first
 _PROPOSED = {"proposed": "yes"}
 _WAYS = "give a folder that `autodrive detect`, `autodrive clips` or `autodrive evaluate` wrote"
 
@@ -143,15 +143,16 @@ def _event_item(
 
 def _moment_item(trip: ListedTrip, moment: ProposedMoment, curve: ProbabilityCurve) -> ReviewItem:
     first, *others = moment.answers
+    middle_s = (moment.start_s + moment.end_s) / 2
     answer = first.model_copy(update={"threshold": trip.detections.threshold, "curve": curve})
     return ReviewItem(
-        item_id=item_id_of("moment", moment.folder, f"{moment.start_s:.3f}", f"{moment.end_s:.3f}"),
+        item_id=moment.item_id,
         kind="moment",
         title=trip.name,
         files=trip.detections.files,
         video_stream=trip.detections.video_stream,
-        start_s=moment.start_s,
-        end_s=moment.end_s,
+        start_s=max(0.0, min(moment.start_s, middle_s - _AROUND_S)),
+        end_s=min(trip.length_s, max(moment.end_s, middle_s + _AROUND_S)),
         duration_s=trip.length_s,
         answers=(answer, *others),
         slices={"trip": trip.name} | _PROPOSED,

@@ -247,6 +247,16 @@ def test_a_file_that_cannot_be_read_is_refused_and_stays_out(tmp_path):
     assert len(made.videos) == 1
 
 
+def test_an_event_that_two_moments_show_is_added_once(make_video):
+    path = make_video("found/trip.mp4", times_s=[n / 5 for n in range(100)])
+    moments = [
+        detected(number, path, NORMAL, label(time_s=7.0 + number / 10), item=f"moment {number}") for number in range(2)
+    ]
+    made = applied(moments, videos=[], events=[])
+    assert labels(made) == [("collision", 7.0)]
+    assert outcomes(made) == ["applied", "unchanged"]
+
+
 def test_a_detection_in_a_video_of_the_catalog_corrects_that_video():
     step = detected(0, "/data/a.mp4", label("near_collision", 4.3), label("near_collision", 4.3), decision="confirm")
     made = applied([step])

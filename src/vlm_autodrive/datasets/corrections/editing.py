@@ -65,12 +65,10 @@ class CatalogEditor:
         self.videos.setdefault(target.video.video_id, target.video)
         if target.label.event_class == self._taxonomy.normal.name:
             said = self._make_normal(target)
-        elif target.correction.decision == "add":
-            said = self._add_missed(target)
-        elif target.events:
+        elif target.correction.decision != "add" and target.events:
             said = self._correct(target, target.events[0])
         else:
-            said = self._add(target)
+            said = self._add_missed(target)
         video = self.videos[target.video.video_id]
         self._update(video.video_id, metadata={**video.metadata, HUMAN_VERIFIED: "yes"})
         return said
