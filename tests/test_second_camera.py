@@ -15,7 +15,6 @@ from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision.export.clip_files import write_clip_files
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.review.page import _read
 from vlm_autodrive.supervision.settings import TeacherContextSettings
 from vlm_autodrive.supervision.teachers.requests import _footage
 from vlm_autodrive.video import FrameCache, SamplingSettings, read_frames
@@ -52,7 +51,6 @@ def test_every_stage_reads_the_stream_of_the_import(tmp_path, two_cameras, strea
     readers = {
         "training": FrameCache(tmp_path / "cache", SAMPLING).get(clip).pixels,
         "inspection": [still.picture for still in read_stills(clip.model_copy(update={"event_time_s": FLASH_S}), 8)],
-        "review": _read(clip).pixels,
         "teacher": _footage(facts_of(clip, DEFAULT_TAXONOMY), TeacherContextSettings(frames=64)).frames().pixels,
         "export": read_frames(tmp_path / cut.path, 0, 12, SAMPLING).pixels,
     }

@@ -20,7 +20,6 @@ VERBS = [
     "audit",
     "inspect",
     "supervise",
-    "supervise review",
     "export",
     "models",
     "plan",
@@ -74,10 +73,10 @@ def test_each_verb_explains_itself(verb):
     ("words", "verb"),
     [
         (["supervise", "runs/clips"], "supervise"),
-        (["supervise", "--out", "review", "clips"], "supervise"),
-        (["supervise", "./review"], "supervise"),
-        (["supervise", "review", "set"], "supervise review"),
-        (["supervise", "review"], "supervise review"),
+        (["review", "--store", "export", "clips"], "review"),
+        (["review", "./export"], "review"),
+        (["review", "export", "set"], "review export"),
+        (["review", "export"], "review export"),
         (["audit", "supervise"], "audit"),
     ],
 )
@@ -88,10 +87,6 @@ def test_a_verb_of_two_words_stands_beside_that_of_the_first(words, verb):
     )
     assert (name, command) == (verb, group.commands[verb])
     assert [*name.split(), *rest] == words
-
-
-def test_supervise_points_to_its_review():
-    assert "autodrive supervise review" in " ".join(CliRunner().invoke(app, ["supervise", "--help"]).stdout.split())
 
 
 def test_the_version():

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import vlm_autodrive
-from tests.browser import PATIENCE_S, Browser
+from tests.browser import PATIENCE_S
 from tests.review.numbered import COPIED, NUMBER, UNEVEN_S, write_copied_trips, write_numbered_trips
 from tests.review.serving import review_server
 
@@ -23,26 +23,6 @@ FRAMES = f"""window.frames_shown = [];
 """Every frame that is shown from now on."""
 DOCS = Path(__file__).parents[2] / "docs" / "review.md"
 READY = """document.querySelector("video")?.readyState >= 2 && !document.querySelector("video").seeking"""
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("downloads"), server="http://127.0.0.1:")
-    try:
-        if not browser.run("""document.createElement("video").canPlayType('video/mp4; codecs="avc1.42E01E"')"""):
-            pytest.skip("this browser plays no H.264")
-        yield browser
-    finally:
-        browser.close()
-
-
-@pytest.fixture
-def browser(chromium):
-    chromium.close_tabs()
-    chromium.new_tab()
-    chromium.resize(1440)
-    chromium.problems.clear()
-    return chromium
 
 
 @pytest.fixture(scope="module")

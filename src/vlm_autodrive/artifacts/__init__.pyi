@@ -1,8 +1,10 @@
 from . import files, folders
 from .corrections import (
     CORRECTIONS_FILE,
+    CORRECTIONS_OUTCOME_FILE,
     CORRECTIONS_RESULT_FILE,
     REVIEW_STORE,
+    corrections_key,
     read_corrections,
     read_corrections_result,
     write_corrections,
@@ -53,10 +55,12 @@ from .folders import (
     write_text,
     writing_artifact,
 )
+from .history import History, reduce_history
 
 __all__ = [
     "CALIBRATION_FILE",
     "CORRECTIONS_FILE",
+    "CORRECTIONS_OUTCOME_FILE",
     "CORRECTIONS_RESULT_FILE",
     "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
@@ -69,10 +73,12 @@ __all__ = [
     "TELEMETRY_FILE",
     "VIDEOS_FILE",
     "VIDEO_SUFFIXES",
+    "History",
     "Provenance",
     "absolute_from_artifact",
     "artifact_key",
     "carry_questions",
+    "corrections_key",
     "files",
     "folder_lock",
     "folders",
@@ -96,6 +102,7 @@ __all__ = [
     "read_scenarios",
     "read_taxonomy",
     "read_videos",
+    "reduce_history",
     "relative_to_artifact",
     "share_file",
     "waiting_lock",

@@ -1,5 +1,6 @@
 """Reviewers' corrections, where they are kept: a review's SQLite store, or a file with one a line."""
 
+import hashlib
 import heapq
 import sqlite3
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Correction, CorrectionsResult, first_problem, read_jsonl, write_jsonl
 
 CORRECTIONS_FILE = "corrections.jsonl"
+CORRECTIONS_OUTCOME_FILE = "corrections_outcome.jsonl"
 REVIEW_STORE = "review.sqlite3"
 CORRECTIONS_RESULT_FILE = "diff.json"
 
@@ -40,6 +42,15 @@ def read_corrections(paths: Sequence[Path]) -> list[Correction]:
                 f"two corrections are called {correction.correction_id}; give each review once, as it was written."
             )
     return list(known.values())
+
+
+def corrections_key(corrections: Sequence[Correction]) -> str:
+    """The key of corrections as an input: by the decisions, since a store's bytes change when a server tidies it up."""
+    digest = hashlib.sha256()
+    for correction in corrections:
+        # Where the videos lie does not count, so that a run can be moved.
+        digest.update(correction.model_copy(update={"video": Path(correction.video).name}).model_dump_json().encode())
+    return digest.hexdigest()[:16]
 
 
 def write_corrections(path: Path, corrections: Sequence[Correction], final: Path) -> None:

@@ -30,7 +30,6 @@ from vlm_autodrive.cli import review_next as review_next_verb
 from vlm_autodrive.cli import run as run_verb
 from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
-from vlm_autodrive.cli import supervise_review as supervise_review_verb
 from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.cli import validate as validate_verb
 from vlm_autodrive.errors import UserError
@@ -46,7 +45,7 @@ class _Group(TyperGroup):
     """Prints a user's mistake, or an interruption, as one sentence on stderr."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """A command may have two words, beside one of its first word: ``supervise review`` beside ``supervise``."""
+        """A command may have two words, beside one of its first word: ``review export`` beside ``review``."""
         two = " ".join(args[:2])
         return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 
@@ -97,8 +96,7 @@ app.command("validate", rich_help_panel=_DATA)(validate_verb.validate)
 app.command("clips", rich_help_panel=_DATA)(clips_verb.clips)
 app.command("audit", rich_help_panel=_DATA)(audit_verb.audit)
 app.command("inspect", rich_help_panel=_DATA)(inspect_verb.inspect)
-app.command("supervise", rich_help_panel=_DATA, epilog=supervise_verb.SEE_ALSO)(supervise_verb.supervise)
-app.command("supervise review", rich_help_panel=_DATA)(supervise_review_verb.supervise_review)
+app.command("supervise", rich_help_panel=_DATA)(supervise_verb.supervise)
 app.add_typer(models_verb.app, name="models", rich_help_panel=_MODEL)
 app.command("plan", rich_help_panel=_MODEL)(plan_verb.plan)
 app.command("train", rich_help_panel=_MODEL)(train_verb.train)

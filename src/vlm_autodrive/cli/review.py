@@ -12,7 +12,8 @@ def review(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="What `detect`, `clips` or `evaluate` wrote; a folder of several models' predictions."
+            metavar="PATH",
+            help="What `detect`, `clips`, `supervise` or `evaluate` wrote; a folder of several models' predictions.",
         ),
     ],
     reviewer: Annotated[
@@ -30,8 +31,21 @@ def review(
             show_default="PATH/review.sqlite3, or PATH.review.sqlite3 beside a single result",
         ),
     ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", metavar="N", min=1, help="SFT samples to draw.", show_default="100"),
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Draw SFT samples of this type only; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", help="Random seed of the draw of SFT samples.", show_default="0"),
+    ] = None,
     blind: Annotated[
-        bool, typer.Option("--blind", help="Hide the model's answer until your first decision on an item.")
+        bool,
+        typer.Option("--blind", help="Hide the model's answer, or the checks, until your first decision on an item."),
     ] = False,
     queue: Annotated[
         str,
@@ -56,6 +70,8 @@ def review(
 ) -> None:
     """Open the review page: watch what a model found, confirm it or correct it.
 
+    Of a supervision set it shows a random draw of samples: accept, reject or correct their texts; the queue shows the
+    acceptance rates with 95 % confidence intervals. `autodrive review export` makes decisions the next version.
     Prints the page's address, and serves it on this computer until Ctrl-C. Each decision is kept at once.
 
     Example: autodrive review found
@@ -68,10 +84,20 @@ def review(
     from urllib.parse import parse_qsl
 
     from vlm_autodrive.review import open_review, queue_state, serve
+    from vlm_autodrive.settings import parse_settings
+    from vlm_autodrive.supervision import ReviewSettings
 
-    start = queue_state(dict(parse_qsl(queue))).query()
-    roots = tuple(media_root or ())
-    opened = open_review(path, reviewer or _login_name(), store, blind=blind, media_roots=roots, start=start)
+    drawn = {"samples": samples, "types": tuple(type_) if type_ else None, "seed": seed}
+    given = {key: value for key, value in drawn.items() if value is not None}
+    opened = open_review(
+        path,
+        reviewer or _login_name(),
+        store,
+        drawing=parse_settings(ReviewSettings, given, "options of review") if given else None,
+        blind=blind,
+        media_roots=tuple(media_root or ()),
+        start=queue_state(dict(parse_qsl(queue))).query(),
+    )
     try:
         serve(
             opened,

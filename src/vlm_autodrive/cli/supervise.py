@@ -7,11 +7,6 @@ import typer
 
 from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
 
-SEE_ALSO = (
-    "Afterwards: autodrive supervise review SUPERVISION --out DIR draws samples for human review; "
-    "see its own --help. Write ./review for a clip set named review."
-)
-
 
 def supervise(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],
@@ -26,7 +21,8 @@ def supervise(
 
     Rules write them, or models: set teacher, and captioner where another model describes what it sees. chain=paper
     has them written from captions, as in the paper. --dry-run says what either model would be asked, and the price.
-    Samples that contradict the metadata, or leak the answer, are kept as rejected, with the reason.
+    Samples that contradict the metadata, or leak the answer, are kept as rejected, with the reason; have people look at
+    others with `autodrive review SUPERVISION`.
     --json prints the estimate of a dry run, or else the summary of the set that was made.
 
     Example: autodrive supervise runs/mine/clips --out runs/mine/supervision

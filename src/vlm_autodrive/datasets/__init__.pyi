@@ -1,4 +1,4 @@
-from .corrections.history import History, reduce_history, reviewer_agreement
+from .corrections.agreement import reviewer_agreement
 from .corrections.settings import CorrectionSettings
 from .corrections.stage import apply_corrections
 from .import_stage import import_dataset
@@ -8,7 +8,6 @@ from .video_validation import ValidationSummary, VideoValidation
 
 __all__ = [
     "CorrectionSettings",
-    "History",
     "ImportSettings",
     "ValidateSettings",
     "ValidationSummary",
@@ -16,7 +15,6 @@ __all__ = [
     "apply_corrections",
     "import_dataset",
     "read_validations",
-    "reduce_history",
     "reviewer_agreement",
     "validate",
 ]

@@ -12,7 +12,15 @@ from .base import (
 from .calibration import Calibration, Estimate, OperatingPoint
 from .catalog import TRAIN_ONLY, DataSet, DatasetQuestion, Event, ImportIssue, Video, source_id_of
 from .clip import ANTICIPATION, CAMERA_CHANNEL, CAMERA_EVENT, CAMERA_EVENT_TIME, HUMAN_VERIFIED, Clip, Split
-from .correction import Correction, Decision, MomentLabel
+from .correction import (
+    REJECTION_REASONS,
+    Correction,
+    Decision,
+    MomentLabel,
+    RejectionReason,
+    SampleLabel,
+    item_id_of,
+)
 from .correction_result import CatalogChange, CorrectionOutcome, CorrectionsResult, ReviewerAgreement
 from .detection import DetectedEvent, NotJudged, TripFile, VideoDetections, WindowScore, file_at
 from .file_names import ESCAPED, FileName, file_name_of, file_name_text, shown_name
@@ -26,7 +34,6 @@ from .incident import (
 )
 from .judgement import HumanRating, Judgement
 from .prediction import ChoiceAnswer, Prediction, ProbabilitySource, Reasoning, Verdict
-from .review import REJECTION_REASONS, ReviewDecision, ReviewDraw, ReviewedSample, ReviewStratum
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import (
     OPTION_LETTERS,
@@ -92,12 +99,10 @@ __all__ = [
     "ProbabilitySource",
     "Reasoning",
     "Record",
-    "ReviewDecision",
-    "ReviewDraw",
-    "ReviewStratum",
-    "ReviewedSample",
+    "RejectionReason",
     "ReviewerAgreement",
     "SFTSample",
+    "SampleLabel",
     "Scenario",
     "Side",
     "Split",
@@ -120,6 +125,7 @@ __all__ = [
     "find_incident_value",
     "first_problem",
     "incident_values",
+    "item_id_of",
     "iterate_jsonl",
     "read_jsonl",
     "read_partial_jsonl",

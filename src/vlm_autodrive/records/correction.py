@@ -1,5 +1,6 @@
-"""What a reviewer decides about a moment of video: the corrections that make the next version of the data."""
+"""What a reviewer decides about a moment of video, or an SFT sample: what makes the next version of the data."""
 
+import hashlib
 from typing import Literal
 
 from pydantic import AwareDatetime
@@ -8,9 +9,23 @@ from vlm_autodrive.records.base import Record
 from vlm_autodrive.records.clip import Split
 from vlm_autodrive.records.file_names import FileName
 
-Decision = Literal["confirm", "change", "add", "undo"]
-"""``confirm`` keeps what was said, ``change`` replaces it, ``add`` labels an event that nobody had named, ``undo``
-takes an earlier decision back."""
+Decision = Literal["confirm", "change", "add", "undo", "accept", "reject", "correct"]
+"""``confirm`` keeps what was said, ``change`` replaces it, ``add`` labels an event that nobody had named; ``accept``
+takes an SFT sample as it is written, ``reject`` does not, ``correct`` writes its text anew; ``undo`` takes an earlier
+decision back."""
+
+RejectionReason = Literal["", "untrue", "time", "class", "unseen", "leak", "empty", "wording", "other"]
+REJECTION_REASONS: dict[RejectionReason, str] = {
+    "untrue": "Says what is not so",
+    "time": "Wrong time",
+    "class": "Wrong class",
+    "unseen": "Cannot be seen",
+    "leak": "Gives the answer away",
+    "empty": "Says nothing",
+    "wording": "Badly worded",
+    "other": "Something else",
+}
+"""Why a reviewer may reject an SFT sample, in the words of the page."""
 
 
 class MomentLabel(Record):
@@ -31,6 +46,22 @@ class MomentLabel(Record):
     alert_time_s: float | None = None
 
 
+class SampleLabel(Record):
+    """What somebody says of an SFT sample.
+
+    Attributes:
+        sample_id: The sample.
+        accepted: Whether to train on it.
+        target: What the student is to answer.
+        rejection: Why not to train on it; empty if it is accepted, or if checks have rejected it.
+    """
+
+    sample_id: str
+    accepted: bool
+    target: str
+    rejection: RejectionReason = ""
+
+
 class Correction(Record):
     """One decision of one reviewer. Decisions are only ever added: the last one that is not undone holds.
 
@@ -44,7 +75,7 @@ class Correction(Record):
         after: What holds from now on; of an ``undo`` what held before the decision that it takes back.
         reason: Why; never empty where the class is changed.
         blind: Whether the model's answer was hidden.
-        model: The model whose answer was judged; empty if there was none.
+        model: The model whose answer was judged, or the teacher of the sample; empty if there was none.
         undoes: The decision that is taken back; None but for ``undo``.
         video: The file that shows the moment.
         video_stream: Which of its video streams, as in the catalog.
@@ -61,8 +92,8 @@ class Correction(Record):
     decision: Decision
     reviewer: str
     at: AwareDatetime
-    before: MomentLabel | None
-    after: MomentLabel | None
+    before: MomentLabel | SampleLabel | None
+    after: MomentLabel | SampleLabel | None
     reason: str = ""
     blind: bool = False
     model: str = ""
@@ -75,3 +106,8 @@ class Correction(Record):
     video_id: str | None = None
     clip_id: str | None = None
     split: Split | None = None
+
+
+def item_id_of(*parts: str) -> str:
+    """The id of an item, from what tells it from all others and stays over reruns."""
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]

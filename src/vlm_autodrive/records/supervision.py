@@ -46,7 +46,7 @@ class SFTSample(Record):
         target: What the student is to answer, exactly.
         mirror_target: ``target`` for the clip's mirror image; None where the text would become false
             and cannot be changed, so that the clip must not be mirrored behind this sample.
-        teacher: Who wrote the target: ``rules`` or a model's name.
+        teacher: Who wrote the target: ``rules``, a model's name, or ``human`` where a reviewer corrected it.
         teacher_prompt_version: Version of the teacher's prompt or rule set.
         teacher_inputs: What the writer had before it: some of ``label``, ``metadata``, ``scenario``, ``frames``,
             ``description`` and ``data set``, in this order.

@@ -9,10 +9,20 @@ from typing import Literal
 from pydantic import Field
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, Decision, MomentLabel, Record, Taxonomy, file_at
-from vlm_autodrive.review.items import ReviewItem
+from vlm_autodrive.records import (
+    Correction,
+    Decision,
+    MomentLabel,
+    Record,
+    RejectionReason,
+    SampleLabel,
+    Taxonomy,
+    file_at,
+)
+from vlm_autodrive.review.items import ReviewedSample, ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
+_OF_SAMPLES = ("accept", "reject", "correct")
 _SLACK_S = 0.05  # the last frame's length is a guess in many files
 
 
@@ -21,14 +31,18 @@ class DecisionRequest(Record):
 
     Attributes:
         decision: Its kind.
-        after: What holds from now on; of a confirmation None or what holds already.
-        reason: Why; needed where the class is changed.
-        blind: Whether the model's answer was hidden.
+        after: What holds of a moment from now on; of a confirmation None or what holds already.
+        target: The text of a sample that was corrected.
+        rejection: Why a sample is rejected.
+        reason: Why; needed where the class is changed. Of a sample a note.
+        blind: Whether the model's answer, or what the checks said of a sample, was hidden.
         model: The model whose answer was judged; None for the first.
     """
 
-    decision: Literal["confirm", "change", "add"]
+    decision: Literal["confirm", "change", "add", "accept", "reject", "correct"]
     after: MomentLabel | None = None
+    target: str = Field("", max_length=20_000)
+    rejection: RejectionReason = ""
     reason: str = Field("", max_length=2000)
     blind: bool = False
     model: str | None = Field(None, max_length=500)
@@ -61,6 +75,14 @@ def make_correction(
     """
     before = current_label(item.said, decisions)
     reason = request.reason.strip()
+    if item.sample is not None:
+        said = _label_sample(item.sample, request)
+        teacher = item.sample.sample.teacher
+        return _correction(item, request.decision, before, said, reviewer, reason, request.blind, model=teacher)
+    assert not isinstance(before, SampleLabel)
+    after: MomentLabel
+    if request.decision in _OF_SAMPLES:
+        raise RefusedDecision("this is no SFT sample; confirm or change what is said of it.")
     if request.decision == "confirm":
         if before is None:
             raise RefusedDecision("nothing is said of this item yet that could be confirmed; choose its class.")
@@ -96,6 +118,26 @@ def make_undo(item: ReviewItem, decisions: Sequence[Correction], reviewer: str) 
     )
 
 
+def _label_sample(reviewed: ReviewedSample, request: DecisionRequest) -> SampleLabel:
+    """What a decision says of a sample; to accept is to accept the text as the set has it."""
+    sample = reviewed.sample
+    if request.decision not in _OF_SAMPLES:
+        raise RefusedDecision("this is an SFT sample; accept, reject or correct it.")
+    label = SampleLabel(sample_id=sample.sample_id, accepted=request.decision != "reject", target=sample.target)
+    if request.decision == "reject":
+        if not request.rejection:
+            raise RefusedDecision("the reason is missing; choose why the sample is rejected.")
+        return label.model_copy(update={"rejection": request.rejection})
+    if request.decision == "accept":
+        return label
+    target = request.target.replace("\r\n", "\n").strip()
+    if not target:
+        raise RefusedDecision("the corrected text is empty; write one, or reject the sample.")
+    if target == sample.target:
+        raise RefusedDecision("the text is as it was; accept it, or change it.")
+    return label.model_copy(update={"target": target})
+
+
 def _check(label: MomentLabel, taxonomy: Taxonomy, length_s: float) -> None:
     if label.event_class not in taxonomy.names:
         raise RefusedDecision(f"there is no class {label.event_class}; choose one of {', '.join(taxonomy.names)}.")
@@ -118,8 +160,8 @@ def _check(label: MomentLabel, taxonomy: Taxonomy, length_s: float) -> None:
 def _correction(
     item: ReviewItem,
     decision: Decision,
-    before: MomentLabel | None,
-    after: MomentLabel | None,
+    before: MomentLabel | SampleLabel | None,
+    after: MomentLabel | SampleLabel | None,
     reviewer: str,
     reason: str,
     blind: bool,
@@ -129,7 +171,8 @@ def _correction(
 ) -> Correction:
     if not item.files:
         raise RefusedDecision("this item has no video, so nothing can be decided on it.")
-    moment = next((each.time_s for each in (after, before) if each is not None and each.time_s is not None), None)
+    moments = [each.time_s for each in (after, before, item.label) if isinstance(each, MomentLabel)]
+    moment = next((time_s for time_s in moments if time_s is not None), None)
     file = file_at(item.files, (item.start_s + item.end_s) / 2 if moment is None else moment)
     answer = item.answer_of(model)
     return Correction(

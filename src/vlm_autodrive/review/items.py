@@ -1,11 +1,19 @@
-"""What is reviewed: one item for each detected event, proposed moment or clip, its label, and what models say."""
+"""What is reviewed: events, proposed moments, clips and SFT samples; an item each, its label, what models say."""
 
-import hashlib
 from typing import Literal
 
-from vlm_autodrive.records import MomentLabel, Outcome, Record, Split, TripFile, WindowScore
+from vlm_autodrive.records import (
+    MomentLabel,
+    Outcome,
+    Record,
+    SampleLabel,
+    SFTSample,
+    Split,
+    TripFile,
+    WindowScore,
+)
 
-ItemKind = Literal["event", "clip", "moment"]
+ItemKind = Literal["event", "moment", "clip", "sample"]
 
 
 class ProbabilityCurve(Record):
@@ -53,10 +61,40 @@ class ReviewAnswer(Record):
     curve: ProbabilityCurve | None = None
 
 
-class ReviewItem(Record):
-    """One thing to review: a detected event, a moment without one that is proposed for labelling, or a clip.
+class TextPiece(Record):
+    """A piece of a text.
 
-    Item time is the trip's time for events and moments, and the video's own time for clips.
+    Attributes:
+        text: The words.
+        time_s: The moment that they cite, in item time; None if they cite none.
+        is_outside: Whether the clip has no such moment.
+    """
+
+    text: str
+    time_s: float | None = None
+    is_outside: bool = False
+
+
+class ReviewedSample(Record):
+    """An SFT sample as people review it.
+
+    Attributes:
+        sample: The sample.
+        question: What the student is asked, cut at the moments that it cites.
+        answer: What it is to answer, likewise.
+        meaning: The class that the answer's code stands for; empty if it names none.
+    """
+
+    sample: SFTSample
+    question: tuple[TextPiece, ...]
+    answer: tuple[TextPiece, ...]
+    meaning: str
+
+
+class ReviewItem(Record):
+    """One thing to review: a detected event, a moment proposed for labelling, a clip, or an SFT sample.
+
+    Item time is the trip's time for events and moments, and the video's own time for clips and samples.
 
     Attributes:
         item_id: Sixteen hexadecimal digits, the same whenever the same folder is opened.
@@ -67,8 +105,10 @@ class ReviewItem(Record):
         start_s: Where the stretch begins that is shown first.
         end_s: Where it ends.
         duration_s: Length of the whole time line, as far as it is known before the files are opened.
-        label: The ground truth; None if there is none.
+        label: The ground truth; of a sample that of its clip; None if there is none.
         answers: What each model says.
+        sample: The SFT sample that is reviewed; None for events and clips.
+        place: Its place in the random draw, from 0 on; 0 for all where nothing is drawn.
         slices: The parts of the data that it belongs to, such as ``weather: Rain``.
         split: The clip's split; None if it is none.
         video_id: The video in the catalog; None if it came from none.
@@ -86,6 +126,8 @@ class ReviewItem(Record):
     duration_s: float
     label: MomentLabel | None = None
     answers: tuple[ReviewAnswer, ...] = ()
+    sample: ReviewedSample | None = None
+    place: int = 0
     slices: dict[str, str] = {}
     split: Split | None = None
     video_id: str | None = None
@@ -93,15 +135,16 @@ class ReviewItem(Record):
     problem: str = ""
 
     @property
-    def said(self) -> MomentLabel | None:
-        """What is said of it before any decision: the ground truth, or else the first model's answer."""
+    def said(self) -> MomentLabel | SampleLabel | None:
+        """What is said of it before any decision: the ground truth, or else the first model's answer.
+
+        Of a sample it is what the checks come to.
+        """
+        if self.sample is not None:
+            sample = self.sample.sample
+            return SampleLabel(sample_id=sample.sample_id, accepted=sample.accepted, target=sample.target)
         return self.label or next((answer.label for answer in self.answers), None)
 
     def answer_of(self, model: str | None) -> ReviewAnswer | None:
         """The answer of a model by its name, of the first model for None; None if there is no such answer."""
         return next((answer for answer in self.answers if model is None or answer.model == model), None)
-
-
-def item_id_of(*parts: str) -> str:
-    """The id of an item, from what tells it from all others and stays over reruns."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -13,6 +13,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.html_pages import page_templates
 from vlm_autodrive.palette import css_variables
 from vlm_autodrive.progress import format_clock
+from vlm_autodrive.records import REJECTION_REASONS
 from vlm_autodrive.review.metrics import matrix_rows
 from vlm_autodrive.review.queue import PAGE_SIZE, QueueState, queue_state
 from vlm_autodrive.review.session import Review
@@ -31,7 +32,8 @@ def page_routes(review: Review) -> list[Route]:
 
     The templates get ``review``, ``state`` (the :class:`QueueState`) and ``classes`` (:class:`ClassView`, in order).
     ``queue.html.j2`` also gets ``rows`` (:class:`QueueRow`, of one page), ``matching`` (how many there are on all
-    pages), ``pages``, ``slices`` (of each name its values with their counts), ``summary`` (:class:`ReviewSummary`) and
+    pages), ``pages``, ``slices`` (of each name its values with their counts), ``summary`` (:class:`ReviewSummary`),
+    ``acceptance`` (:class:`ReviewResult`; None but of a supervision set), ``reasons`` (for rejecting a sample) and
     ``hidden`` (the ids of items whose answer is hidden); ``item.html.j2`` gets ``item``, and its program asks
     ``/api/items/ID`` for the rest. ``metrics.html.j2`` gets ``problem`` (why there are no metrics; empty if that is not
     so) and ``comparison`` (:class:`~vlm_autodrive.evaluation.Comparison`; None while it is computed).
@@ -126,6 +128,8 @@ def _queue_html(review: Review, templates: Environment, state: QueueState) -> st
         pages=pages,
         slices=review.slices,
         summary=review.summary(),
+        acceptance=review.acceptance(),
+        reasons=REJECTION_REASONS,
         hidden={row.item.item_id for row in shown if review.hides_answer(row.decisions)},
     )
 

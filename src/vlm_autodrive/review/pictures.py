@@ -14,7 +14,7 @@ from PIL import Image
 
 from vlm_autodrive.detection import film_strip
 from vlm_autodrive.palette import PAPER, class_colour
-from vlm_autodrive.records import Taxonomy, TripFile, file_at
+from vlm_autodrive.records import MomentLabel, Taxonomy, TripFile, file_at
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import MediaLibrary
 from vlm_autodrive.video import VideoError, read_pictures
@@ -70,7 +70,8 @@ class PictureMaker:
             VideoError: If they cannot be read.
             UserError: If a file may not be opened.
         """
-        said = None if plain else item.said
+        label = None if plain else item.said
+        said = label if isinstance(label, MomentLabel) else None
         time_s = said.time_s if said is not None else None
         with self._locks[item.item_id]:
             path = self._path(item, "plain" if plain else f"strip-{said and said.event_class}-{time_s}")

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field, ValidationError
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, MomentLabel, Record, Taxonomy, first_problem
+from vlm_autodrive.records import Correction, MomentLabel, Record, SampleLabel, Taxonomy, first_problem
 from vlm_autodrive.review.items import ReviewAnswer, ReviewItem
 from vlm_autodrive.review.store import current_label, standing
 
@@ -100,7 +100,7 @@ class QueueRow:
     answer: ReviewAnswer | None
     p_event: float | None
     worth: float
-    current: MomentLabel | None
+    current: MomentLabel | SampleLabel | None
     decisions: tuple[Correction, ...]
     reviewed: bool
     against_label: bool
@@ -186,7 +186,7 @@ def _row(
     item: ReviewItem, decisions: tuple[Correction, ...], events: frozenset[str], model: str | None, reviewer: str
 ) -> QueueRow:
     current = current_label(item.said, decisions) if decisions else item.said
-    label = current if decisions or item.label is not None else None
+    label = current if isinstance(current, MomentLabel) and (decisions or item.label is not None) else None
     answer = item.answer_of(model)
     named = [each.label.event_class if each.label is not None else None for each in item.answers]
     asked = named if model is None else [answer.label.event_class if answer.label else None] if answer else []
@@ -237,8 +237,8 @@ def _is_wanted(row: QueueRow, state: QueueState) -> bool:
     return True
 
 
-def _class_of(label: MomentLabel | None) -> str:
-    return label.event_class if label is not None else NO_CLASS
+def _class_of(label: MomentLabel | SampleLabel | None) -> str:
+    return label.event_class if isinstance(label, MomentLabel) else NO_CLASS
 
 
 def _is_right(item: ReviewItem, model: str) -> bool | None:
@@ -252,7 +252,7 @@ def _is_right(item: ReviewItem, model: str) -> bool | None:
 def _order(row: QueueRow, sort: str) -> tuple[float | str, ...]:
     place = (row.item.title, row.item.start_s, row.item.item_id)
     if sort == "worth":
-        return (-row.worth, *place)
+        return (-row.worth, row.item.place, *place)
     if sort == "p":
         return (-(row.p_event if row.p_event is not None else -1.0), *place)
     if sort == "time":

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from vlm_autodrive.artifacts import reduce_history
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, Estimate, MomentLabel
+from vlm_autodrive.records import Correction, Estimate, MomentLabel, SampleLabel
 from vlm_autodrive.review.decisions import DecisionRequest, make_correction, make_undo
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import MediaLibrary
@@ -18,6 +19,7 @@ from vlm_autodrive.review.queue import QueueRow, QueueState, ReviewQueue
 from vlm_autodrive.review.sources import ReviewSource, read_source
 from vlm_autodrive.review.store import DecisionStore, current_label, default_store, etag_of, standing
 from vlm_autodrive.review.views import ClassView, ItemView, ReviewSummary, Thumbnail, class_views
+from vlm_autodrive.supervision import ReviewResult, ReviewSettings, acceptance_rates
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Review:
             reviewer=self.reviewer,
         )
 
-    def current(self, item_id: str) -> MomentLabel | None:
+    def current(self, item_id: str) -> MomentLabel | SampleLabel | None:
         """What holds of an item now; None if nothing is said of it, or there is no such item."""
         item = self._items.get(item_id)
         return current_label(item.said, self.store.decisions(item_id)) if item is not None else None
@@ -162,16 +164,21 @@ class Review:
             by_decision=dict(sorted(Counter(each.decision for kept in held.values() for each in kept).items())),
             reviewers=dict(sorted(by_reviewer.items())),
             decided_by_two=sum(len({each.reviewer for each in kept}) > 1 for kept in held.values()),
-            agreement=self._agreement(decisions) if len(by_reviewer) > 1 else None,
+            agreement=self._agreement(decisions) if len(by_reviewer) > 1 and not self.source.strata else None,
             blind=self.blind,
             reviewer=self.reviewer,
         )
 
-    def _agreement(self, decisions: dict[str, tuple[Correction, ...]]) -> Estimate:
-        from vlm_autodrive.datasets import reduce_history, reviewer_agreement  # seconds of scipy, for two reviewers
+    def acceptance(self) -> ReviewResult | None:
+        """The acceptance rates of a supervision set and the agreement of its reviewers; None for other sources."""
+        if not self.source.strata:
+            return None
+        return acceptance_rates(self.source.strata, reduce_history(_flat(self.store.all_decisions())).holding)
 
-        history = [each for found in decisions.values() for each in found]
-        return reviewer_agreement(reduce_history(history)).krippendorff_alpha
+    def _agreement(self, decisions: dict[str, tuple[Correction, ...]]) -> Estimate:
+        from vlm_autodrive.datasets import reviewer_agreement  # seconds of scipy, for two reviewers
+
+        return reviewer_agreement(reduce_history(_flat(decisions))).krippendorff_alpha
 
     def close(self) -> None:
         """Close the store and stop what is made in the background."""
@@ -179,11 +186,16 @@ class Review:
         self.store.close()
 
 
+def _flat(decisions: dict[str, tuple[Correction, ...]]) -> list[Correction]:
+    return [each for found in decisions.values() for each in found]
+
+
 def open_review(
     path: Path,
     reviewer: str,
     store: Path | None = None,
     *,
+    drawing: ReviewSettings | None = None,
     blind: bool = False,
     media_roots: Sequence[Path] = (),
     start: str = "",
@@ -194,6 +206,7 @@ def open_review(
         path: The folder; see :func:`~vlm_autodrive.review.sources.read_source`.
         reviewer: Who reviews; kept with each decision.
         store: The file of the decisions; None for :func:`~vlm_autodrive.review.store.default_store`.
+        drawing: What is drawn from a supervision set; None for the defaults, and for other sources.
         blind: Hide the model's answer until the first decision on an item.
         media_roots: Folders that videos may lie in where the records name links.
         start: The queue that is shown first, as the query of its address.
@@ -203,7 +216,7 @@ def open_review(
     """
     if not reviewer.strip():
         raise UserError("the reviewer has no name; give one with --reviewer.")
-    source = read_source(path)
+    source = read_source(path, drawing)
     store_path = default_store(path) if store is None else store
     cache = store_path.with_name(f".{store_path.stem}-cache")
     media = MediaLibrary(source.items, cache, media_roots)

@@ -1,4 +1,4 @@
-"""What can be opened for review: a folder of detections, a clip set, or the predictions of one or several models."""
+"""What can be opened for review: detections, a clip set, predictions of one or several models, a supervision set."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,21 +12,24 @@ from vlm_autodrive.artifacts import (
     absolute_from_artifact,
     read_clips,
     read_provenance,
+    read_samples,
     read_taxonomy,
     read_videos,
 )
 from vlm_autodrive.detection import ListedEvent, ListedTrip, in_trip_time, list_events, read_trips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import SLICE_FIELDS, read_answers, slice_value
-from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, shown_name
-from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem, item_id_of
+from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, item_id_of, shown_name
+from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem
 from vlm_autodrive.review.proposals import ProposedMoment, read_proposals
+from vlm_autodrive.review.samples import sample_item
+from vlm_autodrive.supervision import ReviewSettings, ReviewStratum, draw_samples, review_strata
 
-SourceKind = Literal["detections", "clips", "predictions"]
+SourceKind = Literal["detections", "clips", "predictions", "samples"]
 
 _AROUND_S = 4.0  # seconds before and after an event or a moment that are shown first
 _PROPOSED = {"proposed": "yes"}
-_WAYS = "give a folder that `autodrive detect`, `autodrive clips` or `autodrive evaluate` wrote"
+_WAYS = "give a folder that `autodrive detect`, `clips`, `supervise` or `evaluate` wrote"
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,11 @@ class ReviewSource:
         kind: What it holds.
         path: The folder.
         taxonomy: Its classes.
-        items: Exactly one for each event, proposed moment or clip in it, in the order of the folder.
+        items: Exactly one for each event, proposed moment or clip in it, in the order of the folder, or for each
+            sample that was drawn.
         models: The models whose answers are in it, in order.
         predictions: Of predictions, the folder of each model, by its name.
+        strata: Of a supervision set the ids of all samples of the drawn types, by stratum.
     """
 
     kind: SourceKind
@@ -48,24 +53,35 @@ class ReviewSource:
     items: tuple[ReviewItem, ...]
     models: tuple[str, ...]
     predictions: Mapping[str, Path] = field(default_factory=dict)
+    strata: Mapping[ReviewStratum, Sequence[str]] = field(default_factory=dict)
 
 
-def read_source(path: Path) -> ReviewSource:
+def read_source(path: Path, drawing: ReviewSettings | None = None) -> ReviewSource:
     """Read what is to be reviewed.
 
     Args:
-        path: What ``autodrive detect`` wrote; a clip set; the predictions of one model; or the folder that holds those
-            of several models, each in a folder of its own.
+        path: What ``autodrive detect`` wrote; a clip set; a supervision set; the predictions of one model; or the
+            folder that holds those of several models, each in a folder of its own.
+        drawing: What is drawn from a supervision set; None for the defaults.
 
     Raises:
-        UserError: If it is none of these.
+        UserError: If it is none of these, or something is to be drawn from what is no supervision set.
     """
+    source = _read(path, drawing or ReviewSettings())
+    if drawing is not None and source.kind != "samples":
+        raise UserError(f"{path} is no supervision set; leave --samples, --type and --seed out.")
+    return source
+
+
+def _read(path: Path, drawing: ReviewSettings) -> ReviewSource:
     if not path.is_dir():
         raise UserError(f"{path} is no folder; {_WAYS}.")
     if (path / PROVENANCE).is_file():
         kind = read_provenance(path).kind
         if kind == "clips":
             return _of_clips(path)
+        if kind == "supervision":
+            return _of_samples(path, drawing)
         if kind == "predictions":
             return _of_predictions(path, [path])
         if kind == "detections":
@@ -164,6 +180,20 @@ def _of_clips(path: Path) -> ReviewSource:
     lengths_s = _video_lengths(path)
     items = tuple(_clip_item(clip, (), lengths_s) for clip in clips)
     return ReviewSource("clips", path, read_taxonomy(path), items, ())
+
+
+def _of_samples(path: Path, drawing: ReviewSettings) -> ReviewSource:
+    taxonomy, samples = read_taxonomy(path), read_samples(path)
+    clips = {clip.clip_id: clip for clip in read_clips(path)}
+    drawn = draw_samples(samples, clips, drawing)
+    lengths_s = _video_lengths(path)
+    shown = {name: _clip_item(clips[name], (), lengths_s) for name in {sample.clip_id for sample in drawn}}
+    items = tuple(
+        sample_item(sample, clips[sample.clip_id], shown[sample.clip_id], taxonomy, place)
+        for place, sample in enumerate(drawn)
+    )
+    strata = review_strata((sample for sample in samples if sample.type in drawing.types), clips)
+    return ReviewSource("samples", path, taxonomy, items, (), strata)
 
 
 def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import PROVENANCE, REVIEW_STORE
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, MomentLabel
+from vlm_autodrive.records import Correction, MomentLabel, SampleLabel
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x41445256  # "ADRV": tells such a file from other databases
@@ -198,7 +198,9 @@ def standing(decisions: Iterable[Correction]) -> list[Correction]:
     return [each for each in decisions if each.decision != "undo" and each.correction_id not in undone]
 
 
-def current_label(said: MomentLabel | None, decisions: Iterable[Correction]) -> MomentLabel | None:
+def current_label(
+    said: MomentLabel | SampleLabel | None, decisions: Iterable[Correction]
+) -> MomentLabel | SampleLabel | None:
     """What holds of an item: what the last standing decision says, or else what was said before any.
 
     An added event is another one than the item's, and leaves the item's label as it is.

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlm_autodrive.palette import class_colour
-from vlm_autodrive.records import Correction, Estimate, MomentLabel, Record, Taxonomy
+from vlm_autodrive.records import (
+    REJECTION_REASONS,
+    Correction,
+    Estimate,
+    MomentLabel,
+    Record,
+    RejectionReason,
+    SampleLabel,
+    Taxonomy,
+)
 from vlm_autodrive.review.items import ReviewItem
 from vlm_autodrive.review.media import ItemMedia
 
@@ -51,11 +60,12 @@ class ItemView(Record):
         queue_length: How many items the queue has.
         hide_answer: Whether the model's answer is to be hidden until this reviewer has decided.
         reviewer: Who reviews.
+        reasons: Why a sample may be rejected, by the name in records.
     """
 
     item: ReviewItem
     decisions: tuple[Correction, ...]
-    current: MomentLabel | None
+    current: MomentLabel | SampleLabel | None
     etag: str
     taxonomy: tuple[ClassView, ...]
     media: tuple[ItemMedia, ...]
@@ -66,6 +76,7 @@ class ItemView(Record):
     queue_length: int
     hide_answer: bool
     reviewer: str
+    reasons: dict[RejectionReason, str] = REJECTION_REASONS
 
 
 class ReviewSummary(Record):
@@ -80,7 +91,7 @@ class ReviewSummary(Record):
         reviewers: Items decided on, by reviewer.
         decided_by_two: Items that two or more reviewers have decided on.
         agreement: Krippendorff's alpha of their classes (nominal) with its 95 % confidence interval, by a bootstrap
-            over videos; None with fewer than two reviewers.
+            over videos; None with fewer than two reviewers, and of samples.
         blind: Whether answers are hidden until the first decision.
         reviewer: Who reviews.
     """

@@ -1,7 +1,13 @@
 from .estimate import estimate_lines, estimate_supervision
 from .export.stage import ExportSettings, ExportSummary, export_supervision
-from .review.decisions import AcceptanceRate, ReviewResult, read_review, take_decisions
-from .review.sampling import ReviewSettings, start_review
+from .review.acceptance import AcceptanceRate, ReviewResult, acceptance_rates
+from .review.corrections import (
+    SampleCorrectionSettings,
+    SampleCorrectionsResult,
+    correct_supervision,
+    read_sample_corrections_result,
+)
+from .review.sampling import ReviewSettings, ReviewStratum, draw_samples, review_item_id, review_strata
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
 from .settings import SuperviseSettings
 from .stage import REPLIES_FILE, SUMMARY_FILE, samples_for_clip, supervise
@@ -18,14 +24,20 @@ __all__ = [
     "KnownShares",
     "ReviewResult",
     "ReviewSettings",
+    "ReviewStratum",
+    "SampleCorrectionSettings",
+    "SampleCorrectionsResult",
     "SuperviseSettings",
+    "acceptance_rates",
     "choose_types",
+    "correct_supervision",
+    "draw_samples",
     "estimate_lines",
     "estimate_supervision",
     "export_supervision",
-    "read_review",
+    "read_sample_corrections_result",
+    "review_item_id",
+    "review_strata",
     "samples_for_clip",
-    "start_review",
     "supervise",
-    "take_decisions",
 ]

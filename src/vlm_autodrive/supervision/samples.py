@@ -12,6 +12,7 @@ from vlm_autodrive.supervision.facts import Facts, known_by_rules, lacks_time, s
 
 Known = TypeVar("Known")
 RULES = "rules"
+HUMAN = "human"
 RULES_VERSION = "1"
 NO_TIME = "reasoning needs the event's time, which is not known"
 NOT_SHOWN = "the event lies after the end of the clip, so only the verdict is supervised"
@@ -100,11 +101,6 @@ def make_sample(
         replies: Ids of the teacher's replies that it was made from.
         outcome: How the writing ended.
     """
-    # Training may flip the video left to right, and the target must then be true of the flipped one. A question that
-    # names a side would be about the other one then: it gets no mirrored target, which keeps its clip unflipped.
-    mirrored: str | None = None
-    if not _mentions_side(prompt.text):
-        mirrored = mirror_text(target) if teacher == RULES else mirror_free_text(target)
     return SFTSample(
         sample_id="/".join([facts.clip.clip_id, type_, topic] + ([str(number)] if number else [])),
         clip_id=facts.clip.clip_id,
@@ -112,13 +108,37 @@ def make_sample(
         topic=topic,
         prompt=prompt,
         target=target,
-        mirror_target=mirrored,
+        mirror_target=_mirror_target(prompt, target, teacher),
         teacher=teacher,
         teacher_prompt_version=teacher_prompt_version,
         teacher_inputs=teacher_inputs or (known_by_rules(facts) if teacher == RULES else ()),
         replies=replies,
         outcome=outcome,
     )
+
+
+def rewritten(sample: SFTSample, target: str) -> SFTSample:
+    """The sample with a target that a person wrote, who saw the clip and its label."""
+    return sample.model_copy(
+        update={
+            "target": target,
+            "mirror_target": _mirror_target(sample.prompt, target, HUMAN),
+            "teacher": HUMAN,
+            "teacher_prompt_version": "1",
+            "teacher_inputs": ("label", "frames"),
+            "outcome": Outcome.OK,
+        }
+    )
+
+
+def _mirror_target(prompt: StudentPrompt, target: str, teacher: str) -> str | None:
+    """The target of the flipped video: training may flip it left to right, and the target must then be true of it.
+
+    A question that names a side would be about the other one then: it gets none, which keeps its clip unflipped.
+    """
+    if _mentions_side(prompt.text):
+        return None
+    return mirror_text(target) if teacher == RULES else mirror_free_text(target)
 
 
 def _mentions_side(text: str) -> bool:

@@ -4,7 +4,8 @@ import pytest
 
 from tests.clips.catalogs import event, video
 from tests.datasets.corrections.builders import correction, detected, label, undo
-from vlm_autodrive.datasets import CorrectionSettings, reduce_history
+from vlm_autodrive.artifacts import reduce_history
+from vlm_autodrive.datasets import CorrectionSettings
 from vlm_autodrive.datasets.corrections.applying import apply_history
 from vlm_autodrive.datasets.corrections.videos import CorrectedVideos
 from vlm_autodrive.records import DEFAULT_TAXONOMY, HUMAN_VERIFIED, TRAIN_ONLY, IncidentMetadata

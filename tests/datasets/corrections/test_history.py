@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.datasets.corrections.builders import correction, label, undo
-from vlm_autodrive.datasets import reduce_history, reviewer_agreement
+from vlm_autodrive.artifacts import reduce_history
+from vlm_autodrive.datasets import reviewer_agreement
 
 CLASSES = ("collision", "near_collision", "normal")
 WHO = st.tuples(st.sampled_from(["ada", "bob"]), st.sampled_from(["one", "two"]))

@@ -1,12 +1,23 @@
 """A supervision set on real videos for the tests of the review: several teachers, rejected samples, hostile texts."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.clocks import write_clock
 from tests.supervision.worlds import random_clip
 from vlm_autodrive.artifacts import read_samples, write_clips, writing_artifact
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Check, SFTSample, StudentPrompt, write_jsonl
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Check,
+    Correction,
+    SampleLabel,
+    SFTSample,
+    StudentPrompt,
+    write_jsonl,
+)
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.supervision import SuperviseSettings, review_item_id, supervise
 
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CLASSES = ("collision", "near_collision", "normal")
 MODEL = "model <img src=x onerror=alert(1)>"
 ATTACK = "</div></script><script>document.title = 'owned'</script> <b>&amp; at 1.2 s, t=3.0 and [t=99.5]"
@@ -75,3 +86,19 @@ def many_samples(sizes):
         for index in range(size)
     ]
     return samples, clips
+
+
+def decided(number, sample, decision, reviewer="ada", *, target=None, rejection="", **more):
+    """A decision on a sample, as the review page keeps it."""
+    said = SampleLabel(sample_id=sample.sample_id, accepted=sample.accepted, target=sample.target)
+    now = {"accepted": decision != "reject", "target": target or sample.target, "rejection": rejection}
+    told = {"correction_id": f"c{number}", "video": "/data/a.mp4", "window_start_s": 0.0, "window_end_s": 4.8}
+    return Correction(
+        item_id=review_item_id(sample),
+        decision=decision,
+        reviewer=reviewer,
+        at=NOON + timedelta(seconds=number),
+        before=said,
+        after=said.model_copy(update=now),
+        **(told | more),
+    )

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlm_autodrive.artifacts import History
 from vlm_autodrive.datasets.corrections.editing import CatalogEditor, NotApplied
-from vlm_autodrive.datasets.corrections.history import History
 from vlm_autodrive.datasets.corrections.labels import label_of
 from vlm_autodrive.datasets.corrections.settings import CorrectionSettings
 from vlm_autodrive.datasets.corrections.targets import Target, contradictions, repeated, target_of
 from vlm_autodrive.datasets.corrections.videos import CorrectedVideos
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import CatalogChange, Correction, CorrectionOutcome, Event, Taxonomy, Video
+from vlm_autodrive.records import CatalogChange, Correction, CorrectionOutcome, Event, SampleLabel, Taxonomy, Video
 
 _FROZEN = (
     "it is of the test split, which stays as it is so that scores can be compared; relabel_test (--relabel-test) "
@@ -86,6 +86,7 @@ def apply_history(
             outcomes[correction.correction_id] = "refused", "it says nothing: there is no label before or after it"
         else:
             said = history.first_said.get(correction.item_id)
+            assert not isinstance(said, SampleLabel)  # refused before
             near = events_of.get(video.video_id, [])
             targets.append(target_of(correction, label, said, video, near, normal, settings.time_tolerance_s))
     conflicts, outvoted = contradictions(targets, normal, settings.time_tolerance_s, settings.reviewer)

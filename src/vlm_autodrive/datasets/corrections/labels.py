@@ -4,8 +4,9 @@ from vlm_autodrive.records import Correction, MomentLabel, Taxonomy
 
 
 def label_of(correction: Correction) -> MomentLabel | None:
-    """What holds by a correction, in the item's time; None if it says nothing."""
-    return correction.after or correction.before
+    """What holds by a correction, in the item's time; None if it says nothing of a moment."""
+    label = correction.after or correction.before
+    return label if isinstance(label, MomentLabel) else None
 
 
 def in_file(label: MomentLabel, correction: Correction) -> MomentLabel:

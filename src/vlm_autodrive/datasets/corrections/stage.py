@@ -1,6 +1,5 @@
 """The corrections stage: a catalog and the decisions of reviewers become a new catalog."""
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +8,10 @@ from tempfile import TemporaryDirectory
 
 from vlm_autodrive.artifacts import (
     CORRECTIONS_FILE,
+    CORRECTIONS_OUTCOME_FILE,
     CORRECTIONS_RESULT_FILE,
     TELEMETRY_FILE,
+    corrections_key,
     input_key,
     read_corrections,
     read_data_sets,
@@ -20,14 +21,16 @@ from vlm_autodrive.artifacts import (
     read_scenarios,
     read_taxonomy,
     read_videos,
+    reduce_history,
     write_catalog,
     write_corrections,
     write_text,
     writing_artifact,
 )
+from vlm_autodrive.datasets.corrections.agreement import reviewer_agreement
 from vlm_autodrive.datasets.corrections.applying import AppliedCorrections, apply_history, read_ids
 from vlm_autodrive.datasets.corrections.diff import counts_of, diff_markdown
-from vlm_autodrive.datasets.corrections.history import reduce_history, reviewer_agreement
+from vlm_autodrive.datasets.corrections.labels import label_of
 from vlm_autodrive.datasets.corrections.settings import CorrectionSettings
 from vlm_autodrive.datasets.corrections.videos import SOURCE
 from vlm_autodrive.datasets.telemetry.catalog import write_telemetry
@@ -39,12 +42,12 @@ from vlm_autodrive.records import (
     Correction,
     CorrectionsResult,
     DataSet,
+    SampleLabel,
     Taxonomy,
     Video,
     write_jsonl,
 )
 
-OUTCOME_FILE = "corrections_outcome.jsonl"
 DIFF_FILE = "diff.md"
 
 
@@ -82,6 +85,11 @@ def apply_corrections(
     history = read_corrections(corrections)
     if not history:
         raise UserError(f"{', '.join(map(str, corrections))} holds no correction yet; review some items first.")
+    if any(isinstance(correction.after, SampleLabel) for correction in history):
+        raise UserError(
+            f"{', '.join(map(str, corrections))} holds decisions on SFT samples; export these with their supervision "
+            "set: autodrive review export SUPERVISION --out NEW_SUPERVISION."
+        )
     in_catalog = sum(correction.video_id is not None for correction in history)
     if catalog is None and in_catalog:
         raise UserError(
@@ -89,8 +97,7 @@ def apply_corrections(
             "--catalog."
         )
     inputs = {"corrections" if place == 0 else f"corrections {place + 1}": p for place, p in enumerate(corrections)}
-    # A store is hashed by its decisions: its bytes change when a server tidies it up.
-    known_keys = dict.fromkeys(inputs, _key_of(history))
+    known_keys = dict.fromkeys(inputs, corrections_key(history))
     if catalog is not None:
         input_key(catalog, "catalog")
         inputs["catalog"] = catalog
@@ -157,7 +164,7 @@ def _write(
         _data_sets(catalog, made),
     )
     write_corrections(folder / CORRECTIONS_FILE, history, out)
-    write_jsonl(folder / OUTCOME_FILE, made.outcomes)
+    write_jsonl(folder / CORRECTIONS_OUTCOME_FILE, made.outcomes)
     write_text(folder / CORRECTIONS_RESULT_FILE, result.model_dump_json(indent=1) + "\n")
     write_text(folder / DIFF_FILE, diff_markdown(result, made.outcomes, taxonomy))
     reporter.say(f"{result.corrections} corrections: {counts_of(result.outcomes)}; {len(result.changes)} changes.")
@@ -194,16 +201,8 @@ def _data_sets(catalog: Path | None, made: AppliedCorrections) -> list[DataSet]:
 
 def _taxonomy_of(history: Sequence[Correction]) -> Taxonomy:
     """The classes of corrections without a catalog: the first taxonomy that has all of them, or else the default."""
-    names = {c.after.event_class for c in history if c.after is not None}
+    names = {label.event_class for c in history if (label := label_of(c)) is not None}
     return next((t for t in TAXONOMIES.values() if names <= set(t.names)), next(iter(TAXONOMIES.values())))
-
-
-def _key_of(history: Sequence[Correction]) -> str:
-    digest = hashlib.sha256()
-    for correction in history:
-        # Where the videos lie does not count, so that a run can be moved.
-        digest.update(correction.model_copy(update={"video": Path(correction.video).name}).model_dump_json().encode())
-    return digest.hexdigest()[:16]
 
 
 def _as_video(correction: Correction) -> Video:

@@ -22,7 +22,7 @@ from vlm_autodrive.supervision.checks.sources import check_speaks_of_no_sources
 from vlm_autodrive.supervision.checks.times import check_cited_times, check_event_times
 from vlm_autodrive.supervision.facts import Facts
 
-__all__ = ["CHECKS", "checked"]
+__all__ = ["CHECKS", "checked", "rechecked"]
 
 LEAKS = "leaks"
 # Causes before consequences: a rejected sample is counted by the first check that failed, and a wrong label, or a
@@ -60,11 +60,20 @@ def checked(sample: SFTSample, facts: Facts, stated_times: Sequence[float]) -> S
     leak = find_label_leak(sample.prompt, facts.clip, facts.taxonomy, stated_times)
     checks = [_check(LEAKS, leak)]
     if sample.outcome in (Outcome.OK, Outcome.REPAIRED):
-        for name, judge in CHECKS:
-            problem = judge(sample, facts)
-            if problem is not None:
-                checks.append(_check(name, problem))
+        checks += _checks_of_target(sample, facts)
     return sample.model_copy(update={"checks": tuple(checks)})
+
+
+def rechecked(sample: SFTSample, facts: Facts) -> SFTSample:
+    """A sample whose target was written anew with the checks of this target; those of its question stay."""
+    names = {name for name, _ in CHECKS}
+    kept = [check for check in sample.checks if check.name not in names]
+    return sample.model_copy(update={"checks": (*kept, *_checks_of_target(sample, facts))})
+
+
+def _checks_of_target(sample: SFTSample, facts: Facts) -> list[Check]:
+    problems = ((name, judge(sample, facts)) for name, judge in CHECKS)
+    return [_check(name, problem) for name, problem in problems if problem is not None]
 
 
 def _check(name: str, problem: str) -> Check:

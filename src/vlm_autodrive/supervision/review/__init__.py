@@ -1,1 +1,1 @@
-"""Review of a supervision set by people: a page to judge samples on, the sample drawn, and the rates."""
+"""Review of a supervision set by people: the samples drawn for it, the acceptance rates, and the corrected set."""

@@ -1,95 +1,74 @@
-"""Human review of a supervision set: a stratified random draw of its SFT samples, on a page for people to judge."""
+"""A stratified random draw of the samples of a supervision set, for people to review."""
 
-import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import Field
 
-from vlm_autodrive.artifacts import input_key, read_clips, read_samples, read_taxonomy, write_text, writing_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import (
-    SUPERVISION_TYPES,
-    Clip,
-    ReviewDraw,
-    ReviewedSample,
-    ReviewStratum,
-    SFTSample,
-    SupervisionType,
-)
+from vlm_autodrive.records import SUPERVISION_TYPES, Clip, SFTSample, SupervisionType, item_id_of
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.supervision.review.page import render_page
 from vlm_autodrive.supervision.samples import rng_for
 
-PAGE_FILE = "review.html"
-SAMPLE_FILE = "sample.json"
-DECISIONS_FILE = "decisions.jsonl"
-
-Stratum = tuple[SupervisionType, str, str, bool]
+_USUAL_SAMPLES = 100
 
 
 class ReviewSettings(Settings):
     """What is drawn for a review.
 
     Attributes:
-        samples: How many samples.
+        samples: How many samples; None for 100, or one of each stratum where these are more.
         types: Of which types.
-        seed: Of the draw.
+        seed: Random seed of the draw.
     """
 
-    samples: int = Field(100, ge=1)
+    samples: int | None = Field(None, ge=1)
     types: tuple[SupervisionType, ...] = SUPERVISION_TYPES
     seed: int = 0
 
 
-def start_review(
-    supervision: Path,
-    out: Path,
-    settings: ReviewSettings,
-    reporter: Reporter = SILENT,
-    *,
-    overwrite: bool = False,
-) -> Path:
-    """Draw a sample of a supervision set and write a page on which people judge it.
+class ReviewStratum(NamedTuple):
+    """Samples that are alike in type, class, teacher and result of the automatic checks.
 
-    Args:
-        supervision: A supervision set.
-        out: The folder to write: the page, and the sample with its weights.
-        settings: How many samples, of which types.
-        reporter: Told of the progress.
-        overwrite: Replace another review at ``out``, unless it holds decisions.
-
-    Returns:
-        The page.
-
-    Raises:
-        UserError: If there are fewer samples to draw than strata, or decisions would be lost.
+    Attributes:
+        type: Their supervision type.
+        event_class: The class of their clips; empty for events of unknown kind.
+        teacher: Who wrote them.
+        accepted: Whether they passed the checks, and so are trained on.
     """
-    input_key(supervision, "supervision")
-    if overwrite and (out / DECISIONS_FILE).exists():
-        raise UserError(f"{out} holds decisions, which would be lost; give another --out.")
-    with writing_artifact(out, "review", {"supervision": supervision}, settings, overwrite=overwrite) as folder:
-        if folder is not None:
-            samples, clips = read_samples(supervision), {clip.clip_id: clip for clip in read_clips(supervision)}
-            review = draw_samples(samples, clips, settings)
-            by_id = {sample.sample_id: sample for sample in samples}
-            drawn = [by_id[reviewed.sample_id] for reviewed in review.samples]
-            page = render_page(
-                f"Review of {supervision.absolute().name}", review, drawn, clips, read_taxonomy(supervision), reporter
-            )
-            write_text(folder / SAMPLE_FILE, review.model_dump_json(indent=1) + "\n")
-            write_text(folder / PAGE_FILE, page)
-            reporter.say(
-                f"{len(drawn)} of {sum(stratum.size for stratum in review.strata)} samples are on the page, "
-                f"from {len(review.strata)} strata."
-            )
-    return out / PAGE_FILE
+
+    type: SupervisionType
+    event_class: str
+    teacher: str
+    accepted: bool
 
 
-def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings: ReviewSettings) -> ReviewDraw:
+def review_item_id(sample: SFTSample) -> str:
+    """The id of a sample in a review: the same as long as its texts are, so that decisions on others never count."""
+    return item_id_of("sample", sample.sample_id, sample.prompt.text, sample.target)
+
+
+def strata_of(samples: Iterable[SFTSample], clips: Mapping[str, Clip]) -> dict[ReviewStratum, list[SFTSample]]:
+    """Samples by their strata, in the order of types, classes and teachers."""
+    strata: defaultdict[ReviewStratum, list[SFTSample]] = defaultdict(list)
+    for sample in samples:
+        label = clips[sample.clip_id].event_class or ""
+        strata[ReviewStratum(sample.type, label, sample.teacher, sample.accepted)].append(sample)
+    order = {type_: place for place, type_ in enumerate(SUPERVISION_TYPES)}
+    names = sorted(strata, key=lambda name: (order[name.type], name.event_class, name.teacher, not name.accepted))
+    return {name: strata[name] for name in names}
+
+
+def review_strata(samples: Iterable[SFTSample], clips: Mapping[str, Clip]) -> dict[ReviewStratum, tuple[str, ...]]:
+    """The ids of samples as items of a review, by stratum."""
+    return {name: tuple(map(review_item_id, found)) for name, found in strata_of(samples, clips).items()}
+
+
+def draw_samples(
+    samples: Sequence[SFTSample], clips: Mapping[str, Clip], settings: ReviewSettings
+) -> tuple[SFTSample, ...]:
     """Draw samples from each stratum: type, class, teacher, and whether the checks accepted them.
 
     Each stratum gives one sample at least, and beyond that as the square root of its size: between an even share,
@@ -100,47 +79,27 @@ def draw_samples(samples: Sequence[SFTSample], clips: dict[str, Clip], settings:
         clips: Its clips, by id.
         settings: How many samples, of which types, and the seed.
 
+    Returns:
+        The samples in the order of the review: every stratum comes once before any comes again.
+
     Raises:
         UserError: If there are no such samples, or fewer are to be drawn than there are strata.
     """
-    strata: defaultdict[Stratum, list[SFTSample]] = defaultdict(list)
-    for sample in samples:
-        if sample.type in settings.types:
-            label = clips[sample.clip_id].event_class or ""
-            strata[sample.type, label, sample.teacher, not sample.accepted].append(sample)
+    strata = list(strata_of((s for s in samples if s.type in settings.types), clips).values())
     if not strata:
         raise UserError(f"the supervision set has no samples of the types {', '.join(settings.types)}; ask for others.")
-    if settings.samples < len(strata):
+    wanted = settings.samples or max(_USUAL_SAMPLES, len(strata))
+    if wanted < len(strata):
         raise UserError(
-            f"{settings.samples} samples are fewer than the {len(strata)} strata (type, class, teacher, and whether "
+            f"{wanted} samples are fewer than the {len(strata)} strata (type, class, teacher, and whether "
             f"accepted), of which each is to be seen; take --samples {len(strata)} or more."
         )
-    names = sorted(strata, key=lambda name: (SUPERVISION_TYPES.index(name[0]), name))
     rng = rng_for(settings.seed, "", "review")
-    for name in names:
-        rng.shuffle(strata[name])
-    places = _places([len(strata[name]) for name in names], settings.samples, [rng.random() for _ in names])
-    turns = {place: iter(strata[names[place]]) for place in set(places)}
-    drawn = [next(turns[place]) for place in places]
-    counts = [places.count(place) for place in range(len(names))]
-    return ReviewDraw(
-        review_id=_review_id(drawn),
-        strata=tuple(
-            ReviewStratum(
-                type=name[0],
-                event_class=name[1] or None,
-                teacher=name[2],
-                accepted=not name[3],
-                size=len(strata[name]),
-                drawn=count,
-            )
-            for name, count in zip(names, counts, strict=True)
-        ),
-        samples=tuple(
-            ReviewedSample(sample_id=sample.sample_id, stratum=place, weight=len(strata[names[place]]) / counts[place])
-            for sample, place in zip(drawn, places, strict=True)
-        ),
-    )
+    for stratum in strata:
+        rng.shuffle(stratum)
+    places = _places([len(stratum) for stratum in strata], wanted, [rng.random() for _ in strata])
+    turns = [iter(stratum) for stratum in strata]
+    return tuple(next(turns[place]) for place in places)
 
 
 def _places(sizes: Sequence[int], wanted: int, ties: Sequence[float]) -> list[int]:
@@ -157,10 +116,3 @@ def _places(sizes: Sequence[int], wanted: int, ties: Sequence[float]) -> list[in
         counts[place] += 1
         places.append(place)
     return places
-
-
-def _review_id(drawn: Sequence[SFTSample]) -> str:
-    digest = hashlib.sha256()
-    for sample in drawn:
-        digest.update(sample.model_dump_json().encode() + b"\n")
-    return digest.hexdigest()[:12]

@@ -6,12 +6,12 @@ import { type Conflict, DecisionPanel, History } from "./decision";
 import { Help, type Hotkey, Key, listen } from "./hotkeys";
 import { EDGES, NOTHING, same, withEdge } from "./labels";
 import { Answers, letterOf } from "./reasoning";
-import type { Correction, Edge, ItemAnswer, MomentLabel } from "./records";
-import { Stage, usePlayback } from "./stage";
+import type { Correction, Edge, ItemAnswer, MomentLabel, SampleLabel } from "./records";
+import { SampleScreen } from "./sample";
+import { type ScreenProps, Stage, useBlind, usePlayback } from "./stage";
 import type { Lane } from "./timeline";
 import { clock, within } from "./times";
 
-const BLIND = "autodrive-review-blind";
 const exact = (time_s: number) => Math.round(time_s * 1e6) / 1e6;
 
 /** The events that were added and not undone. */
@@ -42,30 +42,25 @@ export function Review({ itemId, queue }: { itemId: string; queue: string }) {
       </p>
     );
   if (!data) return <p class="faint">Loading the item …</p>;
+  // What people say of a sample is of another kind than what they say of a moment.
+  if (data.item.sample)
+    return <SampleScreen data={data as unknown as ItemAnswer<SampleLabel>} etag={etag} load={load} queue={queue} />;
   return <Screen data={data} etag={etag} load={load} queue={queue} />;
 }
 
-interface ScreenProps {
-  data: ItemAnswer;
-  etag: { current: string };
-  load: () => Promise<ItemAnswer>;
-  queue: string;
-}
-
-function Screen({ data, etag, load, queue }: ScreenProps) {
-  const { item, decisions, reviewer } = data;
+function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
+  const { item, decisions } = data;
   const classes = data.taxonomy;
   const normal = classes.find((each) => !each.is_event) ?? classes[classes.length - 1]!;
   const reasonField = useRef<HTMLInputElement>(null);
-  const [blind, setBlind] = useState(data.hide_answer || localStorage.getItem(BLIND) === "yes");
-  const decided = decisions.some((each) => each.reviewer === reviewer);
-  const hidden = blind && !decided;
+  const [status, setStatus] = useState("");
+  const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
+  const { blind, hidden, toggleBlind } = useBlind(data, "Answers", tell);
   const said = data.current ?? item.label ?? item.answers[0]?.label ?? null;
   const start = hidden ? NOTHING : (said ?? NOTHING);
   const [draft, setDraft] = useState<MomentLabel>(start);
   const [isAdding, setAdding] = useState(false);
   const [reason, setReason] = useState("");
-  const [status, setStatus] = useState("");
   const [problem, setProblem] = useState("");
   const [conflict, setConflict] = useState<Conflict | null>(null);
   const [busy, setBusy] = useState(false);
@@ -73,7 +68,6 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
   const model = new URLSearchParams(location.search).get("model");
   const answer = item.answers.find((each) => each.model === model) ?? item.answers[0] ?? null;
   const compares = item.answers.length > 1;
-  const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
   const added = addedIn(decisions);
   const moments = [draft, ...added, ...(hidden ? [] : [item.label, ...item.answers.map((each) => each.label)])]
     .flatMap((label) => (label && label.time_s !== null ? [label.time_s] : []));
@@ -220,11 +214,6 @@ function Screen({ data, etag, load, queue }: ScreenProps) {
       name === normal.name ? { ...NOTHING, event_class: name } : { ...label, event_class: name },
     );
     tell(classes.find((each) => each.name === name)!.label);
-  };
-  const toggleBlind = () => {
-    localStorage.setItem(BLIND, blind ? "no" : "yes");
-    setBlind(!blind);
-    tell(blind ? "Answers are shown." : "Blind: answers are hidden until you have decided.");
   };
   const hotkeys: Hotkey[] = [
     ...playback.hotkeys,

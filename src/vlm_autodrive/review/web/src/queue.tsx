@@ -88,6 +88,7 @@ export function Queue({ isGrid }: { isGrid: boolean }) {
     else setStatus(none);
   };
 
+  const other = document.querySelector<HTMLAnchorElement>(".views a:not([aria-current])");
   const hotkeys: Hotkey[] = [
     { keys: ["j", "k"], does: "next, previous item of the page; Enter opens it", act: (key) => walk(key === "j" ? 1 : -1) },
     { keys: ["n"], does: "next page", act: () => follow("next", "This is the last page.") },
@@ -99,11 +100,9 @@ export function Queue({ isGrid }: { isGrid: boolean }) {
           { keys: ["u"], does: "undo what A confirmed", act: () => void undo() },
         ]
       : []),
-    {
-      keys: ["v"],
-      does: "list or film strips",
-      act: () => location.assign(document.querySelector<HTMLAnchorElement>(".views a:not([aria-current])")!.href),
-    },
+    ...(other
+      ? [{ keys: ["v"], does: "list or film strips", act: () => location.assign(other.href) }]
+      : []),
     { keys: ["f"], does: "to the filters", act: () => document.querySelector<HTMLElement>("#filters select")?.focus() },
     { keys: ["?"], does: "this help", act: () => setHelp(true) },
   ];

@@ -1,7 +1,8 @@
 /** What the models say: verdict, probabilities, and the reasoning with its cited seconds as links. */
 
+import { Unseen } from "./hotkeys";
 import { anyEvent, Said } from "./labels";
-import type { EventClass, ModelAnswer, MomentLabel, ReviewItem } from "./records";
+import type { EventClass, ModelAnswer, MomentLabel, Piece, ReviewItem } from "./records";
 import { clock, pieces } from "./times";
 
 const LIT_S = 0.5;
@@ -13,22 +14,35 @@ interface Props {
   seek: (time_s: number) => void;
 }
 
-/** The text of a model, as text; a citation is a button that seeks, and lights up while its second plays. */
-function Trace({ answer, now_s, seek }: Props) {
+interface CitedProps {
+  pieces: Piece[];
+  now_s: number;
+  seek: (time_s: number) => void;
+  /** What stands on a citation; its own words by default. */
+  words?: (time_s: number) => string;
+}
+
+/** What a model wrote, as text; a citation is a button that seeks, and lights up while its second plays. */
+export function CitedText({ pieces, now_s, seek, words }: CitedProps) {
   return (
     <p class="trace">
-      {pieces(answer.reasoning).map(({ text, time_s }, place) =>
+      {pieces.map(({ text, time_s, is_outside }, place) =>
         time_s === null ? (
           text
+        ) : is_outside ? (
+          <span key={place} class="outside" title="The clip has no such second.">
+            {text}
+            <Unseen text=" (outside the clip)" />
+          </span>
         ) : (
           <button
             key={place}
             type="button"
             class={Math.abs(now_s - time_s) <= LIT_S ? "cite lit" : "cite"}
-            aria-label={`Go to ${clock(time_s)}, which the model cites`}
+            aria-label={`${words ? "" : `${text}: `}Go to ${clock(time_s)}, which the text cites`}
             onClick={() => seek(time_s)}
           >
-            {clock(time_s)}
+            {words ? words(time_s) : text}
           </button>
         ),
       )}
@@ -38,7 +52,7 @@ function Trace({ answer, now_s, seek }: Props) {
 
 /** One model's answer. Its parts are rows that the cards beside it share, so that the same stands at the same height. */
 function Answer(props: Props & { letter: string; label: MomentLabel | null }) {
-  const { answer, classes, letter, label } = props;
+  const { answer, classes, letter, label, now_s, seek } = props;
   const p = answer.calibrated_probability;
   const chance = anyEvent(classes, answer.probabilities);
   const nameOf = (name: string | null) => classes.find((each) => each.name === name)?.label;
@@ -85,7 +99,11 @@ function Answer(props: Props & { letter: string; label: MomentLabel | null }) {
           </p>
         )}
         {answer.reason && <p class="notes warning">It gave no answer: {answer.reason}</p>}
-        {answer.reasoning ? <Trace {...props} /> : <p class="faint">It gave no reasoning.</p>}
+        {answer.reasoning ? (
+          <CitedText pieces={pieces(answer.reasoning)} now_s={now_s} seek={seek} words={clock} />
+        ) : (
+          <p class="faint">It gave no reasoning.</p>
+        )}
       </div>
     </section>
   );

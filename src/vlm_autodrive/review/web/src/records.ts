@@ -34,28 +34,62 @@ export interface ModelAnswer {
   curve: { windows: WindowScore[] } | null;
 }
 
+/** What somebody says of an SFT sample; rejection is empty if it is accepted, or if checks have rejected it. */
+export interface SampleLabel {
+  accepted: boolean;
+  target: string;
+  rejection: string;
+}
+
+/** A piece of a text; time_s is the second that it cites, null of text between citations. */
+export interface Piece {
+  text: string;
+  time_s: number | null;
+  /** Whether the clip has no such second. */
+  is_outside?: boolean;
+}
+
+export interface Sample {
+  sample: {
+    sample_id: string;
+    type: string;
+    topic: string;
+    target: string;
+    teacher: string;
+    teacher_prompt_version: string;
+    teacher_inputs: string[];
+    outcome: string;
+    checks: { name: string; passed: boolean; message: string }[];
+  };
+  question: Piece[];
+  answer: Piece[];
+  /** The class that the answer's code stands for; empty if it names none. */
+  meaning: string;
+}
+
 export interface ReviewItem {
   item_id: string;
-  kind: "event" | "moment" | "clip";
+  kind: "event" | "moment" | "clip" | "sample";
   title: string;
   start_s: number;
   end_s: number;
   duration_s: number;
   label: MomentLabel | null;
   answers: ModelAnswer[];
+  sample: Sample | null;
   slices: Record<string, string>;
   split: string | null;
   /** Why it cannot be shown; empty if it can. */
   problem: string;
 }
 
-export interface Correction {
+export interface Correction<Label = MomentLabel> {
   correction_id: string;
-  decision: "confirm" | "change" | "add" | "undo";
+  decision: "confirm" | "change" | "add" | "undo" | "accept" | "reject" | "correct";
   reviewer: string;
   at: string;
-  before: MomentLabel | null;
-  after: MomentLabel | null;
+  before: Label | null;
+  after: Label | null;
   reason: string;
   blind: boolean;
   undoes: string | null;
@@ -81,10 +115,10 @@ export interface Thumb {
   url: string;
 }
 
-export interface ItemAnswer {
+export interface ItemAnswer<Label = MomentLabel> {
   item: ReviewItem;
-  decisions: Correction[];
-  current: MomentLabel | null;
+  decisions: Correction<Label>[];
+  current: Label | null;
   taxonomy: EventClass[];
   media: MediaPlace[];
   thumbs: Thumb[];
@@ -94,6 +128,8 @@ export interface ItemAnswer {
   queue_length: number;
   hide_answer: boolean;
   reviewer: string;
+  /** Why a sample may be rejected, by the name in records. */
+  reasons: Record<string, string>;
 }
 
 /** times_s: when each frame is shown, in seconds after the file's first frame. */

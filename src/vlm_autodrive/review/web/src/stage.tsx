@@ -9,6 +9,27 @@ import { type Lane, Timeline } from "./timeline";
 import { clock, within } from "./times";
 
 const NO_CURVE: WindowScore[] = [];
+const BLIND = "autodrive-review-blind";
+
+/** What a screen gets of its item. */
+export interface ScreenProps<Label> {
+  data: ItemAnswer<Label>;
+  etag: { current: string };
+  load: () => Promise<unknown>;
+  queue: string;
+}
+
+/** Blind mode: whether it is on, and whether something is hidden, since the reviewer has not decided yet. */
+export function useBlind({ decisions, hide_answer, reviewer }: ItemAnswer<unknown>, what: string, tell: (text: string) => void) {
+  const [blind, setBlind] = useState(hide_answer || localStorage.getItem(BLIND) === "yes");
+  const hidden = blind && !decisions.some((each) => each.reviewer === reviewer);
+  const toggleBlind = () => {
+    localStorage.setItem(BLIND, blind ? "no" : "yes");
+    setBlind(!blind);
+    tell(blind ? `${what} are shown.` : `Blind: ${what.toLowerCase()} are hidden until you have decided.`);
+  };
+  return { blind, hidden, toggleBlind };
+}
 
 export interface Playback {
   video: RefObject<HTMLVideoElement | null>;
@@ -27,7 +48,7 @@ export interface Playback {
 }
 
 interface PlaybackOptions {
-  data: ItemAnswer;
+  data: ItemAnswer<unknown>;
   /** What is looped. */
   span: [number, number];
   /** The moments that the brackets go to. */
@@ -89,7 +110,7 @@ export function usePlayback({ data, span, moments, tell }: PlaybackOptions): Pla
 }
 
 interface Props {
-  data: ItemAnswer;
+  data: ItemAnswer<unknown>;
   classes: EventClass[];
   playback: Playback;
   lanes: Lane[];

@@ -1,5 +1,7 @@
 /** Times: how they are written, cited in a text, and found among frames. */
 
+import type { Piece } from "./records";
+
 /** 75.25 as "1:15.25"; below a minute as "2.35 s". */
 export function clock(time_s: number): string {
   const hundredths = Math.round(time_s * 100);
@@ -28,12 +30,6 @@ export function nearest(times: number[], time_s: number): number {
   const place = frameAt(times, time_s);
   const after = times[place + 1];
   return after !== undefined && after - time_s < time_s - times[place]! ? place + 1 : place;
-}
-
-export interface Piece {
-  text: string;
-  /** The second that the text cites; null of text between citations. */
-  time_s: number | null;
 }
 
 /** A reasoning trace, cut at its citations such as [t=12.3]. */

@@ -1,14 +1,9 @@
-"""What holds of a history of decisions, and how far the reviewers agree."""
+"""What holds of a history of reviewers' decisions."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from vlm_autodrive.datasets.corrections.labels import label_of
-from vlm_autodrive.metrics import Bootstrap, krippendorff_alpha_estimate
-from vlm_autodrive.records import Correction, MomentLabel, ReviewerAgreement
+from vlm_autodrive.records import Correction, MomentLabel, SampleLabel
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class History:
     holding: tuple[Correction, ...]
     superseded: dict[str, str]
     refused: dict[str, str]
-    first_said: dict[str, MomentLabel | None]
+    first_said: dict[str, MomentLabel | SampleLabel | None]
 
 
 def reduce_history(corrections: Sequence[Correction]) -> History:
@@ -56,7 +51,7 @@ def reduce_history(corrections: Sequence[Correction]) -> History:
     last: dict[tuple[str, str], str] = {}
     for correction in corrections:
         key = correction.item_id, correction.reviewer
-        if correction.decision not in ("confirm", "change") or correction.correction_id in superseded:
+        if correction.decision in ("add", "undo") or correction.correction_id in superseded:
             continue
         if key in last:
             superseded[last[key]] = f"{correction.reviewer} decided again later"
@@ -69,34 +64,9 @@ def reduce_history(corrections: Sequence[Correction]) -> History:
     )
 
 
-def _first_said(corrections: Sequence[Correction]) -> dict[str, MomentLabel | None]:
-    found: dict[str, MomentLabel | None] = {}
+def _first_said(corrections: Sequence[Correction]) -> dict[str, MomentLabel | SampleLabel | None]:
+    found: dict[str, MomentLabel | SampleLabel | None] = {}
     for correction in corrections:
-        if correction.decision in ("confirm", "change"):
+        if correction.decision not in ("add", "undo"):
             found.setdefault(correction.item_id, correction.before)
     return found
-
-
-def reviewer_agreement(history: History) -> ReviewerAgreement:
-    """How far reviewers agree on the classes of the items that several of them judged.
-
-    Events that reviewers added count for nothing here: nobody else was asked about them.
-    """
-    judged: dict[str, list[Correction]] = {}
-    for correction in history.holding:
-        if correction.decision != "add" and label_of(correction) is not None:
-            judged.setdefault(correction.item_id, []).append(correction)
-    shared = [several for several in judged.values() if len(several) > 1]
-    classes = [[label.event_class for c in several if (label := label_of(c)) is not None] for several in shared]
-    numbers = {name: float(number) for number, name in enumerate(sorted({name for row in classes for name in row}))}
-    videos = {path: number for number, path in enumerate(dict.fromkeys(several[0].video for several in shared))}
-    bootstrap = Bootstrap(videos[several[0].video] for several in shared)
-    return ReviewerAgreement(
-        reviewers=dict(sorted(Counter(correction.reviewer for correction in history.holding).items())),
-        items=len(shared),
-        blind=sum(sum(c.blind for c in several) > 1 for several in shared),
-        alike=bootstrap.proportion(np.array([len(set(row)) == 1 for row in classes], dtype=bool)),
-        krippendorff_alpha=krippendorff_alpha_estimate(
-            [[numbers[name] for name in row] for row in classes], bootstrap, "nominal"
-        ),
-    )
