@@ -8,8 +8,10 @@ import { CitedText } from "./reasoning";
 import type { Correction, SampleLabel } from "./records";
 import { type ScreenProps, Stage, useBlind, usePlayback } from "./stage";
 import type { Lane } from "./timeline";
-import { clock } from "./times";
+import { clock, within } from "./times";
 
+/** About how many rows a text takes in its field. */
+const rowsOf = (text: string) => text.split("\n").reduce((sum, line) => sum + Math.max(Math.ceil(line.length / 50), 1), 0);
 const spelt = (name: string) => name.replaceAll("_", " ");
 
 export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabel>) {
@@ -107,6 +109,8 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
   const mine = decisions.findLast(
     (each) => each.reviewer === reviewer && each.decision !== "undo" && !undone.has(each.correction_id),
   );
+  /** What is being decided, or else what was. */
+  const shown = isRejecting ? "reject" : text !== null ? "correct" : mine?.decision;
 
   const hotkeys: Hotkey[] = [
     ...playback.hotkeys,
@@ -173,16 +177,16 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
             <button
               type="button"
               class="main"
-              aria-pressed={mine?.decision === "accept"}
+              aria-pressed={shown === "accept"}
               disabled={busy}
               onClick={() => void accept()}
             >
               Accept <Key name="a" />
             </button>
-            <button type="button" aria-pressed={isRejecting || mine?.decision === "reject"} onClick={reject}>
+            <button type="button" aria-pressed={shown === "reject"} onClick={reject}>
               Reject <Key name="x" />
             </button>
-            <button type="button" aria-pressed={text !== null || mine?.decision === "correct"} onClick={rewrite}>
+            <button type="button" aria-pressed={shown === "correct"} onClick={rewrite}>
               Correct <Key name="e" />
             </button>
             <button type="button" disabled={busy} onClick={undo}>
@@ -212,7 +216,7 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
                   ref={textField}
                   name="target"
                   maxLength={20000}
-                  rows={Math.min(Math.max(Math.ceil(text.length / 55) + text.split("\n").length, 3), 16)}
+                  rows={within(1 + rowsOf(text), 3, 16)}
                   value={text}
                   onInput={(event) => setText(event.currentTarget.value)}
                   onKeyDown={(event) => {
