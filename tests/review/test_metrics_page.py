@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.browser import Browser
 from tests.clocks import write_clock
 from tests.evaluation.builders import make_clip, make_prediction
 from tests.review.asking import ask_json
@@ -34,21 +33,10 @@ def served(tmp_path_factory):
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    opened = Browser(tmp_path_factory.mktemp("downloads"), server="http://127.0.0.1:")
-    try:
-        if not opened.run("""document.createElement("video").canPlayType('video/mp4; codecs="avc1.42E01E"')"""):
-            pytest.skip("this browser plays no H.264")
-        yield opened
-    finally:
-        opened.close()
-
-
 def open_metrics(browser, served):
     browser.open(f"{served}/queue")
     browser.run("[...document.querySelectorAll('.top a')].find((each) => each.textContent === 'Metrics').click()")
-    browser.until("document.querySelectorAll('.matrix').length === 2")
+    browser.until("document.readyState === 'complete' && document.querySelectorAll('.matrix').length === 2")
 
 
 def test_from_a_count_to_the_clip_with_both_models_answers(browser, served):

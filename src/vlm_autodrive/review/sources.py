@@ -193,7 +193,7 @@ def _of_samples(path: Path, drawing: ReviewSettings) -> ReviewSource:
         for place, sample in enumerate(drawn)
     )
     strata = review_strata((sample for sample in samples if sample.type in drawing.types), clips)
-    return ReviewSource("samples", path, taxonomy, items, (), strata)
+    return ReviewSource("samples", path, taxonomy, items, (), strata=strata)
 
 
 def _of_predictions(path: Path, folders: Sequence[Path]) -> ReviewSource:
