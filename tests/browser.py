@@ -16,6 +16,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe")
 LOCAL = ("file:", "data:", "blob:", "about:")
 PATIENCE_S = 60
+_GONE = "Inspected target navigated or closed"
 
 
 def find_browser():
@@ -24,6 +25,10 @@ def find_browser():
     if path is None:
         pytest.skip("no Chromium is installed")
     return path
+
+
+class PageIsGone(Exception):
+    """The page was left for another one while it was asked something."""
 
 
 class Browser:
@@ -68,6 +73,8 @@ class Browser:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
+                if answer.get("error", {}).get("message") == _GONE:
+                    raise PageIsGone
                 assert "error" not in answer, answer["error"]
                 return answer["result"]
 
@@ -117,7 +124,10 @@ class Browser:
         """Wait until an expression of JavaScript is true, through the loading of pages too; returns its value."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            done = self.ask("Runtime.evaluate", expression=condition, returnByValue=True, awaitPromise=True)
+            try:
+                done = self.ask("Runtime.evaluate", expression=condition, returnByValue=True, awaitPromise=True)
+            except PageIsGone:
+                continue
             value = None if "exceptionDetails" in done else done["result"].get("value")
             if value not in (None, False, 0, ""):  # an element comes as an empty dictionary, and is something
                 return value
