@@ -126,7 +126,7 @@ class MediaLibrary:
             real = self._checked(path)
             known = self._playback(real, stream)
         except UserError as error:
-            return _failed(error.reason if isinstance(error, VideoError) else str(error))
+            return _failed(_why_not(error))
         if not known.problem:
             return _ready(media_id, known.times_s, "", proxy=False)
         times_s = self._times_of_proxy(real, stream)
@@ -235,10 +235,8 @@ class MediaLibrary:
             job = self._jobs[media_id]
             try:
                 self._make(media_id, job)
-            except VideoError as error:
-                job.problem = error.reason
             except UserError as error:
-                job.problem = str(error)
+                job.problem = _why_not(error)
             except OSError as error:
                 job.problem = f"its proxy cannot be written ({error.strerror})"
 
@@ -281,6 +279,10 @@ def _ready(media_id: str, times_s: tuple[float, ...], reason: str, *, proxy: boo
     return MediaState(
         state="ready", progress=1.0, proxy=proxy, url=f"/media/{media_id}", times_s=times_s, reason=reason
     )
+
+
+def _why_not(error: UserError) -> str:
+    return f"this file cannot be shown: {error.reason}." if isinstance(error, VideoError) else str(error)
 
 
 def _failed(reason: str) -> MediaState:

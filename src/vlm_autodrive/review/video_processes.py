@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from vlm_autodrive.video import VideoError
 from vlm_autodrive.workers import Worker, WorkerCrash
 
-CRASHED = "its decoder crashed"
+CRASHED = "its decoder crashed; start the server anew to try it again"
 
 Result = TypeVar("Result")
 
