@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.detection import ListedEvent, ListedTrip, list_events, read_trips
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import FileName, MomentLabel, NotJudged, Record
-from vlm_autodrive.review.items import ReviewAnswer, item_id_of
+from vlm_autodrive.records import FileName, MomentLabel, NotJudged, Record, item_id_of
+from vlm_autodrive.review.items import ReviewAnswer
 from vlm_autodrive.review.queue import uncertainty, worth
 
 NEXT_FILE = "next.json"
