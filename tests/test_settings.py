@@ -105,7 +105,7 @@ def test_merging_leaves_the_base_as_it_was():
         ({"lora": {"rnk": 2}}, "there is no setting lora.rnk; did you mean rank?"),
         ({"zzz": 2}, "the keys here are epochs, import, lora, places"),
         ({"places": "a"}, "places: write a list in brackets, such as [a]"),
-        ({"import": {"rank": 0}}, "import.rank: Input should be greater than or equal to 1"),
+        ({"import": {"rank": 0}}, "import.rank must be at least 1, not 0"),
     ],
 )
 def test_a_mistake_is_told_by_its_key(values, sentence):
@@ -116,7 +116,7 @@ def test_a_mistake_is_told_by_its_key(values, sentence):
 
 
 def test_every_mistake_is_told_at_once():
-    with pytest.raises(UserError, match=r"import\.rank: .*; there is no setting epoch"):
+    with pytest.raises(UserError, match=r"import\.rank must be .*; there is no setting epoch"):
         parse_settings(Outer, {"epoch": 1, "import": {"rank": "many"}}, "r")
 
 

@@ -25,6 +25,7 @@ NOT_IN_KEY: Final = "not in the artefact's key"
 S = TypeVar("S", bound=Settings)
 
 _LONGEST_DEFAULT = 48
+_MOST_SUGGESTED = 3
 
 
 def settings_in_key(settings: BaseModel) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
         return model.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            _explain(model, problem["type"], problem["loc"], problem["msg"], problem["input"])
+            _explain(model, problem["type"], problem["loc"], problem.get("ctx", {}), problem["msg"], problem["input"])
             for problem in error.errors()
         )
         raise UserError(f"{where}: {problems}") from None
@@ -89,7 +90,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         parts = key.split(".")
         if not equals or not all(part.isidentifier() for part in parts):
-            raise UserError(f"{text!r} is no setting; write it as key=value, such as train.epochs=2.")
+            raise UserError(f"{text!r} is no setting; write it as key=value without blanks, such as train.epochs=2.")
         nested = parse_yaml(value, text)
         for part in reversed(parts):
             nested = {part: nested}
@@ -117,16 +118,39 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _explain(model: type[Settings], kind: str, location: tuple[int | str, ...], message: str, given: Any) -> str:
+_WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "path": "a path"}
+_BOUNDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def _explain(
+    model: type[Settings], kind: str, location: tuple[int | str, ...], bounds: Mapping[str, Any], text: str, given: Any
+) -> str:
+    """One problem that pydantic found, in plain words."""
     dotted = ".".join(str(part) for part in location)
     if kind in ("tuple_type", "list_type"):
         return f"{dotted}: write a list in brackets, such as [{given}]"
-    if kind != "extra_forbidden":
-        return f"{dotted}: {message}"
+    if kind == "extra_forbidden":
+        return f"there is no setting {dotted}; {_nearest(model, location)}"
+    of_type, _, problem = kind.partition("_")
+    wanted = _WANTED.get(of_type) if problem in ("type", "parsing", "from_float") else None
+    if kind == "literal_error":
+        wanted = f"one of {bounds['expected']}"
+    for name, words in _BOUNDS.items():
+        if name in bounds:
+            bound = bounds[name]
+            wanted = f"{words} {bound:g}" if isinstance(bound, float) else f"{words} {bound}"
+    return f"{dotted} must be {wanted}, not {given!r}" if wanted is not None else f"{dotted}: {text}"
+
+
+def _nearest(model: type[Settings], location: tuple[int | str, ...]) -> str:
+    """What an unknown key may mean: the same name in another section, or one that is spelt almost like it here."""
+    name = str(location[-1])
+    elsewhere = [key for key, _, _ in describe_settings(model) if key.rpartition(".")[2] == name]
+    if 0 < len(elsewhere) <= _MOST_SUGGESTED:
+        return f"did you mean {' or '.join(elsewhere)}?"
     known = [field.alias or name for name, field in _model_at(model, location[:-1]).model_fields.items()]
-    nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"the keys here are {', '.join(known)}."
-    return f"there is no setting {dotted}; {hint}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(known)}."
 
 
 def _model_at(model: type[Settings], location: tuple[int | str, ...]) -> type[Settings]:

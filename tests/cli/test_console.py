@@ -93,3 +93,19 @@ def test_bars_leave_one_line_each_and_end_after_a_failure():
 
 def test_a_log_gets_lines():
     assert isinstance(make_reporter(), LineReporter)
+
+
+def test_a_narrow_terminal_shortens_the_status_alone(clock):
+    stream = io.StringIO()
+    reporter = BarReporter(Console(file=stream, force_terminal=True, width=80, _environ={}))
+    with reporter.task("training", 60) as task:
+        task.advance(30, "loss 7.325, rate 2.6e-06, 43.3 items/s, 2,062 tokens/s, data wait 1 %")
+        reporter._progress.tasks[0].total = 60
+        shown = reporter._progress.get_renderable()
+        plain = Console(file=io.StringIO(), width=80, _environ={})
+        plain.print(shown)
+    line = plain.file.getvalue().splitlines()[0]
+    assert "30/60" in line
+    assert "loss 7.325" in line
+    assert "…" in line
+    assert len(plain.file.getvalue().splitlines()) == 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from typer.main import get_command
@@ -91,3 +92,12 @@ def test_a_verb_of_two_words_stands_beside_that_of_the_first(words, verb):
 
 def test_the_version():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"autodrive {__version__}\n"
+
+
+def test_paragraphs_fill_the_width():
+    lines = CliRunner().invoke(app, ["import", "--help"], env={"COLUMNS": "60"}).stdout.splitlines()
+    begin = next(number for number, line in enumerate(lines) if "Whatever cannot" in line)
+    paragraph = lines[begin : next(number for number in range(begin, len(lines)) if not lines[number].strip())]
+    assert len(paragraph) > 3
+    for line, following in pairwise(paragraph):
+        assert len(f"{line.rstrip()} {following.split()[0]}") >= 60

@@ -1,5 +1,7 @@
 """Mistakes are told in one sentence on stderr, with the right exit status."""
 
+import errno
+
 import pytest
 from typer.testing import CliRunner
 
@@ -20,10 +22,13 @@ def raising(error):
     ("arguments", "sentence"),
     [
         (["run", "demo", "train.epoch=2"], "there is no setting train.epoch; did you mean epochs?"),
+        (["run", "demo", "epochs=2"], "there is no setting epochs; did you mean train.epochs?"),
+        (["run", "demo", "train.epochs=two"], "train.epochs must be a number, not 'two'"),
+        (["run", "demo", "clips.split_by=day"], "clips.split_by must be one of"),
         (["run", "dem"], "there is no recipe dem; did you mean demo? `autodrive recipes ls` lists them."),
         (["run", "/no/such.yaml"], "there is no recipe /no/such.yaml; give the path of a YAML file, or a name."),
-        (["run", "demo", "epochs"], "'epochs' is no setting; write it as key=value"),
-        (["train", "x", "--out", "o", "epochs=-1"], "settings of train: epochs: Input should be greater than 0"),
+        (["run", "demo", "epochs"], "'epochs' is no setting; write it as key=value without blanks"),
+        (["train", "x", "--out", "o", "epochs=-1"], "settings of train: epochs must be greater than 0, not -1"),
         (["clips", "absent", "--out", "o"], "absent does not exist"),
         (["evaluate", "c", "--model", "majorty", "--out", "o"], "there is no model majorty; did you mean majority?"),
         (
@@ -56,6 +61,37 @@ def test_seconds_to_settle_without_watching_are_wrong_usage(tmp_path):
     result = run(app, ["detect", str(tmp_path), "--out", str(tmp_path / "o"), "--settle", "5"])
     assert result.exit_code == 2
     assert "'--settle': needs --watch" in " ".join(result.stderr.split())
+
+
+def test_a_setting_written_as_an_option_is_named():
+    result = run(app, ["clips", "cat", "--out", "o", "--window_s", "10"])
+    assert result.exit_code == 2
+    assert "written without dashes: window_s=" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def caused_by(error):
+    """An error that a library raises in place of the system's."""
+    wrapper = RuntimeError("cannot serialize")
+    wrapper.__cause__ = error
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "o/a.mp4"), "the disk is full, so that o/a.mp4 could not"),
+        (caused_by(OSError(errno.ENOSPC, "No space left on device")), "the disk is full, so that a file could not"),
+        (ValueError("I/O error: No space left on device (os error 28)"), "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/r/o"), "/r/o cannot be opened or written (Permission"),
+        (OSError(errno.EROFS, "Read-only file system", "/r/o"), "/r/o cannot be opened or written (Read-only"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_one_sentence(error, sentence, monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(error))
+    result = run(app, ["clips", "cat", "--out", "o"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"autodrive: {sentence}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch):

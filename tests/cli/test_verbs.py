@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.evaluation.builders import make_clip
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.records import DetectedEvent, Outcome, Prediction, Verdict, VideoDetections, write_jsonl
 from vlm_autodrive.training.plan.stage import ClipCost, TrainingPlan
@@ -14,9 +15,13 @@ run = CliRunner().invoke
 
 
 @pytest.fixture
-def calls(monkeypatch):
+def calls(monkeypatch, tmp_path):
     """Puts a stand-in for a stage function, which notes its arguments and returns its folder."""
     noted = []
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    write_jsonl(tmp_path / "made" / "videos.jsonl", [])
 
     def put(target, returned=None):
         def stage(*arguments, **options):
@@ -116,7 +121,9 @@ def test_plan_shows_a_clip(calls):
 def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp_path):
     verdict = Verdict(outcome=Outcome.UNPARSEABLE, event_class=None, probabilities=None, raw_text="Perhaps.")
     said = Prediction(clip_id="c", model="m", verdict=verdict, reasoning=None, frame_times_s=(), latency_s=0.1)
-    write_jsonl(tmp_path / "predictions.jsonl", [said])
+    lost = said.model_copy(update={"clip_id": "d", "verdict": verdict.model_copy(update={"outcome": Outcome.ERROR})})
+    write_jsonl(tmp_path / "predictions.jsonl", [said, lost])
+    write_jsonl(tmp_path / "clips.jsonl", [make_clip("c"), make_clip("d", problem="nobody labelled it")])
     noted = calls("evaluation.evaluate", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "some/model", "--out", "o", "reasoning=false", "--retry-errors"])
     assert result.exit_code == 0, result.stderr
@@ -124,7 +131,9 @@ def test_evaluate_tells_models_from_baselines_and_ends_with_a_summary(calls, tmp
     assert noted[-1][0][3].reasoning is False
     assert noted[-1][1]["retry_errors"] is True
     assert result.stdout == f"{tmp_path}\n"
-    assert result.stderr == "1 clip; verdicts 1 unparseable (100.0% unparseable).\n"
+    assert result.stderr == (
+        "1 of the clips left out: nobody labelled it.\n1 clip; verdicts 1 unparseable (100.0% unparseable).\n"
+    )
     calls("evaluation.evaluate_baseline", tmp_path)
     result = run(app, ["evaluate", "cl", "--model", "camera_shake", "--out", "o", "regularisation=2"])
     assert result.exit_code == 0, result.stderr
@@ -155,7 +164,7 @@ def test_evaluate_with_a_recipe_shows_the_frames_of_its_training(calls, tmp_path
 
 def test_compare_tells_predictions_from_settings(calls, monkeypatch):
     noted = calls("evaluation.compare")
-    monkeypatch.setattr("vlm_autodrive.cli.tables.print_comparison", lambda folder: print("scores of", folder))
+    monkeypatch.setattr("vlm_autodrive.cli.tables.print_comparison", lambda folder, **_: print("scores of", folder))
     result = run(app, ["compare", "base=p/b", "p/tuned", "resamples=300", "--out", "o"])
     assert result.exit_code == 0, result.stderr
     assert noted[0][0][0] == {"base": Path("p/b"), "tuned": Path("p/tuned")}

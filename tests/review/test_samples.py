@@ -168,7 +168,7 @@ def test_options_of_the_draw_reach_it_and_are_refused_with_other_sources(supervi
     said = refusal(supervision, "--reviewer", "ada", "--samples", 2)
     assert "fewer than the" in said and "strata" in said
     assert "no samples of the types description" in refusal(supervision, "--reviewer", "ada", "--type", "description")
-    assert "Input should be 'verdict', 'caption'" in refusal(supervision, "--reviewer", "ada", "--type", "poem")
+    assert "must be one of 'verdict', 'caption'" in refusal(supervision, "--reviewer", "ada", "--type", "poem")
 
 
 def test_blind_the_checks_are_hidden_until_the_reviewer_has_decided(supervision, tmp_path):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Out, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AllFigures, AsJson, Out, Overwrite, RecipeName
 from vlm_autodrive.errors import UserError
 
 
@@ -57,6 +57,7 @@ def compare(
     ] = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
+    everything: AllFigures = False,
     as_json: AsJson = False,
 ) -> None:
     """Score models on the same clips, with confidence intervals and significance tests.
@@ -98,7 +99,7 @@ def compare(
     if as_json:
         print_json(read_comparison(made).model_dump(mode="json"))
     else:
-        print_comparison(made)
+        print_comparison(made, everything=everything)
         print(made)
 
 

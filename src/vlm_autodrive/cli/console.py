@@ -128,6 +128,7 @@ class _BarTask:
 
 def _new_progress(console: "Console") -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.table import Column
     from rich.text import Text
 
     class TimeLeft(ProgressColumn):
@@ -137,12 +138,20 @@ def _new_progress(console: "Console") -> "Progress":
             left = task.time_remaining
             return Text("" if left is None or task.finished else f"{format_seconds(left)} left")
 
+    class Status(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(task.fields["status"], style="dim", no_wrap=True, overflow="ellipsis")
+
+    def whole() -> Column:
+        """On a narrow terminal columns that may wrap give way: that is the status alone."""
+        return Column(no_wrap=True)
+
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeLeft(),
-        TextColumn("{task.fields[status]}", style="dim", markup=False),
+        BarColumn(bar_width=24, table_column=whole()),
+        MofNCompleteColumn(table_column=whole()),
+        TimeLeft(table_column=whole()),
+        Status(table_column=Column(no_wrap=False)),
         console=console,
         transient=True,
     )

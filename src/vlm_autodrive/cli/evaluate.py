@@ -1,6 +1,7 @@
 """``autodrive evaluate``: run a model or a baseline on held-out clips."""
 
 import difflib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,7 @@ def evaluate(
 
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
-    from vlm_autodrive.artifacts import read_predictions
+    from vlm_autodrive.artifacts import read_clips, read_predictions
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.engines import SHIPPED_MODEL
@@ -90,7 +91,12 @@ def evaluate(
             retry_errors=retry_errors,
             overwrite=overwrite,
         )
-    predictions = read_predictions(made)
+    unusable = {clip.clip_id: clip.problem for clip in read_clips(made) if clip.problem}
+    predictions = [prediction for prediction in read_predictions(made) if prediction.clip_id not in unusable]
+    for problem, count in Counter(unusable.values()).items():
+        reporter.say(f"{count} of the clips left out: {problem}.")
+    if not predictions:
+        raise UserError(f"none of the {len(unusable)} clips can be used, for the reasons above; put them right.")
     for line in (summary(predictions), *failure_lines(predictions)):
         reporter.say(line)
     print(made)

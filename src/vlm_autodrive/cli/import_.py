@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vlm_autodrive.cli.options import Out, Overwrite, RecipeName
+from vlm_autodrive.errors import UserError
 
 
 def import_(
@@ -37,13 +38,23 @@ def import_(
 
     Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=paper
     """
+    from vlm_autodrive.artifacts import VIDEOS_FILE
     from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, settings_from
     from vlm_autodrive.datasets import ImportSettings, import_dataset
+    from vlm_autodrive.records import Video, iterate_jsonl
 
     paths = [Path(text) for text in arguments if not is_setting(text)]
     if not paths:
         raise typer.BadParameter("name at least one folder or file.")
     overrides = [text for text in arguments if is_setting(text)]
     chosen = settings_from(ImportSettings, "import", recipe, overrides, strict=strict or None)
-    print(import_dataset(format_, paths, out, chosen, make_reporter(), overwrite=overwrite))
+    catalog = import_dataset(format_, paths, out, chosen, make_reporter(), overwrite=overwrite)
+    print(catalog)
+    unusable = []
+    for video in iterate_jsonl(catalog / VIDEOS_FILE, Video):
+        if not video.problem:
+            return
+        unusable.append(f"{video.path}: {video.problem}")
+    if unusable:
+        raise UserError(f"no video can be used; the first is {unusable[0]}. {catalog / VIDEOS_FILE} lists all.")

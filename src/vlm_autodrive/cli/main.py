@@ -1,5 +1,6 @@
 """The command ``autodrive``: its commands, and the handling of user errors and interruptions."""
 
+import inspect
 import os
 import sys
 from typing import Annotated, Any
@@ -32,7 +33,7 @@ from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
 from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.cli import validate as validate_verb
-from vlm_autodrive.errors import UserError
+from vlm_autodrive.errors import UserError, disk_problem
 
 INTERRUPTED = 130
 
@@ -58,6 +59,15 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             print("\nautodrive: interrupted; the same command resumes from here.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            option = str(getattr(error, "option_name", ""))
+            if "_" in option and isinstance(error, typer.TyperException):  # no option of ours has one
+                error.message += f". Settings are written without dashes: {option.lstrip('-')}=..."
+            told = disk_problem(error)
+            if told is None:
+                raise
+            print(f"autodrive: {told}", file=sys.stderr)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
@@ -112,6 +122,19 @@ app.command("review next", rich_help_panel=_USE)(review_next_verb.review_next)
 app.command("review export", rich_help_panel=_USE)(review_export_verb.review_export)
 app.command("review", rich_help_panel=_USE)(review_verb.review)
 app.add_typer(export_verb.app, name="export", rich_help_panel=_USE)
+
+
+def _join_lines(group: typer.Typer) -> None:
+    """Let the terminal wrap the paragraphs of help: typer keeps the line breaks of docstrings."""
+    for command in group.registered_commands:
+        paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n")
+        command.help = "\n\n".join(text if "\n-" in text else text.replace("\n", " ") for text in paragraphs)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _join_lines(inner.typer_instance)
+
+
+_join_lines(app)
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ EndpointUrl = Annotated[
 ]
 OutUnlessDry = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate requests, tokens and cost, and send nothing.")]
+AllFigures = Annotated[bool, typer.Option("--all", help="Print all figures, not only the main ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 

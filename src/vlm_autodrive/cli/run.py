@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overrides
+from vlm_autodrive.cli.options import AllFigures, AsJson, Overrides
 
 
 def run(
@@ -15,6 +15,7 @@ def run(
         Path | None,
         typer.Option("--run-dir", metavar="DIR", help="Folder of the run; runs/NAME if not given.", show_default=False),
     ] = None,
+    everything: AllFigures = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe: import, clips, supervise, train, evaluate, compare, detect and report.
@@ -33,4 +34,4 @@ def run(
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:
-        print_run_result(result)
+        print_run_result(result, everything=everything)

@@ -28,26 +28,28 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     _console().print(table, markup=False)
 
 
-def print_comparison(folder: Path) -> None:
-    """Print a comparison: the headline, the diagnostics, and the scores."""
+def print_comparison(folder: Path, *, everything: bool) -> None:
+    """Print a comparison: the headline, the diagnostics, and the main scores, or all of them."""
     from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.evaluation import headline, model_notes, read_comparison
+    from vlm_autodrive.evaluation import headline, model_notes, read_comparison, scarcity_notes
 
     comparison, taxonomy = read_comparison(folder), read_taxonomy(folder)
     _print_head(headline(comparison, taxonomy), comparison.diagnostics)
-    _print_scores(comparison.models, taxonomy)
+    for note in scarcity_notes(comparison):
+        _console().print(note, style="yellow", markup=False)
+    _print_scores(comparison.models, taxonomy, everything)
     for note in model_notes(comparison):
         _console().print(note, markup=False)
 
 
-def print_run_result(result: "RunResult") -> None:
-    """Print the result of a run: headline, scores, long videos searched, and where the report is."""
+def print_run_result(result: "RunResult", *, everything: bool) -> None:
+    """Print the result of a run: headline, the main scores or all, long videos searched, and where the report is."""
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.evaluation import read_report
 
     report = read_report(result.report_json)
     _print_head(report.headline, report.diagnostics)
-    _print_scores(report.models, read_taxonomy(result.run_dir / "comparison"))
+    _print_scores(report.models, read_taxonomy(result.run_dir / "comparison"), everything)
     console = _console()
     for note in result.notes:
         console.print(note, markup=False)
@@ -70,7 +72,7 @@ def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:
     console.print()
 
 
-def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> None:
+def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy", everything: bool) -> None:
     """The scores of each model, with 95 % confidence intervals."""
     from vlm_autodrive.evaluation import main_rows, right_answers, with_interval
 
@@ -80,11 +82,12 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy") -> 
     for name in models:
         table.add_column(name, justify="right")
     table.add_row("correct", *(right_answers(scores) for scores in models.values()))
-    for label, cells in main_rows(models, taxonomy):
+    for label, cells in main_rows(models, taxonomy, short=not everything):
         table.add_row(label, *(with_interval(cell) for cell in cells))
     console = _console()
     console.print(table, markup=False)
-    console.print("In brackets: 95 % confidence intervals.", style="dim")
+    more = "" if everything else " --all prints all figures."
+    console.print(f"In brackets: 95 % confidence intervals.{more}", style="dim")
 
 
 def _long_videos_line(search: "LongVideoSearch") -> str:

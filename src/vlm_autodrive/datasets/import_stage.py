@@ -81,7 +81,7 @@ def import_dataset(
             if settings.strict and whole.issues:
                 raise UserError(f"{_first_issues(whole)}. Put them right, or import without strict.")
             if whole.issues:
-                reporter.say(f"{len(whole.issues)} issues are written to issues.jsonl.")
+                reporter.say(f"{len(whole.issues)} issues are written to issues.jsonl: {_first_issues(whole)}.")
             known = {video.video_id for video in videos}
             scenarios = [s for s in whole.scenarios if s.video_id in known]
             data_sets = _data_sets(parts, whole, settings.licence)

@@ -38,8 +38,9 @@ from vlm_autodrive.records import (
 from vlm_autodrive.tables import CellError, Row, Table, class_named, decode_text, is_exponent, read_table
 
 _ALIASES = {
-    "file": "video", "file_name": "video", "path": "video", "label": "class", "light_conditions": "light",
-    "lighting": "light", "ego_maneuver": "ego_manoeuvre", "other_maneuver": "other_manoeuvre",
+    "file": "video", "file_name": "video", "filename": "video", "path": "video", "video_path": "video",
+    "label": "class", "light_conditions": "light", "lighting": "light",
+    "ego_maneuver": "ego_manoeuvre", "other_maneuver": "other_manoeuvre",
 }  # fmt: skip
 _T = TypeVar("_T")
 _INCIDENT = tuple(IncidentMetadata.model_fields)

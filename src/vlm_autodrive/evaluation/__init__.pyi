@@ -4,7 +4,7 @@ from .predict.baselines import baselines_of, evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import p_value, signed, signed_interval, with_interval
-from .report.headline import failure_lines, have_all_failed, headline, model_notes, summary
+from .report.headline import failure_lines, have_all_failed, headline, model_notes, scarcity_notes, summary
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.tables import main_rows, right_answers
 from .score.answers import read_answers
@@ -55,6 +55,7 @@ __all__ = [
     "read_long_videos",
     "read_report",
     "right_answers",
+    "scarcity_notes",
     "signed",
     "signed_interval",
     "slice_value",

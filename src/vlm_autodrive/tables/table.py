@@ -5,6 +5,7 @@ LF or CRLF; decimal points or commas; columns in any order and case; comments th
 line, or a list of objects. What cannot be taken becomes an :class:`~vlm_autodrive.records.ImportIssue`.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,9 @@ def read_table(path: Path, aliases: Mapping[str, str], required: Iterable[str], 
     missing = [column for column in required if column not in columns]
     if table.rows and missing:
         named = ", ".join(sorted(columns)) or "none"
-        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {named}.")
+        near = {name: difflib.get_close_matches(name, columns, n=1) for name in missing}
+        hints = "".join(f" If you mean {name} by {found[0]}, call it that." for name, found in near.items() if found)
+        raise UserError(f"{path} has no column {', '.join(missing)}; its columns are {named}.{hints}")
     unnamed = _unnamed(path, table)
     return replace(table, issues=(*odd, *table.issues, *unnamed)) if odd or unnamed else table
 

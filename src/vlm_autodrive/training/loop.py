@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import Encoder, LoadedModel, load_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
@@ -43,6 +44,8 @@ from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.sharding import full_tensor, is_sharded, shard_model
 from vlm_autodrive.training.validation import verdict_macro_f1
 from vlm_autodrive.video import FrameCache, PrefetchedFrames
+
+_FEW_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,9 @@ def train_process(
 
     Returns:
         The trained model, with full weights in the first process, and the last train state.
+
+    Raises:
+        UserError: If no clip could be decoded in any step.
     """
     settings = job.settings
     loaded = loaded or load_for_training(settings)
@@ -166,6 +172,7 @@ def _loop(
     cache = PrefetchedFrames(job.frame_cache, settings.sampling or loaded.card.sampling, job.folder)
     reported: set[str] = set()
     throughput = Throughput()
+    has_learnt, loss = state.step > 0, None
     with ExitStack() as stack:
         log = stack.enter_context(open_logs(job.folder, state.step, job.run_name, settings, rank))
         task = stack.enter_context(reporter.task("training", steps, state.step))
@@ -205,14 +212,21 @@ def _loop(
             )
             log(record)
             task.advance(1, throughput.status(record))
+            if result.weight:
+                has_learnt, loss = True, result.loss
             patience = settings.early_stopping_patience
             if patience is not None and state.stale_evaluations >= patience:
                 reporter.say(
                     f"stopped after step {step}: {state.stale_evaluations} evaluations were no better than the best"
                 )
                 break
-            if (step + 1) % settings.save_steps == 0 and step + 1 < steps:
+            if has_learnt and (step + 1) % settings.save_steps == 0 and step + 1 < steps:
                 checkpoints.save_state(job.folder, state, model, optimizers, settings, rank)
+    if not has_learnt:
+        raise UserError(f"nothing was learnt in {state.step} steps: none of their clips could be decoded, see above.")
+    if loss is not None:
+        few = f"; {state.step} steps hardly change a model, raise epochs" if state.step < _FEW_STEPS else ""
+        reporter.say(f"loss of the last step: {loss:.3f}{few}")
     return state
 
 

@@ -74,7 +74,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
         report_html=html,
         report_json=figures,
     )
-    print_run_result(run)
+    print_run_result(run, everything=True)
     printed = capsys.readouterr().out
     places = [printed.index(part) for part in ("are invalid", "INVALID", "Collision recall", "A note.", str(html))]
     assert places == sorted(places)
@@ -82,7 +82,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
 
 
 def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, capsys):
-    print_comparison(comparison)
+    print_comparison(comparison, everything=True)
     printed = capsys.readouterr().out
     places = [
         printed.index(part)
@@ -99,3 +99,14 @@ def test_the_terminal_says_the_headline_and_the_diagnostics_first(comparison, ca
     [row] = [line for line in printed.splitlines() if "Collision recall" in line and "Near" not in line]
     assert recall in row
     assert "calibration error (ECE)" in printed and "any event: average precision" in printed
+
+
+def test_the_short_table_has_six_rows(comparison, capsys):
+    print_comparison(comparison, everything=False)
+    table = capsys.readouterr().out.partition("Held-out clips")[2]
+    rows = [line.strip(" │").split("│")[0].strip() for line in table.splitlines() if "[" in line or "correct" in line]
+    assert rows[:6] == [
+        "correct", "macro-F1", "Collision F1", "Near-Collision F1", "any event: recall", "Normal: false positive rate",
+    ]  # fmt: skip
+    assert "balanced accuracy" not in table
+    assert "--all prints all figures" in table

@@ -158,6 +158,12 @@ def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
         notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
     else:
         notes.append(f"All {len(clips)} test clips are real footage.")
+    return [*notes, *scarcity_notes(comparison), *model_notes(comparison), *comparison.warnings]
+
+
+def scarcity_notes(comparison: Comparison) -> list[str]:
+    """Notes on what too few clips cannot show."""
+    notes = []
     counts = {name.replace("_", "-"): count for name, count in comparison.class_counts.items()}
     scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
     missing = [name for name, count in counts.items() if not count]
@@ -167,7 +173,7 @@ def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
         notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
-    return [*notes, *model_notes(comparison), *comparison.warnings]
+    return notes
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

@@ -8,16 +8,24 @@ from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.records import Taxonomy
 
+_RECALL, _FALSE_POSITIVES = "any event: recall", "{}: false positive rate"
 
-def main_rows(models: Mapping[str, ModelScores], taxonomy: Taxonomy) -> list[tuple[str, list[Estimate | None]]]:
+
+def main_rows(
+    models: Mapping[str, ModelScores], taxonomy: Taxonomy, *, short: bool = False
+) -> list[tuple[str, list[Estimate | None]]]:
     """The name of each figure and its value for each model; figures that no model has are left out.
 
     Args:
         models: All figures of the models.
         taxonomy: The classes.
+        short: Only macro-F1, the F1 of each class of events, and how often any event is found and raised falsely.
     """
     rows = [_figures(scores, taxonomy) for scores in models.values()]
     labels = list(dict.fromkeys(label for row in rows for label in row))
+    if short:
+        of_events = (f"{taxonomy.by_name(name).label} F1" for name in taxonomy.event_names)
+        labels = ["macro-F1", *of_events, _RECALL, _FALSE_POSITIVES.format(taxonomy.normal.label)]
     table = [(label, [row.get(label) for row in rows]) for label in labels]
     return [(label, cells) for label, cells in table if any(cell is not None for cell in cells)]
 
@@ -45,8 +53,8 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | No
         named |= {f"AP {key} s ahead of the event": figure for key, figure in ahead.average_precision.items()}
         named["mean AP ahead of the event"] = ahead.mean_average_precision
     return named | {
-        "any event: recall": None if event is None else event.recall,
-        f"{taxonomy.normal.label}: false positive rate": None if event is None else event.false_positive_rate,
+        _RECALL: None if event is None else event.recall,
+        _FALSE_POSITIVES.format(taxonomy.normal.label): None if event is None else event.false_positive_rate,
         "any event: average precision": None if ranked is None else ranked.average_precision,
         "calibration error (ECE)": None if calibration is None else calibration.uncalibrated.ece,
         "triplets: all three correct": None if triplets is None else triplets.triplet_accuracy,

@@ -78,10 +78,11 @@ class TrainingPlan(Record):
 
     def refusal(self) -> str:
         """Why training may not begin, and what to do."""
+        if self.unreadable and not self.readable_ids():
+            first = self.unreadable[0]
+            return f"none of the {len(self.clips)} clips can be read; the first is {first.clip_id}: {first.problem}."
         if not self.readable_ids():
-            return (
-                "there is no readable clip with accepted samples in the train split; look at the supervision's summary."
-            )
+            return "the train split has no clip with accepted samples; look at the supervision's summary."
         return self.refused
 
     def lines(self) -> list[str]:
