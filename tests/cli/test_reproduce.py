@@ -3,12 +3,13 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from vlm_autodrive.cli.main import app
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reproduce.md"
 BASE_MODEL = "nvidia/Cosmos-Reason1-7B"
@@ -30,12 +31,9 @@ def commands():
                 yield words
 
 
-def autodrive(folder, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "vlm_autodrive", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"autodrive {' '.join(words)}\n{done.stderr[-3000:]}"
-    return done.stdout
+def autodrive(*words):
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, f"autodrive {' '.join(words)}\n{done.stderr[-3000:]}"
 
 
 def make_like_stand_in(recipe):
@@ -53,14 +51,15 @@ def test_the_document_names_the_steps():
 
 
 @pytest.mark.slow
-def test_from_the_download_to_the_table(tmp_path):
-    autodrive(tmp_path, "simulate", "--out", "data/nexar", "triplets=10", "singles=2", "long_videos=0", "seed=5")
+def test_from_the_download_to_the_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    autodrive("simulate", "--out", "data/nexar", "triplets=10", "singles=2", "long_videos=0", "seed=5")
     for program, *words in commands():
         if program != "autodrive":  # the download, whose place the stand-in takes
             assert program == "hf"
             continue
         typed = ["tiny-base" if word == BASE_MODEL else word for word in words]
-        autodrive(tmp_path, *typed)
+        autodrive(*typed)
         if words[:2] == ["recipes", "copy"]:
             make_like_stand_in(tmp_path / "mine.yaml")
     report = json.loads((tmp_path / "r/report/report.json").read_text())
