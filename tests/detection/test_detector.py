@@ -173,11 +173,19 @@ def test_nothing_is_done_twice(tmp_path):
     assert heard.done == heard.total == 27
 
 
+@pytest.fixture(scope="module")
+def searched_whole(tmp_path_factory):
+    """Two drives, the folder of what was found in them without a stop, and the engine that was asked."""
+    folder = tmp_path_factory.mktemp("drives")
+    videos = [write_drive(folder / f"{i}.mp4", 17 + i, flashes=[4, 13], near=[16]) for i in range(2)]
+    engine = FlashEngine()
+    detect_with_engine(videos, engine, folder / "whole", SETTINGS)
+    return videos, folder / "whole", engine
+
+
 @pytest.mark.parametrize("killed_after", [1, 6, 9, 14, 18, 23])
-def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path, killed_after):
-    videos = [write_drive(tmp_path / f"{i}.mp4", 17 + i, flashes=[4, 13], near=[16]) for i in range(2)]
-    whole = FlashEngine()
-    detect_with_engine(videos, whole, tmp_path / "whole", SETTINGS)
+def test_killed_and_started_again_it_ends_with_the_same_bytes(searched_whole, tmp_path, killed_after):
+    videos, found, whole = searched_whole
     killed = FlashEngine(fail_after=killed_after)
     with pytest.raises(KeyboardInterrupt):
         detect_with_engine(videos, killed, tmp_path / "out", SETTINGS)
@@ -186,8 +194,8 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path, killed_a
     judged = killed_after + rest.clips_seen
     assert whole.clips_seen <= judged <= whole.clips_seen + SETTINGS.eval_batch_size
     assert killed.traces_asked + rest.traces_asked == whole.traces_asked
-    for name in (f"{tmp_path.name}_0", f"{tmp_path.name}_1"):
-        same = [(tmp_path / out / name / "events.json").read_bytes() for out in ("whole", "out")]
+    for name in (f"{found.parent.name}_0", f"{found.parent.name}_1"):
+        same = [(out / name / "events.json").read_bytes() for out in (found, tmp_path / "out")]
         assert same[0] == same[1]
     assert {path.name for path in (tmp_path / "out").glob(".*")} == {".lock"}
 
