@@ -1,5 +1,6 @@
 """The training stage: plan, train, save."""
 
+import math
 import os
 import statistics
 from contextlib import ExitStack
@@ -35,6 +36,8 @@ from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.training.validation import validation_examples
 from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, prefetch_frames
+
+_CLIPS_A_WORKER = 4  # a worker process takes about as long to begin as to decode so many clips of 5 s
 
 
 def train(
@@ -88,8 +91,9 @@ def train(
             job, cache = _plan_job(supervision, folder, out, settings, reporter, frames, rank.world)
             with ExitStack() as stack:
                 clips = clips_by_first_use(job.clips, settings)
+                workers = min(os.cpu_count() or 1, math.ceil(len(clips) / _CLIPS_A_WORKER))
                 # Before the model is loaded, so that the first clips are decoded meanwhile.
-                stack.enter_context(prefetch_frames(cache, clips, job.folder, os.cpu_count() or 1, reporter))
+                stack.enter_context(prefetch_frames(cache, clips, job.folder, workers, reporter))
                 broadcast(job)  # from here on the other launched processes load the model too
                 loaded = load_for_training(settings)
                 if rank.world == 1:
