@@ -16,8 +16,8 @@ All this was fixed before anything was labelled, and nothing was changed after i
 - The interval is Student's t over the five paired differences (proposed minus random), 95 %.
 
 A first run stopped before its labels: a stretch was then a whole event, however many windows it spanned, and the
-models, trained on triplets alone, found events that lasted for minutes. So a stretch became as long as a window, and
-the base sets got further Normal videos.
+models, trained on triplets alone, found events that lasted for minutes. So a stretch became as long as a window, the
+base sets got further Normal videos, and a training had 64 steps in place of 80.
 
 Training is on the direct verdict alone, which all three metrics are of. The sizes are what two cores can do in half an
 hour. What is finished in the work folder is not done again, so several processes may each do some of the seeds.
