@@ -40,16 +40,23 @@ def settings(**changes) -> TrainSettings:
     return TrainSettings(**{**values, **changes})
 
 
-@pytest.fixture
-def supervision(tmp_path):
+@pytest.fixture(scope="module")
+def supervision(tmp_path_factory):
     """Four clips to train on, and the same videos again, and one of unknown class, to validate on."""
-    folder = make_supervision(tmp_path / "data", count=4)
-    clips = make_clips(tmp_path / "data", count=4)
+    data = tmp_path_factory.mktemp("data")
+    folder = make_supervision(data, count=4)
+    clips = read_clips(folder)
     more = [clip.model_copy(update={"clip_id": f"v{n}", "split": "validation"}) for n, clip in enumerate(clips)]
     unknown = more[0].model_copy(update={"clip_id": "unknown", "event_class": None})
     write_clips(folder, folder, DEFAULT_TAXONOMY, [*clips, *more, unknown])
     write_jsonl(folder / SAMPLES_FILE, [sample for clip in clips for sample in make_samples(clip)])
     return folder
+
+
+@pytest.fixture(scope="module")
+def frames(supervision):
+    """The folder of decoded frames, which all trainings share."""
+    return supervision.parent / "frames"
 
 
 def scores(out):
@@ -85,32 +92,34 @@ def test_the_figure_is_that_of_evaluating_the_same_weights(tmp_path, model_type)
     assert score == pytest.approx(engine_score(loaded, clips, cache))
 
 
-def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision, tmp_path):
-    out = train(supervision, tmp_path / "best", settings(load_best_model_at_end=True, modules={"vision": 1e-4}))
+def test_the_finished_checkpoint_holds_the_best_weights_and_says_so(supervision, frames, tmp_path):
+    wanted = settings(load_best_model_at_end=True, modules={"vision": 1e-4})
+    out = train(supervision, tmp_path / "best", wanted, frame_cache=frames)
     history = scores(out)
     assert len(history) == 5 and None not in history
     card = read_card(str(out))
     assert (card.steps, card.validation_macro_f1) == (int(np.argmax(history)) + 1, max(history))
     clips = [clip for clip in read_clips(supervision) if clip.split == "validation" and clip.event_class]
-    cache = FrameCache(tmp_path / ".frames", card.sampling)
+    cache = FrameCache(frames, card.sampling)
     assert engine_score(load_model(str(out)), clips, cache) == pytest.approx(max(history))
-    last = train(supervision, tmp_path / "last", settings(eval_steps=3, modules={"vision": 1e-4}))
+    wanted = settings(eval_steps=3, modules={"vision": 1e-4})
+    last = train(supervision, tmp_path / "last", wanted, frame_cache=frames)
     assert [score is None for score in scores(last)] == [True, True, False, True, False]
     assert (read_card(str(last)).steps, read_card(str(last)).validation_macro_f1) == (5, None)
     one, other = (load_file(folder / "model.safetensors") for folder in (out, last))
     assert all(torch.equal(one[name], other[name]) for name in one) == (int(np.argmax(history)) == 4)
 
 
-def test_training_stops_when_validations_get_no_better(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=30, early_stopping_patience=2, learning_rate=1e-9))
+def test_training_stops_when_validations_get_no_better(supervision, frames, tmp_path):
+    wanted = settings(epochs=30, early_stopping_patience=2, learning_rate=1e-9)
+    out = train(supervision, tmp_path / "out", wanted, frame_cache=frames)
     assert len(scores(out)) == 3  # at that rate nothing changes, so the first is the best
     assert read_card(str(out)).steps == 3
 
 
 @pytest.mark.slow
-def test_killed_between_validations_the_best_weights_are_the_same(supervision, tmp_path):
+def test_killed_between_validations_the_best_weights_are_the_same(supervision, frames, tmp_path):
     wanted = settings(load_best_model_at_end=True, epochs=6, early_stopping_patience=5)
-    frames = tmp_path / "frames"
     whole = train(supervision, tmp_path / "whole", wanted, frame_cache=frames)
     for steps in (3, 2):
         assert break_off(supervision, tmp_path / "killed", wanted, frames, steps, "kill") < 0
@@ -122,12 +131,11 @@ def test_killed_between_validations_the_best_weights_are_the_same(supervision, t
 
 
 @pytest.mark.slow
-def test_processes_validate_together(supervision, tmp_path):
-    alone = train(supervision, tmp_path / "alone", settings(epochs=2))
+def test_processes_validate_together(supervision, frames, tmp_path):
+    alone = train(supervision, tmp_path / "alone", settings(epochs=2), frame_cache=frames)
     for shard in ("none", "full"):
-        both = train(
-            supervision, tmp_path / shard, settings(epochs=2, processes=2, shard=shard, load_best_model_at_end=True)
-        )
+        wanted = settings(epochs=2, processes=2, shard=shard, load_best_model_at_end=True)
+        both = train(supervision, tmp_path / shard, wanted, frame_cache=frames)
         assert scores(both) == pytest.approx(scores(alone))
 
 
