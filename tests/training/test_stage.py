@@ -38,9 +38,15 @@ def settings(**changes) -> TrainSettings:
     return TrainSettings(**{**values, **changes})
 
 
-@pytest.fixture
-def supervision(tmp_path):
-    return make_supervision(tmp_path / "data")
+@pytest.fixture(scope="module")
+def supervision(tmp_path_factory):
+    return make_supervision(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def frames(supervision):
+    """The folder of decoded frames that trainings share where decoding is not what they are for."""
+    return supervision.parent / "frames"
 
 
 def losses(checkpoint: Path) -> list[float]:
@@ -58,13 +64,14 @@ def losses(checkpoint: Path) -> list[float]:
         ("qwen3_5", {}),
     ],
 )
-def test_a_tiny_model_learns_its_clips_by_heart(supervision, tmp_path, model_type, changes):
-    chosen = {"epochs": 80, "learning_rate": 3e-3, "mirror": False, "brightness": 0, **changes}
-    out = train(supervision, tmp_path / "out", settings(model=str(saved_tiny_model(model_type)), **chosen))
+def test_a_tiny_model_learns_its_clips_by_heart(supervision, frames, tmp_path, model_type, changes):
+    chosen = {"epochs": 40, "learning_rate": 3e-3, "mirror": False, "brightness": 0, **changes}
+    wanted = settings(model=str(saved_tiny_model(model_type)), **chosen)
+    out = train(supervision, tmp_path / "out", wanted, frame_cache=frames)
     history = losses(out)
     assert np.mean(history[-3:]) < 0.1 * history[0]
     engine = load_engine(str(out))
-    cache = FrameCache(tmp_path / ".frames", engine.sampling)
+    cache = FrameCache(frames, engine.sampling)
     clips = read_clips(supervision)
     questions = [
         InferenceRequest(verdict_prompt(DEFAULT_TAXONOMY).text, DEFAULT_TAXONOMY.codes),
@@ -155,9 +162,9 @@ def test_killed_again_and_again_training_ends_with_bitwise_the_same_weights(tmp_
 
 
 @pytest.mark.slow
-def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_guessed(supervision, tmp_path):
+def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_guessed(supervision, frames, tmp_path):
     wanted = settings(epochs=4, save_total_limit=1, save_steps=1)
-    assert break_off(supervision, tmp_path / "out", wanted, tmp_path / "frames", 4, "kill") == -signal.SIGKILL
+    assert break_off(supervision, tmp_path / "out", wanted, frames, 4, "kill") == -signal.SIGKILL
     [state] = tmp_path.glob(".out.partial-*/states/*")
     with safe_open(state, "pt") as opened:
         assert TrainSettings.model_validate_json(opened.metadata()["settings"]) == wanted
@@ -165,11 +172,11 @@ def test_a_state_carries_its_settings_and_without_a_readable_one_nothing_is_gues
     assert names == {"weight", "optimizer"}
     state.write_bytes(b"torn")
     with pytest.raises(UserError, match=r"no state in .* can be read"):
-        train(supervision, tmp_path / "out", wanted, frame_cache=tmp_path / "frames")
+        train(supervision, tmp_path / "out", wanted, frame_cache=frames)
 
 
-def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=1))
+def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, frames, tmp_path):
+    out = train(supervision, tmp_path / "out", settings(epochs=1), frame_cache=frames)
     before = (out / "model.safetensors").stat().st_mtime_ns
     train(supervision, out, settings(epochs=1))
     assert (out / "model.safetensors").stat().st_mtime_ns == before
@@ -177,14 +184,15 @@ def test_done_again_it_does_nothing_and_other_settings_are_refused(supervision, 
         train(supervision, out, settings(epochs=2))
 
 
-def test_micro_batch_size_changes_nothing_but_memory(supervision, tmp_path):
-    whole = train(supervision, tmp_path / "a", settings(epochs=1, batch_size=4))
-    parts = train(supervision, tmp_path / "b", settings(epochs=1, batch_size=4, micro_batch_size=1))
+def test_micro_batch_size_changes_nothing_but_memory(supervision, frames, tmp_path):
+    whole = train(supervision, tmp_path / "a", settings(epochs=1, batch_size=4), frame_cache=frames)
+    wanted = settings(epochs=1, batch_size=4, micro_batch_size=1)
+    parts = train(supervision, tmp_path / "b", wanted, frame_cache=frames)
     assert losses(whole) == pytest.approx(losses(parts), rel=1e-4)
 
 
-def test_lora_trains_the_language_model_alone_and_merges_on_loading(supervision, tmp_path):
-    out = train(supervision, tmp_path / "out", settings(epochs=2, lora={"r": 4}))
+def test_lora_trains_the_language_model_alone_and_merges_on_loading(supervision, frames, tmp_path):
+    out = train(supervision, tmp_path / "out", settings(epochs=2, lora={"r": 4}), frame_cache=frames)
     adapter = load_file(out / "adapter" / "adapter_model.safetensors")
     assert adapter and all("language_model.layers" in name for name in adapter)
     base, tuned = load_model(str(saved_tiny_model("qwen3_vl"))).model, load_model(str(out)).model
@@ -213,7 +221,8 @@ def test_plan_counts_the_tokens_that_training_sees_and_refuses_long_sequences(su
         train(supervision, supervision.parent / "out", settings(max_length=longest - 1))
 
 
-def test_frames_that_do_not_fit_the_patches_are_refused_before_any_is_read(supervision):
+def test_frames_that_do_not_fit_the_patches_are_refused_before_any_is_read(tmp_path):
+    supervision = make_supervision(tmp_path, count=1)
     with pytest.raises(UserError, match=r"multiples of 42, and not 252 x 448; .*height=252 and sampling.width=462"):
         plan(supervision, settings(sampling=SamplingSettings(height=252, width=448)))
     assert not (supervision.parent / ".frames").exists()
@@ -224,7 +233,8 @@ def test_the_default_size_fits_both_families(grid):
     assert (SamplingSettings().height % grid, SamplingSettings().width % grid) == (0, 0)
 
 
-def test_an_unreadable_clip_is_named_and_left_out(supervision, tmp_path):
+def test_an_unreadable_clip_is_named_and_left_out(tmp_path):
+    supervision = make_supervision(tmp_path / "data")
     broken = Path(read_clips(supervision)[1].path)
     broken.write_bytes(broken.read_bytes()[:100])
     planned = plan(supervision, settings())
