@@ -68,7 +68,7 @@ def test_two_processes_train_what_one_does(tmp_path, batch_size):
 @pytest.mark.slow
 def test_a_lost_process_is_told_and_the_run_goes_on_from_its_checkpoint(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=8)
-    wanted = settings(processes=2, epochs=40)
+    wanted = settings(processes=2, epochs=12)
     whole = train(supervision, tmp_path / "whole", wanted)
     out = tmp_path / "lost"
     command = [sys.executable, "-c", _SCRIPT, str(supervision), str(out), wanted.model_dump_json()]
