@@ -15,7 +15,7 @@ CLIPS, BEFORE, AFTER = 198, 70, 153
 
 def compared(tmp_path, clips_per_drive):
     clips = [make_clip(f"c{i:03d}", NAMES[i % 3], group_id=f"g{i // clips_per_drive}") for i in range(CLIPS)]
-    arguments = ["compare", "resamples=500", "--out", str(tmp_path / "out")]
+    arguments = ["compare", "resamples=500", "--all", "--out", str(tmp_path / "out")]
     for name, right in (("base", BEFORE), ("tuned", AFTER)):
         said = [
             make_prediction(clip, clip.event_class if i < right else NAMES[(i + 1) % 3]) for i, clip in enumerate(clips)

@@ -256,7 +256,7 @@ def test_codes_of_several_tokens_are_refused_before_training(tmp_path):
 
 def test_nothing_to_train_on_is_refused(tmp_path):
     supervision = make_supervision(tmp_path / "data", count=1, rejected=0)
-    with pytest.raises(UserError, match="no readable clip"):
+    with pytest.raises(UserError, match="no clip with accepted samples"):
         train(supervision, tmp_path / "out", settings())
 
 

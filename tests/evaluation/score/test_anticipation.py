@@ -237,7 +237,9 @@ def test_an_event_after_the_window_is_not_one_that_a_trace_could_cite(tmp_path):
 def test_the_command_prints_it(tmp_path):
     clips = windows()
     folder = write_prediction_set(tmp_path / "m", clips, predictions(clips))
-    result = CliRunner().invoke(app, ["compare", f"m={folder}", "resamples=300", "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        app, ["compare", f"m={folder}", "resamples=300", "--all", "--out", str(tmp_path / "out")]
+    )
     assert result.exit_code == 0, result.output
     figures = read_comparison(tmp_path / "out").models["m"].anticipation
     for label, figure in (

@@ -9,6 +9,7 @@ from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.records import Taxonomy
 
 _RECALL, _FALSE_POSITIVES = "any event: recall", "{}: false positive rate"
+_MEAN_AHEAD = "mean AP ahead of the event"
 
 
 def main_rows(
@@ -19,13 +20,14 @@ def main_rows(
     Args:
         models: All figures of the models.
         taxonomy: The classes.
-        short: Only macro-F1, the F1 of each class of events, and how often any event is found and raised falsely.
+        short: Only macro-F1, the F1 of each class of events, and how often any event is found and raised falsely,
+            with the mean AP of windows that end before the event, where there are any.
     """
     rows = [_figures(scores, taxonomy) for scores in models.values()]
     labels = list(dict.fromkeys(label for row in rows for label in row))
     if short:
         of_events = (f"{taxonomy.by_name(name).label} F1" for name in taxonomy.event_names)
-        labels = ["macro-F1", *of_events, _RECALL, _FALSE_POSITIVES.format(taxonomy.normal.label)]
+        labels = ["macro-F1", *of_events, _RECALL, _FALSE_POSITIVES.format(taxonomy.normal.label), _MEAN_AHEAD]
     table = [(label, [row.get(label) for row in rows]) for label in labels]
     return [(label, cells) for label, cells in table if any(cell is not None for cell in cells)]
 
@@ -51,7 +53,7 @@ def _figures(scores: ModelScores, taxonomy: Taxonomy) -> dict[str, Estimate | No
     if scores.anticipation is not None:
         ahead = scores.anticipation
         named |= {f"AP {key} s ahead of the event": figure for key, figure in ahead.average_precision.items()}
-        named["mean AP ahead of the event"] = ahead.mean_average_precision
+        named[_MEAN_AHEAD] = ahead.mean_average_precision
     return named | {
         _RECALL: None if event is None else event.recall,
         _FALSE_POSITIVES.format(taxonomy.normal.label): None if event is None else event.false_positive_rate,
