@@ -53,6 +53,9 @@ def test_the_document_names_the_steps():
 @pytest.mark.slow
 def test_from_the_download_to_the_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    opened = []
+    # The review page is served until somebody ends it.
+    monkeypatch.setattr("vlm_autodrive.review.serve", lambda review, **_: opened.append(len(review.source.items)))
     autodrive("simulate", "--out", "data/nexar", "triplets=10", "singles=2", "long_videos=0", "seed=5")
     for program, *words in commands():
         if program != "autodrive":  # the download, whose place the stand-in takes
@@ -62,6 +65,7 @@ def test_from_the_download_to_the_table(tmp_path, monkeypatch):
         autodrive(*typed)
         if words[:2] == ["recipes", "copy"]:
             make_like_stand_in(tmp_path / "mine.yaml")
+    assert opened and all(opened)
     report = json.loads((tmp_path / "r/report/report.json").read_text())
     assert set(report["models"]) == {"base", "tuned", "majority", "camera_shake"}
     tuned = report["models"]["tuned"]
