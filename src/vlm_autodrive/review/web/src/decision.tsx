@@ -1,6 +1,6 @@
 /** The reviewer's part: the class, the times, the reason, and what has been decided so far. */
 
-import type { RefObject } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { Key, Unseen } from "./hotkeys";
 import { EDGES, looks, Said } from "./labels";
 import type { Correction, Edge, EventClass, MomentLabel } from "./records";
@@ -180,7 +180,16 @@ export function DecisionPanel(props: Props) {
   );
 }
 
-export function History({ classes, decisions, seek }: { classes: EventClass[]; decisions: Correction[]; seek: (time_s: number) => void }) {
+interface HistoryProps<Label> {
+  decisions: Correction<Label>[];
+  /** What a decision says. */
+  said: (each: Correction<Label>) => ComponentChildren;
+  /** Its reason, if it has one. */
+  why: (reason: string) => ComponentChildren;
+  more?: (each: Correction<Label>) => ComponentChildren;
+}
+
+export function History<Label>({ decisions, said, why, more }: HistoryProps<Label>) {
   const undone = new Set(decisions.map((each) => each.undoes));
   return (
     <section class="panel history" aria-labelledby="history-title">
@@ -189,28 +198,44 @@ export function History({ classes, decisions, seek }: { classes: EventClass[]; d
       <ol>
         {decisions.map((each) => {
           const isUndone = undone.has(each.correction_id);
-          const time_s = each.after?.time_s ?? null;
           return (
             <li key={each.correction_id} class={isUndone ? "undone" : ""}>
               <strong>{each.reviewer}</strong> {each.decision}
-              {each.decision === "undo" ? "" : ": "}
-              {each.decision !== "undo" && <Said classes={classes} label={each.after} />}
+              {said(each)}
               {isUndone && <em> taken back</em>}
-              {each.reason && <q>{each.reason}</q>}
+              {each.reason && why(each.reason)}
               <span class="faint">
                 {" "}
                 {each.at.slice(0, 16).replace("T", " ")}
                 {each.blind ? ", blind" : ""}
               </span>
-              {time_s !== null && (
-                <button type="button" class="cite" aria-label={`Go to ${clock(time_s)}`} onClick={() => seek(time_s)}>
-                  {clock(time_s)}
-                </button>
-              )}
+              {more?.(each)}
             </li>
           );
         })}
       </ol>
     </section>
+  );
+}
+
+interface MomentHistoryProps {
+  classes: EventClass[];
+  decisions: Correction[];
+  seek: (time_s: number) => void;
+}
+
+export function MomentHistory({ classes, decisions, seek }: MomentHistoryProps) {
+  const cite = (time_s: number) => (
+    <button type="button" class="cite" aria-label={`Go to ${clock(time_s)}`} onClick={() => seek(time_s)}>
+      {clock(time_s)}
+    </button>
+  );
+  return (
+    <History
+      decisions={decisions}
+      said={({ decision, after }) => decision !== "undo" && [": ", <Said classes={classes} label={after} />]}
+      why={(reason) => <q>{reason}</q>}
+      more={({ after }) => after && after.time_s !== null && cite(after.time_s)}
+    />
   );
 }

@@ -1,6 +1,6 @@
 /** Hotkeys: one table that the listener, the help and the labels of buttons read. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Hotkey {
   keys: string[];
@@ -13,7 +13,7 @@ const WRITING = "input:not([type=checkbox]):not([type=radio]), textarea, select,
 const PRESSABLE = "button, a, summary, input";
 
 /** Obey the keys until the returned function is called; never with Ctrl, Alt or Meta, never in a text field. */
-export function listen(hotkeys: () => Hotkey[]): () => void {
+function listen(hotkeys: () => Hotkey[]): () => void {
   const heard = (event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     const target = event.target instanceof Element ? event.target : document.body;
@@ -35,6 +35,13 @@ export function listen(hotkeys: () => Hotkey[]): () => void {
     document.removeEventListener("keydown", heard);
     document.removeEventListener("click", pressed);
   };
+}
+
+/** Obey the keys as they are now, for as long as the page shows what they belong to. */
+export function useHotkeys(hotkeys: Hotkey[]) {
+  const now = useRef(hotkeys);
+  now.current = hotkeys;
+  useLayoutEffect(() => listen(() => now.current), []);
 }
 
 /** A key beside the words of a button: for the eye; the help tells it to all. */

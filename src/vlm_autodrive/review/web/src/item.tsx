@@ -2,9 +2,10 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, post, Refusal } from "./api";
-import { type Conflict, DecisionPanel, History } from "./decision";
-import { Help, type Hotkey, Key, listen } from "./hotkeys";
+import { type Conflict, DecisionPanel, MomentHistory } from "./decision";
+import { Help, type Hotkey, useHotkeys } from "./hotkeys";
 import { EDGES, NOTHING, same, withEdge } from "./labels";
+import { useQueueNav } from "./queue_nav";
 import { Answers, letterOf } from "./reasoning";
 import type { Correction, Edge, ItemAnswer, MomentLabel, SampleLabel } from "./records";
 import { SampleScreen } from "./sample";
@@ -56,6 +57,7 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
   const [status, setStatus] = useState("");
   const tell = (text: string) => setStatus((before) => (before === text ? `${text} ` : text));
   const { blind, hidden, toggleBlind } = useBlind(data, "Answers", tell);
+  const { next, hotkeys: queueKeys, nav, help, closeHelp } = useQueueNav(data, queue, tell);
   const said = data.current ?? item.label ?? item.answers[0]?.label ?? null;
   const start = hidden ? NOTHING : (said ?? NOTHING);
   const [draft, setDraft] = useState<MomentLabel>(start);
@@ -64,7 +66,6 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
   const [problem, setProblem] = useState("");
   const [conflict, setConflict] = useState<Conflict | null>(null);
   const [busy, setBusy] = useState(false);
-  const [help, setHelp] = useState(false);
   const model = new URLSearchParams(location.search).get("model");
   const answer = item.answers.find((each) => each.model === model) ?? item.answers[0] ?? null;
   const compares = item.answers.length > 1;
@@ -179,11 +180,6 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
     if (isSaved) reasonField.current?.blur();
     return isSaved;
   };
-  const go = (id: string | null, none: string) => {
-    if (id) location.assign(`/items/${id}${location.search}`);
-    else tell(none);
-  };
-  const next = () => go(data.next, "This is the last item of the queue.");
   const reject = () => {
     setAdding(false);
     setDraft({ ...NOTHING, event_class: normal.name });
@@ -235,14 +231,9 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
     { keys: ["z"], does: "take back what is not saved", act: reset },
     { keys: ["u"], does: "undo the last decision", act: () => void change("undo", {}, "Undone.") },
     { keys: ["b"], does: "blind mode: hide the answers until you have decided", act: toggleBlind },
-    { keys: ["n"], does: "next item", act: next },
-    { keys: ["p"], does: "previous item", act: () => go(data.previous, "This is the first item of the queue.") },
-    { keys: ["q"], does: "back to the queue", act: () => location.assign(queue) },
-    { keys: ["?"], does: "this help", act: () => setHelp(true) },
+    ...queueKeys,
   ];
-  const heard = useRef(hotkeys);
-  heard.current = hotkeys;
-  useLayoutEffect(() => listen(() => heard.current), []);
+  useHotkeys(hotkeys);
 
   const mine: Lane = { name: "You", short: "You", labels: [draft, ...added], mine: true };
   const lanes: Lane[] = hidden
@@ -261,15 +252,11 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
   return (
     <div class={compares ? "review compares" : "review"}>
       <Stage
-        {...{ data, classes, playback, lanes, setEdge }}
+        {...{ data, classes, playback, lanes, blind, toggleBlind, setEdge }}
         curve={hidden ? undefined : answer?.curve?.windows}
         threshold={answer?.threshold}
         nudge={(edge, frames, seconds) => void nudge(edge, frames, seconds)}
-      >
-        <button type="button" aria-pressed={blind} onClick={toggleBlind}>
-          Blind <Key name="b" />
-        </button>
-      </Stage>
+      />
       <div class="side">
         <p class="status" role="status">
           {status}
@@ -293,20 +280,7 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
           }}
         />
         {!compares && answers}
-        <nav class="buttons" aria-label="Queue">
-          <span class="num">
-            {data.position} of {data.queue_length}
-          </span>
-          <button type="button" disabled={!data.previous} onClick={() => go(data.previous, "")}>
-            ‹ Previous <Key name="p" />
-          </button>
-          <button type="button" disabled={!data.next} onClick={next}>
-            Next › <Key name="n" />
-          </button>
-          <button type="button" onClick={() => setHelp(true)}>
-            Hotkeys <Key name="?" />
-          </button>
-        </nav>
+        {nav}
       </div>
       <div class="rest">
         {compares && answers}
@@ -327,9 +301,9 @@ function Screen({ data, etag, load, queue }: ScreenProps<MomentLabel>) {
             {Object.entries(item.slices).map(([name, value]) => [<dt>{name}</dt>, <dd>{value}</dd>])}
           </dl>
         </section>
-        {!hidden && <History classes={classes} decisions={decisions} seek={seek} />}
+        {!hidden && <MomentHistory classes={classes} decisions={decisions} seek={seek} />}
       </div>
-      <Help hotkeys={hotkeys} open={help} close={() => setHelp(false)} />
+      <Help hotkeys={hotkeys} open={help} close={closeHelp} />
     </div>
   );
 }

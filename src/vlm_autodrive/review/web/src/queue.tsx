@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { post } from "./api";
-import { Help, type Hotkey, Key, listen } from "./hotkeys";
+import { Help, type Hotkey, Key, useHotkeys } from "./hotkeys";
 
 interface Outcome {
   id: string;
@@ -106,8 +106,7 @@ export function Queue({ isGrid }: { isGrid: boolean }) {
     { keys: ["f"], does: "to the filters", act: () => document.querySelector<HTMLElement>("#filters select")?.focus() },
     { keys: ["?"], does: "this help", act: () => setHelp(true) },
   ];
-  const heard = useRef(hotkeys);
-  heard.current = hotkeys;
+  useHotkeys(hotkeys);
   useLayoutEffect(() => {
     const counted = () => setCount(open().length);
     if (isGrid) document.getElementById("rows")!.addEventListener("change", counted);
@@ -115,7 +114,6 @@ export function Queue({ isGrid }: { isGrid: boolean }) {
     document.getElementById("filters")!.addEventListener("formdata", (event) => {
       for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
     });
-    return listen(() => heard.current);
   }, []);
 
   return (

@@ -1,10 +1,12 @@
 /** The review screen of an SFT sample: its texts beside its clip, what the checks said, and the decision. */
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { post, type Refusal } from "./api";
-import { Help, type Hotkey, Key, listen } from "./hotkeys";
+import { History } from "./decision";
+import { Help, type Hotkey, Key, useHotkeys } from "./hotkeys";
 import { Badge, NOTHING } from "./labels";
 import { CitedText } from "./reasoning";
+import { useQueueNav } from "./queue_nav";
 import type { Correction, SampleLabel } from "./records";
 import { type ScreenProps, Stage, useBlind, usePlayback } from "./stage";
 import type { Lane } from "./timeline";
@@ -23,13 +25,13 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
   const [status, setStatus] = useState("");
   const tell = (words: string) => setStatus((before) => (before === words ? `${words} ` : words));
   const { blind, hidden, toggleBlind } = useBlind(data, "Checks, teacher and decisions", tell);
+  const { next, hotkeys: queueKeys, nav, help, closeHelp } = useQueueNav(data, queue, tell);
   const [isRejecting, setRejecting] = useState(false);
   /** The text that is being written anew; null if none is. */
   const [text, setText] = useState<string | null>(null);
   const [note, setNote] = useState("");
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
-  const [help, setHelp] = useState(false);
 
   const cited = [...question, ...answer].flatMap(({ time_s, is_outside }) =>
     time_s === null || is_outside ? [] : [time_s],
@@ -99,11 +101,6 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
     tell("Nothing is changed.");
   };
   const undo = () => void change("undo", {}, "Undone.");
-  const go = (id: string | null, none: string) => {
-    if (id) location.assign(`/items/${id}${location.search}`);
-    else tell(none);
-  };
-  const next = () => go(data.next, "This is the last item of the queue.");
   const names = Object.keys(reasons);
   const undone = new Set(decisions.map((each) => each.undoes));
   const mine = decisions.findLast(
@@ -128,22 +125,13 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
     { keys: ["z"], does: "take back what is not saved", act: reset },
     { keys: ["u"], does: "undo the last decision", act: undo },
     { keys: ["b"], does: "blind mode: hide checks and teacher until you have decided", act: toggleBlind },
-    { keys: ["n"], does: "next item", act: next },
-    { keys: ["p"], does: "previous item", act: () => go(data.previous, "This is the first item of the queue.") },
-    { keys: ["q"], does: "back to the queue", act: () => location.assign(queue) },
-    { keys: ["?"], does: "this help", act: () => setHelp(true) },
+    ...queueKeys,
   ];
-  const heard = useRef(hotkeys);
-  heard.current = hotkeys;
-  useLayoutEffect(() => listen(() => heard.current), []);
+  useHotkeys(hotkeys);
 
   return (
     <div class="review">
-      <Stage {...{ data, classes, playback, lanes }}>
-        <button type="button" aria-pressed={blind} onClick={toggleBlind}>
-          Blind <Key name="b" />
-        </button>
-      </Stage>
+      <Stage {...{ data, classes, playback, lanes, blind, toggleBlind }} />
       <div class="side">
         <p class="status" role="status">
           {status}
@@ -254,20 +242,7 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
           )}
         </section>
         <Checks hidden={hidden} sample={sample} />
-        <nav class="buttons" aria-label="Queue">
-          <span class="num">
-            {data.position} of {data.queue_length}
-          </span>
-          <button type="button" disabled={!data.previous} onClick={() => go(data.previous, "")}>
-            ‹ Previous <Key name="p" />
-          </button>
-          <button type="button" disabled={!data.next} onClick={next}>
-            Next › <Key name="n" />
-          </button>
-          <button type="button" onClick={() => setHelp(true)}>
-            Hotkeys <Key name="?" />
-          </button>
-        </nav>
+        {nav}
       </div>
       <div class="rest">
         <section class="panel facts" aria-labelledby="facts-title">
@@ -299,9 +274,15 @@ export function SampleScreen({ data, etag, load, queue }: ScreenProps<SampleLabe
             )}
           </dl>
         </section>
-        {!hidden && <Decisions decisions={decisions} reasons={reasons} />}
+        {!hidden && (
+          <History
+            decisions={decisions}
+            said={(each) => said(each, reasons)}
+            why={(reason) => <span>({reason})</span>}
+          />
+        )}
       </div>
-      <Help hotkeys={hotkeys} open={help} close={() => setHelp(false)} />
+      <Help hotkeys={hotkeys} open={help} close={closeHelp} />
     </div>
   );
 }
@@ -331,37 +312,8 @@ function Checks({ hidden, sample }: { hidden: boolean; sample: { outcome: string
   );
 }
 
-interface DecisionsProps {
-  decisions: Correction<SampleLabel>[];
-  reasons: Record<string, string>;
-}
-
-function Decisions({ decisions, reasons }: DecisionsProps) {
-  const undone = new Set(decisions.map((each) => each.undoes));
-  return (
-    <section class="panel history" aria-labelledby="history-title">
-      <h2 id="history-title">Decisions</h2>
-      {decisions.length === 0 && <p class="faint">Nobody has decided yet.</p>}
-      <ol>
-        {decisions.map((each) => {
-          const isUndone = undone.has(each.correction_id);
-          return (
-            <li key={each.correction_id} class={isUndone ? "undone" : ""}>
-              <strong>{each.reviewer}</strong> {each.decision}
-              {each.decision === "reject" && <span>: {reasons[each.after!.rejection]}</span>}
-              {each.decision === "correct" && ": "}
-              {each.decision === "correct" && <q>{each.after!.target}</q>}
-              {isUndone && <em> taken back</em>}
-              {each.reason && <span>({each.reason})</span>}
-              <span class="faint">
-                {" "}
-                {each.at.slice(0, 16).replace("T", " ")}
-                {each.blind ? ", blind" : ""}
-              </span>
-            </li>
-          );
-        })}
-      </ol>
-    </section>
-  );
+/** What is shown of a decision on a sample behind its kind. */
+function said({ decision, after }: Correction<SampleLabel>, reasons: Record<string, string>) {
+  if (decision === "reject") return <span>: {reasons[after!.rejection]}</span>;
+  return decision === "correct" && [": ", <q>{after!.target}</q>];
 }

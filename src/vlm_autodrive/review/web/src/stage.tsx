@@ -1,6 +1,6 @@
 /** The stage of an item: the video with its controls, the time line below it, and the hotkeys of both. */
 
-import type { ComponentChildren, RefObject } from "preact";
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Hotkey, Key, Unseen } from "./hotkeys";
 import { Player, SPEEDS } from "./player";
@@ -118,11 +118,11 @@ interface Props {
   threshold?: number | null;
   setEdge?: (edge: Edge, time_s: number) => void;
   nudge?: (edge: Edge, frames: number, seconds: number) => void;
-  /** Further buttons. */
-  children?: ComponentChildren;
+  blind: boolean;
+  toggleBlind: () => void;
 }
 
-export function Stage({ data, classes, playback, lanes, curve, threshold, setEdge, nudge, children }: Props) {
+export function Stage({ data, classes, playback, lanes, curve, threshold, blind, toggleBlind, setEdge, nudge }: Props) {
   const { item } = data;
   const { video, player, now_s, view, isWhole, words, seek, step, setLoop, toggleWhole } = playback;
   const { current } = player;
@@ -184,7 +184,9 @@ export function Stage({ data, classes, playback, lanes, curve, threshold, setEdg
         <button type="button" aria-pressed={isWhole} onClick={toggleWhole}>
           All of it <Key name="v" />
         </button>
-        {children}
+        <button type="button" aria-pressed={blind} onClick={toggleBlind}>
+          Blind <Key name="b" />
+        </button>
         {current?.media?.proxy && (
           <span class="tag" title={`Made as ${current.media.reason}.`}>
             copy for the browser, same times
