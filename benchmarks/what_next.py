@@ -6,7 +6,7 @@ All this was fixed before anything was labelled, and nothing was changed after i
 
 - Five seeds, :data:`SEEDS`. Each has its own base set, its own unlabelled drives, its own draw and its own training
   seed. The test clips are the same for all, and are of other simulations.
-- For each seed a model is trained on the base set and searches the drives. Then :attr:`Design.labels` stretches are
+- For each seed a model is trained on the base set and searches the drives. Then :attr:`Design.labels` moments are
   labelled by the ground truth, once those that `review next` ranks first and once as many drawn at random from all that
   it ranks. The labels are decisions in the review, and go into the base set by `review export`.
 - With each of the two sets a model is trained from the same base model, with the same number of steps and the same
@@ -15,8 +15,8 @@ All this was fixed before anything was labelled, and nothing was changed after i
   does not depend on the share of Normal clips, which random labels change. Macro-F1 and Collision F1 are reported too.
 - The interval is Student's t over the five paired differences (proposed minus random), 95 %.
 
-A first run stopped before its labels: a stretch was then a whole event, however many windows it spanned, and the
-models, trained on triplets alone, found events that lasted for minutes. So a stretch became as long as a window, the
+A first run stopped before its labels: a moment was then a whole event, however many windows it spanned, and the
+models, trained on triplets alone, found events that lasted for minutes. So a moment became as long as a window, the
 base sets got further Normal videos, and a training had 64 steps in place of 80.
 
 Training is on the direct verdict alone, which all three metrics are of. The sizes are what two cores can do in half an
@@ -80,7 +80,7 @@ class Design:
         drives: Unlabelled drives for each seed.
         drive_s: Length of a drive in seconds.
         drive_events: Events in a drive.
-        labels: Stretches that are labelled.
+        labels: Moments that are labelled.
         steps: Optimizer steps of each training.
     """
 
@@ -106,14 +106,14 @@ class Outcome:
     Attributes:
         seed: The seed.
         scores: Those of the model before, and of each arm, on the test clips.
-        labels: Labelled stretches of each class, by arm.
-        stretches: How many stretches there were to choose from.
+        labels: Labelled moments of each class, by arm.
+        candidates: How many moments there were to choose from.
     """
 
     seed: int
     scores: Mapping[str, ModelScores]
     labels: Mapping[str, Counter[str]]
-    stretches: int
+    candidates: int
 
     def value(self, arm: str, metric: str) -> float:
         """A metric of the model of an arm."""
@@ -227,7 +227,7 @@ def measure(seed: int, test: Path, work: Path, design: Design, reporter: Reporte
         name: evaluate(test, str(model), work / "predictions" / name, asked, reporter) for name, model in models.items()
     }
     compared = compare(predictions, work / "comparison", CompareSettings(), reporter)
-    return Outcome(seed, read_comparison(compared).models, labels, ranked.stretches)
+    return Outcome(seed, read_comparison(compared).models, labels, ranked.candidates)
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float]:
@@ -256,10 +256,10 @@ def table(outcomes: Sequence[Outcome], design: Design) -> list[str]:
             told = ", ".join(f"{value:+.3f}" for value in each_s)
             cell = f" | {mean(each_s):+.3f} | [{low:+.3f}, {high:+.3f}] | {told} |".replace("-", "−")
             lines.append(f"| {metric}{cell}")
-    stretches = ", ".join(str(each.stretches) for each in outcomes)
+    candidates = ", ".join(str(each.candidates) for each in outcomes)
     lines += [
         "",
-        f"{design.labels} stretches labelled of {stretches}; {design.drives} drives of {design.drive_s:.0f} s with "
+        f"{design.labels} moments labelled of {candidates}; {design.drives} drives of {design.drive_s:.0f} s with "
         f"{design.drive_events} events each; base sets of {design.base_triplets} triplets and {design.base_singles} "
         f"Normal videos; {design.steps} steps; tested on {outcomes[0].scores['before'].n} clips. The intervals are "
         f"Student's t over the seeds. Machine: {torch.get_num_threads()} thread(s) of an {processor_name()}, no GPU.",

@@ -32,4 +32,4 @@ def test_it_runs(tmp_path, monkeypatch, capsys):
     what_next.main()
     *_, table, _, note = capsys.readouterr().out.strip().splitlines()
     assert table.startswith("| 0 | ")
-    assert "3 stretches labelled of" in note
+    assert "3 moments labelled of" in note

@@ -69,17 +69,17 @@ def found(tmp_path):
     return out
 
 
-def test_the_least_certain_stretches_come_first_and_no_moment_comes_twice(found):
+def test_the_least_certain_moments_come_first_and_no_moment_comes_twice(found):
     proposals = propose(found, 4)
     # In the windows from 6 and from 10 s on, the model is least certain of all: but they show the event, of which it is
     # sure.
     assert spans(proposals) == [("b", 2.0, 6.0), ("a", 2.0, 6.0), ("b", 10.0, 14.0), ("a", 7.0, 11.0)]
     assert [round(moment.worth, 6) for moment in proposals.moments] == [0.9, 0.6, 0.4, 0.2]
     assert proposals.moments[3].event_id == "a_00009.00s"
-    assert proposals.stretches == len(propose(found, 1000).moments) == 6
+    assert proposals.candidates == len(propose(found, 1000).moments) == 6
 
 
-def test_an_event_of_minutes_is_labelled_in_stretches_like_any_other(tmp_path):
+def test_an_event_of_minutes_is_labelled_in_moments_like_any_other(tmp_path):
     out = tmp_path / "found"
     endless = event(9.0, start_s=0.0, end_s=16.0, probability=0.9, probabilities=chances(0.9))
     write_trip_of(out, "a", [0.9, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9], [endless])
@@ -109,7 +109,7 @@ def read_proposed(found, count):
     ),
     st.sampled_from([0.7, 1.2, 4.0]),
 )
-def test_stretches_never_overlap_and_leave_out_nothing_that_does_not(trips, stride_s):
+def test_moments_never_overlap_and_leave_out_nothing_that_does_not(trips, stride_s):
     listed = [trip_of(f"t{number}", *each, stride_s) for number, each in enumerate(trips)]
     ranked = rank_moments(listed)
     for moment in ranked:
@@ -202,7 +202,7 @@ def test_the_command_names_what_it_proposes_and_what_it_cannot(found):
     assert len(lines) == 6
     assert lines[3].startswith("/videos/c2.mp4: a part of unknown length")
     assert lines[3].endswith("it is torn")
-    assert lines[4] == "2 of 7 stretches are proposed. To label them:"
+    assert lines[4] == "2 of 7 moments are proposed. To label them:"
     assert lines[5] == f"autodrive review {found} --queue {PROPOSED}"
     printed = json.loads(run(found, "--count", 2, "--json").stdout)
     assert printed == json.loads((found / "next.json").read_text())
@@ -238,8 +238,8 @@ def test_what_a_reviewer_says_of_proposed_moments_is_the_next_version_of_the_dat
         _, _, page = ask(address, headers["location"])
         ids = [part[:16] for part in page.decode().split('<tr data-item="')[1:]]
         views = [ask_json(address, f"/api/items/{item}")[1] for item in ids]
-        stretches = [(v["item"]["title"], v["item"]["start_s"], v["current"]["event_class"]) for v in views]
-        assert stretches == [("a.mp4", 0.0, "normal"), ("a.mp4", 8.0, "normal"), ("b.mp4", 0.0, "normal"),
+        shown = [(v["item"]["title"], v["item"]["start_s"], v["current"]["event_class"]) for v in views]
+        assert shown == [("a.mp4", 0.0, "normal"), ("a.mp4", 8.0, "normal"), ("b.mp4", 0.0, "normal"),
                              ("b.mp4", 4.0, "normal")]  # fmt: skip
         assert {v["item"]["kind"] for v in views} == {"moment"}
         missed = {"event_class": "near_collision", "time_s": 4.5}

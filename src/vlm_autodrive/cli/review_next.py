@@ -26,7 +26,7 @@ def review_next(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose the moments of unlabelled trips that are most worth labelling.
+    """Propose the moments of unlabelled trips that are most worth labelling (active learning).
 
     Proposed are the moments at which the model is least certain whether there is an event, and at which two models
     disagree; no two overlap. The list is written to FOUND/next.json, and `autodrive review FOUND` shows its moments
@@ -43,7 +43,7 @@ def review_next(
     _print(proposals)
     for line in _not_judged(proposals):
         print(line)
-    print(f"{len(proposals.moments)} of {proposals.stretches} stretches are proposed. To label them:")
+    print(f"{len(proposals.moments)} of {proposals.candidates} moments are proposed. To label them:")
     print(f"autodrive review {found} --queue slice=proposed:yes")
 
 
@@ -80,5 +80,4 @@ def _not_judged(proposals: "Proposals") -> Iterator[str]:
     for (path, reason), lengths_s in spans.items():
         known_s = sum(each for each in lengths_s if each is not None)
         length = f"{known_s:.1f} s of it" if None not in lengths_s else "a part of unknown length, or all of it,"
-        print_name = shown_name(path)
-        yield f"{print_name}: {length} cannot be proposed, as the model gave no score there: {reason}"
+        yield f"{shown_name(path)}: {length} cannot be proposed, as the model gave no score there: {reason}"

@@ -1,4 +1,4 @@
-"""What to label next: the stretches of unlabelled trips that are most worth a reviewer's time, as a list in a file."""
+"""What to label next: the moments of unlabelled trips that are most worth a reviewer's time (active learning)."""
 
 from bisect import bisect, insort
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,15 +15,15 @@ from vlm_autodrive.review.queue import uncertainty, worth
 
 NEXT_FILE = "next.json"
 
-_TOUCH_S = 1e-3  # stretches that only meet do not overlap; the times of listed events are rounded to this
+_TOUCH_S = 1e-3  # moments that only meet do not overlap; the times of listed events are rounded to this
 
 
 class ProposedMoment(Record):
-    """A stretch of a trip that is proposed for labelling: an event that was found, or a window in which none was.
+    """A moment of a trip that is proposed for labelling: an event that was found, or a window in which none was.
 
     Attributes:
         folder: The folder of the trip in the folder of detections.
-        start_s: Where the stretch begins, in trip time.
+        start_s: Where the moment begins, in trip time.
         end_s: Where it ends.
         worth: How much it is worth a look; see :func:`~vlm_autodrive.review.queue.worth`.
         event_id: The event that was found there, by its name in the short list; None if none was.
@@ -54,7 +54,7 @@ class Proposals(Record):
         count: How many moments were wanted.
         against: The folder of a second model's detections; None if there is none.
         trips: The key of the detections of each trip that was ranked, by its folder.
-        stretches: How many stretches there were to choose from.
+        candidates: How many moments there were to choose from.
         moments: The chosen ones, those most worth a look first; no two overlap.
         not_judged: The seconds without a score, which can therefore not be proposed.
     """
@@ -62,7 +62,7 @@ class Proposals(Record):
     count: int
     against: FileName | None
     trips: dict[str, str]
-    stretches: int
+    candidates: int
     moments: tuple[ProposedMoment, ...]
     not_judged: tuple[NotJudged, ...]
 
@@ -84,7 +84,7 @@ def propose(found: Path, count: int, against: Path | None = None) -> Proposals:
         count=count,
         against=None if against is None else str(against.absolute()),
         trips={trip.folder.name: trip.provenance.key for trip in trips},
-        stretches=len(ranked),
+        candidates=len(ranked),
         moments=tuple(ranked[:count]),
         not_judged=tuple(span for trip in trips for span in _not_judged(trip)),
     )
@@ -113,10 +113,11 @@ def read_proposals(found: Path, trips: Sequence[ListedTrip]) -> tuple[ProposedMo
 
 
 def rank_moments(trips: Sequence[ListedTrip], others: Sequence[ListedTrip] = ()) -> list[ProposedMoment]:
-    """All stretches that can be labelled, those most worth a look first; no two of one trip overlap.
+    """All moments that can be labelled, those most worth a look first; no two of one trip overlap.
 
-    A stretch is as long as a window: around the moment of an event that was found, or a scored window that does not
-    touch one of these. Of stretches that overlap, the one more worth a look is kept.
+    A moment is as long as a window: around the time of an event that was found, or a scored window that does not
+    touch one of these. Of moments that overlap, the one more worth a look is kept
+    (uncertainty sampling).
 
     Args:
         trips: The trips, as one model searched them.
@@ -138,7 +139,7 @@ def rank_moments(trips: Sequence[ListedTrip], others: Sequence[ListedTrip] = ())
 
 def _candidates(trip: ListedTrip, other: ListedTrip | None) -> Iterator[ProposedMoment]:
     model, normal = trip.detections.model, trip.taxonomy.normal.name
-    # A weak model's event may span minutes of windows, which nobody labels as one stretch.
+    # A weak model's event may span minutes of windows, which nobody labels as one moment.
     half_s = max((window.end_s - window.start_s for window in trip.detections.windows), default=0.0) / 2
     taken = []
     for event in list_events([trip]):
@@ -183,7 +184,7 @@ def _moment(
 
 
 def _answer_of_other(trip: ListedTrip, start_s: float, end_s: float, first: str) -> ReviewAnswer | None:
-    """What the second model says of a stretch: its event in there, or else its window that shows most of it."""
+    """What the second model says of a moment: its event in there, or else its window that shows most of it."""
     found = trip.detections
     # Both may bear one name, such as that of a folder called checkpoint.
     model = found.model if found.model != first else f"{found.model} ({trip.folder.parent.name})"
