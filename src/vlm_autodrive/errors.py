@@ -19,7 +19,7 @@ def disk_problem(error: BaseException) -> str | None:
     """What to tell of an error that a full disk or a forbidden folder caused; None for any other.
 
     Libraries wrap the system's error in one of their own; so its causes are looked at too, and its text, as some keep
-    nothing else.
+    nothing else. An error that only came up while another was dealt with is not caused by that one.
     """
     found: BaseException | None = error
     while found is not None:
@@ -30,5 +30,5 @@ def disk_problem(error: BaseException) -> str | None:
             return f"the disk is full, so that {file} could not be written; free some space and run the command again."
         if code in _FORBIDDEN:
             return f"{file} cannot be opened or written ({os.strerror(code or 0)}); choose another place, or allow it."
-        found = found.__cause__ or found.__context__
+        found = found.__cause__
     return None

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from vlm_autodrive.errors import UserError
 
@@ -54,10 +55,7 @@ def parse_settings(model: type[S], values: dict[str, Any], where: str) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            _explain(model, problem["type"], problem["loc"], problem.get("ctx", {}), problem["msg"], problem["input"])
-            for problem in error.errors()
-        )
+        problems = "; ".join(_explain(model, problem) for problem in error.errors())
         raise UserError(f"{where}: {problems}") from None
 
 
@@ -122,24 +120,23 @@ _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"
 _BOUNDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
-def _explain(
-    model: type[Settings], kind: str, location: tuple[int | str, ...], bounds: Mapping[str, Any], text: str, given: Any
-) -> str:
+def _explain(model: type[Settings], problem: ErrorDetails) -> str:
     """One problem that pydantic found, in plain words."""
+    kind, location, given, context = problem["type"], problem["loc"], problem["input"], problem.get("ctx", {})
     dotted = ".".join(str(part) for part in location)
     if kind in ("tuple_type", "list_type"):
         return f"{dotted}: write a list in brackets, such as [{given}]"
     if kind == "extra_forbidden":
         return f"there is no setting {dotted}; {_nearest(model, location)}"
-    of_type, _, problem = kind.partition("_")
-    wanted = _WANTED.get(of_type) if problem in ("type", "parsing", "from_float") else None
+    of_type, _, fault = kind.partition("_")
+    wanted = _WANTED.get(of_type) if fault in ("type", "parsing", "from_float") else None
     if kind == "literal_error":
-        wanted = f"one of {bounds['expected']}"
+        wanted = f"one of {context['expected']}"
     for name, words in _BOUNDS.items():
-        if name in bounds:
-            bound = bounds[name]
+        if name in context:
+            bound = context[name]
             wanted = f"{words} {bound:g}" if isinstance(bound, float) else f"{words} {bound}"
-    return f"{dotted} must be {wanted}, not {given!r}" if wanted is not None else f"{dotted}: {text}"
+    return f"{dotted} must be {wanted}, not {given!r}" if wanted is not None else f"{dotted}: {problem['msg']}"
 
 
 def _nearest(model: type[Settings], location: tuple[int | str, ...]) -> str:

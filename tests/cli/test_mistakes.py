@@ -94,6 +94,13 @@ def test_a_disk_that_takes_nothing_is_one_sentence(error, sentence, monkeypatch)
     assert result.stderr.count("\n") == 1
 
 
+def test_a_bug_beside_a_forbidden_file_is_no_forbidden_file(monkeypatch):
+    bug = ZeroDivisionError()
+    bug.__context__ = PermissionError(errno.EACCES, "Permission denied", "/r/o")
+    monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(bug))
+    assert isinstance(run(app, ["clips", "cat", "--out", "o"]).exception, ZeroDivisionError)
+
+
 def test_an_interruption_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(KeyboardInterrupt()))
     result = run(app, ["clips", "cat", "--out", "o"])

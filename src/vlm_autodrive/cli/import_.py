@@ -51,10 +51,10 @@ def import_(
     chosen = settings_from(ImportSettings, "import", recipe, overrides, strict=strict or None)
     catalog = import_dataset(format_, paths, out, chosen, make_reporter(), overwrite=overwrite)
     print(catalog)
-    unusable = []
+    first = ""
     for video in iterate_jsonl(catalog / VIDEOS_FILE, Video):
         if not video.problem:
             return
-        unusable.append(f"{video.path}: {video.problem}")
-    if unusable:
-        raise UserError(f"no video can be used; the first is {unusable[0]}. {catalog / VIDEOS_FILE} lists all.")
+        first = first or f"{video.path}: {video.problem}"
+    if first:
+        raise UserError(f"no video can be used; the first is {first}. {catalog / VIDEOS_FILE} lists all.")

@@ -128,7 +128,7 @@ def _join_lines(group: typer.Typer) -> None:
     """Let the terminal wrap the paragraphs of help: typer keeps the line breaks of docstrings."""
     for command in group.registered_commands:
         paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n")
-        command.help = "\n\n".join(text if "\n-" in text else text.replace("\n", " ") for text in paragraphs)
+        command.help = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _join_lines(inner.typer_instance)
