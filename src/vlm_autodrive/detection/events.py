@@ -138,7 +138,7 @@ def consensus_interval(windows: Sequence[WindowScore], span: EventSpan, taxonomy
     holds = (starts[None, :] <= middles[:, None]) & (middles[:, None] < stops[None, :])
     counts = holds.sum(axis=1)
     scores = np.where(counts > 0, (holds * chances[None, :]).sum(axis=1) / np.maximum(counts, 1), 0.0)
-    left = right = int(np.argmax(scores))
+    left = right = int(np.argmax(scores >= scores.max() - _SAME_SCORE))
     while right < len(scores) - 1 and scores[right + 1] >= scores[left] - _SAME_SCORE:
         right += 1
     return float(edges[left]), float(edges[right + 1])
