@@ -6,7 +6,7 @@ BIN := .venv/bin
 # that those of few and long tests are not last.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint clean-demo
+.PHONY: demo test test-fast lint docs clean-demo
 
 demo: .venv/.installed
 	$(BIN)/autodrive run demo
@@ -23,6 +23,10 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation site, in build/site. A broken link or anchor is an error.
+docs: .venv/.docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 clean-demo:
 	rm -rf runs/demo
 
@@ -32,4 +36,8 @@ clean-demo:
 		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[sim,dev]'
+	touch $@
+
+.venv/.docs-installed: .venv/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
