@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # the site shows this checkout, whatever is installed
 
 LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)(?P<anchor>#[^)\s]*)?\)")
+TYPE = re.compile(r" <[\w\[\]]+>$")  # how typer names the type of an argument
 
 
 def on_config(config: Any) -> Any:
@@ -38,6 +39,11 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Let links from docs/ to files beside README.md lead to their pages."""
     return LINK.sub(lambda link: f"]({link['target'].removeprefix('../')}{link['anchor'] or ''})", markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Show a reference in a docstring, such as :func:`...`, as the name alone."""
+    return re.sub(r":(?:func|class|meth|mod|data|attr):(?=<code>)", "", html)
 
 
 def beside_readme() -> list[str]:
@@ -67,10 +73,10 @@ def cli() -> str:
         if inner:
             continue
         context = command.make_context(name, [], resilient_parsing=True)
-        pieces = " ".join(command.collect_usage_pieces(context))
+        pieces = re.sub(r"[{}]", "", " ".join(command.collect_usage_pieces(context)))
         parts += [f"## {name}", f"```text\n{name} {pieces}\n```", help_text(command.help or "")]
         rows = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-        rows = [(f"`{one}`", cell(two)) for one, two in filter(None, rows) if "--help" not in one]
+        rows = [(f"`{TYPE.sub('', one)}`", cell(two)) for one, two in filter(None, rows) if "--help" not in one]
         parts.append(table(("argument or option", "meaning"), rows))
     return "\n\n".join(parts) + "\n"
 

@@ -68,6 +68,13 @@ def test_a_shown_command_can_be_typed(command):
         settings_from(SECTIONS[section], section, recipe, settings)
 
 
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_links_beside_the_docs_lead_to_files(document):
+    """Those of docs/ are checked by `make docs`, with their anchors."""
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
 def test_commands_are_found_at_all():
     assert len(set(in_documents())) > 25
     assert len(set(in_recipes())) >= 2
