@@ -1,4 +1,4 @@
-"""``autodrive report``: the evaluation as one HTML file, and as Markdown for a pull request."""
+"""``autodrive report``: the evaluation as an HTML page, and as Markdown for a pull request."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -42,11 +42,24 @@ def report(
             "append to a job's summary. The folder holds all three files either way.",
         ),
     ] = Format.HTML,
+    with_clips: Annotated[
+        bool, typer.Option("--with-clips", help="Write the errors shown as video clips beside the page, to play there.")
+    ] = False,
+    separate_files: Annotated[
+        bool,
+        typer.Option(
+            "--separate-files",
+            help="Write style and pictures beside the page, for a server that forbids inline style, such as Jenkins.",
+        ),
+    ] = False,
     settings: Overrides = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write report.html (one file, no network), report.json (every metric) and report.md (a summary).
+
+    The page's first part is for somebody who decides, the folded one for statisticians. With --with-clips or
+    --separate-files the folder report-files belongs to the page.
 
     Example: autodrive report runs/mine/comparison --long-videos runs/mine/long_videos --out runs/mine/report
 
@@ -56,7 +69,14 @@ def report(
     from vlm_autodrive.cli.options import settings_from
     from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
 
-    chosen = settings_from(ReportSettings, "report", recipe, settings)
+    chosen = settings_from(
+        ReportSettings,
+        "report",
+        recipe,
+        settings,
+        with_clips=with_clips or None,
+        separate_files=separate_files or None,
+    )
     made = write_report(
         comparison,
         out,

@@ -30,11 +30,12 @@ def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_comparison(folder: Path, *, everything: bool) -> None:
     """Print a comparison: the headline, the diagnostics, and the main scores, or all of them."""
-    from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.evaluation import headline, model_notes, read_comparison, scarcity_notes
+    from vlm_autodrive.artifacts import read_clips, read_taxonomy
+    from vlm_autodrive.evaluation import headline, model_notes, read_comparison, scarcity_notes, statistics_sentence
 
     comparison, taxonomy = read_comparison(folder), read_taxonomy(folder)
-    _print_head(headline(comparison, taxonomy), comparison.diagnostics)
+    said = headline(comparison, taxonomy, read_clips(folder))
+    _print_head(said, statistics_sentence(comparison, taxonomy), comparison.diagnostics)
     for note in scarcity_notes(comparison):
         _console().print(note, style="yellow", markup=False)
     _print_scores(comparison.models, taxonomy, everything)
@@ -48,7 +49,7 @@ def print_run_result(result: "RunResult", *, everything: bool) -> None:
     from vlm_autodrive.evaluation import read_report
 
     report = read_report(result.report_json)
-    _print_head(report.headline, report.diagnostics)
+    _print_head(report.headline, report.statistics, report.diagnostics)
     _print_scores(report.models, read_taxonomy(result.run_dir / "comparison"), everything)
     console = _console()
     for note in result.notes:
@@ -61,14 +62,15 @@ def print_run_result(result: "RunResult", *, everything: bool) -> None:
     console.print(f"Metrics: {result.report_json}", markup=False, soft_wrap=True)
 
 
-def _print_head(headline: str, diagnostics: Sequence["Diagnostic"]) -> None:
-    """The headline, and under it every diagnostic, the worst first."""
+def _print_head(headline: str, statistics: str, diagnostics: Sequence["Diagnostic"]) -> None:
+    """The headline, and under it every diagnostic, the worst first, and the sentence for statisticians."""
     console = _console()
     invalid = any(diagnostic.severity == "invalid" for diagnostic in diagnostics)
     console.print(headline, style="bold red" if invalid else "bold", markup=False)
     for diagnostic in diagnostics:
         style = "red" if diagnostic.severity == "invalid" else "yellow"
         console.print(f"{diagnostic.severity.upper()}: {diagnostic.text}", style=style, markup=False)
+    console.print(statistics, markup=False)
     console.print()
 
 

@@ -4,8 +4,17 @@ from .predict.baselines import baselines_of, evaluate_baseline
 from .predict.prompt_choice import validation_settings
 from .predict.stage import evaluate
 from .report.formats import p_value, signed, signed_interval, with_interval
-from .report.headline import failure_lines, have_all_failed, headline, model_notes, scarcity_notes, summary
+from .report.headline import headline
+from .report.media import REPORT_FILES
 from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
+from .report.statements import (
+    failure_lines,
+    have_all_failed,
+    model_notes,
+    scarcity_notes,
+    statistics_sentence,
+    summary,
+)
 from .report.tables import main_rows, right_answers
 from .score.answers import read_answers
 from .score.records import Comparison, Diagnostic, ModelScores
@@ -25,6 +34,7 @@ __all__ = [
     "BASELINES",
     "BEFORE_CORRECTIONS",
     "MARKDOWN_FILE",
+    "REPORT_FILES",
     "SLICE_FIELDS",
     "BaselineSettings",
     "CompareSettings",
@@ -59,6 +69,7 @@ __all__ = [
     "signed",
     "signed_interval",
     "slice_value",
+    "statistics_sentence",
     "summary",
     "validation_settings",
     "with_interval",

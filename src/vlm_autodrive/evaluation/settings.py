@@ -126,22 +126,27 @@ class ReportSettings(Settings):
     Attributes:
         title: Heading of the page.
         notes: Notes at the top of the page, such as on the data and its limits.
-        errors_shown: Number of most confident errors to show.
+        errors_shown: Number of errors most worth watching to show.
         examples_per_class: Maximum number of correct and of wrong clips to show for each class.
         clips_listed: Maximum number of clips in the list behind each cell of a confusion matrix.
         frames_per_example: Number of frames per frame strip.
         frame_width: Width of these frames in pixels.
         seconds_around: Seconds of video before and after the event in a frame strip.
+        with_clips: Whether to write the errors that are shown as video clips beside the page, which plays them.
+        separate_files: Whether to write style and pictures beside the page instead of into it, for a server whose
+            content policy forbids inline style and embedded pictures.
     """
 
     title: str = "Before and after training"
     notes: tuple[str, ...] = ()
-    errors_shown: int = Field(6, ge=0)
+    errors_shown: int = Field(10, ge=0)
     examples_per_class: int = Field(2, ge=0)
     clips_listed: int = Field(25, ge=1)
     frames_per_example: int = Field(7, ge=2, le=12)
     frame_width: int = Field(220, ge=64)
     seconds_around: float = Field(1.5, gt=0)
+    with_clips: bool = False
+    separate_files: bool = False
 
 
 class JudgeSettings(StructuredSettings):

@@ -5,12 +5,13 @@ calls in order. That is also what makes it resumable: there is no record of prog
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.evaluation import BEFORE_CORRECTIONS, baselines_of, read_long_videos
+from vlm_autodrive.evaluation import BEFORE_CORRECTIONS, REPORT_FILES, baselines_of, read_long_videos
 from vlm_autodrive.models import require_model
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Record
@@ -117,6 +118,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
         long_videos = run.do(stages.search_long_videos(checkpoint, simulated, recipe.detect))
     report = run.do(stages.write_report(comparison, long_videos, corrected))
     html, figures = (_copied(report / name, run.folder / name) for name in ("report.html", "report.json"))
+    _copy_files(report / REPORT_FILES, run.folder / REPORT_FILES, is_new="report" in run.executed)
     content = json.loads(figures.read_text(encoding="utf-8"))
     return RunResult(
         run_dir=run.folder,
@@ -127,6 +129,14 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
         report_html=html,
         report_json=figures,
     )
+
+
+def _copy_files(source: Path, target: Path, *, is_new: bool) -> None:
+    """Copy a folder that belongs to the page, where there is one; an earlier copy goes."""
+    if is_new or source.is_dir() != target.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
 
 
 def _copied(source: Path, target: Path) -> Path:

@@ -118,6 +118,7 @@ def write_joined_clip(
     target: Path,
     *,
     stream: int | None = None,
+    width: int | None = None,
     paint: Callable[[float, NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> str:
     """Write stretches of several files, one after the other, to one file that browsers play.
@@ -128,6 +129,7 @@ def write_joined_clip(
         pieces: The stretches, in order of time.
         target: The file to write; an MP4, which gets its name only when it is whole.
         stream: As for :func:`read_frames`.
+        width: The pictures are made no wider than this; None to leave them as they are.
         paint: Given seconds after the clip's start and a picture, [height, width, 3]; returns the picture to write.
 
     Returns:
@@ -145,8 +147,9 @@ def write_joined_clip(
             try:
                 with OpenVideo(piece.path, stream=stream, threads=None) as video:
                     if encoder is None:
-                        height, width = (max(2, side - side % 2) for side in video.display_size)
-                        encoder = ClipEncoder(container, height, width, _PLAYED, video.first)
+                        scale = 1.0 if width is None else min(1.0, width / video.display_size[1])
+                        rows, columns = (max(2, round(side * scale) // 2 * 2) for side in video.display_size)
+                        encoder = ClipEncoder(container, rows, columns, _PLAYED, video.first)
                     for time_s, frame in _window(video, piece.start_s, piece.end_s):
                         at_s = piece.offset_s + time_s - piece.start_s
                         if times_s and at_s <= times_s[-1] + _SHORTEST_S:

@@ -1,4 +1,8 @@
-"""The charts of the report: inline SVG of at most 360 units width, so that a narrow screen shows it unscaled."""
+"""The charts of the report: inline SVG of at most 360 units width, so that a narrow screen shows it unscaled.
+
+Classes give the colours. The few attributes beside them (``fill``, ``stroke``) hold only where a content policy keeps
+the page's style away, since a rule of a style sheet outranks them: without both, all would be black on black.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -40,7 +44,7 @@ def marker(style: str, x: float, y: float) -> Markup:
         "fifth": "M{l} {t}l8 8m0 -8l-8 8",
     }
     path = shapes[style].format(x=round(x, 1), y=round(y, 1), l=round(x - 4, 1), t=round(y - 4, 1))
-    return Markup('<path class="marker {}" d="{}"/>').format(style, path)
+    return Markup('<path class="marker {}" d="{}" fill="none" stroke="gray"/>').format(style, path)
 
 
 def text(x: float, y: float, content: str, style: str = "axis", anchor: str = "start") -> Markup:
@@ -52,7 +56,7 @@ def text(x: float, y: float, content: str, style: str = "axis", anchor: str = "s
 
 def line(style: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
     """A straight line."""
-    return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+    return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}" stroke="gray"/>').format(
         style, round(x1, 1), round(y1, 1), round(x2, 1), round(y2, 1)
     )
 
@@ -110,7 +114,7 @@ def _bar(style: str, figure: Estimate, y: float) -> list[Markup]:
         return [text(WIDTH - _VALUE + 10, y + 4, "not defined", "axis faint")]
     shown = f"{figure.value:.2f}"
     parts = [
-        Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="12"/>').format(
+        Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="12" fill="silver"/>').format(
             style, _LABEL, round(y - 6, 1), round(_place(figure.value) - _LABEL, 1)
         )
     ]
@@ -179,8 +183,8 @@ def _cell(x: float, y: float, width: float, count: int, share: float, style: str
     strong = " strong" if share > _STRONG else ""
     middle = round(x + width / 2 - 1, 1)
     return Markup(
-        '<rect class="cell {}" x="{x}" y="{y}" width="{w}" height="{h}" fill-opacity="{opacity}"/>'
-        '<rect class="frame" x="{x}" y="{y}" width="{w}" height="{h}"/>'
+        '<rect class="cell {}" x="{x}" y="{y}" width="{w}" height="{h}" fill-opacity="{opacity}" fill="silver"/>'
+        '<rect class="frame" x="{x}" y="{y}" width="{w}" height="{h}" fill="none" stroke="gray"/>'
         '<text class="count{strong}" x="{middle}" y="{cy}" text-anchor="middle">{count}</text>'
         '<text class="share{strong}" x="{middle}" y="{sy}" text-anchor="middle">{percent}</text>'
     ).format(

@@ -67,7 +67,9 @@ def curves_svg(title: str, axes: Axes, lines: Sequence[Line]) -> Markup:
     for drawn in lines:
         places = [_place(axes, x, y) for x, y in zip(drawn.x, drawn.y, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(drawn.style, path))
+        parts.append(
+            Markup('<polyline class="curve {}" points="{}" fill="none" stroke="gray"/>').format(drawn.style, path)
+        )
         parts += [marker(drawn.style, x, y) for x, y in _spread(places)]
     return _finish(title, axes, parts, [(drawn.style, drawn.label) for drawn in lines])
 

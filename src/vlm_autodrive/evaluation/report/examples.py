@@ -1,6 +1,5 @@
-"""Clips that the page shows as frame strips: the most confident errors, and random ones."""
+"""Clips that the page shows as frame strips: the errors most worth watching, and random ones."""
 
-import base64
 import hashlib
 import io
 import re
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vlm_autodrive.evaluation.report.media import PageMedia
+from vlm_autodrive.evaluation.report.worst_errors import WorstError, worst_errors
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Prediction, Taxonomy
@@ -26,7 +27,7 @@ ByModel = Mapping[str, Mapping[str, Prediction]]
 
 @dataclass(frozen=True)
 class StripFrame:
-    """One frame of a frame strip: its picture as a data address, its clip time, and what marks it."""
+    """One frame of a frame strip: its picture's address, its clip time, and what marks it."""
 
     picture: str
     time_s: float
@@ -64,6 +65,9 @@ class Example:
         answers: Answer of each model, the chosen one first.
         trace: The chosen model's reasoning, cut at its citations; the flag tells a citation.
         trace_answer: What the reasoning came to, with its time; empty without reasoning.
+        kind: What kind of error it is; empty for a random example.
+        why: Why it is shown, likewise.
+        video: Address of its clip; empty if none was written.
     """
 
     clip_id: str
@@ -74,6 +78,9 @@ class Example:
     answers: tuple[ModelAnswer, ...]
     trace: tuple[tuple[str, bool], ...]
     trace_answer: str
+    kind: str = ""
+    why: str = ""
+    video: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,24 +90,6 @@ class ExampleGroup:
     label: str
     right: bool
     examples: tuple[Example, ...]
-
-
-def confident_errors(clips: Sequence[Clip], predictions: Mapping[str, Prediction], most: int) -> list[Clip]:
-    """The clips of which a model is surest that they are something else, the surest first.
-
-    A model without probabilities has no such clips, and one that could not answer is not sure of anything.
-
-    Args:
-        clips: All clips.
-        predictions: The model's, by clip id.
-        most: At most this many.
-    """
-    wrong = []
-    for clip in clips:
-        verdict = predictions[clip.clip_id].verdict
-        if verdict.probabilities and verdict.event_class not in (None, clip.event_class):
-            wrong.append((-verdict.probabilities[str(verdict.event_class)], clip.clip_id, clip))
-    return [clip for _, _, clip in sorted(wrong, key=lambda row: row[:2])[:most]]
 
 
 def choose_examples(
@@ -129,9 +118,10 @@ def make_examples(
     first: str,
     taxonomy: Taxonomy,
     settings: ReportSettings,
+    media: PageMedia,
     reporter: Reporter,
 ) -> tuple[list[Example], list[ExampleGroup]]:
-    """The most confident errors, and examples of each class, none of which is shown twice.
+    """The errors most worth watching, and examples of each class, none of which is shown twice.
 
     Args:
         clips: All clips.
@@ -139,10 +129,11 @@ def make_examples(
         first: The model whose answers are shown.
         taxonomy: The classes.
         settings: How many, and the size of the frame strips.
+        media: Takes the pictures and clips.
         reporter: Hears of the progress.
     """
-    errors = confident_errors(clips, predictions[first], settings.errors_shown)
-    shown = {clip.clip_id for clip in errors}
+    errors = worst_errors(clips, predictions[first], taxonomy, settings.errors_shown)
+    shown = {error.clip.clip_id for error in errors}
     chosen = [
         (
             c.label,
@@ -154,19 +145,25 @@ def make_examples(
     ]
     with reporter.task("Frame strips", len(errors) + sum(len(group) for _, _, group in chosen)) as task:
 
-        def make(clip: Clip) -> Example:
+        def make(clip: Clip, error: WorstError | None = None) -> Example:
             predicted = {name: by_clip[clip.clip_id] for name, by_clip in predictions.items()}
-            example = make_example(clip, predicted, first, taxonomy, settings)
+            example = make_example(clip, predicted, first, taxonomy, settings, media, error)
             task.advance()
             return example
 
-        worst = [make(clip) for clip in errors]
+        worst = [make(error.clip, error) for error in errors]
         groups = [ExampleGroup(label, right, tuple(make(clip) for clip in group)) for label, right, group in chosen]
     return worst, [group for group in groups if group.examples]
 
 
 def make_example(
-    clip: Clip, predictions: Mapping[str, Prediction], first: str, taxonomy: Taxonomy, settings: ReportSettings
+    clip: Clip,
+    predictions: Mapping[str, Prediction],
+    first: str,
+    taxonomy: Taxonomy,
+    settings: ReportSettings,
+    media: PageMedia,
+    error: WorstError | None = None,
 ) -> Example:
     """Put together what the page shows of one clip.
 
@@ -176,15 +173,18 @@ def make_example(
         first: The model whose reasoning is shown.
         taxonomy: The classes.
         settings: Size of the frame strip.
+        media: Takes the pictures, and the clip of an error.
+        error: What makes it worth watching; None for a random example.
     """
     reasoning = predictions[first].reasoning
     frames: tuple[StripFrame, ...] = ()
-    problem = clip.problem
+    problem, video = clip.problem, ""
     if not problem:
         try:
-            frames = frame_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings)
-        except VideoError as error:
-            problem = error.reason
+            frames = frame_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings, media)
+            video = media.clip(clip) if error is not None and settings.with_clips else ""
+        except VideoError as unreadable:
+            problem = unreadable.reason
     order = [first, *(name for name in predictions if name != first)]
     trace = "" if reasoning is None else reasoning.trace or reasoning.raw_text
     answer = ""
@@ -201,6 +201,9 @@ def make_example(
         answers=tuple(_answer_of(name, predictions[name], clip, taxonomy) for name in order),
         trace=tuple((part, index % 2 == 1) for index, part in enumerate(_CITATION.split(trace)) if part),
         trace_answer=answer,
+        kind="" if error is None else error.kind,
+        why="" if error is None else error.why,
+        video=video,
     )
 
 
@@ -224,13 +227,16 @@ def _answer_of(name: str, prediction: Prediction, clip: Clip, taxonomy: Taxonomy
     )
 
 
-def frame_strip(clip: Clip, cited_s: Sequence[float], settings: ReportSettings) -> tuple[StripFrame, ...]:
+def frame_strip(
+    clip: Clip, cited_s: Sequence[float], settings: ReportSettings, media: PageMedia
+) -> tuple[StripFrame, ...]:
     """The frames of a clip, evenly spaced around its event.
 
     Args:
         clip: The clip.
         cited_s: Moments that a trace cites, in clip time.
         settings: How many frames, how large and how far apart.
+        media: Takes their pictures.
 
     Raises:
         VideoError: If the video cannot be read.
@@ -247,7 +253,9 @@ def frame_strip(clip: Clip, cited_s: Sequence[float], settings: ReportSettings) 
     event = None if clip.event_time_s is None else nearest(clip.event_time_s)
     named = {nearest(moment) for moment in cited_s}
     return tuple(
-        StripFrame(data_address(picture), time_s, is_event=index == event, is_cited=index in named)
+        StripFrame(
+            media.picture(_jpeg(picture), "image/jpeg"), time_s, is_event=index == event, is_cited=index in named
+        )
         for index, (picture, time_s) in enumerate(zip(pictures, times_s, strict=True))
     )
 
@@ -261,8 +269,7 @@ def strip_times(clip: Clip, settings: ReportSettings) -> list[float]:
     return [round(float(time_s), 2) for time_s in times_s]
 
 
-def data_address(picture: NDArray[np.uint8]) -> str:
-    """A picture as a ``data:`` address that a page can hold."""
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return stream.getvalue()

@@ -12,6 +12,7 @@ _TITLES = {
     "g_force": "G-force",
     "camera_marks": "Camera's own marks",
 }
+_CLIPS = {"Collision": "collisions", "Near-Collision": "near-collisions", "Normal": "normal clips"}
 
 
 def title_of(name: str) -> str:
@@ -23,6 +24,11 @@ def short(name: str, most: int) -> str:
     """What a model is called, cut to fit into a drawing."""
     title = title_of(name)
     return title if len(title) <= most else title[: most - 1] + "…"
+
+
+def clips_of(label: str) -> str:
+    """The clips of a class, as a sentence calls them."""
+    return _CLIPS.get(label, f"{label} clips")
 
 
 def plain(name: str) -> str:
@@ -59,6 +65,12 @@ def signed_interval(shown: Estimate | None) -> str:
     if shown is None or shown.low is None or shown.high is None:
         return ""
     return f"{_with_sign(shown.low)} to {_with_sign(shown.high)}"
+
+
+def signed_with_interval(shown: Estimate | None) -> str:
+    """A difference with its sign, and its interval in brackets where it has one."""
+    between = signed_interval(shown)
+    return f"{signed(shown)} ({between})" if between else signed(shown)
 
 
 def _with_sign(value: float) -> str:

@@ -1,65 +1,215 @@
-"""The headline of a report: the comparison in one sentence, what the data is, and the outcomes of predictions."""
+"""The result in counts, for somebody who decides: a few sentences, and a table of what was found and missed."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from vlm_autodrive.evaluation.diagnostics.answers import bounds_told
-from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
-from vlm_autodrive.evaluation.score import Comparison, PairScores, noisy_prompts, prompt_to_trust
-from vlm_autodrive.evaluation.settings import BASELINES, BEFORE_CORRECTIONS
-from vlm_autodrive.models import MAIN
-from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
+from vlm_autodrive.evaluation.report.formats import clips_of, title_of
+from vlm_autodrive.evaluation.report.statements import FEW_CLIPS, LEVEL, before_and_after, main_pair, p_of
+from vlm_autodrive.evaluation.score import Comparison, ModelScores, PairScores, noisy_prompts, prompt_to_trust
+from vlm_autodrive.evaluation.settings import BASELINES
+from vlm_autodrive.metrics import LongVideoSearch
+from vlm_autodrive.records import Clip, Taxonomy
 
-_FEW_CLIPS = 30
-_LEVEL = 0.05
-_REASONS = 5
+_SIMULATED_ONLY = "simulated video only"  # so a model's card ends
 
 
-def before_and_after(comparison: Comparison) -> tuple[str | None, str | None]:
-    """The two models that a report is about: ``base`` and ``tuned``, else the first two that are no baseline.
+@dataclass(frozen=True)
+class CountRow:
+    """One row of the table in counts.
 
-    A single model stands alone, and baselines are held against each other only where there is nothing else.
+    Attributes:
+        label: What is counted.
+        counts: The count of each model.
+        total: Out of how many clips.
+        is_part: Whether it tells more of the row above.
     """
-    names = list(comparison.models)
-    trained = [name for name in names if comparison.models[name].name not in BASELINES] or names
-    reasoning = [name for name in trained if comparison.models[name].reasoning_outcomes]
-    candidates = reasoning if len(reasoning) > 1 else trained
-    before = "base" if "base" in names else candidates[0]
-    others = [name for name in candidates if name != before]
-    return before, "tuned" if "tuned" in others else next(iter(others), None)
+
+    label: str
+    counts: tuple[int, ...]
+    total: int
+    is_part: bool = False
+
+    @property
+    def is_few(self) -> bool:
+        """Whether the clips are too few for a conclusion."""
+        return self.total < FEW_CLIPS
 
 
-def main_pair(comparison: Comparison) -> PairScores | None:
-    """The pair of before and after, the earlier one first; None where there is but one model."""
-    wanted = before_and_after(comparison)
-    return next((pair for pair in comparison.pairs if {pair.first, pair.second} == set(wanted)), None)
-
-
-def corrections_pair(comparison: Comparison) -> PairScores | None:
-    """The pair of the model before corrections and the fine-tuned one; None where the former was not evaluated."""
-    wanted = BEFORE_CORRECTIONS, "tuned"
-    return next((pair for pair in comparison.pairs if (pair.first, pair.second) == wanted), None)
-
-
-def p_of(pair: PairScores) -> float:
-    """The p-value that holds: of swapping whole clusters where clips hang together, else McNemar's."""
-    return pair.mcnemar.p_value if pair.permutation_p is None else pair.permutation_p
-
-
-def headline(comparison: Comparison, taxonomy: Taxonomy) -> str:
-    """The whole comparison in one sentence, which begins with a warning where its figures cannot be trusted.
-
-    The recall of the first class (collision) says nothing by itself, since a model that always alarms has a recall of
-    1; so the false positive rate stands beside it, and the test is over all clips.
+def headline(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip] = ()) -> str:
+    """The comparison in a few sentences of counts, the first of which warns where the figures cannot be trusted.
 
     Args:
         comparison: The comparison.
         taxonomy: Its classes.
+        clips: The test clips, to tell simulated from real ones; without them nothing is said of that.
     """
-    text = " ".join([_comparing(comparison, taxonomy), *_noise(comparison)])
+    return " ".join(headline_sentences(comparison, taxonomy, clips))
+
+
+def headline_sentences(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip] = ()) -> list[str]:
+    """The sentences of :func:`headline`: what was found, false alarms, the difference, noise, and the footage."""
+    before, after = before_and_after(comparison)
+    shown, earlier = str(after or before), before if after else None
+    simulated = sum(1 for clip in clips if clip.scenario is not None)
+    is_simulated = bool(clips) and simulated == len(clips)
+    where = f"On {comparison.n} {'simulated ' if is_simulated else ''}test clip{'s' * (comparison.n != 1)}"
+    sentences = [
+        *_found(comparison, taxonomy, shown, earlier, where),
+        *_difference(main_pair(comparison), after),
+        *_noise(comparison),
+    ]
+    if is_simulated:
+        sentences.append("These are simulated drives: expect other numbers on real video.")
+    elif simulated:
+        sentences.append(f"{simulated} of the clips are simulated drives: expect other numbers on real video alone.")
+    elif clips and _SIMULATED_ONLY in comparison.models[shown].training:
+        sentences.append("The model was trained on simulated video only.")
+    elif clips:
+        sentences.append("Other cameras, roads and weather may give other numbers.")
     if any(diagnostic.severity == "invalid" for diagnostic in comparison.diagnostics):
-        return f"These results are invalid: taken at face value, {text[0].lower()}{text[1:]}"
-    return text
+        first = sentences[0]
+        sentences[0] = f"These results are invalid: taken at face value, {first[0].lower()}{first[1:]}"
+    return sentences
+
+
+def models_for_decision(comparison: Comparison) -> list[str]:
+    """The models before and after, and the others that are no baseline."""
+    main = [name for name in before_and_after(comparison) if name is not None]
+    known = (*main, *BASELINES)
+    return [*main, *(name for name, model in comparison.models.items() if not {name, model.name} & set(known))]
+
+
+def gives_one_answer(comparison: Comparison, model: str | None) -> bool:
+    """Whether a model names one class whatever a clip shows, so that its figures say nothing of the clips."""
+    return any(found.model == model and found.kind == "always_same_class" for found in comparison.diagnostics)
+
+
+def count_rows(comparison: Comparison, taxonomy: Taxonomy, models: Sequence[str]) -> list[CountRow]:
+    """What models found, missed and raised falsely; classes without a clip are left out.
+
+    Args:
+        comparison: The comparison.
+        taxonomy: Its classes.
+        models: Whose counts to give.
+    """
+    scores = [comparison.models[name] for name in models]
+    events, normal = len(taxonomy.event_names), len(taxonomy.classes) - 1
+    rows = []
+    for index, each in enumerate(taxonomy.classes):
+        total = comparison.class_counts[each.name]
+        of_class = [each_model.confusion[index] for each_model in scores]
+        silent = CountRow("no answer", tuple(row[-1] for row in of_class), total, is_part=True)
+        if total and each.is_event:
+            found = tuple(row[index] for row in of_class)
+            other = tuple(sum(row[:events]) - row[index] for row in of_class)
+            rows.append(CountRow(f"{_capital(clips_of(each.label))} found", found, total))
+            rows.append(CountRow("called another event", other, total, is_part=True))
+            rows.append(
+                CountRow(f"missed: called {taxonomy.normal.label}", tuple(row[normal] for row in of_class), total, True)
+            )
+        elif total:
+            alarms = tuple(sum(row[:events]) for row in of_class)
+            rows.append(CountRow(f"False alarms on {clips_of(each.label)}", alarms, total))
+        if total:
+            rows.append(silent)
+    right = tuple(_right(model) for model in scores)
+    rows.append(CountRow("Clips answered rightly in all", right, comparison.n))
+    return [row for row in rows if any(row.counts) or not row.is_part]
+
+
+def check_lines(comparison: Comparison, model: str, long_videos: LongVideoSearch | None) -> list[str]:
+    """What the counts can be held against: black video, the baselines, and the search of long videos.
+
+    Args:
+        comparison: The comparison.
+        model: The model that the report is about.
+        long_videos: The search of long videos; None if none were searched.
+    """
+    scores, n = comparison.models[model], comparison.n
+    lines = []
+    if (black := scores.controls.get("black")) is not None and black.accuracy.value is not None:
+        blind = round(black.accuracy.value * n)
+        lines.append(f"Shown black frames instead of the video, it is right on {blind} clips, not {_right(scores)}.")
+    known = {"majority": "Always naming the most frequent class", "camera_shake": "Judging by camera shake alone"}
+    for name, what in known.items():
+        if name in comparison.models and name != model:
+            lines.append(f"{what} answers {_right(comparison.models[name])} of {n} clips rightly.")
+    if long_videos is not None and long_videos.score is not None:
+        found = long_videos.score.scores
+        many, minutes = "s" * (long_videos.videos != 1), round(found.hours * 60)
+        lines.append(
+            f"In {long_videos.videos} whole simulated drive{many} of {minutes} minute{'s' * (minutes != 1)} in all it "
+            f"found {found.found} of {found.events} events and raised {found.false_alarms} false "
+            f"alarm{'s' * (found.false_alarms != 1)}."
+        )
+    return lines
+
+
+def _found(comparison: Comparison, taxonomy: Taxonomy, shown: str, earlier: str | None, where: str) -> Iterator[str]:
+    """Sentences on the first class of events that has clips, and on false alarms."""
+    counts = {
+        name: _class_counts(comparison.models[name], taxonomy, comparison)
+        for name in (shown, earlier)
+        if name is not None
+    }
+    who = {"tuned": "the trained model", "base": "the base model"}.get(
+        shown, "the model" if earlier is None else f"“{title_of(shown)}”"
+    )
+    old = "before training it" if (earlier, shown) == ("base", "tuned") else f"“{title_of(str(earlier))}”"
+    event, alarms = counts[shown]
+    normal = f"{comparison.class_counts[taxonomy.normal.name]} {clips_of(taxonomy.normal.label)}"
+    if event is not None:
+        label, found, total = event
+        text = f"{where} {who} found {_none(found)} of {total} {clips_of(label)}"
+        if earlier is not None and (was := counts[earlier][0]) is not None:
+            text += f"; {old} found {_none(was[1])}"
+        yield f"{text}."
+    begin = "It" if event is not None else f"{where}, which show no event, {who}"
+    if alarms is None:
+        yield f"There is no {taxonomy.normal.label} clip, so nothing is known of false alarms."
+        return
+    text = f"{begin} raised a false alarm on {_none(alarms)} of {normal}"
+    if earlier is not None:
+        text += f"; {old} raised one on {_none(counts[earlier][1] or 0)}"
+    yield f"{text}."
+
+
+def _class_counts(
+    scores: ModelScores, taxonomy: Taxonomy, comparison: Comparison
+) -> tuple[tuple[str, int, int] | None, int | None]:
+    """Label, found and total of the first class of events with clips, and the false alarms; None without clips."""
+    event = next(
+        (
+            (each.label, scores.confusion[index][index], comparison.class_counts[each.name])
+            for index, each in enumerate(taxonomy.classes)
+            if each.is_event and comparison.class_counts[each.name]
+        ),
+        None,
+    )
+    if not comparison.class_counts[taxonomy.normal.name]:
+        return event, None
+    return event, sum(scores.confusion[-1][: len(taxonomy.event_names)])
+
+
+def _difference(pair: PairScores | None, after: str | None) -> Iterator[str]:
+    """Whether the difference is more than chance, in counts of clips."""
+    if pair is None:
+        yield "There is no other model to compare it with."
+        return
+    better, worse = len(pair.only_second_right), len(pair.only_first_right)
+    if pair.second != after:
+        better, worse = worse, better
+    if not better and not worse:
+        yield "No clip is newly right or newly wrong."
+        return
+    counts = f"{better} clip{'s are' if better != 1 else ' is'} newly right, {worse} newly wrong"
+    if p_of(pair) < LEVEL and better != worse:
+        how = "That is an improvement" if better > worse else "That is WORSE than before"
+        yield f"{how}, by more than chance explains: {counts}."
+    elif pair.clips_needed is None:
+        yield f"The difference may be chance: {counts}."
+    else:
+        yield f"The difference may be chance: {counts}. About {pair.clips_needed:,} such clips would be needed to tell."
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
@@ -69,151 +219,20 @@ def _noise(comparison: Comparison) -> Iterator[str]:
         mass = None if scores is None else noisy_prompts(scores).get(scores.prompt)
         if scores is not None and mass is not None:
             trusted = prompt_to_trust(scores)
+            named = {"base": "the base model", "tuned": "the trained model"}.get(str(name), f"“{title_of(str(name))}”")
             yield (
-                f"The forced choice of {_named(str(name))} is noise: only {mass:.2f} of its probability falls on the "
-                f"class codes; {'evaluate it with prompt=own' if trusted is None else f'trust the prompt {trusted}'} "
-                "instead."
+                f"The forced choice of {named} is noise: only {mass:.2f} of its probability falls on the class codes; "
+                f"{'evaluate it with prompt=own' if trusted is None else f'trust the prompt {trusted}'} instead."
             )
 
 
-def model_notes(comparison: Comparison) -> list[str]:
-    """For each model what footage it was trained on, and if its prompt was chosen or set, which it is and by what."""
-    notes = []
-    for model, scores in comparison.models.items():
-        if scores.training:
-            notes.append(f"{title_of(model)}: {scores.training}.")
-        choice = scores.prompt_choice
-        if choice is not None:
-            marks = dict.fromkeys(choice.noise, " (noise)")
-            found = ", ".join(f"{name} {value:.2f}{marks.get(name, '')}" for name, value in choice.macro_f1.items())
-            notes.append(
-                f"{title_of(model)}: prompt {scores.prompt}, chosen on {choice.clips} validation clips "
-                f"(macro-F1 there: {found})."
-            )
-        elif scores.prompt != MAIN:
-            notes.append(f"{title_of(model)}: prompt {scores.prompt}, as set.")
-        if not scores.ranking and scores.prompt == "own":
-            notes.append(
-                f"{title_of(model)} answers in free text, which has no probabilities: it is not ranked or calibrated."
-            )
-    return notes
+def _right(scores: ModelScores) -> int:
+    return sum(row[index] for index, row in enumerate(scores.confusion))
 
 
-def _named(name: str) -> str:
-    return {"base": "the base model", "tuned": "the fine-tuned model"}.get(name, f"“{title_of(name)}”")
+def _none(count: int) -> str:
+    return str(count) if count else "none"
 
 
-def _comparing(comparison: Comparison, taxonomy: Taxonomy) -> str:
-    before, after = before_and_after(comparison)
-    pair = main_pair(comparison)
-    if pair is None or before is None or after is None:
-        return (
-            f"The model {_found(comparison, str(before), None, taxonomy)}; there is no other model to compare it with."
-        )
-    who = "The fine-tuned model" if (before, after) == ("base", "tuned") else f"“{title_of(after)}”"
-    return f"{who} {_found(comparison, after, before, taxonomy)}; {_tested(pair, after)}."
-
-
-def _found(comparison: Comparison, model: str, before: str | None, taxonomy: Taxonomy) -> str:
-    """A model's recall of the first class and its false positive rate, with those of the model before it."""
-    scores, first = comparison.models[model], taxonomy.classes[0]
-    earlier = None if before is None else comparison.models[before]
-    named = "base model" if before == "base" else f"“{title_of(str(before))}”"
-    if not comparison.class_counts.get(first.name):
-        text = f"classifies {with_interval(scores.accuracy)} of the clips correctly"
-        return text if earlier is None else f"{text} ({named}: {with_interval(earlier.accuracy)})"
-    text = f"detects {with_interval(scores.per_class[first.name].recall)} of the {first.label} clips"
-    if earlier is not None:
-        text += f" ({named}: {with_interval(earlier.per_class[first.name].recall)})"
-    if scores.event is None or scores.event.false_positive_rate.value is None:
-        return text  # without a clip that shows no event there are no false positives
-    text += f" at a false positive rate of {figure(scores.event.false_positive_rate)} on {taxonomy.normal.label} clips"
-    if earlier is None or earlier.event is None:
-        return text
-    return f"{text} ({named}: {figure(earlier.event.false_positive_rate)})"
-
-
-def _tested(pair: PairScores, after: str) -> str:
-    """Whether the difference over all clips is significant."""
-    better, worse = len(pair.only_second_right), len(pair.only_first_right)
-    if pair.second != after:
-        better, worse = worse, better
-    p = p_of(pair)
-    counts = f"of all clips, {better} are newly correct and {worse} newly wrong"
-    if p < _LEVEL and better != worse:
-        return f"{counts}, {'a significant difference' if better > worse else 'significantly WORSE'} ({p_equals(p)})"
-    undecided = f"{counts}, no significant difference ({p_equals(p)})"
-    if pair.clips_needed is None:
-        return undecided
-    return f"{undecided}: about {pair.clips_needed:,} such clips would be needed to show one"
-
-
-def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
-    """Notes on the test clips: simulated or real, classes with few clips or none, and the models' prompts."""
-    simulated = sum(1 for clip in clips if clip.scenario is not None)
-    notes = []
-    if simulated == len(clips):
-        notes.append(f"All {len(clips)} test clips are simulated. The results say nothing about real footage.")
-    elif simulated:
-        notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
-    else:
-        notes.append(f"All {len(clips)} test clips are real footage.")
-    return [*notes, *scarcity_notes(comparison), *model_notes(comparison), *comparison.warnings]
-
-
-def scarcity_notes(comparison: Comparison) -> list[str]:
-    """Notes on what too few clips cannot show."""
-    notes = []
-    counts = {name.replace("_", "-"): count for name, count in comparison.class_counts.items()}
-    scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < _FEW_CLIPS]
-    missing = [name for name, count in counts.items() if not count]
-    if comparison.n < _FEW_CLIPS:
-        notes.append(f"These results mean nothing: {comparison.n} clips are too few to evaluate a model on.")
-    elif scarce:
-        notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
-    if missing:
-        notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
-    return notes
-
-
-def summary(predictions: Sequence[Prediction]) -> str:
-    """How many clips there are, how their verdicts and traces ended, what share cannot be read or is a bound."""
-    parts = [
-        f"{len(predictions)} clip{'s' * (len(predictions) != 1)}",
-        "verdicts " + _outcomes([p.verdict.outcome for p in predictions]),
-    ]
-    traced = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
-    if traced:
-        parts.append("traces " + _outcomes(traced))
-    bounds = bounds_told([p.verdict for p in predictions])
-    if bounds:
-        parts.append(bounds)
-    return "; ".join(parts) + "."
-
-
-def failure_lines(predictions: Sequence[Prediction]) -> list[str]:
-    """Why answers failed, the commonest reason first: what was asked for, its outcome, the reason and how often."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for prediction in predictions:
-        asked = [("verdict", prediction.verdict)]
-        asked += [("prompt variant", verdict) for verdict in prediction.prompt_variants.values()]
-        asked += [("control", verdict) for verdict in prediction.controls.values()]
-        ended = [(kind, verdict.outcome, verdict.reason) for kind, verdict in asked]
-        ended += [("question", answer.outcome, answer.reason) for answer in prediction.questions.values()]
-        if prediction.reasoning is not None:
-            ended.append(("trace", prediction.reasoning.outcome, prediction.reasoning.reason))
-        counts.update((kind, outcome.value, reason) for kind, outcome, reason in ended if reason)
-    lines = [f"{kind} {outcome}: {reason} ({n})" for (kind, outcome, reason), n in counts.most_common(_REASONS)]
-    return [*lines, f"{len(counts) - _REASONS} more reasons"] if len(counts) > _REASONS else lines
-
-
-def have_all_failed(predictions: Sequence[Prediction]) -> bool:
-    """Whether no verdict and no trace is anything but an error."""
-    traces = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
-    return {*(p.verdict.outcome for p in predictions), *traces} == {Outcome.ERROR}
-
-
-def _outcomes(outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(outcomes)
-    listed = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
-    return f"{listed} ({counts[Outcome.UNPARSEABLE] / len(outcomes):.1%} unparseable)"
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.report.corrections import corrections_line, moment
-from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed, signed_interval, title_of, with_interval
-from vlm_autodrive.evaluation.report.headline import before_and_after, corrections_pair, main_pair, p_of
+from vlm_autodrive.evaluation.report.formats import p_equals, plain, signed_with_interval, title_of, with_interval
+from vlm_autodrive.evaluation.report.headline import count_rows, models_for_decision
+from vlm_autodrive.evaluation.report.next_steps import NextStep
+from vlm_autodrive.evaluation.report.statements import (
+    before_and_after,
+    corrections_pair,
+    main_pair,
+    p_of,
+)
 from vlm_autodrive.evaluation.report.tables import (
     ControlRow,
     baseline_rows,
@@ -27,16 +34,20 @@ def markdown(
     comparison: Comparison,
     taxonomy: Taxonomy,
     corrections: CorrectionsResult | None = None,
+    steps: Sequence[NextStep] = (),
+    statistics: str = "",
 ) -> str:
-    """The headline, what to know before the figures, the main table and the controls.
+    """The headline, what to know before the figures, counts, what to do next, the main table and the controls.
 
     Args:
         title: The heading.
-        headline: The comparison in one sentence.
+        headline: The comparison in counts.
         notes: What the data is.
         comparison: What the models scored.
         taxonomy: The classes.
         corrections: What reviewers' corrections changed in the data.
+        steps: What to do next.
+        statistics: The comparison in one sentence for statisticians.
     """
     counts = ", ".join(f"{comparison.class_counts[c.name]} {c.label}" for c in taxonomy.classes)
     parts = [f"## {_escaped(title)}", f"**{_escaped(headline)}**"]
@@ -44,9 +55,13 @@ def markdown(
         found = [_escaped(f.text) for f in comparison.diagnostics if f.severity == severity]
         if found:
             parts.append("\n".join([f"> [!{alert}]", *(f"> - {text}" for text in found)]))
-    parts.append(f"{comparison.n} held-out clips: {counts}. In brackets: 95 % confidence intervals.")
     if notes:
         parts.append("\n".join(f"- {_escaped(note)}" for note in notes))
+    parts.append(_counts_table(comparison, taxonomy))
+    if steps:
+        parts.append("### What to do next\n\n" + "\n".join(_step(step) for step in steps))
+    parts.append(f"### For statisticians\n\n{_escaped(statistics)}".rstrip())
+    parts.append(f"{comparison.n} held-out clips: {counts}. In brackets: 95 % confidence intervals.")
     parts.append(_main_table(comparison, taxonomy))
     pair = main_pair(comparison)
     if pair is not None:
@@ -56,8 +71,7 @@ def markdown(
             f"the former alone is right on {len(pair.only_second_right)}, "
             f"the latter alone on {len(pair.only_first_right)} "
             f"({p_equals(p_of(pair))}); "
-            f"accuracy {signed(pair.accuracy)} ({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
-            f"({signed_interval(pair.macro_f1)}).{needed}"
+            f"accuracy {signed_with_interval(pair.accuracy)}, macro-F1 {signed_with_interval(pair.macro_f1)}.{needed}"
         )
     if corrections is not None:
         parts.append(f"### Corrections\n\n{_corrections(corrections, comparison, taxonomy)}")
@@ -71,6 +85,22 @@ def markdown(
     if missing:
         parts.append("To add the missing controls, run: " + "; ".join(f"`{command}`" for command in missing))
     return "\n\n".join(parts) + "\n"
+
+
+def _counts_table(comparison: Comparison, taxonomy: Taxonomy) -> str:
+    models = models_for_decision(comparison)
+    lines = [
+        f"| | {' | '.join(_escaped(title_of(name)) for name in models)} |",
+        f"|---|{'---:|' * len(models)}",
+    ]
+    for row in count_rows(comparison, taxonomy, models):
+        label = f"– {row.label}" if row.is_part else f"{row.label}{', too few clips' if row.is_few else ''}"
+        lines.append(f"| {_escaped(label)} | {' | '.join(f'{count} of {row.total}' for count in row.counts)} |")
+    return "\n".join(lines)
+
+
+def _step(step: NextStep) -> str:
+    return f"1. {_escaped(step.text)}" + "".join(f" `{command}`" for command in step.commands)
 
 
 def _main_table(comparison: Comparison, taxonomy: Taxonomy) -> str:
@@ -105,9 +135,9 @@ def _corrections(result: CorrectionsResult, comparison: Comparison, taxonomy: Ta
     pair = corrections_pair(comparison)
     if pair is not None:
         parts.append(
-            f"Against the model before the corrections, on the same clips: accuracy {signed(pair.accuracy)} "
-            f"({signed_interval(pair.accuracy)}), macro-F1 {signed(pair.macro_f1)} "
-            f"({signed_interval(pair.macro_f1)}; {p_equals(p_of(pair))})."
+            f"Against the model before the corrections, on the same clips: accuracy "
+            f"{signed_with_interval(pair.accuracy)}, macro-F1 {signed_with_interval(pair.macro_f1)}; "
+            f"{p_equals(p_of(pair))}."
         )
     return "\n\n".join(parts)
 
@@ -128,8 +158,7 @@ def _questions(comparison: Comparison) -> str:
         cells = [with_interval(each) for each in of_models]
         if paired is not None:
             gain = paired.vqa_accuracy if topic == "all" else paired.vqa_topics[topic]
-            between = signed_interval(gain)
-            cells.append(f"{signed(gain)} ({between})" if between else signed(gain))
+            cells.append(signed_with_interval(gain))
         lines.append(f"| {_escaped(plain(topic))} | {accuracy.n} | {chance:.2f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -140,7 +169,7 @@ def _controls(rows: Sequence[ControlRow]) -> str:
         if row.accuracy is None:
             lines.append(f"| {_escaped(row.label)} | not run | | |")
         else:
-            lost = "" if row.lost is None else f"{signed(row.lost)} ({signed_interval(row.lost)})"
+            lost = "" if row.lost is None else signed_with_interval(row.lost)
             lines.append(
                 f"| {_escaped(plain(row.label))} | {with_interval(row.accuracy)} | {with_interval(row.macro_f1)} "
                 f"| {lost} |"

@@ -1,6 +1,5 @@
 """The HTML page: templates filled with the metrics and charts."""
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,15 @@ from vlm_autodrive.evaluation.report.clip_lists import ClipList, cell_anchor, fl
 from vlm_autodrive.evaluation.report.corrections import corrections_line, moment
 from vlm_autodrive.evaluation.report.curves import calibration_charts, ranking_charts
 from vlm_autodrive.evaluation.report.examples import Example, ExampleGroup
-from vlm_autodrive.evaluation.report.headline import corrections_pair, main_pair, p_of
+from vlm_autodrive.evaluation.report.headline import (
+    check_lines,
+    count_rows,
+    gives_one_answer,
+    models_for_decision,
+)
+from vlm_autodrive.evaluation.report.media import PageMedia
+from vlm_autodrive.evaluation.report.next_steps import NextStep
+from vlm_autodrive.evaluation.report.statements import FEW_CLIPS, corrections_pair, main_pair, p_of, scarcity_notes
 from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, missing_commands
 from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.html_pages import page_templates
@@ -30,24 +37,31 @@ class ReportPage:
 
     Attributes:
         title: Its heading.
-        headline: The comparison in one sentence.
-        notes: What the data is and what it cannot show.
+        headline: The comparison in counts, sentence by sentence.
+        statistics: The comparison in one sentence for statisticians.
+        notes: Notes of the settings.
+        data_notes: What the data is and what it cannot show.
+        next_steps: What to do next.
         before: The model called before; None where there is none.
         after: The one called after.
         figures: All figures.
         taxonomy: The classes.
         cells: The clips behind the confusion matrices, by model.
         flips: The clips that one model of a pair has right.
-        errors: The most confident errors.
+        errors: The errors most worth watching.
         examples: Random examples.
         long_videos: The search of long videos; None if none were searched.
         corrections: What reviewers' corrections changed in the data; None if there were none.
         timelines: Pictures of some of them.
+        media: Takes the page's pictures and style.
     """
 
     title: str
-    headline: str
+    headline: tuple[str, ...]
+    statistics: str
     notes: tuple[str, ...]
+    data_notes: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
     before: str | None
     after: str | None
     figures: Comparison
@@ -59,6 +73,7 @@ class ReportPage:
     long_videos: LongVideoSearch | None
     corrections: CorrectionsResult | None
     timelines: Sequence[Path]
+    media: PageMedia
 
     @property
     def main(self) -> list[str]:
@@ -74,6 +89,7 @@ def render(page: ReportPage) -> str:
         interval=formats.interval,
         signed=formats.signed,
         signed_interval=formats.signed_interval,
+        signed_with_interval=formats.signed_with_interval,
         title_of=formats.title_of,
         plain=formats.plain,
         p_value=formats.p_value,
@@ -82,9 +98,13 @@ def render(page: ReportPage) -> str:
         corrections_line=corrections_line,
     )
     environment.globals.update(flip_anchor=flip_anchor)
+    css = Markup(environment.get_template("report.css").render())
     models = page.figures.models
     styles = {name: style_of(name, list(models), page.before, page.after) for name in models}
-    shown = page.after or page.before or next(iter(models))
+    shown = str(page.after or page.before)
+    decided = models_for_decision(page.figures)
+    blind = page.before if page.after is not None and gives_one_answer(page.figures, page.before) else None
+    compared = [name for name in decided if name != blind]
     labels = [c.label for c in page.taxonomy.classes]
     return environment.get_template("report.html.j2").render(
         page=page,
@@ -94,6 +114,19 @@ def render(page: ReportPage) -> str:
         normal=page.taxonomy.normal,
         styles=styles,
         shown=shown,
+        compared=compared,
+        counts=count_rows(page.figures, page.taxonomy, compared),
+        blind=blind,
+        blind_counts=count_rows(page.figures, page.taxonomy, [blind]) if blind else [],
+        checks=check_lines(page.figures, shown, page.long_videos),
+        scarcity=scarcity_notes(page.figures),
+        first_warnings=[d for d in page.figures.diagnostics if d.severity == "warning" and d.model in (None, shown)],
+        other_warnings=[
+            d for d in page.figures.diagnostics if d.severity == "warning" and d.model not in (None, shown)
+        ],
+        few_clips=FEW_CLIPS,
+        css=css,
+        style_file=page.media.style(css),
         pair=main_pair(page.figures),
         corrected=corrections_pair(page.figures),
         main={name: models[name] for name in page.main},
@@ -110,7 +143,9 @@ def render(page: ReportPage) -> str:
         calibrations=calibration_charts(page.figures, styles, page.main),
         ranked=[*((c.name, c.label) for c in page.taxonomy.classes), (ANY_EVENT, "Any event")],
         strips=_strip_anchors(page),
-        timelines=[(path.stem.partition("_")[2], _embedded(path)) for path in page.timelines],
+        timelines=[
+            (path.stem.partition("_")[2], page.media.picture(path.read_bytes(), "image/png")) for path in page.timelines
+        ],
     )
 
 
@@ -122,10 +157,6 @@ def _strip_anchors(page: ReportPage) -> dict[str, str]:
 
 def _cells_of(model: int) -> Callable[[int, int], str]:
     return lambda truth, answer: cell_anchor(model, truth, answer)
-
-
-def _embedded(picture: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def _bars(page: ReportPage, styles: Mapping[str, str]) -> list[Chart]:

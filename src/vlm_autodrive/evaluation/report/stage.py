@@ -1,4 +1,4 @@
-"""The report stage: one self-contained HTML page, its content as JSON, and a summary as Markdown."""
+"""The report stage: an HTML page, its content as JSON, and a summary as Markdown."""
 
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.compare_stage import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
 from vlm_autodrive.evaluation.report.examples import make_examples
-from vlm_autodrive.evaluation.report.headline import before_and_after, data_notes, headline
+from vlm_autodrive.evaluation.report.headline import headline_sentences
 from vlm_autodrive.evaluation.report.markdown import markdown
+from vlm_autodrive.evaluation.report.media import PageMedia
+from vlm_autodrive.evaluation.report.next_steps import NextStep, next_steps
 from vlm_autodrive.evaluation.report.page import ReportPage, render
+from vlm_autodrive.evaluation.report.statements import before_and_after, data_notes, statistics_sentence
 from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch
@@ -34,17 +37,20 @@ MARKDOWN_FILE = "report.md"
 class Report(Comparison):
     """The content of ``report.json``: the comparison, what the page says of it, and the search of long videos.
 
-    ``errors`` are the ids of the clips shown as the most confident errors. ``long_videos`` is None if none were
+    ``headline`` is in counts, ``statistics`` the same in one sentence with intervals and a test. ``errors`` are the ids
+    of the clips shown as the errors most worth watching. ``long_videos`` is None if none were
     searched; its timelines are pictures on the page, and not named in the file. ``corrections`` is None if the data was
     not corrected by reviewers.
     """
 
     title: str
     headline: str
+    statistics: str
     notes: tuple[str, ...]
     before: str | None
     after: str | None
     errors: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
     long_videos: LongVideoSearch | None
     corrections: CorrectionsResult | None = None
 
@@ -59,7 +65,9 @@ def write_report(
     corrections: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write ``report.html``, which needs no other file and no network, ``report.json`` and ``report.md`` beside it.
+    """Write ``report.html``, which needs no network, ``report.json`` and ``report.md`` beside it.
+
+    The page needs no other file either, unless clips or separate files are asked for: these are in ``report-files``.
 
     Args:
         comparison: What ``compare`` made.
@@ -87,14 +95,16 @@ def write_report(
             for name in figures.models
         }
         before, after = before_and_after(figures)
-        errors, examples = make_examples(
-            clips, predictions, after or before or next(iter(figures.models)), taxonomy, settings, reporter
-        )
+        media = PageMedia(folder, settings.separate_files)
+        errors, examples = make_examples(clips, predictions, str(after or before), taxonomy, settings, media, reporter)
         searched = None if long_videos is None else read_long_videos(long_videos)
         page = ReportPage(
             title=settings.title,
-            headline=headline(figures, taxonomy),
-            notes=(*settings.notes, *data_notes(clips, figures)),
+            headline=tuple(headline_sentences(figures, taxonomy, clips)),
+            statistics=statistics_sentence(figures, taxonomy),
+            notes=settings.notes,
+            data_notes=tuple(data_notes(clips, figures)),
+            next_steps=tuple(next_steps(figures, taxonomy, clips)),
             before=before,
             after=after,
             figures=figures,
@@ -108,20 +118,25 @@ def write_report(
             timelines=[]
             if long_videos is None or searched is None
             else [long_videos / name for name in searched.timelines],
+            media=media,
         )
         report = Report(
             title=page.title,
-            headline=page.headline,
-            notes=page.notes,
+            headline=" ".join(page.headline),
+            statistics=page.statistics,
+            notes=(*page.notes, *page.data_notes),
             before=before,
             after=after,
             errors=tuple(example.clip_id for example in errors),
+            next_steps=page.next_steps,
             long_videos=searched,
             corrections=corrected,
             **dict(figures),
         )
         write_text(folder / JSON_FILE, report.model_dump_json(indent=1, exclude={"long_videos": {"timelines"}}) + "\n")
-        summary = markdown(page.title, page.headline, page.notes, figures, taxonomy, corrected)
+        summary = markdown(
+            page.title, report.headline, report.notes, figures, taxonomy, corrected, page.next_steps, page.statistics
+        )
         write_text(folder / MARKDOWN_FILE, summary)
         write_text(folder / HTML_FILE, render(page))
     return out
