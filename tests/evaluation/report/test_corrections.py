@@ -13,7 +13,7 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 from vlm_autodrive.evaluation.compare_stage import read_comparison
 from vlm_autodrive.evaluation.report.formats import signed
-from vlm_autodrive.evaluation.report.headline import corrections_pair
+from vlm_autodrive.evaluation.report.statements import corrections_pair
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Correction, Event, MomentLabel, Video, write_jsonl
 from vlm_autodrive.settings import Settings
 

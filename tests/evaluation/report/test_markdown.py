@@ -45,9 +45,13 @@ def test_findings_come_before_the_figures_and_the_worst_first(comparison):
 def test_every_row_has_a_cell_for_each_model(comparison):
     figures = read_comparison(comparison)
     text = markdown("T", "V", (), figures, DEFAULT_TAXONOMY)
-    table = text[text.index("| |") : text.index("Fine-tuned against Base")].strip().splitlines()
-    assert {line.count("|") for line in table} == {len(figures.models) + 2}
-    cells = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE))
+    main = text[text.index("In brackets") :]
+    for part, columns in ((text, 2), (main, len(figures.models))):
+        table = part[part.index("| |") :].partition("\n\n")[0].splitlines()
+        assert {line.count("|") for line in table} == {columns + 2}
+    collisions = [scores.confusion[0][0] for scores in (figures.models["base"], figures.models["tuned"])]
+    assert f"| Collisions found, too few clips | {collisions[0]} of 20 | {collisions[1]} of 20 |" in text
+    cells = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", main, re.MULTILINE))
     assert cells["macro-F1"] == with_interval(figures.models["base"].macro_f1)
     assert cells["calibration error (ECE)"] == with_interval(figures.models["base"].calibration.uncalibrated.ece)
     assert "| No video | not run | | |" in text

@@ -9,10 +9,12 @@ from tests.evaluation.builders import make_clip, make_prediction, write_predicti
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
-from vlm_autodrive.evaluation.report.examples import choose_examples, confident_errors, strip_times
+from vlm_autodrive.evaluation.predict.stage import write_predictions
+from vlm_autodrive.evaluation.report.examples import choose_examples, strip_times
+from vlm_autodrive.evaluation.report.worst_errors import worst_errors
 from vlm_autodrive.metrics import LongVideoScores, LongVideoSearch, event_detection_metrics, wilson
 from vlm_autodrive.metrics.anticipation import TimeToAlert
-from vlm_autodrive.records import DEFAULT_TAXONOMY
+from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import Settings
 
 NAMES = DEFAULT_TAXONOMY.names
@@ -110,8 +112,9 @@ def test_notes_stand_at_the_head(comparison):
     page, data = report_of(comparison, notes=("The base model is blind by construction.",), title="My <run>")
     head = page[: page.index("</header>")]
     assert "The base model is blind by construction." in head
-    assert "real footage" in head
-    assert "too few" in head
+    assert "Other cameras, roads and weather may give other numbers." in head
+    assert "These results mean nothing: 18 clips are too few" in head
+    assert "All 18 test clips are real footage." in page
     assert "My &lt;run&gt;" in head
     assert data["notes"][0] == "The base model is blind by construction."
 
@@ -189,7 +192,7 @@ def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms
     shown = long_videos_of(tmp_path / "others", score=score)
     section = long_videos_section(report_of(comparison, shown)[0])
     assert (
-        "At the threshold 0.613, 0.80 (0.38 – 0.96) of the 5 events had an alarm in the 10 s before they happened"
+        "At the threshold 0.613, 4 of the 5 events (0.80, 0.38 – 0.96) had an alarm in the 10 s before they happened"
         in section
     )
     assert "in the literature, is 3.2 s; a detector that always alarms gets 9.8 s" in section
@@ -245,7 +248,7 @@ def test_a_folder_that_holds_no_long_videos_is_refused(comparison, tmp_path):
 
 def test_an_unreadable_video_is_said_to_be_one(comparison):
     page, _ = report_of(comparison, examples_per_class=18)
-    assert page.count("No frames:") == 1
+    assert page.count('<p class="problem">No frames:') == 1
     shown = re.findall(r'<article class="example" id="([^"]+)">', page)
     assert len(shown) == len(set(shown)) == 18
 
@@ -267,17 +270,39 @@ def test_examples_are_right_or_wrong_as_said():
     assert {c.clip_id for c in wrong} == {f"c{i}" for i in range(10, 20, 2)}
 
 
-def test_the_errors_worth_watching_are_those_of_which_the_model_is_surest():
-    clips = [make_clip(f"c{i}", "normal") for i in range(5)]
-    said = [("collision", 0.6), ("normal", 0.99), ("near_collision", 0.9), (None, None), ("collision", None)]
+def chosen_errors(truths, said, most):
+    clips = [make_clip(f"c{i}", truth) for i, truth in enumerate(truths)]
     predictions = {
         clip.clip_id: make_prediction(
             clip, answer, probabilities=None if p is None else {**dict.fromkeys(NAMES, (1 - p) / 2), answer: p}
         )
         for clip, (answer, p) in zip(clips, said, strict=True)
     }
-    assert [clip.clip_id for clip in confident_errors(clips, predictions, 9)] == ["c2", "c0"]
-    assert [clip.clip_id for clip in confident_errors(clips, predictions, 1)] == ["c2"]
+    return worst_errors(clips, predictions, DEFAULT_TAXONOMY, most)
+
+
+def test_the_errors_worth_watching_are_those_of_which_the_model_is_surest():
+    truths = ["normal"] * 5 + ["collision"] * 4
+    said = [("collision", 0.6), ("normal", 0.99), ("near_collision", 0.9), (None, None), ("collision", None)]
+    said += [("normal", 0.7), ("normal", 0.8), ("collision", 0.9), ("near_collision", 0.95)]
+    found = chosen_errors(truths, said, 9)
+    assert [(e.kind, e.clip.clip_id) for e in found] == [
+        ("Missed", "c6"), ("Missed", "c5"), ("False alarm", "c2"), ("False alarm", "c0"), ("False alarm", "c4"),
+        ("Another class", "c8"),
+    ]  # fmt: skip
+    assert found[1].why.startswith("The model says Normal with a probability of 0.70: number 2 of 2 missed events")
+    assert found[4].why.startswith("The model says Collision. One of 3 false alarms; without probabilities")
+
+
+@pytest.mark.parametrize(
+    ("missed", "alarms", "most", "shown"), [(9, 9, 4, (2, 2)), (1, 9, 4, (1, 3)), (9, 1, 5, (4, 1)), (9, 9, 0, (0, 0))]
+)
+def test_missed_events_and_false_alarms_share_the_places(missed, alarms, most, shown):
+    found = chosen_errors(
+        ["collision"] * missed + ["normal"] * alarms, [("normal", 0.8)] * missed + [("collision", 0.9)] * alarms, most
+    )
+    kinds = [error.kind for error in found]
+    assert (kinds.count("Missed"), kinds.count("False alarm")) == shown
 
 
 @pytest.mark.parametrize(
@@ -288,3 +313,73 @@ def test_the_strip_stays_inside_the_clip_around_the_event(event_s, first, last):
     clip = make_clip("a", "collision").model_copy(update={"event_time_s": event_s})
     times = strip_times(clip, ReportSettings(seconds_around=around, frames_per_example=5))
     assert (times[0], times[-1], len(times)) == (first, last, 5)
+
+
+def test_the_summary_begins_with_the_sentences_of_the_page(comparison):
+    page, data = report_of(comparison)
+    text = (comparison.parent / "report" / "report.md").read_text()
+    assert text.splitlines()[2] == f"**{data['headline']}**"
+    assert data["headline"].split(". ")[0] in page[: page.index("</header>")]
+    assert [step["text"] in text for step in data["next_steps"]] == [True] * len(data["next_steps"])
+    assert len(data["next_steps"]) >= 3
+
+
+def test_files_beside_the_page_are_written_only_where_they_are_asked_for(comparison, tmp_path):
+    plain = write_report(comparison, tmp_path / "plain", ReportSettings())
+    assert not (plain / "report-files").exists()
+    out = write_report(comparison, tmp_path / "files", ReportSettings(separate_files=True, with_clips=True))
+    page = (out / "report.html").read_text()
+    named = set(re.findall(r'(?:src|href|poster)="(report-files/[^"]+)"', page))
+    assert named == {f"report-files/{path.name}" for path in (out / "report-files").iterdir()}
+    assert {name.rpartition(".")[2] for name in named} == {"css", "jpg", "mp4"}
+    assert "data:" not in page and "<style" not in page and "style=" not in page
+
+
+WORST_CASES = {
+    "one clip": ({"tuned": ["collision"]}, ["normal"]),
+    "one model": ({"tuned": ["collision", "normal", "normal"]}, ["normal", "collision", "near_collision"]),
+    "no tuned model": ({"base": ["normal"] * 3, "majority": ["normal"] * 3}, ["collision", "normal", "normal"]),
+    "no events": ({"base": ["collision"] * 4, "tuned": ["normal"] * 4}, ["normal"] * 4),
+    "no normal clip": ({"base": ["normal"] * 4, "tuned": ["collision"] * 4}, ["collision"] * 4),
+    "several models": ({name: ["normal", "collision"] for name in "abcd"}, ["collision", "normal"]),
+    "nothing answered": ({"tuned": [None, None]}, ["collision", "normal"]),
+}
+
+
+@pytest.mark.parametrize("case", WORST_CASES)
+def test_every_comparison_makes_a_page(tmp_path, case):
+    answers, truths = WORST_CASES[case]
+    clips = [make_clip(f"c{i}", truth) for i, truth in enumerate(truths)]
+    paths = {
+        name: write_prediction_set(
+            tmp_path / name, clips, [make_prediction(clip, answer) for clip, answer in zip(clips, said, strict=True)]
+        )
+        for name, said in answers.items()
+    }
+    made = compare(paths, tmp_path / "comparison", CompareSettings(resamples=200))
+    page, data = report_of(made, with_clips=True)
+    assert f"On {len(clips)} test clip{'s' * (len(clips) != 1)}" in data["headline"]
+    assert "None" not in data["headline"] and "–" not in data["headline"]
+    assert "too few clips" in page
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert all("()" not in written and "(; " not in written for written in (page, text)), "no empty brackets"
+    assert page.count("No frames: the file does not exist") == page.count('<p class="problem">')
+
+
+def test_classes_of_ones_own_are_told_by_their_labels(tmp_path):
+    own = Taxonomy(
+        classes=(
+            EventClass(name="braking", label="Hard braking", code="A", definition="It brakes."),
+            EventClass(name="calm", label="Calm", code="B", definition="It drives on.", is_event=False),
+        )
+    )
+    clips = [make_clip(f"c{i}", ("braking", "calm")[i % 2]) for i in range(4)]
+    said = [make_prediction(clip, "braking") for clip in clips]
+    with writing_artifact(tmp_path / "tuned", "predictions", {}, Settings()) as partial:
+        write_predictions(partial, tmp_path / "tuned", own, clips, said)
+    made = compare({"tuned": tmp_path / "tuned"}, tmp_path / "comparison", CompareSettings(resamples=200))
+    page, data = report_of(made)
+    assert data["headline"].startswith(
+        "On 4 test clips the trained model found 2 of 2 Hard braking clips. It raised a false alarm on 2 of 2 Calm "
+    )
+    assert "False alarm:</span> Calm" in page
