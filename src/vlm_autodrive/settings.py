@@ -23,6 +23,9 @@ class Settings(BaseModel):
 NOT_IN_KEY: Final = "not in the artefact's key"
 """Marks, by ``Annotated``, a field that does not change the result: workers, caches, how an endpoint is reached."""
 
+IN_KEY_IF_SET: Final = "in the artefact's key if set"
+"""Marks a field that came later, and is left out of the key while it is None, so that older results stay current."""
+
 S = TypeVar("S", bound=Settings)
 
 _LONGEST_DEFAULT = 48
@@ -30,11 +33,14 @@ _MOST_SUGGESTED = 3
 
 
 def settings_in_key(settings: BaseModel) -> dict[str, Any]:
-    """The plain values of those settings that decide a result: all but the fields marked ``NOT_IN_KEY``."""
+    """The plain values of those settings that decide a result: all but the fields marked ``NOT_IN_KEY``.
+
+    Those marked ``IN_KEY_IF_SET`` are left out while they are None.
+    """
     values = settings.model_dump(mode="json")
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        if NOT_IN_KEY in field.metadata:
+        if NOT_IN_KEY in field.metadata or (value is None and IN_KEY_IF_SET in field.metadata):
             values.pop(name, None)
         elif isinstance(value, BaseModel):
             values[name] = settings_in_key(value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, EndpointUrl, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AsJson, BlurFaces, EndpointUrl, Overwrite, RecipeName
 from vlm_autodrive.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def detect(
             show_default="30",
         ),
     ] = None,
+    blur: BlurFaces = None,
     recipe: RecipeName = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -143,7 +144,7 @@ def detect(
         raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
     command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
-        DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None
+        DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None, blur=blur
     )
     if chosen.endpoint.base_url and model is None:
         raise typer.BadParameter("name the model at the endpoint.", param_hint="'--model'")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Out, Overwrite
+from vlm_autodrive.cli.options import AsJson, BlurFaces, Out, Overwrite
 
 if TYPE_CHECKING:
     from vlm_autodrive.supervision import ExportSummary
@@ -42,6 +42,7 @@ def export_supervision(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, metavar="N", help="Clips cut at once; all cores if not given.")
     ] = None,
+    blur: BlurFaces = None,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -61,7 +62,9 @@ def export_supervision(
     from vlm_autodrive.supervision import ExportSettings
     from vlm_autodrive.supervision import export_supervision as export
 
-    chosen = parse_settings(ExportSettings, {"to": to, "height": height, "width": width}, "export supervision")
+    chosen = parse_settings(
+        ExportSettings, {"to": to, "height": height, "width": width, "blur": blur}, "export supervision"
+    )
     summary = export(supervision, out, chosen, make_reporter(), workers=workers, overwrite=overwrite)
     if as_json:
         print(summary.model_dump_json(indent=1))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vlm_autodrive.cli.options import BlurFaces
+
 
 def inspect(
     clips: Annotated[Path, typer.Argument(metavar="CLIPS", help="What `clips` made.")],
@@ -18,6 +20,7 @@ def inspect(
     most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="How many clips to draw.")] = 12,
     frames: Annotated[int, typer.Option("--frames", metavar="N", min=1, max=60, help="Frames of each clip.")] = 8,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw.")] = 0,
+    blur: BlurFaces = None,
 ) -> None:
     """Show clips as contact sheets in one picture: frames with their times, the class, and the moment of the event.
 
@@ -30,6 +33,6 @@ def inspect(
     from vlm_autodrive.clips import inspect_clips
 
     reporter = make_reporter()
-    made = inspect_clips(clips, out, reporter, clip_ids=clip or (), most=most, frames=frames, seed=seed)
+    made = inspect_clips(clips, out, reporter, clip_ids=clip or (), most=most, frames=frames, seed=seed, blur=blur)
     reporter.say(f"{made.shown} of {made.of} clips are shown.")
     print(made.out)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -33,6 +33,15 @@ EndpointUrl = Annotated[
 ]
 OutUnlessDry = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the result to.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate requests, tokens and cost, and send nothing.")]
+BlurFaces = Annotated[
+    Literal["faces"] | None,
+    typer.Option(
+        "--blur",
+        help="Blur faces in the pictures that this writes or sends, as far as they are found; needs the extra privacy. "
+        "Number plates are not blurred.",
+        show_default=False,
+    ),
+]
 AllFigures = Annotated[bool, typer.Option("--all", help="Print all figures, not only the main ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import BlurFaces, Out, Overrides, Overwrite, RecipeName
 
 
 class Format(StrEnum):
@@ -54,6 +54,7 @@ def report(
     ] = False,
     settings: Overrides = None,
     recipe: RecipeName = None,
+    blur: BlurFaces = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write report.html (one file, no network), report.json (every metric) and report.md (a summary).
@@ -76,6 +77,7 @@ def report(
         settings,
         with_clips=with_clips or None,
         separate_files=separate_files or None,
+        blur=blur,
     )
     made = write_report(
         comparison,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AsJson, BlurFaces, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
 
 
 def supervise(
@@ -13,6 +13,7 @@ def supervise(
     out: OutUnlessDry = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
+    blur: BlurFaces = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -31,7 +32,7 @@ def supervise(
     from vlm_autodrive.cli.options import named_out, print_json, settings_from
     from vlm_autodrive.supervision import SuperviseSettings
 
-    chosen = settings_from(SuperviseSettings, "supervise", recipe, settings)
+    chosen = settings_from(SuperviseSettings, "supervise", recipe, settings, blur=blur)
     if dry_run:
         from vlm_autodrive.supervision import estimate_lines, estimate_supervision
 

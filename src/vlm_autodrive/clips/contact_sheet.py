@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vlm_autodrive.palette import ALERT, BAD, FAINT, INK, LINE, PAPER, Colour, class_colour
 from vlm_autodrive.records import Clip, Taxonomy, shown_name
-from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, read_frames
+from vlm_autodrive.video import Blur, OpenVideo, SamplingSettings, VideoError, read_frames
 
 _COLUMNS = 4
 _FRAME_WIDTH = 264
@@ -34,12 +34,13 @@ class Still:
     is_event: bool
 
 
-def read_stills(clip: Clip, count: int) -> list[Still]:
+def read_stills(clip: Clip, count: int, blur: Blur = None) -> list[Still]:
     """Frames spread evenly over a clip, the one nearest to its event among them.
 
     Args:
         clip: The clip.
         count: How many; fewer if the clip has no more.
+        blur: What is blurred in them.
 
     Raises:
         VideoError: If it cannot be read.
@@ -49,7 +50,7 @@ def read_stills(clip: Clip, count: int) -> list[Still]:
         height, width = video.display_size
     height = max(8, round(height * _FRAME_WIDTH / width))
     sampling = SamplingSettings(fps=_FPS, max_frames=_MAX_READ, height=height, width=_FRAME_WIDTH)
-    frames = read_frames(path, clip.start_s, clip.end_s, sampling, stream=clip.video_stream)
+    frames = read_frames(path, clip.start_s, clip.end_s, sampling, stream=clip.video_stream, blur=blur)
     event_s = clip.event_time_s if clip.event_time_s is not None and clip.event_time_s <= clip.duration_s else None
 
     def nearest(time_s: float) -> int:
@@ -66,19 +67,20 @@ def read_stills(clip: Clip, count: int) -> list[Still]:
     ]
 
 
-def contact_sheet(clip: Clip, taxonomy: Taxonomy, count: int = 8) -> Image.Image:
+def contact_sheet(clip: Clip, taxonomy: Taxonomy, count: int = 8, blur: Blur = None) -> Image.Image:
     """One clip as a picture: what it is called, its frames, and a line of time. What cannot be read says why.
 
     Args:
         clip: The clip.
         taxonomy: The classes, for its label and colour.
         count: How many frames.
+        blur: What is blurred in them.
     """
     problem = clip.problem
     stills: list[Still] = []
     if not problem:
         try:
-            stills = read_stills(clip, count)
+            stills = read_stills(clip, count, blur)
         except VideoError as error:
             problem = error.reason
     frame_height = max((s.picture.height for s in stills), default=0)

@@ -12,6 +12,7 @@ from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
+from vlm_autodrive.video import Blur
 
 _HIGHEST = 30_000  # pixels of one picture; many programs open no higher one
 
@@ -40,6 +41,7 @@ def inspect_clips(
     most: int = 12,
     frames: int = 8,
     seed: int = 0,
+    blur: Blur = None,
 ) -> ClipInspection:
     """Make contact sheets of clips.
 
@@ -51,6 +53,7 @@ def inspect_clips(
         most: How many to draw.
         frames: Frames of each clip.
         seed: Of the draw.
+        blur: What is blurred in the frames.
 
     Raises:
         UserError: If there is no such clip, the picture would be too high, or ``out`` is not to be a ``.png``.
@@ -66,7 +69,7 @@ def inspect_clips(
     sheets = []
     with reporter.task("drawing clips", len(chosen)) as task:
         for clip in chosen:
-            sheets.append(contact_sheet(clip, taxonomy, frames))
+            sheets.append(contact_sheet(clip, taxonomy, frames, blur))
             task.advance()
     out.parent.mkdir(parents=True, exist_ok=True)
     _write_picture(out, sheets, folder)

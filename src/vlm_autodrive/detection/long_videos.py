@@ -21,6 +21,7 @@ from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.models import read_card, write_calibration
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections
+from vlm_autodrive.video import Blur
 
 MANIFEST = Path("long_videos") / "manifest.csv"
 _FOUND = "found"
@@ -121,12 +122,12 @@ def _search(
         threshold_fitted_on=tuple(video.name for video in tuning) if fitted else (),
         max_false_alarms_per_hour=section.max_false_alarms_per_hour if fitted else None,
         score=score,
-        timelines=_draw_timelines(found, wanted, folder, read_taxonomy(checkpoint)),
+        timelines=_draw_timelines(found, wanted, folder, read_taxonomy(checkpoint), section.blur),
     )
 
 
 def _draw_timelines(
-    found: Sequence[VideoDetections], truths: GroundTruth | None, folder: Path, taxonomy: Taxonomy
+    found: Sequence[VideoDetections], truths: GroundTruth | None, folder: Path, taxonomy: Taxonomy, blur: Blur
 ) -> tuple[str, ...]:
     """Draw the first videos that could be read: so nobody picks those that look well."""
     (folder / _TIMELINES).mkdir(exist_ok=True)
@@ -134,7 +135,7 @@ def _draw_timelines(
     for each in [each for each in found if each.duration_s is not None][:_SHOWN]:
         names.append(f"{_TIMELINES}/{len(names) + 1}_{Path(each.video).stem}.png")
         truth = None if truths is None else truths[each.video]
-        write_timeline(folder / names[-1], each, taxonomy, truth)
+        write_timeline(folder / names[-1], each, taxonomy, truth, blur)
     return tuple(names)
 
 

@@ -3,17 +3,18 @@
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, read_provenance, write_text
+from vlm_autodrive.artifacts import PROVENANCE, Provenance, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
-from vlm_autodrive.video import LeftAside, Trip
+from vlm_autodrive.video import Blur, LeftAside, Trip
 
 if TYPE_CHECKING:  # it imports torch, which readers of results need not
     from vlm_autodrive.detection.operating import SearchBasis
@@ -24,6 +25,7 @@ TIMELINE_FILE = "timeline.png"
 SUMMARY_FILE = "summary.json"
 
 _LONGEST_NAME = 100
+_PICTURES = ("strips", "clips", "incidents", "timelines")  # what the short list and the scoring write
 
 
 def name_folders(trips: Sequence[Trip], out: Path) -> tuple[list[Path], list[list[Path]]]:
@@ -69,6 +71,18 @@ def searched_files(out: Path) -> dict[Path, set[str]]:
             files = {absolute_from_artifact(source.path, folder) for source in made.inputs.values()}
             found[folder] = files or {os.path.normpath(Path(read_events_file(folder).video).absolute())}
     return found
+
+
+def blur_of(made: Provenance) -> Blur:
+    """What is blurred in the pictures of a trip's folder, and in those that are made of it later."""
+    return cast(Blur, made.settings.get("blur"))
+
+
+def remove_pictures(out: Path) -> None:
+    """Remove the pictures of all trips that lie in ``out`` itself, and the pages that hold some."""
+    for name in _PICTURES:
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / "index.html").unlink(missing_ok=True)
 
 
 def write_events_file(folder: Path, detections: VideoDetections) -> None:

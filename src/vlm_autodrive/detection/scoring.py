@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm_autodrive.artifacts import write_text
+from vlm_autodrive.artifacts import read_provenance, write_text
 from vlm_autodrive.detection.events import event_probability
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
-from vlm_autodrive.detection.results import read_detections
+from vlm_autodrive.detection.results import blur_of, find_detections, read_detections
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import (
@@ -100,12 +100,14 @@ def score_folder(
     detections = read_detections(detections_folder)
     truths = match_ground_truth(detections, read_ground_truth(truth_file, taxonomy))
     score = score_detections(detections, truths, tolerance_s, taxonomy=taxonomy, horizon_s=horizon_s)
+    folders = find_detections(detections_folder)
+    blurs = {each.video: blur_of(read_provenance(folder)) for folder, each in zip(folders, detections, strict=True)}
     pictures = out / TIMELINES
     pictures.mkdir(parents=True, exist_ok=True)
     for number, each in enumerate((each for each in detections if each.video in truths), start=1):
         if each.duration_s is not None:
             picture = pictures / f"{number:03d}_{Path(each.video).stem}.png"
-            write_timeline(picture, each, taxonomy, truths[each.video])
+            write_timeline(picture, each, taxonomy, truths[each.video], blurs[each.video])
     write_text(out / SCORE_FILE, score.model_dump_json(indent=1) + "\n")
     return score
 

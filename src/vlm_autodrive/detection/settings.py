@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from vlm_autodrive.engines import ServedModelSettings
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
-from vlm_autodrive.video import FRONT, OwnPattern
+from vlm_autodrive.video import FRONT, Blur, OwnPattern
 
 
 class DetectSettings(Settings):
@@ -36,6 +36,8 @@ class DetectSettings(Settings):
         max_new_tokens: Maximum number of new tokens of a reasoning trace.
         eval_batch_size: Windows per batch; while the model sees them, the next batch is decoded. The frames of no more
             than these two are held in memory.
+        blur: What is blurred in timelines, film strips and clips: ``faces``; null for nothing. Number plates are not
+            blurred. The model judges frames that are not blurred.
         endpoint: The endpoint of a served model; without base_url the model runs in this process.
     """
 
@@ -52,6 +54,7 @@ class DetectSettings(Settings):
     reasoning: bool = True
     max_new_tokens: int = Field(384, ge=16)
     eval_batch_size: Annotated[int, NOT_IN_KEY] = Field(32, ge=1)
+    blur: Blur = None
     endpoint: ServedModelSettings = ServedModelSettings()
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from vlm_autodrive.detection.trip_pictures import Picture, read_trip_pictures
 from vlm_autodrive.palette import ANY_EVENT, BAD, EDGE, FAINT, GOOD, INK, LINE, PAPER, class_colour
 from vlm_autodrive.progress import format_clock
 from vlm_autodrive.records import Event, Taxonomy, VideoDetections, shown_name
+from vlm_autodrive.video import Blur
 
 _WIDTH = 1600
 _LEFT, _RIGHT = 132, 28
@@ -24,20 +25,26 @@ _LANE = 24
 
 
 def write_timeline(
-    path: Path, detections: VideoDetections, taxonomy: Taxonomy, truth: Sequence[Event] | None = None
+    path: Path,
+    detections: VideoDetections,
+    taxonomy: Taxonomy,
+    truth: Sequence[Event] | None = None,
+    blur: Blur = None,
 ) -> None:
     """Draw a trip's timeline into a PNG file.
 
     Args:
         path: The picture.
-        detections: What was found in it; frames that cannot be read from its files are left out.
+        detections: What was found in it; frames that cannot be read or blurred are left out.
         taxonomy: The classes.
         truth: The true events, if they are known.
+        blur: What is blurred in its frames.
     """
     times_s = strip_times(detections)
     pictures: list[Picture | None] = []
     if detections.files:
-        pictures, _ = read_trip_pictures(detections, times_s, (_WIDTH - _LEFT - _RIGHT) // len(times_s))
+        width = (_WIDTH - _LEFT - _RIGHT) // len(times_s)
+        pictures, _ = read_trip_pictures(detections, times_s, width, blur)
     shown = [(time_s, each) for time_s, each in zip(times_s, pictures, strict=False) if each is not None]
     draw_timeline(detections, shown, taxonomy, truth).save(path, format="PNG")
 

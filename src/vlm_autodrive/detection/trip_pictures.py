@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_autodrive.records import TripFile, VideoDetections, file_at
-from vlm_autodrive.video import VideoError, read_pictures
+from vlm_autodrive.video import Blur, VideoError, read_pictures
 
 Picture = NDArray[np.uint8]
 """RGB pixels of shape [height, width, 3]."""
 
 
 def read_trip_pictures(
-    trip: VideoDetections, times_s: Sequence[float], max_width: int
+    trip: VideoDetections, times_s: Sequence[float], max_width: int, blur: Blur = None
 ) -> tuple[list[Picture | None], str]:
     """Read the pictures of single moments, decoding only around them.
 
@@ -23,9 +23,10 @@ def read_trip_pictures(
         trip: The trip, with its files.
         times_s: Trip times, in any order.
         max_width: Wider pictures are made smaller, keeping their shape.
+        blur: What is blurred in them.
 
     Returns:
-        A picture for each time, None where its file cannot be read; and why that is, empty if all are there.
+        A picture for each time, None where its file cannot be read or blurred; and why that is, empty if all are there.
     """
     wanted: defaultdict[TripFile, list[tuple[int, float]]] = defaultdict(list)
     for index, time_s in enumerate(times_s):
@@ -35,7 +36,8 @@ def read_trip_pictures(
     problems = []
     for file, moments in wanted.items():
         try:
-            read = read_pictures(Path(file.path), [t for _, t in moments], max_width, stream=trip.video_stream)
+            own_s = [time_s for _, time_s in moments]
+            read = read_pictures(Path(file.path), own_s, max_width, stream=trip.video_stream, blur=blur)
         except VideoError as error:
             problems.append(error.reason)
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.detection.coverage import scored_seconds, unscored_spans
-from vlm_autodrive.detection.earlier import earlier_search, trip_inputs
+from vlm_autodrive.detection.earlier import clear_other_blur, earlier_search, trip_inputs
 from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, known_at, refine_time
 from vlm_autodrive.detection.operating import SearchBasis, with_calibrated_probability
 from vlm_autodrive.detection.overlap import unshared_words
@@ -79,6 +79,9 @@ def detect_trips(
     earlier = [
         earlier_search(trip, folder, settings, facts, overwrite) for trip, folder in zip(trips, folders, strict=True)
     ]
+    removed = clear_other_blur(out, [*folders, *(part for parts in superseded for part in parts)], settings.blur)
+    if removed:
+        reporter.say(removed)
     words = unshared_words(engine, settings.window_s, settings.stride_s)
     if words and not all(known.is_done for known in earlier):
         reporter.say(words)
@@ -154,7 +157,7 @@ def _detect_one(
         notes=trip.notes,
     )
     if found.duration_s is not None:
-        write_timeline(folder / TIMELINE_FILE, found, taxonomy)
+        write_timeline(folder / TIMELINE_FILE, found, taxonomy, blur=settings.blur)
     scan.forget()
     return found
 

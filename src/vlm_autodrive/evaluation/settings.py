@@ -8,7 +8,7 @@ from vlm_autodrive.engines import ServedModelSettings, StructuredSettings
 from vlm_autodrive.models import PromptName, PromptVariant
 from vlm_autodrive.records import Split
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
-from vlm_autodrive.video import SamplingSettings
+from vlm_autodrive.video import Blur, SamplingSettings
 
 BASELINES = ("majority", "camera_shake", "g_force", "camera_marks")
 """Names of the baselines, which their predictions bear."""
@@ -135,6 +135,7 @@ class ReportSettings(Settings):
         with_clips: Whether to write the errors that are shown as video clips beside the page, which plays them.
         separate_files: Whether to write style and pictures beside the page instead of into it, for a server whose
             content policy forbids inline style and embedded pictures.
+        blur: What is blurred in frame strips and clips: ``faces``; null for nothing. Number plates are not blurred.
     """
 
     title: str = "Before and after training"
@@ -147,6 +148,7 @@ class ReportSettings(Settings):
     seconds_around: float = Field(1.5, gt=0)
     with_clips: bool = False
     separate_files: bool = False
+    blur: Blur = None
 
 
 class JudgeSettings(StructuredSettings):

@@ -119,6 +119,8 @@ class Recipe(Settings):
             raise ValueError("import.path and simulate exclude each other; leave one out")
         if self.simulate is None and self.detect is not None and not self.detect.videos:
             raise ValueError("without simulated videos, detect.videos must name the videos to search")
+        if self.detect is not None and self.detect.blur != self.report.blur:
+            raise ValueError("the report shows timelines of detect, too: set detect.blur and report.blur alike")
         if self.corrections is not None and self.clips.split_by == "count" and self.clips.frozen_test is None:
             raise ValueError(
                 "split_by: count divides the drives by class, which corrections change; set clips.frozen_test to the "

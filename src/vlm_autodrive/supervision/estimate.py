@@ -133,7 +133,8 @@ def _shown(found: SupervisionEstimate, settings: SuperviseSettings) -> str:
     context = settings.context
     told = "incident metadata and labels" if context.label else "light, weather and road, no labels"
     told += f", {', '.join(found.columns)}" if found.columns else ""
-    return told + (f", {context.frames} frames each" if context.frames else ", no frames")
+    blurred = f", their {settings.blur} blurred" if settings.blur else ""
+    return told + (f", {context.frames} frames each{blurred}" if context.frames else ", no frames")
 
 
 def _model_lines(model: ModelEstimate, served: ServedTeacherSettings, keys: str, sent: str) -> list[str]:

@@ -8,7 +8,7 @@ from vlm_autodrive.engines import EndpointNames, StructuredSettings
 from vlm_autodrive.records import SUPERVISION_TYPES, SupervisionType
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.supervision.rules.vqa.topics import TOPIC_NAMES
-from vlm_autodrive.video import check_legible
+from vlm_autodrive.video import Blur, check_legible
 
 TEACHER = EndpointNames(
     who="the teacher",
@@ -143,6 +143,7 @@ class SuperviseSettings(Settings):
         reasoning: How reasoning is made: ``two_steps``, from the description (``chain: paper``: and the structured
             caption); ``one_step``, from the teacher's inputs directly; ``rejection_sampling``, by the student.
         context: Inputs of a teacher model, or of the captioner.
+        blur: What is blurred in the frames that they get: ``faces``; null for nothing. Number plates are not blurred.
         local: The model of ``teacher: local``.
         served: The endpoint of ``teacher: served``.
         rejection_sampling: The student of ``reasoning: rejection_sampling``.
@@ -161,6 +162,7 @@ class SuperviseSettings(Settings):
     teacher_questions: int | None = Field(None, ge=0, le=12)
     reasoning: Literal["two_steps", "one_step", "rejection_sampling"] = "two_steps"
     context: TeacherContextSettings = TeacherContextSettings()
+    blur: Blur = None
     local: LocalTeacherSettings = LocalTeacherSettings()
     served: ServedTeacherSettings = ServedTeacherSettings()
     rejection_sampling: RejectionSamplingSettings = RejectionSamplingSettings()

@@ -6,6 +6,7 @@ from .container import OpenVideo
 from .damage import damage_words
 from .decode import read_frames, read_pictures, read_windows
 from .errors import VideoError
+from .face_blur import Blur
 from .frame_cache import FrameCache, Times
 from .frame_sampler import target_frame_count
 from .frames import TEMPORAL_PATCH_SIZE, Frames, SamplingSettings, Window
@@ -23,6 +24,7 @@ __all__ = [
     "EVENT",
     "FRONT",
     "TEMPORAL_PATCH_SIZE",
+    "Blur",
     "CameraFile",
     "ClipPiece",
     "DecodeLimits",

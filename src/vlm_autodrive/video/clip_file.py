@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo, TimedFrame
 from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.face_blur import Blur, blur_picture
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S
 from vlm_autodrive.video.geometry import orientation
 from vlm_autodrive.video.selective_decode import slack_s
@@ -77,6 +78,7 @@ def write_clip_file(
     size: tuple[int, int] | None = None,
     *,
     stream: int | None = None,
+    blur: Blur = None,
 ) -> ClipFile:
     """Write the frames of one window to a file, which gets its name only when it is whole.
 
@@ -87,9 +89,10 @@ def write_clip_file(
         target: The file to write; an MP4.
         size: Height and width of its pictures, both even, resized as the frame sampler does; None for the video's own.
         stream: As for :func:`read_frames`.
+        blur: What is blurred in its pictures.
 
     Raises:
-        VideoError: If the window cannot be read, or not to its end.
+        VideoError: If the window cannot be read, or not to its end, or not be blurred.
     """
     partial = target.with_name(f"{target.name}.partial")
     times_s: list[float] = []
@@ -101,7 +104,7 @@ def write_clip_file(
         encoder.context.thread_count = 1
         for time_s, frame in _window(video, start_s, end_s):
             times_s.append(time_s)
-            encoder.add(time_s - times_s[0], upright_frame(path, frame, width, height))
+            encoder.add(time_s - times_s[0], _blurred(path, upright_frame(path, frame, width, height), blur))
         if not times_s:
             raise VideoError(path, f"has no frame between {start_s:.2f} and {end_s:.2f} s")
         last_s = _usual_gap_s(times_s, end_s - start_s)
@@ -119,6 +122,7 @@ def write_joined_clip(
     *,
     stream: int | None = None,
     width: int | None = None,
+    blur: Blur = None,
     paint: Callable[[float, NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> str:
     """Write stretches of several files, one after the other, to one file that browsers play.
@@ -130,6 +134,7 @@ def write_joined_clip(
         target: The file to write; an MP4, which gets its name only when it is whole.
         stream: As for :func:`read_frames`.
         width: The pictures are made no wider than this; None to leave them as they are.
+        blur: What is blurred in its pictures, before they are painted on.
         paint: Given seconds after the clip's start and a picture, [height, width, 3]; returns the picture to write.
 
     Returns:
@@ -155,6 +160,7 @@ def write_joined_clip(
                         if times_s and at_s <= times_s[-1] + _SHORTEST_S:
                             continue  # files that overlap show a moment twice
                         upright = upright_frame(piece.path, frame, encoder.width, encoder.height)
+                        upright = _blurred(piece.path, upright, blur)
                         if paint is not None:
                             pixels = paint(at_s, cast(NDArray[np.uint8], upright.to_ndarray(format="rgb24")))
                             upright = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
@@ -239,6 +245,21 @@ def upright_frame(path: Path, frame: av.VideoFrame, width: int, height: int) -> 
             pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
             frame = av.VideoFrame.from_ndarray(how.upright(pixels), format="rgb24")
         return frame.reformat(width=width, height=height, format="yuv420p", interpolation=Interpolation.AREA)
+
+
+def _blurred(path: Path, frame: av.VideoFrame, blur: Blur) -> av.VideoFrame:
+    """A frame as ``blur`` has it: the very frame where nothing is to be blurred, which then loses nothing."""
+    if blur is None:
+        return frame
+    with library_errors(path):
+        pixels = cast(NDArray[np.uint8], frame.to_ndarray(format="rgb24"))
+    hidden = blur_picture(path, pixels, blur)
+    if np.array_equal(hidden, pixels):
+        return frame
+    with library_errors(path):
+        return av.VideoFrame.from_ndarray(hidden, format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=frame.colorspace, dst_color_range=frame.color_range
+        )
 
 
 def _usual_gap_s(times_s: list[float], window_s: float) -> float:

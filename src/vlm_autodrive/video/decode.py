@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from weakref import ref
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.errors import VideoError
+from vlm_autodrive.video.face_blur import Blur, blur_faces, blur_picture
 from vlm_autodrive.video.frame_sampler import TOLERANCE_S, FrameSampler, nominal_interval_s
 from vlm_autodrive.video.frames import Frames, SamplingSettings, Window
 from vlm_autodrive.video.geometry import Resizer
@@ -25,7 +27,13 @@ _MOST_DECODED_BYTES = 1 << 26  # of pictures in their full size that wait for wh
 
 
 def read_frames(
-    path: Path, start_s: float, end_s: float, sampling: SamplingSettings, *, stream: int | None = None
+    path: Path,
+    start_s: float,
+    end_s: float,
+    sampling: SamplingSettings,
+    *,
+    stream: int | None = None,
+    blur: Blur = None,
 ) -> Frames:
     """Read the frames of one window, decoding no more than is needed.
 
@@ -35,13 +43,19 @@ def read_frames(
         end_s: Its end, likewise.
         sampling: Which frames, and how large.
         stream: The place among the file's video streams of the one to read, from 0 on; None to choose.
+        blur: What is blurred in them.
 
     Returns:
         The frames with their times after ``start_s``.
 
     Raises:
-        VideoError: If the window cannot be read, or not to its end.
+        VideoError: If the window cannot be read, or not to its end, or not be blurred.
     """
+    frames = _read_frames(path, start_s, end_s, sampling, stream)
+    return frames if blur is None else replace(frames, pixels=blur_faces(path, frames.pixels))
+
+
+def _read_frames(path: Path, start_s: float, end_s: float, sampling: SamplingSettings, stream: int | None) -> Frames:
     with OpenVideo(path, stream=stream, threads=None) as video:
         frames = decode_selected(video, start_s, end_s, sampling)
     if frames is not None:
@@ -77,7 +91,7 @@ def read_windows(
 
 
 def read_pictures(
-    footage: Footage, times_s: Sequence[float], max_width: int, *, stream: int | None = None
+    footage: Footage, times_s: Sequence[float], max_width: int, *, stream: int | None = None, blur: Blur = None
 ) -> list[NDArray[np.uint8]]:
     """Read single pictures, such as those of a report's frame strip.
 
@@ -86,16 +100,18 @@ def read_pictures(
         times_s: Seconds after the first frame, in any order; each gets the frame nearest in time.
         max_width: Wider pictures are made smaller, keeping their shape.
         stream: As for :func:`read_frames`.
+        blur: What is blurred in them.
 
     Returns:
         RGB pictures, one for each time, in the order of ``times_s``.
 
     Raises:
-        VideoError: If the video cannot be read as far as is needed.
+        VideoError: If the video cannot be read as far as is needed, or a picture not be blurred.
     """
     pictures: dict[int, NDArray[np.uint8]] = {}
     for path, places, own_times_s in by_file(footage, times_s):
-        pictures |= zip(places, _pictures(path, own_times_s, max_width, stream), strict=True)
+        read = _pictures(path, own_times_s, max_width, stream)
+        pictures |= zip(places, (blur_picture(path, picture, blur) for picture in read), strict=True)
     return [pictures[place] for place in range(len(times_s))]
 
 

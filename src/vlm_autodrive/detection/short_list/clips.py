@@ -85,7 +85,8 @@ def _cut(
     paint = partial(_annotated, trip, event, begin_s, end_s) if is_annotated else None
     target.parent.mkdir(exist_ok=True)
     try:
-        missing = write_joined_clip(pieces, target, stream=trip.detections.video_stream, paint=paint)
+        stream, blur = trip.detections.video_stream, trip.blur
+        missing = write_joined_clip(pieces, target, stream=stream, blur=blur, paint=paint)
     except VideoError as error:
         missing = error.reason
     return [f"clip: {missing}"] if missing else []

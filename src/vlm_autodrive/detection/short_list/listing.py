@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 
 from vlm_autodrive.artifacts import Provenance, absolute_from_artifact, read_provenance
-from vlm_autodrive.detection.results import find_detections, read_events_file
+from vlm_autodrive.detection.results import blur_of, find_detections, read_events_file
 from vlm_autodrive.engines import find_times
 from vlm_autodrive.records import (
     DetectedEvent,
@@ -19,6 +19,7 @@ from vlm_autodrive.records import (
     file_at,
     shown_name,
 )
+from vlm_autodrive.video import Blur
 
 
 class ListedEvent(Record):
@@ -100,6 +101,11 @@ class ListedTrip:
     provenance: Provenance
     taxonomy: Taxonomy
     length_s: float
+
+    @property
+    def blur(self) -> Blur:
+        """What is blurred in its pictures."""
+        return blur_of(self.provenance)
 
     def label(self, event_class: str) -> str:
         """A class as people read it."""

@@ -94,7 +94,7 @@ def _read(
 ) -> list[tuple[list[Picture], str]]:
     """The pictures of each event, or why there are none; a fault at one event leaves the others theirs."""
     wanted = [time_s for event in events for time_s in times_s[event.event_id]]
-    pictures, problem = read_trip_pictures(trip.detections, wanted, FRAME_WIDTH)
+    pictures, problem = read_trip_pictures(trip.detections, wanted, FRAME_WIDTH, trip.blur)
     if problem and len(events) > 1:
         return [one for event in events for one in _read(trip, [event], times_s)]
     found = iter(pictures)

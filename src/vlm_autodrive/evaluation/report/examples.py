@@ -182,7 +182,7 @@ def make_example(
     if not problem:
         try:
             frames = frame_strip(clip, () if reasoning is None else reasoning.cited_times_s, settings, media)
-            video = media.clip(clip) if error is not None and settings.with_clips else ""
+            video = media.clip(clip, settings.blur) if error is not None and settings.with_clips else ""
         except VideoError as unreadable:
             problem = unreadable.reason
     order = [first, *(name for name in predictions if name != first)]
@@ -243,7 +243,7 @@ def frame_strip(
     """
     times_s = strip_times(clip, settings)
     at_s = [clip.start_s + t for t in times_s]
-    pictures = read_pictures(Path(clip.path), at_s, settings.frame_width, stream=clip.video_stream)
+    pictures = read_pictures(Path(clip.path), at_s, settings.frame_width, stream=clip.video_stream, blur=settings.blur)
     reach = (times_s[1] - times_s[0]) / 2 + 1e-6
 
     def nearest(moment_s: float) -> int | None:

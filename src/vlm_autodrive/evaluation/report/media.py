@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.records import Clip
-from vlm_autodrive.video import ClipPiece, write_joined_clip
+from vlm_autodrive.video import Blur, ClipPiece, write_joined_clip
 
 REPORT_FILES = "report-files"
 """The folder beside the page; it goes where the page goes."""
@@ -39,15 +39,15 @@ class PageMedia:
         self._new_file(name).write_bytes(content)
         return f"{REPORT_FILES}/{name}"
 
-    def clip(self, clip: Clip) -> str:
-        """The address of a clip's video, in small pictures.
+    def clip(self, clip: Clip, blur: Blur = None) -> str:
+        """The address of a clip's video, in small pictures that are blurred as wanted.
 
         Raises:
             VideoError: If there is no frame of it.
         """
         name = f"clip-{next(self._numbers):03d}.mp4"
         piece = ClipPiece(Path(clip.path), clip.start_s, clip.end_s, offset_s=0.0)
-        write_joined_clip([piece], self._new_file(name), stream=clip.video_stream, width=_CLIP_WIDTH)
+        write_joined_clip([piece], self._new_file(name), stream=clip.video_stream, width=_CLIP_WIDTH, blur=blur)
         return f"{REPORT_FILES}/{name}"
 
     def style(self, css: str) -> str:

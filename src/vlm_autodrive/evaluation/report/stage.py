@@ -9,6 +9,7 @@ from vlm_autodrive.artifacts import (
     input_key,
     read_clips,
     read_corrections_result,
+    read_provenance,
     read_taxonomy,
     write_text,
     writing_artifact,
@@ -83,6 +84,11 @@ def write_report(
     if long_videos is not None:
         inputs["long_videos"] = long_videos
         input_key(long_videos, "long videos")
+        if read_provenance(long_videos).settings.get("blur") != settings.blur:
+            raise UserError(
+                f"the timelines in {long_videos} are {'not ' if settings.blur else ''}blurred: make the report as they "
+                "were searched (detect.blur in a recipe), or leave out --long-videos."
+            )
     corrected = None if corrections is None else read_corrections_result(corrections)
     if corrections is not None:
         inputs["corrections"] = corrections

@@ -15,7 +15,7 @@ import av
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Record, append_jsonl, iterate_jsonl, read_partial_jsonl, write_jsonl
-from vlm_autodrive.video import VideoError, write_clip_file
+from vlm_autodrive.video import Blur, VideoError, write_clip_file
 from vlm_autodrive.workers import in_processes
 
 CLIP_FILES_FILE = "clip_files.jsonl"
@@ -36,7 +36,7 @@ class ClipFileRecord(Record):
         miscounted_s: By how much a trainer that takes a frame's number for its time mistakes a time at most.
         problem: Why the clip cannot be exported; empty if it can.
         cut_from: Hash of what decides the file's content: name, size and time of change of the source, the window, and
-            the size of the pictures. Empty if there is no source.
+            the size of the pictures, and what is blurred in them. Empty if there is no source.
     """
 
     clip_id: str
@@ -49,7 +49,12 @@ class ClipFileRecord(Record):
 
 
 def write_clip_files(
-    folder: Path, clips: Sequence[Clip], size: PictureSize | None, reporter: Reporter, workers: int | None
+    folder: Path,
+    clips: Sequence[Clip],
+    size: PictureSize | None,
+    reporter: Reporter,
+    workers: int | None,
+    blur: Blur = None,
 ) -> dict[str, ClipFileRecord]:
     """Write a file for each clip that has none yet, and list them all in ``clip_files.jsonl``.
 
@@ -61,6 +66,7 @@ def write_clip_files(
         size: Height and width of the pictures; None for those of the source.
         reporter: Told of each.
         workers: Processes to work with; None for one on every core.
+        blur: What is blurred in the pictures.
     """
     (folder / _FOLDER).mkdir(exist_ok=True)
     log = folder / CLIP_FILES_FILE
@@ -68,12 +74,12 @@ def write_clip_files(
     found = {each.clip_id: each for each in logged if each.problem or (folder / each.path).is_file()}
     cut = _cut_before(folder)
     for clip in clips:
-        if clip.clip_id not in found and (before := cut.get(_cut_from(clip, size))):
+        if clip.clip_id not in found and (before := cut.get(_cut_from(clip, size, blur))):
             file, about = before
             _link(file, folder / _path(clip))
             found[clip.clip_id] = about.model_copy(update={"clip_id": clip.clip_id, "path": _path(clip)})
             append_jsonl(log, [found[clip.clip_id]])
-    todo = [(clip, folder, size) for clip in clips if clip.clip_id not in found]
+    todo = [(clip, folder, size, blur) for clip in clips if clip.clip_id not in found]
     with reporter.task("cutting clips", len(clips), len(clips) - len(todo)) as task:
         for (clip, *_), made in in_processes(_write, todo, min(workers or os.cpu_count() or 1, max(1, len(todo)))):
             each = made or ClipFileRecord(
@@ -99,13 +105,13 @@ def _cut_before(folder: Path) -> dict[str, tuple[Path, ClipFileRecord]]:
     return found
 
 
-def _cut_from(clip: Clip, size: PictureSize | None) -> str:
+def _cut_from(clip: Clip, size: PictureSize | None, blur: Blur) -> str:
     try:
         source = Path(clip.path).stat()
     except OSError:
         return ""
     file = (Path(clip.path).name, source.st_size, source.st_mtime_ns, clip.video_stream)
-    decisive = (*file, clip.start_s, clip.end_s, size)
+    decisive = (*file, clip.start_s, clip.end_s, size, *([blur] if blur else []))
     return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
 
 
@@ -119,13 +125,15 @@ def _link(file: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _write(job: tuple[Clip, Path, PictureSize | None]) -> ClipFileRecord:
-    clip, folder, size = job
+def _write(job: tuple[Clip, Path, PictureSize | None, Blur]) -> ClipFileRecord:
+    clip, folder, size, blur = job
     path = _path(clip)
     try:
         if clip.problem:
             raise VideoError(Path(clip.path), clip.problem)
-        made = write_clip_file(Path(clip.path), clip.start_s, clip.end_s, folder / path, size, stream=clip.video_stream)
+        made = write_clip_file(
+            Path(clip.path), clip.start_s, clip.end_s, folder / path, size, stream=clip.video_stream, blur=blur
+        )
     except VideoError as error:
         return ClipFileRecord(clip_id=clip.clip_id, path=path, problem=error.reason)
     except (av.error.FFmpegError, OSError) as error:  # a full disk is no fault of the clip
@@ -136,7 +144,7 @@ def _write(job: tuple[Clip, Path, PictureSize | None]) -> ClipFileRecord:
         frames=len(made.times_s),
         seconds=round(clip.duration_s, 6),
         miscounted_s=round(made.miscounted_s, 3),
-        cut_from=_cut_from(clip, size),
+        cut_from=_cut_from(clip, size, blur),
     )
 
 

@@ -19,6 +19,7 @@ from vlm_autodrive.supervision.export.clip_files import (
     write_clip_files,
 )
 from vlm_autodrive.supervision.export.rows import ExportRow, row_of, splits_of, why_not_exported, write_messages
+from vlm_autodrive.video import Blur
 
 Form = Literal["messages", "hf-parquet"]
 SUMMARY_FILE = "export.json"
@@ -34,11 +35,13 @@ class ExportSettings(Settings):
         height: Height in pixels of the pictures in the clips' files. Give that of the training's sampling, and every
             trainer trains on pictures of that very size, since none has to resize them. The source's if not given.
         width: Their width, likewise; the aspect ratio may change, as in our own sampling.
+        blur: What is blurred in the pictures: ``faces``; None for nothing. Number plates are not blurred.
     """
 
     to: Form
     height: int | None = Field(None, ge=8, multiple_of=2)
     width: int | None = Field(None, ge=8, multiple_of=2)
+    blur: Blur = None
 
     @model_validator(mode="after")
     def _both(self) -> "ExportSettings":
@@ -128,7 +131,8 @@ def _export(
     if not samples:
         raise UserError(f"{supervision} has no accepted sample that could be exported; look at its summary.json.")
     wanted = {sample.clip_id for sample in samples}
-    files = write_clip_files(folder, [clips[i] for i in clips if i in wanted], settings.size, reporter, workers)
+    cut = [clips[i] for i in clips if i in wanted]
+    files = write_clip_files(folder, cut, settings.size, reporter, workers, settings.blur)
     lost = {each.clip_id: each.problem for each in files.values() if each.problem}
     rows = [row_of(i, clips[i.clip_id], files[i.clip_id].path) for i in samples if i.clip_id not in lost]
     left_out.update("its clip cannot be read" for sample in samples if sample.clip_id in lost)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from vlm_autodrive.records import Outcome, Record, TeacherPrompt, append_jsonl, read_partial_jsonl
 from vlm_autodrive.supervision.facts import Facts
-from vlm_autodrive.video import Frames, SamplingSettings, read_frames
+from vlm_autodrive.video import Blur, Frames, SamplingSettings, read_frames
 
 TeacherTask = Literal["description", "questions", "reasoning", "understanding", "reasoning_vqa", "thinking"]
 
@@ -24,6 +24,7 @@ class TeacherVideo:
         sampling: Which frames, and how large.
         as_video: Send them as one video rather than as images; either way with their true times.
         stream: Which of the file's video streams, as for a clip.
+        blur: What is blurred in its frames.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class TeacherVideo:
     sampling: SamplingSettings
     as_video: bool = False
     stream: int | None = None
+    blur: Blur = None
 
     def frames(self) -> Frames:
         """Its frames.
@@ -39,7 +41,7 @@ class TeacherVideo:
         Raises:
             VideoError: If they cannot be read.
         """
-        return read_frames(self.path, self.start_s, self.end_s, self.sampling, stream=self.stream)
+        return read_frames(self.path, self.start_s, self.end_s, self.sampling, stream=self.stream, blur=self.blur)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vlm_autodrive.supervision.facts import Facts
 from vlm_autodrive.supervision.rules.captions import structured_caption
 from vlm_autodrive.supervision.rules.descriptions import prose
 from vlm_autodrive.supervision.samples import unwritable
-from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
+from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.teacher_schemas import (
     BlindDescription,
     Description,
@@ -78,7 +78,7 @@ def description_request(facts: Facts, settings: SuperviseSettings) -> TeacherReq
         facts=facts,
         prompt=prompts.description_prompt(facts, settings.context),
         answer=Description if settings.context.label else BlindDescription,
-        footage=_footage(facts, settings.context),
+        footage=_footage(facts, settings),
     )
 
 
@@ -101,7 +101,7 @@ def reasoning_request(facts: Facts, settings: SuperviseSettings, description: De
         facts=facts,
         prompt=prompts.reasoning_prompt(facts, settings.context, description),
         answer=reasoning_shape(facts.taxonomy.codes),
-        footage=None if description is not None else _footage(facts, settings.context),
+        footage=None if description is not None else _footage(facts, settings),
     )
 
 
@@ -144,7 +144,8 @@ def repair_request(request: TeacherRequest, text: str, reason: str) -> TeacherRe
     return replace(request, request_id=f"{request.request_id}/repair", answered=answered)
 
 
-def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | None:
+def _footage(facts: Facts, settings: SuperviseSettings) -> TeacherVideo | None:
+    context = settings.context
     if not context.frames:
         return None
     frames = context.frames + context.frames % TEMPORAL_PATCH_SIZE
@@ -157,4 +158,4 @@ def _footage(facts: Facts, context: TeacherContextSettings) -> TeacherVideo | No
     )
     clip = facts.clip
     as_video = context.frames_as == "video"
-    return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video, clip.video_stream)
+    return TeacherVideo(Path(clip.path), clip.start_s, clip.end_s, sampling, as_video, clip.video_stream, settings.blur)

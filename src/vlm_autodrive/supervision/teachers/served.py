@@ -101,7 +101,8 @@ class VideoIdentities:
                 content = _content_hash(footage.path)
                 self._learn(file, content)
         window = f"{footage.start_s:.6f}|{footage.end_s:.6f}|{footage.as_video}|{footage.stream}"
-        return f"{content}|{window}|{footage.sampling.model_dump_json()}"
+        blurred = f"|blur={footage.blur}" if footage.blur else ""
+        return f"{content}|{window}|{footage.sampling.model_dump_json()}{blurred}"
 
     def _known(self, file: str) -> str | None:
         row = self._database.row("SELECT content FROM videos WHERE identity = :file", {"file": file})
