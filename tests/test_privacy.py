@@ -24,6 +24,7 @@ from vlm_autodrive.detection import DetectSettings, ShortListSettings, write_sho
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
+from vlm_autodrive.evaluation.report.media import REPORT_FILES
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Outcome, write_jsonl
 from vlm_autodrive.runs import load_recipe
 from vlm_autodrive.settings import Settings
@@ -170,14 +171,18 @@ def test_an_event_whose_pictures_cannot_be_blurred_has_none_and_says_so(faces, t
 
 def test_a_report_shows_blurred_strips_and_no_timelines_that_are_not(faces, tmp_path):
     clips = [a_clip(faces, number, split="test", event_time_s=None, group_id=f"g{number}") for number in range(3)]
-    predicted = write_prediction_set(tmp_path / "m", clips, [make_prediction(clip, "normal") for clip in clips])
+    sure = {"collision": 0.1, "near_collision": 0.1, "normal": 0.8}
+    answers = [make_prediction(clip, "normal", probabilities=sure) for clip in clips]
+    predicted = write_prediction_set(tmp_path / "m", clips, answers)
     comparison = compare({"m": predicted}, tmp_path / "comparison", CompareSettings(resamples=200))
     strips = {}
     for blur in (None, "faces"):
-        settings = ReportSettings(blur=blur, frames_per_example=2, frame_width=160, seconds_around=0.4)
+        settings = ReportSettings(blur=blur, frames_per_example=2, frame_width=160, seconds_around=0.4, with_clips=True)
         page = (write_report(comparison, tmp_path / str(blur), settings) / "report.html").read_text()
         found = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
-        strips[blur] = [sharpness(np.asarray(Image.open(io.BytesIO(base64.b64decode(each))))) for each in found]
+        shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each)))) for each in found]
+        clip = next((tmp_path / str(blur) / REPORT_FILES).glob("*.mp4"))
+        strips[blur] = [sharpness(picture) for picture in (*shown, *read_pictures(clip, [0.2, 1.0], 160))]
     assert len(strips[None]) == len(strips["faces"]) >= 4
     assert min(strips[None]) > SHARP > max(strips["faces"])
     with writing_artifact(tmp_path / "long", "long videos", {}, DetectSettings()) as folder:
