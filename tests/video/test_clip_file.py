@@ -10,7 +10,16 @@ from transformers.video_utils import load_video
 
 from tests.clocks import numbers_shown, turn
 from tests.video.test_matrix import ENCODINGS, noisy_video
-from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, write_clip_file
+from vlm_autodrive.video import (
+    ClipPiece,
+    OpenVideo,
+    SamplingSettings,
+    VideoError,
+    probe,
+    read_frames,
+    write_clip_file,
+    write_joined_clip,
+)
 
 ALL = SamplingSettings(n_frames=1000, max_frames=1000, height=64, width=128)
 SOURCES = (
@@ -154,3 +163,12 @@ def test_real_footage(fixtures_dir, tmp_path):
         assert written.times_s == shown.times_s
         assert copied.times_s == pytest.approx(np.array(shown.times_s) - shown.times_s[0], abs=1e-4)
         assert np.abs(copied.pixels.astype(int) - shown.pixels).mean() < 3, source.name
+
+
+@pytest.mark.parametrize(("width", "expected"), [(None, (480, 640)), (321, (240, 320)), (2000, (480, 640))])
+def test_a_joined_clip_is_no_wider_than_asked_for(tmp_path, width, expected):
+    noisy_video(tmp_path / "source.mp4", count=10)
+    piece = ClipPiece(tmp_path / "source.mp4", 0.0, 0.3, offset_s=0.0)
+    assert write_joined_clip([piece], tmp_path / "clip.mp4", width=width) == ""
+    with OpenVideo(tmp_path / "clip.mp4") as video:
+        assert video.display_size == expected
