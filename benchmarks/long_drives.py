@@ -16,7 +16,7 @@ import torch
 from benchmarks.docs_table import write_table
 from benchmarks.machine import processor_name
 from vlm_autodrive.artifacts import read_taxonomy
-from vlm_autodrive.cli.console import make_reporter
+from vlm_autodrive.console import make_reporter
 from vlm_autodrive.detection import CalibrateSettings, DetectSettings, calibrate, detect, score_folder
 from vlm_autodrive.metrics import LongVideoScores
 from vlm_autodrive.progress import Reporter

@@ -39,9 +39,9 @@ from scipy import stats
 from benchmarks.docs_table import write_table
 from benchmarks.machine import processor_name
 from vlm_autodrive.artifacts import read_clips, write_text
-from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips import build_clips
 from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.console import make_reporter
 from vlm_autodrive.datasets import CorrectionSettings, ImportSettings, apply_corrections, import_dataset
 from vlm_autodrive.detection import DetectSettings, detect
 from vlm_autodrive.detection.ground_truth import read_ground_truth

@@ -16,9 +16,9 @@ import torch
 
 from tests.tiny_families import tiny_processor, tiny_qwen3_vl, train_tokenizer
 from vlm_autodrive.artifacts import read_samples
-from vlm_autodrive.cli.console import make_reporter
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.clips.settings import SplitFractions
+from vlm_autodrive.console import make_reporter
 from vlm_autodrive.datasets import ImportSettings, import_dataset
 from vlm_autodrive.models import SYSTEM_PROMPT, TINY_BASE, ModelCard, load_model, resolve_model, write_card
 from vlm_autodrive.simulation import SimulateSettings, simulate

@@ -10,6 +10,7 @@ from .detection import (
 )
 from .engines import open_model
 from .evaluation import compare, evaluate, evaluate_baseline, judge, write_report
+from .progress import SILENT
 from .runs import load_recipe, run_recipe
 from .simulation import simulate
 from .supervision import supervise
@@ -18,6 +19,7 @@ from .training import plan, train
 __version__: str
 
 __all__ = [
+    "SILENT",
     "CalibrateSettings",
     "DetectSettings",
     "ShortListSettings",

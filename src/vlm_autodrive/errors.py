@@ -25,7 +25,7 @@ def disk_problem(error: BaseException) -> str | None:
     while found is not None:
         code = found.errno if isinstance(found, OSError) else None
         named = getattr(found, "filename", None)
-        file = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else "a file"
+        file = os.fsdecode(named).removeprefix("file:") if isinstance(named, str | bytes | os.PathLike) else "a file"
         if code in _FULL or os.strerror(errno.ENOSPC) in str(found):
             return f"the disk is full, so that {file} could not be written; free some space and run the command again."
         if code in _FORBIDDEN:

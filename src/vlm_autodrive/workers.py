@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -15,10 +16,34 @@ from vlm_autodrive.errors import UserError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_CANNOT_START = (
+CANNOT_START = (
     "worker processes cannot start, since each begins by importing the main script: run it as a file, not from "
     'standard input, with its calls under `if __name__ == "__main__":`.'
 )
+
+
+def leave_unguarded_main() -> None:
+    """End this process if it is a worker that is still importing the main script, and got here by doing so.
+
+    The script has no main guard then, and each worker would begin the whole work anew. Whoever started the worker
+    tells it.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself asks
+        os._exit(1)
+
+
+@contextmanager
+def start_checked() -> Iterator[None]:
+    """Explain a pool whose workers cannot start at all.
+
+    Raises:
+        UserError: In place of the pool's error.
+    """
+    try:
+        yield
+    except BrokenProcessPool:
+        _check_start()
+        raise
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
@@ -74,7 +99,7 @@ def _check_start() -> None:
         with worker_pool(1) as pool:
             pool.submit(os.getpid).result()
     except BrokenProcessPool:
-        raise UserError(_CANNOT_START) from None
+        raise UserError(CANNOT_START) from None
 
 
 class WorkerCrash(Exception):
@@ -135,7 +160,7 @@ class Worker:
             except (EOFError, ConnectionError):  # it ended while it had nothing to do
                 self._connection = None
                 if is_new:
-                    raise (WorkerCrash() if self._closed else UserError(_CANNOT_START)) from None
+                    raise (WorkerCrash() if self._closed else UserError(CANNOT_START)) from None
             else:
                 return connection
 

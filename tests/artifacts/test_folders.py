@@ -8,7 +8,18 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from vlm_autodrive.artifacts import folders, input_key, is_current, read_provenance, writing_artifact
+from vlm_autodrive.artifacts import (
+    folders,
+    input_key,
+    is_current,
+    read_clips,
+    read_predictions,
+    read_provenance,
+    read_samples,
+    read_videos,
+    require_space,
+    writing_artifact,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
@@ -220,7 +231,7 @@ def test_a_moved_run_is_still_current(tmp_path, source):
 def test_the_wrong_kind_of_input_is_named(tmp_path, source):
     out = tmp_path / "out"
     make(out, source)
-    with pytest.raises(UserError, match="holds things; give a folder of clips"):
+    with pytest.raises(UserError, match="holds things, not clips; give what `autodrive clips` made"):
         input_key(out, "clips")
     with pytest.raises(UserError, match="no finished clips"):
         input_key(source, "clips")
@@ -228,6 +239,38 @@ def test_the_wrong_kind_of_input_is_named(tmp_path, source):
         input_key(tmp_path / "absent")
     with pytest.raises(UserError, match="no finished result"):
         read_provenance(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("read", "held", "sentence"),
+    [
+        (read_clips, "catalog", "out holds a catalog, not clips; run `autodrive clips` on it first."),
+        (read_samples, "clips", "out holds clips, not a supervision set; run `autodrive supervise` on it first."),
+        (read_samples, "catalog", "holds a catalog, not a supervision set; give what `autodrive supervise` made."),
+        (read_predictions, "comparison", "holds a comparison, not predictions; give what `autodrive evaluate` made."),
+        (read_videos, None, "out/videos.jsonl does not exist; give a folder that `autodrive import` made."),
+    ],
+)
+def test_a_folder_of_another_stage_is_named_with_the_command_that_is_wanted(tmp_path, read, held, sentence):
+    out = tmp_path / "out"
+    if held is not None:
+        with writing_artifact(out, held, {}, Some()):
+            pass
+    with pytest.raises(UserError) as raised:
+        read(out)
+    assert str(raised.value).endswith(sentence)
+
+
+def test_what_failed_before_it_wrote_anything_leaves_no_folder(tmp_path, source):
+    with pytest.raises(ZeroDivisionError), writing_artifact(tmp_path / "out", "things", {"source": source}, Some()):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path):
+    require_space(tmp_path / "absent" / "out", 1, "the files")
+    with pytest.raises(UserError, match=r"the files take about 1000000000\.0 GB, and the disk of .* has .* left"):
+        require_space(tmp_path / "absent" / "out", 1e18, "the files")
 
 
 def test_a_folder_is_known_by_names_and_content(tmp_path):

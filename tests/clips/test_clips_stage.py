@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.clips.catalogs import encounter, event, scenario, triplet, video
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_catalog, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
-from vlm_autodrive.clips.clips_stage import cut_clips
+from vlm_autodrive.clips.clips_stage import cut_clips, say_summary
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue, IncidentMetadata
@@ -232,8 +232,17 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     assert any("train: 3 clips (Collision 1, Near-Collision 1, Normal 1)" in line for line in listener.lines)
     assert "test has no clip at all: its fraction of 0.2 is too small for so few drives." in listener.lines
     assert any(line.startswith("1 videos give no usable clip: an event is said") for line in listener.lines)
-    with pytest.raises(UserError, match="clips; give a folder of catalog"):
+    with pytest.raises(UserError, match="clips, not a catalog; give what `autodrive import` made"):
         build_clips(out, tmp_path / "again", TEN)
+
+
+@pytest.mark.parametrize(("window_s", "told"), [(20, True), (10, False)])
+def test_windows_longer_than_every_video_are_told(window_s, told):
+    clips = cut([video("a", 9.9), video("b", 8)])
+    said = Listener()
+    say_summary(clips, DEFAULT_TAXONOMY, ClipSettings(window_s=window_s), said)
+    sentence = "No video is as long as window_s=20, so that each clip is a whole video, the longest 9.9 s"
+    assert any(line.startswith(sentence) for line in said.lines) is told
 
 
 def test_held_out_splits_get_one_window_of_an_event_however_many_are_trained_on():

@@ -79,7 +79,7 @@ def searched(tmp_path, monkeypatch):
 
     monkeypatch.setattr(calibration, "detect_with_engine", detect)
     monkeypatch.setattr(detector, "detect_trips", detect_trips)
-    monkeypatch.setattr(long_videos, "write_short_list", lambda out: (out / "index.html").touch())
+    monkeypatch.setattr(long_videos, "write_short_list", lambda out, *_: (out / "index.html").touch())
     card = ModelCard(name="m", sampling=SamplingSettings(), base_training="trained on real video")
     files = {"taxonomy.json": DEFAULT_TAXONOMY.model_dump_json(), "autodrive.json": card.model_dump_json()}
     checkpoint = make(tmp_path / "checkpoint", "checkpoint", files)

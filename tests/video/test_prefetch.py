@@ -1,6 +1,9 @@
 """Times are told without decoding; and frames that are decoded in the background are those that decoding gives."""
 
+import errno
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from vlm_autodrive.video import (
     prefetch_frames,
     read_frames,
 )
+from vlm_autodrive.video.frame_store import FrameStore
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -58,6 +62,24 @@ def test_frames_are_waited_for_while_they_are_decoded(clips, tmp_path):
             fresh = read_frames(tmp_path / each.path, each.start_s, each.end_s, SMALL)
             assert same(prefetched.get(each), fresh)
     assert prefetched.damaged() == {} and not list(status_folder.iterdir())
+
+
+def test_a_full_disk_is_told_by_whoever_waits_and_by_nobody_else(clips, tmp_path, monkeypatch, capfd):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FrameStore, "save", full)
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    with prefetch_frames(cache, clips, tmp_path, workers=0), pytest.raises(OSError, match="No space left"):
+        PrefetchedFrames(tmp_path / "cache", SMALL, tmp_path).get(clips[0])
+    assert capfd.readouterr().err == ""
+
+
+def test_decoding_does_not_begin_where_the_frames_have_no_room(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    cache = FrameCache(tmp_path / "cache", SMALL)
+    with pytest.raises(UserError, match=r"decoded frames of the clips take about .* has 0\.0 MB left"):
+        cache.fill(clips)
 
 
 def test_left_early_it_stops_and_the_rest_is_decoded_when_it_is_asked_for(clips, tmp_path):

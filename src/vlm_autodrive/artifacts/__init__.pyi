@@ -1,4 +1,4 @@
-from . import files, folders
+from . import files, folders, space
 from .corrections import (
     CORRECTIONS_FILE,
     CORRECTIONS_OUTCOME_FILE,
@@ -56,6 +56,7 @@ from .folders import (
     writing_artifact,
 )
 from .history import History, reduce_history
+from .space import require_space
 
 __all__ = [
     "CALIBRATION_FILE",
@@ -104,7 +105,9 @@ __all__ = [
     "read_videos",
     "reduce_history",
     "relative_to_artifact",
+    "require_space",
     "share_file",
+    "space",
     "waiting_lock",
     "write_catalog",
     "write_clips",

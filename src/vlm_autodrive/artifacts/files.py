@@ -7,7 +7,7 @@ Video paths are absolute in memory and relative to the artefact on disk, so that
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact, write_text
+from vlm_autodrive.artifacts.folders import absolute_from_artifact, file_in, relative_to_artifact, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import (
     DEFAULT_TAXONOMY,
@@ -97,7 +97,7 @@ def write_catalog(
 
 def read_videos(catalog: Path) -> list[Video]:
     """The videos of a catalog."""
-    videos = read_jsonl(catalog / VIDEOS_FILE, Video)
+    videos = read_jsonl(file_in(catalog, VIDEOS_FILE, "catalog"), Video)
     return [v.model_copy(update={"path": absolute_from_artifact(v.path, catalog)}) for v in videos]
 
 
@@ -161,7 +161,7 @@ def iterate_clips(folder: Path) -> Iterator[Clip]:
         UserError: If two clips have one id, as in files that were edited or appended to by hand.
     """
     seen: set[str] = set()
-    for clip in iterate_jsonl(folder / CLIPS_FILE, Clip):
+    for clip in iterate_jsonl(file_in(folder, CLIPS_FILE, "clips"), Clip):
         if clip.clip_id in seen:
             raise UserError(
                 f"{folder / CLIPS_FILE} holds two clips called {clip.clip_id}; everything is joined by that id, so "
@@ -173,7 +173,7 @@ def iterate_clips(folder: Path) -> Iterator[Clip]:
 
 def read_samples(supervision: Path) -> list[SFTSample]:
     """The SFT samples of a supervision set, rejected ones too."""
-    return read_jsonl(supervision / SAMPLES_FILE, SFTSample)
+    return read_jsonl(file_in(supervision, SAMPLES_FILE, "supervision"), SFTSample)
 
 
 def read_held_out_questions(folder: Path) -> list[HeldOutQuestion]:
@@ -187,12 +187,12 @@ def read_held_out_questions(folder: Path) -> list[HeldOutQuestion]:
 
 def read_predictions(folder: Path) -> list[Prediction]:
     """The predictions of one model on a clip set."""
-    return read_jsonl(folder / PREDICTIONS_FILE, Prediction)
+    return read_jsonl(file_in(folder, PREDICTIONS_FILE, "predictions"), Prediction)
 
 
 def read_judgement_records(folder: Path) -> list[Judgement]:
     """A judge's grades of one model's reasoning traces."""
-    return read_jsonl(folder / JUDGEMENTS_FILE, Judgement)
+    return read_jsonl(file_in(folder, JUDGEMENTS_FILE, "judgements"), Judgement)
 
 
 def read_human_ratings(folder: Path) -> list[HumanRating]:

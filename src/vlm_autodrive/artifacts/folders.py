@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ESCAPED, FileName, Record
 from vlm_autodrive.settings import settings_in_key
+from vlm_autodrive.workers import leave_unguarded_main
 
 SCHEMA_VERSION = 1
 PROVENANCE = "provenance.json"
@@ -30,6 +31,16 @@ CALIBRATION_FILE = "calibration.json"  # of a model: written after its weights, 
 # Of videos name, size and time of change stand for the content: gigabytes are not read twice.
 _VIDEO_FORMATS = "mp4 m4v mov 3gp 3g2 lrv avi mkv webm mpg mpeg vob ts mts m2ts wmv asf flv ogv gif"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO_FORMATS.split())
+_STAGES = {  # kind of artefact: how it is called, the command that makes it, and the kind that it is made of
+    "simulated_dataset": ("a simulated data set", "simulate", ""),
+    "catalog": ("a catalog", "import", "simulated_dataset"),
+    "clips": ("clips", "clips", "catalog"),
+    "supervision": ("a supervision set", "supervise", "clips"),
+    "checkpoint": ("a checkpoint", "train", "supervision"),
+    "predictions": ("predictions", "evaluate", "clips"),
+    "judgements": ("judgements", "judge", "predictions"),
+    "comparison": ("a comparison", "compare", "predictions"),
+}
 _VERSIONED = ("vlm-autodrive", "torch", "transformers", "av", "numpy", "panda3d")
 
 
@@ -112,7 +123,7 @@ def input_key(path: Path, kind: str | None = None) -> str:
     if (path / PROVENANCE).is_file():
         provenance = read_provenance(path)
         if kind is not None and provenance.kind != kind:
-            raise UserError(f"{path} holds {provenance.kind}; give a folder of {kind}.")
+            raise UserError(_other_kind(path, provenance.kind, kind))
         return provenance.key
     if kind is not None or not path.exists():
         raise UserError(f"{path} does not exist{f' or holds no finished {kind}' if kind else ''}; give another path.")
@@ -127,6 +138,30 @@ def input_key(path: Path, kind: str | None = None) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def _other_kind(folder: Path, found: str, wanted: str) -> str:
+    """What to do with an artefact where one of another kind is wanted."""
+    held = _STAGES[found][0] if found in _STAGES else found
+    named, command, source = _STAGES.get(wanted, (wanted, "", ""))
+    if not command:
+        return f"{folder} holds {held}, not {named}; give another folder."
+    way = f"run `autodrive {command}` on it first" if found == source else f"give what `autodrive {command}` made"
+    return f"{folder} holds {held}, not {named}; {way}."
+
+
+def file_in(folder: Path, name: str, kind: str) -> Path:
+    """The path of a file that every artefact of a kind holds.
+
+    Raises:
+        UserError: If it is not there, with the command that makes it.
+    """
+    path = folder / name
+    if path.is_file():
+        return path
+    if (folder / PROVENANCE).is_file():
+        raise UserError(_other_kind(folder, read_provenance(folder).kind, kind))
+    raise UserError(f"{path} does not exist; give a folder that `autodrive {_STAGES[kind][1]}` made.")
 
 
 def is_current(folder: Path, key: str) -> bool:
@@ -164,6 +199,7 @@ def writing_artifact(
     Raises:
         UserError: If ``folder`` holds something else and ``overwrite`` is false.
     """
+    leave_unguarded_main()
     known_keys = known_keys or {}
     keys = {name: known_keys[name] if name in known_keys else input_key(path) for name, path in inputs.items()}
     key = artifact_key(kind, keys, settings, facts)
@@ -177,7 +213,12 @@ def writing_artifact(
         raise UserError(f"{folder} already holds another result; give another --out, or --overwrite to replace it.")
     partial.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    yield partial
+    try:
+        yield partial
+    except BaseException:
+        if not any(partial.iterdir()):
+            partial.rmdir()
+        raise
     provenance = Provenance(
         kind=kind,
         key=key,
@@ -280,6 +321,7 @@ def folder_lock(folder: Path, refusal: str) -> Iterator[None]:
     Raises:
         UserError: If another process holds it.
     """
+    leave_unguarded_main()
     folder.mkdir(parents=True, exist_ok=True)
     # A POSIX record lock (lockf, not flock) goes when this process ends, even by SIGKILL, so no stale lock keeps work
     # from being resumed; and child processes do not inherit it, so a decoder that outlives this one holds nothing.

@@ -39,8 +39,8 @@ def ablate(
 
     Example: autodrive ablate mine.yaml --out runs/mine-ablation --dry-run --gpus 1 --memory 80
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.runs import ablate as run_ablation
     from vlm_autodrive.runs import load_recipe, preview
 

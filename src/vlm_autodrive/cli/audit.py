@@ -30,8 +30,8 @@ def audit(
 
     Example: autodrive audit runs/mine/clips
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.clips import audit as audit_set
+    from vlm_autodrive.console import make_reporter
 
     found = audit_set(folder, make_reporter(), frames=not skip_frames, seed=seed)
     if as_json:

@@ -37,9 +37,9 @@ def calibrate(
 
     Example: autodrive calibrate --truth known/manifest.csv quiet/*.mp4 --model s/checkpoint --out s/calibration
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, served_at, settings_from
     from vlm_autodrive.cli.tables import print_columns
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.detection import CalibrateSettings, calibrate, calibration_footage, calibration_rows
 
     given = arguments or []

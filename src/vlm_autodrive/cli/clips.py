@@ -24,9 +24,9 @@ def clips(
 
     Example: autodrive clips runs/mine/catalog --out runs/mine/clips window_s=10
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
     from vlm_autodrive.clips import ClipSettings, build_clips
+    from vlm_autodrive.console import make_reporter
 
     chosen = settings_from(ClipSettings, "clips", recipe, settings)
     print(build_clips(catalog, out, chosen, make_reporter(), overwrite=overwrite))

@@ -66,9 +66,9 @@ def compare(
 
     Example: autodrive compare base=predictions/base tuned=predictions/tuned --out comparison
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json, settings_from
     from vlm_autodrive.cli.tables import print_comparison
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.evaluation import CompareSettings, read_comparison
     from vlm_autodrive.evaluation import compare as compare_predictions
 

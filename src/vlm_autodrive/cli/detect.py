@@ -117,9 +117,9 @@ def detect(
     Example: autodrive detect incoming --watch --on-event "python alert.py" --model runs/demo/checkpoint --out found
     """
     from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import print_detections
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.detection import (
         DetectSettings,
         ShortListSettings,

@@ -41,8 +41,8 @@ def check(
 
     Example: autodrive engines check http://127.0.0.1:8000/v1 --model big
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.engines import ServedModelSettings, check_endpoint
 
     chosen = settings_from(ServedModelSettings, "endpoint", None, settings, base_url=url)

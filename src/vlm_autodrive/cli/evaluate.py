@@ -50,8 +50,8 @@ def evaluate(
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
     from vlm_autodrive.artifacts import read_clips, read_predictions
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import served_at, settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.engines import SHIPPED_MODEL
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation import (

@@ -57,7 +57,7 @@ def export_supervision(
 
     Example: autodrive export supervision runs/mine/supervision --to hf-parquet --out runs/mine/parquet --json
     """
-    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.settings import parse_settings
     from vlm_autodrive.supervision import ExportSettings
     from vlm_autodrive.supervision import export_supervision as export
@@ -106,7 +106,7 @@ def export_model(
 
     Example: autodrive export model runs/mine/checkpoint --to merged --out my-model --report runs/mine/report
     """
-    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.settings import parse_settings
     from vlm_autodrive.training import ExportModelSettings
     from vlm_autodrive.training import export_model as export

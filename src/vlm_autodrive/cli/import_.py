@@ -39,8 +39,8 @@ def import_(
     Example: autodrive import nexar data/nexar --out runs/n/catalog overlay=test.json taxonomy=paper
     """
     from vlm_autodrive.artifacts import VIDEOS_FILE
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import is_setting, settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.datasets import ImportSettings, import_dataset
     from vlm_autodrive.records import Video, iterate_jsonl
 

@@ -29,8 +29,8 @@ def inspect(
 
     Example: autodrive inspect runs/mine/clips --most 20 --out look.png
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.clips import inspect_clips
+    from vlm_autodrive.console import make_reporter
 
     reporter = make_reporter()
     made = inspect_clips(clips, out, reporter, clip_ids=clip or (), most=most, frames=frames, seed=seed, blur=blur)

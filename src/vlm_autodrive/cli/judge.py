@@ -49,8 +49,8 @@ def judge(
     Example: autodrive judge s/predictions/tuned --model big --out s/judgements/tuned --human-ratings grades.csv
     """
     from vlm_autodrive.artifacts import read_judgement_records
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import named_out, print_json, settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.evaluation import JudgeSettings, estimate_judging, estimate_lines
     from vlm_autodrive.evaluation import judge as judge_predictions
 

@@ -38,8 +38,8 @@ def plan(
 
     Example: autodrive plan runs/nexar/supervision --recipe nexar --gpus 1 --memory 80
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.training import TrainSettings, machine_of, show_loss_mask
     from vlm_autodrive.training import plan as plan_training
 

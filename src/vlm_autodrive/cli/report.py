@@ -66,8 +66,8 @@ def report(
 
     In a CI job: autodrive report comparison --out report --format md >> "$GITHUB_STEP_SUMMARY"
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
 
     chosen = settings_from(

@@ -55,7 +55,7 @@ def review_export(
     Example: autodrive review export runs/mine/predictions/tuned --catalog runs/mine/catalog --out runs/mine-2/catalog
     """
     from vlm_autodrive.artifacts import PROVENANCE, read_provenance
-    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.settings import parse_settings
 
     if (paths[0] / PROVENANCE).is_file() and read_provenance(paths[0]).kind == "supervision":
@@ -78,7 +78,7 @@ def review_export(
 
 
 def _export_samples(paths: list[Path], out: Path, reviewer: str | None, *, overwrite: bool, as_json: bool) -> None:
-    from vlm_autodrive.cli.console import make_reporter
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.settings import parse_settings
     from vlm_autodrive.supervision import (
         SampleCorrectionSettings,

@@ -24,9 +24,9 @@ def run(
 
     Example: autodrive run demo train.epochs=2
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import print_json
     from vlm_autodrive.cli.tables import print_run_result
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.runs import load_recipe, run_recipe
 
     loaded = load_recipe(recipe, settings or ())

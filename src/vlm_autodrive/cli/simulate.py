@@ -8,8 +8,8 @@ def simulate(out: Out, settings: Overrides = None, recipe: RecipeName = None, ov
 
     Example: autodrive simulate --out runs/mine/simulated triplets=50 seed=3
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.simulation import SimulateSettings
     from vlm_autodrive.simulation import simulate as simulate_dataset
 

@@ -28,8 +28,8 @@ def supervise(
 
     Example: autodrive supervise runs/mine/clips --out runs/mine/supervision
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import named_out, print_json, settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.supervision import SuperviseSettings
 
     chosen = settings_from(SuperviseSettings, "supervise", recipe, settings, blur=blur)

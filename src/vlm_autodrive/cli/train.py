@@ -26,8 +26,8 @@ def train(
 
     Example: autodrive train runs/mine/supervision --model tiny-base --out runs/mine/checkpoint epochs=2
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.progress import SILENT
     from vlm_autodrive.training import TrainSettings, launched_rank
     from vlm_autodrive.training import train as train_model

@@ -48,8 +48,8 @@ def validate(
 
     Example: autodrive validate runs/mine/catalog --out runs/mine/validated
     """
-    from vlm_autodrive.cli.console import make_reporter
     from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.console import make_reporter
     from vlm_autodrive.datasets import ValidateSettings, read_validations
     from vlm_autodrive.datasets import validate as validate_catalog
 

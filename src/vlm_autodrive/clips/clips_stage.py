@@ -19,8 +19,9 @@ from vlm_autodrive.clips.cutter import Cutter
 from vlm_autodrive.clips.measurements import with_measurements
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.splits import SPLITS, assign_splits, joined_groups, read_test_ids, write_test_ids
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import (
     BINARY_TAXONOMY,
     DEFAULT_TAXONOMY,
@@ -35,7 +36,7 @@ from vlm_autodrive.records import (
 
 
 def build_clips(
-    catalog: Path, out: Path, settings: ClipSettings, reporter: Reporter = SILENT, *, overwrite: bool = False
+    catalog: Path, out: Path, settings: ClipSettings, reporter: Reporter = TERMINAL, *, overwrite: bool = False
 ) -> Path:
     """Cut the videos of a catalog into labelled clips and assign them to splits.
 
@@ -153,6 +154,7 @@ def as_binary(
 
 
 _FEW_GROUPS = 200
+_NEARLY = 0.9  # so that videos of "10 s" may be some frames shorter
 
 
 def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSettings, reporter: Reporter) -> None:
@@ -172,6 +174,12 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
             )
         elif missing and fraction:
             reporter.say(f"{split} has no clip of {', '.join(missing)}: its scores will say little.{evenly}")
+    longest_s = max((clip.duration_s for clip in usable), default=settings.window_s)
+    if longest_s < _NEARLY * settings.window_s:
+        reporter.say(
+            f"No video is as long as window_s={settings.window_s:g}, so that each clip is a whole video, the longest "
+            f"{longest_s:.1f} s; make window_s smaller for clips of one length."
+        )
     reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
     for reason, count in reasons.most_common():
         refused = "windows are refused" if settings.anticipation_s else "videos give no usable clip"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_catalog, writing_artifact
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilder
 from vlm_autodrive.datasets.formats import FORMATS
 from vlm_autodrive.datasets.manifest import read_manifest
@@ -15,7 +16,7 @@ from vlm_autodrive.datasets.simulated_incident import add_simulated_incidents
 from vlm_autodrive.datasets.telemetry.catalog import write_telemetry
 from vlm_autodrive.datasets.video_files import look_at, probe_all
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import INCIDENT_NUMBERS, TRAIN_ONLY, DataSet, Event, IncidentMetadata, Taxonomy, Video
 
 _ONE_FRAME_S = 0.05  # an event may lie this far behind the end, as rounding leaves it
@@ -28,7 +29,7 @@ def import_dataset(
     path: Path | Sequence[Path],
     out: Path,
     settings: ImportSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     overwrite: bool = False,
 ) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_autodrive.artifacts import read_taxonomy
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.detection.events import event_from_span, event_probability, find_event_spans
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
@@ -29,7 +30,7 @@ def calibrate(
     normal: Sequence[Path],
     out: Path,
     settings: CalibrateSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     overwrite: bool = False,
 ) -> Calibration:

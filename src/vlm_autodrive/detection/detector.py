@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vlm_autodrive.artifacts import folder_lock, read_taxonomy
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.detection.inputs import find_trips
 from vlm_autodrive.detection.operating import SearchBasis, choose_operating_point
 from vlm_autodrive.detection.settings import DetectSettings
@@ -25,7 +26,7 @@ def detect(
     model: str,
     out: Path,
     settings: DetectSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     false_alarms_per_hour: float | None = None,
     overwrite: bool = False,

@@ -103,7 +103,7 @@ def _search(
     if fitted:  # from here on the checkpoint's card tells the threshold
         settings = section.settings(leave_out={"threshold"})
     found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
-    write_short_list(folder / _FOUND)  # in silence: the folder has not got its name yet
+    write_short_list(folder / _FOUND, None, SILENT)  # the folder has not got its name yet
     wanted: GroundTruth | None = None
     score = None
     if truths:

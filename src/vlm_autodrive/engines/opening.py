@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines.protocol import Engine, InferenceRequest, InferenceResponse
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
@@ -26,7 +27,7 @@ def open_model(
     model: str,
     endpoint: "ServedModelSettings",
     inputs: Mapping[str, Path],
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
 ) -> Iterator[tuple[Engine, str]]:
     """Open a model that is named on the command line or in a recipe, for as long as the block lasts.
 

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from vlm_autodrive.artifacts import HELD_OUT_QUESTIONS_FILE, write_clips, write_text, writing_artifact
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.evaluation.diagnostics import diagnose
 from vlm_autodrive.evaluation.score import (
     Comparison,
@@ -26,7 +27,7 @@ def compare(
     predictions: Mapping[str, Path],
     out: Path,
     settings: CompareSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     validation: Mapping[str, Path] | None = None,
     anticipation: Mapping[str, Path] | None = None,

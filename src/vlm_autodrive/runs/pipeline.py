@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.artifacts import PROVENANCE, write_text
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BEFORE_CORRECTIONS, REPORT_FILES, baselines_of, read_long_videos
 from vlm_autodrive.models import require_model
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
@@ -26,6 +27,7 @@ class RunResult(Record):
     Attributes:
         run_dir: Its folder.
         executed: The stages that had something to do, in order; empty if all was up to date.
+        headline: The result in a sentence or two, as the report begins.
         notes: Caveats: the recipe's own notes, and those that follow from the data.
         models: The scores of each model, by name, as in report.json.
         long_videos: How detection did on long videos; None without a detect section.
@@ -35,6 +37,7 @@ class RunResult(Record):
 
     run_dir: Path
     executed: tuple[str, ...]
+    headline: str
     notes: tuple[str, ...]
     models: dict[str, Any]
     long_videos: dict[str, Any] | None
@@ -42,7 +45,7 @@ class RunResult(Record):
     report_json: Path
 
 
-def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = SILENT) -> RunResult:
+def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL) -> RunResult:
     """Do every stage of a recipe that is out of date.
 
     Killed anywhere, the same call goes on where it was; done, it does nothing. The folders of the
@@ -123,6 +126,7 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
     return RunResult(
         run_dir=run.folder,
         executed=tuple(run.executed),
+        headline=content["headline"],
         notes=tuple(content["notes"]),
         models=content["models"],
         long_videos=None if long_videos is None else read_long_videos(long_videos).model_dump(mode="json"),

@@ -19,9 +19,10 @@ from vlm_autodrive.artifacts import (
     write_text,
     writing_artifact,
 )
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines import in_order, run_async
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import (
     SUPERVISION_TYPES,
     Clip,
@@ -59,7 +60,7 @@ def supervise(
     clips: Path,
     out: Path,
     settings: SuperviseSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     overwrite: bool = False,
 ) -> Path:

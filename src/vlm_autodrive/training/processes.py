@@ -9,6 +9,7 @@ number of processes changes nothing but the order of additions.
 import datetime
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.workers import end_with_parent
+from vlm_autodrive.workers import CANNOT_START, end_with_parent
 
 _T = TypeVar("_T")
 _TIMEOUT = datetime.timedelta(minutes=10)
@@ -163,6 +164,7 @@ def spawned(count: int, work: Callable[..., Any], arguments: tuple[Any, ...]) ->
             process.start()
         torch.set_num_threads(threads)
         try:
+            _await_begun(started, Path(rendezvous))
             _join(SINGLE_PROCESS.number, count, rendezvous)
             yield Rank(0, count)
             for process in started:
@@ -176,9 +178,18 @@ def spawned(count: int, work: Callable[..., Any], arguments: tuple[Any, ...]) ->
                 process.join()
 
 
+def _await_begun(started: Sequence[Any], rendezvous: Path) -> None:
+    """Wait until each process has begun its work: whoever joins waits for one that cannot start until a timeout."""
+    while len(list(rendezvous.glob("begun-*"))) < len(started):
+        if not all(process.is_alive() for process in started):
+            raise UserError(CANNOT_START)
+        time.sleep(0.02)
+
+
 def _run(rank: Rank, threads: int, rendezvous: str, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     end_with_parent()
     torch.set_num_threads(threads)
+    (Path(rendezvous) / f"begun-{rank.number}").touch()
     try:
         _join(rank.number, rank.world, rendezvous)
         work(rank, *arguments)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, writing_artifact
+from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, require_space, writing_artifact
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
     Encoder,
@@ -24,12 +25,14 @@ from vlm_autodrive.models import (
     stored_dtype,
     training_data,
 )
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import TrainState
 from vlm_autodrive.training.logs import check_trackers
 from vlm_autodrive.training.loop import TrainJob, load_for_training, train_process
 from vlm_autodrive.training.plan.machines import this_machine
+from vlm_autodrive.training.plan.memory import MOMENTS
+from vlm_autodrive.training.plan.parameter_counts import count_parameters
 from vlm_autodrive.training.plan.stage import plan
 from vlm_autodrive.training.processes import launched, spawned
 from vlm_autodrive.training.sampler import clips_by_first_use, join_samples
@@ -44,7 +47,7 @@ def train(
     supervision: Path,
     out: Path,
     settings: TrainSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     frame_cache: Path | None = None,
     overwrite: bool = False,
@@ -136,6 +139,9 @@ def _plan_job(
         raise UserError(planned.refusal())
     for line in planned.lines():
         reporter.say(line)
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # where this run resumes
+    needed = _checkpoint_bytes(settings, planned.steps) - there
+    require_space(folder, needed, "the checkpoint and the states to resume from")
     validation = validation_examples(clips, taxonomy) if settings.eval_steps is not None else []
     unreadable = cache.fill([example.clip for example in validation], reporter)
     validation = [example for example in validation if example.clip.clip_id not in unreadable]
@@ -159,6 +165,16 @@ def _plan_job(
         settings=settings,
     )
     return job, cache
+
+
+def _checkpoint_bytes(settings: TrainSettings, steps: int) -> float:
+    """Bytes on the disk at most, about: the finished model, the best weights, and the states to resume from."""
+    counts = count_parameters(settings)
+    states = min(settings.save_total_limit + 1, (steps - 1) // settings.save_steps)  # the newest is written beside them
+    best = 1 if settings.load_best_model_at_end else 0
+    finished = counts.base if settings.lora is None else counts.adapters
+    number = 4 if settings.lora is not None or settings.save_dtype == "float32" else 2
+    return number * finished + 4 * counts.trained * (best + states * (1 + MOMENTS))
 
 
 def _finish(

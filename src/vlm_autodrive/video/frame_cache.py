@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from vlm_autodrive.artifacts import require_space
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
@@ -145,6 +146,7 @@ class FrameCache:
                 f"{self._store.limit_bytes / _GIGABYTE:.1f} GB: those that do not fit are decoded again each time. "
                 f"{LIMIT_VARIABLE} sets the limit."
             )
+        self.require_space(jobs)
         with reporter.task("reading frames", len(clips), len(clips) - count) as task:
             for done, failed in self.decode(jobs, workers):
                 failures.update(failed)
@@ -156,8 +158,19 @@ class FrameCache:
         return self._room(clips) <= self._store.limit_bytes
 
     def _room(self, clips: Sequence[Clip]) -> int:
-        size = self.sampling.height * self.sampling.width * 3
-        return sum(target_frame_count(clip.duration_s, self.sampling) * size for clip in clips if not clip.problem)
+        return sum(self._size(clip.duration_s) for clip in clips if not clip.problem)
+
+    def _size(self, duration_s: float) -> int:
+        return target_frame_count(duration_s, self.sampling) * self.sampling.height * self.sampling.width * 3
+
+    def require_space(self, jobs: Sequence[DecodeJob]) -> None:
+        """Make sure that the disk has room for what :meth:`missing` says, as far as the cache may grow.
+
+        Raises:
+            UserError: If it has not.
+        """
+        needed = sum(self._size(end_s - start_s) for _, wanted in jobs for _, (start_s, end_s), _ in wanted)
+        require_space(self.folder, min(needed, self._store.room()), "the decoded frames of the clips")
 
     def missing(self, clips: Sequence[Clip]) -> tuple[list[DecodeJob], dict[str, str]]:
         """What is to be decoded of each video, in the clips' order; and why a clip cannot be used, by clip id."""

@@ -100,6 +100,10 @@ class FrameStore:
                 file.unlink(missing_ok=True)
                 total -= size
 
+    def room(self) -> int:
+        """Bytes by which the folder may still grow."""
+        return max(0, self.limit_bytes - sum(file.stat().st_size for file in self.folder.glob(f"*{SUFFIX}")))
+
     def content_hash(self, path: Path) -> str:
         """The hash of a file's whole content, read once and then known by name, size and time of change.
 

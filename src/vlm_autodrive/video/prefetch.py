@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.errors import UserError
+from vlm_autodrive.errors import UserError, disk_problem
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.errors import VideoError
@@ -90,6 +90,7 @@ def prefetch_frames(
     if not jobs:
         yield
         return
+    cache.require_space(jobs)
     reporter.say(f"decoding {sum(len(wanted) for _, wanted in jobs)} clips in the background")
     (status_folder / _IN_PROGRESS).touch()
     leave = threading.Event()
@@ -131,6 +132,8 @@ def _decode(
     except UserError as error:  # told by whoever waits for a clip, since nobody listens to this thread
         write_text(status_folder / _FAILED, str(error))
     except Exception as error:
+        if disk_problem(error) is not None:
+            return  # no note of it can be written; whoever waits for a clip decodes it, meets the same and tells it
         write_text(status_folder / _FAILED, f"decoding in the background failed: {error!r}")
         raise
     finally:

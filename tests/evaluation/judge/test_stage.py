@@ -234,7 +234,7 @@ def test_judgements_of_other_traces_are_refused(predictions, tmp_path):
         read_evaluation_samples({"tuned": anew}, judgements={"tuned": out})
     with pytest.raises(UserError, match="of which there are no predictions"):
         read_evaluation_samples({"tuned": predictions}, judgements={"tunde": out})
-    with pytest.raises(UserError, match="holds predictions; give a folder of judgements"):
+    with pytest.raises(UserError, match="holds predictions, not judgements; run `autodrive judge` on it first"):
         read_judgements(predictions, predictions)
 
 

@@ -72,6 +72,7 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
     run = RunResult(
         run_dir=tmp_path,
         executed=(),
+        headline="H.",
         notes=("A note.",),
         models={},
         long_videos=None,

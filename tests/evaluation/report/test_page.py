@@ -242,7 +242,7 @@ def test_new_findings_make_the_report_anew(comparison, tmp_path):
 
 
 def test_a_folder_that_holds_no_long_videos_is_refused(comparison, tmp_path):
-    with pytest.raises(UserError, match="give a folder of long videos"):
+    with pytest.raises(UserError, match="not long videos; give another folder"):
         write_report(comparison, tmp_path / "report", ReportSettings(), long_videos=comparison)
 
 

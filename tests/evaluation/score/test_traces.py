@@ -118,7 +118,7 @@ def test_only_accepted_reasoning_is_a_reference(tmp_path):
     assert found == {"a": "first\nand second line", "d": "repaired"}
     with pytest.raises(UserError, match="holds no accepted reasoning"):
         read_references(supervision(tmp_path / "none", clips, [*items[2:5], items[6]]))
-    with pytest.raises(UserError, match="holds predictions; give a folder of supervision"):
+    with pytest.raises(UserError, match="not a supervision set; give what `autodrive supervise` made"):
         read_references(write_prediction_set(tmp_path / "p", clips, [make_prediction(c, "normal") for c in clips]))
 
 

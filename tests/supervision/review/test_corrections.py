@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_told_in_a_sentence(supervision, samples, tmp_path)
     done = run(app, ["review", "export", str(tmp_path / "samples.jsonl"), "--out", str(tmp_path / "a")])
     assert done.exit_code == 1
     assert "holds decisions on SFT samples; export these with their supervision set" in done.stderr
-    with pytest.raises(UserError, match="holds clips; give a folder of supervision"):
+    with pytest.raises(UserError, match="holds clips, not a supervision set; run `autodrive supervise` on it first"):
         correct_supervision(supervision.parent / "clips", [], tmp_path / "a", SampleCorrectionSettings())
 
 

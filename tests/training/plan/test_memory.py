@@ -1,6 +1,7 @@
 """The plan's memory: weights counted to the last one, the peak against a real run, and ways out that are ways out."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -123,6 +124,14 @@ def test_every_setting_that_is_named_would_make_it_fit(nexar, memory_gb, changes
     for words in expected:
         assert words in planned.refusal()
     assert_every_way_fits(nexar, settings, planned.refusal(), machine)
+
+
+def test_a_plan_for_a_cpu_names_the_smallest_gpu_that_would_do(nexar):
+    settings = load_recipe("nexar").train
+    refusal = plan(nexar, settings, machine=Machine("cpu", 1, 8 * GB)).refusal()
+    size = int(re.search(r"No settings make it fit here: on one GPU of \d+ GB .*--gpus 1 --memory (\d+)", refusal)[1])
+    assert plan(nexar, settings, machine=Machine("cuda", 1, size * GB)).fits
+    assert not plan(nexar, settings, machine=Machine("cuda", 1, size / 2 * GB)).fits
 
 
 @pytest.mark.parametrize("drawn", [False, True])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import waiting_lock
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.detection.short_list.clips import find_clips, write_clips
 from vlm_autodrive.detection.short_list.exports import write_exports
 from vlm_autodrive.detection.short_list.listing import ListedEvent, ListedTrip, list_events, read_trips
@@ -12,12 +13,12 @@ from vlm_autodrive.detection.short_list.pages import INCIDENTS, INDEX_FILE, writ
 from vlm_autodrive.detection.short_list.settings import ShortListSettings
 from vlm_autodrive.detection.short_list.strips import STRIPS, write_strips
 from vlm_autodrive.detection.short_list.tables import write_tables
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 
 _LOCK = ".short_list.lock"
 
 
-def write_short_list(out: Path, settings: ShortListSettings | None = None, reporter: Reporter = SILENT) -> Path:
+def write_short_list(out: Path, settings: ShortListSettings | None = None, reporter: Reporter = TERMINAL) -> Path:
     """Write the short list of all events in a folder of detections.
 
     Writes ``index.html`` and a page for each event in ``incidents/``, their film strips in ``strips/``, the tables

@@ -14,6 +14,7 @@ from vlm_autodrive.artifacts import (
     read_taxonomy,
     writing_artifact,
 )
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines import (
     ChatRequest,
     Completion,
@@ -74,7 +75,7 @@ def judge(
     predictions: Path,
     out: Path,
     settings: JudgeSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     human_ratings: Path | None = None,
     overwrite: bool = False,

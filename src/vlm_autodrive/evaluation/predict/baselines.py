@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from vlm_autodrive.artifacts import iterate_clips, read_clips, read_taxonomy, writing_artifact
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.camera_motion import MotionRow, measure
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
@@ -20,7 +21,7 @@ from vlm_autodrive.evaluation.settings import BASELINES, CAMERA_MARKS, G_FORCE, 
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy, Verdict, append_jsonl, read_partial_jsonl
 from vlm_autodrive.settings import Settings
-from vlm_autodrive.workers import worker_pool
+from vlm_autodrive.workers import start_checked, worker_pool
 
 MEASURED_FILE = "measured.jsonl"
 _SAVE_EVERY = 64
@@ -34,7 +35,7 @@ def evaluate_baseline(
     name: str,
     out: Path,
     settings: BaselineSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     overwrite: bool = False,
 ) -> Path:
@@ -248,6 +249,7 @@ def _measured(
         task = stack.enter_context(reporter.task("Measuring camera shake", len(clips), len(clips) - len(waiting)))
         apply: Callable[..., Iterable[MotionRow]] = map
         if settings.workers and waiting:
+            stack.enter_context(start_checked())
             apply = stack.enter_context(worker_pool(settings.workers)).map
         for begin in range(0, len(waiting), _SAVE_EVERY):
             batch = list(apply(partial(measure, settings=settings), waiting[begin : begin + _SAVE_EVERY]))

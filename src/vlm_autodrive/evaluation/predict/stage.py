@@ -18,6 +18,7 @@ from vlm_autodrive.artifacts import (
     write_clips,
     writing_artifact,
 )
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines import Engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
@@ -53,7 +54,7 @@ def evaluate(
     model: str,
     out: Path,
     settings: EvaluateSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     questions: Path | None = None,
     validation: Path | None = None,

@@ -14,6 +14,7 @@ from vlm_autodrive.artifacts import (
     write_text,
     writing_artifact,
 )
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.compare_stage import predictions_file, read_comparison
 from vlm_autodrive.evaluation.report.clip_lists import confusion_lists, flip_lists
@@ -27,7 +28,7 @@ from vlm_autodrive.evaluation.report.statements import before_and_after, data_no
 from vlm_autodrive.evaluation.score import Comparison
 from vlm_autodrive.evaluation.settings import ReportSettings
 from vlm_autodrive.metrics import LongVideoSearch
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import CorrectionsResult, Prediction, read_jsonl
 
 HTML_FILE = "report.html"
@@ -60,7 +61,7 @@ def write_report(
     comparison: Path,
     out: Path,
     settings: ReportSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     long_videos: Path | None = None,
     corrections: Path | None = None,

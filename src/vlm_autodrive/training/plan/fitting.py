@@ -7,13 +7,14 @@ from typing import Any
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.training.plan.clip_costs import ClipCost, largest_pass
 from vlm_autodrive.training.plan.counting import merge_side, token_side
-from vlm_autodrive.training.plan.machines import Machine
+from vlm_autodrive.training.plan.machines import GB, Machine
 from vlm_autodrive.training.plan.memory import MemoryEstimate, estimate_memory
 from vlm_autodrive.training.plan.parameter_counts import count_parameters
 from vlm_autodrive.training.settings import TrainSettings
 from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings, is_legible
 
 _MOST_GPUS = 64
+_GPU_SIZES = (8, 12, 16, 24, 40, 48, 80, 141)  # gigabytes of GPUs that are sold
 _ADAPTERS = {"r": 16, "lora_alpha": 32}
 
 _Change = tuple[str, TrainSettings]
@@ -207,6 +208,18 @@ def refusal_of(planned: PlanCandidate, memory: MemoryEstimate) -> str:
     if not memory.fits:
         why.append(memory.line().replace("memory, estimated", "it does not fit into memory; estimated"))
     ways = ways_to_fit(planned)
+    gpu = _one_gpu(planned)
     if not ways:
-        return "; ".join(why) + ". No settings make it fit: take a smaller model, or more memory."
-    return "; ".join(why) + ". Any of these makes it fit: " + "; ".join(ways) + "."
+        advice = gpu or "take a smaller model, or more memory."
+        return "; ".join(why) + ". No settings make it fit here: " + advice
+    return "; ".join(why) + ". Any of these makes it fit: " + "; ".join([*ways, gpu.rstrip(".")] if gpu else ways) + "."
+
+
+def _one_gpu(planned: PlanCandidate) -> str:
+    """On which GPU it would fit as it is, for who plans on a CPU; empty if on none."""
+    if planned.machine.kind == "cuda":
+        return ""
+    for size in _GPU_SIZES:
+        if replace(planned, machine=Machine("cuda", 1, size * GB)).fits():
+            return f"on one GPU of {size} GB it fits (`autodrive plan` with --gpus 1 --memory {size} shows it)."
+    return ""

@@ -22,7 +22,7 @@ _FLOAT, _HALF = 4, 2
 _LIBRARIES = {"cuda": 0.0, "cpu": 0.8 * GB}
 """What Python and the libraries take on a CPU before there is a model, as measured by ``benchmarks/plan_memory.py``;
 on a GPU it is part of what is left."""
-_MOMENTS = 2  # of AdamW; Muon keeps one
+MOMENTS = 2  # of AdamW; Muon keeps one
 
 
 class MemoryEstimate(Record):
@@ -117,7 +117,7 @@ def estimate_memory(
     return MemoryEstimate(
         weights=held / parts,
         gradients=_FLOAT * counts.trained / parts,
-        optimizer=_FLOAT * (_MOMENTS * counts.trained - once) / parts,
+        optimizer=_FLOAT * (MOMENTS * counts.trained - once) / parts,
         activations=activations(config, counts, settings, largest, formats),
         logits=(3 * _FLOAT + computed_as) * largest.logits * config.get_text_config().vocab_size,
         update=_FLOAT * counts.trained / parts if machine.kind == "cuda" else 0.0,

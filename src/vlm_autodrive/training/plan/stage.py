@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlm_autodrive.artifacts import read_clips, read_samples
+from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.models import LoadedModel, load_meta_model
-from vlm_autodrive.progress import SILENT, Reporter
+from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.training.plan.clip_costs import ClipCost, new_places, supervised_places
 from vlm_autodrive.training.plan.counting import (
@@ -138,7 +139,7 @@ class TrainingPlan(Record):
 def plan(
     supervision: Path,
     settings: TrainSettings,
-    reporter: Reporter = SILENT,
+    reporter: Reporter = TERMINAL,
     *,
     frame_cache: Path | None = None,
     loaded: LoadedModel | None = None,

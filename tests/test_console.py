@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from vlm_autodrive.cli import console
-from vlm_autodrive.cli.console import BarReporter, LineReporter, make_reporter
+from vlm_autodrive import console
+from vlm_autodrive.console import BarReporter, LineReporter, make_reporter
 from vlm_autodrive.progress import format_seconds
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from vlm_autodrive.progress import format_seconds
@@ -24,14 +24,36 @@ def make_reporter() -> "Reporter":
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    return BarReporter(console) if console.is_terminal else LineReporter(sys.stderr)
+    return BarReporter(console) if console.is_terminal else LineReporter()
+
+
+class TerminalReporter:
+    """The reporter of Python code that names none: as on the command line, made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._made: Reporter | None = None
+
+    def task(self, description: str, total: int, done: int = 0) -> AbstractContextManager["Task"]:
+        """Open a task as the command line shows it."""
+        return self._reporter().task(description, total, done)
+
+    def say(self, message: str) -> None:
+        """Show one line as the command line does."""
+        self._reporter().say(message)
+
+    def _reporter(self) -> "Reporter":
+        self._made = self._made or make_reporter()
+        return self._made
+
+
+TERMINAL = TerminalReporter()
 
 
 class LineReporter:
     """Writes a line now and then, for logs."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream  # None: stderr as it is when a line is written
 
     @contextmanager
     def task(self, description: str, total: int, done: int = 0) -> Iterator["Task"]:
@@ -43,7 +65,7 @@ class LineReporter:
 
     def say(self, message: str) -> None:
         """Write one line."""
-        print(message, file=self._stream, flush=True)
+        print(message, file=self._stream or sys.stderr, flush=True)
 
 
 class _LineTask:
