@@ -1,11 +1,14 @@
 """Mistakes are told in one sentence on stderr, with the right exit status."""
 
 import errno
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from vlm_autodrive.cli.detect import refuse_empty_search
 from vlm_autodrive.cli.main import app
+from vlm_autodrive.datasets.video_files import path_below
 from vlm_autodrive.errors import UserError
 
 run = CliRunner().invoke
@@ -117,3 +120,11 @@ def test_a_users_mistake_inside_a_stage_is_told_too(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.clips.build_clips", raising(UserError("no such thing; make it.")))
     result = run(app, ["clips", "cat", "--out", "o"])
     assert (result.exit_code, result.stderr) == (1, "autodrive: no such thing; make it.\n")
+
+
+@pytest.mark.parametrize("name", [r"C:\trips\a.mp4", "D:/trips/a.mp4", r"\\server\trips\a.mp4"])
+def test_a_path_of_a_windows_machine_is_called_so(name):
+    with pytest.raises(UserError, match="does not exist on this machine: it is a path of a Windows one"):
+        refuse_empty_search([Path(name)], [])
+    assert path_below("/data", name) is None  # as a manifest refuses every path out of its folder
+    assert path_below("/data", r"trips\a.mp4") == "/data/trips/a.mp4"

@@ -1,7 +1,7 @@
 """``autodrive detect``: find events in long video."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -215,7 +215,10 @@ def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"
     absent = [path for path in paths if not path.exists()]
     if absent:
         others = f" and {len(absent) - 1} more of the paths do" if len(absent) > 1 else " does"
-        raise UserError(f"{absent[0]}{others} not exist; what was found is of the others alone, if there are any.")
+        windows = " on this machine: it is a path of a Windows one" if PureWindowsPath(absent[0]).drive else ""
+        raise UserError(
+            f"{absent[0]}{others} not exist{windows}; what was found is of the others alone, if there are any."
+        )
     if all(each.duration_s is None for each in found):
         first = next((f"; {each.video}: {each.reason}" for each in found), "")
         raise UserError(f"nothing was searched: no window of {len(found)} videos could be read and judged{first}.")

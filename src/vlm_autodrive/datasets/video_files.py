@@ -20,6 +20,7 @@ from vlm_autodrive.video import VideoError, VideoInfo, probe
 
 MISSING = "the file does not exist"
 IMAGES = (".jpg", ".jpeg", ".png")
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # an absolute path of a Windows machine
 _MAX_THREADS = 16
 _AT_A_TIME = 8  # videos for each task of a thread
 
@@ -57,7 +58,7 @@ def inside(root: Path, name: str) -> Path | None:
 
 def path_below(top: str, name: str) -> str | None:
     """As :func:`inside`, but on strings, for a hundred thousand names; ``top`` is absolute and without dots."""
-    if "\0" in name:
+    if "\0" in name or _WINDOWS.match(name):
         return None
     if "\\x" in name and Path(top, file_name_of(name)).exists():
         name = file_name_of(name)  # not UTF-8, and written as the records write it
