@@ -6,6 +6,9 @@ BIN := .venv/bin
 # that those of few and long tests are not last.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# make TORCH=cpu ... installs PyTorch without CUDA libraries: its version there, such as 2.14.1+cpu, counts as higher.
+TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
+
 .PHONY: demo test test-fast lint docs clean-demo
 
 demo: .venv/.installed
@@ -35,9 +38,9 @@ clean-demo:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[sim,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt -e '.[sim,dev]'
 	touch $@
 
 .venv/.docs-installed: .venv/.installed
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m pip install --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt -e '.[docs]'
 	touch $@

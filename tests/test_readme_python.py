@@ -64,7 +64,7 @@ def test_a_run_prints_its_result_as_a_sentence_and_shows_progress(whole_run):
     assert "train: done in" in whole_run.stderr
 
 
-@pytest.mark.parametrize(("word", "shown"), [("detect(", "Detecting"), (" train(", "training: 1 of 1")])
+@pytest.mark.parametrize(("word", "shown"), [("detect(", "Detecting"), (" train(", "training: 2 of 2")])
 def test_a_stage_runs_on_what_the_run_made(whole_run, folder, word, shown):
     assert whole_run.returncode == 0, whole_run.stderr
     result = run(folder, snippet(word))

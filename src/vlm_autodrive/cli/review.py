@@ -80,7 +80,7 @@ def review(
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError:
-        raise UserError("the review page needs two more packages: pip install 'vlm-autodrive[review]'.") from None
+        raise UserError("the review page needs two more packages: pip install '.[review]'.") from None
     from urllib.parse import parse_qsl
 
     from vlm_autodrive.review import open_review, queue_state, serve

@@ -23,7 +23,7 @@ def read_sheet(path: Path, headings: Mapping[str, str]) -> list[Row]:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError:
-        raise UserError(f"{path.name} is a workbook; pip install 'vlm-autodrive[sheets]' to read it.") from None
+        raise UserError(f"{path.name} is a workbook; pip install '.[sheets]' to read it.") from None
     try:
         with path.open("rb") as stream:
             workbook = CalamineWorkbook.from_filelike(stream)

@@ -47,7 +47,7 @@ def simulate(out: Path, settings: SimulateSettings, reporter: Reporter = TERMINA
         UserError: If Panda3D is missing, or ``out`` holds something else.
     """
     if find_spec("panda3d") is None:
-        raise UserError("the simulation needs Panda3D; run pip install 'vlm-autodrive[sim]'.")
+        raise UserError("the simulation needs Panda3D; run pip install '.[sim]' in the project's folder.")
     with writing_artifact(out, "simulated_dataset", {}, settings, overwrite=overwrite) as folder:
         if folder is not None:
             _make(folder, settings, reporter)

@@ -43,7 +43,7 @@ class Renderer:
                 loadPrcFileData,
             )
         except ImportError:
-            raise UserError("the simulation needs Panda3D; run pip install 'vlm-autodrive[sim]'.") from None
+            raise UserError("the simulation needs Panda3D; run pip install '.[sim]' in the project's folder.") from None
         loadPrcFileData("", "load-display p3tinydisplay\naudio-library-name null\nnotify-level error")
         loadPrcFileData("", "garbage-collect-states 1")
         self.size = (width, height)

@@ -193,7 +193,7 @@ def test_without_the_library_a_sentence_says_what_to_install(tmp_path, monkeypat
         (tmp_path / name).write_bytes(content)
     series, note = read(path)
     assert series is None
-    assert note.endswith("pip install 'vlm-autodrive[telemetry]' to read it")
+    assert note.endswith("pip install '.[telemetry]' to read it")
     assert ";" not in note
 
 

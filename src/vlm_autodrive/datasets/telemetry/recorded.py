@@ -14,7 +14,7 @@ from vlm_autodrive.records import TelemetrySource
 
 Floats = NDArray[np.float64]
 
-INSTALL = "pip install 'vlm-autodrive[telemetry]'"
+INSTALL = "pip install '.[telemetry]'"
 _FASTEST_MPS = 400 / 3.6  # as for the incident metadata
 _MOST_G = 50.0
 _EARTH_M = 6_371_000.0
