@@ -44,7 +44,7 @@ def test_the_result_is_told_in_counts(tmp_path):
     figures = with_pair(figures, permutation_p=None)
     assert headline(figures, DEFAULT_TAXONOMY, clips) == (
         "On 60 test clips the trained model found 18 of 20 collisions; before training it found none. "
-        "It raised a false alarm on 2 of 20 normal clips; before training it raised one on none. "
+        "It raised a false alarm on 2 of 20 normal clips. "
         "That is an improvement, by more than chance explains: 36 clips are newly right, 2 newly wrong. "
         "Other cameras, roads and weather may give other numbers."
     )

@@ -169,7 +169,7 @@ def _found(comparison: Comparison, taxonomy: Taxonomy, shown: str, earlier: str 
         yield f"There is no {taxonomy.normal.label} clip, so nothing is known of false alarms."
         return
     text = f"{begin} raised a false alarm on {_none(alarms)} of {normal}"
-    if earlier is not None:
+    if earlier is not None and not gives_one_answer(comparison, earlier):
         text += f"; {old} raised one on {_none(counts[earlier][1] or 0)}"
     yield f"{text}."
 
