@@ -14,6 +14,7 @@ from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts import write_clips, writing_artifact
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.evaluation import REPORT_FILES
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
 from vlm_autodrive.runs import load_recipe, run_recipe
@@ -76,6 +77,9 @@ def stages(monkeypatch):
                 text = json.dumps({"models": {}, "notes": ["few clips"], "inputs": names})
                 for name in ("report.html", "report.json"):
                     (folder / name).write_text(text)
+                if getattr(settings, "separate_files", False):
+                    (folder / REPORT_FILES).mkdir()
+                    (folder / REPORT_FILES / "report.css").write_text("")
                 if kind == "clips":
                     write_clips(folder, out, DEFAULT_TAXONOMY, [VALIDATION_CLIP])
                 if kind == "long_videos":
@@ -225,6 +229,19 @@ def test_a_lost_result_is_made_again_and_what_rests_on_it_stays(stages, tmp_path
     (tmp_path / "report.html").unlink()
     assert run_recipe(load_recipe("smoke"), tmp_path).executed == ("clips",)
     assert (tmp_path / "report.html").is_file()
+
+
+def test_the_files_of_a_report_go_where_it_is_copied_and_go_with_it(stages, tmp_path):
+    files = tmp_path / REPORT_FILES
+    beside = load_recipe("smoke", ["report.separate_files=true"])
+    run_recipe(beside, tmp_path)
+    assert [path.name for path in files.iterdir()] == ["report.css"]
+    (files / "report.css").unlink()
+    files.rmdir()
+    assert run_recipe(beside, tmp_path).executed == ()
+    assert (files / "report.css").is_file()
+    run_recipe(load_recipe("smoke"), tmp_path)
+    assert not files.exists()
 
 
 def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages, tmp_path):
