@@ -236,6 +236,15 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
         build_clips(out, tmp_path / "again", TEN)
 
 
+def test_like_reasons_are_counted_together_with_one_of_them_as_the_example():
+    problems = {"a": "ends 1.5 s early", "b": "ends 2.5 s early", "c": "unreadable"}
+    clips = cut([video(name, problem=problem) for name, problem in problems.items()])
+    said = Listener()
+    say_summary(clips, DEFAULT_TAXONOMY, TEN, said)
+    assert "2 videos give no usable clip: for example, ends 1.5 s early" in said.lines
+    assert "1 videos give no usable clip: unreadable" in said.lines
+
+
 @pytest.mark.parametrize(("window_s", "told"), [(20, True), (10, False)])
 def test_windows_longer_than_every_video_are_told(window_s, told):
     clips = cut([video("a", 9.9), video("b", 8)])

@@ -131,6 +131,7 @@ def detect(
         write_short_list,
     )
     from vlm_autodrive.engines import default_model
+    from vlm_autodrive.metrics import FEW_CLIPS
     from vlm_autodrive.settings import parse_settings
 
     overrides = [text for text in arguments if is_setting(text)]
@@ -184,7 +185,8 @@ def detect(
     if truth is not None:
         scored = score_folder(out, truth, out, taxonomy)
         scores, alerts = scored.scores, scored.time_to_alert
-        reporter.say(f"Found {scores.found} of {scores.events} events, with {scores.false_alarms} false alarms.")
+        few = " So few events allow no firm conclusion." if scores.events < FEW_CLIPS else ""
+        reporter.say(f"Found {scores.found} of {scores.events} events, with {scores.false_alarms} false alarms.{few}")
         if alerts is not None and alerts.median_s.value is not None:
             reporter.say(
                 f"Before {alerts.median_s.n} of {alerts.events} events an alarm could be given, "

@@ -20,7 +20,7 @@ RecipeName = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Settings; `autodrive recipes keys` lists them.", show_default=False),
+    typer.Argument(metavar="KEY=VALUE", help="Settings: see `autodrive recipes keys STAGE`.", show_default=False),
 ]
 EndpointUrl = Annotated[
     str | None,

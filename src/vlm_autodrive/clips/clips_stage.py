@@ -180,10 +180,14 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
             f"No video is as long as window_s={settings.window_s:g}, so that each clip is a whole video, the longest "
             f"{longest_s:.1f} s; make window_s smaller for clips of one length."
         )
-    reasons = Counter(_general(clip.problem) for clip in clips if clip.problem)
-    for reason, count in reasons.most_common():
+    reasons: dict[str, list[str]] = {}
+    for clip in clips:
+        if clip.problem:
+            reasons.setdefault(_general(clip.problem), []).append(clip.problem)
+    for problems in sorted(reasons.values(), key=len, reverse=True):
         refused = "windows are refused" if settings.anticipation_s else "videos give no usable clip"
-        reporter.say(f"{count} {refused}: {reason}")
+        example = "" if len(set(problems)) == 1 else "for example, "
+        reporter.say(f"{len(problems)} {refused}: {example}{problems[0]}")
     if settings.anticipation_s:
         untold = sum(clip.event_time_s is not None and clip.alert_time_s is None for clip in usable)
         reporter.say(

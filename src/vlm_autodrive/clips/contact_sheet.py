@@ -120,6 +120,8 @@ def _draw_head(pen: ImageDraw.ImageDraw, clip: Clip, taxonomy: Taxonomy, colour:
     if clip.event_time_s is not None:
         after_s = clip.event_time_s - clip.duration_s
         place = f"event at {clip.event_time_s:.2f} s" if after_s <= 0 else f"event {after_s:.2f} s after the end"
+        if clip.start_s > 0:  # as the annotations count
+            place += f" (at {clip.start_s + clip.event_time_s:.2f} s of the file)"
         said.append(place + {True: ", own vehicle", False: ", others", None: ""}[clip.ego_involved])
     if clip.alert_time_s is not None:
         said.append(f"warning at {clip.alert_time_s:.2f} s")

@@ -17,7 +17,7 @@ from .event_detection import event_detection_metrics, match_events, temporal_iou
 from .event_time import TOLERANCES_S, EventTimeScores, event_time_scores
 from .groups import connected_groups
 from .held_out import FOLDS, held_out_by_name, held_out_probabilities, name_features
-from .intervals import Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
+from .intervals import FEW_CLIPS, Estimate, few_clusters_warning, stratified_proportion, undefined, wilson
 from .long_video_search import LongVideoScores, LongVideoSearch
 from .operating_points import AlarmCounts, operating_point
 from .rouge import rouge_l
@@ -35,6 +35,7 @@ from .significance import (
 )
 
 __all__ = [
+    "FEW_CLIPS",
     "FOLDS",
     "HORIZON_S",
     "LEVEL",

@@ -13,6 +13,8 @@ from scipy import stats
 
 from vlm_autodrive.records import Estimate as Estimate
 
+FEW_CLIPS = 30
+"""Fewer clips or events than these, of a class or in all, allow no firm conclusion."""
 FEW_CLUSTERS = 30
 STRATIFIED_METHOD = "wilson, effective sample size"
 

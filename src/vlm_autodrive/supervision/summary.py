@@ -59,8 +59,8 @@ def figures_lines(summary: Mapping[str, Any]) -> list[str]:
         by_class = ", ".join(f"{name} {rate:.1%}" for name, rate in rates[topic].items())
         lines.append(f"questions that presuppose: {len(rates)} topics; rates farthest apart for {topic}: {by_class}")
     lines += [
-        f"{row['type']} by {row['teacher']}: {row['texts']} texts, {row['templates']} templates, the commonest "
-        f"{row['commonest_share']:.1%}, distinct-1 {row['distinct_1']:.3f}, distinct-2 {row['distinct_2']:.3f}"
+        f"{row['type']} by {row['teacher']}: {row['texts']} texts in {row['templates']} wordings, numbers and road "
+        f"users left aside; the commonest in {row['commonest_share']:.1%} of them"
         for row in summary["diversity"]
     ]
     return lines

@@ -12,6 +12,7 @@ import torch
 from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, require_space, writing_artifact
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.metrics import FEW_CLIPS
 from vlm_autodrive.models import (
     Encoder,
     LoadedModel,
@@ -186,7 +187,11 @@ def _finish(
     if settings.load_best_model_at_end and state.best_step is not None:
         checkpoints.set_weights(model, checkpoints.best_weights(job.folder, state))
         steps, score = state.best_step, state.best_score
-        reporter.say(f"kept the weights after {steps} of {state.step} steps, with validation macro-F1 {score:.3f}")
+        few = ": too few for a firm conclusion" if len(job.validation) < FEW_CLIPS else ""
+        reporter.say(
+            f"kept the weights after {steps} of {state.step} steps, with validation macro-F1 {score:.3f} on "
+            f"{len(job.validation)} clips{few}"
+        )
     window_s = round(statistics.median(each.clip.duration_s for each in job.clips), 3)
     base, revision = lasting_name(settings.model)
     card = ModelCard(

@@ -7,12 +7,13 @@ from PIL import Image
 
 from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set, write_video
 from vlm_autodrive.artifacts import writing_artifact
+from vlm_autodrive.cli.tables import _long_videos_line
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import CompareSettings, ReportSettings, compare, write_report
 from vlm_autodrive.evaluation.predict.stage import write_predictions
 from vlm_autodrive.evaluation.report.examples import choose_examples, strip_times
 from vlm_autodrive.evaluation.report.worst_errors import worst_errors
-from vlm_autodrive.metrics import LongVideoScores, LongVideoSearch, event_detection_metrics, wilson
+from vlm_autodrive.metrics import FEW_CLIPS, LongVideoScores, LongVideoSearch, event_detection_metrics, wilson
 from vlm_autodrive.metrics.anticipation import TimeToAlert
 from vlm_autodrive.records import DEFAULT_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import Settings
@@ -174,6 +175,16 @@ def test_the_timelines_are_in_the_page_itself(comparison, tmp_path):
     assert [name for _, name in shown] == ["002", "003"]
     wanted = [(folder / "timelines" / name).read_bytes() for name in ("1_002.png", "2_003.png")]
     assert [base64.b64decode(picture) for picture, _ in shown] == wanted
+
+
+def test_the_terminal_says_when_the_events_are_too_few(tmp_path):
+    folder = long_videos_of(tmp_path / "long_videos")
+    search = LongVideoSearch.model_validate_json((folder / "long_videos.json").read_text())
+    assert search.score.scores.events < FEW_CLIPS
+    assert _long_videos_line(search).endswith("times real time. So few events allow no firm conclusion.")
+    many = search.score.scores.model_copy(update={"events": FEW_CLIPS})
+    enough = search.model_copy(update={"score": search.score.model_copy(update={"scores": many})})
+    assert _long_videos_line(enough).endswith("times real time.")
 
 
 def test_the_time_to_alert_is_shown_beside_that_of_a_detector_that_always_alarms(comparison, tmp_path):

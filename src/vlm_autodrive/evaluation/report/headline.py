@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vlm_autodrive.evaluation.report.formats import clips_of, title_of
-from vlm_autodrive.evaluation.report.statements import FEW_CLIPS, LEVEL, before_and_after, main_pair, p_of
+from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, main_pair, p_of
 from vlm_autodrive.evaluation.score import Comparison, ModelScores, PairScores, noisy_prompts, prompt_to_trust
 from vlm_autodrive.evaluation.settings import BASELINES
-from vlm_autodrive.metrics import LongVideoSearch
+from vlm_autodrive.metrics import FEW_CLIPS, LongVideoSearch
 from vlm_autodrive.records import Clip, Taxonomy
 
 _SIMULATED_ONLY = "simulated video only"  # so a model's card ends

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from vlm_autodrive.evaluation.report.formats import clips_of, plain
 from vlm_autodrive.evaluation.report.headline import gives_one_answer
-from vlm_autodrive.evaluation.report.statements import FEW_CLIPS, LEVEL, before_and_after, main_pair
+from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, main_pair
 from vlm_autodrive.evaluation.report.tables import missing_commands
 from vlm_autodrive.evaluation.score import Comparison, ModelScores
+from vlm_autodrive.metrics import FEW_CLIPS
 from vlm_autodrive.records import Clip, Record, Taxonomy
 
 _IMPORT = "autodrive import manifest MANIFEST.csv --out CATALOG"

@@ -20,11 +20,11 @@ from vlm_autodrive.evaluation.report.headline import (
 )
 from vlm_autodrive.evaluation.report.media import PageMedia
 from vlm_autodrive.evaluation.report.next_steps import NextStep
-from vlm_autodrive.evaluation.report.statements import FEW_CLIPS, corrections_pair, main_pair, p_of, scarcity_notes
+from vlm_autodrive.evaluation.report.statements import corrections_pair, main_pair, p_of, scarcity_notes
 from vlm_autodrive.evaluation.report.tables import baseline_rows, control_rows, missing_commands
 from vlm_autodrive.evaluation.score import ANY_EVENT, Comparison, ModelScores
 from vlm_autodrive.html_pages import page_templates
-from vlm_autodrive.metrics import Estimate, LongVideoSearch, undefined
+from vlm_autodrive.metrics import FEW_CLIPS, Estimate, LongVideoSearch, undefined
 from vlm_autodrive.records import CorrectionsResult, Outcome, Taxonomy
 
 Chart = tuple[str, Markup]

@@ -7,11 +7,9 @@ from vlm_autodrive.evaluation.diagnostics.answers import bounds_told
 from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
 from vlm_autodrive.evaluation.score import Comparison, PairScores
 from vlm_autodrive.evaluation.settings import BASELINES, BEFORE_CORRECTIONS
+from vlm_autodrive.metrics import FEW_CLIPS
 from vlm_autodrive.models import MAIN
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
-
-FEW_CLIPS = 30
-"""Fewer clips than these, of a class or in all, allow no firm conclusion."""
 
 LEVEL = 0.05
 """Significance level of the tests."""
