@@ -37,8 +37,8 @@ BlurFaces = Annotated[
     Literal["faces"] | None,
     typer.Option(
         "--blur",
-        help="Blur faces in the pictures that this writes or sends, as far as they are found; needs the extra privacy. "
-        "Number plates are not blurred.",
+        help="Blur the faces found in pictures that a teacher or other people get, never in frames that a model "
+        "judges. Number plates are not blurred. Needs the extra privacy; see docs/privacy.md.",
         show_default=False,
     ),
 ]
