@@ -3,6 +3,8 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -10,6 +12,7 @@ import pytest
 
 from vlm_autodrive.artifacts import artifact_key
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Scenario
 from vlm_autodrive.simulation import SimulateSettings, dataset, simulate
 from vlm_autodrive.simulation.dataset import HEADER, MANIFEST_HEADER, video_ids
@@ -78,6 +81,24 @@ def test_pictures_move_and_are_neither_black_nor_white(made: Path) -> None:
 def test_number_of_workers_changes_no_byte(made: Path, tmp_path: Path) -> None:
     again = simulate(tmp_path / "again", SETTINGS.model_copy(update={"workers": 2}))
     assert _bytes(again) == _bytes(made)
+
+
+def test_progress_is_counted_in_seconds_of_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    class Counts(SilentReporter):
+        @contextmanager
+        def task(self, description: str, total: int, done: int = 0) -> Iterator["Counts"]:
+            counted.append(total - done)
+            yield self
+
+        def advance(self, steps: int = 1, status: str = "") -> None:
+            counted.append(steps)
+
+    monkeypatch.setattr(dataset, "_film", lambda path, video, settings: path.write_bytes(b""))
+    drives = {"long_videos": 1, "train_only_videos": 1, "long_video_duration_s": 50}
+    simulate(tmp_path / "out", SimulateSettings(triplets=1, singles=1, workers=1, **drives), Counts())
+    assert counted == [124, 50, 50, 18, 6]
 
 
 def test_workers_are_no_part_of_the_key() -> None:

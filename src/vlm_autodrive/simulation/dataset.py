@@ -73,9 +73,9 @@ def _make(folder: Path, settings: SimulateSettings, reporter: Reporter) -> None:
         if any(job[0] == kind for job in jobs):
             (folder / kind).mkdir(exist_ok=True)
     todo = [job for job in jobs if not _is_done(folder, settings, job)]
-    seconds = sum(_seconds_of(settings, job) for job in todo)
-    require_space(folder, seconds * _byte_rate(settings), "the simulated videos")
-    with reporter.task("simulating", len(jobs), len(jobs) - len(todo)) as task, start_checked():
+    total, left = (sum(_seconds_of(settings, job) for job in each) for each in (jobs, todo))
+    require_space(folder, left * _byte_rate(settings), "the simulated videos")
+    with reporter.task("Simulating (seconds of video)", total, total - left) as task, start_checked():
         _run(folder, settings, todo, task)
     _write_tables(folder, settings)
     shutil.rmtree(folder / _PARTS)
@@ -85,13 +85,12 @@ def _run(folder: Path, settings: SimulateSettings, todo: list[tuple[str, int]], 
     workers = min(settings.workers or os.cpu_count() or 1, max(len(todo), 1))
     if workers == 1:
         for job in todo:
-            make_job(str(folder), settings, job)
-            task.advance(1, job[0])
+            task.advance(_seconds_of(settings, make_job(str(folder), settings, job)))
         return
     pool = worker_pool(workers)
     try:
         queue = iter(todo)
-        running: set[Future[str]] = set()
+        running: set[Future[tuple[str, int]]] = set()
         while True:
             for job in queue:
                 running.add(pool.submit(make_job, str(folder), settings, job))
@@ -101,12 +100,19 @@ def _run(folder: Path, settings: SimulateSettings, todo: list[tuple[str, int]], 
                 break
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                task.advance(1, future.result())
+                task.advance(_seconds_of(settings, future.result()))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int]) -> str:
+def _seconds_of(settings: SimulateSettings, job: tuple[str, int]) -> int:
+    """Seconds of video that a job renders, to which its time is proportional: it may be 300 or 6."""
+    if job[0] in _LONG_FOLDERS:
+        return round(settings.long_video_duration_s)
+    return round(settings.video_duration_s) * (3 if job[0] == "triplet" else 1)
+
+
+def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int]) -> tuple[str, int]:
     """Make the videos of one job, and last their ground truth, which marks it as done."""
     folder = Path(folder_name)
     kind, index = job
@@ -121,7 +127,7 @@ def make_job(folder_name: str, settings: SimulateSettings, job: tuple[str, int])
         scenarios = _short_videos(folder, settings, kind, index)
     text = "".join(scenario.model_dump_json() + "\n" for scenario in scenarios)
     write_text(_part(folder, job), text)
-    return kind
+    return job
 
 
 def _short_videos(folder: Path, settings: SimulateSettings, kind: str, index: int) -> list[Scenario]:
@@ -169,13 +175,6 @@ def _long_path(folder: Path, job: tuple[str, int]) -> Path:
 
 def _part(folder: Path, job: tuple[str, int]) -> Path:
     return folder / _PARTS / f"{job[0]}-{job[1]:05d}.jsonl"
-
-
-def _seconds_of(settings: SimulateSettings, job: tuple[str, int]) -> float:
-    """Seconds of video that a job makes."""
-    if job[0] in _LONG_FOLDERS:
-        return settings.long_video_duration_s
-    return settings.video_duration_s * (3 if job[0] == "triplet" else 1)
 
 
 def _byte_rate(settings: SimulateSettings) -> float:
