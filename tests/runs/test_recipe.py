@@ -62,7 +62,7 @@ def test_the_papers_recipe_is_that_for_nexar_with_the_papers_question_and_superv
 
 def test_every_section_of_a_recipe_is_known_by_its_name():
     named = {field.alias or name for name, field in Recipe.model_fields.items()}
-    assert set(SECTIONS) == named - {"name", "description", "run_dir"}
+    assert set(SECTIONS) == named - {"name", "description", "run_dir", "stage_seconds"}
 
 
 def test_overrides_reach_every_depth_and_make_sections():

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +20,20 @@ FRAME_CACHE = Path(".cache") / "frames"
 
 
 class RunFolder:
-    """The folder of a run, and what has been done in it."""
+    """The folder of a run, and what has been done in it.
 
-    def __init__(self, folder: Path, reporter: Reporter) -> None:
+    Args:
+        folder: The folder.
+        reporter: Gets the progress.
+        stage_seconds: How long each stage is known to take, in the order of the run; empty if that is not known.
+    """
+
+    def __init__(self, folder: Path, reporter: Reporter, stage_seconds: Mapping[str, float] | None = None) -> None:
         self.folder = folder
         self.reporter = reporter
         self.executed: list[str] = []
+        self._known_s = dict(stage_seconds or {})
+        self._took_s: dict[str, float] = {}  # of the known stages that were begun and done here
 
     def do(self, stage: "Stage") -> Path:
         """Run a stage of a recipe, or leave it if it is up to date."""
@@ -49,14 +57,30 @@ class RunFolder:
         # A stage that makes its folder anew writes a new provenance file, with the time in it; one that is up to date
         # leaves the old one. So the file tells the two apart without asking the stage.
         before = _fingerprint(out)
+        is_begun = any(out.parent.glob(f".{out.name}.partial-*"))
         begun = time.monotonic()
-        made = stage(out, _StageReporter(self.reporter, name))
+        made = stage(out, _StageReporter(self.reporter, name, self._left(name)))
+        took_s = time.monotonic() - begun
         if _fingerprint(made) == before:
             self.reporter.say(f"{name}: up to date")
         else:
             self.executed.append(name)
-            self.reporter.say(f"{name}: done in {format_seconds(time.monotonic() - begun)}: {made}")
+            if name in self._known_s and not is_begun:
+                self._took_s[name] = took_s
+            self.reporter.say(f"{name}: done in {format_seconds(took_s)}: {made}")
         return made
+
+    def _left(self, name: str) -> str:
+        """How long the run takes from the beginning of a stage on, in words; empty if not known.
+
+        This machine is as much slower or faster than the one that the times are known of as in the stages so far.
+        """
+        names = list(self._known_s)
+        if name not in names:
+            return ""
+        speed = sum(self._took_s.values()) / sum(self._known_s[each] for each in self._took_s) if self._took_s else 1.0
+        minutes = speed * sum(self._known_s[each] for each in names[names.index(name) :]) / 60
+        return f" (whole run: about {minutes:.0f} min left)" if minutes >= 1 else " (whole run: less than 1 min left)"
 
 
 @contextmanager
@@ -87,10 +111,10 @@ def _fingerprint(folder: Path) -> str:
 
 
 class _StageReporter:
-    """Reports the progress of a stage, under its name as a heading."""
+    """Reports the progress of a stage, under its name as a heading, with the time left of the whole run."""
 
-    def __init__(self, reporter: Reporter, name: str) -> None:
-        self._reporter, self._name = reporter, name
+    def __init__(self, reporter: Reporter, name: str, left: str) -> None:
+        self._reporter, self._name, self._left = reporter, name, left
 
     def task(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Task]:
         self._head()
@@ -102,5 +126,5 @@ class _StageReporter:
 
     def _head(self) -> None:
         if self._name:
-            self._reporter.say(f"{self._name}:")
+            self._reporter.say(f"{self._name}{self._left}:")
             self._name = ""

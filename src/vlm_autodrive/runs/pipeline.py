@@ -83,7 +83,7 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
             require_model(recipe.train.model)  # rather than after an hour of supervision
             if earlier is not None:
                 require_model(earlier)
-        return _run(recipe, RunFolder(run_dir, reporter))
+        return _run(recipe, RunFolder(run_dir, reporter, recipe.stage_seconds))
 
 
 def _run(recipe: Recipe, run: RunFolder) -> RunResult:

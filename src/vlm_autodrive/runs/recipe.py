@@ -27,6 +27,7 @@ from vlm_autodrive.video import SamplingSettings
 
 _SUFFIX = ".yaml"
 _LIKE = "like"
+_SECONDS = "stage_seconds"
 
 
 class ImportSection(ImportSettings):
@@ -79,6 +80,8 @@ class Recipe(Settings):
         name: Short name; the run's folder is ``runs/<name>`` by default.
         description: One line on the purpose of the recipe.
         run_dir: The run's folder; None for ``runs/<name>``.
+        stage_seconds: How long each stage takes on two idle cores, in seconds, in the order of a run: from these the
+            time left of the whole run is estimated. Empty if not known; a recipe built on this one has its own.
         simulate: Simulation of videos; None for real footage.
         import_: The data set; in YAML ``import``.
         corrections: Corrections of the data set by reviewers; None if there are none.
@@ -97,6 +100,7 @@ class Recipe(Settings):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
     run_dir: str | None = None
+    stage_seconds: dict[str, float] = {}
     simulate: SimulateSettings | None = None
     import_: ImportSection = Field(default=ImportSection(), alias="import")
     corrections: CorrectionsSection | None = None
@@ -182,7 +186,10 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UserError: If there is none, or a key or value is wrong.
     """
-    values = merge_values(_mapping(recipe), parse_overrides(overrides))
+    values = _mapping(recipe)
+    if overrides:
+        values.pop(_SECONDS, None)  # they hold for the recipe as it stands
+    values = merge_values(values, parse_overrides(overrides))
     return parse_settings(Recipe, values, f"recipe {recipe}")
 
 
@@ -220,7 +227,7 @@ def _mapping(recipe: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
         return values
     if not isinstance(like, str) or like in (*above, recipe):
         raise UserError(f"recipe {recipe}: {_LIKE} must name another recipe, one that is not built on this one.")
-    return merge_values(_mapping(like, (*above, recipe)), values)
+    return merge_values({**_mapping(like, (*above, recipe)), _SECONDS: {}}, values)
 
 
 def full_recipe(recipe: Recipe) -> str:
