@@ -73,7 +73,7 @@ def main() -> None:
     )
     trained = train(normal, work / "trained", settings, make_reporter(), overwrite=True)
     shipped = work / TINY_BASE
-    _ship(trained, shipped)
+    ship(trained, shipped, ModelCard(name=TINY_BASE, sampling=SAMPLING, window_s=WINDOW_S))
     if arguments.install:
         target = Path(resolve_model(TINY_BASE))
         shutil.rmtree(target, ignore_errors=True)
@@ -109,12 +109,13 @@ def _random_model(folder: Path, vocabulary: Path) -> Path:
     return folder
 
 
-def _ship(trained: Path, shipped: Path) -> None:
+def ship(trained: Path, shipped: Path, card: ModelCard) -> None:
+    """Write a trained model as the package ships it: in bfloat16, with a card."""
     loaded = load_model(str(trained), device=torch.device("cpu"))
     shutil.rmtree(shipped, ignore_errors=True)
     loaded.model.to(torch.bfloat16).save_pretrained(shipped)
     loaded.processor.save_pretrained(shipped)
-    write_card(shipped, ModelCard(name=TINY_BASE, sampling=SAMPLING, window_s=WINDOW_S))
+    write_card(shipped, card)
 
 
 if __name__ == "__main__":

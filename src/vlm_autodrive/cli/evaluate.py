@@ -18,8 +18,8 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A checkpoint, tiny-base, a folder or a name on the hub; a baseline: majority, camera_shake, g_force, "
-            "camera_marks; or with --endpoint the model's name there.",
+            help="A checkpoint, tiny-base or tiny-simulated, a folder or a name on the hub; a baseline: majority, "
+            "camera_shake, g_force, camera_marks; or with --endpoint the model's name there.",
         ),
     ],
     questions: Annotated[
@@ -52,7 +52,6 @@ def evaluate(
     from vlm_autodrive.artifacts import read_clips, read_predictions
     from vlm_autodrive.cli.options import served_at, settings_from
     from vlm_autodrive.console import make_reporter
-    from vlm_autodrive.engines import SHIPPED_MODEL
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation import (
         BASELINES,
@@ -64,6 +63,7 @@ def evaluate(
         have_all_failed,
         summary,
     )
+    from vlm_autodrive.models import SHIPPED_MODELS
     from vlm_autodrive.runs import load_recipe, with_training_frames
 
     reporter = make_reporter()
@@ -75,7 +75,7 @@ def evaluate(
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
         made = evaluate_baseline(clips, model, out, simple, reporter, overwrite=overwrite)
     else:
-        near = difflib.get_close_matches(model, (*BASELINES, SHIPPED_MODEL), n=1, cutoff=0.8)
+        near = difflib.get_close_matches(model, (*BASELINES, *SHIPPED_MODELS), n=1, cutoff=0.8)
         if near and near[0] != model and endpoint is None and not Path(model).exists():
             raise UserError(f"there is no model {model}; did you mean {near[0]}?")
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))

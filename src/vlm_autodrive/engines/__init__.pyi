@@ -24,11 +24,10 @@ from .endpoint.tokens import TokenUsage, least_picture_tokens, max_usage, pictur
 from .endpoint.usage import EndpointUsage
 from .endpoint_check import EndpointAbility, EndpointCheck, check_endpoint
 from .local import LocalEngine, load_engine
-from .opening import SHIPPED_MODEL, default_model, open_model
+from .opening import default_model, open_model
 from .protocol import Engine, InferenceRequest, InferenceResponse, OverlapEngine, SeenPatches
 
 __all__ = [
-    "SHIPPED_MODEL",
     "ChatRequest",
     "CitedTime",
     "Completion",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from vlm_autodrive.engines.endpoint.settings import ServedModelSettings
     from vlm_autodrive.models import ModelCard
 
-SHIPPED_MODEL = "tiny-base"
 DEMO_CHECKPOINT = Path("runs/demo/checkpoint")
 
 
@@ -72,13 +71,16 @@ def default_model(reporter: Reporter = SILENT) -> str:
     """The model taken if none is named: the demo's.
 
     Raises:
-        UserError: If that is not trained. The shipped base is not taken in its place: it has never seen an event and
-            finds none, which would read like a search that found nothing.
+        UserError: If that is not trained. No shipped model is taken in its place: the base has never seen an event, and
+            what the fine-tuned one finds in real video says nothing.
     """
+    from vlm_autodrive.models import TINY_BASE, TINY_SIMULATED
+
     if not (DEMO_CHECKPOINT / PROVENANCE).is_file():
         raise UserError(
-            f"name a model with --model: there is no {DEMO_CHECKPOINT} here, which `autodrive run demo` trains; "
-            f"{SHIPPED_MODEL} has never seen an event and finds none, so it is taken only if it is named."
+            f"name a model with --model: there is no {DEMO_CHECKPOINT} here, which `autodrive run demo` trains; of "
+            f"the models that are shipped {TINY_SIMULATED} knows simulated video only, and {TINY_BASE} has never seen "
+            "an event and finds none."
         )
     reporter.say(f"Model: {DEMO_CHECKPOINT}, trained by the demo on simulated drives; --model takes another.")
     return str(DEMO_CHECKPOINT)

@@ -25,7 +25,9 @@ from .meta_model import find_published, load_meta_model
 from .missing import reading
 from .model_files import (
     ADAPTER_FOLDER,
+    SHIPPED_MODELS,
     TINY_BASE,
+    TINY_SIMULATED,
     ModelFiles,
     lasting_name,
     locate_model,
@@ -56,8 +58,10 @@ __all__ = [
     "EMPTY_THOUGHTS",
     "LONG",
     "MAIN",
+    "SHIPPED_MODELS",
     "SYSTEM_PROMPT",
     "TINY_BASE",
+    "TINY_SIMULATED",
     "ChatTemplate",
     "Convention",
     "DirectBy",

@@ -20,6 +20,8 @@ from vlm_autodrive.models.missing import (
 )
 
 TINY_BASE = "tiny-base"
+TINY_SIMULATED = "tiny-simulated"
+SHIPPED_MODELS = (TINY_BASE, TINY_SIMULATED)
 ADAPTER_FOLDER = "adapter"
 ADAPTER_CONFIG = "adapter_config.json"
 _ASSETS = Path(__file__).parent / "assets"
@@ -52,8 +54,8 @@ class ModelFiles:
 
 
 def resolve_model(model: str) -> str:
-    """The folder of the shipped model for ``tiny-base``; anything else as it is."""
-    return str(_ASSETS / TINY_BASE) if model == TINY_BASE else model
+    """The folder of a shipped model for its name; anything else as it is."""
+    return str(_ASSETS / model) if model in SHIPPED_MODELS else model
 
 
 def locate_model(model: str, parts: tuple[str, ...] = PARTS, *, fetch: bool = True) -> ModelFiles:
@@ -63,7 +65,7 @@ def locate_model(model: str, parts: tuple[str, ...] = PARTS, *, fetch: bool = Tr
     run to the next; ``hf download NAME`` brings it up to date.
 
     Args:
-        model: ``tiny-base``, a folder with whole weights or an adapter, or a hub name.
+        model: A shipped model's name, a folder with whole weights or an adapter, or a hub name.
         parts: What is needed of :data:`vlm_autodrive.models.missing.PARTS`. Tokenizer and processor are fetched, but
             asked for when they are read, behind the question whether the model's family is supported.
         fetch: Whether a hub model is fetched if it is not in the cache.
@@ -88,12 +90,13 @@ def require_model(model: str) -> None:
 
 
 def lasting_name(model: str) -> tuple[str, str | None]:
-    """By what a base is found again: its hub name with the revision, ``tiny-base``, or its folder's absolute path.
+    """By what a base is found again: hub name with revision, a shipped model's name, or its folder's absolute path.
 
     Args:
-        model: ``tiny-base``, a folder (in the hub's cache or elsewhere), or the name of a hub model that was fetched.
+        model: A shipped model's name, a folder (in the hub's cache or elsewhere), or the name of a hub model that was
+            fetched.
     """
-    if model == TINY_BASE:
+    if model in SHIPPED_MODELS:
         return model, None
     folder = locate_model(model, (), fetch=False).folder.absolute()
     return hub_origin(folder) or (str(folder), None)

@@ -16,8 +16,8 @@ from vlm_autodrive.artifacts import (
 )
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.models import (
+    SHIPPED_MODELS,
     SYSTEM_PROMPT,
-    TINY_BASE,
     ModelCard,
     find_published,
     locate_model,
@@ -99,7 +99,7 @@ def ancestor(folder: Path, kind: str) -> Path | None:
 
 
 def _licence_of(base: str) -> str:
-    if base == TINY_BASE:
+    if base in SHIPPED_MODELS:
         return _OWN_LICENCE
     published = find_published(base)
     if published is not None:
