@@ -12,6 +12,7 @@ from vlm_autodrive import __version__
 from vlm_autodrive.cli.main import app
 
 VERBS = [
+    "demo",
     "run",
     "recipes",
     "simulate",
@@ -60,7 +61,7 @@ def test_help_imports_nothing_heavy():
 def test_help_names_every_verb_and_where_to_start():
     text = CliRunner().invoke(app, ["--help"]).stdout
     assert [verb for verb in VERBS if f" {verb} " not in text] == []
-    assert "autodrive run demo" in text
+    assert "Start with: autodrive demo" in text
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -14,6 +14,7 @@ from vlm_autodrive.cli import audit as audit_verb
 from vlm_autodrive.cli import calibrate as calibrate_verb
 from vlm_autodrive.cli import clips as clips_verb
 from vlm_autodrive.cli import compare as compare_verb
+from vlm_autodrive.cli import demo as demo_verb
 from vlm_autodrive.cli import detect as detect_verb
 from vlm_autodrive.cli import engines as engines_verb
 from vlm_autodrive.cli import evaluate as evaluate_verb
@@ -76,7 +77,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: autodrive run demo",
+    epilog="Start with: autodrive demo",
 )
 
 
@@ -98,6 +99,7 @@ def _autodrive(
 
 _RUN, _DATA, _MODEL, _USE = "All stages", "Data", "Model", "Evaluation and use"
 
+app.command("demo", rich_help_panel=_RUN)(demo_verb.demo)
 app.command("run", rich_help_panel=_RUN)(run_verb.run)
 app.add_typer(recipes_verb.app, name="recipes", rich_help_panel=_RUN)
 app.command("simulate", rich_help_panel=_DATA)(simulate_verb.simulate)

@@ -1,11 +1,14 @@
 """``autodrive review``: the review page."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_autodrive.errors import UserError
+
+WITHOUT_SERVER = "the review page needs two more packages: pip install '.[review]'."
 
 
 def review(
@@ -76,11 +79,8 @@ def review(
 
     Example: autodrive review found
     """
-    try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise UserError("the review page needs two more packages: pip install '.[review]'.") from None
+    if not has_server():
+        raise UserError(WITHOUT_SERVER)
     from urllib.parse import parse_qsl
 
     from vlm_autodrive.review import open_review, queue_state, serve
@@ -110,6 +110,11 @@ def review(
         )
     except KeyboardInterrupt:  # the ordinary end
         print(f"Stopped. The decisions are in {opened.store.path}.")
+
+
+def has_server() -> bool:
+    """Whether the packages are there that serve the page."""
+    return all(find_spec(name) for name in ("starlette", "uvicorn"))
 
 
 def _login_name() -> str:
