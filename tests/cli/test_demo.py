@@ -70,7 +70,7 @@ def test_a_second_call_searches_nothing_and_serves_the_page(found, monkeypatch):
     monkeypatch.setattr("vlm_autodrive.engines.local.load_engine", lambda model: pytest.fail(f"{model} was loaded"))
     monkeypatch.setattr(demo_verb, "review", lambda path, **options: served.append((path, options)))
     done = CliRunner().invoke(app, ["demo", "--no-open", "--out", str(out)])
-    assert (done.exit_code, served) == (0, [(out, {"port": 0, "open_": False})])
+    assert (done.exit_code, served) == (0, [(out, {"port": 0, "open_": False, "queue": "view=grid"})])
     assert done.stdout == told.split("What was found")[0]
 
 

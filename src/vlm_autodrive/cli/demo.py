@@ -64,7 +64,7 @@ def demo(
     elif not has_server():
         print(f"What was found, as a page: {index}\nTo confirm and correct it, {WITHOUT_SERVER}")
     else:
-        review(out, port=port, open_=open_)
+        review(out, port=port, open_=open_, queue="view=grid")
 
 
 def drive_words(found: "VideoDetections") -> str:
