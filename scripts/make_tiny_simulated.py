@@ -14,8 +14,8 @@ from pathlib import Path
 
 from scripts.make_tiny_base import ship
 from vlm_autodrive.artifacts import write_text
-from vlm_autodrive.console import make_reporter
 from vlm_autodrive.cli.demo import DRIVES
+from vlm_autodrive.console import make_reporter
 from vlm_autodrive.detection import CalibrateSettings, calibrate
 from vlm_autodrive.models import TINY_SIMULATED, read_card, resolve_model
 from vlm_autodrive.simulation import SimulateSettings, simulate
