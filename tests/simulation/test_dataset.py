@@ -142,7 +142,7 @@ def test_other_settings_do_not_overwrite(made: Path) -> None:
 
 def test_missing_panda3d_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"vlm-autodrive\[sim\]"):
+    with pytest.raises(UserError, match=r"pip install .\.\[sim\]"):
         simulate(tmp_path / "data", SETTINGS)
 
 
