@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "vlm_autodrive"
 WEB = PACKAGE / "review" / "web"
 VERSION = vlm_autodrive.__version__
-LARGEST_MB = {"sdist": 20, "file": 10}
+LARGEST_MB = {"sdist": 30, "file": 10}
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("hatchling")

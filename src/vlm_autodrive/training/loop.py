@@ -225,7 +225,7 @@ def _loop(
     if not has_learnt:
         raise UserError(f"nothing was learnt in {state.step} steps: none of their clips could be decoded, see above.")
     if loss is not None:
-        few = f"; {state.step} steps hardly change a model, raise epochs" if state.step < _FEW_STEPS else ""
+        few = f"; so few steps ({state.step}) hardly change a model: raise epochs" if state.step < _FEW_STEPS else ""
         reporter.say(f"loss of the last step: {loss:.3f}{few}")
     return state
 
