@@ -95,15 +95,24 @@ def asked(tmp_path, clips, engine, name="tuned", **settings) -> Path:
 
 
 def reported(tmp_path, **predictions: Path) -> list[Diagnostic]:
-    """The findings in ``report.json``, each of which stands on the page, and before all figures."""
+    """The findings in ``report.json``, each of which stands on the page before all figures of its part.
+
+    In the folded part are warnings about models other than the one that the report is about.
+    """
     comparison = compare(predictions, tmp_path / "comparison", CompareSettings(resamples=200))
     report = write_report(comparison, tmp_path / "report", ReportSettings(examples_per_class=0))
-    found = [Diagnostic.model_validate(f) for f in json.loads((report / JSON_FILE).read_text())["diagnostics"]]
-    page = (report / HTML_FILE).read_text()
-    places = [page.find(str(escape(diagnostic.text))) for diagnostic in found]
-    assert -1 not in places
-    assert places == sorted(places)
-    assert max(places, default=0) < page.index("<table")
+    content = json.loads((report / JSON_FILE).read_text())
+    found = [Diagnostic.model_validate(f) for f in content["diagnostics"]]
+    first, _, folded = (report / HTML_FILE).read_text().partition('<details class="layer">')
+    subject = (None, content["after"] or content["before"])
+    for part, shown in (
+        (first, [f for f in found if f.severity == "invalid" or f.model in subject]),
+        (folded, [f for f in found if f.severity == "warning" and f.model not in subject]),
+    ):
+        places = [part.find(str(escape(diagnostic.text))) for diagnostic in shown]
+        assert -1 not in places
+        assert places == sorted(places)
+        assert max(places, default=0) < part.index("<table")
     return found
 
 
