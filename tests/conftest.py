@@ -10,8 +10,9 @@ from hypothesis import settings
 from tests.clocks import write_clock
 from tests.real_models import write_real_model
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("suite", deadline=None)
+# How long an example takes says more of the machine than of the code. In CI examples are the same each time, so that
+# what a change does decides; everywhere else they are drawn anew, and may find what nobody has seen yet.
+settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
 
 
