@@ -35,9 +35,9 @@ lint: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The documentation site, in build/site. A broken link or anchor is an error.
+# The documentation site, in build/site. A broken link or anchor is an error (but not with --quiet, which hides it).
 docs: .venv/.docs-installed
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 clean-demo:
 	rm -rf runs/demo
