@@ -25,6 +25,7 @@ PAGES = {
 ELSEWHERE = {"reproduce.md"}
 BLOCK = re.compile(r"^```(console|bash|python|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
+IN_TEST_PRIVACY = "it would blur faces in hundreds of frames; tests/test_privacy.py does in a few"
 NOT_RUN = {
     "git clone": "there is no network",
     "make": "`make demo` is `autodrive run demo` after an installation; the others are this test suite",
@@ -32,6 +33,7 @@ NOT_RUN = {
     "hf": "it downloads from the hub",
     "vllm serve": "it needs vLLM; the requests go to a stand-in",
     "docker run": "it needs a container engine and a GPU",
+    "podman": "it needs a container engine",
     "torchrun": "it needs GPUs; tests/training starts several processes",
     "chromium": "tests of pages open them in a browser themselves",
     "bash benchmarks/vllm_cpu_env.sh": "it installs vLLM",
@@ -44,6 +46,9 @@ NOT_RUN = {
     "swift sft": "another trainer; benchmarks/peer_trainers.py runs it",
     "cosmos-rl": "another trainer, which needs a GPU",
     "python sft.py": "another trainer; tests/supervision/export/test_trainers.py runs the script",
+    "autodrive demo": "tests/cli/test_demo.py types it",
+    "autodrive detect trips --model runs/demo/checkpoint --out found --clips --blur": IN_TEST_PRIVACY,
+    "autodrive export supervision s/supervision --to messages --out s/export --blur": IN_TEST_PRIVACY,
     "autodrive import label-studio": "it needs an export of the tool; tests/datasets has some",
     "autodrive import dota": "it needs the data set; tests/datasets has rows of it",
     "autodrive import nexar-kaggle": "it needs the data set; tests/datasets has rows of it",
@@ -92,6 +97,8 @@ def stand_in(words, endpoint):
         typed += [f"{section}.{each}" for section in LITTLE if section != "simulate" for each in little(section, [])]
     elif verb == "ablate":
         typed += ["simulate.triplets=6", "simulate.workers=1", *([] if "--dry-run" in typed else ["--dry-run"])]
+    elif verb == "supervise" and "teacher=served" in typed and not any("served.base_url=" in word for word in typed):
+        typed += [f"served.base_url={endpoint}"]
     elif verb == "plan" and "--gpus" not in typed:
         typed += ["--gpus", "1", "--memory", "80"]
     elif verb in ("detect", "calibrate"):
