@@ -16,10 +16,10 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(enc
 GUARD = 'if __name__ == "__main__":\n'
 RECIPE = """
 name: mini
-simulate: {seed: 7, triplets: 3, singles: 0}
+simulate: {seed: 7, triplets: 2, singles: 0}
 clips: {window_s: 4.8, split: {train: 0.5, validation: 0, test: 0.5}, split_by: count}
 supervise: {types: [verdict]}
-train: {model: tiny-base, processes: 2}
+train: {model: tiny-base}
 evaluate: {controls: [], prompt_variants: [], reasoning: false}
 """
 
@@ -80,7 +80,8 @@ def test_without_a_main_guard_one_sentence_says_so(whole_run, folder, word):
         folder,
         (before + textwrap.dedent(guarded))
         .replace('runs/longer")', 'runs/other")')
-        .replace("runs/trained", "runs/trained-again"),
+        .replace("runs/trained", "runs/trained-again")
+        .replace("train.epochs=2", "train.processes=2"),
     )
     assert result.returncode == 1
     assert result.stderr.count("Traceback") == 1

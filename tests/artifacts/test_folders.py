@@ -21,6 +21,7 @@ from vlm_autodrive.artifacts import (
     writing_artifact,
 )
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.models.missing import incomplete
 from vlm_autodrive.settings import NOT_IN_KEY, Settings
 
 
@@ -259,6 +260,13 @@ def test_a_folder_of_another_stage_is_named_with_the_command_that_is_wanted(tmp_
     with pytest.raises(UserError) as raised:
         read(out)
     assert str(raised.value).endswith(sentence)
+
+
+def test_a_folder_of_another_stage_is_no_model(tmp_path):
+    with writing_artifact(tmp_path / "out", "supervision", {}, Some()):
+        pass
+    said = str(incomplete(tmp_path / "out", "no configuration"))
+    assert said.endswith("out holds a supervision set, not a checkpoint; run `autodrive train` on it first.")
 
 
 def test_what_failed_before_it_wrote_anything_leaves_no_folder(tmp_path, source):

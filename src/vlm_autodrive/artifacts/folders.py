@@ -123,7 +123,7 @@ def input_key(path: Path, kind: str | None = None) -> str:
     if (path / PROVENANCE).is_file():
         provenance = read_provenance(path)
         if kind is not None and provenance.kind != kind:
-            raise UserError(_other_kind(path, provenance.kind, kind))
+            raise UserError(other_kind(path, provenance.kind, kind))
         return provenance.key
     if kind is not None or not path.exists():
         raise UserError(f"{path} does not exist{f' or holds no finished {kind}' if kind else ''}; give another path.")
@@ -140,7 +140,7 @@ def input_key(path: Path, kind: str | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _other_kind(folder: Path, found: str, wanted: str) -> str:
+def other_kind(folder: Path, found: str, wanted: str) -> str:
     """What to do with an artefact where one of another kind is wanted."""
     held = _STAGES[found][0] if found in _STAGES else found
     named, command, source = _STAGES.get(wanted, (wanted, "", ""))
@@ -160,7 +160,7 @@ def file_in(folder: Path, name: str, kind: str) -> Path:
     if path.is_file():
         return path
     if (folder / PROVENANCE).is_file():
-        raise UserError(_other_kind(folder, read_provenance(folder).kind, kind))
+        raise UserError(other_kind(folder, read_provenance(folder).kind, kind))
     raise UserError(f"{path} does not exist; give a folder that `autodrive {_STAGES[kind][1]}` made.")
 
 

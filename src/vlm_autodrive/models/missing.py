@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.artifacts import PROVENANCE, other_kind, read_provenance
 from vlm_autodrive.errors import UserError
 
 _FILES = {
@@ -64,6 +65,9 @@ def incomplete(folder: Path, what: str) -> UserError:
     inside = next((each for each in ("checkpoint", "adapter") if (folder / each).is_dir()), None)
     if inside is not None:
         return UserError(f"{folder} has {what}; give {folder / inside}.")
+    made_as = read_provenance(folder).kind if (folder / PROVENANCE).is_file() else "checkpoint"
+    if made_as not in ("checkpoint", "model"):
+        return UserError(other_kind(folder, made_as, "checkpoint"))
     return UserError(
         f"{folder} has {what}; copy what is missing from the model that it was made from, or fetch a model as a whole "
         f"with `hf download NAME --local-dir FOLDER`."
