@@ -74,7 +74,7 @@ def stages(monkeypatch):
                 begun.append(f"{kind} {out.name}")
                 names = sorted(path.name if " " not in name else name for name, path in inputs.items())
                 (folder / "settings.json").write_text(settings.model_dump_json())
-                text = json.dumps({"models": {}, "notes": ["few clips"], "inputs": names})
+                text = json.dumps({"headline": "", "models": {}, "notes": ["few clips"], "inputs": names})
                 for name in ("report.html", "report.json"):
                     (folder / name).write_text(text)
                 if getattr(settings, "separate_files", False):
