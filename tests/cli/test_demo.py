@@ -90,6 +90,14 @@ def test_what_lies_there_from_another_model_is_not_replaced_unasked(found, tmp_p
     assert "--overwrite" in done.stderr
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "taken").touch()
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        done = CliRunner().invoke(app, ["demo", "--no-page", "--out", str(out)])
+        assert done.exit_code == 1
+        assert done.stderr.splitlines()[-1].startswith(f"autodrive: {out} cannot be made, since a file")
+
+
 def test_the_model_tells_what_it_is_and_how_it_is_to_be_run():
     card = read_card(TINY_SIMULATED)
     assert (card.name, card.base, card.training) == (TINY_SIMULATED, "tiny-base", "trained on simulated video only")

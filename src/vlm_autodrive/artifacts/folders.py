@@ -319,10 +319,13 @@ def folder_lock(folder: Path, refusal: str) -> Iterator[None]:
         refusal: What is told where another process holds it.
 
     Raises:
-        UserError: If another process holds it.
+        UserError: If another process holds it, or a file lies in its place.
     """
     leave_unguarded_main()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{folder} cannot be made, since a file lies in its way; choose another folder.") from None
     # A POSIX record lock (lockf, not flock) goes when this process ends, even by SIGKILL, so no stale lock keeps work
     # from being resumed; and child processes do not inherit it, so a decoder that outlives this one holds nothing.
     with (folder / ".lock").open("a") as stream:
