@@ -56,6 +56,11 @@ NOT_RUN = {
     "autodrive models check nvidia/Cosmos-Reason1-7B": "it needs the model's files; tests/training checks real ones",
 }
 
+PYTHON_NOT_RUN = {
+    "fiftyone": "it needs FiftyOne; benchmarks/annotation_tools.py runs its own code",
+    "torch": "sft.py, which tests/supervision/export/test_trainers.py runs",
+    "xllamacpp": "it needs llama.cpp and a model of its own",
+}
 MODEL = re.compile(r"(nvidia|Qwen)/[\w.-]+")
 ENDPOINT = re.compile(r"https?://[\w.:]+/v1")
 IN_NEXARS_LAYOUT = {"format": "nexar", "path": "data/nexar"}
@@ -63,10 +68,13 @@ SMALLER = {"window_s", "triplets", "epochs", "sampling", "lora"}
 """Settings that are made smaller even where a command gives them."""
 
 
-def lines_of(text):
-    for language, block in BLOCK.findall(text):
-        if language in ("console", "bash"):
-            yield from filter(None, (line.strip() for line in block.replace("\\\n", " ").splitlines()))
+def blocks_of(page, *languages):
+    return [block for language, block in BLOCK.findall(PAGES[page].read_text()) if language in languages]
+
+
+def lines_of(page):
+    for block in blocks_of(page, "console", "bash"):
+        yield from filter(None, (line.strip() for line in block.replace("\\\n", " ").splitlines()))
 
 
 def words_of(line):
@@ -79,7 +87,7 @@ def is_not_run(line):
 
 
 def commands_of(page):
-    return [line for line in lines_of(PAGES[page].read_text()) if not is_not_run(line)]
+    return [line for line in lines_of(page) if not is_not_run(line)]
 
 
 def stand_in(words, endpoint):
@@ -180,7 +188,7 @@ def expanded(words):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(page for page in set(PAGES) - ELSEWHERE if commands_of(page)))
 def test_the_commands_of_a_page(page, here, endpoint):
-    make_files_of(PAGES[page].read_text(), here)
+    make_files_of(page, here)
     typed = []
     for line in commands_of(page):
         words = list(expanded(shlex.split(line, comments=True)))
@@ -196,19 +204,33 @@ def test_the_commands_of_a_page(page, here, endpoint):
             make_little(here / words[3], **{"import": of})
 
 
-def make_files_of(text, here):
+def make_files_of(page, here):
     """The files that a page shows and its commands name."""
-    for language, block in BLOCK.findall(text):
-        if language == "python" and "sys.stdin" in block:
+    for block in blocks_of(page, "python"):
+        if "sys.stdin" in block:
             (here / "alert.py").write_text(block)
-        elif language == "yaml" and block.startswith("corrections:"):
+    for block in blocks_of(page, "yaml"):
+        if block.startswith("corrections:"):
             recipe = here / "mine.yaml"
             recipe.write_text(f"name: mine\nlike: own\nanticipation: null\n{block}")
             make_little(recipe, **{"import": IN_NEXARS_LAYOUT})
 
 
+@pytest.mark.slow
+def test_the_python_of_the_docs(here):
+    """That of README.md is run as files by tests/test_readme_python.py, and what --on-event runs with its command."""
+    blocks = [block for page in PAGES if page != "README.md" for block in blocks_of(page, "python")]
+    left = [block for block in blocks if not any(f"import {name}" in block for name in PYTHON_NOT_RUN)]
+    left = [block for block in left if "sys.stdin" not in block]
+    assert left
+    shutil.rmtree("found")
+    for block in left:
+        exec(block, {"__name__": "__main__"})
+    assert Path("found/index.html").is_file()
+
+
 def test_each_command_that_is_not_run_is_still_shown():
-    shown = [" ".join(words_of(line)) for page in PAGES.values() for line in lines_of(page.read_text())]
+    shown = [" ".join(words_of(line)) for page in PAGES for line in lines_of(page)]
     assert [listed for listed in NOT_RUN if not any(line.startswith(listed) for line in shown)] == []
 
 
