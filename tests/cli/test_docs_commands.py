@@ -39,6 +39,7 @@ NOT_RUN = {
     "bash benchmarks/vllm_cpu_env.sh": "it installs vLLM",
     "s/vllm/bin/vllm serve": "it needs vLLM",
     "python -m benchmarks.": "a benchmark takes minutes; tests/benchmarks has them",
+    "python -m scripts.make_tiny_simulated": "it needs the whole demo",
     "ffmpeg": "it needs ffmpeg and frames of a data set",
     "export": "it sets a variable of the shell; the test sets it",
     "cd": "it changes the folder for another trainer",
@@ -49,6 +50,7 @@ NOT_RUN = {
     "autodrive demo": "tests/cli/test_demo.py types it",
     "autodrive detect trips --model runs/demo/checkpoint --out found --clips --blur": IN_TEST_PRIVACY,
     "autodrive export supervision s/supervision --to messages --out s/export --blur": IN_TEST_PRIVACY,
+    "autodrive inspect s/clips --out look.png --blur": IN_TEST_PRIVACY,
     "autodrive import label-studio": "it needs an export of the tool; tests/datasets has some",
     "autodrive import dota": "it needs the data set; tests/datasets has rows of it",
     "autodrive import nexar-kaggle": "it needs the data set; tests/datasets has rows of it",
@@ -104,7 +106,8 @@ def stand_in(words, endpoint):
     if verb == "run" and typed[1] == "own":
         typed += [f"{section}.{each}" for section in LITTLE if section != "simulate" for each in little(section, [])]
     elif verb == "ablate":
-        typed += ["simulate.triplets=6", "simulate.workers=1", *([] if "--dry-run" in typed else ["--dry-run"])]
+        typed = [word for word in typed if word != "--dry-run"]
+        typed += ["--dry-run", "simulate.triplets=6", "simulate.workers=1"]
     elif verb == "supervise" and "teacher=served" in typed and not any("served.base_url=" in word for word in typed):
         typed += [f"served.base_url={endpoint}"]
     elif verb == "plan" and "--gpus" not in typed:
