@@ -138,6 +138,8 @@ def _explain(model: type[Settings], problem: ErrorDetails) -> str:
     wanted = _WANTED.get(of_type) if fault in ("type", "parsing", "from_float") else None
     if kind == "literal_error":
         wanted = f"one of {context['expected']}"
+    elif kind == "finite_number":
+        wanted = "a finite number"
     for name, words in _BOUNDS.items():
         if name in context:
             bound = context[name]

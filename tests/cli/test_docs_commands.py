@@ -110,7 +110,7 @@ def stand_in(words, endpoint):
         typed += ["--dry-run", "simulate.triplets=6", "simulate.workers=1"]
     elif verb == "supervise" and "teacher=served" in typed and not any("served.base_url=" in word for word in typed):
         typed += [f"served.base_url={endpoint}"]
-    elif verb == "plan" and "--gpus" not in typed:
+    elif verb == "plan" and not {"--gpus", "--hours"} & set(typed):
         typed += ["--gpus", "1", "--memory", "80"]
     elif verb in ("detect", "calibrate"):
         typed += ["max_new_tokens=16"]

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.options import is_setting, settings_from
-from vlm_autodrive.runs import SECTIONS, load_recipe, shipped_recipes
+from vlm_autodrive.runs import SECTIONS, CapacityInputs, load_recipe, shipped_recipes
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -62,6 +62,9 @@ def test_a_shown_command_can_be_typed(command):
     recipe = given.get("recipe") if given.get("recipe") in shipped_recipes() else None
     if verb in ("run", "show", "ablate"):
         load_recipe(recipe or "demo", settings)
+    if given.get("hours") is not None:
+        settings_from(CapacityInputs, "capacity", None, [str(given["supervision"] or "days=7"), *settings], hours=1.0)
+        return
     section = {"plan": "train"}.get(verb, verb)
     # NAME=FOLDER of compare are no settings, and those of ablate are of the whole recipe
     if section in SECTIONS and verb not in ("compare", "ablate"):

@@ -11,7 +11,7 @@ from .endpoint.completion import Completion
 from .endpoint.database import Database, open_database
 from .endpoint.in_order import in_order, run_async
 from .endpoint.refusals import Hint
-from .endpoint.settings import EndpointNames, ServedModelSettings, StructuredSettings
+from .endpoint.settings import EndpointNames, PriceSettings, ServedModelSettings, StructuredSettings
 from .endpoint.structured import (
     CostEstimate,
     budget_lines,
@@ -45,6 +45,7 @@ __all__ = [
     "InferenceResponse",
     "LocalEngine",
     "OverlapEngine",
+    "PriceSettings",
     "ReplyCache",
     "SeenPatches",
     "ServedModelSettings",

@@ -11,6 +11,7 @@ from .ablation.page import (
 )
 from .ablation.result import AblationResult
 from .ablation.runner import AblationPreview, ablate, preview
+from .capacity import SOURCES, Capacity, CapacityInputs, Work, compute_capacity
 from .pipeline import RunResult, run_recipe
 from .recipe import (
     SECTIONS,
@@ -30,10 +31,15 @@ __all__ = [
     "JSON_FILE",
     "MARKDOWN_FILE",
     "SECTIONS",
+    "SOURCES",
     "AblationPreview",
     "AblationResult",
+    "Capacity",
+    "CapacityInputs",
     "RunResult",
+    "Work",
     "ablate",
+    "compute_capacity",
     "effect_rows",
     "failure_lines",
     "full_recipe",

@@ -1,5 +1,6 @@
 from .model_check import check_model
 from .model_export import ExportModelSettings, export_model
+from .plan.counting import WindowTokens, count_window
 from .plan.loss_mask import show_loss_mask
 from .plan.machines import machine_of
 from .plan.stage import plan
@@ -10,7 +11,9 @@ from .stage import train
 __all__ = [
     "ExportModelSettings",
     "TrainSettings",
+    "WindowTokens",
     "check_model",
+    "count_window",
     "export_model",
     "launched_rank",
     "machine_of",

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Family, LoadedModel
-from vlm_autodrive.records import SFTSample
+from vlm_autodrive.models import SYSTEM_PROMPT, Encoder, Family, LoadedModel, load_meta_model, verdict_prompt
+from vlm_autodrive.records import DEFAULT_TAXONOMY, SFTSample
 from vlm_autodrive.training.packing import sample_tokens
 from vlm_autodrive.training.sampler import TrainExample
 from vlm_autodrive.training.settings import ALWAYS_INCLUDED, TrainSettings
-from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings
+from vlm_autodrive.video import TEMPORAL_PATCH_SIZE, SamplingSettings, target_frame_count
 
 CHARACTERS_PER_TOKEN = 3.5
 """English of this kind has about 4.5 with the Qwen tokenizers, but each digit is a token; so this counts too many."""
@@ -46,6 +46,23 @@ class PrefixLength:
     video: int
 
 
+@dataclass(frozen=True)
+class WindowTokens:
+    """Tokens that a model reads to judge a window.
+
+    Attributes:
+        tokens: All of them: system prompt, video, and the question for the direct verdict.
+        video: Those that stand for pixels.
+        exact: Whether words were counted by the model's own tokenizer, or estimated; those of video are exact.
+        weights: Weights of the model.
+    """
+
+    tokens: int
+    video: int
+    exact: bool
+    weights: int
+
+
 class TokenCounter(Protocol):
     """Counts the tokens of one model."""
 
@@ -53,6 +70,9 @@ class TokenCounter(Protocol):
 
     def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
         """Tokens of system prompt and video, for frames of ``height`` x ``width`` at these times."""
+
+    def question(self, text: str) -> int:
+        """Tokens of a question behind the prefix, up to where the answer begins."""
 
     def samples(self, example: TrainExample) -> list[SampleLength]:
         """Tokens of an example's samples."""
@@ -106,6 +126,26 @@ def make_token_counter(loaded: LoadedModel, sampling: SamplingSettings, settings
     return _EstimatedCounter(side, writes_times=loaded.family.text_timestamps)
 
 
+def count_window(model: str, window_s: float, sampling: SamplingSettings) -> WindowTokens:
+    """Count the tokens that a model reads to judge a window, without its weights.
+
+    Args:
+        model: A model, a folder or a hub name; its configuration is enough.
+        window_s: Length of the window in seconds.
+        sampling: How frames are sampled.
+
+    Raises:
+        UserError: If the configuration cannot be read, or the model cannot take frames of this size.
+    """
+    loaded = load_meta_model(model)
+    counter = make_token_counter(loaded, sampling, TrainSettings(model=model))
+    frames = target_frame_count(window_s, sampling)
+    prefix = counter.prefix(tuple(i * window_s / frames for i in range(frames)), sampling.height, sampling.width)
+    question = counter.question(verdict_prompt(DEFAULT_TAXONOMY).text)
+    weights = sum(parameter.numel() for parameter in loaded.model.parameters())
+    return WindowTokens(prefix.tokens + question, prefix.video, counter.is_exact, weights)
+
+
 class _ExactCounter:
     is_exact = True
 
@@ -116,6 +156,9 @@ class _ExactCounter:
     def prefix(self, times_s: tuple[float, ...], height: int, width: int) -> PrefixLength:
         ids = self._encoder.prefix(times_s, height, width).input_ids
         return PrefixLength(len(ids), int(sum((ids == video).sum() for video in self._video_ids)))
+
+    def question(self, text: str) -> int:
+        return len(self._encoder.question(text))
 
     def samples(self, example: TrainExample) -> list[SampleLength]:
         tokens = sample_tokens(self._encoder, example, self._settings)
@@ -136,13 +179,16 @@ class _EstimatedCounter:
         marks = pairs * (_MARKS + _TIME_TOKENS) if self._writes_times else _MARKS
         return PrefixLength(video + marks + _words(SYSTEM_PROMPT) + _CHAT_TOKENS, video)
 
+    def question(self, text: str) -> int:
+        return _words(text) + _CHAT_TOKENS
+
     def samples(self, example: TrainExample) -> list[SampleLength]:
         return [self._item(sample, mirrored=example.mirrored) for sample in example.samples]
 
     def _item(self, sample: SFTSample, *, mirrored: bool) -> SampleLength:
         target = sample.mirror_target if mirrored and sample.mirror_target is not None else sample.target
         supervised = _words(target) + 1
-        return SampleLength(_words(sample.prompt.text) + _CHAT_TOKENS + supervised, supervised)
+        return SampleLength(self.question(sample.prompt.text) + supervised, supervised)
 
 
 def _words(text: str) -> int:
