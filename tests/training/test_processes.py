@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from tests.tiny_models import saved_tiny_model
 from tests.training.supervision_set import make_supervision
 from vlm_autodrive.training import TrainSettings, train
-from vlm_autodrive.training.processes import Rank
 
 _SCRIPT = (
     "import sys; from pathlib import Path\n"
@@ -39,13 +38,6 @@ def settings(**changes) -> TrainSettings:
         "save_steps": 2,
     }
     return TrainSettings(**{**values, **changes})
-
-
-def test_shares_are_disjoint_and_whole():
-    examples = list(range(7))
-    shares = [Rank(number, 3).share(examples) for number in range(3)]
-    assert sorted(example for share in shares for example in share) == examples
-    assert Rank(2, 3).share([1]) == []
 
 
 @pytest.mark.slow

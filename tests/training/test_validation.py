@@ -19,6 +19,7 @@ from vlm_autodrive.models import load_model, read_card, verdict_prompt
 from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, write_jsonl
 from vlm_autodrive.training import TrainSettings, train
+from vlm_autodrive.training.example_costs import ExampleCosts
 from vlm_autodrive.training.packing import Packing
 from vlm_autodrive.training.processes import SINGLE_PROCESS
 from vlm_autodrive.training.validation import validation_examples, verdict_macro_f1
@@ -83,8 +84,10 @@ def test_the_figure_is_that_of_evaluating_the_same_weights(tmp_path, model_type)
     cache = FrameCache(tmp_path / "frames", loaded.card.sampling)
     examples = validation_examples(clips, DEFAULT_TAXONOMY)
     chosen = TrainSettings(micro_batch_size=5, precision="fp32", loss_weights={"verdict": 0.0})
+    costs = ExampleCosts(loaded.model, loaded, encoder, Packing(), chosen)
+    device = torch.device("cpu")
     score = verdict_macro_f1(
-        loaded.model, encoder, cache, Packing(), examples, DEFAULT_TAXONOMY, chosen, torch.device("cpu"), SINGLE_PROCESS
+        loaded.model, encoder, cache, Packing(), costs, examples, DEFAULT_TAXONOMY, chosen, device, SINGLE_PROCESS
     )
     assert loaded.model.training
     loaded.model.eval()

@@ -3,7 +3,8 @@
 An optimizer step, from top to bottom::
 
     sampler.examples_of_step       which clips, and which samples of each
-    packing.build_batches          this process's share, packed into forward passes; one step ahead, in the background
+    Rank.share                     this process's part of them, of about equal cost (example_costs)
+    packing.build_batches          packed into forward passes; one step ahead, in the background
     loss.weighted_loss, backward   once for each forward pass; gradients accumulate
     Rank.all_reduce_gradients      over the processes, then divided by the loss weights of the whole step
     optimizers.optimizer_step      at this step's learning rates
@@ -30,6 +31,7 @@ from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Taxonomy
 from vlm_autodrive.training import checkpoints
 from vlm_autodrive.training.checkpoints import TrainState
+from vlm_autodrive.training.example_costs import ExampleCosts
 from vlm_autodrive.training.guards import check_finite, out_of_memory_guard
 from vlm_autodrive.training.logs import StepRecord, Throughput, open_logs
 from vlm_autodrive.training.loss import weighted_loss
@@ -141,9 +143,10 @@ def train_process(
     # Before sharding: the probe makes forward passes, and under sharding only all processes together can make one.
     packing = prepare_packing(model, loaded, encoder, settings, reporter)
     sharded = is_sharded(settings, rank, loaded.device)
+    costs = ExampleCosts(model, loaded, encoder, packing, settings)
     if sharded:
         shard_model(model, loaded, settings, rank)
-    state = _loop(model, loaded, encoder, packing, job, rank, sharded, reporter)
+    state = _loop(model, loaded, encoder, packing, costs, job, rank, sharded, reporter)
     if sharded:
         # fully_shard cannot be undone, so the full weights go into a model that is loaded anew, to be saved.
         weights = checkpoints.trained_weights(model, rank)
@@ -158,6 +161,7 @@ def _loop(
     loaded: LoadedModel,
     encoder: Encoder,
     packing: Packing,
+    costs: ExampleCosts,
     job: TrainJob,
     rank: Rank,
     sharded: bool,
@@ -176,7 +180,7 @@ def _loop(
     with ExitStack() as stack:
         log = stack.enter_context(open_logs(job.folder, state.step, job.run_name, settings, rank))
         task = stack.enter_context(reporter.task("training", steps, state.step))
-        for prepared in _prepared_steps(encoder, cache, packing, job, state.step, steps, rank, sharded):
+        for prepared in _prepared_steps(encoder, cache, packing, costs, job, state.step, steps, rank, sharded):
             step, batches = prepared.step, prepared.batches
             started = time.monotonic()
             # Dropout is the only random draw in a step that the sampler does not make. Seeded by step and process, it
@@ -193,7 +197,7 @@ def _loop(
             score = None
             if settings.eval_steps and ((step + 1) % settings.eval_steps == 0 or step + 1 == steps):
                 score = verdict_macro_f1(
-                    model, encoder, cache, packing, job.validation, job.taxonomy, settings, device, rank
+                    model, encoder, cache, packing, costs, job.validation, job.taxonomy, settings, device, rank
                 )
                 state = state.after(score)
                 if settings.load_best_model_at_end and state.best_step == state.step:
@@ -295,6 +299,7 @@ def _prepared_steps(
     encoder: Encoder,
     cache: FrameCache,
     packing: Packing,
+    costs: ExampleCosts,
     job: TrainJob,
     begun: int,
     steps: int,
@@ -305,7 +310,7 @@ def _prepared_steps(
 
     def prepare(step: int) -> tuple[list[TrainExample], list[TrainBatch]]:
         examples = examples_of_step(job.clips, step, job.settings)
-        mine = readable_examples(cache, rank.share(examples))
+        mine = readable_examples(cache, rank.share(examples, costs, in_step=sharded))
         batches = build_batches(encoder, cache, mine, job.settings, packing)
         if sharded and not batches:  # this process has no clip in this step; see TrainBatch.zero_weight
             others = build_batches(encoder, cache, readable_examples(cache, examples)[:1], job.settings, packing)

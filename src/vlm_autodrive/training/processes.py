@@ -46,9 +46,18 @@ class Rank:
         """Whether this process writes."""
         return self.number == 0
 
-    def share(self, examples: Sequence[_T]) -> list[_T]:
-        """This process's part of a step; it may be empty."""
-        return list(examples[self.number :: self.world])
+    def share(self, examples: Sequence[_T], cost: Callable[[_T], float], *, in_step: bool = False) -> list[_T]:
+        """This process's part of a step, so chosen that the costs of all parts are about equal; it may be empty.
+
+        Args:
+            examples: Those of all processes.
+            cost: What each takes to compute; the same in every process.
+            in_step: Whether the processes wait for each other at every forward pass.
+        """
+        if self.world == 1:
+            return list(examples)
+        shares = share_out([cost(example) for example in examples], self.world, in_step=in_step)
+        return [examples[number] for number in shares[self.number]]
 
     def all_reduce_sum(self, numbers: Sequence[float]) -> list[float]:
         """The sum of each number over all processes."""
@@ -77,6 +86,32 @@ class Rank:
             if size >= _BUCKET or end == len(parameters):
                 _all_reduce_bucket(parameters[begin:end])
                 begin, size = end, 0
+
+
+def share_out(costs: Sequence[float], world: int, *, in_step: bool = False) -> list[list[int]]:
+    """Share examples out among processes so that none waits long for another.
+
+    The costliest first, each goes to the process that has least to do so far (Graham 1969, "Bounds on Multiprocessing
+    Timing Anomalies", LPT). Where all make each forward pass together, a process with fewer examples would only make
+    empty passes meanwhile, as long as another's full ones. There each gets one of every ``world`` examples of about
+    the same cost, so that the passes made at the same time are alike.
+
+    Args:
+        costs: What each example costs.
+        world: How many processes there are.
+        in_step: Whether the processes wait for each other at every forward pass.
+
+    Returns:
+        The numbers of each process's examples, the costliest first.
+    """
+    shares: list[list[int]] = [[] for _ in range(world)]
+    loads = [0.0] * world
+    for place, number in enumerate(sorted(range(len(costs)), key=lambda number: -costs[number])):
+        free = [rank for rank in range(world) if not in_step or len(shares[rank]) == place // world]
+        rank = min(free, key=lambda rank: loads[rank])
+        shares[rank].append(number)
+        loads[rank] += costs[number]
+    return shares
 
 
 def _all_reduce_bucket(parameters: Sequence[torch.nn.Parameter]) -> None:

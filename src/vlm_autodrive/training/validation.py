@@ -1,6 +1,6 @@
 """Evaluation during training: macro-F1 of the direct verdict on the validation split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ def verdict_macro_f1(
     encoder: Encoder,
     cache: FrameCache,
     packing: Packing,
+    cost: Callable[[TrainExample], float],
     examples: Sequence[TrainExample],
     taxonomy: Taxonomy,
     settings: TrainSettings,
@@ -64,7 +65,7 @@ def verdict_macro_f1(
     plain = settings.model_copy(update={"loss_weights": {}, "token_loss_weights": {}})
     codes = torch.tensor(encoder.code_ids(taxonomy.codes), device=device)
     table = np.zeros((len(codes), len(codes) + 1))
-    mine = rank.share(examples)
+    mine = rank.share(examples, cost, in_step=True)
     # Passes of weight 0, for a process with fewer than others: see TrainBatch.zero_weight.
     passes = build_batches(encoder, cache, mine or examples[:1], plain, packing)
     if not mine:
