@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vlm_autodrive.records import SupervisionType
-from vlm_autodrive.settings import Settings
+from vlm_autodrive.settings import NOT_IN_KEY, Settings
 from vlm_autodrive.video import SamplingSettings
 
 ModuleName = Literal["vision", "projector", "language"]
@@ -51,8 +51,8 @@ class TrainSettings(Settings):
             to another, and gradients accumulate. A longer clip has a sequence of its own. None: micro_batch_size.
         attention: ``dense`` masks every pair of tokens; ``flex`` is FlexAttention, which skips blocks that are masked
             entirely and needs a GPU; ``auto`` takes flex on a GPU and dense on a CPU.
-        processes: Number of data-parallel processes on a CPU, each with an equal part of the cores and of every batch;
-            on a GPU one process trains.
+        processes: Number of data-parallel processes on a CPU, each with an equal part of the cores and of the cost of
+            every batch; on a GPU one process trains.
         balance: How an epoch samples clips; it has as many examples as there are clips either way. ``none``: every
             clip once, reshuffled every epoch. ``class``: the classes in turn, so that all come equally often; within
             a class its clips in turn, reshuffled when all have come, so clips of a rare class come several times an
@@ -106,7 +106,7 @@ class TrainSettings(Settings):
     micro_batch_size: int | None = Field(None, ge=1)
     pack_to_tokens: int | None = Field(None, ge=64)
     attention: Literal["auto", "dense", "flex"] = "auto"
-    processes: int = Field(1, ge=1)
+    processes: Annotated[int, NOT_IN_KEY] = Field(1, ge=1)
     balance: Literal["none", "class"] = "none"
     samples_per_clip: int = Field(2, ge=0)
     sampling_weights: dict[SupervisionType, Annotated[float, Field(ge=0)]] = {}
@@ -125,7 +125,7 @@ class TrainSettings(Settings):
     mirror: bool = True
     brightness: float = Field(0.2, ge=0, lt=1)
     max_length: int = Field(16384, ge=64)
-    shard: Literal["auto", "none", "full"] = "auto"
+    shard: Annotated[Literal["auto", "none", "full"], NOT_IN_KEY] = "auto"
     save_steps: int = Field(100, ge=1)
     save_total_limit: int = Field(2, ge=1)
     eval_steps: int | None = Field(None, ge=1)
