@@ -9,7 +9,13 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pyte
 # make TORCH=cpu ... installs PyTorch without CUDA libraries: its version there, such as 2.14.1+cpu, counts as higher.
 TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 
-.PHONY: demo demo-takes demo-quick test test-fast lint docs clean-demo
+.PHONY: help demo demo-takes demo-quick test test-fast lint docs clean-demo
+
+help:
+	@echo "make demo-quick   install, find the events in two simulated drives, and open the review page"
+	@echo "make demo         render simulated drives, train a tiny model on them, and measure: about 16 minutes"
+	@echo "make test         the whole test suite; make test-fast: the quick part; make lint: style and types"
+	@echo "make docs         the documentation site, in build/site"
 
 # The whole proof: renders simulated drives, trains a tiny model on them, and measures.
 demo: demo-takes .venv/.demo
@@ -49,6 +55,7 @@ clean-demo:
 	@echo "Installing into .venv: about 4 minutes, and 7 GB with PyTorch's CUDA libraries, which TORCH=cpu leaves out."
 	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt -e '.[sim,review]'
+	@echo "Installed. To type autodrive as the documentation shows it: source .venv/bin/activate"
 	touch $@
 
 .venv/.installed: .venv/.demo

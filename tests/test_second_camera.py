@@ -15,12 +15,13 @@ from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.supervision.export.clip_files import write_clip_files
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.settings import TeacherContextSettings
+from vlm_autodrive.supervision.settings import SuperviseSettings, TeacherContextSettings
 from vlm_autodrive.supervision.teachers.requests import _footage
 from vlm_autodrive.video import FrameCache, SamplingSettings, read_frames
 
 FLASH_S = 6.0
 SAMPLING = SamplingSettings(fps=10, max_frames=120, height=72, width=128)
+WITH_FRAMES = SuperviseSettings(context=TeacherContextSettings(frames=64))
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_every_stage_reads_the_stream_of_the_import(tmp_path, two_cameras, strea
     readers = {
         "training": FrameCache(tmp_path / "cache", SAMPLING).get(clip).pixels,
         "inspection": [still.picture for still in read_stills(clip.model_copy(update={"event_time_s": FLASH_S}), 8)],
-        "teacher": _footage(facts_of(clip, DEFAULT_TAXONOMY), TeacherContextSettings(frames=64)).frames().pixels,
+        "teacher": _footage(facts_of(clip, DEFAULT_TAXONOMY), WITH_FRAMES).frames().pixels,
         "export": read_frames(tmp_path / cut.path, 0, 12, SAMPLING).pixels,
     }
     assert {reader: has_flash(pictures) for reader, pictures in readers.items()} == dict.fromkeys(readers, is_rear)

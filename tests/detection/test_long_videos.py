@@ -122,7 +122,7 @@ def test_without_tuning_videos_the_threshold_stands_and_all_are_scored(searched)
 def test_timelines_of_the_first_scored_videos_show_the_truth(searched, tmp_path, monkeypatch):
     drawn = []
 
-    def write(path, found, taxonomy, truth):
+    def write(path, found, taxonomy, truth, blur):
         drawn.append((path.name, found.video, truth and [event.time_s for event in truth]))
 
     monkeypatch.setattr(long_videos, "write_timeline", write)

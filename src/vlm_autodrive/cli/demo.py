@@ -1,5 +1,8 @@
 """``autodrive demo``: the first minute, with the drives and the model that are shipped."""
 
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +61,10 @@ def demo(
     found = detect(sorted(DRIVES.glob("*.mp4")), TINY_SIMULATED, out, DetectSettings(), reporter, overwrite=overwrite)
     index = write_short_list(out, reporter=reporter)
     score = score_folder(out, TRUTH, out)
-    print("\n" + "\n".join([*map(drive_words, found), score_words(score)]) + f"\n\n{_AFTER}", flush=True)
+    lines = [textwrap.fill(line, 79) for line in (*map(drive_words, found), score_words(score))]
+    print("\n" + "\n".join(lines) + f"\n\n{_AFTER}", flush=True)
+    if shutil.which("autodrive") is None:
+        print(f"To type autodrive like this: source {Path(sys.executable).parent / 'activate'}\n")
     if not page:
         print(f"What was found, as a page: {index}")
     elif not has_server():
@@ -88,5 +94,5 @@ def score_words(score: "LongVideoScores") -> str:
     )
     return (
         f"What happened is known: {counts.found} of {counts.events} events were found, within "
-        f"{score.tolerance_s:g} s, with {alarms};\n{classes}."
+        f"{score.tolerance_s:g} s, with {alarms}; {classes}."
     )

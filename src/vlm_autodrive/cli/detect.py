@@ -26,7 +26,8 @@ def detect(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="As for `evaluate`; if not given, the demo's checkpoint.",
+            help="A checkpoint, a model's folder, `tiny-simulated`, or a name on the hub; if not given, the demo's "
+            "checkpoint.",
             show_default=False,
         ),
     ] = None,
@@ -39,7 +40,6 @@ def detect(
         typer.Option(
             "--false-alarms-per-hour",
             metavar="N",
-            min=0,
             help="Take this operating point from the model's calibration, which `autodrive calibrate` makes, and say "
             "what to expect. Without it, the one that it was calibrated for.",
             show_default=False,
@@ -66,10 +66,10 @@ def detect(
         typer.Option("--annotate", help="Cut a second one with class, probability and cited moments on the pictures."),
     ] = False,
     before_s: Annotated[
-        float, typer.Option("--before", metavar="SECONDS", min=0, max=600, help="Seconds of a clip before its event.")
+        float, typer.Option("--before", metavar="SECONDS", help="Seconds of a clip before its event.")
     ] = 4.0,
     after_s: Annotated[
-        float, typer.Option("--after", metavar="SECONDS", min=0.1, max=600, help="Seconds of a clip after its event.")
+        float, typer.Option("--after", metavar="SECONDS", help="Seconds of a clip after its event.")
     ] = 4.0,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="Embed the film strips of the first 200 events in index.html.")
@@ -95,7 +95,6 @@ def detect(
         typer.Option(
             "--settle",
             metavar="SECONDS",
-            min=0.1,
             help="With --watch: search a file once it has not changed for so long.",
             show_default="30",
         ),
@@ -112,7 +111,7 @@ def detect(
     that cannot be read gets its reason. Exits with status 1 if a path does not exist, if nothing at all could be
     searched, or if --on-event failed.
 
-    Example: autodrive detect TeslaCam --model runs/demo/checkpoint --out found stride_s=1
+    Example: autodrive detect TeslaCam --model runs/demo/checkpoint --out found --clips
 
     Example: autodrive detect incoming --watch --on-event "python alert.py" --model runs/demo/checkpoint --out found
     """
@@ -143,6 +142,8 @@ def detect(
         raise typer.BadParameter("cannot be given with --watch, which has no end.", param_hint="'--truth' / '--json'")
     if settle_s is not None and not watched:
         raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
+    if settle_s is not None and not settle_s >= 0.1:
+        raise typer.BadParameter("must be 0.1 or more.", param_hint="'--settle'")
     command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
         DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None, blur=blur
@@ -197,6 +198,11 @@ def detect(
         print_json([one.model_dump(mode="json", exclude={"windows"}) for one in found])
     else:
         print_detections(found)
+        if not any(one.events for one in found):
+            reporter.say(
+                f"No event reached the threshold. `autodrive review next {out}` lists the moments that came nearest to "
+                "it; a lower threshold=... gives more events, and more false alarms."
+            )
         print(index)
     failed = send_events(out, command, reporter) if command else 0
     refuse_empty_search(videos, found)

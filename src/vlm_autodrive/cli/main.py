@@ -2,7 +2,9 @@
 
 import inspect
 import os
+import shutil
 import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +57,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            print(f"autodrive: {error}", file=sys.stderr)
+            _say_error(str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             print("\nautodrive: interrupted; the same command resumes from here.", file=sys.stderr)
@@ -67,8 +69,17 @@ class _Group(TyperGroup):
             told = disk_problem(error)
             if told is None:
                 raise
-            print(f"autodrive: {told}", file=sys.stderr)
+            _say_error(told)
             raise typer.Exit(1) from None
+
+
+def _say_error(text: str) -> None:
+    """Print a sentence on stderr: wrapped at blanks on a terminal, in one line elsewhere."""
+    line = f"autodrive: {text}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)
 
 
 app = typer.Typer(

@@ -1,5 +1,6 @@
 """``autodrive review``: the review page."""
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -98,7 +99,7 @@ def review(
         media_roots=tuple(media_root or ()),
         start=queue_state(dict(parse_qsl(queue))).query(),
     )
-    try:
+    with suppress(KeyboardInterrupt):  # the ordinary end
         serve(
             opened,
             host=host,
@@ -108,8 +109,7 @@ def review(
             opens_browser=open_,
             tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}", flush=True),
         )
-    except KeyboardInterrupt:  # the ordinary end
-        print(f"Stopped. The decisions are in {opened.store.path}.")
+    print(f"Stopped. The decisions are in {opened.store.path}.")
 
 
 def has_server() -> bool:

@@ -156,7 +156,7 @@ def refine_time(
         interval: The interval that the windows agree on.
         slack_s: How far outside of that span the reasoning's time may lie; beyond it the windows are believed.
     """
-    time_s = event.time_s
+    time_s, told_s = event.time_s, None
     # A trace may name a time that the video does not bear out. The scores of overlapping windows are the stronger
     # evidence of when something happened, but no sharper than a stride: so the trace only decides within that.
     if reasoning.event_time_s is not None:
@@ -171,6 +171,7 @@ def refine_time(
         "reasoning_start_s": window[0],
         "reasoning_class": reasoning.event_class,
         "contradicts": reasoning.event_class not in (None, event.event_class),
+        "reasoning_time_s": None if told_s is None else round(told_s, 6),
         "cited_times_s": tuple(cited_s for cited_s in cited if window[0] <= cited_s <= window[1]),
     }
     return event.model_copy(update=changes)

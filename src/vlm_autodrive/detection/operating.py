@@ -113,8 +113,8 @@ def expectation(calibration: Calibration, point: OperatingPoint) -> str:
     words = (
         f"threshold {point.threshold:.4g} in {counted(point.min_windows, 'window')}, calibrated for "
         f"{point.max_false_alarms_per_hour:g} false alarms per hour: expect {recall}"
-        f"{interval_words(point.false_alarms_per_hour)} false alarms per hour (95 % intervals; "
-        f"{calibration_footage(calibration)}, {how})."
+        f"{interval_words(point.false_alarms_per_hour)} false alarms per hour on footage like that of the calibration "
+        f"(95 % intervals; {calibration_footage(calibration)}, {how})."
     )
     if calibration.hours < point.hours_needed:
         words += f" So few hours promise no such rate; {point.hours_needed:.1f} h without a false alarm would."
@@ -124,7 +124,7 @@ def expectation(calibration: Calibration, point: OperatingPoint) -> str:
 def calibration_footage(calibration: Calibration) -> str:
     """What a calibration was fitted on, in words."""
     return (
-        f"{counted(len(calibration.videos), 'video')} of {calibration.hours:.2g} h with "
+        f"{counted(len(calibration.videos), 'video')}, {calibration.hours:.2g} h together, with "
         f"{counted(calibration.events, 'event')}"
     )
 

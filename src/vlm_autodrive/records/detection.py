@@ -45,6 +45,8 @@ class DetectedEvent(Record):
         reasoning_start_s: Start of that window; None without a trace.
         reasoning_class: The class that the trace itself comes to; None if it names none.
         contradicts: Whether that is another class than the event's.
+        reasoning_time_s: When the event is by the trace itself, in trip time; None if it does not tell. ``time_s`` is
+            another where the windows disagree with it.
         cited_times_s: The moments in that window that the trace cites, in trip time.
     """
 
@@ -60,6 +62,7 @@ class DetectedEvent(Record):
     reasoning_start_s: float | None = None
     reasoning_class: str | None = None
     contradicts: bool = False
+    reasoning_time_s: float | None = None
     cited_times_s: tuple[float, ...] = ()
 
 

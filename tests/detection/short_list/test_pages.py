@@ -105,7 +105,7 @@ def test_names_and_traces_stay_text_and_the_clip_plays(browser, tmp_path):
     (text,) = listed(browser)
     assert NASTY in text
     assert "</script><script>alert(2)</script> flash 0:05.0, it says 0:43.0" in text
-    assert "Its reasoning comes to another class: Normal" in text
+    assert "The model contradicts itself: its reasoning comes to Normal" in text
     assert browser.run("document.images.length") == 1
     assert browser.run("document.images[0].decode().then(() => document.images[0].naturalWidth)") == 6 * 404 - 4
     browser.run("document.querySelector('button.strip').click()")

@@ -42,6 +42,7 @@ class ListedEvent(Record):
         reasoning: The model's trace, its moments in trip time, as ``[t=93.4]``; empty if there is none.
         reasoning_class: The class that the trace comes to; None if it names none.
         contradicts: Whether that is another class than the event's.
+        reasoning_time_s: When the event is by the trace, in trip time; None if it does not tell.
         cited_times_s: The moments that the trace cites, in trip time.
         model: The model's name.
         threshold: The probability from which a window counted.
@@ -70,6 +71,7 @@ class ListedEvent(Record):
     reasoning: str
     reasoning_class: str | None
     contradicts: bool
+    reasoning_time_s: float | None
     cited_times_s: tuple[float, ...]
     model: str
     threshold: float
@@ -179,6 +181,7 @@ def _listed(trip: ListedTrip, event: DetectedEvent, event_id: str) -> ListedEven
         reasoning=in_trip_time(event.reasoning, _reasoning_start(trip.detections, event)),
         reasoning_class=event.reasoning_class,
         contradicts=event.contradicts,
+        reasoning_time_s=event.reasoning_time_s,
         cited_times_s=event.cited_times_s,
         model=trip.detections.model,
         threshold=trip.detections.threshold,

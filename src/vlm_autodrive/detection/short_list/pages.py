@@ -28,6 +28,7 @@ INCIDENTS = "incidents"
 
 _EMBEDDED = 200
 _EMBEDDED_WIDTH = 1200
+_SAME_MOMENT_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _row(out: Path, event: ListedEvent, trip: ListedTrip, *, embed: bool) -> dic
         "why": _plain(event),
         "says": _contradiction(trip, event),
         "strip": strip,
+        "at": round(_event_place(event), 4),
         "clip": event.clip and _url(event.clip),
         "marked": event.annotated_clip and _url(event.annotated_clip),
         "page": _url(event.page),
@@ -154,13 +156,28 @@ def _row(out: Path, event: ListedEvent, trip: ListedTrip, *, embed: bool) -> dic
     }
 
 
+def _event_place(event: ListedEvent) -> float:
+    """Where in its film strip the event is, from 0 at the left to 1."""
+    times_s = event.strip_times_s
+    if not times_s:
+        return 0.0
+    nearest = min(range(len(times_s)), key=lambda number: abs(times_s[number] - event.trip_time_s))
+    return (nearest + 0.5) / len(times_s)
+
+
 def _problem(trip: ListedTrip) -> str:
     holes = dict.fromkeys(hole.reason for hole in trip.detections.not_judged)
     return trip.detections.reason or "; ".join(holes)
 
 
 def _contradiction(trip: ListedTrip, event: ListedEvent) -> str:
-    return trip.label(event.reasoning_class) if event.contradicts and event.reasoning_class else ""
+    """In what the reasoning differs from the event: in class, in time, or both; empty if in neither."""
+    parts = []
+    if event.contradicts and event.reasoning_class:
+        parts.append(f"comes to {trip.label(event.reasoning_class)}")
+    if event.reasoning_time_s is not None and abs(event.reasoning_time_s - event.trip_time_s) > _SAME_MOMENT_S:
+        parts.append(f"puts the event at {format_clock(event.reasoning_time_s, True)}")
+    return " and ".join(parts)
 
 
 def _plain(event: ListedEvent) -> str:

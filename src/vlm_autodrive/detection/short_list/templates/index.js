@@ -42,6 +42,8 @@
   const strip = (stage, row) => {
     if (!row.strip) return none(stage, row.problem || "no pictures");
     const image = make("img", { loading: "lazy", decoding: "async", src: row.strip, alt: `Frames around ${clock(row.t)} of ${row.trip}` });
+    // On a narrow screen the strip is wider than its place: begin at the event.
+    image.addEventListener("load", () => { stage.scrollLeft = row.at * stage.scrollWidth - stage.clientWidth / 2; });
     image.addEventListener("error", () => none(stage, "The film strip is no part of this page, and does not lie beside it."));
     const around = row.clip
       ? make("button", { type: "button", class: "strip", title: "Play the clip" }, image)
@@ -78,7 +80,7 @@
       head,
       make("div", {}, when.join(" · ")),
       make("div", { class: "faint" }, row.ps.map(([name, chance]) => `${name} ${chance.toFixed(2)}`).join(" · ")),
-      row.says ? make("div", { class: "bad" }, `Its reasoning comes to another class: ${row.says}`) : null,
+      row.says ? make("div", { class: "bad" }, `The model contradicts itself: its reasoning ${row.says}.`) : null,
       row.problem && row.strip ? make("div", { class: "bad" }, row.problem) : null,
       acts,
     );

@@ -216,10 +216,13 @@ export class Player {
     const length_s = (times[frame + 1] ?? times[frame]! + 0.02) - times[frame]!;
     this.video.currentTime = this.offset + times[frame]! + Math.min(A_LITTLE_S, length_s / 2);
     this.changed();
-    // A browser that shows the same frame as before says nothing; in a tab that nobody sees it never does.
+    // A browser that shows the same frame as before says nothing; in a tab that nobody sees it never does. A busy one
+    // may tell of the frame before the seek only when the seek is done.
     const settle = () => {
-      const isLast = this.wanted === frame && this.opening === opening && !this.video.seeking;
-      if (isLast && (this.frame === frame || document.hidden)) this.arrive(frame);
+      if (this.opening !== opening || this.video.seeking) return;
+      const isUntold = this.wanted === frame && (this.frame === frame || document.hidden);
+      const isLate = this.wanted === null && this.video.paused && this.frame !== frame;
+      if (isUntold || (isLate && frameAt(times, this.video.currentTime - this.offset) === frame)) this.arrive(frame);
     };
     this.video.addEventListener("seeked", () => setTimeout(settle, 300), { once: true });
   }
