@@ -9,15 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts import write_clips, writing_artifact
+from vlm_autodrive.artifacts import PROVENANCE, write_clips, writing_artifact
+from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import REPORT_FILES
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip
-from vlm_autodrive.runs import load_recipe, run_recipe
+from vlm_autodrive.runs import load_recipe, prepare_training, run_recipe, train_command
 from vlm_autodrive.video import SamplingSettings
 
 ORDER = [
@@ -177,6 +179,36 @@ def test_every_stage_in_order_and_then_nothing(stages, tmp_path):
     assert again.executed == ()
     assert len(stages) == len(ORDER)
     assert [line for line in reporter.said if line.endswith("up to date")] == [f"{name}: up to date" for name in ORDER]
+
+
+def test_the_stages_before_training_alone_and_then_the_others(stages, tmp_path):
+    prepare_training(load_recipe("smoke"), tmp_path)
+    assert len(stages) == ORDER.index("train")
+    assert list(run_recipe(load_recipe("smoke"), tmp_path).executed) == ORDER[ORDER.index("train") :]
+    (tmp_path / "checkpoint" / PROVENANCE).unlink()
+    with pytest.raises(UserError, match="was not made by a run"):  # before torchrun's training would replace it
+        prepare_training(load_recipe("smoke"), tmp_path)
+
+
+def test_on_torchrun_training_is_started_between_the_stages(stages, tmp_path, monkeypatch):
+    started = []
+
+    def start(command, check):
+        started.append((command, len(stages)))
+        return subprocess.CompletedProcess(command, len(started) - 1)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    arguments = ["run", "smoke", "train.epochs=2", "--run-dir", str(tmp_path), "--on", "torchrun", "--processes", "2"]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    [(command, before)] = started
+    assert command == [
+        *(sys.executable, "-m", "torch.distributed.run"),
+        *train_command("smoke", ["train.epochs=2"], tmp_path, 2)[1:],
+    ]
+    assert before == ORDER.index("train") and len(stages) == len(ORDER)
+    failed = CliRunner().invoke(app, arguments)
+    assert failed.exit_code == 1 and "the training has failed, see above" in " ".join(failed.output.split())
 
 
 def test_each_stage_gets_what_the_one_before_it_made(stages, tmp_path):

@@ -17,6 +17,15 @@ def train(
         typer.Option("--model", metavar="MODEL", help="The base model: tiny-base, a folder, or a name on the hub."),
     ] = None,
     recipe: RecipeName = None,
+    frame_cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--frame-cache",
+            metavar="DIR",
+            help="Folder of decoded frames; .frames beside --out if not given.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Fine-tune a model on a supervision set.
@@ -34,6 +43,7 @@ def train(
 
     chosen = settings_from(TrainSettings, "train", recipe, settings, model=model)
     is_first = launched_rank() == 0
-    trained = train_model(supervision, out, chosen, make_reporter() if is_first else SILENT, overwrite=overwrite)
+    reporter = make_reporter() if is_first else SILENT
+    trained = train_model(supervision, out, chosen, reporter, frame_cache=frame_cache, overwrite=overwrite)
     if is_first:
         print(trained)

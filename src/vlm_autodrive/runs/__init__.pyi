@@ -12,7 +12,8 @@ from .ablation.page import (
 from .ablation.result import AblationResult
 from .ablation.runner import AblationPreview, ablate, preview
 from .capacity import SOURCES, Capacity, CapacityInputs, Work, compute_capacity
-from .pipeline import RunResult, run_recipe
+from .launch import slurm_script, start_training, train_command
+from .pipeline import RunResult, prepare_training, run_recipe
 from .recipe import (
     SECTIONS,
     full_recipe,
@@ -44,11 +45,15 @@ __all__ = [
     "failure_lines",
     "full_recipe",
     "load_recipe",
+    "prepare_training",
     "preview",
     "recipe_section",
     "recipe_text",
     "run_recipe",
     "shipped_recipes",
+    "slurm_script",
+    "start_training",
     "table_of",
+    "train_command",
     "with_training_frames",
 ]

@@ -50,9 +50,7 @@ class RunFolder:
         Raises:
             UserError: If something lies there that was not made by a run; it is never replaced.
         """
-        out = self.folder / folder
-        if out.exists() and not (out / PROVENANCE).is_file():
-            raise UserError(f"{out} was not made by a run; move it away, or choose another folder for the run.")
+        out = self.refuse_foreign(folder)
         out.parent.mkdir(parents=True, exist_ok=True)
         # A stage that makes its folder anew writes a new provenance file, with the time in it; one that is up to date
         # leaves the old one. So the file tells the two apart without asking the stage.
@@ -69,6 +67,17 @@ class RunFolder:
                 self._took_s[name] = took_s
             self.reporter.say(f"{name}: done in {format_seconds(took_s)}: {made}")
         return made
+
+    def refuse_foreign(self, folder: str) -> Path:
+        """The path of a stage's folder.
+
+        Raises:
+            UserError: If something lies there that was not made by a run.
+        """
+        out = self.folder / folder
+        if out.exists() and not (out / PROVENANCE).is_file():
+            raise UserError(f"{out} was not made by a run; move it away, or choose another folder for the run.")
+        return out
 
     def _left(self, name: str) -> str:
         """How long the run takes from the beginning of a stage on, in words; empty if not known.

@@ -45,6 +45,20 @@ class RunResult(Record):
     report_json: Path
 
 
+def prepare_training(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL) -> None:
+    """Do the stages of a recipe that come before training, as :func:`run_recipe` does them, which then goes on.
+
+    Args:
+        recipe: What to do.
+        run_dir: The run's folder; ``runs/<name>`` if None.
+        reporter: Gets the progress.
+
+    Raises:
+        UserError: As :func:`run_recipe`.
+    """
+    _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, before_training=True)
+
+
 def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL) -> RunResult:
     """Do every stage of a recipe that is out of date.
 
@@ -60,17 +74,21 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
         UserError: If something is wrong with the input or settings, the SFT samples do not fit
             the model, another process is at work in ``run_dir``, or torchrun started several.
     """
+    result = _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, before_training=False)
+    assert result is not None
+    return result
+
+
+def _run_locked(recipe: Recipe, run_dir: Path, reporter: Reporter, *, before_training: bool) -> RunResult | None:
     refuse_several_processes(
         "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
-        "training with them (torchrun ... -m vlm_autodrive train SUPERVISION --recipe RECIPE "
-        "--out RUN/checkpoint), and the run without them: it takes the finished checkpoint as it is."
+        "training with them: `autodrive run RECIPE --on torchrun` does so."
     )
     if recipe.evaluate.endpoint.base_url or (recipe.detect and recipe.detect.endpoint.base_url):
         raise UserError(
             "a run trains and evaluates a model in this process; leave endpoint.base_url out of the recipe, "
             "and evaluate a served model with `autodrive evaluate CLIPS --model NAME --endpoint URL`."
         )
-    run_dir = run_dir or recipe.default_run_dir
     earlier = None if recipe.corrections is None else recipe.corrections.compare_with
     if earlier is not None and Path(earlier).resolve() == (run_dir / "checkpoint").resolve():
         raise UserError(
@@ -83,10 +101,10 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
             require_model(recipe.train.model)  # rather than after an hour of supervision
             if earlier is not None:
                 require_model(earlier)
-        return _run(recipe, RunFolder(run_dir, reporter, recipe.stage_seconds))
+        return _run(recipe, RunFolder(run_dir, reporter, recipe.stage_seconds), before_training=before_training)
 
 
-def _run(recipe: Recipe, run: RunFolder) -> RunResult:
+def _run(recipe: Recipe, run: RunFolder, *, before_training: bool) -> RunResult | None:
     stages = RecipeStages(recipe, run.folder / FRAME_CACHE)
     simulated = run.do(stages.simulate(recipe.simulate)) if recipe.simulate is not None else None
     catalog = run.do(stages.import_dataset(simulated))
@@ -95,6 +113,9 @@ def _run(recipe: Recipe, run: RunFolder) -> RunResult:
         catalog = corrected = run.do(stages.apply_corrections(catalog, recipe.corrections))
     clips = run.do(stages.build_clips(catalog))
     supervision = run.do(stages.supervise(clips))
+    if before_training:
+        run.refuse_foreign("checkpoint")
+        return None
     checkpoint = run.do(stages.train(supervision))
     models = {"base": recipe.train.model}
     if recipe.corrections is not None and recipe.corrections.compare_with is not None:
