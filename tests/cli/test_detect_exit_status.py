@@ -54,6 +54,12 @@ def test_exit_status(folder, videos, status, sentence):
         assert json.loads(result.read_text())["video"] == name
 
 
+def test_where_no_path_exists_nothing_else_is_said_or_made(folder):
+    ended, told = detect("typo.mp4", out="nothing")
+    assert (ended, told) == (1, "autodrive: typo.mp4 does not exist.\n")
+    assert not (folder / "nothing").exists()
+
+
 def test_no_model_is_taken_that_finds_nothing_by_construction():
     ended, told = detect("good.mp4", model=())
     assert ended == 1

@@ -144,6 +144,8 @@ def detect(
         raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
     if settle_s is not None and not settle_s >= 0.1:
         raise typer.BadParameter("must be 0.1 or more.", param_hint="'--settle'")
+    if not watched and not any(path.exists() for path in videos):
+        raise UserError(f"{_absent(videos)}.")
     command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
         DetectSettings, "detect", recipe, overrides, endpoint=served_at(endpoint), causal=causal or None, blur=blur
@@ -198,7 +200,7 @@ def detect(
         print_json([one.model_dump(mode="json", exclude={"windows"}) for one in found])
     else:
         print_detections(found)
-        if not any(one.events for one in found):
+        if not any(one.events for one in found) and any(one.duration_s is not None for one in found):
             reporter.say(
                 f"No event reached the threshold. `autodrive review next {out}` lists the moments that came nearest to "
                 "it; a lower threshold=... gives more events, and more false alarms."
@@ -208,6 +210,16 @@ def detect(
     refuse_empty_search(videos, found)
     if failed:
         raise UserError(f"--on-event failed for {failed} events; the same command tries them again.")
+
+
+def _absent(paths: Sequence[Path]) -> str:
+    """Which of the paths do not exist, in words; empty if all do."""
+    absent = [path for path in paths if not path.exists()]
+    if not absent:
+        return ""
+    others = f" and {len(absent) - 1} more of the paths do" if len(absent) > 1 else " does"
+    windows = " on this machine: it is a path of a Windows one" if PureWindowsPath(absent[0]).drive else ""
+    return f"{absent[0]}{others} not exist{windows}"
 
 
 def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"]) -> None:
@@ -220,13 +232,8 @@ def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"
     Raises:
         UserError: If a path does not exist, or no window of any video was judged.
     """
-    absent = [path for path in paths if not path.exists()]
-    if absent:
-        others = f" and {len(absent) - 1} more of the paths do" if len(absent) > 1 else " does"
-        windows = " on this machine: it is a path of a Windows one" if PureWindowsPath(absent[0]).drive else ""
-        raise UserError(
-            f"{absent[0]}{others} not exist{windows}; what was found is of the others alone, if there are any."
-        )
+    if absent := _absent(paths):
+        raise UserError(f"{absent}; what was found is of the others alone.")
     if all(each.duration_s is None for each in found):
         first = next((f"; {each.video}: {each.reason}" for each in found), "")
         raise UserError(f"nothing was searched: no window of {len(found)} videos could be read and judged{first}.")
