@@ -67,7 +67,19 @@ def test_a_stage_gets_its_paths_and_settings(calls, arguments, target, before, w
     assert rest[: len(before)] == before
     assert {key: getattr(settings, key) for key in wanted} == wanted
     assert options["overwrite"] is overwrite
-    assert result.stdout == "made\n"
+    assert result.stdout == ("made/report.html\n" if arguments[0] == "report" else "made\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [([], ""), (["train.model=m", "train.epochs=1"], "Changed settings: train.model=m, train.epochs=1.")],
+)
+def test_a_run_tells_which_settings_were_changed(calls, monkeypatch, given, said):
+    monkeypatch.setattr("vlm_autodrive.cli.tables.print_run_result", lambda result, **_: None)
+    noted = calls("runs.run_recipe")
+    assert run(app, ["run", "smoke", *given]).exit_code == 0
+    description = noted[0][0][0].description
+    assert description.endswith(said) and ("Changed settings" in description) == bool(given)
 
 
 @pytest.mark.parametrize(("given", "wanted"), [([], None), (["--long-videos", "d"], Path("d"))])

@@ -38,8 +38,8 @@ def report(
         Format,
         typer.Option(
             "--format",
-            help="html prints the folder; md prints report.md, GitHub-flavoured, to paste into a pull request or to "
-            "append to a job's summary. The folder holds all three files either way.",
+            help="html prints the page's path; md prints report.md, GitHub-flavoured, to paste into a pull request or "
+            "to append to a job's summary. The folder holds all three files either way.",
         ),
     ] = Format.HTML,
     with_clips: Annotated[
@@ -68,7 +68,7 @@ def report(
     """
     from vlm_autodrive.cli.options import settings_from
     from vlm_autodrive.console import make_reporter
-    from vlm_autodrive.evaluation import MARKDOWN_FILE, ReportSettings, write_report
+    from vlm_autodrive.evaluation import HTML_FILE, MARKDOWN_FILE, ReportSettings, write_report
 
     chosen = settings_from(
         ReportSettings,
@@ -88,4 +88,4 @@ def report(
         corrections=corrections,
         overwrite=overwrite,
     )
-    print((made / MARKDOWN_FILE).read_text(encoding="utf-8") if print_as is Format.MD else made)
+    print((made / MARKDOWN_FILE).read_text(encoding="utf-8") if print_as is Format.MD else made / HTML_FILE)

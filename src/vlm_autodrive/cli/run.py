@@ -63,6 +63,9 @@ def run(
     )
 
     loaded = load_recipe(recipe, settings or ())
+    if settings:
+        said = f"{loaded.description.rstrip('.')}. Changed settings: {', '.join(settings)}."
+        loaded = loaded.model_copy(update={"description": said.removeprefix(". ")})
     run_dir = run_dir or loaded.default_run_dir
     if on is None and (dry_run or processes is not None):
         raise UserError("--dry-run and --processes go with --on; add --on torchrun or --on slurm.")

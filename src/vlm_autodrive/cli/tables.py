@@ -1,5 +1,7 @@
 """Tables on the terminal: scores, detections and plain columns."""
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +62,9 @@ def print_run_result(result: "RunResult", *, everything: bool) -> None:
         console.print("Nothing to do: every stage is up to date.")
     console.print(f"Report: {result.report_html}", markup=False, soft_wrap=True)
     console.print(f"Metrics: {result.report_json}", markup=False, soft_wrap=True)
+    predictions, checkpoint = (shlex.quote(str(result.run_dir / name)) for name in ("predictions", "checkpoint"))
+    console.print(f"Next: autodrive review {predictions}", markup=False, soft_wrap=True)
+    console.print(f"  or: autodrive detect VIDEOS --model {checkpoint} --out FOUND", markup=False, soft_wrap=True)
 
 
 def _print_head(headline: str, statistics: str, diagnostics: Sequence["Diagnostic"]) -> None:
@@ -67,11 +72,26 @@ def _print_head(headline: str, statistics: str, diagnostics: Sequence["Diagnosti
     console = _console()
     invalid = any(diagnostic.severity == "invalid" for diagnostic in diagnostics)
     console.print(headline, style="bold red" if invalid else "bold", markup=False)
-    for diagnostic in diagnostics:
-        style = "red" if diagnostic.severity == "invalid" else "yellow"
-        console.print(f"{diagnostic.severity.upper()}: {diagnostic.text}", style=style, markup=False)
+    for severity, text in _merged(diagnostics):
+        console.print(f"{severity.upper()}: {text}", style="red" if severity == "invalid" else "yellow", markup=False)
     console.print(statistics, markup=False)
     console.print()
+
+
+def _merged(diagnostics: Sequence["Diagnostic"]) -> list[tuple[str, str]]:
+    """Severity and text of each; those that say the same of several models are one, which names these models."""
+    alike: dict[tuple[str, str], list[Diagnostic]] = {}
+    for found in diagnostics:
+        name = re.escape(found.model or "")
+        text = re.sub(rf"(?<![\w-]){name}(?![\w-])", "the model", found.text) if name else found.text
+        alike.setdefault((found.severity, text), []).append(found)
+    return [
+        (
+            severity,
+            all_of[0].text if len(all_of) == 1 else f"{' and '.join(str(f.model) for f in all_of)} alike: {text}",
+        )
+        for (severity, text), all_of in alike.items()
+    ]
 
 
 def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy", everything: bool) -> None:
@@ -79,14 +99,18 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy", eve
     from vlm_autodrive.evaluation import main_rows, right_answers, with_interval
 
     count = next(iter(models.values())).n
+    rows = main_rows(models, taxonomy, short=not everything)
     table = Table(title=f"Held-out clips: {count}", title_justify="left", header_style="bold")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for name in models:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     table.add_row("correct", *(right_answers(scores) for scores in models.values()))
-    for label, cells in main_rows(models, taxonomy, short=not everything):
+    for label, cells in rows:
         table.add_row(label, *(with_interval(cell) for cell in cells))
     console = _console()
+    natural = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    if console.width < min(natural, _WIDE):
+        table.columns[0].width = max(len(word) for label, _ in rows for word in label.split())  # no word is cut
     console.print(table, markup=False)
     more = "" if everything else " --all prints all figures."
     console.print(f"In brackets: 95 % confidence intervals.{more}", style="dim")

@@ -6,7 +6,7 @@ from .predict.stage import evaluate
 from .report.formats import p_value, signed, signed_interval, with_interval
 from .report.headline import headline
 from .report.media import REPORT_FILES
-from .report.stage import MARKDOWN_FILE, read_long_videos, read_report, write_report
+from .report.stage import HTML_FILE, MARKDOWN_FILE, read_long_videos, read_report, write_report
 from .report.statements import (
     failure_lines,
     have_all_failed,
@@ -33,6 +33,7 @@ from .settings import (
 __all__ = [
     "BASELINES",
     "BEFORE_CORRECTIONS",
+    "HTML_FILE",
     "MARKDOWN_FILE",
     "REPORT_FILES",
     "SLICE_FIELDS",

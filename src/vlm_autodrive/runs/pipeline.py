@@ -140,7 +140,7 @@ def _run(recipe: Recipe, run: RunFolder, *, before_training: bool) -> RunResult 
     long_videos = None
     if recipe.detect is not None:
         long_videos = run.do(stages.search_long_videos(checkpoint, simulated, recipe.detect))
-    report = run.do(stages.write_report(comparison, long_videos, corrected))
+    report = run.do(stages.write_report(comparison, long_videos, corrected, run.folder))
     html, figures = (_copied(report / name, run.folder / name) for name in ("report.html", "report.json"))
     _copy_files(report / REPORT_FILES, run.folder / REPORT_FILES, is_new="report" in run.executed)
     content = json.loads(figures.read_text(encoding="utf-8"))

@@ -164,9 +164,9 @@ class RecipeStages:
         """Search long videos for events with the fine-tuned model."""
         return Stage("detect", "long_videos", search_long_videos, (checkpoint, simulated), section)
 
-    def write_report(self, comparison: Path, long_videos: Path | None, corrected: Path | None) -> Stage:
+    def write_report(self, comparison: Path, long_videos: Path | None, corrected: Path | None, run_dir: Path) -> Stage:
         """Write the report: the page and its metrics."""
-        options = {"long_videos": long_videos, "corrections": corrected}
+        options = {"long_videos": long_videos, "corrections": corrected, "run_dir": run_dir}
         return Stage("report", "report", write_report, (comparison,), self.recipe.report, options)
 
     def _evaluation(self) -> EvaluateSettings:

@@ -1,19 +1,24 @@
 """The sentences at the head of a report say what the counts say, and first of all if they cannot be trusted."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from tests.evaluation.builders import make_clip, make_prediction, write_prediction_set
+from tests.evaluation.builders import make_clip, make_prediction, make_verdict, write_prediction_set
 from vlm_autodrive.evaluation import (
     CompareSettings,
     Diagnostic,
     compare,
+    failure_lines,
     headline,
     read_comparison,
     statistics_sentence,
 )
-from vlm_autodrive.evaluation.report.headline import count_rows, gives_one_answer, models_for_decision
+from vlm_autodrive.evaluation.report.headline import check_lines, count_rows, gives_one_answer, models_for_decision
 from vlm_autodrive.evaluation.report.next_steps import next_steps
 from vlm_autodrive.evaluation.report.statements import data_notes, main_pair, p_of
+from vlm_autodrive.metrics import Estimate
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 
 NAMES = DEFAULT_TAXONOMY.names
@@ -191,10 +196,64 @@ def test_a_model_with_one_answer_is_told_from_one_that_looks(tmp_path):
     assert any("same answer" in step.text for step in next_steps(figures, DEFAULT_TAXONOMY, clips))
 
 
-@pytest.mark.parametrize(("count", "wanted"), [(12, "These results mean nothing: 12 clips"), (60, "There are only 20")])
-def test_the_data_says_what_it_cannot_show(tmp_path, count, wanted):
-    figures, clips = compared(tmp_path, {"base": lambda i: True}, count=count)
-    assert any(note.startswith(wanted) for note in data_notes(clips, figures))
+def test_the_commands_name_the_run(tmp_path):
+    figures, clips = compared(tmp_path, {"base": lambda i: i % 3 == 2, "tuned": lambda i: i >= 6})
+    steps = next_steps(figures, DEFAULT_TAXONOMY, clips, Path("runs/my own"))
+    said = [command for step in steps for command in step.commands]
+    assert "autodrive review 'runs/my own'/predictions --queue wrong=tuned" in said
+    controls = next(command for command in said if "controls=" in command)
+    assert controls.startswith("autodrive evaluate 'runs/my own'/clips --model 'runs/my own'/checkpoint --out DIR")
+    assert not any("RUN" in command or " CLIPS" in command for command in said)
+
+
+def test_too_few_clips_are_told_first_and_counted_rightly(tmp_path):
+    figures, clips = compared(tmp_path, {"base": lambda i: False, "tuned": lambda i: True}, count=3)
+    said = headline(figures.model_copy(update={"diagnostics": (INVALID,)}), DEFAULT_TAXONOMY, clips)
+    assert said.startswith("These results mean nothing: 3 clips are too few to evaluate a model on. These results are ")
+    assert (
+        "found 1 of 1 collision; before training it found none. It raised a false alarm on none of 1 normal clip;"
+        in said
+    )
+    steps = " ".join(step.text for step in next_steps(figures, DEFAULT_TAXONOMY, clips))
+    assert "1 collision, 1 near-collision, 1 normal clip are too few" in steps
+    few, clips = compared(tmp_path / "few", {"base": lambda i: True}, count=60)
+    assert any(note.startswith("There are only 20") for note in data_notes(clips, few))
+    few = few.model_copy(update={"class_counts": {"collision": 1, "near_collision": 59, "normal": 40}})
+    assert "There is only 1 collision clip: too few for firm conclusions about it." in data_notes(clips, few)
+
+
+@pytest.mark.parametrize(("blind", "wanted"), [(1.0, "as with the video"), (0.5, "with the video on 60")])
+def test_black_frames_are_held_against_the_video(tmp_path, blind, wanted):
+    figures, _ = compared(tmp_path, {"tuned": lambda i: True})
+    black = SimpleNamespace(accuracy=Estimate(value=blind, low=None, high=None, n=60, method="wilson"))
+    tuned = figures.models["tuned"].model_copy(update={"controls": {"black": black}})
+    lines = check_lines(figures.model_copy(update={"models": {"tuned": tuned}}), "tuned", None)
+    right = round(60 * blind)
+    assert lines == [f"Shown black frames instead of the video, it is right on {right} of 60 clips, {wanted}."]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ([{}] * 3, "None of the 3 test clips is from our simulation. Whether they are real footage is not known."),
+        ([{"source": "DADA-2000"}] * 3, "All 3 test clips are real footage."),
+        ([{"scenario": "s"}, {}, {}], "1 of the 3 test clips is from our simulation. Whether the others are real"),
+        ([{"scenario": "s"}, *[{"source": "DoTA"}] * 2], "is from our simulation. The others are real."),
+        ([{"scenario": "s"}] * 3, "All 3 test clips are simulated. The results say nothing about real footage."),
+    ],
+)
+def test_clips_are_called_real_only_where_that_is_known(tmp_path, changes, wanted):
+    figures, clips = compared(tmp_path, {"base": lambda i: True}, count=3)
+    clips = [clip.model_copy(update=change) for clip, change in zip(clips, changes, strict=True)]
+    assert wanted in data_notes(clips, figures)[0]
+
+
+def test_failures_name_the_prompt_variant():
+    unread = make_verdict(None).model_copy(update={"reason": "the answer names no single class"})
+    said = make_prediction(make_clip("a"), "normal").model_copy(update={"prompt_variants": {"own": unread}})
+    assert failure_lines([said]) == [
+        "prompt variant “own”, tried beside the verdict, unparseable: the answer names no single class (1)"
+    ]
 
 
 def test_without_normal_clips_nothing_is_said_of_false_alarms(tmp_path):

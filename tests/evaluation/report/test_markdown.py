@@ -4,12 +4,13 @@ import re
 import shutil
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.evaluation.synthetic import CONTROLS, make_comparison
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.cli.tables import print_comparison, print_run_result
-from vlm_autodrive.evaluation import ReportSettings, headline, read_comparison, with_interval, write_report
+from vlm_autodrive.evaluation import Diagnostic, ReportSettings, headline, read_comparison, with_interval, write_report
 from vlm_autodrive.evaluation.report.markdown import markdown
 from vlm_autodrive.records import DEFAULT_TAXONOMY
 from vlm_autodrive.runs import RunResult
@@ -83,6 +84,8 @@ def test_a_run_ends_with_the_headline_of_its_report(comparison, tmp_path, capsys
     printed = capsys.readouterr().out
     places = [printed.index(part) for part in ("are invalid", "INVALID", "Collision recall", "A note.", str(html))]
     assert places == sorted(places)
+    assert f"Next: autodrive review {tmp_path}/predictions\n" in printed
+    assert f"autodrive detect VIDEOS --model {tmp_path}/checkpoint --out FOUND\n" in printed
     assert "| correct |" in (made / "report.md").read_text()
 
 
@@ -115,3 +118,27 @@ def test_the_short_table_has_six_rows(comparison, capsys):
     ]  # fmt: skip
     assert "balanced accuracy" not in table
     assert "--all prints all figures" in table
+
+
+def test_at_80_columns_no_name_and_no_figure_is_cut(comparison, capsys, monkeypatch):
+    monkeypatch.setattr("vlm_autodrive.cli.tables._console", lambda: Console(highlight=False, width=80))
+    print_comparison(comparison, everything=True)
+    table = capsys.readouterr().out.partition("Held-out clips")[2]
+    assert "…" not in table and "Near-Collision" in table
+    lines = [line for line in table.splitlines() if line.startswith("│")]
+    assert lines and all(line.endswith("│") and len(line) <= 80 for line in lines)
+
+
+def test_what_holds_of_two_models_alike_is_said_once(comparison, capsys, tmp_path):
+    figures = read_comparison(comparison)
+    shutil.copytree(comparison, tmp_path / "same")
+    alike = tuple(
+        Diagnostic(severity="warning", kind="always", model=name, text=f"{name} says “Normal” of all clips.")
+        for name in ("base", "tuned")
+    )
+    changed = figures.model_copy(update={"diagnostics": alike})
+    (tmp_path / "same" / "comparison.json").write_text(changed.model_dump_json())
+    print_comparison(tmp_path / "same", everything=False)
+    printed = capsys.readouterr().out
+    assert printed.count("WARNING") == 1
+    assert "WARNING: base and tuned alike: the model says “Normal” of all clips." in printed

@@ -114,8 +114,8 @@ def test_notes_stand_at_the_head(comparison):
     head = page[: page.index("</header>")]
     assert "The base model is blind by construction." in head
     assert "Other cameras, roads and weather may give other numbers." in head
-    assert "These results mean nothing: 18 clips are too few" in head
-    assert "All 18 test clips are real footage." in page
+    assert '"headline invalid">These results mean nothing: 18 clips are too few to evaluate a model on. On 18 ' in head
+    assert "None of the 18 test clips is from our simulation." in page
     assert "My &lt;run&gt;" in head
     assert data["notes"][0] == "The base model is blind by construction."
 
@@ -391,6 +391,7 @@ def test_classes_of_ones_own_are_told_by_their_labels(tmp_path):
     made = compare({"tuned": tmp_path / "tuned"}, tmp_path / "comparison", CompareSettings(resamples=200))
     page, data = report_of(made)
     assert data["headline"].startswith(
+        "These results mean nothing: 4 clips are too few to evaluate a model on. "
         "On 4 test clips the trained model found 2 of 2 Hard braking clips. It raised a false alarm on 2 of 2 Calm "
     )
     assert "False alarm:</span> Calm" in page

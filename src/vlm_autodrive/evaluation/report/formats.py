@@ -12,7 +12,7 @@ _TITLES = {
     "g_force": "G-force",
     "camera_marks": "Camera's own marks",
 }
-_CLIPS = {"Collision": "collisions", "Near-Collision": "near-collisions", "Normal": "normal clips"}
+_CLIPS = {"Collision": "collision", "Near-Collision": "near-collision", "Normal": "normal clip"}
 
 
 def title_of(name: str) -> str:
@@ -26,9 +26,14 @@ def short(name: str, most: int) -> str:
     return title if len(title) <= most else title[: most - 1] + "…"
 
 
-def clips_of(label: str) -> str:
-    """The clips of a class, as a sentence calls them."""
-    return _CLIPS.get(label, f"{label} clips")
+def clips_of(label: str, count: int = 2) -> str:
+    """The clips of a class, as a sentence calls so many of them."""
+    return _CLIPS.get(label, f"{label} clip") + "s" * (count != 1)
+
+
+def counted(count: int) -> str:
+    """So many clips."""
+    return f"{count} clip{'s' * (count != 1)}"
 
 
 def plain(name: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vlm_autodrive.evaluation.report.formats import clips_of, title_of
-from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, main_pair, p_of
+from vlm_autodrive.evaluation.report.formats import clips_of, counted, title_of
+from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, main_pair, p_of, too_few
 from vlm_autodrive.evaluation.score import Comparison, ModelScores, PairScores, noisy_prompts, prompt_to_trust
 from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.metrics import FEW_CLIPS, LongVideoSearch
@@ -47,7 +47,7 @@ def headline(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip] =
 
 
 def headline_sentences(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip] = ()) -> list[str]:
-    """The sentences of :func:`headline`: what was found, false alarms, the difference, noise, and the footage."""
+    """The sentences of :func:`headline`: too few clips, what was found, false alarms, difference, noise and footage."""
     before, after = before_and_after(comparison)
     shown, earlier = str(after or before), before if after else None
     simulated = sum(1 for clip in clips if clip.scenario is not None)
@@ -61,7 +61,8 @@ def headline_sentences(comparison: Comparison, taxonomy: Taxonomy, clips: Sequen
     if is_simulated:
         sentences.append("These are simulated drives: expect other numbers on real video.")
     elif simulated:
-        sentences.append(f"{simulated} of the clips are simulated drives: expect other numbers on real video alone.")
+        are = "are simulated drives" if simulated != 1 else "is a simulated drive"
+        sentences.append(f"{simulated} of the clips {are}: expect other numbers on real video alone.")
     elif clips and _SIMULATED_ONLY in comparison.models[shown].training:
         sentences.append("The model was trained on simulated video only.")
     elif clips:
@@ -69,7 +70,7 @@ def headline_sentences(comparison: Comparison, taxonomy: Taxonomy, clips: Sequen
     if any(diagnostic.severity == "invalid" for diagnostic in comparison.diagnostics):
         first = sentences[0]
         sentences[0] = f"These results are invalid: taken at face value, {first[0].lower()}{first[1:]}"
-    return sentences
+    return [*too_few(comparison), *sentences]
 
 
 def models_for_decision(comparison: Comparison) -> list[str]:
@@ -128,19 +129,20 @@ def check_lines(comparison: Comparison, model: str, long_videos: LongVideoSearch
     scores, n = comparison.models[model], comparison.n
     lines = []
     if (black := scores.controls.get("black")) is not None and black.accuracy.value is not None:
-        blind = round(black.accuracy.value * n)
-        lines.append(f"Shown black frames instead of the video, it is right on {blind} clips, not {_right(scores)}.")
+        blind, right = round(black.accuracy.value * n), _right(scores)
+        than = "as with the video" if blind == right else f"with the video on {right}"
+        lines.append(f"Shown black frames instead of the video, it is right on {blind} of {counted(n)}, {than}.")
     known = {"majority": "Always naming the most frequent class", "camera_shake": "Judging by camera shake alone"}
     for name, what in known.items():
         if name in comparison.models and name != model:
-            lines.append(f"{what} answers {_right(comparison.models[name])} of {n} clips rightly.")
+            lines.append(f"{what} answers {_right(comparison.models[name])} of {counted(n)} rightly.")
     if long_videos is not None and long_videos.score is not None:
         found = long_videos.score.scores
         many, minutes = "s" * (long_videos.videos != 1), round(found.hours * 60)
         lines.append(
             f"In {long_videos.videos} whole simulated drive{many} of {minutes} minute{'s' * (minutes != 1)} in all it "
-            f"found {found.found} of {found.events} events and raised {found.false_alarms} false "
-            f"alarm{'s' * (found.false_alarms != 1)}."
+            f"found {found.found} of {found.events} event{'s' * (found.events != 1)} and raised "
+            f"{found.false_alarms} false alarm{'s' * (found.false_alarms != 1)}."
         )
     return lines
 
@@ -157,10 +159,11 @@ def _found(comparison: Comparison, taxonomy: Taxonomy, shown: str, earlier: str 
     )
     old = "before training it" if (earlier, shown) == ("base", "tuned") else f"“{title_of(str(earlier))}”"
     event, alarms = counts[shown]
-    normal = f"{comparison.class_counts[taxonomy.normal.name]} {clips_of(taxonomy.normal.label)}"
+    total_normal = comparison.class_counts[taxonomy.normal.name]
+    normal = f"{total_normal} {clips_of(taxonomy.normal.label, total_normal)}"
     if event is not None:
         label, found, total = event
-        text = f"{where} {who} found {_none(found)} of {total} {clips_of(label)}"
+        text = f"{where} {who} found {_none(found)} of {total} {clips_of(label, total)}"
         if earlier is not None and (was := counts[earlier][0]) is not None:
             text += f"; {old} found {_none(was[1])}"
         yield f"{text}."

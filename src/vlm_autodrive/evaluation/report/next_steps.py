@@ -1,8 +1,10 @@
 """What to do next, from what the results show: in words, with the commands."""
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from vlm_autodrive.evaluation.report.formats import clips_of, plain
+from vlm_autodrive.evaluation.report.formats import clips_of, counted, plain
 from vlm_autodrive.evaluation.report.headline import gives_one_answer
 from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, main_pair
 from vlm_autodrive.evaluation.report.tables import missing_commands
@@ -20,14 +22,38 @@ class NextStep(Record):
     commands: tuple[str, ...] = ()
 
 
-def next_steps(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip]) -> list[NextStep]:
+def next_steps(
+    comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip], run_dir: Path | None = None
+) -> list[NextStep]:
     """What to do next, the most urgent first.
 
     Args:
         comparison: The comparison.
         taxonomy: Its classes.
         clips: The test clips.
+        run_dir: The folder of the run that the comparison is of, for the commands; None if there is none.
     """
+    steps = _next_steps(comparison, taxonomy, clips)
+    if run_dir is None:
+        return steps
+    before, after = before_and_after(comparison)
+    run = shlex.quote(str(run_dir))
+    known = {"RUN/": f"{run}/", " CLIPS ": f" {run}/clips "}
+    if (after or before) == "tuned":
+        known["--model MODEL "] = f"--model {run}/checkpoint "
+    return [
+        step.model_copy(update={"commands": tuple(_filled(command, known) for command in step.commands)})
+        for step in steps
+    ]
+
+
+def _filled(command: str, known: Mapping[str, str]) -> str:
+    for placeholder, value in known.items():
+        command = command.replace(placeholder, value)
+    return command
+
+
+def _next_steps(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip]) -> list[NextStep]:
     before, after = before_and_after(comparison)
     model = str(after or before)
     scores = comparison.models[model]
@@ -80,13 +106,14 @@ def next_steps(comparison: Comparison, taxonomy: Taxonomy, clips: Sequence[Clip]
 def _more_clips(comparison: Comparison, taxonomy: Taxonomy) -> Iterator[NextStep]:
     """Where clips are too few for a conclusion, or the difference is undecided."""
     few = [
-        f"{comparison.class_counts[each.name]} {clips_of(each.label)}"
+        f"{comparison.class_counts[each.name]} {clips_of(each.label, comparison.class_counts[each.name])}"
         for each in taxonomy.classes
         if comparison.class_counts[each.name] < FEW_CLIPS
     ]
     pair = main_pair(comparison)
     if few:
-        text = f"Test on more clips: {', '.join(few)} are too few; {FEW_CLIPS} of each class are the least."
+        is_few = "is too few" if few[0].startswith("1 ") and len(few) == 1 else "are too few"
+        text = f"Test on more clips: {', '.join(few)} {is_few}; {FEW_CLIPS} of each class are the least."
         yield NextStep(text=text, commands=(_IMPORT,))
     elif pair is not None and pair.clips_needed is not None:
         text = f"Test on more clips: about {pair.clips_needed:,} would tell whether the difference is chance."
@@ -105,7 +132,7 @@ def _worst_slice(scores: ModelScores) -> Iterator[NextStep]:
     yield NextStep(
         text=(
             f"Label more clips where the model is weakest, {plain(worst.field)} {plain(worst.value)}: there it is "
-            f"right on {right} of {share.n} clips.{chance}"
+            f"right on {right} of {counted(share.n)}.{chance}"
         ),
         commands=(
             "autodrive detect VIDEOS --model RUN/checkpoint --out FOUND",

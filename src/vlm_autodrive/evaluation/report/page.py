@@ -52,6 +52,7 @@ class ReportPage:
         examples: Random examples.
         long_videos: The search of long videos; None if none were searched.
         corrections: What reviewers' corrections changed in the data; None if there were none.
+        run_dir: The folder of the run that the report is of; None if it is of none.
         timelines: Pictures of some of them.
         media: Takes the page's pictures and style.
     """
@@ -72,6 +73,7 @@ class ReportPage:
     examples: Sequence[ExampleGroup]
     long_videos: LongVideoSearch | None
     corrections: CorrectionsResult | None
+    run_dir: Path | None
     timelines: Sequence[Path]
     media: PageMedia
 

@@ -65,6 +65,7 @@ def write_report(
     *,
     long_videos: Path | None = None,
     corrections: Path | None = None,
+    run_dir: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write ``report.html``, which needs no network, ``report.json`` and ``report.md`` beside it.
@@ -78,6 +79,7 @@ def write_report(
         reporter: Hears of the progress.
         long_videos: What a search of long videos made, to be shown too.
         corrections: The catalog that reviewers' corrections made, to tell what they changed.
+        run_dir: The folder of the run that the comparison is of, to be named in the commands of what to do next.
         overwrite: Replace another result at ``out``.
     """
     inputs = {"comparison": comparison}
@@ -111,7 +113,7 @@ def write_report(
             statistics=statistics_sentence(figures, taxonomy),
             notes=settings.notes,
             data_notes=tuple(data_notes(clips, figures)),
-            next_steps=tuple(next_steps(figures, taxonomy, clips)),
+            next_steps=tuple(next_steps(figures, taxonomy, clips, run_dir)),
             before=before,
             after=after,
             figures=figures,
@@ -122,6 +124,7 @@ def write_report(
             examples=examples,
             long_videos=searched,
             corrections=corrected,
+            run_dir=run_dir,
             timelines=[]
             if long_videos is None or searched is None
             else [long_videos / name for name in searched.timelines],

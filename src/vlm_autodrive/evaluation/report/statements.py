@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vlm_autodrive.evaluation.diagnostics.answers import bounds_told
-from vlm_autodrive.evaluation.report.formats import figure, p_equals, title_of, with_interval
+from vlm_autodrive.evaluation.report.formats import counted, figure, p_equals, title_of, with_interval
 from vlm_autodrive.evaluation.score import Comparison, PairScores
 from vlm_autodrive.evaluation.settings import BASELINES, BEFORE_CORRECTIONS
 from vlm_autodrive.metrics import FEW_CLIPS
-from vlm_autodrive.models import MAIN
+from vlm_autodrive.models import MAIN, training_data
 from vlm_autodrive.records import Clip, Outcome, Prediction, Taxonomy
 
 LEVEL = 0.05
@@ -126,28 +126,45 @@ def _tested(pair: PairScores, after: str) -> str:
 
 
 def data_notes(clips: Sequence[Clip], comparison: Comparison) -> list[str]:
-    """Notes on the test clips: simulated or real, classes with few clips or none, and the models' prompts."""
-    simulated = sum(1 for clip in clips if clip.scenario is not None)
-    notes = []
-    if simulated == len(clips):
-        notes.append(f"All {len(clips)} test clips are simulated. The results say nothing about real footage.")
-    elif simulated:
-        notes.append(f"{simulated} of the {len(clips)} test clips are simulated, the others are real.")
+    """Notes on the test clips: simulated or real, classes with few clips or none, and the models' prompts.
+
+    Clips are called real where :func:`training_data` knows their data set, as in the words on a model's training.
+    """
+    data = training_data(clips)
+    ours, others = data.simulated_clips, data.clips - data.simulated_clips
+    all_are = f"All {data.clips} test clips are" if data.clips != 1 else "The only test clip is"
+    if not others:
+        notes = [f"{all_are} simulated. The results say nothing about real footage."]
+    elif data.real_clips == data.clips:
+        notes = [f"{all_are} real footage."]
     else:
-        notes.append(f"All {len(clips)} test clips are real footage.")
+        some = f"{ours or 'None'} of the {data.clips} test clip{'s' * (data.clips != 1)} {'are' if ours > 1 else 'is'}"
+        known = f"Whether {'the others' if ours else 'they'} are real footage is not known."
+        notes = [f"{some} from our simulation. {'The others are real.' if data.real_clips == others else known}"]
     return [*notes, *scarcity_notes(comparison), *model_notes(comparison), *comparison.warnings]
 
 
+def too_few(comparison: Comparison) -> list[str]:
+    """That the clips are too few to evaluate a model on, where they are; the headline begins with it."""
+    if comparison.n >= FEW_CLIPS:
+        return []
+    is_few = "is too few" if comparison.n == 1 else "are too few"
+    return [f"These results mean nothing: {counted(comparison.n)} {is_few} to evaluate a model on."]
+
+
 def scarcity_notes(comparison: Comparison) -> list[str]:
-    """Notes on what too few clips cannot show."""
+    """Notes on the classes of which there are too few clips, beside what :func:`too_few` says of all clips."""
     notes = []
     counts = {name.replace("_", "-"): count for name, count in comparison.class_counts.items()}
-    scarce = [f"{count} {name}" for name, count in counts.items() if 0 < count < FEW_CLIPS]
+    scarce = {name: count for name, count in counts.items() if 0 < count < FEW_CLIPS}
     missing = [name for name, count in counts.items() if not count]
-    if comparison.n < FEW_CLIPS:
-        notes.append(f"These results mean nothing: {comparison.n} clips are too few to evaluate a model on.")
-    elif scarce:
-        notes.append(f"There are only {', '.join(scarce)} clips: too few for firm conclusions about them.")
+    if scarce and not too_few(comparison):
+        listed = ", ".join(f"{count} {name}" for name, count in scarce.items())
+        one = sum(scarce.values()) == 1
+        notes.append(
+            f"There {'is' if one else 'are'} only {listed} clip{'s' * (not one)}: too few for firm conclusions about "
+            f"{'it' if one else 'them'}."
+        )
     if missing:
         notes.append(f"There is no {' and no '.join(missing)} clip, so the F1 of that class is undefined.")
     return notes
@@ -156,7 +173,7 @@ def scarcity_notes(comparison: Comparison) -> list[str]:
 def summary(predictions: Sequence[Prediction]) -> str:
     """How many clips there are, how their verdicts and traces ended, what share cannot be read or is a bound."""
     parts = [
-        f"{len(predictions)} clip{'s' * (len(predictions) != 1)}",
+        counted(len(predictions)),
         "verdicts " + _outcomes([p.verdict.outcome for p in predictions]),
     ]
     traced = [p.reasoning.outcome for p in predictions if p.reasoning is not None]
@@ -173,7 +190,10 @@ def failure_lines(predictions: Sequence[Prediction]) -> list[str]:
     counts: Counter[tuple[str, str, str]] = Counter()
     for prediction in predictions:
         asked = [("verdict", prediction.verdict)]
-        asked += [("prompt variant", verdict) for verdict in prediction.prompt_variants.values()]
+        asked += [
+            (f"prompt variant “{name}”, tried beside the verdict,", verdict)
+            for name, verdict in prediction.prompt_variants.items()
+        ]
         asked += [("control", verdict) for verdict in prediction.controls.values()]
         ended = [(kind, verdict.outcome, verdict.reason) for kind, verdict in asked]
         ended += [("question", answer.outcome, answer.reason) for answer in prediction.questions.values()]
