@@ -71,7 +71,7 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     assert records(at / "catalog" / "issues.jsonl") == []
 
     _, said = autodrive("clips", at / "catalog", "--out", at / "clips", *SPLIT)
-    assert "test has no clip of Near-Collision: its scores will say little." in said
+    assert "The data has no usable clip of Near-Collision: nothing is learnt or measured of that." in said
     clips = {clip["video_id"]: clip for clip in records(at / "clips" / "clips.jsonl")}
     assert len(records(at / "clips" / "clips.jsonl")) == len(clips) == len(labelled)
     for name, row in labelled.items():

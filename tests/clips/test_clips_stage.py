@@ -247,11 +247,21 @@ def test_like_reasons_are_counted_together_with_one_of_them_as_the_example():
 
 @pytest.mark.parametrize(("window_s", "told"), [(20, True), (10, False)])
 def test_windows_longer_than_every_video_are_told(window_s, told):
-    clips = cut([video("a", 9.9), video("b", 8)])
+    clips = cut([video("a", 9.9), video("b", 8), video("c", 30, problem="unreadable")])
     said = Listener()
     say_summary(clips, DEFAULT_TAXONOMY, ClipSettings(window_s=window_s), said)
-    sentence = "No video is as long as window_s=20, so that each clip is a whole video, the longest 9.9 s"
+    sentence = "No usable clip is as long as window_s=20: each is as long as its video allows, the longest 9.9 s"
     assert any(line.startswith(sentence) for line in said.lines) is told
+
+
+def test_a_class_that_no_clip_has_is_told_once_and_of_no_split():
+    videos = [video(f"v{n}", 40) for n in range(9)]
+    said = Listener()
+    say_summary(cut(videos), DEFAULT_TAXONOMY, TEN, said)
+    told = [line for line in said.lines if "no usable clip of" in line or "has no clip of" in line]
+    assert told == [
+        "The data has no usable clip of Collision or Near-Collision: nothing is learnt or measured of that."
+    ]
 
 
 def test_held_out_splits_get_one_window_of_an_event_however_many_are_trained_on():

@@ -163,6 +163,7 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
     counts = Counter((clip.split, clip.event_class) for clip in usable)
     uneven = settings.split_by == "hash" and len({clip.group_id for clip in usable}) < _FEW_GROUPS
     evenly = " With split_by=count so few are split more evenly." if uneven else ""
+    absent = [c for c in taxonomy.classes if usable and not any(counts[split, c.name] for split in SPLITS)]
     for split in SPLITS:
         listed = ", ".join(f"{c.label} {counts[split, c.name]}" for c in taxonomy.classes)
         reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
@@ -172,13 +173,16 @@ def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSetting
             reporter.say(
                 f"{split} has no clip at all: its fraction of {fraction:g} is too small for so few drives.{evenly}"
             )
-        elif missing and fraction:
-            reporter.say(f"{split} has no clip of {', '.join(missing)}: its scores will say little.{evenly}")
+        elif (lacking := [label for label in missing if label not in {c.label for c in absent}]) and fraction:
+            reporter.say(f"{split} has no clip of {', '.join(lacking)}: its scores will say little.{evenly}")
+    if absent:
+        labels = " or ".join(c.label for c in absent)
+        reporter.say(f"The data has no usable clip of {labels}: nothing is learnt or measured of that.")
     longest_s = max((clip.duration_s for clip in usable), default=settings.window_s)
     if longest_s < _NEARLY * settings.window_s:
         reporter.say(
-            f"No video is as long as window_s={settings.window_s:g}, so that each clip is a whole video, the longest "
-            f"{longest_s:.1f} s; make window_s smaller for clips of one length."
+            f"No usable clip is as long as window_s={settings.window_s:g}: each is as long as its video allows, the "
+            f"longest {longest_s:.1f} s; make window_s smaller for clips of one length."
         )
     reasons: dict[str, list[str]] = {}
     for clip in clips:
