@@ -104,7 +104,9 @@ def stand_in(words, endpoint):
         for before, word in pairwise(["", *typed])
     ]
     if verb == "run" and typed[1] == "own":
-        typed += [f"{section}.{each}" for section in LITTLE if section != "simulate" for each in little(section, [])]
+        given = {word.partition("=")[0] for word in typed}
+        changes = [f"{section}.{each}" for section in LITTLE if section != "simulate" for each in little(section, [])]
+        typed += [each for each in changes if each.partition("=")[0] not in given]
     elif verb == "ablate":
         typed = [word for word in typed if word != "--dry-run"]
         typed += ["--dry-run", "simulate.triplets=6", "simulate.workers=1"]

@@ -498,3 +498,10 @@ def _kill_once(process: subprocess.Popen, ready, patience_s: float = 200) -> Non
 def _verdicts(run_dir: Path) -> list[tuple[str, dict]]:
     lines = (run_dir / "predictions" / "tuned" / "predictions.jsonl").read_text().splitlines()
     return [(record["clip_id"], record["verdict"]) for record in map(json.loads, lines)]
+
+
+def test_frames_that_the_model_cannot_take_are_refused_before_anything_is_made(tmp_path):
+    recipe = load_recipe("own", ["import.path=none.csv", "train.model=tiny-base"])
+    with pytest.raises(UserError, match=r"height=252 and sampling.width=462 \(train.sampling.height and"):
+        run_recipe(recipe, tmp_path)
+    assert not (tmp_path / "catalog").exists()

@@ -54,7 +54,8 @@ class InternVLVideo:
         if (height, width) != self._size:
             raise UserError(
                 f"this model takes frames of {self._size[0]} x {self._size[1]} only, and not {height} x {width}; "
-                f"set sampling.height={self._size[0]} and sampling.width={self._size[1]}."
+                f"set sampling.height={self._size[0]} and sampling.width={self._size[1]} "
+                "(train.sampling.height and train.sampling.width in a recipe and of `run`)."
             )
 
     def prefix(

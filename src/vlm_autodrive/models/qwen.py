@@ -73,7 +73,8 @@ class QwenVideo:
         if near != (height, width):
             raise UserError(
                 f"this model takes frames whose height and width are multiples of {side}, and not {height} x {width}; "
-                f"set sampling.height={near[0]} and sampling.width={near[1]}."
+                f"set sampling.height={near[0]} and sampling.width={near[1]} "
+                "(train.sampling.height and train.sampling.width in a recipe and of `run`)."
             )
 
     def prefix(

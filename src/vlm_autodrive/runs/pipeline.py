@@ -19,6 +19,7 @@ from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.runs.stages import RecipeStages, has_validation
+from vlm_autodrive.training import check_frame_size
 
 
 class RunResult(Record):
@@ -99,6 +100,7 @@ def _run_locked(recipe: Recipe, run_dir: Path, reporter: Reporter, *, before_tra
         reporter.say(f"Recipe {recipe.name}, in {run_dir}. {recipe.description}".rstrip())
         if not (run_dir / "checkpoint" / PROVENANCE).is_file():
             require_model(recipe.train.model)  # rather than after an hour of supervision
+            check_frame_size(recipe.train)
             if earlier is not None:
                 require_model(earlier)
         return _run(recipe, RunFolder(run_dir, reporter, recipe.stage_seconds), before_training=before_training)

@@ -1,6 +1,6 @@
 from .model_check import check_model
 from .model_export import ExportModelSettings, export_model
-from .plan.counting import WindowTokens, count_window
+from .plan.counting import WindowTokens, check_frame_size, count_window
 from .plan.loss_mask import show_loss_mask
 from .plan.machines import machine_of
 from .plan.stage import plan
@@ -12,6 +12,7 @@ __all__ = [
     "ExportModelSettings",
     "TrainSettings",
     "WindowTokens",
+    "check_frame_size",
     "check_model",
     "count_window",
     "export_model",

@@ -121,9 +121,20 @@ def make_token_counter(loaded: LoadedModel, sampling: SamplingSettings, settings
         near = [max(1, round(size / side)) * side for size in (sampling.height, sampling.width)]
         raise UserError(
             f"this model takes frames whose height and width are multiples of {side}, and not {sampling.height} x "
-            f"{sampling.width}; set sampling.height={near[0]} and sampling.width={near[1]}."
+            f"{sampling.width}; set sampling.height={near[0]} and sampling.width={near[1]} "
+            "(train.sampling.height and train.sampling.width in a recipe and of `run`)."
         )
     return _EstimatedCounter(side, writes_times=loaded.family.text_timestamps)
+
+
+def check_frame_size(settings: TrainSettings) -> None:
+    """Refuse frames of a size that the model cannot take, by its configuration alone.
+
+    Raises:
+        UserError: If the settings name such a size.
+    """
+    if settings.sampling is not None:
+        make_token_counter(load_meta_model(settings.model), settings.sampling, settings)
 
 
 def count_window(model: str, window_s: float, sampling: SamplingSettings) -> WindowTokens:
