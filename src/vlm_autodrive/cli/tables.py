@@ -21,12 +21,15 @@ _WIDE = 120
 
 
 def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table; in a pipe it is wide enough to keep each row readable."""
+    """Print a plain table without columns that are empty in all rows; in a pipe it keeps each row readable."""
     from vlm_autodrive.records import shown_name
 
-    table = Table(*titles, box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    shown = [place for place in range(len(titles)) if not rows or any(row[place] for row in rows)]
+    table = Table(
+        *(titles[place] for place in shown), box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold"
+    )
     for row in rows:
-        table.add_row(*(shown_name(cell) for cell in row))
+        table.add_row(*(shown_name(row[place]) for place in shown))
     _console().print(table, markup=False)
 
 
