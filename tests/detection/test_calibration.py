@@ -17,7 +17,7 @@ from tests.detection.test_scoring import event, noisy_scan, scanned
 from tests.tiny_models import saved_tiny_model
 from vlm_autodrive.artifacts import input_key
 from vlm_autodrive.detection import CalibrateSettings, DetectSettings, calibrate, calibration, detect, detector
-from vlm_autodrive.detection.calibration import fit_calibration
+from vlm_autodrive.detection.calibration import fit_calibration, scarcity_words
 from vlm_autodrive.detection.events import merge_windows
 from vlm_autodrive.detection.ground_truth import match_ground_truth, read_ground_truth
 from vlm_autodrive.detection.operating import with_threshold
@@ -103,6 +103,14 @@ def test_what_cannot_be_calibrated_is_refused():
         fitted([scan], {"a": [event("a", 8.4)]}, 10)
     with pytest.raises(UserError, match="no probabilities"):
         fitted([scanned("a", [1.0, 0.0], CERTAIN)], {"a": [event("a", 2)]}, 10)
+
+
+@pytest.mark.parametrize(("rates", "told"), [((1.0, 10.0), 2), ((1.0, 1e6), 1), ((1e6,), 0)])
+def test_footage_that_fixes_no_rate_is_told(rates, told):
+    settings = ONE_WINDOW.model_copy(update={"max_false_alarms_per_hour": rates[-1], "rates": rates})
+    words = scarcity_words(fit_calibration([scanned("a", [0.1] * 10)], {"a": []}, settings))
+    assert len(words) == told
+    assert told < 2 or "fixes no rate: even 10 false alarms per hour takes 0.37 h" in words[1]
 
 
 def test_a_fixed_low_threshold_gives_way():
@@ -256,6 +264,7 @@ def test_from_the_command_line_with_a_real_model(tmp_path):
     assert lines[0][-1] == "hours that it takes"
     assert (lines[1][0], lines[1][-1]) == ("1", "3.7")
     assert (lines[2][0], len(lines[2])) == ("500", 5), "0.011 h are enough"
+    assert "Written to model/calibration.json; " in table.stderr and "fixes no rate" not in table.stderr
     rmtree(tmp_path / "found")
     done = run("detect", str(video), "--false-alarms-per-hour", "500", "reasoning=false")
     assert (done.returncode, "expect a recall of" in done.stderr) == (0, True)

@@ -37,10 +37,17 @@ def calibrate(
 
     Example: autodrive calibrate --truth known/manifest.csv quiet/*.mp4 --model s/checkpoint --out s/calibration
     """
+    from vlm_autodrive.artifacts import CALIBRATION_FILE
     from vlm_autodrive.cli.options import is_setting, served_at, settings_from
     from vlm_autodrive.cli.tables import print_columns
     from vlm_autodrive.console import make_reporter
-    from vlm_autodrive.detection import CalibrateSettings, calibrate, calibration_footage, calibration_rows
+    from vlm_autodrive.detection import (
+        CalibrateSettings,
+        calibrate,
+        calibration_footage,
+        calibration_rows,
+        scarcity_words,
+    )
 
     given = arguments or []
     normal = [Path(text) for text in given if not is_setting(text)]
@@ -53,5 +60,7 @@ def calibrate(
         return
     titles = ("at most per hour", "threshold", "windows", "recall", "false alarms per hour", "hours that it takes")
     print_columns(titles, calibration_rows(found))
-    for note in (f"Fitted on {calibration_footage(found)}.", *found.notes):
+    for note in (*scarcity_words(found), f"Fitted on {calibration_footage(found)}.", *found.notes):
         reporter.say(note)
+    folder = Path(settings.endpoint.folder or model)
+    reporter.say(f"Written to {folder / CALIBRATION_FILE}; `detect --model {folder}` takes its threshold from there.")

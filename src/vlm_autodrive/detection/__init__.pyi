@@ -1,4 +1,4 @@
-from .calibration import calibrate, calibration_rows
+from .calibration import calibrate, calibration_rows, scarcity_words
 from .detector import detect
 from .long_videos import search_long_videos
 from .operating import calibration_footage
@@ -27,6 +27,7 @@ __all__ = [
     "list_events",
     "parse_command",
     "read_trips",
+    "scarcity_words",
     "score_folder",
     "search_long_videos",
     "send_events",

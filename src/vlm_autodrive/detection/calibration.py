@@ -182,6 +182,24 @@ def calibration_rows(calibration: Calibration) -> list[tuple[str, ...]]:
     return rows
 
 
+def scarcity_words(calibration: Calibration) -> list[str]:
+    """What the hours of :func:`calibration_rows` mean, and that there is too little footage for any rate."""
+    short = [point for point in calibration.points if calibration.hours < point.hours_needed]
+    if not short:
+        return []
+    words = [
+        "Hours that it takes: so many hours of footage, without one false alarm in them, fix the rate; where none "
+        "stand, there is enough."
+    ]
+    if len(short) == len(calibration.points):
+        easiest = min(short, key=lambda point: point.hours_needed)
+        words.append(
+            f"So little footage ({calibration.hours:.2g} h) fixes no rate: even {easiest.max_false_alarms_per_hour:g} "
+            f"false alarms per hour takes {easiest.hours_needed:.2g} h. Expect nothing of these thresholds."
+        )
+    return words
+
+
 def _count(
     detections: Sequence[VideoDetections],
     true: Sequence[Sequence[float]],
