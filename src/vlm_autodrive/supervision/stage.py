@@ -176,7 +176,7 @@ async def _supervise(
     kept.discard()
     summary = summarise(statistics, survey.unsupervised, missing)
     summary |= use
-    for line in figures_lines(summary):
+    for line in figures_lines(summary, survey.taxonomy):
         reporter.say(line)
     if used:
         reporter.say(f"Used: {used}.")

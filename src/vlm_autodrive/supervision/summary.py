@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 
 _SHOWN = 3
@@ -30,8 +31,8 @@ def summarise(
     }
 
 
-def figures_lines(summary: Mapping[str, Any]) -> list[str]:
-    """A summary as a few lines for the terminal."""
+def figures_lines(summary: Mapping[str, Any], taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> list[str]:
+    """A summary as a few lines for the terminal, which name the classes of the taxonomy."""
     accepted, rejected = summary["accepted"], summary["rejected"]
     lines = [
         f"{sum(accepted.values())} samples accepted for {summary['clips']} clips: "
@@ -47,7 +48,9 @@ def figures_lines(summary: Mapping[str, Any]) -> list[str]:
         without = summary["clips_without_samples"]
         lines.append(f"clips without samples: {sum(without.values())}: {_commonest(without)}")
     if summary["verdicts"]:
-        lines.append(f"verdicts: {_shares(summary['verdicts'])}")
+        labels = {each.code: f"{each.label} ({each.code})" for each in taxonomy.classes}
+        named = {labels.get(code, code): count for code, count in summary["verdicts"].items()}
+        lines.append(f"verdicts: {_shares(named)}")
     if summary["yes_no"]:
         lines.append(f"yes/no answers: {_shares(_over_topics(summary['yes_no']))}; {_least_even(summary['yes_no'])}")
     if summary["option_places"]:

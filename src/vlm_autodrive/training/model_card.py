@@ -66,7 +66,7 @@ def model_card(export: ModelExport) -> str:
     elif licence:
         head["license"] = licence
     taxonomy = read_taxonomy(export.checkpoint)
-    classes = ", ".join(f"{each.name} ({each.code})" for each in taxonomy.classes)
+    classes = ", ".join(f"{each.label} (answer {each.code})" for each in taxonomy.classes)
     parts = [
         f"---\n{yaml.safe_dump(head, sort_keys=False).rstrip()}\n---",
         f"# {card.name}",
