@@ -47,6 +47,7 @@ def test_it_prints_its_address_keeps_decisions_and_ends_with_ctrl_c(found, tmp_p
             line = running.stdout.readline()
             address = line.split()[-1].rstrip("/")
             assert line == f"Review 2 items at {address}/\n"
+            assert running.stdout.readline().startswith("Ctrl-C ends it; ")
             assert address.startswith("http://127.0.0.1:")
             status, headers, _ = ask(address, "/")
             assert (status, headers["location"]) == (303, "/queue")

@@ -387,6 +387,7 @@ def test_the_help_names_each_hotkey_once_and_so_does_the_document(browser, serve
             opened(browser, served, "uneven")
         browser.press("?")
         browser.until("document.querySelector('dialog[open]')")
+        assert browser.run("document.querySelector('dialog[open]').scrollTop") == 0
         keys = [key for row in browser.run(rows) for key in row]
         assert len(keys) == len(set(keys))
         assert [key for key in keys if f"`{key}`" not in document] == []

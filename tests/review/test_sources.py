@@ -17,11 +17,18 @@ from vlm_autodrive.settings import Settings
 def test_each_event_of_each_trip_is_one_item(tmp_path):
     found = tmp_path / "found"
     write_trip(found, "a", [("/videos/a1.mp4", 30.0), ("/videos/a2.mp4", 30.0)], [event(3.0), event(40.0), event(40.0)])
-    write_trip(found, "b", [("/videos/b.mp4", 30.0)], [event(3.0, "near_collision")])
+    write_trip(
+        found,
+        "b",
+        [("/videos/b.mp4", 30.0)],
+        [event(3.0, "near_collision")],
+        training="trained on simulated video only",
+    )
     write_trip(found, "calm", [("/videos/calm.mp4", 30.0)])
     source = read_source(found)
     assert source.kind == "detections"
     assert source.models == ("flash",)
+    assert source.training == ("flash: trained on simulated video only",)
     assert [(item.title, item.said.time_s) for item in source.items] == [
         ("a1.mp4", 3.0),
         ("a1.mp4", 40.0),

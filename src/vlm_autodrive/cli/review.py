@@ -9,6 +9,7 @@ import typer
 
 from vlm_autodrive.errors import UserError
 
+_ENDS = "Ctrl-C ends it; `autodrive review export` then makes your decisions the next version of the data."
 WITHOUT_SERVER = "the review page needs two more packages: pip install '.[review]'."
 
 
@@ -75,7 +76,8 @@ def review(
     """Open the review page: watch what a model found, confirm it or correct it.
 
     Of a supervision set it shows a random draw of samples: accept, reject or correct their texts; the queue shows the
-    acceptance rates with 95 % confidence intervals. `autodrive review export` makes decisions the next version.
+    acceptance rates with 95 % confidence intervals. `autodrive review export` makes decisions the next version, and
+    `autodrive review next` proposes moments of trips that are worth labelling.
     Prints the page's address, and serves it on this computer until Ctrl-C. Each decision is kept at once.
 
     Example: autodrive review found
@@ -107,7 +109,7 @@ def review(
             with_token=token,
             names=tuple(allow_host or ()),
             opens_browser=open_,
-            tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}", flush=True),
+            tell=lambda address: print(f"Review {len(opened.source.items)} items at {address}\n{_ENDS}", flush=True),
         )
     print(f"Stopped. The decisions are in {opened.store.path}.")
 

@@ -68,13 +68,15 @@ def review_export(
 
     given = {"reviewer": reviewer, "relabel_test": relabel_test}
     settings = parse_settings(CorrectionSettings, given, "options of review export")
-    apply_corrections(catalog, paths, out, settings, make_reporter(), test_ids=test_ids, overwrite=overwrite)
+    reporter = make_reporter()
+    apply_corrections(catalog, paths, out, settings, reporter, test_ids=test_ids, overwrite=overwrite)
     result = read_corrections_result(out)
     if as_json:
         print(result.model_dump_json(indent=1))
         return
     _print(result, out)
     print(out)
+    reporter.say(f"Next: autodrive clips {out} --out CLIPS")
 
 
 def _export_samples(paths: list[Path], out: Path, reviewer: str | None, *, overwrite: bool, as_json: bool) -> None:
@@ -144,10 +146,6 @@ def _print(result: "CorrectionsResult", out: Path) -> None:
     names = [*labels, *(name for name in result.after if name not in labels)]
     rows = [(labels.get(name, name), str(result.before.get(name, 0)), str(result.after.get(name, 0))) for name in names]
     print_columns(("class", "before", "after"), rows)
-    print(
-        f"{result.corrections} corrections: {_counts(result.outcomes)}. "
-        f"{len(result.changes)} changes are listed in diff.md."
-    )
     agreement = result.agreement
     if agreement.items:
         alpha = agreement.krippendorff_alpha

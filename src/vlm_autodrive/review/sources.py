@@ -45,6 +45,7 @@ class ReviewSource:
         models: The models whose answers are in it, in order.
         predictions: Of predictions, the folder of each model, by its name.
         strata: Of a supervision set the ids of all samples of the drawn types, by stratum.
+        training: Of detections, for each model what footage it was trained on, as far as that is known.
     """
 
     kind: SourceKind
@@ -54,6 +55,7 @@ class ReviewSource:
     models: tuple[str, ...]
     predictions: Mapping[str, Path] = field(default_factory=dict)
     strata: Mapping[ReviewStratum, Sequence[str]] = field(default_factory=dict)
+    training: tuple[str, ...] = ()
 
 
 def read_source(path: Path, drawing: ReviewSettings | None = None) -> ReviewSource:
@@ -118,7 +120,9 @@ def _of_detections(path: Path, trips: Sequence[ListedTrip]) -> ReviewSource:
     items += [_moment_item(by_folder[m.folder], m, curves[m.folder]) for m in proposed if m.event_id is None]
     items.sort(key=lambda item: (item.title, item.start_s))
     models = tuple(dict.fromkeys(answer.model for item in items for answer in item.answers))
-    return ReviewSource("detections", path, taxonomy, tuple(items), models)
+    searches = [trip.detections for trip in trips if trip.detections.training]
+    training = tuple(dict.fromkeys(f"{found.model}: {found.training}" for found in searches))
+    return ReviewSource("detections", path, taxonomy, tuple(items), models, training=training)
 
 
 def _event_item(

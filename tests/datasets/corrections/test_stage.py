@@ -211,7 +211,8 @@ def test_the_command_prints_counts_agreement_and_where_it_wrote(catalog, of_clip
     arguments = ["review", "export", str(tmp_path), "--catalog", str(catalog), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
-    assert "4 corrections: applied 1, conflict 2, refused 1." in done.stdout
+    assert done.output.count("4 corrections: 1 applied, 0 unchanged, 2 conflict, 1 refused, 0 superseded.") == 1
+    assert f"Next: autodrive clips {tmp_path / 'out'} --out CLIPS" in done.stderr
     assert "judged 1 items and gave 0% of them the same class" in done.stdout
     assert done.stdout.rstrip().endswith(str(tmp_path / "out"))
     chosen = CliRunner().invoke(app, [*arguments, "--reviewer", "ada", "--relabel-test", "--overwrite", "--json"])

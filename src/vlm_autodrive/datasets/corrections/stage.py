@@ -167,7 +167,10 @@ def _write(
     write_jsonl(folder / CORRECTIONS_OUTCOME_FILE, made.outcomes)
     write_text(folder / CORRECTIONS_RESULT_FILE, result.model_dump_json(indent=1) + "\n")
     write_text(folder / DIFF_FILE, diff_markdown(result, made.outcomes, taxonomy))
-    reporter.say(f"{result.corrections} corrections: {counts_of(result.outcomes)}; {len(result.changes)} changes.")
+    reporter.say(
+        f"{result.corrections} corrections: {counts_of(result.outcomes)}. "
+        f"{len(result.changes)} changes are listed in {DIFF_FILE}."
+    )
     for text in left_out:
         reporter.say(f"Left out: {text}.")
 

@@ -59,7 +59,10 @@ export function Help({ hotkeys, open, close }: { hotkeys: Hotkey[]; open: boolea
   }, [open]);
   return (
     <dialog ref={dialog} class="help" aria-labelledby="help-title" onClose={close}>
-      <h2 id="help-title">Hotkeys</h2>
+      {/* The focus begins at the top: on the button below, it would scroll a long list to its end. */}
+      <h2 id="help-title" tabIndex={-1} autofocus>
+        Hotkeys
+      </h2>
       <table>
         <tbody>
           {hotkeys.map((hotkey) => (
