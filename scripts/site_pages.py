@@ -27,7 +27,7 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that do not lie in docs/."""
     made = {"cli.md": cli(), "settings.md": settings(), "api.md": api()}
-    made["index.md"] = as_in_docs((ROOT / "README.md").read_text())
+    made["index.md"] = "---\ntitle: Overview\n---\n\n" + as_in_docs((ROOT / "README.md").read_text())
     for name in beside_readme():
         text = (ROOT / name).read_text()
         made[name] = as_in_docs(text) if name.endswith(".md") else text
@@ -124,4 +124,5 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def cell(text: str) -> str:
     """Text for a cell of a table, in which it is no markup."""
-    return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(text.split()))
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([|*_\[\]])", r"\\\1", " ".join(text.split()))
