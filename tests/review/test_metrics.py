@@ -87,6 +87,7 @@ def test_a_decision_changes_neither_a_count_nor_the_clips_it_leads_to(said):
     ids = {item.clip_id: item.item_id for item in read_source(said).items}
     with review_server(said) as served:
         before, links = metrics_page(served)
+        assert '<p class="headline">These results mean nothing: ' in before
         assert len(links) == 14  # 6 + 5 cells that hold clips, two of the pair, and the clips of unknown class
         assert [matching(served, at) for _, at in links] == [count for count, _ in links]
         change = {"decision": "change", "after": {"event_class": "normal"}, "reason": "no contact"}

@@ -112,9 +112,9 @@ def stages(monkeypatch):
     put("train", "checkpoint")
     monkeypatch.setattr(
         "vlm_autodrive.runs.stages.write_report",
-        lambda comparison, out, settings, reporter, *, long_videos, corrections, overwrite: write(
+        lambda comparison, out, settings, reporter, *, long_videos, corrections, run_dir, overwrite: write(
             "report",
-            {"comparison": comparison} | {path.name: path for path in (long_videos, corrections) if path is not None},
+            {"comparison": run_dir / "comparison"} | {path.name: path for path in (long_videos, corrections) if path},
             out,
             settings,
             overwrite,
