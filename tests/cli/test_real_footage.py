@@ -121,7 +121,7 @@ def test_a_nexar_folder_goes_the_whole_way(footage, tmp_path):
     assert (report["before"], report["after"]) == ("base", "tuned")
     assert {name: scores["n"] for name, scores in report["models"].items()} == dict.fromkeys(asked, 6)
     notes = " ".join(report["notes"])
-    assert "None of the 6 test clips is from our simulation. Whether they are real footage is not known." in notes
+    assert "All 6 test clips are real footage." in notes
     assert report["headline"].startswith("These results mean nothing: 6 clips are too few")
     assert "There is no near-collision clip" in notes
     html = (at / "report" / "report.html").read_text()
