@@ -278,7 +278,8 @@ def test_the_files_of_a_report_go_where_it_is_copied_and_go_with_it(stages, tmp_
 
 def test_a_recipe_of_real_footage_reads_its_path_and_leaves_detection_out(stages, tmp_path):
     (tmp_path / "footage").mkdir()
-    recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage", "train.model=tiny-base"])  # no hub in tests
+    tiny = ["train.model=tiny-base", "train.sampling=null"]  # no hub in tests
+    recipe = load_recipe("nexar", [f"import.path={tmp_path}/footage", *tiny])
     outcome = run_recipe(recipe, tmp_path / "run")
     assert list(outcome.executed) == [name for name in ORDER if name not in ("simulate", "detect")]
     assert outcome.long_videos is None
@@ -362,9 +363,9 @@ def test_the_prompt_of_the_base_model_alone_is_chosen_unless_the_recipe_forbids_
 
 
 def test_every_model_is_shown_the_frames_of_the_training(stages, tmp_path):
-    changes = ["train.sampling.max_frames=12", "train.sampling.height=252", "evaluate.sampling.fps=2"]
+    changes = ["train.sampling={max_frames: 12, height: 252, width: 462}", "evaluate.sampling.fps=2"]
     run_recipe(load_recipe("smoke", changes), tmp_path)
-    wanted = SamplingSettings(fps=2, max_frames=12, height=252).model_dump(mode="json")
+    wanted = SamplingSettings(fps=2, max_frames=12, height=252, width=462).model_dump(mode="json")
     for place in ("predictions/base", "predictions/tuned", "validation/base", "ahead/base", "ahead/tuned"):
         kept = json.loads((tmp_path / place / "provenance.json").read_text())["settings"]["sampling"]
         assert SamplingSettings.model_validate(kept).model_dump(mode="json") == wanted
