@@ -36,8 +36,8 @@ def calls(monkeypatch):
     "changes",
     [
         [],
-        ["train.sampling={fps: 2, max_frames: 12, height: 112, width: 196}"],
-        ["train.sampling={fps: 2, max_frames: 12}", "evaluate.sampling={max_frames: 6}"],
+        ["train.sampling={fps: 2, max_frames: 12, height: 126, width: 210}"],
+        ["train.sampling={fps: 2, max_frames: 12, height: 126, width: 210}", "evaluate.sampling={max_frames: 6}"],
         ["evaluate.sampling={max_frames: 6}", "evaluate.frame_cache=/kept"],
     ],
 )
