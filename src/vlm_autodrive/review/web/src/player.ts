@@ -30,6 +30,8 @@ export class Player {
   private offset = 0;
   /** The frame that was asked for and is not yet shown. */
   private wanted: number | null = null;
+  /** The frame that was asked for last, shown or not. */
+  private sought = 0;
   /** Steps that were asked for while a file was opened. */
   private queued = 0;
   private opening = 0;
@@ -44,6 +46,10 @@ export class Player {
     video.addEventListener("ended", () => this.ended());
     video.addEventListener("play", changed);
     video.addEventListener("pause", changed);
+    video.addEventListener("seeked", () => {
+      setTimeout(() => this.settle(false), 300);
+      setTimeout(() => this.settle(true), 1000);
+    });
     video.addEventListener("error", () => {
       if (!video.getAttribute("src")) return;
       this.problem = "The browser cannot play this file.";
@@ -211,20 +217,23 @@ export class Player {
   }
 
   private ask(frame: number) {
-    const { times, opening } = this;
-    this.wanted = frame;
+    const { times } = this;
+    this.wanted = this.sought = frame;
     const length_s = (times[frame + 1] ?? times[frame]! + 0.02) - times[frame]!;
     this.video.currentTime = this.offset + times[frame]! + Math.min(A_LITTLE_S, length_s / 2);
     this.changed();
-    // A browser that shows the same frame as before says nothing; in a tab that nobody sees it never does. A busy one
-    // may tell of the frame before the seek only when the seek is done.
-    const settle = () => {
-      if (this.opening !== opening || this.video.seeking) return;
-      const isUntold = this.wanted === frame && (this.frame === frame || document.hidden);
-      const isLate = this.wanted === null && this.video.paused && this.frame !== frame;
-      if (isUntold || (isLate && frameAt(times, this.video.currentTime - this.offset) === frame)) this.arrive(frame);
-    };
-    this.video.addEventListener("seeked", () => setTimeout(settle, 300), { once: true });
+  }
+
+  /**
+   * A seek ended some time ago. A browser that shows the same frame as before says nothing; in a tab that nobody sees it
+   * never does. A busy one may tell of the frame before the seek only when the seek is done, or of none at all.
+   */
+  private settle(isLongAgo: boolean) {
+    const frame = this.sought;
+    if (!this.ready || this.video.seeking || frameAt(this.times, this.video.currentTime - this.offset) !== frame) return;
+    const isUntold = this.wanted === frame && (isLongAgo || this.frame === frame || document.hidden);
+    const isLate = this.wanted === null && this.video.paused && this.frame !== frame;
+    if (isUntold || isLate) this.arrive(frame);
   }
 
   private shown(mediaTime: number) {
