@@ -1,11 +1,13 @@
 """``autodrive audit``: leakage between splits, and shortcuts to the class."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import AsJson
+from vlm_autodrive.cli.wrapping import wrap_for
 
 LEAK = 1
 
@@ -37,6 +39,6 @@ def audit(
     if as_json:
         print(found.model_dump_json(indent=1))
     else:
-        print("\n".join(found.lines()))
+        print(wrap_for(sys.stdout, "\n".join(found.lines())))
     if found.leaks_across_splits:
         raise typer.Exit(LEAK)

@@ -2,9 +2,7 @@
 
 import inspect
 import os
-import shutil
 import sys
-import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +34,7 @@ from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
 from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.cli import validate as validate_verb
+from vlm_autodrive.cli.wrapping import wrap_for
 from vlm_autodrive.errors import UserError, disk_problem
 
 INTERRUPTED = 130
@@ -74,12 +73,7 @@ class _Group(TyperGroup):
 
 
 def _say_error(text: str) -> None:
-    """Print a sentence on stderr: wrapped at blanks on a terminal, in one line elsewhere."""
-    line = f"autodrive: {text}"
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-    print(line, file=sys.stderr)
+    print(wrap_for(sys.stderr, f"autodrive: {text}"), file=sys.stderr)
 
 
 app = typer.Typer(

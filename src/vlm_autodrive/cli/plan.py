@@ -1,11 +1,13 @@
 """``autodrive plan``: tokens and memory of a training before it starts, a clip's loss mask, and capacity by hours."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_autodrive.cli.options import AsJson, Overrides, RecipeName, is_setting
+from vlm_autodrive.cli.wrapping import wrap_for
 from vlm_autodrive.errors import UserError
 
 DOES_NOT_FIT = 1
@@ -87,6 +89,6 @@ def plan(
     if as_json:
         print(planned.model_dump_json(indent=1))
     else:
-        print("\n".join(planned.lines()))
+        print(wrap_for(sys.stdout, "\n".join(planned.lines())))
     if not planned.fits:
         raise typer.Exit(DOES_NOT_FIT)
