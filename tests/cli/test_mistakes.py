@@ -60,6 +60,22 @@ def test_wrong_usage_is_status_2(arguments):
     assert run(app, arguments).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "span"),
+    [
+        ("--false-alarms-per-hour", "-1", "0 or more"),
+        ("--before", "-1", "from 0 to 600"),
+        ("--after", "0.05", "from 0.1 to 600"),
+        ("--after", "601", "from 0.1 to 600"),
+        ("--settle", "nan", "0.1 or more"),
+    ],
+)
+def test_numbers_of_detect_out_of_their_range_are_wrong_usage(tmp_path, option, value, span):
+    result = run(app, ["detect", str(tmp_path), "--out", str(tmp_path / "o"), "--watch", option, value])
+    assert result.exit_code == 2
+    assert f"'{option}': must be {span}, not {value}." in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_seconds_to_settle_without_watching_are_wrong_usage(tmp_path):
     result = run(app, ["detect", str(tmp_path), "--out", str(tmp_path / "o"), "--settle", "5"])
     assert result.exit_code == 2

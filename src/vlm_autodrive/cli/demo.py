@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 import vlm_autodrive
 from vlm_autodrive.cli.options import Overwrite
 from vlm_autodrive.cli.review import WITHOUT_SERVER, has_server, review
+from vlm_autodrive.cli.wrapping import wrap_for
 
 if TYPE_CHECKING:
     from vlm_autodrive.metrics import LongVideoScores
@@ -61,8 +61,8 @@ def demo(
     found = detect(sorted(DRIVES.glob("*.mp4")), TINY_SIMULATED, out, DetectSettings(), reporter, overwrite=overwrite)
     index = write_short_list(out, reporter=reporter)
     score = score_folder(out, TRUTH, out)
-    lines = [textwrap.fill(line, 79) for line in (*map(drive_words, found), score_words(score))]
-    print("\n" + "\n".join(lines) + f"\n\n{_AFTER}", flush=True)
+    told = "\n".join([*map(drive_words, found), score_words(score)])
+    print(f"\n{wrap_for(sys.stdout, told)}\n\n{_AFTER}", flush=True)
     if shutil.which("autodrive") is None:
         print(f"To type autodrive like this: source {Path(sys.executable).parent / 'activate'}\n")
     if not page:

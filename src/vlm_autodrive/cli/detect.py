@@ -1,5 +1,6 @@
 """``autodrive detect``: find events in long video."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Annotated
@@ -117,7 +118,7 @@ def detect(
     """
     from vlm_autodrive.artifacts import read_taxonomy
     from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
-    from vlm_autodrive.cli.tables import print_detections
+    from vlm_autodrive.cli.tables import few_events_note, print_detections
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.detection import (
         DetectSettings,
@@ -130,7 +131,6 @@ def detect(
         write_short_list,
     )
     from vlm_autodrive.engines import default_model
-    from vlm_autodrive.metrics import FEW_CLIPS
     from vlm_autodrive.settings import parse_settings
 
     overrides = [text for text in arguments if is_setting(text)]
@@ -142,8 +142,11 @@ def detect(
         raise typer.BadParameter("cannot be given with --watch, which has no end.", param_hint="'--truth' / '--json'")
     if settle_s is not None and not watched:
         raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
-    if settle_s is not None and not settle_s >= 0.1:
-        raise typer.BadParameter("must be 0.1 or more.", param_hint="'--settle'")
+    # Not by typer's min and max, for which its help cuts the names of options at 80 columns.
+    _require_range("--false-alarms-per-hour", rate, 0)
+    _require_range("--before", before_s, 0, 600)
+    _require_range("--after", after_s, 0.1, 600)
+    _require_range("--settle", settle_s, 0.1)
     if not watched and not any(path.exists() for path in videos):
         raise UserError(f"{_absent(videos)}.")
     command = parse_command(on_event) if on_event is not None else None
@@ -188,7 +191,7 @@ def detect(
     if truth is not None:
         scored = score_folder(out, truth, out, taxonomy)
         scores, alerts = scored.scores, scored.time_to_alert
-        few = " So few events allow no firm conclusion." if scores.events < FEW_CLIPS else ""
+        few = few_events_note(scores.events)
         reporter.say(f"Found {scores.found} of {scores.events} events, with {scores.false_alarms} false alarms.{few}")
         if alerts is not None and alerts.median_s.value is not None:
             reporter.say(
@@ -210,6 +213,12 @@ def detect(
     refuse_empty_search(videos, found)
     if failed:
         raise UserError(f"--on-event failed for {failed} events; the same command tries them again.")
+
+
+def _require_range(option: str, value: float | None, least: float, most: float = math.inf) -> None:
+    if value is not None and not least <= value <= most:
+        span = f"{least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
+        raise typer.BadParameter(f"must be {span}, not {value:g}.", param_hint=f"'{option}'")
 
 
 def _absent(paths: Sequence[Path]) -> str:

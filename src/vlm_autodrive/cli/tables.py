@@ -121,7 +121,6 @@ def _print_scores(models: Mapping[str, "ModelScores"], taxonomy: "Taxonomy", eve
 
 def _long_videos_line(search: "LongVideoSearch") -> str:
     from vlm_autodrive.evaluation import with_interval
-    from vlm_autodrive.metrics import FEW_CLIPS
 
     score = search.score
     if score is None:
@@ -132,8 +131,15 @@ def _long_videos_line(search: "LongVideoSearch") -> str:
         f"(recall {with_interval(scores.recall)}), {with_interval(scores.false_alarms_per_hour)} false alarms per hour "
         f"in {score.videos} videos of {scores.hours * 60:.0f} min together"
         + (f", at {score.times_real_time:.1f} times real time." if score.times_real_time else ".")
-        + (" So few events allow no firm conclusion." if scores.events < FEW_CLIPS else "")
+        + few_events_note(scores.events)
     )
+
+
+def few_events_note(events: int) -> str:
+    """A sentence to add, with its blank, where events are too few; else empty."""
+    from vlm_autodrive.metrics import FEW_CLIPS
+
+    return " So few events allow no firm conclusion." if events < FEW_CLIPS else ""
 
 
 def _console() -> Console:
