@@ -1,6 +1,7 @@
 from . import prompts
 from .card import (
     CARD_FILE,
+    SIMULATED_FOOTAGE,
     ModelCard,
     TrainingData,
     read_card,
@@ -59,6 +60,7 @@ __all__ = [
     "LONG",
     "MAIN",
     "SHIPPED_MODELS",
+    "SIMULATED_FOOTAGE",
     "SYSTEM_PROMPT",
     "TINY_BASE",
     "TINY_SIMULATED",

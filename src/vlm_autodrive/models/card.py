@@ -13,8 +13,8 @@ from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import SamplingSettings
 
 CARD_FILE = "autodrive.json"
-_SIMULATED = "simulated video only"
-SIMULATED_ONLY = f"trained on {_SIMULATED}"
+SIMULATED_FOOTAGE = "simulated video only"
+SIMULATED_ONLY = f"trained on {SIMULATED_FOOTAGE}"
 _UNKNOWN_CLASS = "unknown"
 _REAL_DATA_SETS = re.compile(r"(?:Nexar|DADA-2000|CAP|MM-AU|DoTA|CCD|DAD|BDD-X|TAU-106K|VRU-Accident|BADAS)\b")
 """How the published data sets of real footage begin their names; the name of a manifest or a folder tells nothing."""
@@ -47,7 +47,7 @@ class TrainingData(Record):
         if not self.clips:
             return "no video"
         if self.simulated_clips == self.clips:
-            return _SIMULATED
+            return SIMULATED_FOOTAGE
         if self.real_clips == self.clips:
             return "real video"
         parts = ((self.simulated_clips, "simulated"), (self.real_clips, "real"))
@@ -93,7 +93,7 @@ class ModelCard(Settings):
             return SIMULATED_ONLY if self.name == TINY_BASE else ""
         footage = self.trained_on.footage
         if self.base_training == SIMULATED_ONLY:
-            return f"trained on {footage if footage == _SIMULATED else f'simulated video, then on {footage}'}"
+            return f"trained on {footage if footage == SIMULATED_FOOTAGE else f'simulated video, then on {footage}'}"
         base = f", its base {self.base_training}" if self.base_training else ""
         return f"fine-tuned on {footage}{base}"
 

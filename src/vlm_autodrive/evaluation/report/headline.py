@@ -8,9 +8,8 @@ from vlm_autodrive.evaluation.report.statements import LEVEL, before_and_after, 
 from vlm_autodrive.evaluation.score import Comparison, ModelScores, PairScores, noisy_prompts, prompt_to_trust
 from vlm_autodrive.evaluation.settings import BASELINES
 from vlm_autodrive.metrics import FEW_CLIPS, LongVideoSearch
+from vlm_autodrive.models import SIMULATED_FOOTAGE
 from vlm_autodrive.records import Clip, Taxonomy
-
-_SIMULATED_ONLY = "simulated video only"  # so a model's card ends
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def headline_sentences(comparison: Comparison, taxonomy: Taxonomy, clips: Sequen
     elif simulated:
         are = "are simulated drives" if simulated != 1 else "is a simulated drive"
         sentences.append(f"{simulated} of the clips {are}: expect other numbers on real video alone.")
-    elif clips and _SIMULATED_ONLY in comparison.models[shown].training:
+    elif clips and SIMULATED_FOOTAGE in comparison.models[shown].training:
         sentences.append("The model was trained on simulated video only.")
     elif clips:
         sentences.append("Other cameras, roads and weather may give other numbers.")
