@@ -37,6 +37,15 @@ def make_video(tmp_path):
     return lambda name="a.mp4", **how: write_clock(tmp_path / name, **how)
 
 
+@pytest.fixture(scope="module")
+def store():
+    """A real S3 server with a bucket, which the environment names; see :mod:`tests.stores`."""
+    from tests.stores import serving_store  # takes a second to import
+
+    with serving_store() as serving:
+        yield serving
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where the real material must be at hand, a skipped test that needs it has failed."""

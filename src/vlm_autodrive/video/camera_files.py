@@ -13,6 +13,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
 
+from vlm_autodrive.addresses import absolute
+
 FRONT = "front"
 NORMAL, EVENT, PARKING, MANUAL = "normal", "event", "parking", "manual"
 
@@ -122,7 +124,7 @@ class CameraFile:
     @property
     def folder(self) -> Path:
         """The folder of the camera: that of the file, above those that cameras make for days, kinds and channels."""
-        folder = self.path.absolute().parent
+        folder = absolute(self.path).parent
         while _CAMERA_FOLDER.fullmatch(folder.name):
             folder = folder.parent
         return folder

@@ -16,7 +16,7 @@ from vlm_autodrive.records import Record
 from vlm_autodrive.video.container import OpenVideo
 from vlm_autodrive.video.damage import damaged_stretches, is_even_rate, packet_times
 from vlm_autodrive.video.decoded_stretches import Stretch, stretches_to_decode
-from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.errors import StoreError, VideoError, library_errors
 from vlm_autodrive.video.probe import measure_packets
 
 _WIDTH, _HEIGHT = 160, 90  # of the small grey picture that is looked at
@@ -128,6 +128,8 @@ def check_video(
                     if time_s is not None and time_s - told_s > _TOLD_EVERY_S:
                         told_s = time_s
                         tell(time_s)
+            except StoreError:
+                raise
             except VideoError as error:
                 if is_whole:
                     damage = error.reason

@@ -17,8 +17,8 @@ from types import TracebackType
 import av
 from av.codec.context import Flags
 
-from vlm_autodrive.video.demuxing import Packet, demux, open_container, packet_clock, syntax_of
-from vlm_autodrive.video.errors import VideoError, library_errors
+from vlm_autodrive.video.demuxing import Packet, demux, open_container, open_source, packet_clock, syntax_of
+from vlm_autodrive.video.errors import StoreError, VideoError, library_errors
 from vlm_autodrive.video.geometry import display_size, geometry_notes
 from vlm_autodrive.video.h264 import FieldPairs
 from vlm_autodrive.video.non_videos import problem_before_opening
@@ -75,8 +75,9 @@ class OpenVideo:
         self.path = path
         self._stream_number = stream
         self._threads = threads
+        self._source = open_source(path)
         try:
-            problem = problem_before_opening(path)
+            problem = problem_before_opening(path, self._source)
         except OSError as error:
             raise VideoError(path, f"cannot be opened ({error.strerror})") from None
         if problem:
@@ -101,7 +102,7 @@ class OpenVideo:
         self._untouched = len(self.sections) <= 1
 
     def _open(self) -> None:
-        self._container = open_container(self.path)
+        self._container = open_container(self.path, self._source)
         try:
             with library_errors(self.path, "cannot be opened"):
                 problem = self._set_up()
@@ -147,7 +148,7 @@ class OpenVideo:
         return packet_clock(self.path, tell, stream=self._stream_number)
 
     def _demux(self) -> Iterator[Packet]:
-        return demux(self.path, self._container, self.stream)
+        return demux(self.path, self._container, self.stream, self._source)
 
     def _decode(self, packets: Iterator[tuple[int, Packet]]) -> Iterator[PlacedFrame]:
         """The frames of numbered packets. One that cannot be decoded is passed over: it is one picture of many."""
@@ -321,6 +322,8 @@ class OpenVideo:
             else:
                 self._decoding = self._decode(enumerate(self._packets_from(time_s)))
             return next((f for f in self._decoding if f[1].pts is not None and not f[1].is_corrupt), None)
+        except StoreError:
+            raise
         except VideoError:
             return None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vlm_autodrive.addresses import address_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import file_name_text
 
@@ -22,7 +23,11 @@ class VideoError(UserError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{file_name_text(str(self.path))}: {self.reason}"
+        return f"{file_name_text(address_of(self.path))}: {self.reason}"
+
+
+class StoreError(VideoError):
+    """A video could not be read on, which is no fault of its own: the part read so far is never taken for all of it."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from vlm_autodrive.addresses import address_of, is_address, state_of
 from vlm_autodrive.video.frames import Frames
 
 SUFFIX = ".frames"
@@ -107,9 +108,14 @@ class FrameStore:
     def content_hash(self, path: Path) -> str:
         """The hash of a file's whole content, read once and then known by name, size and time of change.
 
+        Of a file on a store, which is not read as a whole, name, size and ETag stand for the content.
+
         Raises:
             OSError: If the file cannot be read.
         """
+        if is_address(path):
+            state = state_of(path)
+            return hashlib.sha256(f"{address_of(path)}|{state.size}|{state.stamp}".encode()).hexdigest()
         stat = path.stat()
         identity = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
         known = self.folder / _CONTENTS / hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]

@@ -4,7 +4,9 @@ import os
 import re
 from pathlib import Path
 
+from vlm_autodrive.addresses import open_file
 from vlm_autodrive.stand_ins import head_text, name_archive, name_stand_in
+from vlm_autodrive.video.stored_file import StoredFile
 
 _HEAD = 1024  # bytes that are looked at
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -12,20 +14,27 @@ _MOST_BOXES = 1000
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
-def problem_before_opening(path: Path) -> str:
+def problem_before_opening(path: Path, source: StoredFile | None = None) -> str:
     """Why a file can be no video, as far as its first bytes tell; empty if it may be one.
 
     A playlist is not opened, since it would have other files read in its place.
 
+    Args:
+        path: The file.
+        source: What it is read by, if it lies on a store.
+
     Raises:
         OSError: If the file cannot be read.
     """
-    if not path.exists():
-        return _absent(path)
-    if not path.is_file():
-        return "it is a folder" if path.is_dir() else "it is no ordinary file"
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD)
+    if source is not None:
+        head = source.head(_HEAD)
+    else:
+        if not path.exists():
+            return _absent(path)
+        if not path.is_file():
+            return "it is a folder" if path.is_dir() else "it is no ordinary file"
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
     if not head:
         return "the file is empty"
     if not head.strip(b"\0"):
@@ -50,7 +59,7 @@ def problem_after_opening(path: Path) -> str:
 def _top_boxes(path: Path) -> list[bytes]:
     """Names of the boxes at the top of an ISO base media file (ISO/IEC 14496-12, 4.2), as far as their sizes lead."""
     names: list[bytes] = []
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         while len(names) < _MOST_BOXES and len(head := stream.read(16)) >= 8:
             size = int.from_bytes(head[:4])
             size = int.from_bytes(head[8:]) if size == 1 else size

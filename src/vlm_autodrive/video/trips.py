@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from vlm_autodrive.addresses import absolute, is_address, state_of
 from vlm_autodrive.records import NotJudged, TripFile
 from vlm_autodrive.video.camera_files import CameraFile, camera_file
 from vlm_autodrive.video.errors import VideoError
@@ -119,7 +120,7 @@ def join_files(
             single.append(path)
         else:
             groups.setdefault((camera.maker, camera.folder, camera.channel, camera.recording), []).append(camera)
-    trips = [_trip([_piece(path, None, stream)], path.absolute().parent, []) for path in single]
+    trips = [_trip([_piece(path, None, stream)], absolute(path).parent, []) for path in single]
     copies: list[LeftAside] = []
     for cameras in groups.values():
         cameras, more = _without_copies(sorted(cameras, key=lambda c: (c.time or datetime.min, c.chapter, c.path)))
@@ -139,9 +140,12 @@ def _piece(path: Path, camera: CameraFile | None, stream: int | None) -> _Piece:
         return _Piece(path, camera, None, error.reason)
 
 
-def file_state(path: Path) -> tuple[int, ...]:
+def file_state(path: Path) -> tuple[int | str, ...]:
     """What changes when a file is written to; empty if there is none."""
     try:
+        if is_address(path):
+            there = state_of(path)
+            return there.size, there.stamp
         now = path.stat()
     except (OSError, ValueError):
         return ()
@@ -149,7 +153,7 @@ def file_state(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=100_000)
-def _probed(path: Path, stream: int | None, state: tuple[int, ...]) -> VideoInfo:
+def _probed(path: Path, stream: int | None, state: tuple[int | str, ...]) -> VideoInfo:
     """A folder that is watched is looked through again and again: each file is read once for as long as it stays."""
     del state
     return probe(path, stream)
@@ -170,6 +174,8 @@ def _without_copies(cameras: list[CameraFile]) -> tuple[list[CameraFile], list[L
 
 def _same_bytes(one: Path, other: Path) -> bool:
     try:
+        if is_address(one) and is_address(other):
+            return state_of(one) == state_of(other)  # by the hash that a store keeps
         return filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
@@ -295,4 +301,4 @@ def _problem(pieces: Sequence[_Piece], not_judged: Sequence[NotJudged]) -> str:
 
 def empty_trip(path: Path, problem: str) -> Trip:
     """The record of a named path that holds no footage to search."""
-    return Trip(path=path, folder=path.absolute().parent, problem=problem)
+    return Trip(path=path, folder=absolute(path).parent, problem=problem)
