@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from vlm_autodrive.addresses import is_address, place_of
 from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Correction, CorrectionsResult, first_problem, read_jsonl, write_jsonl
@@ -73,7 +74,7 @@ def read_corrections_result(catalog: Path) -> CorrectionsResult:
 
 
 def _absolute(video: str) -> str:
-    return str(Path(video).absolute())
+    return place_of(video)
 
 
 def _read(path: Path) -> list[Correction]:
@@ -111,4 +112,4 @@ def _read_store(file: Path) -> list[Correction]:
 
 def _placed(video: str, folder: Path) -> str:
     beside = absolute_from_artifact(video, folder)
-    return beside if Path(beside).exists() or not Path(video).exists() else _absolute(video)
+    return beside if is_address(video) or Path(beside).exists() or not Path(video).exists() else _absolute(video)

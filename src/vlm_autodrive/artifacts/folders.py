@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from vlm_autodrive.addresses import absolute, address_of, files_below, is_address, is_folder, state_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ESCAPED, FileName, Record
 from vlm_autodrive.settings import settings_in_key
@@ -120,6 +121,8 @@ def input_key(path: Path, kind: str | None = None) -> str:
     Raises:
         UserError: If it does not exist, or is an artefact of another kind.
     """
+    if is_address(path):
+        return _key_at_address(path)
     if (path / PROVENANCE).is_file():
         provenance = read_provenance(path)
         if kind is not None and provenance.kind != kind:
@@ -138,6 +141,13 @@ def input_key(path: Path, kind: str | None = None) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def _key_at_address(path: Path) -> str:
+    """By the sizes and ETags that the store tells: nothing is read twice."""
+    files = files_below(path) if is_folder(path) else {path: state_of(path)}
+    told = (f"{file.relative_to(path.parent)}:{state.size}:{state.stamp}\n" for file, state in files.items())
+    return hashlib.sha256("".join(told).encode()).hexdigest()[:16]
 
 
 def other_kind(folder: Path, found: str, wanted: str) -> str:
@@ -224,7 +234,7 @@ def writing_artifact(
         key=key,
         schema_version=SCHEMA_VERSION,
         inputs={
-            name: InputRef(path=os.path.relpath(path.absolute(), folder.absolute()), key=keys[name])
+            name: InputRef(path=relative_to_artifact(str(absolute(path)), folder.absolute()), key=keys[name])
             for name, path in inputs.items()
         },
         settings=settings_in_key(settings),
@@ -283,13 +293,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def relative_to_artifact(path: str, folder: Path) -> str:
-    """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved."""
-    return os.path.relpath(path, folder)
+    """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved.
+
+    An address stays as it is.
+    """
+    return address_of(path) if is_address(path) else os.path.relpath(path, folder)
 
 
 def absolute_from_artifact(path: str, folder: Path) -> str:
     """The reverse of :func:`relative_to_artifact`."""
-    return os.path.normpath(folder.absolute() / path)
+    return address_of(path) if is_address(path) else os.path.normpath(folder.absolute() / path)
 
 
 def _versions() -> dict[str, str]:

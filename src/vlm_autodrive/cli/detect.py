@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlm_autodrive.addresses import address_of, is_there, plain_path
 from vlm_autodrive.cli.options import AsJson, BlurFaces, EndpointUrl, Overwrite, RecipeName
 from vlm_autodrive.errors import UserError
 
@@ -135,7 +136,7 @@ def detect(
 
     overrides = [text for text in arguments if is_setting(text)]
     overrides += [f"channels=[{','.join(channel)}]"] if channel else []
-    videos = [Path(text) for text in arguments if not is_setting(text)]
+    videos = [plain_path(text) for text in arguments if not is_setting(text)]
     if not videos:
         raise typer.BadParameter("name at least one video or folder.")
     if watched and (truth is not None or as_json):
@@ -147,7 +148,7 @@ def detect(
     _require_range("--before", before_s, 0, 600)
     _require_range("--after", after_s, 0.1, 600)
     _require_range("--settle", settle_s, 0.1)
-    if not watched and not any(path.exists() for path in videos):
+    if not watched and not any(is_there(path) for path in videos):
         raise UserError(f"{_absent(videos)}.")
     command = parse_command(on_event) if on_event is not None else None
     chosen = settings_from(
@@ -223,12 +224,12 @@ def _require_range(option: str, value: float | None, least: float, most: float =
 
 def _absent(paths: Sequence[Path]) -> str:
     """Which of the paths do not exist, in words; empty if all do."""
-    absent = [path for path in paths if not path.exists()]
+    absent = [path for path in paths if not is_there(path)]
     if not absent:
         return ""
     others = f" and {len(absent) - 1} more of the paths do" if len(absent) > 1 else " does"
     windows = " on this machine: it is a path of a Windows one" if PureWindowsPath(absent[0]).drive else ""
-    return f"{absent[0]}{others} not exist{windows}"
+    return f"{address_of(absent[0])}{others} not exist{windows}"
 
 
 def refuse_empty_search(paths: Sequence[Path], found: Sequence["VideoDetections"]) -> None:

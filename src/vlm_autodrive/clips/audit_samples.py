@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vlm_autodrive.addresses import state_of
 from vlm_autodrive.artifacts import read_clips, read_events, read_provenance, read_taxonomy, read_videos
 from vlm_autodrive.clips.splits import joined_groups
 from vlm_autodrive.clips.windows import worst_event
@@ -129,7 +130,7 @@ def _facts(path: Path, stream: int | None) -> FileFacts | str:
         info = probe(path, stream)
     except VideoError as error:
         return error.reason
-    size = path.stat().st_size
+    size = state_of(path).size
     return FileFacts(
         duration_s=info.duration_s,
         fps=round(info.frames / info.duration_s, 3),

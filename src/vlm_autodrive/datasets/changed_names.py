@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlm_autodrive.addresses import is_address
 from vlm_autodrive.artifacts import VIDEO_SUFFIXES
 from vlm_autodrive.datasets.builder import DatasetBuilder
 from vlm_autodrive.tables import KnownNames, NameMatch, Row
@@ -67,6 +68,8 @@ class ChangedPaths:
 
     def mended(self, row: Row, column: str, path: str) -> str | None:
         """The file that a path below ``top`` means; the path itself if that is missing; None if the row is rejected."""
+        if is_address(path):  # keys on a store are bytes, which no file system has changed
+            return path
         below = path[len(self.top) :].strip("/")
         folder, _, name = path.rpartition("/")
         stem, dot, ending = name.rpartition(".")

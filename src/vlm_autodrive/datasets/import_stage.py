@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.addresses import address_of, is_there, place_of
 from vlm_autodrive.artifacts import PROVENANCE, write_catalog, writing_artifact
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.datasets.builder import EVENT_TIME, TRUTH_FILE, DatasetBuilder
@@ -98,9 +99,9 @@ def _check(format: str, paths: Sequence[Path], settings: ImportSettings) -> None
     if not paths:
         raise UserError("name at least one folder or file to import.")
     for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist; give the folder or file of the data set.")
-    if len({path.absolute() for path in paths}) < len(paths):
+        if not is_there(path):
+            raise UserError(f"{address_of(path)} does not exist; give the folder or file of the data set.")
+    if len({place_of(path) for path in paths}) < len(paths):
         raise UserError("a path is named twice; name each data set once.")
     if settings.overlay and not FORMATS[format].takes_overlay:
         overlaid = [name for name, known in FORMATS.items() if known.takes_overlay]

@@ -4,13 +4,13 @@
 """
 
 import difflib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from vlm_autodrive.addresses import address_of, is_address, is_file, is_folder, place_of
 from vlm_autodrive.datasets.builder import (
     ALERT_TIME,
     EVENT_TIME,
@@ -73,15 +73,14 @@ def read_manifest(path: Path, settings: ImportSettings) -> DatasetBuilder:
     Raises:
         UserError: If there is none, or it has no column ``video``.
     """
-    if path.is_dir():
-        found = [path / name for name in _NAMES if (path / name).is_file()]
-        for other in sorted(path.iterdir()) if not found else ():
+    if is_folder(path):
+        found = [path / name for name in _NAMES if is_file(path / name)]
+        for other in sorted(path.iterdir()) if not found and not is_address(path) else ():
             if other.suffix.casefold() in _OTHER_ENDINGS:
                 decode_text(other)  # refuses it by what it is
         if len(found) != 1:
-            raise UserError(
-                f"{path} holds {'no' if not found else 'more than one'} {' or '.join(_NAMES)}; name the file."
-            )
+            count = "more than one" if found else "no"
+            raise UserError(f"{address_of(path)} holds {count} {' or '.join(_NAMES)}; name the file.")
         path = found[0]
     table = read_table(path, _ALIASES, ["video"])
     builder = DatasetBuilder(name=f"manifest {file_name_text(path.name)}")
@@ -91,7 +90,7 @@ def read_manifest(path: Path, settings: ImportSettings) -> DatasetBuilder:
     builder.scenarios = list(truth.values())
     videos: dict[str, _Named] = {}
     twins = CaseTwins(builder)
-    top = os.path.normpath(path.parent.absolute())
+    top = place_of(path.parent)
     paths = ChangedPaths(top, builder)
     rows = list(reversed(table.rows))
     del table

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from pydantic import Field
 
+from vlm_autodrive.addresses import state_of
 from vlm_autodrive.artifacts import (
     PROVENANCE,
     VIDEOS_FILE,
@@ -180,8 +181,8 @@ def _fingerprint(videos: Sequence[Video]) -> str:
     digest = hashlib.sha256()
     for video in videos:
         try:
-            stat = Path(video.path).stat()
-            digest.update(f"{video.video_id}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+            state = state_of(video.path)
+            digest.update(f"{video.video_id}|{state.size}|{state.stamp}\n".encode())
         except OSError:
             digest.update(f"{video.video_id}|missing\n".encode())
     return digest.hexdigest()[:16]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vlm_autodrive.addresses import FileState, address_of, is_address, is_file, place_of, plain_path, state_of
 from vlm_autodrive.datasets.settings import ImportSettings
 from vlm_autodrive.datasets.telemetry.reading import Listings, telemetry_files
 from vlm_autodrive.errors import UserError
@@ -57,7 +58,17 @@ def inside(root: Path, name: str) -> Path | None:
 
 
 def path_below(top: str, name: str) -> str | None:
-    """As :func:`inside`, but on strings, for a hundred thousand names; ``top`` is absolute and without dots."""
+    """As :func:`inside`, but on strings, for a hundred thousand names; ``top`` is absolute and without dots.
+
+    An address may lead anywhere; where ``top`` is one, names lie below it.
+    """
+    name = str(plain_path(name)) if name.startswith("file:") else name
+    if is_address(name):
+        return address_of(name)
+    if is_address(top):
+        scheme, _, place = top.partition("://")
+        found = path_below(f"/{place}", name)  # as if the store were a disk
+        return None if found is None else f"{scheme}:/{found}"
     if "\0" in name or _WINDOWS.match(name):
         return None
     if "\\x" in name and Path(top, file_name_of(name)).exists():
@@ -74,10 +85,11 @@ def ids_of_files(paths: Sequence[str], root: Path) -> dict[str, str]:
         paths: Absolute paths, each once.
         root: The folder that they lie in.
     """
-    top = os.path.normpath(root.absolute())
+    top = place_of(root)
     stems = [file_name_text(Path(path).stem) for path in paths]
     often = Counter(stems)
-    below = [file_name_text(path.removeprefix(top).lstrip("/")) for path in paths]
+    below = [file_name_text(path.removeprefix(top).partition("://")[2] or path.removeprefix(top)) for path in paths]
+    below = [name.lstrip("/") for name in below]
     ids = [stem if often[stem] == 1 else name.replace("/", "-") for stem, name in zip(stems, below, strict=True)]
     return dict(zip(paths, ids if len(set(ids)) == len(ids) else below, strict=True))
 
@@ -123,8 +135,8 @@ def _frames_problem(folder: Path, frames: list[str], video: Path, frames_per_sec
 def info_of(path: Path) -> VideoInfo | None:
     """What a whole video file is; None if it is missing, cut off or unreadable, which the import says of the video."""
     try:
-        found = probe(path) if path.is_file() else None
-    except VideoError:
+        found = probe(path) if is_file(path) else None
+    except (VideoError, OSError):
         return None
     return found if found is not None and "cut off" not in found.notes else None
 
@@ -143,7 +155,9 @@ class Presence:
 
 
 def look_at(videos: Sequence[Video], *, telemetry: bool = False) -> Presence:
-    """Look at the files without opening any, which takes seconds for a hundred thousand of them.
+    """Look at the files without opening any, which takes seconds for a hundred thousand of them on a disk.
+
+    What a store refuses, or does not answer, is not called missing: opening it tells why.
 
     Args:
         videos: The videos.
@@ -152,19 +166,29 @@ def look_at(videos: Sequence[Video], *, telemetry: bool = False) -> Presence:
     digest = hashlib.sha256()
     missing = set()
     listings: Listings = {}
+    with ThreadPoolExecutor(_MAX_THREADS) as pool:  # a store takes its time to answer, a disk does not
+        stored = [video.path for video in videos if is_address(video.path)]
+        states = dict(zip(stored, pool.map(_state_or_error, stored), strict=True))
     for video in videos:
         for path in telemetry_files(Path(video.path), listings).values() if telemetry else ():
             with suppress(OSError):
-                beside = path.stat()
-                digest.update(f"{path.name}\0{beside.st_size}:{beside.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        try:
-            found = Path(video.path).stat()
-        except (OSError, ValueError):
-            missing.add(video.path)
-            digest.update(f"{video.video_id}\0-\n".encode())
+                beside = state_of(path)
+                digest.update(f"{path.name}\0{beside.size}:{beside.stamp}\n".encode(errors="surrogateescape"))
+        found = states.get(video.path) or _state_or_error(video.path)
+        if isinstance(found, FileState):
+            digest.update(f"{video.video_id}\0{found.size}:{found.stamp}\n".encode())
         else:
-            digest.update(f"{video.video_id}\0{found.st_size}:{found.st_mtime_ns}\n".encode())
+            if not is_address(video.path) or isinstance(found, FileNotFoundError):
+                missing.add(video.path)
+            digest.update(f"{video.video_id}\0-\n".encode())
     return Presence(digest.hexdigest()[:16], frozenset(missing))
+
+
+def _state_or_error(path: str) -> FileState | Exception:
+    try:
+        return state_of(path)
+    except (OSError, ValueError) as error:
+        return error
 
 
 def probe_all(videos: list[Video], missing: frozenset[str], stream: int | None, reporter: Reporter) -> None:

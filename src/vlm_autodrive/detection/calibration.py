@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlm_autodrive.addresses import is_there
 from vlm_autodrive.artifacts import read_taxonomy
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.detection.detector import detect_with_engine
@@ -58,7 +59,7 @@ def calibrate(
             "checkpoint that `train` made, or an export of it."
         )
     known = {} if truth is None else read_ground_truth(truth, read_taxonomy(folder))
-    absent = [path for path in (*map(Path, known), *normal) if not path.exists()]
+    absent = [path for path in (*map(Path, known), *normal) if not is_there(path)]
     if absent:
         raise UserError(f"{absent[0]} does not exist; nothing is calibrated on what is left.")
     if not known and not normal:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from vlm_autodrive.addresses import is_file
 from vlm_autodrive.artifacts import folder_lock, read_taxonomy
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.detection.inputs import find_trips
@@ -56,7 +57,7 @@ def detect(
             ``false_alarms_per_hour`` cannot be had from this model with these settings.
     """
     found = find_trips(videos, settings, out)
-    inputs = {str(path): path for trip in found[0] for path in trip.paths if path.is_file()}
+    inputs = {str(path): path for trip in found[0] for path in trip.paths if is_file(path)}
     with searching(model, out, settings, reporter, inputs, false_alarms_per_hour) as search:
         return search(*found, overwrite=overwrite)
 

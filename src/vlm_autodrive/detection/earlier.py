@@ -1,12 +1,12 @@
 """What an earlier run left of a trip, and whether it can stand."""
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.addresses import is_file, place_of
 from vlm_autodrive.artifacts import Provenance, absolute_from_artifact, artifact_key, input_key, read_provenance
 from vlm_autodrive.detection.results import KIND, blur_of, read_events_file, remove_pictures, searched_files
 from vlm_autodrive.detection.scan import NOT_JUDGED
@@ -31,7 +31,7 @@ class EarlierSearch:
 
 def trip_inputs(trip: Trip) -> dict[str, Path]:
     """The files of a trip that are there, by the names that its provenance gives them."""
-    files = [path for path in trip.paths if path.is_file()]
+    files = [path for path in trip.paths if is_file(path)]
     return {"video" if number == 1 else f"video {number}": path for number, path in enumerate(files, start=1)}
 
 
@@ -53,7 +53,7 @@ def earlier_search(
             return EarlierSearch(is_done=True)
         shutil.rmtree(folder)  # the model failed, not the video: it deserves another try
         return EarlierSearch()
-    known = {os.path.normpath(path.absolute()): keys[name] for name, path in inputs.items()}
+    known = {place_of(path): keys[name] for name, path in inputs.items()}
     same_files = all(known.get(absolute_from_artifact(of.path, folder)) == of.key for of in made.inputs.values())
     made_keys = {name: of.key for name, of in made.inputs.items()}
     if made_keys and same_files and made.key == artifact_key(KIND, made_keys, settings, facts):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
+from vlm_autodrive.addresses import address_of, is_address
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetections
 from vlm_autodrive.tables import CellError, Row, flag_cell, read_whole_table, time_cell
@@ -70,12 +71,12 @@ def match_ground_truth(
     by_name: dict[str, list[tuple[str, _Place]]] = {}
     for each in detections:
         for file, start_s in [(file.path, file.start_s) for file in each.files] or [(each.video, 0.0)]:
-            by_path[str(Path(file).resolve())] = each.video, start_s
+            by_path[_resolved(file)] = each.video, start_s
             by_name.setdefault(normalize("NFC", Path(file).name), []).append((file, (each.video, start_s)))
     matched: dict[str, list[Event]] = {}
     for path, events in truth.items():
         named = by_name.get(normalize("NFC", Path(path).name), [])
-        place = by_path.get(str(Path(path).resolve())) or (named[0][1] if len(named) == 1 else None)
+        place = by_path.get(_resolved(path)) or (named[0][1] if len(named) == 1 else None)
         if place is None:
             files = ", ".join(file for file, _ in named)
             problem = f"fits several of the scanned videos ({files})" if named else "was not scanned"
@@ -84,6 +85,10 @@ def match_ground_truth(
         in_trip = [event.model_copy(update={"time_s": (event.time_s or 0.0) + start_s}) for event in events]
         matched[video] = sorted([*matched.get(video, []), *in_trip], key=lambda event: event.time_s or 0.0)
     return {video: tuple(events) for video, events in matched.items()}
+
+
+def _resolved(path: str) -> str:
+    return address_of(path) if is_address(path) else str(Path(path).resolve())
 
 
 def _event(row: Row, where: str, video: str, number: int, taxonomy: Taxonomy) -> Event | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlm_autodrive.addresses import absolute, files_below, is_address, is_folder
 from vlm_autodrive.artifacts import VIDEO_SUFFIXES
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.video import LeftAside, Trip, camera_file, empty_trip, join_files
@@ -30,14 +31,14 @@ def find_trips(inputs: Sequence[Path], settings: DetectSettings, out: Path) -> t
     empty: list[Path] = []
     for path in inputs:
         found = [path]
-        if path.is_dir():
+        if is_folder(path):
             found, others = videos_in_folder(path, settings, out)
-            aside |= {other.path.absolute(): other for other in others}
+            aside |= {absolute(other.path): other for other in others}
             empty += [] if found else [path]
-        files |= {file.absolute(): file for file in found if file.absolute() not in files}
+        files |= {absolute(file): file for file in found if absolute(file) not in files}
     trips, copies = join_files(list(files.values()), settings.camera_pattern, stream=settings.video_stream)
     trips += [empty_trip(path, _why_empty(path, aside)) for path in dict.fromkeys(empty)]
-    places = {path.absolute(): place for place, path in reversed(list(enumerate(inputs)))}
+    places = {absolute(path): place for place, path in reversed(list(enumerate(inputs)))}
     trips.sort(key=lambda trip: min(_place(path, places) for path in trip.paths))
     return trips, [*(other for path, other in aside.items() if path not in files), *copies]
 
@@ -45,11 +46,12 @@ def find_trips(inputs: Sequence[Path], settings: DetectSettings, out: Path) -> t
 def videos_in_folder(folder: Path, settings: DetectSettings, out: Path) -> tuple[list[Path], list[LeftAside]]:
     """The videos that a folder stands for, and those in it that are not searched; see :func:`find_trips`."""
     found, aside = [], []
-    for path in sorted(folder.rglob("*")):
+    stored = is_address(folder)
+    for path in files_below(folder) if stored else sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.casefold() not in VIDEO_SUFFIXES or not path.is_file():
+        if hidden or path.suffix.casefold() not in VIDEO_SUFFIXES or not (stored or path.is_file()):
             continue
-        if path.absolute().is_relative_to(out.absolute()):
+        if absolute(path).is_relative_to(absolute(out)):
             continue
         camera = camera_file(path, settings.camera_pattern)
         if path.suffix.casefold() == _LOW_RESOLUTION:
@@ -62,12 +64,12 @@ def videos_in_folder(folder: Path, settings: DetectSettings, out: Path) -> tuple
 
 
 def _why_empty(folder: Path, aside: dict[Path, LeftAside]) -> str:
-    reasons = {other.reason for path, other in aside.items() if path.is_relative_to(folder.absolute())}
+    reasons = {other.reason for path, other in aside.items() if path.is_relative_to(absolute(folder))}
     if not reasons:
         return "there is no video in this folder, by the endings of the names in it"
     return f"nothing in this folder is of a channel that is searched ({', '.join(sorted(reasons))}); see --channel"
 
 
 def _place(path: Path, places: dict[Path, int]) -> int:
-    absolute = path.absolute()
-    return min(places[each] for each in (absolute, *absolute.parents) if each in places)
+    own = absolute(path)
+    return min(places[each] for each in (own, *own.parents) if each in places)

@@ -1,7 +1,6 @@
 """The folders that detection writes: one for each trip, and a summary of all."""
 
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from vlm_autodrive.addresses import place_of
 from vlm_autodrive.artifacts import PROVENANCE, Provenance, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
@@ -42,7 +42,7 @@ def name_folders(trips: Sequence[Trip], out: Path) -> tuple[list[Path], list[lis
     taken: set[str] = set()
     folders, superseded = [], []
     for trip in trips:
-        files = [os.path.normpath(path.absolute()) for path in trip.paths]
+        files = [place_of(path) for path in trip.paths]
         known = list(dict.fromkeys(made[file] for file in files if file in made))
         name = next((folder.name for folder in known if folder.name.casefold() not in taken), None)
         name = name or _new_name(trip, out, taken)
@@ -69,7 +69,7 @@ def searched_files(out: Path) -> dict[Path, set[str]]:
         made = read_provenance(folder)
         if made.kind == KIND:
             files = {absolute_from_artifact(source.path, folder) for source in made.inputs.values()}
-            found[folder] = files or {os.path.normpath(Path(read_events_file(folder).video).absolute())}
+            found[folder] = files or {place_of(read_events_file(folder).video)}
     return found
 
 

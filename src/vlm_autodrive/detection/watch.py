@@ -1,10 +1,10 @@
 """Watching folders: videos are searched as they appear, until somebody ends it."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vlm_autodrive.addresses import is_folder, is_there, place_of
 from vlm_autodrive.detection.detector import searching
 from vlm_autodrive.detection.inputs import find_trips, videos_in_folder
 from vlm_autodrive.detection.results import searched_files
@@ -16,7 +16,7 @@ from vlm_autodrive.video import file_state
 
 _LOOKS_TO_SETTLE = 3
 
-_State = tuple[int, ...]
+_State = tuple[int | str, ...]
 
 
 def watch(
@@ -54,7 +54,7 @@ def watch(
         UserError: If one of them is no folder, or as :func:`~vlm_autodrive.detection.detect` does.
     """
     for folder in folders:
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise UserError(f"{folder} is not a folder; only folders can be watched.")
     searched: dict[Path, _State] = {}
     first_seen: dict[tuple[Path, _State], float] = {}
@@ -82,5 +82,5 @@ def watch(
 
 def _without_parted(files: Sequence[Path], out: Path) -> list[Path]:
     """Without files that were searched in one trip with others that are gone: a new search would lose the others."""
-    parted = {name for names in searched_files(out).values() if not all(map(os.path.exists, names)) for name in names}
-    return [path for path in files if os.path.normpath(path.absolute()) not in parted]
+    parted = {name for names in searched_files(out).values() if not all(map(is_there, names)) for name in names}
+    return [path for path in files if place_of(path) not in parted]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vlm_autodrive.addresses import address_of, is_address
 from vlm_autodrive.artifacts import VIDEO_SUFFIXES, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record, TripFile, file_name_text
@@ -183,6 +184,8 @@ class MediaLibrary:
 
     def _checked(self, path: Path) -> Path:
         name = file_name_text(path.name)
+        if is_address(path):
+            raise UserError(f"{address_of(path)} lies on a store; a review shows local videos alone, so copy it here.")
         if "\0" in str(path):
             raise UserError("the name of its file has a character that no file can have.")
         if path.suffix.lower() not in VIDEO_SUFFIXES:

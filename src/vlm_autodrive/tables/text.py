@@ -4,6 +4,7 @@ import codecs
 import re
 from pathlib import Path
 
+from vlm_autodrive.addresses import open_file
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ImportIssue
 from vlm_autodrive.tables.file_kinds import refuse_other_kind
@@ -50,7 +51,8 @@ def has_half_character(text: str) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        with open_file(path) as stream:
+            content = stream.read()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from None
     refuse_other_kind(path, content)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vlm_autodrive.addresses import is_address
 from vlm_autodrive.datasets.telemetry.mp4_boxes import Mp4Contents, TimedSample, data_samples
 from vlm_autodrive.datasets.telemetry.recorded import (
     INSTALL,
@@ -43,6 +44,8 @@ def read_gpmf(wanted: TelemetryInput, contents: Mp4Contents) -> RecordedTelemetr
         import telemetry_parser
     except ImportError:
         raise TelemetryError(f"it holds GoPro telemetry, {INSTALL} to read it") from None
+    if is_address(wanted.path):  # the library opens files by their names alone
+        raise TelemetryError("it holds GoPro telemetry, which is read of local files alone")
     tracks = [track for track in data_samples(wanted.path, wanted.stream, ("data",)) if track]
     try:
         payloads = telemetry_parser.Parser(str(wanted.path)).telemetry()

@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import av
 
+from vlm_autodrive.addresses import open_file, state_of
 from vlm_autodrive.datasets.telemetry.recorded import TelemetryError
 from vlm_autodrive.video import OpenVideo, VideoError
 
@@ -43,8 +44,8 @@ class TimedSample(NamedTuple):
 def mp4_contents(path: Path) -> Mp4Contents:
     """What a file holds; nothing if it is no MP4 or MOV file, or cannot be opened."""
     try:
-        with path.open("rb") as stream:
-            boxes = islice(_boxes(stream, 0, path.stat().st_size), _MOST_BOXES)
+        with open_file(path) as stream:
+            boxes = islice(_boxes(stream, 0, state_of(path).size), _MOST_BOXES)
             found = [(kind, _read(stream, start, size)) for kind, start, size in boxes if kind in (b"moov", b"free")]
     except OSError:
         return Mp4Contents()
@@ -75,7 +76,7 @@ def data_samples(path: Path, stream: int | None, kinds: tuple[str, ...]) -> Iter
     try:
         with OpenVideo(path, stream=stream) as video:
             first_s = video.seconds(video.first.pts or 0)
-        with av.open(str(path)) as container:
+        with open_file(path) as file, av.open(file) as container:
             for track in container.streams:
                 if track.type in kinds and track.time_base is not None:
                     base = float(track.time_base)
@@ -85,7 +86,7 @@ def data_samples(path: Path, stream: int | None, kinds: tuple[str, ...]) -> Iter
                     ends = [start_s for start_s, _, _ in entries[1:]]
                     ends.append(((track.start_time or 0) + (track.duration or 0)) * base - first_s)
                     yield [TimedSample(start, end, *at) for (start, *at), end in zip(entries, ends, strict=True)]
-    except (VideoError, av.error.FFmpegError) as error:
+    except (VideoError, OSError, av.error.FFmpegError) as error:
         raise TelemetryError(f"its tracks cannot be read ({error})") from None
 
 

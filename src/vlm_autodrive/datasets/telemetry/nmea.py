@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from vlm_autodrive.addresses import open_file, state_of
 from vlm_autodrive.datasets.telemetry.mp4_boxes import Mp4Contents, data_samples
 from vlm_autodrive.datasets.telemetry.recorded import (
     INSTALL,
@@ -51,9 +52,10 @@ def read_bytes(path: Path) -> bytes:
         TelemetryError: If it cannot be read, or is too large to be telemetry.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if state_of(path).size > _MOST_BYTES:
             raise TelemetryError(f"{path.name} is too large to be telemetry")
-        return path.read_bytes()
+        with open_file(path) as stream:
+            return stream.read()
     except OSError as error:
         raise TelemetryError(f"{path.name} cannot be read ({error.strerror})") from None
 
@@ -107,7 +109,7 @@ def read_nmea(wanted: TelemetryInput, contents: Mp4Contents) -> RecordedTelemetr
 def _inside(wanted: TelemetryInput) -> RecordedTelemetry | None:
     left_out: Counter[str] = Counter()
     fixes = []
-    with wanted.path.open("rb") as stream:
+    with open_file(wanted.path) as stream:
         for track in data_samples(wanted.path, wanted.stream, ("subtitle", "data")):
             found = False
             for number, sample in enumerate(track):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlm_autodrive.addresses import names_in
 from vlm_autodrive.datasets.telemetry.axes import vehicle_accelerations
 from vlm_autodrive.datasets.telemetry.blackvue import read_blackvue
 from vlm_autodrive.datasets.telemetry.gpmf import read_gpmf
@@ -141,7 +142,7 @@ def _column(values: Floats) -> tuple[float, ...]:
 
 def _listed(folder: Path) -> dict[str, str]:
     try:
-        names = [path.name for path in folder.iterdir()]
+        names = names_in(folder)
     except OSError:
         return {}
     return {name.casefold(): name for name in names if name.casefold().endswith(SIDECAR_ENDINGS)}

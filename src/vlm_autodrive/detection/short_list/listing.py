@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 
+from vlm_autodrive.addresses import is_file, place_of
 from vlm_autodrive.artifacts import Provenance, absolute_from_artifact, read_provenance
 from vlm_autodrive.detection.results import blur_of, find_detections, read_events_file
 from vlm_autodrive.engines import find_times
@@ -224,6 +225,6 @@ def _located(found: VideoDetections, folder: Path) -> VideoDetections:
     whole = TripFile(path=found.video, start_s=0.0, duration_s=max((w.end_s for w in found.windows), default=0.0))
     files = []
     for file in found.files or ((whole,) if found.windows else ()):
-        named = [path for path in inputs if path.name == PurePath(file.path).name and path.exists()]
-        files.append(file.model_copy(update={"path": str(named[0] if named else Path(file.path).absolute())}))
+        named = [path for path in inputs if path.name == PurePath(file.path).name and is_file(path)]
+        files.append(file.model_copy(update={"path": place_of(named[0] if named else file.path)}))
     return found.model_copy(update={"files": tuple(files)})

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
+from vlm_autodrive.addresses import open_file, state_of
 from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, iterate_clips, read_provenance, write_text
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.video import VideoError, probe
@@ -180,7 +181,7 @@ def _same_bytes(some: set[str], others: set[str]) -> dict[str, str]:
     by_size: dict[int, set[str]] = defaultdict(set)
     for path in some | others:
         try:
-            by_size[Path(path).stat().st_size].add(path)
+            by_size[state_of(path).size].add(path)
         except OSError:
             continue  # a video that is not there fails when its clip is evaluated
     found = {}
@@ -205,7 +206,7 @@ def _is_video(path: str) -> bool:
 
 
 def _ends(path: str, size: int) -> str:
-    with Path(path).open("rb") as stream:
+    with open_file(Path(path)) as stream:
         digest = hashlib.sha256(stream.read(_ENDS_BYTES))
         stream.seek(max(0, size - _ENDS_BYTES))
         digest.update(stream.read())

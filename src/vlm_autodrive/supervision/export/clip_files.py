@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 
+from vlm_autodrive.addresses import state_of
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip, Record, append_jsonl, iterate_jsonl, read_partial_jsonl, write_jsonl
@@ -107,10 +108,15 @@ def _cut_before(folder: Path) -> dict[str, tuple[Path, ClipFileRecord]]:
 
 def _cut_from(clip: Clip, size: PictureSize | None, blur: Blur) -> str:
     try:
-        source = Path(clip.path).stat()
+        source = state_of(clip.path)
     except OSError:
         return ""
-    file = (Path(clip.path).name, source.st_size, source.st_mtime_ns, clip.video_stream)
+    file = (
+        Path(clip.path).name,
+        source.size,
+        int(source.stamp) if source.stamp.isdecimal() else source.stamp,
+        clip.video_stream,
+    )
     decisive = (*file, clip.start_s, clip.end_s, size, *([blur] if blur else []))
     return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vlm_autodrive.addresses import address_of, is_address, state_of
 from vlm_autodrive.engines import (
     ChatRequest,
     Completion,
@@ -114,11 +115,16 @@ class VideoIdentities:
 
 
 def _file_identity(path: Path) -> str:
+    if is_address(path):
+        state = state_of(path)
+        return f"{address_of(path)}|{state.size}|{state.stamp}"
     stat = path.stat()
     return f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
 
 
 def _content_hash(path: Path) -> str:
+    if is_address(path):  # it is not read as a whole: name, size and ETag stand for its content
+        return hashlib.sha256(_file_identity(path).encode()).hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
