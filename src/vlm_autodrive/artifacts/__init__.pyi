@@ -1,4 +1,14 @@
 from . import files, folders, space
+from .account import (
+    ACCOUNT_FILE,
+    QUARANTINED,
+    Account,
+    Accounting,
+    read_account,
+    retry_facts,
+    times_retried,
+    write_account,
+)
 from .corrections import (
     CORRECTIONS_FILE,
     CORRECTIONS_OUTCOME_FILE,
@@ -60,6 +70,7 @@ from .history import History, reduce_history
 from .space import require_space
 
 __all__ = [
+    "ACCOUNT_FILE",
     "CALIBRATION_FILE",
     "CORRECTIONS_FILE",
     "CORRECTIONS_OUTCOME_FILE",
@@ -70,11 +81,14 @@ __all__ = [
     "LONG_VIDEOS_FILE",
     "PREDICTIONS_FILE",
     "PROVENANCE",
+    "QUARANTINED",
     "REVIEW_STORE",
     "SAMPLES_FILE",
     "TELEMETRY_FILE",
     "VIDEOS_FILE",
     "VIDEO_SUFFIXES",
+    "Account",
+    "Accounting",
     "History",
     "Provenance",
     "absolute_from_artifact",
@@ -89,6 +103,7 @@ __all__ = [
     "iterate_clips",
     "iterate_telemetry",
     "other_kind",
+    "read_account",
     "read_clips",
     "read_corrections",
     "read_corrections_result",
@@ -108,9 +123,12 @@ __all__ = [
     "reduce_history",
     "relative_to_artifact",
     "require_space",
+    "retry_facts",
     "share_file",
     "space",
+    "times_retried",
     "waiting_lock",
+    "write_account",
     "write_catalog",
     "write_clips",
     "write_corrections",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlm_autodrive.addresses import address_of, is_there, plain_path
-from vlm_autodrive.cli.options import AsJson, BlurFaces, EndpointUrl, Overwrite, RecipeName
+from vlm_autodrive.cli.options import AsJson, BlurFaces, EndpointUrl, OnCluster, Overwrite, RecipeName, RetryQuarantined
 from vlm_autodrive.errors import UserError
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def detect(
     ] = None,
     blur: BlurFaces = None,
     recipe: RecipeName = None,
+    on: OnCluster = None,
+    retry_errors: RetryQuarantined = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +120,7 @@ def detect(
     Example: autodrive detect incoming --watch --on-event "python alert.py" --model runs/demo/checkpoint --out found
     """
     from vlm_autodrive.artifacts import read_taxonomy
-    from vlm_autodrive.cli.options import is_setting, print_json, served_at, settings_from
+    from vlm_autodrive.cli.options import is_setting, on_cluster_if, print_json, served_at, settings_from
     from vlm_autodrive.cli.tables import few_events_note, print_detections
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.detection import (
@@ -141,6 +143,8 @@ def detect(
         raise typer.BadParameter("name at least one video or folder.")
     if watched and (truth is not None or as_json):
         raise typer.BadParameter("cannot be given with --watch, which has no end.", param_hint="'--truth' / '--json'")
+    if watched and on is not None:
+        raise typer.BadParameter("cannot be given with --watch: few files come at a time.", param_hint="'--on'")
     if settle_s is not None and not watched:
         raise typer.BadParameter("needs --watch: nothing is waited for without it.", param_hint="'--settle'")
     # Not by typer's min and max, for which its help cuts the names of options at 80 columns.
@@ -187,7 +191,18 @@ def detect(
             if command and (results or failed):
                 failed = send_events(out, command, reporter)
         return
-    found = detect(videos, model, out, chosen, reporter, false_alarms_per_hour=rate, overwrite=overwrite)
+    with on_cluster_if(on, reporter) as executor:
+        found = detect(
+            videos,
+            model,
+            out,
+            chosen,
+            reporter,
+            false_alarms_per_hour=rate,
+            executor=executor,
+            retry_errors=retry_errors,
+            overwrite=overwrite,
+        )
     taxonomy = read_taxonomy(Path(chosen.endpoint.folder or model))
     if truth is not None:
         scored = score_folder(out, truth, out, taxonomy)

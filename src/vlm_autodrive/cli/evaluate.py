@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import EndpointUrl, Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import EndpointUrl, OnCluster, Out, Overrides, Overwrite, RecipeName
 
 
 def evaluate(
@@ -34,6 +34,7 @@ def evaluate(
     endpoint: EndpointUrl = None,
     settings: Overrides = None,
     recipe: RecipeName = None,
+    on: OnCluster = None,
     retry_errors: Annotated[
         bool,
         typer.Option("--retry-errors", help="Run clips again whose prediction ended with an error."),
@@ -50,7 +51,7 @@ def evaluate(
     Example: autodrive evaluate runs/mine/clips --model runs/mine/checkpoint --out runs/mine/predictions/tuned
     """
     from vlm_autodrive.artifacts import read_clips, read_predictions
-    from vlm_autodrive.cli.options import served_at, settings_from
+    from vlm_autodrive.cli.options import on_cluster_if, served_at, settings_from
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.errors import UserError
     from vlm_autodrive.evaluation import (
@@ -70,6 +71,8 @@ def evaluate(
     if model in BASELINES and endpoint is None:
         if questions is not None:
             raise UserError(f"{model} is a baseline, which answers no questions; leave --questions out.")
+        if on is not None:
+            raise UserError(f"{model} is a baseline, which is quick on one machine; leave --on out.")
         if retry_errors:
             raise UserError(f"{model} is a baseline, which has no errors to retry; leave --retry-errors out.")
         simple = settings_from(BaselineSettings, "baselines", recipe, settings)
@@ -81,16 +84,18 @@ def evaluate(
         chosen = settings_from(EvaluateSettings, "evaluate", recipe, settings, endpoint=served_at(endpoint))
         if recipe is not None:
             chosen = with_training_frames(chosen, load_recipe(recipe).train)
-        made = evaluate(
-            clips,
-            model,
-            out,
-            chosen,
-            reporter,
-            questions=questions,
-            retry_errors=retry_errors,
-            overwrite=overwrite,
-        )
+        with on_cluster_if(on, reporter) as executor:
+            made = evaluate(
+                clips,
+                model,
+                out,
+                chosen,
+                reporter,
+                questions=questions,
+                executor=executor,
+                retry_errors=retry_errors,
+                overwrite=overwrite,
+            )
     unusable = {clip.clip_id: clip.problem for clip in read_clips(made) if clip.problem}
     predictions = [prediction for prediction in read_predictions(made) if prediction.clip_id not in unusable]
     for problem, count in Counter(unusable.values()).items():

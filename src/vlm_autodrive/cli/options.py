@@ -1,13 +1,16 @@
 """Options that several commands have, and settings from a recipe and the command line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from vlm_autodrive.executor import Executor
+    from vlm_autodrive.progress import Reporter
     from vlm_autodrive.settings import Settings
 
 S = TypeVar("S", bound="Settings")
@@ -42,6 +45,18 @@ BlurFaces = Annotated[
         show_default=False,
     ),
 ]
+OnCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray[=ADDRESS]",
+        help="Work on a Ray cluster, or in workers of this machine if no address is given; see docs/scale.md.",
+        show_default=False,
+    ),
+]
+RetryQuarantined = Annotated[
+    bool, typer.Option("--retry-errors", help="Try what is quarantined again, which only a cluster does.")
+]
 AllFigures = Annotated[bool, typer.Option("--all", help="Print all figures, not only the main ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
@@ -75,6 +90,18 @@ def settings_from(
     values = merge_values(values, changes)
     values = merge_values(values, {key: value for key, value in given.items() if value is not None})
     return parse_settings(model, values, f"settings of {section}")
+
+
+@contextmanager
+def on_cluster_if(on: str | None, reporter: "Reporter") -> Iterator["Executor | None"]:
+    """The executor of the cluster that ``--on`` names; None without it, and then nothing of Ray is imported."""
+    if on is None:
+        yield None
+        return
+    from vlm_autodrive.scale import on_cluster
+
+    with on_cluster(on, reporter) as executor:
+        yield executor
 
 
 def served_at(url: str | None) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,10 +17,13 @@ def run(
         typer.Option("--run-dir", metavar="DIR", help="Folder of the run; runs/NAME if not given.", show_default=False),
     ] = None,
     on: Annotated[
-        Literal["torchrun", "slurm"] | None,
+        str | None,
         typer.Option(
             "--on",
-            help="Train in several processes: start them here by torchrun, or print a batch script for Slurm.",
+            metavar="PLACE",
+            help="torchrun: train in several processes of this machine. slurm: print a batch script for Slurm. "
+            "ray[=ADDRESS]: do what is done clip by clip or video by video on a Ray cluster, or in workers of this "
+            "machine if no address is given.",
             show_default=False,
         ),
     ] = None,
@@ -45,11 +48,13 @@ def run(
     """Run a recipe: import, clips, supervise, train, evaluate, compare, detect and report.
 
     Stages that are up to date are skipped. Interrupted, the same command resumes; finished, it does nothing.
-    --on torchrun trains in several processes and does all else in one.
+    --on torchrun trains in several processes and does all else in one. --on ray decodes, supervises, evaluates and
+    detects on a cluster, and trains in one process; add --before-training to train with --on torchrun or slurm.
+    See docs/scale.md.
 
     Example: autodrive run demo train.epochs=2
     """
-    from vlm_autodrive.cli.options import print_json
+    from vlm_autodrive.cli.options import on_cluster_if, print_json
     from vlm_autodrive.cli.tables import print_run_result
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.errors import UserError
@@ -67,25 +72,32 @@ def run(
         said = f"{loaded.description.rstrip('.')}. Changed settings: {', '.join(settings)}."
         loaded = loaded.model_copy(update={"description": said.removeprefix(". ")})
     run_dir = run_dir or loaded.default_run_dir
-    if on is None and (dry_run or processes is not None):
-        raise UserError("--dry-run and --processes go with --on; add --on torchrun or --on slurm.")
-    if nodes > 1 and on != "slurm":
+    place = (on or "").partition("=")[0]
+    if on is not None and (place not in ("torchrun", "slurm", "ray") or (place != "ray" and place != on)):
+        raise UserError(f"--on {on} is no place to run; give torchrun, slurm, ray or ray=ADDRESS.")
+    starts_training = place in ("torchrun", "slurm")
+    if not starts_training and (dry_run or processes is not None):
+        raise UserError("--dry-run and --processes go with --on torchrun or --on slurm; add one of them.")
+    if nodes > 1 and place != "slurm":
         raise UserError("--nodes goes with --on slurm, which starts training on several machines.")
-    if on == "slurm":
+    if place == "slurm":
         print(slurm_script(recipe, settings or (), run_dir, loaded.name, nodes, processes or _gpus_here()))
         return
-    if on == "torchrun":
+    command = []
+    if place == "torchrun":
         command = train_command(recipe, settings or (), run_dir, processes or _gpus_here())
         if dry_run:
             print(shlex.join(command))
             return
-    if on is not None or before_training:
-        prepare_training(loaded, run_dir, make_reporter())
-    if before_training:
-        return
-    if on is not None:
-        start_training(command)
-    result = run_recipe(loaded, run_dir, make_reporter())
+    reporter = make_reporter()
+    with on_cluster_if(None if starts_training else on, reporter) as executor:
+        if starts_training or before_training:
+            prepare_training(loaded, run_dir, reporter, executor=executor)
+        if before_training:
+            return
+        if command:
+            start_training(command)
+        result = run_recipe(loaded, run_dir, reporter, executor=executor)
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, BlurFaces, DryRun, OutUnlessDry, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import (
+    AsJson,
+    BlurFaces,
+    DryRun,
+    OnCluster,
+    OutUnlessDry,
+    Overrides,
+    Overwrite,
+    RecipeName,
+    RetryQuarantined,
+)
 
 
 def supervise(
@@ -14,6 +24,8 @@ def supervise(
     settings: Overrides = None,
     recipe: RecipeName = None,
     blur: BlurFaces = None,
+    on: OnCluster = None,
+    retry_errors: RetryQuarantined = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -28,7 +40,7 @@ def supervise(
 
     Example: autodrive supervise runs/mine/clips --out runs/mine/supervision
     """
-    from vlm_autodrive.cli.options import named_out, print_json, settings_from
+    from vlm_autodrive.cli.options import named_out, on_cluster_if, print_json, settings_from
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.supervision import SuperviseSettings
 
@@ -45,7 +57,11 @@ def supervise(
     from vlm_autodrive.supervision import SUMMARY_FILE
     from vlm_autodrive.supervision import supervise as supervise_clips
 
-    made = supervise_clips(clips, named_out(out), chosen, make_reporter(), overwrite=overwrite)
+    folder, reporter = named_out(out), make_reporter()
+    with on_cluster_if(on, reporter) as executor:
+        made = supervise_clips(
+            clips, folder, chosen, reporter, executor=executor, retry_errors=retry_errors, overwrite=overwrite
+        )
     if as_json:
         print((made / SUMMARY_FILE).read_text(encoding="utf-8"), end="")
     else:

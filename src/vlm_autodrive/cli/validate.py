@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import AsJson, Overwrite
+from vlm_autodrive.cli.options import AsJson, OnCluster, Overwrite, RetryQuarantined
 
 if TYPE_CHECKING:
     from vlm_autodrive.datasets import ValidationSummary, VideoValidation
@@ -31,6 +31,8 @@ def validate(
         int | None,
         typer.Option("--workers", min=1, metavar="N", help="Videos decoded at once; all cores if not given."),
     ] = None,
+    on: OnCluster = None,
+    retry_errors: RetryQuarantined = False,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -48,14 +50,25 @@ def validate(
 
     Example: autodrive validate runs/mine/catalog --out runs/mine/validated
     """
-    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.cli.options import on_cluster_if, settings_from
     from vlm_autodrive.console import make_reporter
     from vlm_autodrive.datasets import ValidateSettings, read_validations
     from vlm_autodrive.datasets import validate as validate_catalog
 
     chosen = settings_from(ValidateSettings, "validate", None, settings, strict=strict or None, whole=whole or None)
     folder = out or catalog.absolute().with_name(f"{catalog.absolute().name}-validated")
-    summary = validate_catalog(catalog, folder, chosen, make_reporter(), workers=workers, overwrite=overwrite)
+    reporter = make_reporter()
+    with on_cluster_if(on, reporter) as executor:
+        summary = validate_catalog(
+            catalog,
+            folder,
+            chosen,
+            reporter,
+            workers=workers,
+            executor=executor,
+            retry_errors=retry_errors,
+            overwrite=overwrite,
+        )
     if as_json:
         print(summary.model_dump_json(indent=1))
     else:

@@ -5,7 +5,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -13,16 +14,22 @@ from pydantic import Field
 
 from vlm_autodrive.addresses import state_of
 from vlm_autodrive.artifacts import (
+    ACCOUNT_FILE,
     PROVENANCE,
     VIDEOS_FILE,
+    Accounting,
     input_key,
+    read_account,
     read_events,
     read_videos,
     relative_to_artifact,
+    retry_facts,
+    times_retried,
     write_text,
     writing_artifact,
 )
 from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoValidation, assess, summarise
+from vlm_autodrive.executor import Executor, Job, Step
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
@@ -62,6 +69,8 @@ def validate(
     reporter: Reporter = SILENT,
     *,
     workers: int | None = None,
+    executor: Executor | None = None,
+    retry_errors: bool = False,
     overwrite: bool = False,
     check_with: Callable[[DecodeLimits], SubprocessVideoChecker] = SubprocessVideoChecker,
 ) -> ValidationSummary:
@@ -77,6 +86,8 @@ def validate(
         settings: Limits, and what cannot be used.
         reporter: Gets the progress.
         workers: Videos that are decoded side by side, each in its own process; None for one on every core.
+        executor: The cluster that decodes them; None for this machine.
+        retry_errors: Check those videos again that are quarantined, which only a cluster does.
         overwrite: Replace another result in ``out``.
         check_with: What makes a checker from the limits.
 
@@ -88,19 +99,42 @@ def validate(
     """
     input_key(catalog, "catalog")
     videos = read_videos(catalog)
+    inputs = {"catalog": catalog}
     facts = {"files": _fingerprint(videos)}  # other video files are another result
-    with writing_artifact(out, "catalog", {"catalog": catalog}, settings, facts=facts, overwrite=overwrite) as folder:
+    retried = times_retried(out, "catalog", inputs, settings, facts)
+    earlier = read_account(out)
+    kept: list[VideoValidation] = []
+    if retry_errors and earlier is not None and earlier.quarantined:
+        paths = {video.video_id: video.path for video in videos}
+        decoded = (each for each in read_validations(out) if each.check is not None)
+        kept = [each.model_copy(update={"path": paths[each.video_id]}) for each in decoded]
+        retried, overwrite = retried + 1, True
+    facts = retry_facts(facts, retried)
+    with writing_artifact(out, "catalog", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             limits = DecodeLimits(
                 memory_mb=settings.memory_mb, stall_timeout_s=settings.stall_timeout_s, whole=settings.whole
             )
-            found = {each.video_id: each for each in read_partial_jsonl(folder / _DONE_FILE, VideoValidation)}
-            todo = [video for video in videos if video.video_id not in found]
-            with reporter.task("checking videos", len(videos), len(found)) as task:
-                for each in _checked(todo, limits, workers or os.cpu_count() or 1, check_with):
+            account = Accounting(folder, retry_errors=retry_errors)
+            found = {each.video_id: each for each in (*kept, *read_partial_jsonl(folder / _DONE_FILE, VideoValidation))}
+            todo = [video for video in videos if video.video_id not in found | account.quarantined]
+            if executor is None:
+                results = _checked(todo, limits, workers or os.cpu_count() or 1, check_with)
+            else:
+                step = Step(partial(_open_checker, limits, check_with))
+                jobs = (Job(video.video_id, video) for video in todo)
+                results = (result for _, result in account.results(executor.run([step], jobs)))
+            with reporter.task("checking videos", len(videos), len(videos) - len(todo)) as task:
+                for each in results:
                     append_jsonl(folder / _DONE_FILE, [each])
                     found[each.video_id] = each
                     task.advance()
+            if executor is not None:
+                account.close(len(videos), len(found), reporter)
+            for video in videos:
+                if video.video_id not in found:
+                    problem = account.words(video.video_id)
+                    found[video.video_id] = VideoValidation(video_id=video.video_id, path=video.path, problem=problem)
             _write(folder, out, catalog, videos, found, settings)
             (folder / _DONE_FILE).unlink(missing_ok=True)
     return ValidationSummary.model_validate_json((out / SUMMARY_FILE).read_text(encoding="utf-8"))
@@ -123,12 +157,9 @@ def _checked(
     def check(video: Video) -> VideoValidation:
         checker = free.get()
         try:
-            found = checker.check(Path(video.path), video.video_stream)
+            return _check(checker, video)
         finally:
             free.put(checker)
-        if isinstance(found, VideoCheck):
-            return VideoValidation(video_id=video.video_id, path=video.path, check=found)
-        return VideoValidation(video_id=video.video_id, path=video.path, problem=found)
 
     with ExitStack() as stack:
         for _ in range(workers):
@@ -140,6 +171,22 @@ def _checked(
                 yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _open_checker(
+    limits: DecodeLimits, check_with: Callable[[DecodeLimits], SubprocessVideoChecker]
+) -> Iterator[Callable[[Video], VideoValidation]]:
+    """What a worker of a cluster does: one video after the other, each decoded in a process of its own."""
+    with check_with(limits) as checker:
+        yield partial(_check, checker)
+
+
+def _check(checker: SubprocessVideoChecker, video: Video) -> VideoValidation:
+    found = checker.check(Path(video.path), video.video_stream)
+    if isinstance(found, VideoCheck):
+        return VideoValidation(video_id=video.video_id, path=video.path, check=found)
+    return VideoValidation(video_id=video.video_id, path=video.path, problem=found)
 
 
 def _write(
@@ -166,7 +213,7 @@ def _write(
         for video in videos
     ]
     for file in catalog.iterdir():
-        if file.is_file() and file.name not in (PROVENANCE, VIDEOS_FILE, VALIDATION_FILE, SUMMARY_FILE):
+        if file.is_file() and file.name not in (PROVENANCE, ACCOUNT_FILE, VIDEOS_FILE, VALIDATION_FILE, SUMMARY_FILE):
             shutil.copyfile(file, folder / file.name)
 
     def relative(path: str) -> dict[str, str]:

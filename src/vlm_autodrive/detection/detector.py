@@ -13,7 +13,8 @@ from vlm_autodrive.detection.inputs import find_trips
 from vlm_autodrive.detection.operating import SearchBasis, choose_operating_point
 from vlm_autodrive.detection.settings import DetectSettings
 from vlm_autodrive.detection.trip_search import detect_trips
-from vlm_autodrive.engines import Engine, open_model
+from vlm_autodrive.engines import ClusterEngine, Engine, cluster_engine, open_model
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.models import read_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Taxonomy, VideoDetections
@@ -30,6 +31,8 @@ def detect(
     reporter: Reporter = TERMINAL,
     *,
     false_alarms_per_hour: float | None = None,
+    executor: Executor | None = None,
+    retry_errors: bool = False,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
     """Find the events in videos of any length with a model called by its name.
@@ -47,6 +50,8 @@ def detect(
         settings: Windows, thresholds and whether to reason.
         reporter: Gets the progress, in seconds of video.
         false_alarms_per_hour: The operating point of the calibration that is taken; None for its own choice.
+        executor: The cluster whose workers search, a trip each; None for this process.
+        retry_errors: Search those trips again that are quarantined, which only a cluster does.
         overwrite: Replace results that were made with other settings, rather than refuse.
 
     Returns:
@@ -58,15 +63,22 @@ def detect(
     """
     found = find_trips(videos, settings, out)
     inputs = {str(path): path for trip in found[0] for path in trip.paths if is_file(path)}
+    cluster = None if executor is None else cluster_engine(executor, model, settings.endpoint, inputs)
     with searching(model, out, settings, reporter, inputs, false_alarms_per_hour) as search:
-        return search(*found, overwrite=overwrite)
+        return search(*found, overwrite=overwrite, cluster=cluster, retry_errors=retry_errors)
 
 
 class Search(Protocol):
     """Finds the events in trips, as ``detect_trips`` does, with all that is not named here settled before."""
 
     def __call__(
-        self, trips: Sequence[Trip], left_aside: Sequence[LeftAside], *, overwrite: bool
+        self,
+        trips: Sequence[Trip],
+        left_aside: Sequence[LeftAside],
+        *,
+        overwrite: bool,
+        cluster: ClusterEngine | None = None,
+        retry_errors: bool = False,
     ) -> list[VideoDetections]:
         """One record for each trip, in order."""
 

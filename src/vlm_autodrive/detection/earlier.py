@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from vlm_autodrive.addresses import is_file, place_of
-from vlm_autodrive.artifacts import Provenance, absolute_from_artifact, artifact_key, input_key, read_provenance
+from vlm_autodrive.artifacts import (
+    QUARANTINED,
+    Provenance,
+    absolute_from_artifact,
+    artifact_key,
+    input_key,
+    read_provenance,
+)
 from vlm_autodrive.detection.results import KIND, blur_of, read_events_file, remove_pictures, searched_files
 from vlm_autodrive.detection.scan import NOT_JUDGED
 from vlm_autodrive.detection.settings import DetectSettings
@@ -36,9 +43,16 @@ def trip_inputs(trip: Trip) -> dict[str, Path]:
 
 
 def earlier_search(
-    trip: Trip, folder: Path, settings: DetectSettings, facts: Mapping[str, Any], overwrite: bool
+    trip: Trip,
+    folder: Path,
+    settings: DetectSettings,
+    facts: Mapping[str, Any],
+    overwrite: bool,
+    retry_errors: bool = False,
 ) -> EarlierSearch:
     """What the folder holds of what is wanted; clears away a result that is worth nothing.
+
+    With ``retry_errors`` that of a trip that is quarantined is worth nothing.
 
     Raises:
         UserError: If it holds a result made otherwise, and ``overwrite`` is false.
@@ -49,7 +63,8 @@ def earlier_search(
     keys = {name: input_key(path) for name, path in inputs.items()}
     existing, made = read_events_file(folder), read_provenance(folder)
     if made.key == artifact_key(KIND, keys, settings, facts):
-        if not any(score.reason.startswith(NOT_JUDGED) for score in existing.windows):
+        failed = any(score.reason.startswith(NOT_JUDGED) for score in existing.windows)
+        if not failed and not (retry_errors and existing.reason.startswith(QUARANTINED)):
             return EarlierSearch(is_done=True)
         shutil.rmtree(folder)  # the model failed, not the video: it deserves another try
         return EarlierSearch()

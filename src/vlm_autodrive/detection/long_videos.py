@@ -17,6 +17,7 @@ from vlm_autodrive.detection.settings import DetectRunSettings
 from vlm_autodrive.detection.short_list.stage import write_short_list
 from vlm_autodrive.detection.timeline import write_timeline
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.metrics import LongVideoSearch
 from vlm_autodrive.models import read_card, write_calibration
 from vlm_autodrive.progress import SILENT, Reporter
@@ -39,6 +40,7 @@ def search_long_videos(
     section: DetectRunSettings,
     reporter: Reporter = SILENT,
     *,
+    executor: Executor | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Search long videos with a checkpoint; score what is found where there is ground truth.
@@ -53,6 +55,7 @@ def search_long_videos(
             report the timelines of the first videos, beside the ground truth where there is one.
         section: Which videos, and how.
         reporter: Gets the progress.
+        executor: The cluster whose workers search; None for this process, in which the calibration is made in any case.
         overwrite: Replace what was found with other settings or another checkpoint, rather than refuse.
 
     Raises:
@@ -75,7 +78,7 @@ def search_long_videos(
         facts["calibration"] = known.model_dump(mode="json")
     with writing_artifact(out, "long videos", inputs, section, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
-            summary = _search(checkpoint, videos, truths, folder, section, reporter)
+            summary = _search(checkpoint, videos, truths, folder, section, executor, reporter)
             write_text(folder / LONG_VIDEOS_FILE, summary.model_dump_json(indent=1) + "\n")
     if (out / CALIBRATION_FILE).is_file() and not (checkpoint / CALIBRATION_FILE).exists():
         shutil.copyfile(out / CALIBRATION_FILE, checkpoint / CALIBRATION_FILE)
@@ -88,6 +91,7 @@ def _search(
     truths: GroundTruth,
     folder: Path,
     section: DetectRunSettings,
+    executor: Executor | None,
     reporter: Reporter,
 ) -> LongVideoSearch:
     settings = section.settings()
@@ -102,7 +106,7 @@ def _search(
     fitted = bool(tuning) and _calibrate(checkpoint, _some(truths, tuning), folder, section, reporter)
     if fitted:  # from here on the checkpoint's card tells the threshold
         settings = section.settings(leave_out={"threshold"})
-    found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, overwrite=True)
+    found = detect(rest, str(checkpoint), folder / _FOUND, settings, reporter, executor=executor, overwrite=True)
     write_short_list(folder / _FOUND, None, SILENT)  # the folder has not got its name yet
     wanted: GroundTruth | None = None
     score = None

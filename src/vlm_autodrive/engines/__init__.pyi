@@ -24,12 +24,13 @@ from .endpoint.tokens import TokenUsage, least_picture_tokens, max_usage, pictur
 from .endpoint.usage import EndpointUsage
 from .endpoint_check import EndpointAbility, EndpointCheck, check_endpoint
 from .local import LocalEngine, load_engine
-from .opening import default_model, open_model
+from .opening import ClusterEngine, cluster_engine, default_model, open_model
 from .protocol import Engine, InferenceRequest, InferenceResponse, OverlapEngine, SeenPatches
 
 __all__ = [
     "ChatRequest",
     "CitedTime",
+    "ClusterEngine",
     "Completion",
     "CostEstimate",
     "Database",
@@ -54,6 +55,7 @@ __all__ = [
     "budget_lines",
     "cache_path",
     "check_endpoint",
+    "cluster_engine",
     "default_model",
     "endpoint_of",
     "find_times",

@@ -1,15 +1,17 @@
 """Opening a model by name: a checkpoint, a hub name or an endpoint."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlm_autodrive.artifacts import PROVENANCE, artifact_key, input_key
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines.protocol import Engine, InferenceRequest, InferenceResponse
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import Executor, Step
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.settings import Settings, parse_settings
 from vlm_autodrive.video import Frames, SamplingSettings
@@ -65,6 +67,39 @@ def open_model(
     )
     with open_served_engine(endpoint, model, budget_id, reporter) as engine:
         yield engine, key
+
+
+@dataclass(frozen=True)
+class ClusterEngine:
+    """A model that the workers of a cluster open, each for itself and once.
+
+    Attributes:
+        executor: The cluster.
+        open: Opens the model in a worker.
+        served: Whether an endpoint serves it. All its workers then run beside this process, since they share the file
+            of budget and replies here.
+    """
+
+    executor: Executor
+    open: Callable[[], AbstractContextManager[Engine]]
+    served: bool
+
+    def step(self, open_work: Callable[[], AbstractContextManager[Callable[[Any], Any]]]) -> Step:
+        """The step whose workers hold the model, each with a GPU if it is not served; ``open_work`` opens it."""
+        return Step(open_work, gpus=0.0 if self.served else 1.0, near=self.served)
+
+
+def cluster_engine(
+    executor: Executor, model: str, endpoint: "ServedModelSettings", inputs: Mapping[str, Path]
+) -> ClusterEngine:
+    """What opens a model in the workers of a cluster as :func:`open_model` does here, with the same arguments."""
+    return ClusterEngine(executor, partial(_open_engine, model, endpoint, inputs), bool(endpoint.base_url))
+
+
+@contextmanager
+def _open_engine(model: str, endpoint: "ServedModelSettings", inputs: Mapping[str, Path]) -> Iterator[Engine]:
+    with open_model(model, endpoint, inputs, SILENT) as (engine, _):
+        yield engine
 
 
 def default_model(reporter: Reporter = SILENT) -> str:

@@ -31,6 +31,8 @@ class Outcome(StrEnum):
 
 R = TypeVar("R", bound=Record)
 
+_TAIL_BYTES = 1 << 16
+
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
     """Write records, one a line, atomically. Returns how many."""
@@ -104,11 +106,22 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
 
 def read_partial_jsonl(path: Path, model: type[R]) -> list[R]:
     """Read what an interrupted run appended, cutting off a torn last line from the file itself."""
+    cut_torn_line(path)
+    return read_jsonl(path, model) if path.exists() else []
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off a last line that an interrupted run has not written to its end, if there is such a file."""
     if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) != len(content):
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
-    return read_jsonl(path, model)
+        return
+    with path.open("r+b") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - _TAIL_BYTES)
+            stream.seek(begin)
+            tail = stream.read(end - begin)
+            if b"\n" in tail:
+                stream.truncate(begin + tail.rfind(b"\n") + 1)
+                return
+            end = begin
+        stream.truncate(0)

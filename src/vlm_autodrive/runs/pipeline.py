@@ -13,13 +13,14 @@ from vlm_autodrive.artifacts import PROVENANCE, write_text
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BEFORE_CORRECTIONS, REPORT_FILES, baselines_of, read_long_videos
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.models import require_model
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Record
 from vlm_autodrive.runs.folder import FRAME_CACHE, RunFolder, refuse_several_processes, run_lock
 from vlm_autodrive.runs.recipe import Recipe
 from vlm_autodrive.runs.stages import RecipeStages, has_validation
-from vlm_autodrive.training import check_frame_size
+from vlm_autodrive.training import check_frame_size, decode_for_training
 
 
 class RunResult(Record):
@@ -46,21 +47,26 @@ class RunResult(Record):
     report_json: Path
 
 
-def prepare_training(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL) -> None:
+def prepare_training(
+    recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL, *, executor: Executor | None = None
+) -> None:
     """Do the stages of a recipe that come before training, as :func:`run_recipe` does them, which then goes on.
 
     Args:
         recipe: What to do.
         run_dir: The run's folder; ``runs/<name>`` if None.
         reporter: Gets the progress.
+        executor: As for :func:`run_recipe`.
 
     Raises:
         UserError: As :func:`run_recipe`.
     """
-    _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, before_training=True)
+    _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, executor, before_training=True)
 
 
-def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL) -> RunResult:
+def run_recipe(
+    recipe: Recipe, run_dir: Path | None = None, reporter: Reporter = TERMINAL, *, executor: Executor | None = None
+) -> RunResult:
     """Do every stage of a recipe that is out of date.
 
     Killed anywhere, the same call goes on where it was; done, it does nothing. The folders of the
@@ -70,17 +76,21 @@ def run_recipe(recipe: Recipe, run_dir: Path | None = None, reporter: Reporter =
         recipe: What to do.
         run_dir: The run's folder; ``runs/<name>`` if None.
         reporter: Gets the progress.
+        executor: The cluster that validates, supervises, decodes, evaluates and detects; None for this process. All
+            else is done in this process.
 
     Raises:
         UserError: If something is wrong with the input or settings, the SFT samples do not fit
             the model, another process is at work in ``run_dir``, or torchrun started several.
     """
-    result = _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, before_training=False)
+    result = _run_locked(recipe, run_dir or recipe.default_run_dir, reporter, executor, before_training=False)
     assert result is not None
     return result
 
 
-def _run_locked(recipe: Recipe, run_dir: Path, reporter: Reporter, *, before_training: bool) -> RunResult | None:
+def _run_locked(
+    recipe: Recipe, run_dir: Path, reporter: Reporter, executor: Executor | None, *, before_training: bool
+) -> RunResult | None:
     refuse_several_processes(
         "a recipe is run in one process, but torchrun or accelerate launch started several; start only its "
         "training with them: `autodrive run RECIPE --on torchrun` does so."
@@ -103,18 +113,24 @@ def _run_locked(recipe: Recipe, run_dir: Path, reporter: Reporter, *, before_tra
             check_frame_size(recipe.train)
             if earlier is not None:
                 require_model(earlier)
-        return _run(recipe, RunFolder(run_dir, reporter, recipe.stage_seconds), before_training=before_training)
+        run = RunFolder(run_dir, reporter, recipe.stage_seconds)
+        return _run(recipe, run, executor, before_training=before_training)
 
 
-def _run(recipe: Recipe, run: RunFolder, *, before_training: bool) -> RunResult | None:
-    stages = RecipeStages(recipe, run.folder / FRAME_CACHE)
+def _run(recipe: Recipe, run: RunFolder, executor: Executor | None, *, before_training: bool) -> RunResult | None:
+    frame_cache = run.folder / FRAME_CACHE
+    stages = RecipeStages(recipe, frame_cache, executor)
     simulated = run.do(stages.simulate(recipe.simulate)) if recipe.simulate is not None else None
     catalog = run.do(stages.import_dataset(simulated))
+    if recipe.validate_ is not None:
+        catalog = run.do(stages.validate(catalog, recipe.validate_))
     corrected = None
     if recipe.corrections is not None:
         catalog = corrected = run.do(stages.apply_corrections(catalog, recipe.corrections))
     clips = run.do(stages.build_clips(catalog))
     supervision = run.do(stages.supervise(clips))
+    if executor is not None and not (run.folder / "checkpoint" / PROVENANCE).is_file():
+        decode_for_training(supervision, recipe.train, frame_cache, executor, run.reporter)
     if before_training:
         run.refuse_foreign("checkpoint")
         return None

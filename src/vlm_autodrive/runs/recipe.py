@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from vlm_autodrive.clips import ClipSettings
-from vlm_autodrive.datasets import CorrectionSettings, ImportSettings
+from vlm_autodrive.datasets import CorrectionSettings, ImportSettings, ValidateSettings
 from vlm_autodrive.detection import DetectRunSettings
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import BaselineSettings, CompareSettings, EvaluateSettings, ReportSettings
@@ -84,6 +84,7 @@ class Recipe(Settings):
             time left of the whole run is estimated. Empty if not known; a recipe built on this one has its own.
         simulate: Simulation of videos; None for real footage.
         import_: The data set; in YAML ``import``.
+        validate_: Decoding of every video, to find those that cannot be used; in YAML ``validate``. None for none.
         corrections: Corrections of the data set by reviewers; None if there are none.
         clips: Windows and splits.
         supervise: The SFT samples of every clip.
@@ -103,6 +104,7 @@ class Recipe(Settings):
     stage_seconds: dict[str, float] = {}
     simulate: SimulateSettings | None = None
     import_: ImportSection = Field(default=ImportSection(), alias="import")
+    validate_: ValidateSettings | None = Field(default=None, alias="validate")
     corrections: CorrectionsSection | None = None
     clips: ClipSettings = ClipSettings()
     supervise: SuperviseSettings = SuperviseSettings()
@@ -141,6 +143,7 @@ class Recipe(Settings):
 SECTIONS: dict[str, type[Settings]] = {
     "simulate": SimulateSettings,
     "import": ImportSection,
+    "validate": ValidateSettings,
     "corrections": CorrectionsSection,
     "clips": ClipSettings,
     "supervise": SuperviseSettings,

@@ -11,7 +11,7 @@ from typing import Any
 
 from vlm_autodrive.artifacts import iterate_clips, read_provenance
 from vlm_autodrive.clips import TEST_IDS_FILE, build_clips
-from vlm_autodrive.datasets import apply_corrections, import_dataset
+from vlm_autodrive.datasets import ValidateSettings, apply_corrections, import_dataset, validate
 from vlm_autodrive.detection import DetectRunSettings, search_long_videos
 from vlm_autodrive.evaluation import (
     EvaluateSettings,
@@ -21,6 +21,7 @@ from vlm_autodrive.evaluation import (
     validation_settings,
     write_report,
 )
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.models import MAIN
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.runs.recipe import AnticipationSection, CorrectionsSection, Recipe, with_training_frames
@@ -58,6 +59,11 @@ class Stage:
         return self.function(*self.inputs, out, self.settings, reporter, overwrite=True, **self.options)
 
 
+def _validate(catalog: Path, out: Path, settings: ValidateSettings, reporter: Reporter, **options: Any) -> Path:
+    validate(catalog, out, settings, reporter, **options)
+    return out
+
+
 def has_validation(clips: Path) -> bool:
     """Whether a clip set has validation clips of known class."""
     return any(clip.split == "validation" and clip.event_class is not None for clip in iterate_clips(clips))
@@ -70,10 +76,12 @@ class RecipeStages:
     Attributes:
         recipe: All settings.
         frame_cache: Where training and evaluation keep decoded frames.
+        executor: The cluster that does what is done clip by clip or video by video; None for this machine.
     """
 
     recipe: Recipe
     frame_cache: Path
+    executor: Executor | None = None
 
     def simulate(self, settings: SimulateSettings) -> Stage:
         """Render simulated videos."""
@@ -84,6 +92,10 @@ class RecipeStages:
         section = self.recipe.import_
         source = Path(section.path) if simulated is None else simulated
         return Stage("import", "catalog", import_dataset, (section.format, source), section.settings())
+
+    def validate(self, catalog: Path, settings: ValidateSettings) -> Stage:
+        """Decode every video, and mark those that cannot be used."""
+        return Stage("validate", "validated", _validate, (catalog,), settings, {"executor": self.executor})
 
     def apply_corrections(self, catalog: Path, section: CorrectionsSection) -> Stage:
         """Apply reviewers' corrections to a catalog; those of the frozen test split only if they are to be."""
@@ -98,7 +110,8 @@ class RecipeStages:
 
     def supervise(self, clips: Path) -> Stage:
         """Make the SFT samples of every clip."""
-        return Stage("supervise", "supervision", supervise, (clips,), self.recipe.supervise)
+        options = {"executor": self.executor}
+        return Stage("supervise", "supervision", supervise, (clips,), self.recipe.supervise, options)
 
     def train(self, supervision: Path) -> Stage:
         """Fine-tune the base model."""
@@ -120,13 +133,16 @@ class RecipeStages:
             validation: What :meth:`evaluate_prompts` makes, by which the model's prompt is chosen; None for ``main``.
         """
         settings = self._evaluation().model_copy(update={"choose_prompt": validation is not None})
-        options = {"questions": supervision, "validation": validation}
+        options = {"questions": supervision, "validation": validation, "executor": self.executor}
         return Stage(f"evaluate {name}", f"predictions/{name}", evaluate, (clips, model), settings, options)
 
     def evaluate_prompts(self, name: str, clips: Path, model: str) -> Stage:
         """Predict the validation clips with every prompt."""
         settings = validation_settings(self._evaluation())
-        return Stage(f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings)
+        options = {"executor": self.executor}
+        return Stage(
+            f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings, options
+        )
 
     def evaluate_baseline(self, name: str, clips: Path) -> Stage:
         """Predict the held-out clips without a model."""
@@ -136,7 +152,15 @@ class RecipeStages:
     def evaluate_validation(self, name: str, clips: Path, model: str) -> Stage:
         """Predict the validation clips, on which the comparison fits the model's temperature."""
         settings = self._verdicts_only().model_copy(update={"split": "validation"})
-        return Stage(f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings)
+        options = {"executor": self.executor}
+        return Stage(
+            f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings, options
+        )
+
+    def _evaluate_validation(self, name: str, clips: Path, model: str, settings: EvaluateSettings) -> Stage:
+        options = {"executor": self.executor}
+        name, folder = f"evaluate {name} on validation", f"validation/{name}"
+        return Stage(name, folder, evaluate, (clips, model), settings, options)
 
     def build_clips_ahead(self, catalog: Path, clips: Path, section: AnticipationSection) -> Stage:
         """Cut windows that end before an event, with the test split of ``clips``.
@@ -151,7 +175,7 @@ class RecipeStages:
         """Predict the windows that end before an event, with the prompt of the model's other ``predictions``."""
         prompt = read_provenance(predictions).facts.get("prompt", MAIN)
         inputs, settings = (clips_ahead, model), self._verdicts_only().model_copy(update={"prompt": prompt})
-        return Stage(f"evaluate {name} ahead", f"ahead/{name}", evaluate, inputs, settings)
+        return Stage(f"evaluate {name} ahead", f"ahead/{name}", evaluate, inputs, settings, {"executor": self.executor})
 
     def compare(
         self, predictions: Mapping[str, Path], validation: Mapping[str, Path], ahead: Mapping[str, Path]
@@ -162,7 +186,8 @@ class RecipeStages:
 
     def search_long_videos(self, checkpoint: Path, simulated: Path | None, section: DetectRunSettings) -> Stage:
         """Search long videos for events with the fine-tuned model."""
-        return Stage("detect", "long_videos", search_long_videos, (checkpoint, simulated), section)
+        options = {"executor": self.executor}
+        return Stage("detect", "long_videos", search_long_videos, (checkpoint, simulated), section, options)
 
     def write_report(self, comparison: Path, long_videos: Path | None, corrected: Path | None, run_dir: Path) -> Stage:
         """Write the report: the page and its metrics."""

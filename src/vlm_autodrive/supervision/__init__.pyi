@@ -9,8 +9,9 @@ from .review.corrections import (
 )
 from .review.sampling import ReviewSettings, ReviewStratum, draw_samples, review_item_id, review_strata
 from .rules.vqa.topics import TOPIC_NAMES, TOPICS, KnownShares
+from .set_writer import REPLIES_FILE
 from .settings import SuperviseSettings
-from .stage import REPLIES_FILE, SUMMARY_FILE, samples_for_clip, supervise
+from .stage import SUMMARY_FILE, samples_for_clip, supervise
 from .type_filter import choose_types
 
 __all__ = [

@@ -6,7 +6,7 @@ from .plan.machines import machine_of
 from .plan.stage import plan
 from .processes import launched_rank
 from .settings import TrainSettings
-from .stage import train
+from .stage import decode_for_training, train
 
 __all__ = [
     "ExportModelSettings",
@@ -15,6 +15,7 @@ __all__ = [
     "check_frame_size",
     "check_model",
     "count_window",
+    "decode_for_training",
     "export_model",
     "launched_rank",
     "machine_of",

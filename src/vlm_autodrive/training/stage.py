@@ -12,6 +12,7 @@ import torch
 from vlm_autodrive.artifacts import read_clips, read_samples, read_taxonomy, require_space, writing_artifact
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.metrics import FEW_CLIPS
 from vlm_autodrive.models import (
     Encoder,
@@ -21,6 +22,7 @@ from vlm_autodrive.models import (
     lasting_name,
     load_meta_model,
     locate_model,
+    read_card,
     require_model,
     resolve_model,
     stored_dtype,
@@ -42,6 +44,25 @@ from vlm_autodrive.training.validation import validation_examples
 from vlm_autodrive.video import DAMAGED_FILE, FrameCache, damaged_clips, prefetch_frames
 
 _CLIPS_A_WORKER = 4  # a worker process takes about as long to begin as to decode so many clips of 5 s
+
+
+def decode_for_training(
+    supervision: Path, settings: TrainSettings, frame_cache: Path, executor: Executor, reporter: Reporter = TERMINAL
+) -> None:
+    """Have a cluster decode the frames of all clips that :func:`train` shows or validates on, before it begins.
+
+    A clip that cannot be decoded is told of by the training, which tries it again.
+
+    Args:
+        supervision: The supervision set.
+        settings: How to train.
+        frame_cache: The folder that ``train`` is given, on a disk that all workers see.
+        executor: The cluster.
+        reporter: Told of progress.
+    """
+    sampling = settings.sampling or read_card(settings.model).sampling
+    clips = [clip for clip in read_clips(supervision) if clip.split != "test" and not clip.problem]
+    FrameCache(frame_cache, sampling).fill(clips, reporter, executor=executor)
 
 
 def train(

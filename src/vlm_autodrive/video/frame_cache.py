@@ -2,13 +2,15 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from vlm_autodrive.artifacts import require_space
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import Executor, Job, Quarantined, Step
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip
 from vlm_autodrive.video.container import OpenVideo
@@ -127,13 +129,20 @@ class FrameCache:
                     told[clip.clip_id] = error.reason
         return told
 
-    def fill(self, clips: Sequence[Clip], reporter: Reporter = SILENT, workers: int = 0) -> dict[str, str]:
+    def fill(
+        self,
+        clips: Sequence[Clip],
+        reporter: Reporter = SILENT,
+        workers: int = 0,
+        executor: Executor | None = None,
+    ) -> dict[str, str]:
         """Decode all clips that are not cached yet, each video once.
 
         Args:
             clips: The clips.
             reporter: Told of every clip, and if the cache is too small for all of them.
             workers: Processes to decode with; 0 decodes in this process.
+            executor: The cluster whose workers decode, into the same folder on a disk that all of them see.
 
         Returns:
             Why a clip cannot be used, by clip id, for each that cannot.
@@ -148,10 +157,19 @@ class FrameCache:
             )
         self.require_space(jobs)
         with reporter.task("reading frames", len(clips), len(clips) - count) as task:
-            for done, failed in self.decode(jobs, workers):
+            for done, failed in self.decode(jobs, workers) if executor is None else self._decode_on(executor, jobs):
                 failures.update(failed)
                 task.advance(done)
         return failures
+
+    def _decode_on(self, executor: Executor, jobs: Sequence[DecodeJob]) -> Iterator[Decoded]:
+        step = Step(partial(_open_decoding, self))
+        of_video = {f"{path} stream {stream}": ((path, stream), wanted) for (path, stream), wanted in jobs}
+        for name, result in executor.run([step], (Job(name, job) for name, job in of_video.items())):
+            wanted = of_video[name][1]
+            if isinstance(result, Quarantined):
+                result = len(wanted), {clip_id: result.reason for clip_id, _, _ in wanted}
+            yield result
 
     def holds_all(self, clips: Sequence[Clip]) -> bool:
         """Whether there is room for the frames of all these clips at once."""
@@ -225,6 +243,12 @@ class FrameCache:
         identity = f"{_FORMAT}|{content}|{clip.start_s:.6f}|{clip.end_s:.6f}|{self.sampling.model_dump_json()}"
         identity += f"|{clip.video_stream}"
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _open_decoding(cache: FrameCache) -> Iterator[Callable[[DecodeJob], Decoded]]:
+    """What a worker of a cluster does: it decodes the clips of one video after the other."""
+    yield cache.decode_video
 
 
 def limit_from_environment() -> int:

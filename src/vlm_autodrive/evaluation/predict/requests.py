@@ -125,6 +125,25 @@ def _forced_choice(prompt: StudentPrompt, taxonomy: Taxonomy) -> VerdictRequest:
     return VerdictRequest(InferenceRequest(prompt.text, codes=taxonomy.codes), taxonomy)
 
 
+def read_clip_frames(
+    cache: FrameCache, clips: Sequence[Clip], unreadable: Mapping[str, str]
+) -> dict[str, Frames | str]:
+    """The frames of clips by clip id, or why a clip cannot be used.
+
+    Args:
+        cache: Where frames are kept.
+        clips: The clips.
+        unreadable: Why a clip cannot be used, of those of which that is known.
+    """
+    read: dict[str, Frames | str] = {}
+    for clip in clips:
+        try:
+            read[clip.clip_id] = unreadable.get(clip.clip_id) or cache.get(clip)
+        except VideoError as error:
+            read[clip.clip_id] = error.reason
+    return read
+
+
 class ClipPredictor:
     """Makes the predictions of one model for batches of clips.
 
@@ -133,8 +152,6 @@ class ClipPredictor:
         name: Its name in records.
         requests: The requests made for every clip.
         taxonomy: The classes.
-        cache: The clips' frames.
-        unreadable: Why a clip cannot be used, by clip id.
         settings: The controls.
         questions: Held-out questions about single clips, by clip id.
     """
@@ -145,23 +162,25 @@ class ClipPredictor:
         name: str,
         requests: RequestSet,
         taxonomy: Taxonomy,
-        cache: FrameCache,
-        unreadable: Mapping[str, str],
         settings: EvaluateSettings,
         questions: QuestionsByClip,
     ) -> None:
         self._engine, self._name = engine, name
         self._requests, self._taxonomy = requests, taxonomy
-        self._cache, self._unreadable = cache, unreadable
         self._settings, self._questions = settings, questions
         self._without_video: Verdict | None = None
 
-    def predict(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def predict(self, clips: Sequence[Clip], read: Mapping[str, Frames | str]) -> list[Prediction]:
         """One prediction for each clip, in their order.
 
         A clip's frames are given to the engine once for all requests, and once more for each control.
+
+        Args:
+            clips: The clips.
+            read: What :func:`read_clip_frames` gave for them.
         """
-        frames, problems = self._read(clips)
+        frames = {clip_id: each for clip_id, each in read.items() if isinstance(each, Frames)}
+        problems = {clip_id: each for clip_id, each in read.items() if isinstance(each, str)}
         shown = list(frames.values())
         begun = time.monotonic()
         count = len(self._requests.all)
@@ -184,19 +203,6 @@ class ClipPredictor:
                 given, times_s = answers[clip.clip_id], frames[clip.clip_id].times_s
                 predictions.append(self._prediction(clip, given, controls[clip.clip_id], times_s, latency_s))
         return predictions
-
-    def _read(self, clips: Sequence[Clip]) -> tuple[dict[str, Frames], dict[str, str]]:
-        """The frames of the clips that have some, and why the others have none."""
-        frames, problems = {}, {}
-        for clip in clips:
-            try:
-                if clip.clip_id in self._unreadable:
-                    problems[clip.clip_id] = self._unreadable[clip.clip_id]
-                else:
-                    frames[clip.clip_id] = self._cache.get(clip)
-            except VideoError as error:
-                problems[clip.clip_id] = error.reason
-        return frames, problems
 
     def _controls(self, clips: Sequence[Clip], frames: Mapping[str, Frames]) -> dict[str, dict[Control, Verdict]]:
         """Each clip's verdicts on the controls that it can be given."""

@@ -1,7 +1,9 @@
 """Running a model on every clip of a split: exactly one prediction per clip, failures included."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from vlm_autodrive.artifacts import (
     HELD_OUT_QUESTIONS_FILE,
     PREDICTIONS_FILE,
     PROVENANCE,
+    Accounting,
     artifact_key,
     input_key,
     read_clips,
@@ -19,7 +22,7 @@ from vlm_autodrive.artifacts import (
     writing_artifact,
 )
 from vlm_autodrive.console import TERMINAL
-from vlm_autodrive.engines import Engine, open_model
+from vlm_autodrive.engines import ClusterEngine, Engine, cluster_engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
 from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
@@ -30,8 +33,9 @@ from vlm_autodrive.evaluation.predict.prompt_choice import (
     validation_settings,
 )
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
-from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests
+from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests, read_clip_frames
 from vlm_autodrive.evaluation.settings import EvaluateSettings
+from vlm_autodrive.executor import Executor, Job, Step
 from vlm_autodrive.models import Convention, ModelCard, find_chat_template, find_convention, read_card, write_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
@@ -44,7 +48,7 @@ from vlm_autodrive.records import (
     write_jsonl,
 )
 from vlm_autodrive.settings import parse_settings
-from vlm_autodrive.video import FrameCache, SamplingSettings
+from vlm_autodrive.video import FrameCache, Frames, SamplingSettings
 
 ANSWERED_FILE = "answered.jsonl"
 
@@ -58,6 +62,7 @@ def evaluate(
     *,
     questions: Path | None = None,
     validation: Path | None = None,
+    executor: Executor | None = None,
     retry_errors: bool = False,
     overwrite: bool = False,
 ) -> Path:
@@ -72,6 +77,7 @@ def evaluate(
         questions: A supervision set of the same clips, whose held-out questions the model is asked; None for none.
         validation: Where predictions of the validation clips go if the prompt is chosen on them; beside ``out`` by
             default.
+        executor: The cluster whose workers run the model; None for this process.
         retry_errors: Run the clips again of which any request ended with an error.
         overwrite: Replace predictions that were made otherwise.
     """
@@ -79,7 +85,9 @@ def evaluate(
     card = read_card(settings.endpoint.folder or model)
     if card.training:
         reporter.say(f"{card.name}: {card.training}.")
-    with open_model(model, settings.endpoint, {"clips": clips}, reporter) as (engine, key):
+    inputs = {"clips": clips}
+    cluster = None if executor is None else cluster_engine(executor, model, settings.endpoint, inputs)
+    with open_model(model, settings.endpoint, inputs, reporter) as (engine, key):
 
         def run(out: Path, settings: EvaluateSettings, choice: PromptChoice | None, questions: Path | None) -> Path:
             return evaluate_with_engine(
@@ -92,6 +100,7 @@ def evaluate(
                 questions=questions,
                 convention=convention,
                 choice=choice,
+                cluster=cluster,
                 retry_errors=retry_errors,
                 checkpoint=None if settings.endpoint.base_url else Path(model),
                 card=card,
@@ -117,6 +126,7 @@ def evaluate_with_engine(
     questions: Path | None = None,
     convention: Convention | None = None,
     choice: PromptChoice | None = None,
+    cluster: ClusterEngine | None = None,
     retry_errors: bool = False,
     checkpoint: Path | None = None,
     card: ModelCard | None = None,
@@ -137,6 +147,7 @@ def evaluate_with_engine(
         convention: The form in which the model's maker documents questions, for the prompt ``own``; None for a model
             that was trained here, whose own prompt is ``main``.
         choice: How the prompt of the settings was chosen; None if it was not.
+        cluster: The same model in the workers of a cluster, which then run it; None for this process.
         retry_errors: Once every clip has its prediction, run those again of which any request ended with an error.
             The others keep theirs to the byte.
         checkpoint: Folder of the model, if it is on this disk: its training clips must not be evaluated.
@@ -171,7 +182,8 @@ def evaluate_with_engine(
             cache_folder = Path(settings.frame_cache) if settings.frame_cache else out.parent / ".cache" / "frames"
             cache = FrameCache(cache_folder, sampling)
             asked = draw_questions(questions, wanted, settings.questions_per_clip, settings.seed)
-            predicted = _predict(folder, wanted, kept, engine, requests, asked, taxonomy, cache, settings, reporter)
+            opening = _PredictorOpening(engine.name, requests, taxonomy, settings, asked)
+            predicted = _predict(folder, wanted, kept, engine, opening, cache, cluster, reporter)
             write_predictions(folder, out, taxonomy, wanted, [*kept, *predicted])
             if asked:
                 every = (question for of_clip in asked.values() for question in of_clip)
@@ -256,57 +268,117 @@ def _has_error(prediction: Prediction) -> bool:
     return Outcome.ERROR in outcomes
 
 
+@dataclass(frozen=True)
+class _PredictorOpening:
+    """All that makes a predictor of an engine; it can be pickled."""
+
+    name: str
+    requests: RequestSet
+    taxonomy: Taxonomy
+    settings: EvaluateSettings
+    questions: QuestionsByClip
+
+    def predictor(self, engine: Engine, *, works: bool) -> ClipPredictor:
+        isolating = ErrorIsolatingEngine(engine, works=works)
+        return ClipPredictor(isolating, self.name, self.requests, self.taxonomy, self.settings, self.questions)
+
+
+Batch = Sequence[Clip]
+ReadBatch = tuple[Batch, dict[str, Frames | str]]
+
+
 def _predict(
     folder: Path,
     wanted: Sequence[Clip],
     kept: Sequence[Prediction],
     engine: Engine,
-    requests: RequestSet,
-    questions: QuestionsByClip,
-    taxonomy: Taxonomy,
+    opening: _PredictorOpening,
     cache: FrameCache,
-    settings: EvaluateSettings,
+    cluster: ClusterEngine | None,
     reporter: Reporter,
 ) -> list[Prediction]:
     """Predictions for the clips that none is kept for, saved batch by batch in ``folder``."""
     known = {prediction.clip_id for prediction in kept}
     todo = [clip for clip in wanted if clip.clip_id not in known]
-    done = _saved(folder / ANSWERED_FILE, settings.eval_batch_size, len(todo))
-    waiting = todo[len(done) :]
-    unreadable = cache.fill(waiting, reporter, workers=settings.cache_workers)
-    works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done))
-    predictor = ClipPredictor(
-        ErrorIsolatingEngine(engine, works=works),
-        engine.name,
-        requests,
-        taxonomy,
-        cache,
-        unreadable,
-        settings,
-        questions,
-    )
+    size = opening.settings.eval_batch_size
+    batches = [todo[begin : begin + size] for begin in range(0, len(todo), size)]
+    saved = {each.clip_id: each for each in read_partial_jsonl(folder / ANSWERED_FILE, Prediction)}
+    account = Accounting(folder, retry_errors=False)
+    # A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels'
+    # sums). So a batch of which only a part was saved is run again as a whole, and a run that was killed ends with the
+    # figures of one that was not. That holds for another batch size too.
+    settled = saved.keys() | account.quarantined.keys()
+    waiting = [batch for batch in batches if any(clip.clip_id not in settled for clip in batch)]
+    again = {clip.clip_id for batch in waiting for clip in batch}
+    done = {clip_id: each for clip_id, each in saved.items() if clip_id not in again}
+    works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done.values()))
+    if cluster is None:
+        results = _predict_here(waiting, opening.predictor(engine, works=works), cache, opening.settings, reporter)
+    else:
+        results = _predict_on_cluster(waiting, opening, cache, cluster, account)
     with reporter.task(f"Evaluating {engine.name}", len(todo), len(done)) as task:
-        for begin in range(0, len(waiting), settings.eval_batch_size):
-            try:
-                predictions = predictor.predict(waiting[begin : begin + settings.eval_batch_size])
-            except UserError as error:
-                raise UserError(f"{error} {len(done)} of {len(todo)} clips are done.") from None
-            append_jsonl(folder / ANSWERED_FILE, predictions)
-            done += predictions
-            task.advance(len(predictions))
-    return done
+        try:
+            for predictions in results:
+                append_jsonl(folder / ANSWERED_FILE, predictions)
+                done |= {each.clip_id: each for each in predictions}
+                task.advance(len(predictions))
+        except UserError as error:
+            raise UserError(f"{error} {len(done)} of {len(todo)} clips are done.") from None
+    if cluster is not None:
+        account.close(len(todo), len(done), reporter)
+        predictor = opening.predictor(engine, works=works)
+        for clip in todo:
+            if clip.clip_id not in done:
+                (done[clip.clip_id],) = predictor.predict([clip], {clip.clip_id: account.words(clip.clip_id)})
+    return list(done.values())
 
 
-def _saved(path: Path, eval_batch_size: int, clips: int) -> list[Prediction]:
-    """What an interrupted run saved, without a batch of which only a part was written.
+def _predict_here(
+    batches: Sequence[Batch],
+    predictor: ClipPredictor,
+    cache: FrameCache,
+    settings: EvaluateSettings,
+    reporter: Reporter,
+) -> Iterator[list[Prediction]]:
+    clips = [clip for batch in batches for clip in batch]
+    unreadable = cache.fill(clips, reporter, workers=settings.cache_workers)
+    for batch in batches:
+        yield predictor.predict(batch, read_clip_frames(cache, batch, unreadable))
 
-    A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels' sums).
-    So a torn batch is run again as a whole, and a run that was killed ends with the figures of one that was not.
-    Resumed with another batch size, it goes on at the last boundary of a batch of that size: it repeats less than one.
-    """
-    saved = read_partial_jsonl(path, Prediction)
-    torn = len(saved) % eval_batch_size
-    if torn and len(saved) < clips:
-        saved = saved[:-torn]
-        write_jsonl(path, saved)
-    return saved
+
+def _predict_on_cluster(
+    batches: Sequence[Batch],
+    opening: _PredictorOpening,
+    cache: FrameCache,
+    cluster: ClusterEngine,
+    account: Accounting,
+) -> Iterator[list[Prediction]]:
+    steps = [
+        Step(partial(_open_frames, cache.folder, cache.sampling)),
+        cluster.step(partial(_open_predictor, cluster.open, opening)),
+    ]
+    for _, predictions in account.results(cluster.executor.run(steps, map(_job, batches))):
+        yield predictions
+
+
+def _job(batch: Batch) -> Job:
+    if len(batch) == 1:
+        return Job(batch[0].clip_id, batch)
+    return Job(f"{batch[0].clip_id} and {len(batch) - 1} more", batch, tuple(_job([clip]) for clip in batch))
+
+
+@contextmanager
+def _open_frames(folder: Path, sampling: SamplingSettings) -> Iterator[Callable[[Batch], ReadBatch]]:
+    """What a worker of a cluster does first: it reads the frames of a batch."""
+    cache = FrameCache(folder, sampling)
+    yield lambda batch: (batch, read_clip_frames(cache, batch, {}))
+
+
+@contextmanager
+def _open_predictor(
+    open_engine: Callable[[], AbstractContextManager[Engine]], opening: _PredictorOpening
+) -> Iterator[Callable[[ReadBatch], list[Prediction]]]:
+    """What a worker of a cluster does then: the model answers about the batch."""
+    with open_engine() as engine:
+        predictor = opening.predictor(engine, works=True)
+        yield lambda read: predictor.predict(*read)

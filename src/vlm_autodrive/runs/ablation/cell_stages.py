@@ -51,6 +51,8 @@ class CellStages:
         if cell.recipe.simulate is not None:
             simulated = self._once("simulated", cell, rows.simulate(cell.recipe.simulate))
         catalog = self._once("catalog", cell, rows.import_dataset(simulated))
+        if cell.recipe.validate_ is not None:
+            catalog = self._once("validated", cell, rows.validate(catalog, cell.recipe.validate_))
         if cell.recipe.corrections is not None:
             catalog = self._once("corrected", cell, rows.apply_corrections(catalog, cell.recipe.corrections))
         return self._once("clips", cell, rows.build_clips(catalog))

@@ -23,11 +23,12 @@ TYPES_KEY = "types"
 _TAXONOMY_KEY = "import.taxonomy"
 SEED_KEY = "seed"
 _LONGEST_NAME = 160  # bytes; a stage adds to it while it works, and file systems allow 255
-_DATA = ("simulate", "import", "corrections", "clips")
+_DATA = ("simulate", "import", "validate", "corrections", "clips")
 DEPENDS_ON: dict[str, tuple[str, ...]] = {
     "simulated": ("simulate",),
     "catalog": ("simulate", "import"),
-    "corrected": ("simulate", "import", "corrections", "clips.frozen_test"),
+    "validated": ("simulate", "import", "validate"),
+    "corrected": ("simulate", "import", "validate", "corrections", "clips.frozen_test"),
     "clips": _DATA,
     "supervision": (*_DATA, "supervise"),
     "chosen": (*_DATA, "supervise", TYPES_KEY),

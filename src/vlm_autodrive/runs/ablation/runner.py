@@ -303,6 +303,7 @@ def _shared(cells: Sequence[AblationCell], out: Path) -> tuple[SharedStage, ...]
     stages = []
     not_for_all = {
         "simulated": [cell for cell in cells if cell.recipe.simulate is not None],
+        "validated": [cell for cell in cells if cell.recipe.validate_ is not None],
         "corrected": [cell for cell in cells if cell.recipe.corrections is not None],
         "chosen": [cell for cell in cells if set(cell.types) != set(cell.recipe.supervise.types)],
     }

@@ -48,7 +48,8 @@ from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.review.acceptance import ReviewResult, acceptance_rates
 from vlm_autodrive.supervision.review.sampling import review_item_id, review_strata
 from vlm_autodrive.supervision.samples import rewritten
-from vlm_autodrive.supervision.stage import REPLIES_FILE, SUMMARY_FILE
+from vlm_autodrive.supervision.set_writer import REPLIES_FILE
+from vlm_autodrive.supervision.stage import SUMMARY_FILE
 
 REVIEW_FILE = "review.json"
 HUMAN_REVIEW = "human_review"

@@ -1,0 +1,77 @@
+"""What a stage asks of a cluster: the same work on many jobs, with exactly one result for each.
+
+Without an executor a stage works in this process and its own pools. :mod:`vlm_autodrive.scale` has the one for Ray. The
+work is the same function either way.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+ATTEMPTS = 2
+"""How often a job is tried before it is quarantined."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    Attributes:
+        job_id: Unique among the jobs of a call.
+        content: What the first step is given; it can be pickled.
+        parts: The jobs that it is split into if it fails at every attempt, so that one bad record does not cost others
+            their results; empty if it is one record.
+    """
+
+    job_id: str
+    content: Any
+    parts: "tuple[Job, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """In place of a result: the job failed at every attempt.
+
+    Attributes:
+        reason: Why, in plain words; of an exception its last line.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One function that every job passes through.
+
+    Attributes:
+        open: Called once in each worker, which keeps it open for as long as it lives: gives the function from a job's
+            content, or from what the step before made of it, to the next content. It can be pickled.
+        cpus: CPU cores of each worker.
+        gpus: GPUs of each worker, if the cluster has any.
+        near: Run beside the process that started the job, on the same machine: for what shares a file there.
+    """
+
+    open: Callable[[], AbstractContextManager[Callable[[Any], Any]]]
+    cpus: float = 1.0
+    gpus: float = 0.0
+    near: bool = False
+
+
+class Executor(Protocol):
+    """Does the same work on many jobs in the workers of a cluster."""
+
+    def run(self, steps: Sequence[Step], jobs: Iterable[Job]) -> Iterator[tuple[str, Any]]:
+        """Do every job.
+
+        Args:
+            steps: The steps, in order. While a job is in one, others are in the next.
+            jobs: The jobs; they are drawn as there is room for them.
+
+        Yields:
+            Each job's id with its result or :class:`Quarantined`, in any order: exactly one for each job, or for each
+            part of one that was split.
+
+        Raises:
+            UserError: If a step refuses to work at all, such as for a wrong setting, or the cluster is lost.
+        """

@@ -1,0 +1,77 @@
+"""Connecting to a Ray cluster, or starting one on this machine."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import Reporter
+from vlm_autodrive.scale.ray_executor import RayExecutor
+
+RAY = "ray"
+_INSTALL = "--on ray needs Ray; install it on every machine of the cluster: pip install 'vlm-autodrive[scale]'."
+
+
+@contextmanager
+def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
+    """Work on a Ray cluster for as long as the block lasts.
+
+    Args:
+        where: ``ray``: the cluster that ``RAY_ADDRESS`` names, or else one of all cores and GPUs of this machine, which
+            ends with the block. ``ray=ADDRESS``: the cluster at an address such as ``10.0.0.1:6379``; ``ray=auto``: the
+            one that runs on this machine.
+        reporter: Told what the cluster has.
+
+    Raises:
+        UserError: If Ray is not installed, or there is no such cluster.
+    """
+    if find_spec("ray") is None:
+        raise UserError(_INSTALL)
+    name, _, address = where.partition("=")
+    if name != RAY:
+        raise UserError(f"--on {where} is no place to run; give --on ray, or --on ray=ADDRESS of a cluster.")
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray is imported
+    if "://" in address:
+        raise UserError(
+            f"{address} is an address for Ray's client; start the command on a machine of the cluster, or give the "
+            "head's own address, such as ray=10.0.0.1:6379."
+        )
+    import ray
+    from ray._private import worker
+    from ray.data import DataContext
+
+    # What fails is in our account, and all that Ray says of it in its own log files; it would print it on the standard
+    # output, among results.
+    worker._worker_logs_enabled = False
+    for logger in ("ray", "ray.data"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", "The minimum number of concurrent actors")  # where few jobs are left
+    try:
+        context = ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            configure_logging=True,
+            ignore_reinit_error=True,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"there is no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]}); start one with "
+            "`ray start --head`, or leave the address out for one of this machine."
+        ) from None
+    try:
+        data = DataContext.get_current()
+        data.enable_progress_bars = False  # there is one of ours
+        data.max_errored_blocks = -1  # a worker that dies costs its own jobs; they are tried again
+        has = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        nodes = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+        dashboard = f"; dashboard http://{context.dashboard_url}" if context.dashboard_url else ""
+        machines = "one machine" if nodes == 1 else f"{nodes} machines"
+        reporter.say(f"Ray: {machines}, {has.get('CPU', 0):g} cores, {has.get('GPU', 0):g} GPUs{dashboard}.")
+        yield RayExecutor(cores=has.get("CPU", 1.0), gpus=has.get("GPU", 0.0))
+    finally:
+        ray.shutdown()

@@ -1,0 +1,140 @@
+"""The executor on Ray Data: jobs are rows of a dataset, steps are pools of actors that it passes through."""
+
+import math
+import pickle
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import ATTEMPTS, Job, Quarantined, Step
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+_WAVE = 2000  # jobs of one dataset, which bounds what waits in the cluster's memory
+_DIED = "the worker process died at it (killed, out of memory, or a crash of a library)"
+
+Row = dict[str, Any]
+
+
+class RayExecutor:
+    """Does jobs on the Ray cluster that this process is connected to.
+
+    Ray Data starts and resizes the pools, moves the data, restarts dead workers and repeats their tasks once. It gives
+    up a task whose worker dies again, and says nothing of the rows in it. So after each pass the jobs without a result
+    are counted, and tried again, one at a time in each worker; what then still has none is quarantined.
+
+    Args:
+        cores: CPU cores of the cluster.
+        gpus: GPUs of the cluster.
+    """
+
+    def __init__(self, cores: float, gpus: float) -> None:
+        self._cores, self._gpus = cores, gpus
+
+    def run(self, steps: Sequence[Step], jobs: Iterable[Job]) -> Iterator[tuple[str, Any]]:
+        """Do every job; see :meth:`vlm_autodrive.executor.Executor.run`."""
+        drawn = iter(jobs)
+        while wave := list(islice(drawn, _WAVE)):
+            yield from self._run_wave(steps, wave)
+
+    def _run_wave(self, steps: Sequence[Step], wave: Sequence[Job]) -> Iterator[tuple[str, Any]]:
+        left = {job.job_id: job for job in wave}
+        if len(left) < len(wave):
+            raise ValueError("two jobs have one id")
+        reasons = dict.fromkeys(left, _DIED)
+        for attempt in range(1, ATTEMPTS + 1):
+            for row in self._pass(steps, left.values(), alone=attempt > 1):
+                if row["refusal"]:
+                    raise UserError(row["refusal"])
+                if row["problem"]:
+                    reasons[row["job_id"]] = row["problem"]
+                elif left.pop(row["job_id"], None) is not None:
+                    yield row["job_id"], pickle.loads(row["content"])
+            if not left:
+                return
+        parts = [part for job in left.values() for part in job.parts]
+        if parts:
+            yield from self._run_wave(steps, parts)
+        for job_id, job in left.items():
+            if not job.parts:
+                yield job_id, Quarantined(reasons[job_id])
+
+    def _pass(self, steps: Sequence[Step], jobs: Iterable[Job], *, alone: bool) -> Iterator[Row]:
+        import ray
+        from ray.data import ActorPoolStrategy
+        from ray.exceptions import RayError
+        from ray.util.annotations import RayDeprecationWarning
+
+        rows = [_row(job.job_id, pickle.dumps(job.content)) for job in jobs]
+        # One row in a block: a worker that dies takes no other job with it.
+        dataset: Dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        here = ray.get_runtime_context().get_node_id()
+        for step, (cpus, gpus, most) in zip(steps, self._shares(steps), strict=True):
+            with warnings.catch_warnings():
+                # It has no other way yet to say this, and by its default repeats for ever what kills a worker.
+                warnings.simplefilter("ignore", RayDeprecationWarning)
+                dataset = dataset.map_batches(
+                    _StepWorker,
+                    fn_constructor_args=(step.open,),
+                    batch_size=1,
+                    compute=ActorPoolStrategy(
+                        min_size=1, max_size=min(most, len(rows)), max_tasks_in_flight_per_actor=1 if alone else None
+                    ),
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    label_selector={"ray.io/node-id": here} if step.near else None,
+                    max_task_retries=1,
+                )
+        try:
+            yield from dataset.iter_rows()
+        except RayError as error:
+            raise UserError(
+                f"the Ray cluster was lost ({type(error).__name__}); what is done is kept, and the same command goes "
+                "on from there."
+            ) from error
+
+    def _shares(self, steps: Sequence[Step]) -> list[tuple[float, float, int]]:
+        """Cores and GPUs of each worker of each step, and how many workers there may be."""
+        shares = []
+        for step in steps:
+            gpus = step.gpus if self._gpus else 0.0
+            most = self._gpus / gpus if gpus else self._cores / step.cpus
+            shares.append((step.cpus, gpus, max(1, math.floor(most))))
+        return shares
+
+
+def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> Row:
+    return {"job_id": job_id, "content": content, "problem": problem, "refusal": refusal}
+
+
+class _StepWorker:
+    """What Ray starts in each worker: the step is opened once, then given one job after the other."""
+
+    def __init__(self, opening: Callable[[], Any]) -> None:
+        self._stack = ExitStack()
+        self._refusal, self._function = "", None
+        try:
+            self._function = self._stack.enter_context(opening())
+        except UserError as error:  # the user is to read it as it is, and not Ray's account of a worker that failed
+            self._refusal = str(error)
+
+    def __call__(self, batch: Row) -> Row:
+        job_id, content = str(batch["job_id"][0]), batch["content"][0]
+        row = _row(job_id, content, str(batch["problem"][0]), self._refusal or str(batch["refusal"][0]))
+        if not row["problem"] and not row["refusal"]:
+            try:
+                assert self._function is not None
+                row = _row(job_id, pickle.dumps(self._function(pickle.loads(content))))
+            except UserError as error:
+                row = _row(job_id, b"", refusal=str(error))
+            except Exception as error:
+                row = _row(job_id, b"", problem=traceback.format_exception_only(error)[-1].strip())
+        return {name: [value] for name, value in row.items()}
+
+    def __del__(self) -> None:
+        self._stack.close()
