@@ -1,12 +1,13 @@
 """Independent groups: records that share a key, directly or by way of others, belong together."""
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import sparse
 
 
-def connected_groups(keys: Sequence[Iterable[str]]) -> list[int]:
+def connected_groups(keys: Iterable[Iterable[str]]) -> list[int]:
     """The group of each record, numbered from 0 in order of first appearance.
 
     Args:
@@ -15,11 +16,18 @@ def connected_groups(keys: Sequence[Iterable[str]]) -> list[int]:
     from scipy.sparse.csgraph import connected_components
 
     numbers: dict[str, int] = {}
-    edges = [(record, numbers.setdefault(key, len(numbers))) for record, each in enumerate(keys) for key in each]
     # A graph of records and, after them, keys, with an edge wherever a record has a key.
-    rows, columns = np.array(edges, dtype=np.intp).reshape(-1, 2).T
-    size = len(keys) + len(numbers)
-    graph = sparse.coo_array((np.ones(len(edges)), (rows, len(keys) + columns)), shape=(size, size))
+    rows, columns = array("q"), array("q")
+    count = 0
+    for each in keys:
+        for key in each:
+            rows.append(count)
+            columns.append(numbers.setdefault(key, len(numbers)))
+        count += 1
+    size = count + len(numbers)
+    numbers.clear()  # of a million records it takes more memory than all else here
+    edges = (np.asarray(rows), count + np.asarray(columns))
+    graph = sparse.coo_array((np.ones(len(rows), dtype=bool), edges), shape=(size, size))
     _, labels = connected_components(graph, directed=False)
     groups: dict[int, int] = {}
-    return [groups.setdefault(label, len(groups)) for label in labels[: len(keys)].tolist()]
+    return [groups.setdefault(label, len(groups)) for label in labels[:count].tolist()]
