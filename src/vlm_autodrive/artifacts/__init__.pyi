@@ -20,17 +20,20 @@ from .corrections import (
     write_corrections,
 )
 from .files import (
+    EVENTS_FILE,
     HELD_OUT_QUESTIONS_FILE,
     HUMAN_RATINGS_FILE,
     JUDGEMENTS_FILE,
     LONG_VIDEOS_FILE,
     PREDICTIONS_FILE,
     SAMPLES_FILE,
+    SCENARIOS_FILE,
     TELEMETRY_FILE,
     VIDEOS_FILE,
     carry_questions,
     iterate_clips,
     iterate_telemetry,
+    iterate_videos,
     read_clips,
     read_data_sets,
     read_events,
@@ -67,6 +70,7 @@ from .folders import (
     writing_artifact,
 )
 from .history import History, reduce_history
+from .rows_by_video import RowsByVideo, reading_rows_by_video
 from .space import require_space
 
 __all__ = [
@@ -75,6 +79,7 @@ __all__ = [
     "CORRECTIONS_FILE",
     "CORRECTIONS_OUTCOME_FILE",
     "CORRECTIONS_RESULT_FILE",
+    "EVENTS_FILE",
     "HELD_OUT_QUESTIONS_FILE",
     "HUMAN_RATINGS_FILE",
     "JUDGEMENTS_FILE",
@@ -84,6 +89,7 @@ __all__ = [
     "QUARANTINED",
     "REVIEW_STORE",
     "SAMPLES_FILE",
+    "SCENARIOS_FILE",
     "TELEMETRY_FILE",
     "VIDEOS_FILE",
     "VIDEO_SUFFIXES",
@@ -91,6 +97,7 @@ __all__ = [
     "Accounting",
     "History",
     "Provenance",
+    "RowsByVideo",
     "absolute_from_artifact",
     "artifact_key",
     "carry_questions",
@@ -102,6 +109,7 @@ __all__ = [
     "is_current",
     "iterate_clips",
     "iterate_telemetry",
+    "iterate_videos",
     "other_kind",
     "read_account",
     "read_clips",
@@ -120,6 +128,7 @@ __all__ = [
     "read_scenarios",
     "read_taxonomy",
     "read_videos",
+    "reading_rows_by_video",
     "reduce_history",
     "relative_to_artifact",
     "require_space",

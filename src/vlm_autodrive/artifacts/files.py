@@ -97,8 +97,13 @@ def write_catalog(
 
 def read_videos(catalog: Path) -> list[Video]:
     """The videos of a catalog."""
-    videos = read_jsonl(file_in(catalog, VIDEOS_FILE, "catalog"), Video)
-    return [v.model_copy(update={"path": absolute_from_artifact(v.path, catalog)}) for v in videos]
+    return list(iterate_videos(catalog))
+
+
+def iterate_videos(catalog: Path) -> Iterator[Video]:
+    """As :func:`read_videos`, one by one, for catalogs that are larger than memory should hold."""
+    for video in iterate_jsonl(file_in(catalog, VIDEOS_FILE, "catalog"), Video):
+        yield video.model_copy(update={"path": absolute_from_artifact(video.path, catalog)})
 
 
 def read_events(catalog: Path) -> list[Event]:
@@ -119,9 +124,9 @@ def read_questions(catalog: Path) -> list[DatasetQuestion]:
 
 def carry_questions(source: Path, folder: Path) -> None:
     """Copy the questions of an artefact, if it has any, into the one that is made from it."""
-    questions = read_questions(source)
-    if questions:
-        write_jsonl(folder / QUESTIONS_FILE, questions)
+    path = source / QUESTIONS_FILE
+    if path.is_file() and path.stat().st_size:
+        write_jsonl(folder / QUESTIONS_FILE, iterate_jsonl(path, DatasetQuestion))
 
 
 def read_data_sets(catalog: Path) -> list[DataSet]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -88,20 +88,34 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
     Raises:
         UserError: If the file is missing, or a line is no valid record (file and line are named).
     """
+    with open_jsonl(path) as stream:  # bytes end their lines at line feeds only; text may hold others that count as one
+        for number, line in enumerate(stream, start=1):
+            yield parse_jsonl_line(line, model, path, number)
+
+
+def open_jsonl(path: Path) -> BinaryIO:
+    """Open a file of records.
+
+    Raises:
+        UserError: If the file is missing.
+    """
     try:
-        stream = path.open("rb")
+        return path.open("rb")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
-    with stream:  # bytes end their lines at line feeds only; text may hold other characters that count as one
-        for number, line in enumerate(stream, start=1):
-            try:
-                record = model.model_validate_json(line)
-            except ValidationError as error:
-                place, problem = first_problem(error)
-                raise UserError(
-                    f"{path}, line {number}: {place}: {problem}; repair the line or make the file anew."
-                ) from None
-            yield record
+
+
+def parse_jsonl_line(line: bytes, model: type[R], path: Path, number: int) -> R:
+    """The record of a line.
+
+    Raises:
+        UserError: If the line is no valid record (its file and number are named).
+    """
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        place, problem = first_problem(error)
+        raise UserError(f"{path}, line {number}: {place}: {problem}; repair the line or make the file anew.") from None
 
 
 def read_partial_jsonl(path: Path, model: type[R]) -> list[R]:
