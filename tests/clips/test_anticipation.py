@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.clips.catalogs import event, triplet, video
 from vlm_autodrive.clips import ClipSettings
 from vlm_autodrive.clips.anticipation import check_causal
+from vlm_autodrive.clips.catalog_records import catalog_in_memory
 from vlm_autodrive.clips.clips_stage import as_binary, binary_taxonomy, cut_clips
 from vlm_autodrive.records import ANTICIPATION, BINARY_TAXONOMY, DEFAULT_TAXONOMY, PAPER_TAXONOMY, EventClass, Taxonomy
 from vlm_autodrive.settings import parse_settings
@@ -138,9 +139,10 @@ def test_two_classes_take_in_what_is_unknown():
     videos = [video("c", positive=True), video("u", positive=True), video("n")]
     events = [event("c", 9), event("u", 9, None)]
     settings = ClipSettings(unknown_events="binary")
-    taxonomy, renamed, scenarios = as_binary(DEFAULT_TAXONOMY, events, {})
+    taxonomy, records = as_binary(DEFAULT_TAXONOMY, catalog_in_memory(videos, events, {}))
     assert taxonomy == BINARY_TAXONOMY
-    clips = cut(videos, renamed, scenarios, settings, taxonomy)
+    renamed = [e for v in videos for e in records.events_of(v.video_id)]
+    clips = cut(videos, renamed, {}, settings, taxonomy)
     assert [(c.event_class, c.problem) for c in clips] == [("event", ""), ("event", ""), ("normal", "")]
 
 
@@ -156,8 +158,10 @@ def test_two_classes_of_a_taxonomy_of_ones_own():
     assert two.names == ("event", "fine")
     assert two.classes[0].definition == "the vehicle cannot go on, or the vehicle barely goes on"
     assert binary_taxonomy(two) == two
-    _, _, renamed = as_binary(DEFAULT_TAXONOMY, [], triplet("t")[2])
-    assert [s.encounters[0].event_class for s in renamed.values()] == ["event", "event", "normal"]
+    videos, _, scenarios = triplet("t")
+    _, records = as_binary(DEFAULT_TAXONOMY, catalog_in_memory(videos, [], scenarios))
+    renamed = [records.scenario_of(v.video_id) for v in videos]
+    assert [s.encounters[0].event_class for s in renamed] == ["event", "event", "normal"]
     clips = cut([video("a", positive=True), video("b")], [event("a", 9, "slow")], settings=AHEAD, taxonomy=own)
     assert Counter(c.event_class for c in clips) == {"slow": 3, "fine": 3}
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.clips.catalogs import encounter, event, scenario, triplet, video
 from vlm_autodrive.artifacts import read_clips, read_taxonomy, write_catalog, writing_artifact
 from vlm_autodrive.clips import ClipSettings, build_clips
-from vlm_autodrive.clips.clips_stage import cut_clips, say_summary
+from vlm_autodrive.clips.clips_stage import cut_clips
+from vlm_autodrive.clips.summary import ClipsSummary
 from vlm_autodrive.clips.windows import scenario_in_window
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import BINARY_TAXONOMY, DEFAULT_TAXONOMY, ImportIssue, IncidentMetadata
@@ -218,6 +219,13 @@ class Listener:
         self.lines.append(message)
 
 
+def said_of(clips, settings=TEN):
+    summary, said = ClipsSummary(DEFAULT_TAXONOMY, settings), Listener()
+    assert list(summary.counted(clips)) == clips
+    summary.say(said)
+    return said
+
+
 def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
     catalog, out = tmp_path / "catalog", tmp_path / "clips"
     videos, events, scenarios = triplet("t")
@@ -238,9 +246,7 @@ def test_stage_writes_the_set_and_tells_what_is_in_it(tmp_path):
 
 def test_like_reasons_are_counted_together_with_one_of_them_as_the_example():
     problems = {"a": "ends 1.5 s early", "b": "ends 2.5 s early", "c": "unreadable"}
-    clips = cut([video(name, problem=problem) for name, problem in problems.items()])
-    said = Listener()
-    say_summary(clips, DEFAULT_TAXONOMY, TEN, said)
+    said = said_of(cut([video(name, problem=problem) for name, problem in problems.items()]))
     assert "2 videos give no usable clip: for example, ends 1.5 s early" in said.lines
     assert "1 videos give no usable clip: unreadable" in said.lines
 
@@ -248,16 +254,14 @@ def test_like_reasons_are_counted_together_with_one_of_them_as_the_example():
 @pytest.mark.parametrize(("window_s", "told"), [(20, True), (10, False)])
 def test_windows_longer_than_every_video_are_told(window_s, told):
     clips = cut([video("a", 9.9), video("b", 8), video("c", 30, problem="unreadable")])
-    said = Listener()
-    say_summary(clips, DEFAULT_TAXONOMY, ClipSettings(window_s=window_s), said)
+    said = said_of(clips, ClipSettings(window_s=window_s))
     sentence = "No usable clip is as long as window_s=20: each is as long as its video allows, the longest 9.9 s"
     assert any(line.startswith(sentence) for line in said.lines) is told
 
 
 def test_a_class_that_no_clip_has_is_told_once_and_of_no_split():
     videos = [video(f"v{n}", 40) for n in range(9)]
-    said = Listener()
-    say_summary(cut(videos), DEFAULT_TAXONOMY, TEN, said)
+    said = said_of(cut(videos))
     told = [line for line in said.lines if "no usable clip of" in line or "has no clip of" in line]
     assert told == [
         "The data has no usable clip of Collision or Near-Collision: nothing is learnt or measured of that."

@@ -1,24 +1,24 @@
 """The stage that turns a catalog into clips: every video gives at least one record."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from vlm_autodrive.artifacts import (
     carry_questions,
     input_key,
-    iterate_telemetry,
-    read_events,
-    read_scenarios,
+    iterate_videos,
     read_taxonomy,
-    read_videos,
     write_clips,
     writing_artifact,
 )
+from vlm_autodrive.clips.catalog_facts import CatalogFacts, collect_facts, records_of_videos
+from vlm_autodrive.clips.catalog_records import CatalogRecords, catalog_in_memory, reading_catalog
 from vlm_autodrive.clips.cutter import Cutter
-from vlm_autodrive.clips.measurements import with_measurements
 from vlm_autodrive.clips.settings import ClipSettings
-from vlm_autodrive.clips.splits import SPLITS, assign_splits, joined_groups, read_test_ids, write_test_ids
+from vlm_autodrive.clips.splits import read_test_ids, write_test_ids
+from vlm_autodrive.clips.summary import ClipsSummary
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
@@ -60,25 +60,26 @@ def build_clips(
         inputs["frozen_test"] = Path(settings.frozen_test)
     with writing_artifact(out, "clips", inputs, settings, overwrite=overwrite) as folder:
         if folder is not None:
-            taxonomy, videos = read_taxonomy(catalog), read_videos(catalog)
-            events, scenarios = read_events(catalog), read_scenarios(catalog)
+            taxonomy = read_taxonomy(catalog)
             frozen: frozenset[str] = frozenset()
             if settings.frozen_test is not None:
-                frozen = read_test_ids(Path(settings.frozen_test), (video.video_id for video in videos))
-            if settings.unknown_events == "binary":
-                taxonomy, events, scenarios = as_binary(taxonomy, events, scenarios)
-            clips = cut_clips(videos, events, scenarios, taxonomy, settings, frozen)
-            if events and all(event.event_class is None for event in events):
-                raise UserError(
-                    f"all {len(events)} events are of unknown kind, so that no clip would show an event; name their "
-                    "classes (for Nexar's layout in an overlay.csv beside train, with id,class) and import again, or "
-                    "ask only whether there is an event (unknown_events=binary)."
-                )
-            clips = with_measurements(clips, iterate_telemetry(catalog), taxonomy.normal.name)
-            write_clips(folder, out, taxonomy, clips)
+                frozen = read_test_ids(Path(settings.frozen_test), (v.video_id for v in iterate_videos(catalog)))
+            with reading_catalog(catalog) as records:
+                if settings.unknown_events == "binary":
+                    taxonomy, records = as_binary(taxonomy, records)
+                facts = collect_facts(records, taxonomy, settings, frozen)
+                if records.event_count and facts.unknown_events == records.event_count:
+                    raise UserError(
+                        f"all {records.event_count} events are of unknown kind, so that no clip would show an event; "
+                        "name their classes (for Nexar's layout in an overlay.csv beside train, with id,class) and "
+                        "import again, or ask only whether there is an event (unknown_events=binary)."
+                    )
+                summary = ClipsSummary(taxonomy, settings)
+                clips = _cut(records, facts, taxonomy, settings, frozen)
+                write_clips(folder, out, taxonomy, summary.counted(clips))
             carry_questions(catalog, folder)
-            write_test_ids(folder, clips)
-            say_summary(clips, taxonomy, settings, reporter)
+            write_test_ids(folder, (name for name, group in facts.groups.items() if facts.splits[group] == "test"))
+            summary.say(reporter)
     return out
 
 
@@ -94,26 +95,20 @@ def cut_clips(
 
     The clips' groups are those of :func:`~vlm_autodrive.clips.splits.joined_groups`.
     """
-    unknown = [e for e in events if e.event_class is None]
-    if unknown and settings.unknown_events == "error":
-        raise UserError(
-            f"{len(unknown)} events are of unknown kind, the first in video {unknown[0].video_id}; name their classes "
-            "in an overlay, or set unknown_events to leave_out or binary."
-        )
-    groups = joined_groups(videos)
-    videos = [video.model_copy(update={"group_id": groups[video.video_id]}) for video in videos]
-    cutter = Cutter(videos, events, scenarios, taxonomy, settings)
-    strata = {video.video_id: cutter.severity(video) for video in videos}
-    splits = assign_splits(videos, strata, settings, frozen_test)
-    clips: list[Clip] = []
-    for video in videos:
-        split = splits[video.group_id]
-        if frozen_test and split == "test" and video.video_id not in frozen_test:
-            # It can be neither trained on nor tested on: it is of a drive that is tested on, or the data set's own
-            # test footage.
-            video = video.model_copy(update={"problem": video.problem or "it would add to the frozen test split"})
-        clips += cutter.clips_of(video, split)
-    return clips
+    records = catalog_in_memory(videos, events, scenarios)
+    facts = collect_facts(records, taxonomy, settings, frozen_test)
+    return list(_cut(records, facts, taxonomy, settings, frozen_test))
+
+
+def _cut(
+    records: CatalogRecords,
+    facts: CatalogFacts,
+    taxonomy: Taxonomy,
+    settings: ClipSettings,
+    frozen_test: frozenset[str],
+) -> Iterator[Clip]:
+    cutter = Cutter(taxonomy, settings, facts.event_positions)
+    return chain.from_iterable(map(cutter.clips_of, records_of_videos(records, facts, frozen_test)))
 
 
 def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
@@ -131,10 +126,8 @@ def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
     return taxonomy.model_copy(update={"classes": (event, taxonomy.normal)})
 
 
-def as_binary(
-    taxonomy: Taxonomy, events: Sequence[Event], scenarios: Mapping[str, Scenario]
-) -> tuple[Taxonomy, list[Event], dict[str, Scenario]]:
-    """Taxonomy, events and scenarios with one class for all events, those of unknown kind among them."""
+def as_binary(taxonomy: Taxonomy, records: CatalogRecords) -> tuple[Taxonomy, CatalogRecords]:
+    """Taxonomy and records with one class for all events, those of unknown kind among them."""
     two = binary_taxonomy(taxonomy)
     (event_name,) = two.event_names
     normal = taxonomy.normal.name
@@ -143,72 +136,13 @@ def as_binary(
         name = two.normal.name if encounter.event_class == normal else event_name
         return encounter.model_copy(update={"event_class": name})
 
-    return (
-        two,
-        [event.model_copy(update={"event_class": event_name}) for event in events],
-        {
-            video_id: scenario.model_copy(update={"encounters": tuple(map(rename, scenario.encounters))})
-            for video_id, scenario in scenarios.items()
-        },
-    )
+    def events_of(video_id: str) -> list[Event]:
+        return [event.model_copy(update={"event_class": event_name}) for event in records.events_of(video_id)]
 
+    def scenario_of(video_id: str) -> Scenario | None:
+        scenario = records.scenario_of(video_id)
+        if scenario is None:
+            return None
+        return scenario.model_copy(update={"encounters": tuple(map(rename, scenario.encounters))})
 
-_FEW_GROUPS = 200
-_NEARLY = 0.9  # so that videos of "10 s" may be some frames shorter
-
-
-def say_summary(clips: Sequence[Clip], taxonomy: Taxonomy, settings: ClipSettings, reporter: Reporter) -> None:
-    """Tell the counts of a clip set, its unusable clips by reason, and splits that lack a class."""
-    usable = [clip for clip in clips if not clip.problem]
-    counts = Counter((clip.split, clip.event_class) for clip in usable)
-    uneven = settings.split_by == "hash" and len({clip.group_id for clip in usable}) < _FEW_GROUPS
-    evenly = " With split_by=count so few are split more evenly." if uneven else ""
-    absent = [c for c in taxonomy.classes if usable and not any(counts[split, c.name] for split in SPLITS)]
-    for split in SPLITS:
-        listed = ", ".join(f"{c.label} {counts[split, c.name]}" for c in taxonomy.classes)
-        reporter.say(f"{split}: {sum(counts[split, name] for name in taxonomy.names)} clips ({listed})")
-        missing = [c.label for c in taxonomy.classes if not counts[split, c.name]]
-        fraction: float = getattr(settings.split, split)
-        if len(missing) == len(taxonomy.classes) and fraction:
-            reporter.say(
-                f"{split} has no clip at all: its fraction of {fraction:g} is too small for so few drives.{evenly}"
-            )
-        elif (lacking := [label for label in missing if label not in {c.label for c in absent}]) and fraction:
-            reporter.say(f"{split} has no clip of {', '.join(lacking)}: its scores will say little.{evenly}")
-    if absent:
-        labels = " or ".join(c.label for c in absent)
-        reporter.say(f"The data has no usable clip of {labels}: nothing is learnt or measured of that.")
-    longest_s = max((clip.duration_s for clip in usable), default=settings.window_s)
-    if longest_s < _NEARLY * settings.window_s:
-        reporter.say(
-            f"No usable clip is as long as window_s={settings.window_s:g}: each is as long as its video allows, the "
-            f"longest {longest_s:.1f} s; make window_s smaller for clips of one length."
-        )
-    reasons: dict[str, list[str]] = {}
-    for clip in clips:
-        if clip.problem:
-            reasons.setdefault(_general(clip.problem), []).append(clip.problem)
-    for problems in sorted(reasons.values(), key=len, reverse=True):
-        refused = "windows are refused" if settings.anticipation_s else "videos give no usable clip"
-        example = "" if len(set(problems)) == 1 else "for example, "
-        reporter.say(f"{len(problems)} {refused}: {example}{problems[0]}")
-    if settings.anticipation_s:
-        untold = sum(clip.event_time_s is not None and clip.alert_time_s is None for clip in usable)
-        reporter.say(
-            f"Each clip of an event ends {_listed(settings.anticipation_s)} s before it, and shows nothing later. "
-            f"In {untold} of them the moment of warning lies before the window, or is not known."
-        )
-    unsure = sum(clip.event_time_s is not None and clip.ego_involved is None for clip in usable)
-    if settings.ego_only and unsure:
-        reporter.say(
-            f"{unsure} clips of events are kept though it is unknown whether the recording vehicle is involved."
-        )
-
-
-def _listed(numbers: Sequence[float]) -> str:
-    return " or ".join(f"{number:g}" for number in numbers)
-
-
-def _general(problem: str) -> str:
-    """A reason without its numbers, so that like cases are counted together."""
-    return " ".join("…" if any(c.isdigit() for c in word) else word for word in problem.split())
+    return two, replace(records, events_of=events_of, scenario_of=scenario_of)

@@ -1,30 +1,22 @@
 """What telemetry says of clips: the numbers of their incident metadata, and their shocks."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from vlm_autodrive.records import Clip, TelemetrySeries
 
 
-def with_measurements(clips: Sequence[Clip], telemetry: Iterable[TelemetrySeries], normal: str) -> list[Clip]:
-    """The clips with what was measured of them. What people have recorded stays as it is.
+def with_measurements(clips: Sequence[Clip], series: TelemetrySeries, normal: str) -> list[Clip]:
+    """The clips of a video with what was measured of them. What people have recorded stays as it is.
 
     Clips of every class get their numbers: of an event those at its time, of a clip without one those at the middle of
     its window. Were they known of events alone, that there are numbers would tell the class.
 
     Args:
-        clips: The clips of a catalog.
-        telemetry: That of the catalog's videos, each once.
+        clips: The clips of the video.
+        series: Its telemetry.
         normal: Name of the class without event.
     """
-    found = list(clips)
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, clip in enumerate(clips):
-        places[clip.video_id].append(place)
-    for series in telemetry:
-        for place in places[series.video_id]:
-            found[place] = _measured(found[place], series, normal)
-    return found
+    return [_measured(clip, series, normal) for clip in clips]
 
 
 def _measured(clip: Clip, series: TelemetrySeries, normal: str) -> Clip:

@@ -15,20 +15,44 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Protocol, get_args
 
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.metrics import connected_groups
-from vlm_autodrive.records import TRAIN_ONLY, Clip, Split, Video
+from vlm_autodrive.records import TRAIN_ONLY, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _BEGINNINGS: dict[str, Split] = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
 
 
-def joined_groups(videos: Sequence[Video]) -> dict[str, str]:
+class SplitMember(Protocol):
+    """What groups and splits depend on of a video; see :class:`~vlm_autodrive.records.Video`."""
+
+    @property
+    def video_id(self) -> str:
+        """Its id."""
+
+    @property
+    def group_id(self) -> str:
+        """Its drive."""
+
+    @property
+    def source_id(self) -> str | None:
+        """Its footage."""
+
+    @property
+    def triplet_id(self) -> str | None:
+        """Its triplet."""
+
+    @property
+    def split(self) -> str | None:
+        """The split that its data set prescribes."""
+
+
+def joined_groups(videos: Sequence[SplitMember]) -> dict[str, str]:
     """The group of each video, by its id: the first in order of the names of the drives that hang together.
 
     Two videos belong together if they have the same drive (``group_id``), the same footage
@@ -36,20 +60,20 @@ def joined_groups(videos: Sequence[Video]) -> dict[str, str]:
     """
     # Chains matter: a triplet may have one video of a drive that another data set uses too, and if only direct
     # relatives stayed together, its siblings could be trained on and tested on.
-    groups = connected_groups([_keys(video) for video in videos])
+    groups = connected_groups(_keys(video) for video in videos)
     names: dict[int, str] = {}
     for video, group in zip(videos, groups, strict=True):
         names[group] = min(names.get(group, video.group_id), video.group_id)
     return {video.video_id: names[group] for video, group in zip(videos, groups, strict=True)}
 
 
-def _keys(video: Video) -> list[str]:
+def _keys(video: SplitMember) -> list[str]:
     shared = {"drive": video.group_id, "source": video.source_id, "triplet": video.triplet_id}
     return [f"{kind} {key}" for kind, key in shared.items() if key or kind == "drive"]
 
 
 def assign_splits(
-    videos: Sequence[Video],
+    videos: Sequence[SplitMember],
     strata: Mapping[str, int],
     settings: ClipSettings,
     frozen_test: frozenset[str] = frozenset(),
@@ -68,7 +92,7 @@ def assign_splits(
     Raises:
         UserError: If the data set names a split that is none.
     """
-    groups: dict[str, list[Video]] = {}
+    groups: dict[str, list[SplitMember]] = {}
     for video in videos:
         groups.setdefault(video.group_id, []).append(video)
     frozen = {group for group, members in groups.items() if any(v.video_id in frozen_test for v in members)}
@@ -124,7 +148,7 @@ def _cut(row: Sequence[str], fractions: Mapping[Split, float]) -> dict[str, Spli
     return dict(zip(row, names, strict=True))
 
 
-def _prescribed(groups: Mapping[str, Sequence[Video]]) -> dict[str, Split]:
+def _prescribed(groups: Mapping[str, Sequence[SplitMember]]) -> dict[str, Split]:
     """What the data set prescribes for whole groups; of several, the one farthest from training."""
     result: dict[str, Split] = {}
     for group, members in groups.items():
@@ -149,9 +173,9 @@ _DIGEST = re.compile(r"^# sha256 ([0-9a-f]{64})$")
 _SHOWN = 3
 
 
-def write_test_ids(folder: Path, clips: Iterable[Clip]) -> None:
+def write_test_ids(folder: Path, video_ids: Iterable[str]) -> None:
     """Write the ids of the videos of the test split, with a hash by which a change is noticed."""
-    ids = sorted({clip.video_id for clip in clips if clip.split == "test"})
+    ids = sorted(video_ids)
     head = [f"# The test split: {len(ids)} videos. Give it again with frozen_test=FILE.", f"# sha256 {_digest(ids)}"]
     write_text(folder / TEST_IDS_FILE, "\n".join([*head, *ids]) + "\n")
 
@@ -183,7 +207,7 @@ def read_test_ids(path: Path, known: Iterable[str]) -> frozenset[str]:
             f"frozen_test: {path} was changed since it was written, so the test split would be another; "
             "put the file back, or delete its line with sha256 if the change is meant."
         )
-    missing = sorted(set(ids) - set(known))
+    missing = sorted(set(ids).difference(known))
     if missing:
         raise UserError(
             f"frozen_test: {path} names {len(missing)} videos that the catalog lacks ({_some(missing)}); "
