@@ -25,6 +25,7 @@ from vlm_autodrive.records import (
     Taxonomy,
     TelemetrySeries,
     Video,
+    has_records,
     iterate_jsonl,
     read_jsonl,
     write_jsonl,
@@ -119,7 +120,7 @@ def read_issues(catalog: Path) -> list[ImportIssue]:
 def read_questions(catalog: Path) -> list[DatasetQuestion]:
     """The dataset questions of a catalog or a clip set; none if there is no such file."""
     path = catalog / QUESTIONS_FILE
-    return read_jsonl(path, DatasetQuestion) if path.is_file() else []
+    return read_jsonl(path, DatasetQuestion) if has_records(path) else []
 
 
 def carry_questions(source: Path, folder: Path) -> None:
@@ -132,7 +133,7 @@ def carry_questions(source: Path, folder: Path) -> None:
 def read_data_sets(catalog: Path) -> list[DataSet]:
     """The data sets of a catalog; none if there is no such file."""
     path = catalog / DATA_SETS_FILE
-    return read_jsonl(path, DataSet) if path.is_file() else []
+    return read_jsonl(path, DataSet) if has_records(path) else []
 
 
 def read_scenarios(catalog: Path) -> dict[str, Scenario]:
@@ -142,7 +143,7 @@ def read_scenarios(catalog: Path) -> dict[str, Scenario]:
 
 def iterate_telemetry(catalog: Path) -> Iterator[TelemetrySeries]:
     """The telemetry of a catalog's videos, one by one: an hour takes megabytes. None if there is no file."""
-    if (catalog / TELEMETRY_FILE).is_file():
+    if has_records(catalog / TELEMETRY_FILE):
         yield from iterate_jsonl(catalog / TELEMETRY_FILE, TelemetrySeries)
 
 
@@ -187,7 +188,7 @@ def read_held_out_questions(folder: Path) -> list[HeldOutQuestion]:
     There are none if there is no such file.
     """
     path = folder / HELD_OUT_QUESTIONS_FILE
-    return read_jsonl(path, HeldOutQuestion) if path.is_file() else []
+    return read_jsonl(path, HeldOutQuestion) if has_records(path) else []
 
 
 def read_predictions(folder: Path) -> list[Prediction]:
@@ -203,4 +204,4 @@ def read_judgement_records(folder: Path) -> list[Judgement]:
 def read_human_ratings(folder: Path) -> list[HumanRating]:
     """Human ratings of the same traces; none if there is no such file."""
     path = folder / HUMAN_RATINGS_FILE
-    return read_jsonl(path, HumanRating) if path.is_file() else []
+    return read_jsonl(path, HumanRating) if has_records(path) else []

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from vlm_autodrive.addresses import absolute, address_of, files_below, is_address, is_folder, state_of
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import ESCAPED, FileName, Record
+from vlm_autodrive.records import ESCAPED, FileName, Record, has_records
 from vlm_autodrive.settings import settings_in_key
 from vlm_autodrive.workers import leave_unguarded_main
 
@@ -167,7 +167,7 @@ def file_in(folder: Path, name: str, kind: str) -> Path:
         UserError: If it is not there, with the command that makes it.
     """
     path = folder / name
-    if path.is_file():
+    if has_records(path):
         return path
     if (folder / PROVENANCE).is_file():
         raise UserError(other_kind(folder, read_provenance(folder).kind, kind))

@@ -31,7 +31,7 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.datasets.video_validation import ValidationSummary, VideoValidation, assess, summarise
 from vlm_autodrive.executor import Executor, Job, Step
 from vlm_autodrive.progress import SILENT, Reporter
-from vlm_autodrive.records import Video, append_jsonl, read_jsonl, read_partial_jsonl, write_jsonl
+from vlm_autodrive.records import Video, append_jsonl, copy_records, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
 from vlm_autodrive.video import DecodeLimits, SubprocessVideoChecker, VideoCheck
 
@@ -215,6 +215,8 @@ def _write(
     for file in catalog.iterdir():
         if file.is_file() and file.name not in (PROVENANCE, ACCOUNT_FILE, VIDEOS_FILE, VALIDATION_FILE, SUMMARY_FILE):
             shutil.copyfile(file, folder / file.name)
+        elif file.is_dir() and (name := f"{file.stem}.jsonl") not in (VIDEOS_FILE, VALIDATION_FILE):
+            copy_records(file.with_name(name), folder / name)
 
     def relative(path: str) -> dict[str, str]:
         return {"path": relative_to_artifact(path, out)}

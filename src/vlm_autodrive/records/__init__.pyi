@@ -2,6 +2,7 @@ from .base import (
     Outcome,
     Record,
     append_jsonl,
+    copy_records,
     cut_torn_line,
     first_problem,
     iterate_jsonl,
@@ -36,6 +37,7 @@ from .incident import (
     incident_values,
 )
 from .judgement import HumanRating, Judgement
+from .parts import has_records
 from .prediction import ChoiceAnswer, Prediction, ProbabilitySource, Reasoning, Verdict
 from .scenario import Distraction, Distractor, Encounter, Family, Scenario, Side, StatePoint
 from .supervision import (
@@ -122,12 +124,14 @@ __all__ = [
     "VideoDetections",
     "WindowScore",
     "append_jsonl",
+    "copy_records",
     "cut_torn_line",
     "file_at",
     "file_name_of",
     "file_name_text",
     "find_incident_value",
     "first_problem",
+    "has_records",
     "incident_values",
     "item_id_of",
     "iterate_jsonl",

@@ -1,6 +1,7 @@
 """What every record is: a frozen pydantic model, kept as one line of JSONL."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import BinaryIO, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.records.parts import has_records, parts_of, unpack_parts
 
 
 class Record(BaseModel):
@@ -85,6 +87,8 @@ def read_jsonl(path: Path, model: type[R]) -> list[R]:
 def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
     """Read a file's records one by one, for files that are larger than memory should hold.
 
+    Where the file is not there, its Parquet parts are read; see :mod:`vlm_autodrive.records.parts`.
+
     Raises:
         UserError: If the file is missing, or a line is no valid record (file and line are named).
     """
@@ -94,7 +98,7 @@ def iterate_jsonl(path: Path, model: type[R]) -> Iterator[R]:
 
 
 def open_jsonl(path: Path) -> BinaryIO:
-    """Open a file of records.
+    """Open a file of records, or a copy of what its Parquet parts hold; see :mod:`vlm_autodrive.records.parts`.
 
     Raises:
         UserError: If the file is missing.
@@ -102,7 +106,10 @@ def open_jsonl(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
+        parts = parts_of(path)
+        if not parts:
+            raise UserError(f"{path} does not exist; make it with the stage before this one.") from None
+        return unpack_parts(parts)
 
 
 def parse_jsonl_line(line: bytes, model: type[R], path: Path, number: int) -> R:
@@ -139,3 +146,12 @@ def cut_torn_line(path: Path) -> None:
                 return
             end = begin
         stream.truncate(0)
+
+
+def copy_records(source: Path, target: Path) -> bool:
+    """Copy a JSONL file, or what its parts hold, into a JSONL file; whether there was any."""
+    if not has_records(source):
+        return False
+    with open_jsonl(source) as stream, target.open("wb") as copy:
+        shutil.copyfileobj(stream, copy)
+    return True

@@ -1,6 +1,5 @@
 """The corrections stage: a catalog and the decisions of reviewers become a new catalog."""
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +44,7 @@ from vlm_autodrive.records import (
     SampleLabel,
     Taxonomy,
     Video,
+    copy_records,
     write_jsonl,
 )
 
@@ -180,8 +180,8 @@ def _write_telemetry(
 ) -> None:
     """The catalog's telemetry, and that of the new videos; a note of it is put into these."""
     target = folder / TELEMETRY_FILE
-    if catalog is not None and (catalog / TELEMETRY_FILE).is_file():
-        shutil.copyfile(catalog / TELEMETRY_FILE, target)
+    if catalog is not None:
+        copy_records(catalog / TELEMETRY_FILE, target)
     new = [video for video in videos if video.video_id in made.new_videos]
     if not new:
         return

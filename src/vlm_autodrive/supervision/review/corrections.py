@@ -1,7 +1,6 @@
 """The corrected supervision set: what reviewers decided about samples becomes a new set."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +38,7 @@ from vlm_autodrive.records import (
     SampleLabel,
     SFTSample,
     Taxonomy,
+    copy_records,
     write_jsonl,
 )
 from vlm_autodrive.settings import Settings
@@ -160,8 +160,7 @@ def _write(
     )
     write_jsonl(folder / SAMPLES_FILE, corrected)
     for name in (REPLIES_FILE, HELD_OUT_QUESTIONS_FILE):
-        if (supervision / name).is_file():
-            shutil.copyfile(supervision / name, folder / name)
+        copy_records(supervision / name, folder / name)
     write_clips(folder, out, taxonomy, clips.values())
     write_text(folder / SUMMARY_FILE, json.dumps(summary | statistics.figures(), indent=1) + "\n")
     write_corrections(folder / CORRECTIONS_FILE, history, out)

@@ -1,0 +1,112 @@
+"""Records as Parquet parts, which is how they lie on a store: ``clips.parts/part-00000.parquet`` for ``clips.jsonl``.
+
+A part has one column, ``record``, with a line of the JSONL file in each row, and says in its metadata how many lines
+come before it and whether it is the last. So parts that are missing are noticed, and the file can be had back byte by
+byte. Whatever reads a JSONL file of records reads its parts where the file itself is not there.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from vlm_autodrive.errors import UserError
+
+MOST_LINES, MOST_BYTES = 50_000, 64 << 20
+"""Of one part, before it is compressed."""
+
+_BEFORE, _LAST = b"lines_before", b"is_last"
+
+
+def parts_folder(path: Path) -> Path:
+    """The folder of the parts of a JSONL file."""
+    return path.with_suffix(".parts")
+
+
+def part_name(number: int) -> str:
+    """The name of a part in that folder."""
+    return f"part-{number:05d}.parquet"
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The parts of a JSONL file that are there, in order."""
+    return sorted(parts_folder(path).glob("part-*.parquet"))
+
+
+def has_records(path: Path) -> bool:
+    """Whether a JSONL file is there, or its parts."""
+    return path.is_file() or bool(parts_of(path))
+
+
+def cut_into_parts(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Lines in groups, each small enough for one part; at least one group, which may be empty."""
+    group: list[bytes] = []
+    size = 0
+    for line in lines:
+        if group and (len(group) == MOST_LINES or size + len(line) > MOST_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(line)
+        size += len(line)
+    yield group
+
+
+def pack_part(lines: list[bytes], before: int, *, is_last: bool) -> bytes:
+    """The Parquet file of a part.
+
+    Args:
+        lines: Its lines.
+        before: How many lines come before it.
+        is_last: Whether no part follows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    told = {_BEFORE: str(before).encode(), _LAST: str(int(is_last)).encode()}
+    schema = pa.schema([pa.field("record", pa.string(), nullable=False)], metadata=told)
+    table = pa.table({"record": pa.array([line.removesuffix(b"\n") for line in lines], pa.string())}, schema=schema)
+    packed = io.BytesIO()
+    pq.write_table(table, packed, compression="zstd")
+    return packed.getvalue()
+
+
+def unpack_part(part: Path | BinaryIO) -> tuple[list[bytes], int, bool]:
+    """The lines of a part, how many come before them, and whether no part follows.
+
+    Raises:
+        UserError: If it is no part.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(part).read()
+        told = table.schema.metadata
+        lines = [f"{line}\n".encode() for line in table.column("record").to_pylist()]
+        return lines, int(told[_BEFORE]), told[_LAST] == b"1"
+    except (pa.ArrowInvalid, KeyError, TypeError):
+        raise UserError(f"{part} is no part of records; copy the folder again, or make it anew.") from None
+
+
+def unpack_parts(parts: list[Path]) -> BinaryIO:
+    """The JSONL file that parts make, as a temporary file.
+
+    Raises:
+        UserError: If one is missing.
+    """
+    count, is_last = 0, False
+    stream = cast(BinaryIO, TemporaryFile())
+    for part in parts:
+        lines, before, is_last = unpack_part(part)
+        if before != count:
+            is_last = False
+            break
+        count += len(lines)
+        stream.writelines(lines)
+    if not is_last:
+        stream.close()
+        raise UserError(
+            f"{parts[0].parent} lacks parts behind line {count}; copy the folder again, with all that is in it."
+        )
+    stream.seek(0)
+    return stream
