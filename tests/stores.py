@@ -108,23 +108,32 @@ def serving_store():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    try:
+        with reaching(server.get_host_and_port()) as store:
+            yield store
+    finally:
+        server.stop()
+
+
+@contextmanager
+def reaching(server):
+    """Make a bucket on a server, given by its host and port, and let the environment name the line to it."""
     # What fsspec has opened before goes to the server of then; and nobody waits for a dead one as long as by default.
     s3 = fsspec.get_filesystem_class("s3")
     s3.clear_instance_cache()
     fsspec.config.conf["s3"] = {"config_kwargs": {"retries": {"max_attempts": 1}}}
     retries, s3.retries = s3.retries, 2
-    line = Line(server.get_host_and_port())
+    line = Line(server)
     before = dict(os.environ)
     os.environ.update(_CREDENTIALS, AWS_ENDPOINT_URL=f"http://{line.address[0]}:{line.address[1]}")
     try:
-        yield Store(server.get_host_and_port(), line)
+        yield Store(server, line)
     finally:
         fsspec.config.conf.pop("s3")
         s3.retries = retries
         os.environ.clear()
         os.environ.update(before)
         line.close()
-        server.stop()
 
 
 def write_noise(path, seconds=60, *, front=False):

@@ -16,6 +16,9 @@ from typing import Any, BinaryIO, cast
 
 from vlm_autodrive.errors import UserError
 
+STORES_VARIABLE = "AUTODRIVE_STORES"
+"""The environment variable that names the folder for local copies of what lies on stores."""
+
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")  # two letters or more: C:/ is a Windows disk
 _FILE = re.compile(r"file:/+", re.IGNORECASE)
 _REFUSED = "the store refuses access; check the credentials in the environment, such as AWS_ACCESS_KEY_ID"
@@ -68,6 +71,27 @@ def absolute(path: Path) -> Path:
 def place_of(path: Path | str) -> str:
     """Where a file lies, written in one way: an address, or an absolute path without dots."""
     return address_of(path) if is_address(path) else os.path.normpath(Path(path).absolute())
+
+
+def stores_folder() -> Path:
+    """Where local copies of what lies on stores are kept; :data:`STORES_VARIABLE` names another place."""
+    folder = os.environ.get(STORES_VARIABLE, "")
+    if folder:
+        return Path(folder).absolute()
+    caches = os.environ.get("XDG_CACHE_HOME", "")  # which counts only if it is absolute
+    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "vlm-autodrive" / "stores"
+
+
+def mirror_of(path: Path | str) -> Path:
+    """The local place of what lies at an address: addresses lie to each other there as they do on the store."""
+    scheme, _, rest = address_of(path).partition("://")
+    server = re.sub(r"\W+", "-", os.environ.get("AWS_ENDPOINT_URL", "")).strip("-")
+    return stores_folder() / (f"{scheme}-{server}" if server else scheme) / os.path.normpath(rest)
+
+
+def is_mirrored(path: Path | str) -> bool:
+    """Whether a local path stands for one on a store."""
+    return not is_address(path) and Path(path).absolute().is_relative_to(stores_folder())
 
 
 def state_of(path: Path | str) -> FileState:

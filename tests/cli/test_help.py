@@ -55,7 +55,7 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     heavy, ours = done.stdout.splitlines()[-2:]
     assert heavy == "[]"
-    assert ours == "['vlm_autodrive.errors']"
+    assert ours == "['vlm_autodrive.errors', 'vlm_autodrive.addresses']"
 
 
 def test_help_names_every_verb_and_where_to_start():

@@ -11,6 +11,7 @@ import pytest
 
 from tests.stores import write_noise
 from tests.video.field_coded import write_field_coded
+from vlm_autodrive.addresses import address_of
 from vlm_autodrive.records import TripFile
 from vlm_autodrive.video import (
     DecodeLimits,
@@ -135,7 +136,9 @@ def test_pictures_clips_trips_and_checks_take_addresses(store, make_video, tmp_p
         write_clip_file(path, 1.0, 3.0, tmp_path / name)
     assert (tmp_path / "s.mp4").read_bytes() == (tmp_path / "l.mp4").read_bytes()
     (trip,), _ = join_files([stored])
-    assert trip.folder == stored.parent and trip.files == (TripFile(path=str(stored), start_s=0.0, duration_s=6.0),)
+    assert trip.folder == stored.parent and trip.files == (
+        TripFile(path=address_of(stored), start_s=0.0, duration_s=6.0),
+    )
     with SubprocessVideoChecker(DecodeLimits()) as checker:
         assert checker.check(stored) == check_video(local)
 

@@ -72,6 +72,7 @@ from .folders import (
 from .history import History, reduce_history
 from .rows_by_video import RowsByVideo, reading_rows_by_video
 from .space import require_space
+from .stores import PUSH_EVERY_S, fetch_artifact, writing_to_store
 
 __all__ = [
     "ACCOUNT_FILE",
@@ -86,6 +87,7 @@ __all__ = [
     "LONG_VIDEOS_FILE",
     "PREDICTIONS_FILE",
     "PROVENANCE",
+    "PUSH_EVERY_S",
     "QUARANTINED",
     "REVIEW_STORE",
     "SAMPLES_FILE",
@@ -102,6 +104,7 @@ __all__ = [
     "artifact_key",
     "carry_questions",
     "corrections_key",
+    "fetch_artifact",
     "files",
     "folder_lock",
     "folders",
@@ -144,4 +147,5 @@ __all__ = [
     "write_taxonomy",
     "write_text",
     "writing_artifact",
+    "writing_to_store",
 ]

@@ -20,7 +20,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vlm_autodrive.addresses import absolute, address_of, files_below, is_address, is_folder, state_of
+from vlm_autodrive.addresses import (
+    absolute,
+    address_of,
+    files_below,
+    is_address,
+    is_folder,
+    is_mirrored,
+    place_of,
+    state_of,
+)
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import ESCAPED, FileName, Record, has_records
 from vlm_autodrive.settings import settings_in_key
@@ -295,9 +304,14 @@ def write_text(path: Path, text: str) -> None:
 def relative_to_artifact(path: str, folder: Path) -> str:
     """How a path to a video is kept inside the artefact ``folder``, so that a whole run can be moved.
 
-    An address stays as it is.
+    An address stays as it is. So does a local path where ``folder`` stands for one on a store, which may be fetched to
+    another place.
     """
-    return address_of(path) if is_address(path) else os.path.relpath(path, folder)
+    if is_address(path):
+        return address_of(path)
+    if is_mirrored(folder) and not is_mirrored(path):
+        return place_of(path)
+    return os.path.relpath(path, folder)
 
 
 def absolute_from_artifact(path: str, folder: Path) -> str:

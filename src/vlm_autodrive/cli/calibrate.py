@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vlm_autodrive.addresses import plain_path
 from vlm_autodrive.cli.options import AsJson, EndpointUrl, Overwrite, RecipeName
 
 
@@ -50,7 +51,7 @@ def calibrate(
     )
 
     given = arguments or []
-    normal = [Path(text) for text in given if not is_setting(text)]
+    normal = [plain_path(text) for text in given if not is_setting(text)]
     overrides = [text for text in given if is_setting(text)]
     settings = settings_from(CalibrateSettings, "detect", recipe, overrides, endpoint=served_at(endpoint))
     reporter = make_reporter()

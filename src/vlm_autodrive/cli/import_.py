@@ -1,10 +1,10 @@
 """``autodrive import``: read a data set into a catalog."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vlm_autodrive.addresses import plain_path
 from vlm_autodrive.cli.options import Out, Overwrite, RecipeName
 from vlm_autodrive.errors import UserError
 
@@ -44,7 +44,7 @@ def import_(
     from vlm_autodrive.datasets import ImportSettings, import_dataset
     from vlm_autodrive.records import Video, iterate_jsonl
 
-    paths = [Path(text) for text in arguments if not is_setting(text)]
+    paths = [plain_path(text) for text in arguments if not is_setting(text)]
     if not paths:
         raise typer.BadParameter("name at least one folder or file.")
     overrides = [text for text in arguments if is_setting(text)]

@@ -34,6 +34,7 @@ from vlm_autodrive.cli import simulate as simulate_verb
 from vlm_autodrive.cli import supervise as supervise_verb
 from vlm_autodrive.cli import train as train_verb
 from vlm_autodrive.cli import validate as validate_verb
+from vlm_autodrive.cli.stores import let_commands_use_stores
 from vlm_autodrive.cli.wrapping import wrap_for
 from vlm_autodrive.errors import UserError, disk_problem
 
@@ -142,6 +143,7 @@ def _join_lines(group: typer.Typer) -> None:
 
 
 _join_lines(app)
+let_commands_use_stores(app)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vlm_autodrive.addresses import is_mirrored
 from vlm_autodrive.cli.options import AllFigures, AsJson, Overrides
 
 
@@ -81,6 +82,10 @@ def run(
     if nodes > 1 and place != "slurm":
         raise UserError("--nodes goes with --on slurm, which starts training on several machines.")
     if place == "slurm":
+        if is_mirrored(run_dir):
+            raise UserError(
+                "--on slurm needs a folder that all machines share, not an address; give another --run-dir."
+            )
         print(slurm_script(recipe, settings or (), run_dir, loaded.name, nodes, processes or _gpus_here()))
         return
     command = []

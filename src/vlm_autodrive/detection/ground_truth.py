@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
-from vlm_autodrive.addresses import address_of, is_address
+from vlm_autodrive.addresses import address_of, is_address, is_file
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DEFAULT_TAXONOMY, Event, Taxonomy, VideoDetections
 from vlm_autodrive.tables import CellError, Row, flag_cell, read_whole_table, time_cell
@@ -31,7 +31,7 @@ def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict
     Raises:
         UserError: If anything in it is invalid; the message names line and column.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path} does not exist; give a CSV file with the columns {', '.join(_NEEDED)}.")
     events: dict[str, list[Event]] = {}
     quiet: set[str] = set()
@@ -40,7 +40,7 @@ def read_ground_truth(path: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> dict
         name = row.text("video")
         if not name:
             raise UserError(f"{where}, column video: empty; name the video file.")
-        video = str(path.parent / name)
+        video = address_of(name if is_address(name) else path.parent / name)
         event = _event(row, where, video, len(events.get(video, [])), taxonomy)
         if event is None:
             quiet.add(video)

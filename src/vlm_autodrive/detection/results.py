@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from vlm_autodrive.addresses import place_of
+from vlm_autodrive.addresses import address_of, place_of
 from vlm_autodrive.artifacts import PROVENANCE, Provenance, absolute_from_artifact, read_provenance, write_text
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import DetectedEvent, VideoDetections, file_name_text
@@ -169,7 +169,7 @@ def write_summary(
         )
         for folder, each in zip(folders, detections, strict=True)
     ]
-    aside = [json.dumps({"file": file_name_text(str(each.path)), "reason": each.reason}) for each in left_aside]
+    aside = [json.dumps({"file": file_name_text(address_of(each.path)), "reason": each.reason}) for each in left_aside]
     listing, others = ",\n  ".join(lines), ",\n  ".join(aside)
     text = f'{{"total": {json.dumps(total)},\n "each": [\n  {listing}\n],\n "left_aside": [\n  {others}\n]}}\n'
     write_text(out / SUMMARY_FILE, text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vlm_autodrive.addresses import address_of
 from vlm_autodrive.artifacts import QUARANTINED, write_account, writing_artifact
 from vlm_autodrive.detection.coverage import scored_seconds, unscored_spans
 from vlm_autodrive.detection.earlier import clear_other_blur, earlier_search, trip_inputs
@@ -176,7 +177,7 @@ class _TripSearch:
                 f"the first, at {format_clock(failed[0].start_s)}: {failed[0].reason}"
             )
         found = VideoDetections(
-            video=str(trip.path),
+            video=address_of(trip.path),
             files=trip.files,
             video_stream=settings.video_stream,
             model=engine.name,

@@ -1,3 +1,4 @@
+from . import parts
 from .base import (
     Outcome,
     Record,
@@ -137,6 +138,7 @@ __all__ = [
     "iterate_jsonl",
     "open_jsonl",
     "parse_jsonl_line",
+    "parts",
     "read_jsonl",
     "read_partial_jsonl",
     "shown_name",

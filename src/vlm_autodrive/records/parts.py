@@ -7,8 +7,9 @@ byte. Whatever reads a JSONL file of records reads its parts where the file itse
 
 import io
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePath
+from tempfile import TemporaryFile
+from typing import BinaryIO, TypeVar, cast
 
 from vlm_autodrive.errors import UserError
 
@@ -18,7 +19,10 @@ MOST_LINES, MOST_BYTES = 50_000, 64 << 20
 _BEFORE, _LAST = b"lines_before", b"is_last"
 
 
-def parts_folder(path: Path) -> Path:
+_P = TypeVar("_P", bound=PurePath)
+
+
+def parts_folder(path: _P) -> _P:
     """The folder of the parts of a JSONL file."""
     return path.with_suffix(".parts")
 
@@ -70,6 +74,25 @@ def pack_part(lines: list[bytes], before: int, *, is_last: bool) -> bytes:
     return packed.getvalue()
 
 
+def packed_parts(lines: Iterable[bytes], before: int, *, is_all: bool) -> Iterator[tuple[bytes, int, int]]:
+    """The Parquet files that lines make, one by one, with the number of lines in each and their bytes.
+
+    Args:
+        lines: The lines.
+        before: How many lines come before them.
+        is_all: Whether they end with the last; there is then one part at least, and the last one says so. Else more may
+            be appended later.
+    """
+    following = cut_into_parts(lines)
+    group: list[bytes] | None = next(following)
+    while group is not None:
+        after = next(following, None)
+        if group or is_all:
+            yield pack_part(group, before, is_last=is_all and after is None), len(group), sum(map(len, group))
+        before += len(group)
+        group = after
+
+
 def unpack_part(part: Path | BinaryIO) -> tuple[list[bytes], int, bool]:
     """The lines of a part, how many come before them, and whether no part follows.
 
@@ -95,7 +118,7 @@ def unpack_parts(parts: list[Path]) -> BinaryIO:
         UserError: If one is missing.
     """
     count, is_last = 0, False
-    stream = cast(BinaryIO, TemporaryFile())
+    stream = cast(BinaryIO, TemporaryFile())  # noqa: SIM115, whoever reads it closes it
     for part in parts:
         lines, before, is_last = unpack_part(part)
         if before != count:

@@ -106,7 +106,7 @@ def check_video(
     Raises:
         VideoError: If it is no video, not even its first frame decodes, or its clock cannot be right.
     """
-    with OpenVideo(path, stream=stream, tell=tell) as video:
+    with OpenVideo(path, stream=stream, ahead=True, tell=tell) as video:
         first = video.first
         header_duration_s = video.header_duration_s
         height, width = video.display_size

@@ -58,6 +58,7 @@ class OpenVideo:
         *,
         stream: int | None = None,
         threads: bool | None = False,
+        ahead: bool = False,
         tell: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Open ``path`` and decode its first frame.
@@ -67,6 +68,7 @@ class OpenVideo:
             stream: The place among its video streams of the one to read, as for :func:`choose_stream`.
             threads: Decode in several threads: quicker for large pictures and long stretches, slower for
                 short ones. None decides by the size of the pictures.
+            ahead: Where it lies on a store, fetch what comes next while pictures are decoded.
             tell: Called now and then with the seconds that are read, where all packets must be read to know its clock.
 
         Raises:
@@ -75,7 +77,7 @@ class OpenVideo:
         self.path = path
         self._stream_number = stream
         self._threads = threads
-        self._source = open_source(path)
+        self._source = open_source(path, ahead=ahead)
         try:
             problem = problem_before_opening(path, self._source)
         except OSError as error:

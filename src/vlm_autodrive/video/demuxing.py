@@ -24,13 +24,17 @@ _KEY_HEAD = 4096  # bytes of a key frame; what cameras write before the picture 
 _remembered: dict[tuple[Path, FileState, int | None], PacketClock] = {}
 
 
-def open_source(path: Path) -> StoredFile | None:
+def open_source(path: Path, *, ahead: bool = False) -> StoredFile | None:
     """What a file at an address is read by; None for a local one, which FFmpeg reads itself.
+
+    Args:
+        path: The file.
+        ahead: As for :class:`StoredFile`.
 
     Raises:
         VideoError: If there is none, or its store refuses.
     """
-    return StoredFile(path) if is_address(path) else None
+    return StoredFile(path, ahead=ahead) if is_address(path) else None
 
 
 def open_container(path: Path, source: StoredFile | None = None) -> InputContainer:

@@ -84,7 +84,7 @@ class JoinedVideo:
             self._close()
             self._place, self.path = number, self._files[number][0]
             self._end_s = self._files[number + 1][1] if number + 1 < len(self._files) else math.inf
-            self._video = OpenVideo(self.path, stream=self._stream, threads=self._threads)
+            self._video = OpenVideo(self.path, stream=self._stream, threads=self._threads, ahead=True)
         return self._video
 
 

@@ -22,8 +22,12 @@ class StoredFile:
         failure: Why it could not be read on. From then on it seems to end, so that whoever comes to its end must look.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, ahead: bool = False) -> None:
         """Open ``path``.
+
+        Args:
+            path: Its address.
+            ahead: Fetch the next block while one is worked on, for whoever reads on and on.
 
         Raises:
             VideoError: If it is not there, or its store refuses.
@@ -33,7 +37,7 @@ class StoredFile:
         self._path = path
         self._kept: list[tuple[int, bytes]] | None = None
         try:
-            self._file = open_address(path, block_size=BLOCK_BYTES, cache_type="blockcache")
+            self._file = open_address(path, block_size=BLOCK_BYTES, cache_type="background" if ahead else "blockcache")
             self.size = self._file.seek(0, os.SEEK_END)
             self._file.seek(0)
         except OSError as error:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from vlm_autodrive.addresses import absolute, is_address, state_of
+from vlm_autodrive.addresses import absolute, address_of, is_address, state_of
 from vlm_autodrive.records import NotJudged, TripFile
 from vlm_autodrive.video.camera_files import CameraFile, camera_file
 from vlm_autodrive.video.errors import VideoError
@@ -222,7 +222,9 @@ def _trip(pieces: Sequence[_Piece], folder: Path, overlaps: list[str]) -> Trip:
         info = piece.info
         if info is None:
             hole_s = (after.start - piece.start).total_seconds() if after and _has_clock(piece) else None
-            not_judged.append(NotJudged(path=str(piece.path), start_s=now_s, duration_s=hole_s, reason=piece.problem))
+            not_judged.append(
+                NotJudged(path=address_of(piece.path), start_s=now_s, duration_s=hole_s, reason=piece.problem)
+            )
             before = piece
             continue
         why = _why_apart(before, piece) if before else ""
@@ -230,13 +232,15 @@ def _trip(pieces: Sequence[_Piece], folder: Path, overlaps: list[str]) -> Trip:
             sections.append(now_s)
             gaps.append(f"{why} before {piece.path.name} ({now_s:.1f} s)")
         recorded_at = _recorded_at(piece, files[-1] if files and not why else None)
-        files.append(TripFile(path=str(piece.path), start_s=now_s, duration_s=info.duration_s, recorded_at=recorded_at))
+        files.append(
+            TripFile(path=address_of(piece.path), start_s=now_s, duration_s=info.duration_s, recorded_at=recorded_at)
+        )
         sections += [round(now_s + start_s, 6) for start_s in info.section_starts_s]
         now_s = round(now_s + info.duration_s, 6)
         if "cut off" in info.notes:
             lost_s = round((info.header_duration_s or 0.0) - info.duration_s, 6)
             reason = info.notes["cut off"]
-            not_judged.append(NotJudged(path=str(piece.path), start_s=now_s, duration_s=lost_s, reason=reason))
+            not_judged.append(NotJudged(path=address_of(piece.path), start_s=now_s, duration_s=lost_s, reason=reason))
         before = piece
     notes = _merged_notes([piece for piece in pieces if piece.info is not None])
     notes |= {"trip gaps": _first_few(gaps)} if gaps else {}

@@ -1,0 +1,167 @@
+"""Artefacts on a store: an input is fetched, an output is written to a local mirror and pushed.
+
+A lease on the store keeps two processes from writing to one address at once, where the store knows conditional writes.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+
+from vlm_autodrive.addresses import AddressError, address_of, is_address, store_errors, store_of
+from vlm_autodrive.artifacts.folders import waiting_lock
+from vlm_autodrive.artifacts.mirror import Mirror
+from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SILENT, Reporter
+
+PUSH_EVERY_S = 30.0
+_LEASES = 4  # a lease that was not renewed for so many times its interval is one of a process that is gone
+
+
+def fetch_artifact(address: Path | str, reporter: Reporter = SILENT) -> Path:
+    """The local copy of a folder or file on a store, brought up to date.
+
+    Args:
+        address: Where it lies; a local path is given back as it is.
+        reporter: Told of what is fetched.
+
+    Raises:
+        UserError: If there is nothing, or it cannot be read.
+    """
+    if not is_address(address):
+        return Path(address)
+    mirror = Mirror(address)
+    mirror.folder.parent.mkdir(parents=True, exist_ok=True)
+    with waiting_lock(mirror.folder.with_name(f".{mirror.folder.name}.fetching")):
+        if not mirror.pull(unfinished=False):
+            raise UserError(f"{mirror.address} does not exist; give another address, or make it with its stage first.")
+    _say_pulled(mirror, reporter)
+    return mirror.folder
+
+
+@contextmanager
+def writing_to_store(
+    address: Path | str, reporter: Reporter = SILENT, *, push_every_s: float = PUSH_EVERY_S
+) -> Iterator[Path]:
+    """Give a local folder that stands for one on a store.
+
+    It begins with what lies there, unfinished artefacts included, so that work that another machine began goes on. What
+    is written into it is pushed now and then, and once more in the end, also after an error.
+
+    Args:
+        address: The folder on the store; a local path is given back as it is, and nothing is pushed.
+        reporter: Told of what is fetched and pushed.
+        push_every_s: Seconds from one push to the next.
+
+    Raises:
+        UserError: If another process writes there, or the store cannot be read or written.
+    """
+    if not is_address(address):
+        yield Path(address)
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            f"several processes cannot write to {address_of(address)} at once; train in a local folder and copy that, "
+            "or let `autodrive run --on torchrun` start the processes."
+        )
+    mirror = Mirror(address)
+    with _lease(mirror, push_every_s) as renew:
+        mirror.pull()
+        _say_pulled(mirror, reporter)
+        ended = Event()
+        pushing = Thread(target=_push_now_and_then, args=(mirror, ended, renew, push_every_s), daemon=True)
+        pushing.start()
+        try:
+            yield mirror.folder
+        except BaseException:
+            _end(ended, pushing)
+            with suppress(AddressError):
+                mirror.push()
+            raise
+        _end(ended, pushing)
+        try:
+            mirror.push()
+        except AddressError as error:
+            raise UserError(
+                f"the result is whole in {mirror.folder}, but cannot be written to {mirror.address} "
+                f"({error.strerror}); run the same command again once that is put right."
+            ) from None
+    if mirror.bytes_pushed:
+        reporter.say(f"Stored at {mirror.address}: {_megabytes(mirror.bytes_pushed)}.")
+
+
+def _push_now_and_then(mirror: Mirror, ended: Event, renew: "Lease", push_every_s: float) -> None:
+    while not ended.wait(push_every_s):
+        with suppress(AddressError, OSError):  # what cannot be pushed now is pushed the next time, or in the end
+            renew.write()
+            mirror.push()
+
+
+def _end(ended: Event, pushing: Thread) -> None:
+    ended.set()
+    pushing.join()
+
+
+class Lease:
+    """The object on a store that says who writes to an address."""
+
+    def __init__(self, address: str, lasts_s: float) -> None:
+        root, _, name = address.rpartition("/")
+        self._address, self._object, self._lasts_s = address, f"{root}/.{name}.lease", lasts_s
+
+    def take(self) -> None:
+        """Take the lease.
+
+        Raises:
+            UserError: If another process holds it.
+        """
+        with store_errors(self._object):
+            try:
+                store_of(self._object).pipe_file(self._object, self._content(), mode="create")
+                return
+            except FileExistsError:
+                held = json.loads(store_of(self._object).cat_file(self._object))
+        left_s = held["at"] + self._lasts_s - time.time()
+        is_gone = held["host"] == socket.gethostname() and not Path(f"/proc/{held['process']}").exists()
+        if left_s > 0 and not is_gone:
+            raise UserError(
+                f"process {held['process']} on {held['host']} writes to {self._address}; wait for it. If it was "
+                f"killed, the address is free in {left_s:.0f} s."
+            )
+        self.write()
+
+    def write(self) -> None:
+        """Renew it."""
+        with store_errors(self._object):
+            store_of(self._object).pipe_file(self._object, self._content())
+
+    def give_back(self) -> None:
+        """Let others write."""
+        with suppress(AddressError), store_errors(self._object):
+            store_of(self._object).rm_file(self._object)
+
+    def _content(self) -> bytes:
+        return json.dumps({"host": socket.gethostname(), "process": os.getpid(), "at": time.time()}).encode()
+
+
+@contextmanager
+def _lease(mirror: Mirror, push_every_s: float) -> Iterator[Lease]:
+    lease = Lease(mirror.address, _LEASES * push_every_s)
+    lease.take()
+    try:
+        yield lease
+    finally:
+        lease.give_back()
+
+
+def _say_pulled(mirror: Mirror, reporter: Reporter) -> None:
+    if mirror.bytes_pulled:
+        reporter.say(f"Fetched from {mirror.address}: {_megabytes(mirror.bytes_pulled)}.")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
