@@ -5,6 +5,7 @@ import pickle
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -113,17 +114,27 @@ def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> R
 
 
 class _StepWorker:
-    """What Ray starts in each worker: the step is opened once, then given one job after the other."""
+    """What Ray starts in each worker: the step is opened once, then given one job after the other.
+
+    All of that happens in one thread, on which SQLite insists; Ray itself opens in one and works in another.
+    """
 
     def __init__(self, opening: Callable[[], Any]) -> None:
         self._stack = ExitStack()
         self._refusal, self._function = "", None
+        self._thread = ThreadPoolExecutor(1)
+        self._thread.submit(self._open, opening).result()
+
+    def _open(self, opening: Callable[[], Any]) -> None:
         try:
             self._function = self._stack.enter_context(opening())
         except UserError as error:  # the user is to read it as it is, and not Ray's account of a worker that failed
             self._refusal = str(error)
 
     def __call__(self, batch: Row) -> Row:
+        return self._thread.submit(self._do, batch).result()
+
+    def _do(self, batch: Row) -> Row:
         job_id, content = str(batch["job_id"][0]), batch["content"][0]
         row = _row(job_id, content, str(batch["problem"][0]), self._refusal or str(batch["refusal"][0]))
         if not row["problem"] and not row["refusal"]:
@@ -137,4 +148,5 @@ class _StepWorker:
         return {name: [value] for name, value in row.items()}
 
     def __del__(self) -> None:
-        self._stack.close()
+        self._thread.submit(self._stack.close).result()
+        self._thread.shutdown()
