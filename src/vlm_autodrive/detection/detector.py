@@ -149,9 +149,14 @@ def detect_with_engine(
     *,
     model_key: str = "",
     basis: SearchBasis = _NO_BASIS,
+    cluster: ClusterEngine | None = None,
+    retry_errors: bool = False,
     overwrite: bool = False,
 ) -> list[VideoDetections]:
-    """Find the events in videos of any length with a model that is open; for the arguments see :func:`detect`."""
+    """Find the events in videos of any length with a model that is open; for the arguments see :func:`detect`.
+
+    ``cluster`` is the same model in the workers of a cluster, which then search; None for this process.
+    """
     found = find_trips(videos, settings, out)
     with _alone(out):
         return detect_trips(
@@ -163,5 +168,7 @@ def detect_with_engine(
             reporter=reporter,
             model_key=model_key,
             basis=basis,
+            cluster=cluster,
+            retry_errors=retry_errors,
             overwrite=overwrite,
         )

@@ -325,7 +325,7 @@ def _predict(
         except UserError as error:
             raise UserError(f"{error} {len(done)} of {len(todo)} clips are done.") from None
     if cluster is not None:
-        account.close(len(todo), len(done), reporter)
+        account.close(len(wanted), len(kept) + len(done), reporter)
         predictor = opening.predictor(engine, works=works)
         for clip in todo:
             if clip.clip_id not in done:
