@@ -144,7 +144,7 @@ class _StepWorker:
             except UserError as error:
                 row = _row(job_id, b"", refusal=str(error))
             except Exception as error:
-                row = _row(job_id, b"", problem=traceback.format_exception_only(error)[-1].strip())
+                row = _row(job_id, b"", problem=" ".join(traceback.format_exception_only(error)[-1].split()))
         return {name: [value] for name, value in row.items()}
 
     def __del__(self) -> None:
