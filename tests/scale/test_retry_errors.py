@@ -9,6 +9,7 @@ from tests.detection.flashes import FlashEngine, write_drive
 from tests.evaluation.builders import FakeEngine, make_clip, write_clip_set
 from tests.scale.here import HereExecutor
 from vlm_autodrive.artifacts import read_account, read_clips, read_predictions, read_samples
+from vlm_autodrive.clips import ClipSettings, build_clips, on_cluster
 from vlm_autodrive.datasets import ImportSettings, ValidateSettings, import_dataset, read_validations, validate
 from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.detector import detect_with_engine
@@ -79,6 +80,32 @@ def test_a_killed_job_does_only_what_is_missing(tmp_path, catalog):
     validate(catalog, tmp_path / "other", settings, executor=(second := HereExecutor()), retry_errors=True)
     assert second.given == ["a", "c"]
     assert read_account(tmp_path / "other").quarantined == {}
+
+
+def test_clips(tmp_path, catalog):
+    out, settings = tmp_path / "out", ClipSettings(window_s=2)
+    build_clips(catalog, out, settings, SILENT, executor=HereExecutor({"b"}))
+    assert {clip.video_id: clip.problem for clip in read_clips(out)} == {"a": "", "b": REASON, "c": ""}
+    assert read_account(out).model_dump() == {
+        "inputs": 3, "records": 2, "quarantined": {"b": "ValueError: poison"},
+    }  # fmt: skip
+    build_clips(catalog, out, settings, SILENT, executor=HereExecutor(), retry_errors=True)
+    build_clips(catalog, tmp_path / "plain", settings, SILENT)
+    assert (out / "clips.jsonl").read_bytes() == (tmp_path / "plain" / "clips.jsonl").read_bytes()
+    assert read_account(out).quarantined == {}
+
+
+class Shuffling(HereExecutor):
+    """Gives results in another order, as far as a cluster could."""
+
+    def run(self, steps, jobs):
+        return reversed(list(super().run(steps, jobs)))
+
+
+def test_clips_come_in_the_order_of_the_videos(tmp_path, catalog, monkeypatch):
+    monkeypatch.setattr(on_cluster, "_VIDEOS_OF_A_JOB", 1)
+    build_clips(catalog, tmp_path / "out", ClipSettings(window_s=2), SILENT, executor=Shuffling())
+    assert [clip.video_id for clip in read_clips(tmp_path / "out")] == list(NAMES)
 
 
 @pytest.fixture

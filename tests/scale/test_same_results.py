@@ -68,6 +68,14 @@ def test_validate(tmp_path, catalog, executor):
     assert read_account(there) == Account(inputs=2, records=2, quarantined={})
 
 
+def test_clips(tmp_path, catalog, executor):
+    settings = ClipSettings(window_s=2, normal_windows_per_minute=20)
+    here, there = both(
+        tmp_path, lambda out, where: build_clips(catalog, out, settings, SILENT, executor=where), executor
+    )
+    assert_same_files(here, there)
+
+
 def test_supervise(tmp_path, clips, executor):
     here, there = both(
         tmp_path, lambda out, where: supervise(clips, out, SuperviseSettings(), SILENT, executor=where), executor
@@ -76,7 +84,9 @@ def test_supervise(tmp_path, clips, executor):
 
 
 def test_evaluate(tmp_path, clips, executor):
-    settings = EvaluateSettings(eval_batch_size=3, split="train", controls=("no_video",), frame_cache=str(tmp_path / "frames"))
+    settings = EvaluateSettings(
+        eval_batch_size=3, split="train", controls=("no_video",), frame_cache=str(tmp_path / "frames")
+    )
     here, there = both(
         tmp_path, lambda out, where: evaluate(clips, MODEL, out, settings, SILENT, executor=where), executor
     )

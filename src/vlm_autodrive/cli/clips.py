@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vlm_autodrive.cli.options import Out, Overrides, Overwrite, RecipeName
+from vlm_autodrive.cli.options import OnCluster, Out, Overrides, Overwrite, RecipeName, RetryQuarantined
 
 
 def clips(
@@ -13,6 +13,8 @@ def clips(
     out: Out,
     settings: Overrides = None,
     recipe: RecipeName = None,
+    on: OnCluster = None,
+    retry_errors: RetryQuarantined = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Cut clips around or before the events, and split them by drive.
@@ -24,9 +26,14 @@ def clips(
 
     Example: autodrive clips runs/mine/catalog --out runs/mine/clips window_s=10
     """
-    from vlm_autodrive.cli.options import settings_from
+    from vlm_autodrive.cli.options import on_cluster_if, settings_from
     from vlm_autodrive.clips import ClipSettings, build_clips
     from vlm_autodrive.console import make_reporter
 
     chosen = settings_from(ClipSettings, "clips", recipe, settings)
-    print(build_clips(catalog, out, chosen, make_reporter(), overwrite=overwrite))
+    reporter = make_reporter()
+    with on_cluster_if(on, reporter) as executor:
+        made = build_clips(
+            catalog, out, chosen, reporter, executor=executor, retry_errors=retry_errors, overwrite=overwrite
+        )
+    print(made)

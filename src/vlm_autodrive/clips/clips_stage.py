@@ -1,26 +1,32 @@
 """The stage that turns a catalog into clips: every video gives at least one record."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from vlm_autodrive.artifacts import (
+    Accounting,
     carry_questions,
     input_key,
     iterate_videos,
+    read_account,
     read_taxonomy,
+    retry_facts,
+    times_retried,
     write_clips,
     writing_artifact,
 )
-from vlm_autodrive.clips.catalog_facts import CatalogFacts, collect_facts, records_of_videos
+from vlm_autodrive.clips.catalog_facts import collect_facts, records_of_videos
 from vlm_autodrive.clips.catalog_records import CatalogRecords, catalog_in_memory, reading_catalog
 from vlm_autodrive.clips.cutter import Cutter
+from vlm_autodrive.clips.on_cluster import cut_on_cluster
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.splits import read_test_ids, write_test_ids
 from vlm_autodrive.clips.summary import ClipsSummary
 from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.executor import Executor
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import (
     BINARY_TAXONOMY,
@@ -36,7 +42,14 @@ from vlm_autodrive.records import (
 
 
 def build_clips(
-    catalog: Path, out: Path, settings: ClipSettings, reporter: Reporter = TERMINAL, *, overwrite: bool = False
+    catalog: Path,
+    out: Path,
+    settings: ClipSettings,
+    reporter: Reporter = TERMINAL,
+    *,
+    executor: Executor | None = None,
+    retry_errors: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Cut the videos of a catalog into labelled clips and assign them to splits.
 
@@ -45,6 +58,9 @@ def build_clips(
         out: Folder of the clip set.
         settings: How to cut.
         reporter: Gets the counts, and what was left out and why.
+        executor: The cluster whose workers cut; None for this process, which is quicker unless scenarios or telemetry
+            are long.
+        retry_errors: Cut again if a video is quarantined, which only a cluster does.
         overwrite: Replace another result in ``out``.
 
     Returns:
@@ -58,7 +74,12 @@ def build_clips(
     inputs = {"catalog": catalog}
     if settings.frozen_test is not None:
         inputs["frozen_test"] = Path(settings.frozen_test)
-    with writing_artifact(out, "clips", inputs, settings, overwrite=overwrite) as folder:
+    retried = times_retried(out, "clips", inputs, settings, {})
+    earlier = read_account(out)
+    if retry_errors and earlier is not None and earlier.quarantined:
+        retried, overwrite = retried + 1, True
+    facts_in_key = retry_facts({}, retried)
+    with writing_artifact(out, "clips", inputs, settings, facts=facts_in_key, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(catalog)
             frozen: frozenset[str] = frozenset()
@@ -75,7 +96,12 @@ def build_clips(
                         "import again, or ask only whether there is an event (unknown_events=binary)."
                     )
                 summary = ClipsSummary(taxonomy, settings)
-                clips = _cut(records, facts, taxonomy, settings, frozen)
+                cutter = Cutter(taxonomy, settings, facts.event_positions)
+                videos = records_of_videos(records, facts, frozen)
+                clips: Iterator[Clip] = chain.from_iterable(map(cutter.clips_of, videos))
+                if executor is not None:
+                    account = Accounting(folder, retry_errors=True)  # all is cut anew
+                    clips = cut_on_cluster(videos, cutter, executor, account, reporter)
                 write_clips(folder, out, taxonomy, summary.counted(clips))
             carry_questions(catalog, folder)
             write_test_ids(folder, (name for name, group in facts.groups.items() if facts.splits[group] == "test"))
@@ -97,18 +123,8 @@ def cut_clips(
     """
     records = catalog_in_memory(videos, events, scenarios)
     facts = collect_facts(records, taxonomy, settings, frozen_test)
-    return list(_cut(records, facts, taxonomy, settings, frozen_test))
-
-
-def _cut(
-    records: CatalogRecords,
-    facts: CatalogFacts,
-    taxonomy: Taxonomy,
-    settings: ClipSettings,
-    frozen_test: frozenset[str],
-) -> Iterator[Clip]:
     cutter = Cutter(taxonomy, settings, facts.event_positions)
-    return chain.from_iterable(map(cutter.clips_of, records_of_videos(records, facts, frozen_test)))
+    return [clip for video in records_of_videos(records, facts, frozen_test) for clip in cutter.clips_of(video)]
 
 
 def binary_taxonomy(taxonomy: Taxonomy) -> Taxonomy:

@@ -47,12 +47,12 @@ class Cutter:
     def _cut(self, records: VideoRecords) -> list[Clip]:
         problem = records.video.problem or self._why_not(records.video, records.events)
         if problem:
-            return [self._unusable(records, problem)]
+            return [self.unusable(records, problem)]
         if any(e.time_s is None for e in records.events):
             clips = self._whole_video_clip(records)
         else:
             clips = self._anticipation_clips(records) if self.settings.anticipation_s else self._event_clips(records)
-        return clips or [self._unusable(records, "an event of unknown kind is in every window")]
+        return clips or [self.unusable(records, "an event of unknown kind is in every window")]
 
     def _event_clips(self, records: VideoRecords) -> list[Clip]:
         """Clips that show the events, or the record without a clip in their place."""
@@ -210,7 +210,8 @@ class Cutter:
         place = 2 * int(fraction * (len(positions) // 2))
         return positions[place], positions[place + 1]
 
-    def _unusable(self, records: VideoRecords, problem: str) -> Clip:
+    def unusable(self, records: VideoRecords, problem: str) -> Clip:
+        """The record of a video that gives no clip, with the reason."""
         known = worst_event(records.events, self.taxonomy)
         return self._clip(records, 0, (0.0, records.video.duration_s or 0.0), known, problem)
 

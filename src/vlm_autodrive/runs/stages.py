@@ -106,7 +106,7 @@ class RecipeStages:
 
     def build_clips(self, catalog: Path) -> Stage:
         """Cut windows and split them."""
-        return Stage("clips", "clips", build_clips, (catalog,), self.recipe.clips)
+        return Stage("clips", "clips", build_clips, (catalog,), self.recipe.clips, {"executor": self.executor})
 
     def supervise(self, clips: Path) -> Stage:
         """Make the SFT samples of every clip."""
@@ -169,7 +169,7 @@ class RecipeStages:
         """
         changes = {"anticipation_s": section.leads_s, "frozen_test": str(clips / TEST_IDS_FILE)}
         settings = self.recipe.clips.model_copy(update=changes)
-        return Stage("clips ahead", "clips-ahead", build_clips, (catalog,), settings)
+        return Stage("clips ahead", "clips-ahead", build_clips, (catalog,), settings, {"executor": self.executor})
 
     def evaluate_ahead(self, name: str, clips_ahead: Path, model: str, predictions: Path) -> Stage:
         """Predict the windows that end before an event, with the prompt of the model's other ``predictions``."""

@@ -4,10 +4,10 @@ import math
 import pickle
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlm_autodrive.errors import UserError
@@ -16,7 +16,8 @@ from vlm_autodrive.executor import ATTEMPTS, Job, Quarantined, Step
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-_WAVE = 2000  # jobs of one dataset, which bounds what waits in the cluster's memory
+_WAVE = 2000  # jobs of one dataset, at most
+_WAVE_BYTES = 64 << 20  # and what they hold, which bounds what waits in the cluster's memory
 _DIED = "the worker process died at it (killed, out of memory, or a crash of a library)"
 
 Row = dict[str, Any]
@@ -39,17 +40,23 @@ class RayExecutor:
 
     def run(self, steps: Sequence[Step], jobs: Iterable[Job]) -> Iterator[tuple[str, Any]]:
         """Do every job; see :meth:`vlm_autodrive.executor.Executor.run`."""
-        drawn = iter(jobs)
-        while wave := list(islice(drawn, _WAVE)):
+        wave: dict[str, _PickledJob] = {}
+        size = 0
+        for job in jobs:
+            if job.job_id in wave:
+                raise ValueError(f"two jobs have one id, {job.job_id}")
+            wave[job.job_id] = _PickledJob(pickle.dumps(job.content), job.parts)
+            size += len(wave[job.job_id].content)
+            if len(wave) == _WAVE or size >= _WAVE_BYTES:
+                yield from self._run_wave(steps, wave)
+                wave, size = {}, 0
+        if wave:
             yield from self._run_wave(steps, wave)
 
-    def _run_wave(self, steps: Sequence[Step], wave: Sequence[Job]) -> Iterator[tuple[str, Any]]:
-        left = {job.job_id: job for job in wave}
-        if len(left) < len(wave):
-            raise ValueError("two jobs have one id")
+    def _run_wave(self, steps: Sequence[Step], left: dict[str, "_PickledJob"]) -> Iterator[tuple[str, Any]]:
         reasons = dict.fromkeys(left, _DIED)
         for attempt in range(1, ATTEMPTS + 1):
-            for row in self._pass(steps, left.values(), alone=attempt > 1):
+            for row in self._pass(steps, left, alone=attempt > 1):
                 if row["refusal"]:
                     raise UserError(row["refusal"])
                 if row["problem"]:
@@ -59,19 +66,18 @@ class RayExecutor:
             if not left:
                 return
         parts = [part for job in left.values() for part in job.parts]
-        if parts:
-            yield from self._run_wave(steps, parts)
+        yield from self.run(steps, parts)
         for job_id, job in left.items():
             if not job.parts:
                 yield job_id, Quarantined(reasons[job_id])
 
-    def _pass(self, steps: Sequence[Step], jobs: Iterable[Job], *, alone: bool) -> Iterator[Row]:
+    def _pass(self, steps: Sequence[Step], jobs: Mapping[str, "_PickledJob"], *, alone: bool) -> Iterator[Row]:
         import ray
         from ray.data import ActorPoolStrategy
         from ray.exceptions import RayError
         from ray.util.annotations import RayDeprecationWarning
 
-        rows = [_row(job.job_id, pickle.dumps(job.content)) for job in jobs]
+        rows = [_row(job_id, job.content) for job_id, job in jobs.items()]
         # One row in a block: a worker that dies takes no other job with it.
         dataset: Dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         here = ray.get_runtime_context().get_node_id()
@@ -107,6 +113,12 @@ class RayExecutor:
             most = self._gpus / gpus if gpus else self._cores / step.cpus
             shares.append((step.cpus, gpus, max(1, math.floor(most))))
         return shares
+
+
+@dataclass(frozen=True)
+class _PickledJob:
+    content: bytes
+    parts: tuple[Job, ...]
 
 
 def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> Row:
