@@ -1,6 +1,6 @@
 """The stage that turns a catalog into clips: every video gives at least one record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
