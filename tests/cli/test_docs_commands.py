@@ -26,6 +26,7 @@ ELSEWHERE = {"reproduce.md"}
 BLOCK = re.compile(r"^```(console|bash|python|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 IN_TEST_PRIVACY = "it would blur faces in hundreds of frames; tests/test_privacy.py does in a few"
+CLUSTER = "tests/scale runs all stages on a cluster of two nodes"
 NOT_RUN = {
     "git clone": "there is no network",
     "make": "`make demo` is `autodrive run demo` after an installation; the others are this test suite",
@@ -51,6 +52,9 @@ NOT_RUN = {
     "autodrive detect trips --model runs/demo/checkpoint --out found --clips --blur": IN_TEST_PRIVACY,
     "autodrive export supervision s/supervision --to messages --out s/export --blur": IN_TEST_PRIVACY,
     "autodrive inspect s/clips --out look.png --blur": IN_TEST_PRIVACY,
+    "autodrive run nexar --on ray=": CLUSTER,
+    "autodrive run nexar-full --on ray=": CLUSTER,
+    "autodrive detect incoming --model runs/demo/checkpoint --out found --on ray": CLUSTER,
     "autodrive import label-studio": "it needs an export of the tool; tests/datasets has some",
     "autodrive import dota": "it needs the data set; tests/datasets has rows of it",
     "autodrive import nexar-kaggle": "it needs the data set; tests/datasets has rows of it",
