@@ -19,6 +19,9 @@ from vlm_autodrive.errors import UserError
 STORES_VARIABLE = "AUTODRIVE_STORES"
 """The environment variable that names the folder for local copies of what lies on stores."""
 
+BLOCK_BYTES = 1 << 18
+"""Bytes that are read from a store at a time: some frames of a video. docs/benchmarks.md has what is read in all."""
+
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")  # two letters or more: C:/ is a Windows disk
 _FILE = re.compile(r"file:/+", re.IGNORECASE)
 _REFUSED = "the store refuses access; check the credentials in the environment, such as AWS_ACCESS_KEY_ID"
@@ -179,18 +182,20 @@ def files_below(path: Path) -> dict[Path, FileState]:
     return {Path(f"{scheme}:/{name.lstrip('/')}"): _state(told) for name, told in sorted(found.items())}
 
 
-def open_address(path: Path | str, **how: Any) -> BinaryIO:
-    """Open a file on a store for reading, in ranges as they are asked for.
+def open_address(path: Path | str, *, ahead: bool = False) -> BinaryIO:
+    """Open a file on a store for reading, in blocks of :data:`BLOCK_BYTES` as they are asked for.
 
     Args:
         path: Its address.
-        **how: As for ``fsspec``'s ``open``: the cache, and the size of its blocks.
+        ahead: Fetch the next block while one is worked on, for whoever reads on and on.
 
     Raises:
         AddressError: If it cannot be opened.
     """
     with store_errors(path):
-        return cast(BinaryIO, store_of(path).open(address_of(path), "rb", **how))
+        cache = "background" if ahead else "blockcache"
+        opened = store_of(path).open(address_of(path), "rb", block_size=BLOCK_BYTES, cache_type=cache)
+        return cast(BinaryIO, opened)
 
 
 def read_ranges(path: Path | str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

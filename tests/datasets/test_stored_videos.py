@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.stores import write_noise
 from vlm_autodrive.addresses import plain_path
 from vlm_autodrive.artifacts import read_clips, read_events, read_provenance, read_videos
 from vlm_autodrive.clips import ClipSettings, build_clips
@@ -61,6 +62,15 @@ def test_other_content_at_an_address_is_another_catalog(store, manifests, make_v
     store.put(make_video("other.mp4", count=30), "set/a.mp4")
     import_dataset("manifest", manifests["named"], tmp_path / "two", ImportSettings())
     assert read_provenance(tmp_path / "one").key != read_provenance(tmp_path / "two").key
+
+
+def test_an_import_reads_no_video_as_a_whole(store, tmp_path):
+    video = write_noise(tmp_path / "long.mp4")
+    (tmp_path / "manifest.csv").write_text(f"video\n{store.put(video, 'long/long.mp4')}\n")
+    store.line.bytes_down = 0
+    import_dataset("manifest", tmp_path / "manifest.csv", tmp_path / "catalog", ImportSettings())
+    assert not read_videos(tmp_path / "catalog")[0].problem
+    assert store.line.bytes_down < video.stat().st_size / 4
 
 
 def test_a_store_that_refuses_is_a_problem_of_each_video(manifests, store, tmp_path):

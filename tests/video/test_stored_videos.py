@@ -149,7 +149,7 @@ def test_a_frame_is_kept_for_as_long_as_the_object_is_the_same(store, make_video
     before = frames.content_hash(stored)
     assert frames.content_hash(stored) == before
     store.put(make_video("two.mp4", count=30), "kept.mp4")
-    assert frames.content_hash(stored) != before
+    assert FrameStore(tmp_path / "frames", 1 << 20).content_hash(stored) != before
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_check_does_not_take_a_broken_line_for_damage(cut, long_videos):
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
 def test_packets_are_read_to_the_end_or_not_at_all(cut, store, make_video, monkeypatch, name):
-    monkeypatch.setattr("vlm_autodrive.video.stored_file.BLOCK_BYTES", 4096)
+    monkeypatch.setattr("vlm_autodrive.addresses.BLOCK_BYTES", 4096)
     local = make_video(name, size=(320, 160), count=200)
     stored = Path(store.put(local, f"broken/{name}"))
     cut(local.stat().st_size)  # of the two times that it is read

@@ -33,6 +33,7 @@ class FrameStore:
         """Keep files in ``folder``, which is made if it does not exist, and at most ``limit_bytes`` of them."""
         self.folder = folder
         self.limit_bytes = limit_bytes
+        self._stored: dict[Path, str] = {}
         self._untidied = limit_bytes  # so that the first write tidies up
         (folder / _CONTENTS).mkdir(parents=True, exist_ok=True)
 
@@ -114,8 +115,11 @@ class FrameStore:
             OSError: If the file cannot be read.
         """
         if is_address(path):
-            state = state_of(path)
-            return hashlib.sha256(f"{address_of(path)}|{state.size}|{state.stamp}".encode()).hexdigest()
+            if path not in self._stored:  # asked once: a training would ask in every epoch
+                state = state_of(path)
+                identity = f"{address_of(path)}|{state.size}|{state.stamp}"
+                self._stored[path] = hashlib.sha256(identity.encode()).hexdigest()
+            return self._stored[path]
         stat = path.stat()
         identity = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
         known = self.folder / _CONTENTS / hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]

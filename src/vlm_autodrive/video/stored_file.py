@@ -9,9 +9,6 @@ from pathlib import Path
 from vlm_autodrive.addresses import address_of, open_address, read_ranges
 from vlm_autodrive.video.errors import StoreError, VideoError
 
-BLOCK_BYTES = 1 << 18
-"""Bytes that are read at a time: a few frames. See docs/benchmarks.md for other sizes."""
-
 
 class StoredFile:
     """A file object for PyAV; it has no ``close``, since nothing stays open between two reads.
@@ -37,7 +34,7 @@ class StoredFile:
         self._path = path
         self._kept: list[tuple[int, bytes]] | None = None
         try:
-            self._file = open_address(path, block_size=BLOCK_BYTES, cache_type="background" if ahead else "blockcache")
+            self._file = open_address(path, ahead=ahead)
             self.size = self._file.seek(0, os.SEEK_END)
             self._file.seek(0)
         except OSError as error:
