@@ -108,8 +108,10 @@ def serving_store():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    host, port = server.get_host_and_port()
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()  # servers of one process share their content
     try:
-        with reaching(server.get_host_and_port()) as store:
+        with reaching((host, port)) as store:
             yield store
     finally:
         server.stop()

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +57,7 @@ NOT_RUN = {
     "autodrive run nexar-full --on ray=": CLUSTER,
     "autodrive detect incoming --model runs/demo/checkpoint --out found --on ray": CLUSTER,
     "autodrive import label-studio": "it needs an export of the tool; tests/datasets has some",
+    "autodrive run own import.path=s3:": "it takes a minute; tests/cli/test_stores.py runs a recipe on a store",
     "autodrive import dota": "it needs the data set; tests/datasets has rows of it",
     "autodrive import nexar-kaggle": "it needs the data set; tests/datasets has rows of it",
     "autodrive evaluate runs/mine/clips --model g_force": "it needs telemetry; tests/evaluation has some",
@@ -198,6 +200,11 @@ def expanded(words):
 @pytest.mark.parametrize("page", sorted(page for page in set(PAGES) - ELSEWHERE if commands_of(page)))
 def test_the_commands_of_a_page(page, here, endpoint):
     make_files_of(page, here)
+    with stores_of(PAGES[page].read_text(), here):
+        type_all(page, here, endpoint)
+
+
+def type_all(page, here, endpoint):
     typed = []
     for line in commands_of(page):
         words = list(expanded(shlex.split(line, comments=True)))
@@ -225,6 +232,21 @@ def make_files_of(page, here):
             make_little(recipe, **{"import": IN_NEXARS_LAYOUT})
 
 
+@contextmanager
+def stores_of(text, here):
+    """The store that a text names, with the footage that is there."""
+    if "s3://" not in text:
+        yield None
+        return
+    from tests.stores import serving_store
+
+    with serving_store() as store:
+        for folder in ("my-drives", "trips"):
+            for file in (here / folder).rglob("*.*"):
+                store.put(file, f"{folder}/{file.relative_to(here / folder)}")
+        yield store
+
+
 @pytest.mark.slow
 def test_the_python_of_the_docs(here):
     """That of README.md is run as files by tests/test_readme_python.py, and what --on-event runs with its command."""
@@ -233,8 +255,11 @@ def test_the_python_of_the_docs(here):
     left = [block for block in left if "sys.stdin" not in block]
     assert left
     shutil.rmtree("found")
-    for block in left:
-        exec(block, {"__name__": "__main__"})
+    with stores_of("".join(left), here) as store:
+        for file in Path("s/catalog").iterdir():
+            store.put(file, f"runs/catalog/{file.name}")
+        for block in left:
+            exec(block, {"__name__": "__main__"})
     assert Path("found/index.html").is_file()
 
 

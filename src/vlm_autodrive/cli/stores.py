@@ -40,7 +40,7 @@ def _local(verb: str, name: str, value: Any, stack: ExitStack) -> Any:
     if verb == "compare" and equals and is_address(named):  # NAME=PREDICTIONS
         return f"{label}={_local(verb, name, named, stack)}"
     if not is_address(value):
-        return plain_path(value) if isinstance(value, Path) else value
+        return type(value)(plain_path(value)) if str(value).startswith("file:/") else value
     if verb == "review":
         raise UserError("a review shows and writes local folders alone; copy the folder here and give its path.")
     from vlm_autodrive.artifacts import fetch_artifact, writing_to_store
