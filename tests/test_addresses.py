@@ -13,7 +13,10 @@ from vlm_autodrive.addresses import (
     is_address,
     is_file,
     is_folder,
+    is_mirrored,
     is_there,
+    mirror_of,
+    mirrored_address,
     place_of,
     plain_path,
     state_of,
@@ -35,6 +38,15 @@ def test_paths_are_no_addresses(text):
 def test_a_file_address_is_a_plain_path():
     assert plain_path("file:///data/a.mp4") == plain_path(Path("file:///data/a.mp4")) == Path("/data/a.mp4")
     assert plain_path("s3://drives/a.mp4") == Path("s3:/drives/a.mp4")
+
+
+def test_the_mirror_of_an_address_tells_it_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("AUTODRIVE_STORES", str(tmp_path))
+    for endpoint in ("", "http://127.0.0.1:9000"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        here = mirror_of("s3://drives/runs/a.mp4")
+        assert is_mirrored(here) and mirrored_address(here) == "s3://drives/runs/a.mp4"
+    assert not is_mirrored(tmp_path.parent) and not is_mirrored("s3://drives/runs/a.mp4")
 
 
 def test_a_store_tells_what_lies_at_an_address(store, tmp_path):

@@ -88,8 +88,19 @@ def stores_folder() -> Path:
 def mirror_of(path: Path | str) -> Path:
     """The local place of what lies at an address: addresses lie to each other there as they do on the store."""
     scheme, _, rest = address_of(path).partition("://")
+    return stores_folder() / _server(scheme) / os.path.normpath(rest)
+
+
+def mirrored_address(path: Path | str) -> str:
+    """The address of what a local path stands for, of which :func:`is_mirrored` is true."""
+    server, *rest = Path(path).absolute().relative_to(stores_folder()).parts
+    return f"{server.partition('@')[0]}://{'/'.join(rest)}"
+
+
+def _server(scheme: str) -> str:
+    """A name for the store that an address is on: two servers may have buckets of the same name."""
     server = re.sub(r"\W+", "-", os.environ.get("AWS_ENDPOINT_URL", "")).strip("-")
-    return stores_folder() / (f"{scheme}-{server}" if server else scheme) / os.path.normpath(rest)
+    return f"{scheme}@{server}" if server else scheme
 
 
 def is_mirrored(path: Path | str) -> bool:

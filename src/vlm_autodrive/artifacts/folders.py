@@ -27,6 +27,7 @@ from vlm_autodrive.addresses import (
     is_address,
     is_folder,
     is_mirrored,
+    mirrored_address,
     place_of,
     state_of,
 )
@@ -315,8 +316,14 @@ def relative_to_artifact(path: str, folder: Path) -> str:
 
 
 def absolute_from_artifact(path: str, folder: Path) -> str:
-    """The reverse of :func:`relative_to_artifact`."""
-    return address_of(path) if is_address(path) else os.path.normpath(folder.absolute() / path)
+    """The reverse of :func:`relative_to_artifact`.
+
+    What lies on the same store as ``folder``, and was not fetched with it, is named by its address.
+    """
+    if is_address(path):
+        return address_of(path)
+    found = os.path.normpath(folder.absolute() / path)
+    return mirrored_address(found) if is_mirrored(found) and not Path(found).exists() else found
 
 
 def _versions() -> dict[str, str]:

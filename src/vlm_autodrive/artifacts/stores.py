@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from vlm_autodrive.addresses import AddressError, address_of, is_address, store_errors, store_of
+from vlm_autodrive.addresses import AddressError, NoSuchAddressError, address_of, is_address, store_errors, store_of
 from vlm_autodrive.artifacts.folders import waiting_lock
 from vlm_autodrive.artifacts.mirror import Mirror
 from vlm_autodrive.errors import UserError
@@ -119,12 +119,17 @@ class Lease:
         Raises:
             UserError: If another process holds it.
         """
-        with store_errors(self._object):
-            try:
-                store_of(self._object).pipe_file(self._object, self._content(), mode="create")
-                return
-            except FileExistsError:
-                held = json.loads(store_of(self._object).cat_file(self._object))
+        store = store_of(self._object)
+        # Stores differ in how they refuse to write an object anew, and some know no such writes at all.
+        with suppress(AddressError), store_errors(self._object):
+            store.pipe_file(self._object, self._content(), mode="create")
+            return
+        try:
+            with store_errors(self._object):
+                held = json.loads(store.cat_file(self._object))
+        except NoSuchAddressError:
+            self.write()
+            return
         left_s = held["at"] + self._lasts_s - time.time()
         is_gone = held["host"] == socket.gethostname() and not Path(f"/proc/{held['process']}").exists()
         if left_s > 0 and not is_gone:

@@ -200,7 +200,8 @@ def probe_all(videos: list[Video], missing: frozenset[str], stream: int | None, 
     probe_some = partial(_probe_each, stream=stream)
     batches = [there[start : start + _AT_A_TIME] for start in range(0, len(there), _AT_A_TIME)]
     found: dict[str, VideoInfo | str] = {}
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    # A store is waited for, a disk is not.
+    threads = _MAX_THREADS if any(map(is_address, there)) else min(_MAX_THREADS, os.cpu_count() or 1)
     with reporter.task("probing videos", len(there)) as task, ThreadPoolExecutor(threads) as pool:
         for batch, results in zip(batches, pool.map(probe_some, batches), strict=True):
             found |= zip(batch, results, strict=True)

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Literal
 
 from vlm_autodrive.addresses import open_file, state_of
-from vlm_autodrive.artifacts import PROVENANCE, absolute_from_artifact, iterate_clips, read_provenance, write_text
+from vlm_autodrive.artifacts import (
+    PROVENANCE,
+    absolute_from_artifact,
+    fetch_artifact,
+    iterate_clips,
+    read_provenance,
+    write_text,
+)
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Clip, Record
 from vlm_autodrive.video import VideoError, probe
 
@@ -213,13 +221,22 @@ def _ends(path: str, size: int) -> str:
     return f"{size}-{digest.hexdigest()}"
 
 
+def _at_hand(path: str, folder: Path) -> Path:
+    """What an artefact was made from; fetched, if it lies on a store."""
+    found = Path(absolute_from_artifact(path, folder))
+    try:
+        return fetch_artifact(found)
+    except UserError:
+        return found  # it is gone
+
+
 def _supervision_sets(model: Path) -> tuple[list[Path], list[str]]:
     """The supervision sets behind a checkpoint and the checkpoints it was trained from; and the names of those gone."""
     if not (model / PROVENANCE).is_file():
         return [], []  # a model from elsewhere: nobody here knows what it has seen
     found, unknown = [], []
     for name, source in read_provenance(model).inputs.items():
-        folder = Path(absolute_from_artifact(source.path, model))
+        folder = _at_hand(source.path, model)
         if name != "supervision":
             further, missing = _supervision_sets(folder)
             found += further
@@ -235,8 +252,8 @@ def _clips_of(supervision: Path) -> tuple[str | None, Path]:
     """Key and folder of the clips that were supervised; no key where the set that kinds were chosen from is gone."""
     inputs = read_provenance(supervision).inputs
     if "clips" in inputs:
-        return inputs["clips"].key, Path(absolute_from_artifact(inputs["clips"].path, supervision))
-    whole = Path(absolute_from_artifact(inputs["supervision"].path, supervision))
+        return inputs["clips"].key, _at_hand(inputs["clips"].path, supervision)
+    whole = _at_hand(inputs["supervision"].path, supervision)
     return _clips_of(whole) if (whole / PROVENANCE).is_file() else (None, whole)
 
 
