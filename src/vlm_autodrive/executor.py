@@ -20,13 +20,13 @@ class Job:
     Attributes:
         job_id: Unique among the jobs of a call.
         content: What the first step is given; it can be pickled.
-        parts: The jobs that it is split into if it fails at every attempt, so that one bad record does not cost others
-            their results; empty if it is one record.
+        split: Gives, from the content, the jobs that it is split into if it fails at every attempt, so that one bad
+            record does not cost others their results; None if it is one record.
     """
 
     job_id: str
     content: Any
-    parts: "tuple[Job, ...]" = ()
+    split: "Callable[[Any], Iterable[Job]] | None" = None
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,11 @@ class Quarantined:
 
     Attributes:
         reason: Why, in plain words; of an exception its last line.
+        content: The job's content.
     """
 
     reason: str
+    content: Any
 
 
 @dataclass(frozen=True)

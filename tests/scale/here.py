@@ -20,14 +20,15 @@ class HereExecutor:
                 yield from self._run(functions, job)
 
     def _run(self, functions, job):
-        if job.parts and self.failing & {part.job_id for part in job.parts}:
-            for part in job.parts:
+        parts = list(job.split(job.content)) if job.split else []
+        if self.failing & {part.job_id for part in parts}:
+            for part in parts:
                 yield from self._run(functions, part)
             return
         self.given.append(job.job_id)
         content = pickle.loads(pickle.dumps(job.content))
         if job.job_id in self.failing:
-            yield job.job_id, Quarantined("ValueError: poison")
+            yield job.job_id, Quarantined("ValueError: poison", content)
             return
         for function in functions:
             content = pickle.loads(pickle.dumps(function(content)))

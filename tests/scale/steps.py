@@ -46,6 +46,12 @@ def refusing():
 
 
 @contextmanager
+def broken():
+    raise RuntimeError("out of memory")
+    yield
+
+
+@contextmanager
 def refusing_later():
     def work(number):
         if number == 3:

@@ -39,12 +39,13 @@ def test_jobs_pass_through_the_steps_in_waves(executor, monkeypatch):
 
 
 def test_what_fails_twice_is_quarantined_and_its_neighbours_are_not(executor, tmp_path):
-    split = Job("both", 7, (Job("part 7", 7), Job("part 8", 8)))
+    split = Job("both", 7, lambda number: [Job(f"part {part}", part) for part in (number, number + 1)])
     jobs = [Job(str(number), number) for number in range(20) if number != 7]
     results = list(executor.run([Step(partial(steps.poisoned, tmp_path))], [*jobs, split]))
     assert len(results) == len(dict(results)) == 21
     failed = {job_id: result.reason for job_id, result in results if isinstance(result, Quarantined)}
     assert failed.keys() == {"11", "part 7"}
+    assert {result.content for _, result in results if isinstance(result, Quarantined)} == {11, 7}
     assert failed["11"] == "ValueError: first line no number that is liked"
     assert "the worker process died" in failed["part 7"]
     assert dict(results)["part 8"] == 8 and dict(results)["13"] == 13
@@ -70,6 +71,10 @@ def test_what_shares_a_file_runs_beside_the_driver(executor, tmp_path):
     ("step", "message"),
     [
         (steps.refusing, "the model is not there; name another."),
+        (
+            steps.broken,
+            "a worker cannot begin (RuntimeError: out of memory); mend that and run the command again.",
+        ),
         (steps.refusing_later, "the budget is spent; raise it."),
     ],
 )

@@ -56,10 +56,14 @@ class Accounting:
         """The results of an executor, without those that are quarantined, which are written down."""
         for job_id, result in results:
             if isinstance(result, Quarantined):
-                append_jsonl(self._path, [QuarantinedInput(input_id=job_id, reason=result.reason)])
-                self.quarantined[job_id] = result.reason
+                self.quarantine(job_id, result.reason)
             else:
                 yield job_id, result
+
+    def quarantine(self, input_id: str, reason: str) -> None:
+        """Write down that an input is quarantined."""
+        append_jsonl(self._path, [QuarantinedInput(input_id=input_id, reason=reason)])
+        self.quarantined[input_id] = reason
 
     def words(self, input_id: str) -> str:
         """Why an input has no result of its own, as its record tells it."""

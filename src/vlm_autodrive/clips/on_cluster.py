@@ -9,7 +9,7 @@ from itertools import islice
 from vlm_autodrive.artifacts import Accounting
 from vlm_autodrive.clips.cutter import Cutter
 from vlm_autodrive.clips.video_records import VideoRecords
-from vlm_autodrive.executor import Executor, Job, Step
+from vlm_autodrive.executor import Executor, Job, Quarantined, Step
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip
 
@@ -28,41 +28,37 @@ def cut_on_cluster(
         account: Gets the videos that are quarantined, and is closed at the end. Each has a clip that says why.
         reporter: Told of the account.
     """
-    waiting: deque[Sequence[VideoRecords]] = deque()  # given to the cluster, and not yet passed on
-    cut: dict[str, list[Clip]] = {}  # by video id, of those that are not yet passed on
-    inputs = records = 0
+    waiting: deque[str] = deque()  # the videos that are given to the cluster and not yet passed on
+    cut: dict[str, list[Clip]] = {}  # the clips of those that came before their turn
+    inputs = 0
 
     def jobs() -> Iterator[Job]:
         drawn = iter(videos)
         while some := list(islice(drawn, _VIDEOS_OF_A_JOB)):
-            waiting.append(some)
+            waiting.extend(each.video.video_id for each in some)
             yield _job(some)
 
-    def settled() -> Iterator[Clip]:
-        """The clips of the videos whose turn has come."""
-        nonlocal inputs, records
-        while waiting and all(is_settled(each.video.video_id) for each in waiting[0]):
-            for each in waiting.popleft():
-                video_id = each.video.video_id
-                inputs += 1
-                records += video_id in cut
-                yield from cut.pop(video_id, None) or [cutter.unusable(each, account.words(video_id))]
-
-    def is_settled(video_id: str) -> bool:
-        return video_id in cut or video_id in account.quarantined
-
-    for _, clips_of_videos in account.results(executor.run([Step(partial(_open_cutter, cutter))], jobs())):
-        cut.update(clips_of_videos)
-        yield from settled()
-    yield from settled()
-    account.close(inputs, records, reporter)
+    for job_id, result in executor.run([Step(partial(_open_cutter, cutter))], jobs()):
+        if isinstance(result, Quarantined):
+            account.quarantine(job_id, result.reason)
+            (records,) = result.content
+            cut[job_id] = [cutter.unusable(records, account.words(job_id))]
+        else:
+            cut.update(result)
+        while waiting and waiting[0] in cut:
+            inputs += 1
+            yield from cut.pop(waiting.popleft())
+    account.close(inputs + len(waiting), inputs - len(account.quarantined), reporter)
 
 
 def _job(videos: Sequence[VideoRecords]) -> Job:
-    first = videos[0].video.video_id
     if len(videos) == 1:
-        return Job(first, videos)
-    return Job(f"{first} and {len(videos) - 1} more", videos, tuple(_job([each]) for each in videos))
+        return Job(videos[0].video.video_id, videos)
+    return Job(f"{videos[0].video.video_id} and {len(videos) - 1} more", videos, _split)
+
+
+def _split(videos: Sequence[VideoRecords]) -> Iterator[Job]:
+    return (_job([each]) for each in videos)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class RayExecutor:
         for job in jobs:
             if job.job_id in wave:
                 raise ValueError(f"two jobs have one id, {job.job_id}")
-            wave[job.job_id] = _PickledJob(pickle.dumps(job.content), job.parts)
+            wave[job.job_id] = _PickledJob(pickle.dumps(job.content), job.split)
             size += len(wave[job.job_id].content)
             if len(wave) == _WAVE or size >= _WAVE_BYTES:
                 yield from self._run_wave(steps, wave)
@@ -65,11 +65,10 @@ class RayExecutor:
                     yield row["job_id"], pickle.loads(row["content"])
             if not left:
                 return
-        parts = [part for job in left.values() for part in job.parts]
-        yield from self.run(steps, parts)
+        yield from self.run(steps, (part for job in left.values() if job.split for part in job.split(job.loaded())))
         for job_id, job in left.items():
-            if not job.parts:
-                yield job_id, Quarantined(reasons[job_id])
+            if not job.split:
+                yield job_id, Quarantined(reasons[job_id], job.loaded())
 
     def _pass(self, steps: Sequence[Step], jobs: Mapping[str, "_PickledJob"], *, alone: bool) -> Iterator[Row]:
         import ray
@@ -118,11 +117,18 @@ class RayExecutor:
 @dataclass(frozen=True)
 class _PickledJob:
     content: bytes
-    parts: tuple[Job, ...]
+    split: Callable[[Any], Iterable[Job]] | None
+
+    def loaded(self) -> Any:
+        return pickle.loads(self.content)
 
 
 def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> Row:
     return {"job_id": job_id, "content": content, "problem": problem, "refusal": refusal}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(traceback.format_exception_only(error)[-1].split())
 
 
 class _StepWorker:
@@ -142,6 +148,8 @@ class _StepWorker:
             self._function = self._stack.enter_context(opening())
         except UserError as error:  # the user is to read it as it is, and not Ray's account of a worker that failed
             self._refusal = str(error)
+        except Exception as error:
+            self._refusal = f"a worker cannot begin ({_one_line(error)}); mend that and run the command again."
 
     def __call__(self, batch: Row) -> Row:
         return self._thread.submit(self._do, batch).result()
@@ -156,7 +164,7 @@ class _StepWorker:
             except UserError as error:
                 row = _row(job_id, b"", refusal=str(error))
             except Exception as error:
-                row = _row(job_id, b"", problem=" ".join(traceback.format_exception_only(error)[-1].split()))
+                row = _row(job_id, b"", problem=_one_line(error))
         return {name: [value] for name, value in row.items()}
 
     def __del__(self) -> None:

@@ -131,12 +131,14 @@ def _jobs(clips: Iterator[Clip], survey: ClipSetSurvey, settings: SuperviseSetti
     kind = "local" if _is_local(settings) else "served" if _is_served(settings) else "rules"
     asked = survey.questions.by_clip
     while some := list(islice(clips, _CLIPS_OF_A_JOB[kind])):
-        alone = [Job(clip.clip_id, [(clip, asked.get(clip.clip_id, ()))]) for clip in some]
-        if len(alone) == 1:
-            yield alone[0]
-        else:
-            content = [each for job in alone for each in job.content]
-            yield Job(f"{some[0].clip_id} and {len(some) - 1} more", content, tuple(alone))
+        yield _job([(clip, asked.get(clip.clip_id, ())) for clip in some])
+
+
+def _job(clips: ClipJob) -> Job:
+    first = clips[0][0].clip_id
+    if len(clips) == 1:
+        return Job(first, clips)
+    return Job(f"{first} and {len(clips) - 1} more", clips, lambda clips: (_job([each]) for each in clips))
 
 
 @contextmanager

@@ -364,7 +364,11 @@ def _predict_on_cluster(
 def _job(batch: Batch) -> Job:
     if len(batch) == 1:
         return Job(batch[0].clip_id, batch)
-    return Job(f"{batch[0].clip_id} and {len(batch) - 1} more", batch, tuple(_job([clip]) for clip in batch))
+    return Job(f"{batch[0].clip_id} and {len(batch) - 1} more", batch, _split)
+
+
+def _split(batch: Batch) -> Iterator[Job]:
+    return (_job([clip]) for clip in batch)
 
 
 @contextmanager
