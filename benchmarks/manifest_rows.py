@@ -3,10 +3,11 @@
     python -m benchmarks.manifest_rows --write
 
 The catalog has what an import of a manifest writes: drives, footage of other data sets, incident metadata, and events
-for two of three videos. No video file is made, since none is opened. ``clips`` runs in a process of its own; time of
-the processor and peak resident memory (``VmHWM`` of /proc, Linux only) are that process's. What a video takes is the
-peak above that of a small catalog, by video. With ``--write`` the table is written into docs/benchmarks.md between the
-marks. A million videos take 2 GB of disk in the folder for temporary files.
+for two of three videos. No video file is made, since none is opened. ``clips`` runs in a process of its own, and then
+in the workers of a Ray cluster that another such process starts. Memory is the peak resident memory of the process
+(``VmHWM`` of /proc, Linux only) and the sum of it and all its children. What a video takes is the peak above that of a
+small catalog, by video. With ``--write`` the table is written into docs/benchmarks.md between the marks. A million
+videos take 2 GB of disk in the folder for temporary files.
 """
 
 import argparse
@@ -29,21 +30,60 @@ _ROWS_OF_A_DRIVE = 20
 _CLASSES = ("collision", "near_collision", None)
 _CUT = """
 import sys, time
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Thread
+
+import psutil
+
 from vlm_autodrive.clips import ClipSettings, build_clips
 from vlm_autodrive.progress import SILENT
 
-build_clips(Path(sys.argv[1]), Path(sys.argv[2]), ClipSettings(), SILENT)
-peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(time.process_time(), peak.split()[1])
+
+def sample(peaks):
+    while True:
+        total = 0
+        for process in (this, *this.children(recursive=True)):
+            try:
+                total += process.memory_full_info().pss
+            except psutil.Error:
+                pass
+        peaks[0] = max(peaks[0], total)
+        time.sleep(0.5)
+
+
+def main():
+    if sys.argv[3] == "ray":
+        from vlm_autodrive.scale import on_cluster
+        place = on_cluster("ray", SILENT)
+    else:
+        place = nullcontext()
+    with place as executor:
+        Thread(target=sample, args=(peaks,), daemon=True).start()
+        begun = time.perf_counter()
+        build_clips(Path(sys.argv[1]), Path(sys.argv[2]), ClipSettings(), SILENT, executor=executor)
+        took_s = time.perf_counter() - begun
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(took_s, time.process_time(), int(peak.split()[1]) * 1024, peaks[0])
+
+
+if __name__ == "__main__":
+    this, peaks = psutil.Process(), [0]
+    main()
 """
 
 
 class Cost(NamedTuple):
-    """What cutting a catalog took: CPU seconds, the most resident memory, and the size of each file, in bytes."""
+    """What cutting a catalog took: seconds, CPU seconds of the process, memory and the size of each file, in bytes.
 
+    ``peak`` is the most resident memory of the process; ``peak_of_all`` is that of it and its children together, in
+    which what they share is counted once, as far as samples twice a second can tell.
+    """
+
+    clock_s: float
     cpu_s: float
     peak: int
+    peak_of_all: int
     sizes: dict[str, int]
 
 
@@ -96,14 +136,17 @@ def _events(rows: int) -> Iterator[Event]:
             )
 
 
-def measure(folder: Path, rows: int) -> Cost:
-    """Cut a generated catalog in a process of its own."""
-    catalog, out = folder / f"catalog-{rows}", folder / f"clips-{rows}"
-    write_rows(catalog, rows)
-    command = [sys.executable, "-c", _CUT, str(catalog), str(out)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+def measure(folder: Path, rows: int, place: str = "here") -> Cost:
+    """Cut a generated catalog in a process of its own; with ``ray`` in the workers of a cluster that it starts."""
+    catalog, out = folder / f"catalog-{rows}", folder / f"clips-{rows}-{place}"
+    if not catalog.exists():
+        write_rows(catalog, rows)
+    command = [sys.executable, "-c", _CUT, str(catalog), str(out), place]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    clock_s, cpu_s, peak, peak_of_all = done.stdout.splitlines()[-1].split()
     files = (catalog / VIDEOS_FILE, catalog / EVENTS_FILE, out / "clips.jsonl")
-    return Cost(float(told[0]), int(told[1]) * 1024, {file.name: file.stat().st_size for file in files})
+    sizes = {file.name: file.stat().st_size for file in files}
+    return Cost(float(clock_s), float(cpu_s), int(peak), int(peak_of_all), sizes)
 
 
 def main() -> None:
@@ -112,21 +155,30 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        base = measure(Path(folder), BASE_ROWS)
-        cost = measure(Path(folder), arguments.rows)
-    extra = (cost.peak - base.peak) / (arguments.rows - BASE_ROWS)
-    sizes = " | ".join(f"{size / 1e6:.0f}" for size in cost.sizes.values())
+    rows = []
+    for place, words in (("here", "one process"), ("ray", "Ray, a worker on each core")):
+        with tempfile.TemporaryDirectory() as folder:
+            base = measure(Path(folder), BASE_ROWS, place)
+            cost = measure(Path(folder), arguments.rows, place)
+        extra, extra_of_all = (
+            (of_many - of_few) / (arguments.rows - BASE_ROWS)
+            for of_many, of_few in ((cost.peak, base.peak), (cost.peak_of_all, base.peak_of_all))
+        )
+        rows.append(
+            f"| {words} | {arguments.rows} | {cost.clock_s:.0f} | {arguments.rows / cost.clock_s:.0f} | "
+            f"{cost.cpu_s:.0f} | {cost.peak / 1e6:.0f} | {extra:.0f} | {cost.peak_of_all / 1e6:.0f} | "
+            f"{extra_of_all:.0f} |"
+        )
+    sizes = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in cost.sizes.items())
     lines = [
-        "| videos | CPU time, s | videos per CPU second | peak resident memory, MB | "
-        f"above {BASE_ROWS} videos, bytes a video | "
-        f"{' | '.join(f'{name}, MB' for name in cost.sizes)} |",
-        "|---|---|---|---|---|" + "---|" * len(cost.sizes),
-        f"| {arguments.rows} | {cost.cpu_s:.0f} | {arguments.rows / cost.cpu_s:.0f} | {cost.peak / 1e6:.0f} | "
-        f"{extra:.0f} | {sizes} |",
+        "| clips are cut in | videos | s | videos/s | CPU time of the command, s | its peak memory, MB | "
+        f"above {BASE_ROWS} videos, bytes a video | peak memory of all processes, MB | "
+        f"above {BASE_ROWS} videos, bytes a video |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *rows,
         "",
-        f"Machine: one process on {processor_name()}, 1-minute load {os.getloadavg()[0]:.1f} at the end.",
-        "`python -m benchmarks.manifest_rows --write` makes this table.",
+        f"Files: {sizes}. Machine: {os.cpu_count()} cores of {processor_name()}, 1-minute load "
+        f"{os.getloadavg()[0]:.1f} at the end. `python -m benchmarks.manifest_rows --write` makes this table.",
     ]
     print("\n".join(lines))
     if arguments.write:
