@@ -7,8 +7,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -69,20 +69,21 @@ def writing_to_store(
             "or let `autodrive run --on torchrun` start the processes."
         )
     mirror = Mirror(address)
-    with _lease(mirror, push_every_s) as renew:
+    lease = Lease(mirror.address, _LEASES * push_every_s)
+    lease.take()
+    # Each in a thread of its own, since a push may take longer than a lease lasts.
+    with ExitStack() as stack:
+        stack.callback(lease.give_back)
+        stack.enter_context(_every(push_every_s, lease.write))
         mirror.pull()
         _say_pulled(mirror, reporter)
-        ended = Event()
-        pushing = Thread(target=_push_now_and_then, args=(mirror, ended, renew, push_every_s), daemon=True)
-        pushing.start()
         try:
-            yield mirror.folder
+            with _every(push_every_s, mirror.push):
+                yield mirror.folder
         except BaseException:
-            _end(ended, pushing)
             with suppress(AddressError):
                 mirror.push()
             raise
-        _end(ended, pushing)
         try:
             mirror.push()
         except AddressError as error:
@@ -94,16 +95,23 @@ def writing_to_store(
         reporter.say(f"Stored at {mirror.address}: {_megabytes(mirror.bytes_pushed)}.")
 
 
-def _push_now_and_then(mirror: Mirror, ended: Event, renew: "Lease", push_every_s: float) -> None:
-    while not ended.wait(push_every_s):
-        with suppress(AddressError, OSError):  # what cannot be pushed now is pushed the next time, or in the end
-            renew.write()
-            mirror.push()
+@contextmanager
+def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    """Do something now and then as long as the block lasts; where the store fails, the next time counts."""
+    ended = Event()
 
+    def go_on() -> None:
+        while not ended.wait(seconds):
+            with suppress(OSError):
+                work()
 
-def _end(ended: Event, pushing: Thread) -> None:
-    ended.set()
-    pushing.join()
+    thread = Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Lease:
@@ -151,16 +159,6 @@ class Lease:
 
     def _content(self) -> bytes:
         return json.dumps({"host": socket.gethostname(), "process": os.getpid(), "at": time.time()}).encode()
-
-
-@contextmanager
-def _lease(mirror: Mirror, push_every_s: float) -> Iterator[Lease]:
-    lease = Lease(mirror.address, _LEASES * push_every_s)
-    lease.take()
-    try:
-        yield lease
-    finally:
-        lease.give_back()
 
 
 def _say_pulled(mirror: Mirror, reporter: Reporter) -> None:
