@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,8 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
             f"{address} is an address for Ray's client; start the command on a machine of the cluster, or give the "
             "head's own address, such as ray=10.0.0.1:6379."
         )
-    import ray
+    with _without_stderr():  # on which its library says which level it takes
+        import ray
     from ray._private import worker
     from ray.data import DataContext
 
@@ -75,3 +77,17 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
         yield RayExecutor(cores=has.get("CPU", 1.0), gpus=has.get("GPU", 0.0))
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drop what libraries write to the standard error stream itself; exceptions are raised as ever."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
