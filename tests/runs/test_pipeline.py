@@ -95,7 +95,7 @@ def stages(monkeypatch):
 
         monkeypatch.setattr(f"vlm_autodrive.runs.stages.{target}", stage)
 
-    def evaluate(clips, model, out, settings, reporter, *, questions=None, validation=None, overwrite):
+    def evaluate(clips, model, out, settings, reporter, *, questions=None, validation=None, executor=None, overwrite):
         inputs = {"clips": clips} | ({"model": Path(model)} if Path(model).is_dir() else {})
         if validation is not None:
             assert settings.choose_prompt
@@ -140,7 +140,7 @@ def stages(monkeypatch):
     monkeypatch.setattr("vlm_autodrive.runs.stages.evaluate_baseline", evaluate)
     monkeypatch.setattr(
         "vlm_autodrive.runs.stages.search_long_videos",
-        lambda checkpoint, simulated, out, section, reporter, *, overwrite: write(
+        lambda checkpoint, simulated, out, section, reporter, *, executor, overwrite: write(
             "long_videos", {"checkpoint": checkpoint, "simulated": simulated}, out, section, overwrite
         ),
     )

@@ -20,7 +20,7 @@ def calls(monkeypatch):
     """Notes how the base model is evaluated, and stops there; the stages before it do nothing."""
     noted = []
 
-    def evaluate(clips, model, out, settings, reporter, *, questions, validation, overwrite):
+    def evaluate(clips, model, out, settings, reporter, *, questions, validation, executor, overwrite):
         assert validation is None and settings.choose_prompt is False  # there are no validation clips
         noted.append((clips, model, settings, questions, overwrite))
         raise Evaluated

@@ -51,6 +51,13 @@ def broken():
     yield
 
 
+class NotInstalled:
+    """A step of a module that the workers do not have."""
+
+    def __reduce__(self):
+        return __import__, ("a_module_that_is_not_there",)
+
+
 @contextmanager
 def refusing_later():
     def work(number):

@@ -75,6 +75,12 @@ def test_what_shares_a_file_runs_beside_the_driver(executor, tmp_path):
             steps.broken,
             "a worker cannot begin (RuntimeError: out of memory); mend that and run the command again.",
         ),
+        (
+            steps.NotInstalled(),
+            "no worker of the cluster can begin (ModuleNotFoundError: No module named 'a_module_that_is_not_there'); "
+            "see to it that all machines have the same versions installed, and run the same command again: what is "
+            "done is kept.",
+        ),
         (steps.refusing_later, "the budget is spent; raise it."),
     ],
 )
@@ -82,6 +88,20 @@ def test_a_refusal_reaches_the_user_as_it_is(executor, step, message):
     with pytest.raises(UserError) as told:
         list(executor.run([Step(step)], numbers(6)))
     assert str(told.value) == message
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("ray=127.0.0.1:9", "there is no Ray cluster at 127.0.0.1:9"),
+        ("ray=here", "there is no Ray cluster at here"),
+        ("ray=ray://127.0.0.1:10001", "is an address for Ray's client"),
+        ("spark", "is no place to run"),
+    ],
+)
+def test_no_such_cluster(where, words):
+    with pytest.raises(UserError, match=words), on_cluster(where, SILENT):
+        pass
 
 
 def test_two_jobs_of_one_id_are_a_fault_of_the_stage(executor):

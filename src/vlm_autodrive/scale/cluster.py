@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from vlm_autodrive.progress import Reporter
 from vlm_autodrive.scale.ray_executor import RayExecutor
 
 RAY = "ray"
+_REACH_S = 10.0
 _INSTALL = "--on ray needs Ray; install it on every machine of the cluster: pip install 'vlm-autodrive[scale]'."
 
 
@@ -41,8 +43,7 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
             f"{address} is an address for Ray's client; start the command on a machine of the cluster, or give the "
             "head's own address, such as ray=10.0.0.1:6379."
         )
-    with _without_stderr():  # on which its library says which level it takes
-        import ray
+    import ray
     from ray._private import worker
     from ray.data import DataContext
 
@@ -53,14 +54,16 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "The minimum number of concurrent actors")  # where few jobs are left
     try:
-        context = ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            configure_logging=True,
-            ignore_reinit_error=True,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        _reach(address)
+        with _without_stderr():  # on which its library says which level it takes
+            context = ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                configure_logging=True,
+                ignore_reinit_error=True,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"there is no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]}); start one with "
             "`ray start --head`, or leave the address out for one of this machine."
@@ -77,6 +80,18 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
         yield RayExecutor(cores=has.get("CPU", 1.0), gpus=has.get("GPU", 0.0))
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Try whether anything listens at ``HOST:PORT``, for which Ray itself would wait for many minutes.
+
+    Raises:
+        OSError: If nothing does.
+        ValueError: If the port is no number.
+    """
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
 
 
 @contextmanager

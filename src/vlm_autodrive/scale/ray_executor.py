@@ -73,7 +73,7 @@ class RayExecutor:
     def _pass(self, steps: Sequence[Step], jobs: Mapping[str, "_PickledJob"], *, alone: bool) -> Iterator[Row]:
         import ray
         from ray.data import ActorPoolStrategy
-        from ray.exceptions import RayError
+        from ray.exceptions import ActorDiedError, RayError
         from ray.util.annotations import RayDeprecationWarning
 
         rows = [_row(job_id, job.content) for job_id, job in jobs.items()]
@@ -98,10 +98,15 @@ class RayExecutor:
                 )
         try:
             yield from dataset.iter_rows()
+        except ActorDiedError as error:
+            raise UserError(
+                f"no worker of the cluster can begin ({_last_line(error)}); see to it that all machines have the same "
+                "versions installed, and run the same command again: what is done is kept."
+            ) from error
         except RayError as error:
             raise UserError(
-                f"the Ray cluster was lost ({type(error).__name__}); what is done is kept, and the same command goes "
-                "on from there."
+                f"the Ray cluster was lost ({_last_line(error)}); what is done is kept, and the same command goes on "
+                "from there."
             ) from error
 
     def _shares(self, steps: Sequence[Step]) -> list[tuple[float, float, int]]:
@@ -125,6 +130,11 @@ class _PickledJob:
 
 def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> Row:
     return {"job_id": job_id, "content": content, "problem": problem, "refusal": refusal}
+
+
+def _last_line(error: Exception) -> str:
+    """Of a long message the last line, which of a traceback from a worker is the exception."""
+    return str(error).strip().splitlines()[-1].strip()
 
 
 def _one_line(error: Exception) -> str:
