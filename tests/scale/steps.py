@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,3 +67,20 @@ def refusing_later():
         return number
 
     yield work
+
+
+@contextmanager
+def heavy():
+    """What it makes is too large to travel with the message that it is done, so it is lost with its machine."""
+
+    def work(number):
+        time.sleep(0.1)
+        return number, os.urandom(500_000)
+
+    yield work
+
+
+@contextmanager
+def dying():
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield

@@ -4,6 +4,7 @@ import math
 import pickle
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _WAVE = 2000  # jobs of one dataset, at most
 _WAVE_BYTES = 64 << 20  # and what they hold, which bounds what waits in the cluster's memory
+_MOST_SPARED = 5  # passes without any result in which a machine was lost, and which are no failure of the jobs
 _DIED = "the worker process died at it (killed, out of memory, or a crash of a library)"
 
 Row = dict[str, Any]
@@ -28,7 +30,8 @@ class RayExecutor:
 
     Ray Data starts and resizes the pools, moves the data, restarts dead workers and repeats their tasks once. It gives
     up a task whose worker dies again, and says nothing of the rows in it. So after each pass the jobs without a result
-    are counted, and tried again, one at a time in each worker; what then still has none is quarantined.
+    are counted, and tried again, one at a time in each worker; what then still has none is quarantined. A pass in which
+    the cluster lost a machine does not count for those of which nothing was heard.
 
     Args:
         cores: CPU cores of the cluster.
@@ -54,17 +57,43 @@ class RayExecutor:
             yield from self._run_wave(steps, wave)
 
     def _run_wave(self, steps: Sequence[Step], left: dict[str, "_PickledJob"]) -> Iterator[tuple[str, Any]]:
+        from ray.exceptions import ActorDiedError, RayError
+
         reasons = dict.fromkeys(left, _DIED)
-        for attempt in range(1, ATTEMPTS + 1):
-            for row in self._pass(steps, left, alone=attempt > 1):
-                if row["refusal"]:
-                    raise UserError(row["refusal"])
-                if row["problem"]:
-                    reasons[row["job_id"]] = row["problem"]
-                elif left.pop(row["job_id"], None) is not None:
-                    yield row["job_id"], pickle.loads(row["content"])
-            if not left:
-                return
+        failures: Counter[str] = Counter()
+        spared = 0
+        while due := {job_id: job for job_id, job in left.items() if failures[job_id] < ATTEMPTS}:
+            silent, lost_nodes = set(due), _lost_nodes()
+            broken: RayError | None = None
+            try:
+                for row in self._pass(steps, due, alone=bool(failures)):
+                    job_id = row["job_id"]
+                    silent.discard(job_id)
+                    if row["refusal"]:
+                        raise UserError(row["refusal"])
+                    if row["problem"]:
+                        failures[job_id] += 1
+                        reasons[job_id] = row["problem"]
+                    elif left.pop(job_id, None) is not None:
+                        spared = 0
+                        yield job_id, pickle.loads(row["content"])
+            except RayError as error:  # such as a result that was lost with its machine
+                broken = error
+            if isinstance(broken, ActorDiedError) and len(silent) == len(due):
+                raise UserError(
+                    f"no worker of the cluster can begin ({_last_line(broken)}); see to it that all machines have the "
+                    "same versions installed, and run the same command again: what is done is kept."
+                ) from broken
+            # What went with its machine says nothing of the job, unless it is the job that takes machines down.
+            if spared < _MOST_SPARED and (broken or _lost_nodes() > lost_nodes):
+                spared += 1
+            elif broken:
+                raise UserError(
+                    f"the Ray cluster gives nothing any more ({_last_line(broken)}); what is done is kept, and the "
+                    "same command goes on from there."
+                ) from broken
+            else:
+                failures.update(silent)
         yield from self.run(steps, (part for job in left.values() if job.split for part in job.split(job.loaded())))
         for job_id, job in left.items():
             if not job.split:
@@ -73,7 +102,6 @@ class RayExecutor:
     def _pass(self, steps: Sequence[Step], jobs: Mapping[str, "_PickledJob"], *, alone: bool) -> Iterator[Row]:
         import ray
         from ray.data import ActorPoolStrategy
-        from ray.exceptions import ActorDiedError, RayError
         from ray.util.annotations import RayDeprecationWarning
 
         rows = [_row(job_id, job.content) for job_id, job in jobs.items()]
@@ -96,18 +124,7 @@ class RayExecutor:
                     label_selector={"ray.io/node-id": here} if step.near else None,
                     max_task_retries=1,
                 )
-        try:
-            yield from dataset.iter_rows()
-        except ActorDiedError as error:
-            raise UserError(
-                f"no worker of the cluster can begin ({_last_line(error)}); see to it that all machines have the same "
-                "versions installed, and run the same command again: what is done is kept."
-            ) from error
-        except RayError as error:
-            raise UserError(
-                f"the Ray cluster was lost ({_last_line(error)}); what is done is kept, and the same command goes on "
-                "from there."
-            ) from error
+        yield from dataset.iter_rows()
 
     def _shares(self, steps: Sequence[Step]) -> list[tuple[float, float, int]]:
         """Cores and GPUs of each worker of each step, and how many workers there may be."""
@@ -128,6 +145,12 @@ class _PickledJob:
         return pickle.loads(self.content)
 
 
+def _lost_nodes() -> int:
+    import ray
+
+    return sum(not node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+
+
 def _row(job_id: str, content: bytes, problem: str = "", refusal: str = "") -> Row:
     return {"job_id": job_id, "content": content, "problem": problem, "refusal": refusal}
 
@@ -144,38 +167,41 @@ def _one_line(error: Exception) -> str:
 class _StepWorker:
     """What Ray starts in each worker: the step is opened once, then given one job after the other.
 
-    All of that happens in one thread, on which SQLite insists; Ray itself opens in one and works in another.
+    All of that happens in one thread, on which SQLite insists; Ray itself opens in one and works in another. The step
+    is opened with the first job: a worker that dies before it has one is started anew by Ray for ever.
     """
 
     def __init__(self, opening: Callable[[], Any]) -> None:
+        self._opening = opening
         self._stack = ExitStack()
-        self._refusal, self._function = "", None
+        self._function: Callable[[Any], Any] | None = None
         self._thread = ThreadPoolExecutor(1)
-        self._thread.submit(self._open, opening).result()
-
-    def _open(self, opening: Callable[[], Any]) -> None:
-        try:
-            self._function = self._stack.enter_context(opening())
-        except UserError as error:  # the user is to read it as it is, and not Ray's account of a worker that failed
-            self._refusal = str(error)
-        except Exception as error:
-            self._refusal = f"a worker cannot begin ({_one_line(error)}); mend that and run the command again."
 
     def __call__(self, batch: Row) -> Row:
         return self._thread.submit(self._do, batch).result()
 
     def _do(self, batch: Row) -> Row:
         job_id, content = str(batch["job_id"][0]), batch["content"][0]
-        row = _row(job_id, content, str(batch["problem"][0]), self._refusal or str(batch["refusal"][0]))
+        row = _row(job_id, content, str(batch["problem"][0]), str(batch["refusal"][0]))
         if not row["problem"] and not row["refusal"]:
             try:
-                assert self._function is not None
-                row = _row(job_id, pickle.dumps(self._function(pickle.loads(content))))
+                row = _row(job_id, pickle.dumps(self._opened()(pickle.loads(content))))
             except UserError as error:
                 row = _row(job_id, b"", refusal=str(error))
             except Exception as error:
                 row = _row(job_id, b"", problem=_one_line(error))
         return {name: [value] for name, value in row.items()}
+
+    def _opened(self) -> Callable[[Any], Any]:
+        if self._function is None:
+            try:
+                self._function = self._stack.enter_context(self._opening())
+            except UserError:
+                raise
+            except Exception as error:
+                why = f"a worker cannot begin ({_one_line(error)}); mend that and run the command again."
+                raise UserError(why) from error
+        return self._function
 
     def __del__(self) -> None:
         self._thread.submit(self._stack.close).result()
