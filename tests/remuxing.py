@@ -1,5 +1,6 @@
 """Videos written anew without decoding them."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -25,3 +26,21 @@ def spoil_pictures(path: Path, first: int) -> Path:
         content[position : position + size] = bytes(size)
     path.write_bytes(content)
     return path
+
+
+def cut_by_edit_list(path, start_s):
+    """Copy from the key frame before ``start_s`` on; an edit list says that the video begins at ``start_s``."""
+    with av.open(str(path)) as source:
+        keys_s = [float(p.pts * p.time_base) for p in source.demux(video=0) if p.size and p.is_keyframe]
+    keep_from_s = max(key_s for key_s in keys_s if key_s <= start_s)
+    target = path.with_name("edited.mp4")
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(path)) as source, av.open(str(target), "w", options=options) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is None or packet.pts * packet.time_base < keep_from_s - 1e-6:
+                continue
+            shift = round(Fraction(start_s).limit_denominator(1000) / packet.time_base)
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+            out.mux(packet)
+    return target

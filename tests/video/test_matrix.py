@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.clocks import numbers_shown, turn
+from tests.remuxing import cut_by_edit_list
 from vlm_autodrive.video import OpenVideo, SamplingSettings, VideoError, probe, read_frames, read_pictures, read_windows
 from vlm_autodrive.video.frame_sampler import sample_frames
 from vlm_autodrive.video.selective_decode import decode_from, decode_selected
@@ -62,24 +63,6 @@ def test_variable_frame_rate_of_every_codec(make_video, codec):
         frames = read_frames(path, *window, FOUR)
         assert numbers_shown(frames.pixels) == chosen
         assert frames.times_s == pytest.approx([times_s[i] - window[0] for i in chosen], abs=1e-3)
-
-
-def cut_by_edit_list(path, start_s):
-    """Copy from the key frame before ``start_s`` on; an edit list says that the video begins at ``start_s``."""
-    with av.open(str(path)) as source:
-        keys_s = [float(p.pts * p.time_base) for p in source.demux(video=0) if p.size and p.is_keyframe]
-    keep_from_s = max(key_s for key_s in keys_s if key_s <= start_s)
-    target = path.with_name("edited.mp4")
-    options = {"avoid_negative_ts": "disabled"}
-    with av.open(str(path)) as source, av.open(str(target), "w", options=options) as out:
-        stream = out.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is None or packet.pts * packet.time_base < keep_from_s - 1e-6:
-                continue
-            shift = round(Fraction(start_s).limit_denominator(1000) / packet.time_base)
-            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
-            out.mux(packet)
-    return target
 
 
 @pytest.mark.parametrize("how", [{}, {"options": {"preset": "medium", "bf": "2"}, "gop": 10}])
