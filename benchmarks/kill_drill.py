@@ -81,12 +81,13 @@ SUPERVISE = Stage(
 EVALUATE = Stage(
     "evaluate",
     "clips",
-    ("--model", "tiny-simulated", "split=train", "reasoning=false", "prompt_variants=[]", "controls=[]", "eval_batch_size=2"),
+    ("--model", "tiny-simulated", "split=train", "reasoning=false", "prompt_variants=[]", "controls=[]",
+     "eval_batch_size=2"),
     "predictions.jsonl",
     "clip_id",
     "clip_id",
     "answered.jsonl",
-)
+)  # fmt: skip
 STAGES = (VALIDATE, SUPERVISE, EVALUATE)
 
 
@@ -148,10 +149,10 @@ class Drill:
             RuntimeError: If a driver failed or did not end, an account is not right, or a request was left out.
         """
         tallies = {stage.command: Tally() for stage in stages}
+        following = cycle(stages)
         left = [kind for _ in range(kills) for kind in self._draw.sample(KINDS, len(KINDS))][:kills]
-        for stage in cycle(stages):
-            if not left:
-                return tallies
+        while left:
+            stage = next(following)
             self._rounds += 1
             out = self._work / f"round{self._rounds}" / stage.command
             begun = time.monotonic()
@@ -159,6 +160,7 @@ class Drill:
             left = left[len(done) :]
             self._count(stage, out, tallies[stage.command], done)
             print(f"{stage.command}: {', '.join(done)} killed, {time.monotonic() - begun:.0f} s", flush=True)
+        return tallies
 
     def _round(self, stage: Stage, out: Path, kinds: Sequence[str]) -> list[str]:
         """Run a stage to its end, and meanwhile kill; returns the kills that were done before it ended."""
