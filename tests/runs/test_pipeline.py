@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.listening import Listens
 from tests.tiny_models import saved_tiny_model
-from vlm_autodrive.artifacts import PROVENANCE, write_clips, writing_artifact
+from vlm_autodrive.artifacts import PROVENANCE, read_provenance, write_clips, writing_artifact
 from vlm_autodrive.cli.main import app
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import REPORT_FILES
@@ -108,6 +108,7 @@ def stages(monkeypatch):
 
     monkeypatch.setattr("vlm_autodrive.runs.stages.apply_corrections", correct)
     put("build_clips", "clips")
+    put("validate", "catalog")
     put("supervise", "supervision")
     put("train", "checkpoint")
     monkeypatch.setattr(
@@ -307,6 +308,18 @@ def test_corrections_come_between_import_and_clips_and_reach_the_report(stages, 
     assert "before_corrections" in inputs("comparison")
     review.write_text("{} \n")
     assert "train" in run_recipe(load_recipe("smoke", changes), tmp_path / "run").executed
+
+
+def test_videos_are_validated_between_import_and_clips_if_the_recipe_says_so(stages, tmp_path):
+    run_recipe(load_recipe("smoke"), tmp_path / "run")
+    made = list(run_recipe(load_recipe("smoke", ["validate={strict: true}"]), tmp_path / "run").executed)
+    assert made[:2] == ["validate", "clips"]
+    inputs = {
+        place: json.loads((tmp_path / "run" / place / "report.json").read_text())["inputs"]
+        for place in ("validated", "clips")
+    }
+    assert inputs == {"validated": ["catalog"], "clips": ["validated"]}
+    assert read_provenance(tmp_path / "run" / "validated").settings["strict"] is True
 
 
 def test_a_run_after_corrections_is_not_compared_with_itself(stages, tmp_path):
