@@ -116,8 +116,11 @@ class RayExecutor:
                     _StepWorker,
                     fn_constructor_args=(step.open,),
                     batch_size=1,
+                    # One step takes all cores from the start. Several grow as Ray Data sees which one is waited for.
                     compute=ActorPoolStrategy(
-                        min_size=1, max_size=min(most, len(rows)), max_tasks_in_flight_per_actor=1 if alone else None
+                        min_size=min(most, len(rows)) if len(steps) == 1 else 1,
+                        max_size=min(most, len(rows)),
+                        max_tasks_in_flight_per_actor=1 if alone else 2,
                     ),
                     num_cpus=cpus,
                     num_gpus=gpus,
