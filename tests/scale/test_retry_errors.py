@@ -54,6 +54,21 @@ def test_validate(tmp_path, catalog):
     assert once_more.given == []  # there is nothing to retry
 
 
+def test_what_cannot_be_used_is_not_tried_again(tmp_path, catalog):
+    """Its reason stays as it was, beside that of its annotation."""
+    listed = [json.loads(line) for line in (catalog / "videos.jsonl").read_text().splitlines()]
+    listed[2]["problem"] = "two labels contradict each other"
+    (catalog / "videos.jsonl").write_text("".join(f"{json.dumps(video)}\n" for video in listed))
+    (tmp_path / "c.mp4").write_bytes(b"")
+    out, settings = tmp_path / "out", ValidateSettings()
+    validate(catalog, out, settings, executor=HereExecutor({"b"}))
+    validate(catalog, out, settings, executor=(again := HereExecutor()), retry_errors=True)
+    assert again.given == ["b"]
+    validate(catalog, tmp_path / "plain", settings)
+    assert "two labels contradict each other; the file is empty" in (out / "validation.jsonl").read_text()
+    assert (out / "validation.jsonl").read_bytes() == (tmp_path / "plain" / "validation.jsonl").read_bytes()
+
+
 class Dying(HereExecutor):
     """The driver is killed after some results."""
 

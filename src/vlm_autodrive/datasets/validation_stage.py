@@ -106,8 +106,8 @@ def validate(
     kept: list[VideoValidation] = []
     if retry_errors and earlier is not None and earlier.quarantined:
         paths = {video.video_id: video.path for video in videos}
-        decoded = (each for each in read_validations(out) if each.check is not None)
-        kept = [each.model_copy(update={"path": paths[each.video_id]}) for each in decoded]
+        good = (each for each in read_validations(out) if each.video_id not in earlier.quarantined)
+        kept = [each.model_copy(update={"path": paths[each.video_id]}) for each in good]
         retried, overwrite = retried + 1, True
     facts = retry_facts(facts, retried)
     with writing_artifact(out, "catalog", inputs, settings, facts=facts, overwrite=overwrite) as folder:

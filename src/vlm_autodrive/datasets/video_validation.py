@@ -75,7 +75,8 @@ def assess(
     problems = [video.problem] if video.problem and video.duration_s is not None else []
     check = found.check
     if check is None:
-        problems.append(found.problem)
+        # That of the annotations stands before it where this was decided on once already.
+        problems.append(found.problem.removeprefix(f"{video.problem}; "))
         update: dict[str, object] = {"duration_s": None, "width": None, "height": None}
         notes: dict[str, str] = {}
     else:
