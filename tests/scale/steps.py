@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.video import SubprocessVideoChecker
 
 
 @contextmanager
@@ -84,3 +85,20 @@ def heavy():
 def dying():
     os.kill(os.getpid(), signal.SIGKILL)
     yield
+
+
+class PoisonedChecker(SubprocessVideoChecker):
+    """Checks videos, but raises at the one of some names and kills its worker at others; each attempt is noted."""
+
+    def __init__(self, limits, *, attempts: Path, raising=(), killing=()):
+        super().__init__(limits)
+        self._attempts, self._raising, self._killing = attempts, raising, killing
+
+    def check(self, path, stream=None):
+        with (self._attempts / path.stem).open("a") as notes:
+            notes.write(".")
+        if path.stem in self._killing:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if path.stem in self._raising:
+            raise ValueError(f"{path.stem} is poison\nand that is its last line")
+        return super().check(path, stream)
