@@ -145,6 +145,11 @@ def test_what_a_store_does_not_hold_is_told_in_one_sentence(cli, store, tmp_path
     assert "check the credentials" in result.stderr
 
 
+def test_the_address_of_a_cluster_is_none_of_a_store(cli):
+    result = cli("run", "smoke", "--on", "ray://head:10001", exits=1)
+    assert "--on ray://head:10001 is no place to run; give torchrun, slurm, ray or ray=ADDRESS" in result.stderr
+
+
 def test_without_the_extra_a_command_says_what_to_install(cli, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     for arguments in (

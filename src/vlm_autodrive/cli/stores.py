@@ -12,7 +12,7 @@ from vlm_autodrive.addresses import is_address, plain_path
 from vlm_autodrive.errors import UserError
 
 _WRITTEN = frozenset(("out", "run_dir"))  # arguments that name what is written
-_READ_IN_PLACE = frozenset(("truth", "endpoint", "url"))  # and what is no artefact
+_READ_IN_PLACE = frozenset(("truth", "endpoint", "url", "on"))  # and what is no artefact
 _OF_VIDEOS = frozenset(("import_", "detect", "calibrate"))  # commands whose arguments are footage and manifests
 
 
