@@ -1,6 +1,7 @@
 """Splits stay put: by hash when videos are added, by a file when they are frozen, and over shared footage."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -159,6 +160,14 @@ def test_a_list_of_ones_own_is_taken(tmp_path, build):
     path.write_text("v0003\r\n\r\n# and\r\n v0005 \r\n")
     clips = read_clips(build("mine", many(20), frozen_test=str(path)))
     assert {c.video_id for c in clips if c.split == "test"} == {"v0003", "v0005"}
+
+
+def test_a_list_may_lie_on_a_store(tmp_path, build, store):
+    (tmp_path / "mine.txt").write_text("v0003\n")
+    clips = read_clips(build("mine", many(20), frozen_test=store.put(tmp_path / "mine.txt", "mine.txt")))
+    assert {c.video_id for c in clips if c.split == "test"} == {"v0003"}
+    with pytest.raises(UserError, match="can be read"):
+        read_test_ids(Path(f"{store.url}/absent.txt"), [])
 
 
 def test_triplets_stay_whole_by_hash():

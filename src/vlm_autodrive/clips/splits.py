@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, get_args
 
+from vlm_autodrive.addresses import open_file
 from vlm_autodrive.artifacts import write_text
 from vlm_autodrive.clips.settings import ClipSettings
 from vlm_autodrive.clips.windows import draw
@@ -192,7 +193,8 @@ def read_test_ids(path: Path, known: Iterable[str]) -> frozenset[str]:
             is no longer the one that its hash was made of.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        with open_file(path) as stream:
+            lines = [line.strip() for line in stream.read().decode("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError):
         raise UserError(f"frozen_test: {path} is no text file that can be read; give the ids, one a line.") from None
     ids = [line for line in lines if line and not line.startswith("#")]
