@@ -4,9 +4,31 @@ from io import BytesIO
 
 import pytest
 
-from vlm_autodrive.artifacts import read_clips, read_questions, write_clips
+from vlm_autodrive.artifacts import (
+    carry_questions,
+    input_key,
+    read_clips,
+    read_corrections,
+    read_questions,
+    write_catalog,
+    write_clips,
+    write_corrections,
+)
+from vlm_autodrive.clips.catalog_records import reading_catalog
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import DEFAULT_TAXONOMY, Clip, Record, copy_records, has_records, parts, read_jsonl
+from vlm_autodrive.records import (
+    DEFAULT_TAXONOMY,
+    Clip,
+    Correction,
+    DatasetQuestion,
+    Record,
+    TelemetrySeries,
+    copy_records,
+    has_records,
+    parts,
+    read_jsonl,
+    write_jsonl,
+)
 
 
 class Noted(Record):
@@ -17,18 +39,24 @@ class Noted(Record):
 LINES = [Noted(number=n, text=f"café \u2028 {n}") for n in range(25)]
 
 
+def cut(path):
+    """Put the parts of a JSONL file in its place, as they lie in a folder that was copied from a store."""
+    folder = parts.parts_folder(path)
+    folder.mkdir()
+    for number, (part, *_) in enumerate(parts.packed_parts(path.read_bytes().splitlines(True), 0, is_all=True)):
+        (folder / parts.part_name(number)).write_bytes(part)
+    path.unlink()
+
+
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     """The parts of 25 records, ten in each, as they lie in a folder copied from a store; and the JSONL file's bytes."""
     monkeypatch.setattr(parts, "MOST_LINES", 10)
     content = "".join(record.model_dump_json() + "\n" for record in LINES).encode()
-    folder = tmp_path / "noted.parts"
-    folder.mkdir()
-    groups = list(parts.cut_into_parts(content.splitlines(keepends=True)))
-    for number, group in enumerate(groups):
-        part = parts.pack_part(group, 10 * number, is_last=number == len(groups) - 1)
-        (folder / parts.part_name(number)).write_bytes(part)
-    return tmp_path / "noted.jsonl", content
+    path = tmp_path / "noted.jsonl"
+    path.write_bytes(content)
+    cut(path)
+    return path, content
 
 
 def test_parts_are_read_where_the_file_is_not_there(stored, tmp_path):
@@ -68,8 +96,36 @@ def test_an_artefact_of_parts_is_read_like_any_other(tmp_path):
     of_a = {"clip_id": "a", "video_id": "a", "path": str(tmp_path / "a.mp4"), "start_s": 0.0, "end_s": 1.0}
     clip = Clip(**of_a, **unknown, split="test", group_id="a", metadata={})
     write_clips(folder, folder, DEFAULT_TAXONOMY, [clip])
-    lines = (folder / "clips.jsonl").read_bytes().splitlines(keepends=True)
-    (folder / "clips.jsonl").unlink()
-    (folder / "clips.parts").mkdir()
-    (folder / "clips.parts" / parts.part_name(0)).write_bytes(parts.pack_part(lines, 0, is_last=True))
+    cut(folder / "clips.jsonl")
     assert read_clips(folder) == [clip] and read_questions(folder) == []
+
+
+def test_nothing_of_a_catalog_of_parts_is_lost(tmp_path):
+    catalog, clips = tmp_path / "catalog", tmp_path / "clips"
+    catalog.mkdir()
+    clips.mkdir()
+    question = DatasetQuestion(question_id="q", video_id="a", topic="", question="Why?", answer="It rained.")
+    write_catalog(catalog, catalog, DEFAULT_TAXONOMY, [], [], [], [], [question])
+    series = TelemetrySeries(video_id="a", sources=("gpx",), alignment="by clock")
+    write_jsonl(catalog / "telemetry.jsonl", [series])
+    said = {
+        "correction_id": "c",
+        "item_id": "i",
+        "decision": "accept",
+        "reviewer": "ada",
+        "before": None,
+        "after": None,
+    }
+    shown = {"at": "2026-01-01T00:00:00Z", "video": str(tmp_path / "a.mp4"), "window_start_s": 0, "window_end_s": 1}
+    correction = Correction(**said, **shown)
+    write_corrections(catalog / "corrections.jsonl", [correction], catalog)
+    files = sorted(catalog.glob("*.jsonl"))
+    keys = [input_key(file) for file in files]
+    for file in files:
+        cut(file)
+    assert [input_key(file) for file in files] == keys
+    with reading_catalog(catalog) as records:
+        assert records.telemetry_of("a") == [series]
+    carry_questions(catalog, clips)
+    assert read_questions(clips) == [question]
+    assert read_corrections([catalog]) == [correction]

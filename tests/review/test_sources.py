@@ -6,6 +6,7 @@ import pytest
 
 from tests.detection.short_list.searched import event, write_trip
 from tests.evaluation.builders import make_clip, make_prediction, make_verdict
+from tests.records.test_parts import cut
 from tests.review.folders import write_clip_set, write_predictions
 from vlm_autodrive.artifacts import writing_artifact
 from vlm_autodrive.errors import UserError
@@ -95,6 +96,14 @@ def test_the_answers_of_several_models_are_joined_by_clip(tmp_path):
     assert two.answer_of("before").outcome is Outcome.UNPARSEABLE
     (alone,) = {len(item.answers) for item in read_source(tmp_path / "both" / "before").items}
     assert alone == 1
+
+
+def test_a_copy_of_predictions_in_parts_is_found(tmp_path):
+    clips = [make_clip("one")]
+    folder = write_predictions(tmp_path / "all" / "mine", clips, [make_prediction(clips[0], "normal")])
+    before = read_source(tmp_path / "all")
+    cut(folder / "predictions.jsonl")
+    assert read_source(tmp_path / "all") == before
 
 
 def test_what_holds_nothing_to_review_is_refused_with_the_way_out(tmp_path):

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from vlm_autodrive.addresses import is_address, place_of
 from vlm_autodrive.artifacts.folders import absolute_from_artifact, relative_to_artifact
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import Correction, CorrectionsResult, first_problem, read_jsonl, write_jsonl
+from vlm_autodrive.records import (
+    Correction,
+    CorrectionsResult,
+    first_problem,
+    has_records,
+    open_jsonl,
+    read_jsonl,
+    write_jsonl,
+)
 
 CORRECTIONS_FILE = "corrections.jsonl"
 CORRECTIONS_OUTCOME_FILE = "corrections_outcome.jsonl"
@@ -81,13 +89,13 @@ def _read(path: Path) -> list[Correction]:
     # The decisions on a folder that is one result lie beside it, since it is replaced as a whole when it is made anew.
     whole = path.absolute()
     places = (path, path / REVIEW_STORE, whole.with_name(f"{whole.name}.{REVIEW_STORE}"), path / CORRECTIONS_FILE)
-    file = next((place for place in places if place.is_file()), None)
+    file = next((place for place in places if has_records(place)), None)
     if file is None:
         raise UserError(
             f"{path} holds no corrections; give the folder that was reviewed, the store of a review (such as "
             f"{REVIEW_STORE}), or a file {CORRECTIONS_FILE}."
         )
-    with file.open("rb") as stream:
+    with open_jsonl(file) as stream:
         is_store = stream.read(len(_SQLITE)) == _SQLITE
     corrections = _read_store(file) if is_store else read_jsonl(file, Correction)
     return [c.model_copy(update={"video": _placed(c.video, file.parent)}) for c in corrections]

@@ -5,6 +5,7 @@ Video paths are absolute in memory and relative to the artefact on disk, so that
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from vlm_autodrive.artifacts.folders import absolute_from_artifact, file_in, relative_to_artifact, write_text
@@ -126,8 +127,9 @@ def read_questions(catalog: Path) -> list[DatasetQuestion]:
 def carry_questions(source: Path, folder: Path) -> None:
     """Copy the questions of an artefact, if it has any, into the one that is made from it."""
     path = source / QUESTIONS_FILE
-    if path.is_file() and path.stat().st_size:
-        write_jsonl(folder / QUESTIONS_FILE, iterate_jsonl(path, DatasetQuestion))
+    questions = iterate_jsonl(path, DatasetQuestion) if has_records(path) else iter(())
+    if (first := next(questions, None)) is not None:
+        write_jsonl(folder / QUESTIONS_FILE, chain([first], questions))
 
 
 def read_data_sets(catalog: Path) -> list[DataSet]:

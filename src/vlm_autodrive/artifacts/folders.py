@@ -15,8 +15,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -32,7 +33,7 @@ from vlm_autodrive.addresses import (
     state_of,
 )
 from vlm_autodrive.errors import UserError
-from vlm_autodrive.records import ESCAPED, FileName, Record, has_records
+from vlm_autodrive.records import ESCAPED, FileName, Record, has_records, open_jsonl
 from vlm_autodrive.settings import settings_in_key
 from vlm_autodrive.workers import leave_unguarded_main
 
@@ -138,18 +139,21 @@ def input_key(path: Path, kind: str | None = None) -> str:
         if kind is not None and provenance.kind != kind:
             raise UserError(other_kind(path, provenance.kind, kind))
         return provenance.key
-    if kind is not None or not path.exists():
+    is_records = has_records(path)
+    if kind is not None or not (is_records or path.exists()):
         raise UserError(f"{path} does not exist{f' or holds no finished {kind}' if kind else ''}; give another path.")
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if is_records else sorted(p for p in path.rglob("*") if p.is_file())
     files = [file for file in files if file.name != CALIBRATION_FILE]
     for file in files:
-        digest.update(os.fsencode(f"{file.relative_to(path.parent)}:{file.stat().st_size}"))
+        name = file.relative_to(path.parent)
         if file.suffix.lower() in VIDEO_SUFFIXES:
-            digest.update(str(file.stat().st_mtime_ns).encode())
-        else:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(os.fsencode(f"{name}:{file.stat().st_size}{file.stat().st_mtime_ns}"))
+            continue
+        with open_jsonl(file) as stream:  # records in parts have the key of their file
+            digest.update(os.fsencode(f"{name}:{stream.seek(0, os.SEEK_END)}"))
+            stream.seek(0)
+            digest.update(hashlib.file_digest(cast(BufferedReader, stream), "sha256").digest())
     return digest.hexdigest()[:16]
 
 

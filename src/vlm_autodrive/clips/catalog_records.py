@@ -13,7 +13,7 @@ from vlm_autodrive.artifacts import (
     iterate_videos,
     reading_rows_by_video,
 )
-from vlm_autodrive.records import Event, Scenario, TelemetrySeries, Video
+from vlm_autodrive.records import Event, Scenario, TelemetrySeries, Video, has_records
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def reading_catalog(catalog: Path) -> Iterator[CatalogRecords]:
         events = files.enter_context(reading_rows_by_video(catalog / EVENTS_FILE, Event))
         scenarios = files.enter_context(reading_rows_by_video(catalog / SCENARIOS_FILE, Scenario))
         series = None
-        if (catalog / TELEMETRY_FILE).is_file():
+        if has_records(catalog / TELEMETRY_FILE):
             series = files.enter_context(reading_rows_by_video(catalog / TELEMETRY_FILE, TelemetrySeries))
         yield CatalogRecords(
             videos=lambda: iterate_videos(catalog),

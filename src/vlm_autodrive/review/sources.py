@@ -19,7 +19,16 @@ from vlm_autodrive.artifacts import (
 from vlm_autodrive.detection import ListedEvent, ListedTrip, in_trip_time, list_events, read_trips
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import SLICE_FIELDS, read_answers, slice_value
-from vlm_autodrive.records import Clip, MomentLabel, Prediction, Taxonomy, TripFile, item_id_of, shown_name
+from vlm_autodrive.records import (
+    Clip,
+    MomentLabel,
+    Prediction,
+    Taxonomy,
+    TripFile,
+    has_records,
+    item_id_of,
+    shown_name,
+)
 from vlm_autodrive.review.items import ProbabilityCurve, ReviewAnswer, ReviewItem
 from vlm_autodrive.review.proposals import ProposedMoment, read_proposals
 from vlm_autodrive.review.samples import sample_item
@@ -89,7 +98,7 @@ def _read(path: Path, drawing: ReviewSettings) -> ReviewSource:
         if kind == "detections":
             raise UserError(f"{path} is one trip of a search; give the folder above it, {path.parent}.")
         raise UserError(f"{path} holds {kind}, which cannot be reviewed here; {_WAYS}.")
-    of_models = sorted(found.parent for found in path.glob(f"[!.]*/{PREDICTIONS_FILE}"))
+    of_models = sorted(folder for folder in path.glob("[!.]*") if has_records(folder / PREDICTIONS_FILE))
     if of_models:
         return _of_predictions(path, of_models)
     try:
