@@ -33,12 +33,23 @@ def poisoned(attempts: Path):
 
 @contextmanager
 def counted(openings: Path):
-    """Notes each worker that opens it, and the node that it runs on."""
+    """Notes each time that a worker opens it; tells the worker and its node."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()
-    (openings / str(os.getpid())).write_text(node)
-    yield lambda number: (number, os.getpid(), node)
+    with (openings / str(os.getpid())).open("a") as stream:
+        stream.write("opened ")
+
+    def work(number):
+        time.sleep(0.1)  # else one node has done it all before the other has begun
+        return number, os.getpid(), node
+
+    yield work
+
+
+@contextmanager
+def looking():
+    yield lambda name: (Path(name).read_text(), os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("MY_KEY"))
 
 
 @contextmanager

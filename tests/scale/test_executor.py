@@ -54,10 +54,22 @@ def test_what_fails_twice_is_quarantined_and_its_neighbours_are_not(executor, tm
 
 
 def test_a_worker_is_opened_once_and_both_nodes_work(executor, tmp_path):
-    results = dict(executor.run([Step(partial(steps.counted, tmp_path))], numbers(40)))
-    assert {result[0] for result in results.values()} == set(range(40))
-    assert {str(pid) for _, pid, _ in results.values()} <= {file.name for file in tmp_path.iterdir()}
-    assert len(list(tmp_path.iterdir())) <= executor._cores
+    results = dict(executor.run([Step(partial(steps.counted, tmp_path))], numbers(60)))
+    assert {result[0] for result in results.values()} == set(range(60))
+    openings = {int(file.name): file.read_text() for file in tmp_path.iterdir()}
+    assert set(openings.values()) == {"opened "}
+    assert {pid for _, pid, _ in results.values()} <= openings.keys()
+    assert len({node for _, _, node in results.values()}) == 2
+
+
+def test_workers_are_where_the_command_is_and_have_its_environment(executor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside.txt").write_text("found")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MY_KEY", "secret")
+    for near, key in ((False, None), (True, "secret")):
+        ((_, seen),) = executor.run([Step(steps.looking, near=near)], [Job("beside.txt", "beside.txt")])
+        assert seen == ("found", "http://127.0.0.1:9", key)
 
 
 def test_what_shares_a_file_runs_beside_the_driver(executor, tmp_path):

@@ -14,11 +14,13 @@ from vlm_autodrive.datasets import ImportSettings, ValidateSettings, import_data
 from vlm_autodrive.detection import DetectSettings
 from vlm_autodrive.detection.detector import detect_with_engine
 from vlm_autodrive.engines import ClusterEngine
+from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation import EvaluateSettings
 from vlm_autodrive.evaluation.predict.stage import evaluate_with_engine
 from vlm_autodrive.progress import SILENT
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.supervision import SuperviseSettings, supervise
+from vlm_autodrive.supervision import on_cluster as supervision_on_cluster
 
 REASON = "quarantined after two attempts: ValueError: poison"
 NAMES = ("a", "b", "c")
@@ -123,6 +125,40 @@ def test_clips_come_in_the_order_of_the_videos(tmp_path, catalog, monkeypatch):
     assert [clip.video_id for clip in read_clips(tmp_path / "out")] == list(NAMES)
 
 
+def test_another_result_is_not_retried(tmp_path, catalog):
+    out = tmp_path / "out"
+    validate(catalog, out, ValidateSettings(), executor=HereExecutor({"b"}))
+    with pytest.raises(UserError, match="already holds another result"):
+        validate(catalog, out, ValidateSettings(whole=True), executor=HereExecutor(), retry_errors=True)
+    validate(catalog, out, ValidateSettings(whole=True), executor=(anew := HereExecutor()), overwrite=True)
+    assert anew.given == list(NAMES)
+
+
+def test_a_video_without_a_decoder_is_not_checked_again(tmp_path, catalog):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    out = tmp_path / "out"
+    validate(catalog, out, ValidateSettings(), executor=HereExecutor({"b"}))
+    validate(catalog, out, ValidateSettings(), executor=(again := HereExecutor()), retry_errors=True)
+    assert again.given == ["b"]
+    validate(catalog, tmp_path / "plain", ValidateSettings())
+    assert (out / "validation.jsonl").read_bytes() == (tmp_path / "plain" / "validation.jsonl").read_bytes()
+
+
+def test_a_killed_job_goes_on_without_a_cluster(tmp_path, catalog):
+    with pytest.raises(KeyboardInterrupt):
+        validate(catalog, tmp_path / "out", ValidateSettings(), executor=Dying(2, {"a"}))
+    validate(catalog, tmp_path / "out", ValidateSettings())
+    validate(catalog, tmp_path / "plain", ValidateSettings())
+    assert_same(tmp_path / "out", tmp_path / "plain")
+
+
+def assert_same(one, other):
+    assert {file.name for file in one.iterdir()} == {file.name for file in other.iterdir()}
+    for file in one.iterdir():
+        if file.name != "provenance.json":
+            assert file.read_bytes() == (other / file.name).read_bytes(), file.name
+
+
 @pytest.fixture
 def clips(tmp_path):
     listed = []
@@ -142,10 +178,23 @@ def test_supervise(tmp_path, clips):
     assert read_account(out).model_dump() == {
         "inputs": 3, "records": 2, "quarantined": {"clip-1": "ValueError: poison"},
     }  # fmt: skip
-    supervise(clips, out, settings, SILENT, executor=HereExecutor(), retry_errors=True)
+    supervise(clips, out, settings, SILENT, executor=(again := HereExecutor()), retry_errors=True)
+    assert again.given == ["clip-1"]
     supervise(clips, tmp_path / "plain", settings, SILENT)
+    assert {file.name for file in out.iterdir()} == {
+        "account.json", *(file.name for file in (tmp_path / "plain").iterdir()),
+    }  # fmt: skip
     for name in ("samples.jsonl", "summary.json", "held_out_questions.jsonl"):
         assert (out / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+
+
+def test_supervise_goes_on_without_a_cluster(tmp_path, clips, monkeypatch):
+    monkeypatch.setitem(supervision_on_cluster._CLIPS_OF_A_JOB, "rules", 1)
+    with pytest.raises(KeyboardInterrupt):
+        supervise(clips, tmp_path / "out", SuperviseSettings(), SILENT, executor=Dying(2, {"clip-0"}))
+    supervise(clips, tmp_path / "out", SuperviseSettings(), SILENT)
+    supervise(clips, tmp_path / "plain", SuperviseSettings(), SILENT)
+    assert_same(tmp_path / "out", tmp_path / "plain")
 
 
 class OpenFake:
@@ -189,6 +238,44 @@ def test_evaluate(tmp_path, clips):
     )
     assert one == other
     assert len(one) == len([clip for clip in read_clips(clips) if clip.split == "test"])
+
+
+def test_evaluate_goes_on_without_a_cluster(tmp_path, clips):
+    out, settings = tmp_path / "out", EvaluateSettings(prompt_variants=(), eval_batch_size=1)
+    cluster = ClusterEngine(Dying(2, {"clip-3"}), OpenFake(), served=False)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_with_engine(clips, FakeEngine(always_a), "key", out, settings, cluster=cluster)
+    evaluate_with_engine(clips, FakeEngine(always_a), "key", out, settings)
+    assert {each.verdict.outcome for each in read_predictions(out)} == {Outcome.OK}
+    assert not list(out.glob("*quarantined*"))
+
+
+def test_evaluate_with_other_batches_settles_each_clip_once(tmp_path, clips):
+    """A clip that was quarantined in a batch of its own is tried again with the others of its new batch."""
+    out, settings = tmp_path / "out", EvaluateSettings(prompt_variants=(), eval_batch_size=1)
+    with pytest.raises(KeyboardInterrupt):
+        cluster = ClusterEngine(Dying(2, {"clip-3"}), OpenFake(), served=False)
+        evaluate_with_engine(clips, FakeEngine(always_a), "key", out, settings, cluster=cluster)
+    settings = settings.model_copy(update={"eval_batch_size": 4})
+    cluster = ClusterEngine(HereExecutor(), OpenFake(), served=False)
+    evaluate_with_engine(clips, FakeEngine(always_a), "key", out, settings, cluster=cluster)
+    assert read_account(out).model_dump() == {"inputs": 4, "records": 4, "quarantined": {}}
+
+
+class OpenBroken(OpenFake):
+    def __enter__(self):
+        return FakeEngine(broken)
+
+
+def broken(frames):
+    raise RuntimeError("out of memory")
+
+
+def test_a_model_that_breaks_down_on_all_clips_is_not_evaluated(tmp_path, clips):
+    cluster = ClusterEngine(HereExecutor(), OpenBroken(), served=False)
+    settings = EvaluateSettings(prompt_variants=(), eval_batch_size=2)
+    with pytest.raises(UserError, match=r"broke down on this clip .RuntimeError: out of memory"):
+        evaluate_with_engine(clips, FakeEngine(broken), "key", tmp_path / "out", settings, cluster=cluster)
 
 
 class OpenFlash(OpenFake):

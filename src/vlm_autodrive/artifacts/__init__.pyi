@@ -6,7 +6,6 @@ from .account import (
     Accounting,
     read_account,
     retry_facts,
-    times_retried,
     write_account,
 )
 from .corrections import (
@@ -138,7 +137,6 @@ __all__ = [
     "retry_facts",
     "share_file",
     "space",
-    "times_retried",
     "waiting_lock",
     "write_account",
     "write_catalog",

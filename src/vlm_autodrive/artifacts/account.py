@@ -46,7 +46,10 @@ class Accounting:
     """
 
     def __init__(self, folder: Path, *, retry_errors: bool) -> None:
-        """Go on with the account in ``folder``; with ``retry_errors`` nothing is quarantined any more."""
+        """Go on with the account in ``folder``; with ``retry_errors`` nothing is quarantined any more.
+
+        A stage that is not done on a cluster quarantines nothing: it is to begin with ``retry_errors``, too.
+        """
         self._path = folder / _QUARANTINED_FILE
         if retry_errors:
             self._path.unlink(missing_ok=True)
@@ -65,6 +68,11 @@ class Accounting:
         append_jsonl(self._path, [QuarantinedInput(input_id=input_id, reason=reason)])
         self.quarantined[input_id] = reason
 
+    def release(self, input_ids: Iterable[str]) -> None:
+        """Take back that inputs are quarantined: they have a record, or are tried again."""
+        for input_id in input_ids:
+            self.quarantined.pop(input_id, None)
+
     def words(self, input_id: str) -> str:
         """Why an input has no result of its own, as its record tells it."""
         return QUARANTINED + self.quarantined[input_id]
@@ -76,6 +84,9 @@ class Accounting:
             RuntimeError: If an input is neither a record nor quarantined.
         """
         write_account(self._path.parent, inputs, records, self.quarantined, reporter)
+
+    def forget(self) -> None:
+        """Remove the working file, once all else is written."""
         self._path.unlink(missing_ok=True)
 
 
@@ -110,22 +121,44 @@ def read_account(folder: Path) -> Account | None:
         return None
 
 
-def times_retried(
-    out: Path, kind: str, inputs: Mapping[str, Path], settings: BaseModel, facts: Mapping[str, Any]
-) -> int:
-    """How often errors were retried in the result at ``out``, if that is the result of these inputs and settings.
+def retry_facts(
+    out: Path,
+    kind: str,
+    inputs: Mapping[str, Path],
+    settings: BaseModel,
+    facts: Mapping[str, Any],
+    *,
+    retry_errors: bool,
+) -> tuple[dict[str, Any], bool]:
+    """The facts of what a stage is about to make, which tell how often its quarantined inputs were tried again.
 
     The count is part of a result's key: so a retry that is killed resumes as a result of its own, and the finished one
     stays in place until it is replaced in one move.
+
+    Args:
+        out: Where the result is, or is to be.
+        kind: Its kind.
+        inputs: Its inputs.
+        settings: The stage's settings.
+        facts: What else decides the result.
+        retry_errors: Whether to try again what is quarantined.
+
+    Returns:
+        The facts; and whether ``out`` holds the same result with quarantined inputs that are to be tried again.
     """
     if not (out / PROVENANCE).is_file():
-        return 0
+        return dict(facts), False
     provenance = read_provenance(out)
     count: int = provenance.facts.get("retried", 0)
+    current = _with_count(facts, count)
     keys = {name: input_key(path) for name, path in inputs.items()}
-    return count if provenance.key == artifact_key(kind, keys, settings, retry_facts(facts, count)) else 0
+    if provenance.key != artifact_key(kind, keys, settings, current):
+        return dict(facts), False  # another result
+    account = read_account(out)
+    if retry_errors and account is not None and account.quarantined:
+        return _with_count(facts, count + 1), True
+    return current, False
 
 
-def retry_facts(facts: Mapping[str, Any], retried: int) -> dict[str, Any]:
-    """The facts of a result whose errors were retried so often."""
+def _with_count(facts: Mapping[str, Any], retried: int) -> dict[str, Any]:
     return {**facts, "retried": retried} if retried else dict(facts)

@@ -50,7 +50,7 @@ OnCluster = Annotated[
     typer.Option(
         "--on",
         metavar="ray[=ADDRESS]",
-        help="Work on a Ray cluster, or in workers of this machine if no address is given; see docs/scale.md.",
+        help="Work on a Ray cluster, or in workers of this machine if no address is given; see docs/cluster.md.",
         show_default=False,
     ),
 ]

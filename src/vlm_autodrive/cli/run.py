@@ -51,7 +51,7 @@ def run(
     Stages that are up to date are skipped. Interrupted, the same command resumes; finished, it does nothing.
     --on torchrun trains in several processes and does all else in one. --on ray decodes, supervises, evaluates and
     detects on a cluster, and trains in one process; add --before-training to train with --on torchrun or slurm.
-    See docs/scale.md.
+    See docs/cluster.md.
 
     Example: autodrive run demo train.epochs=2
     """

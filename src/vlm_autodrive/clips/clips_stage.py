@@ -10,10 +10,8 @@ from vlm_autodrive.artifacts import (
     carry_questions,
     input_key,
     iterate_videos,
-    read_account,
     read_taxonomy,
     retry_facts,
-    times_retried,
     write_clips,
     writing_artifact,
 )
@@ -74,12 +72,9 @@ def build_clips(
     inputs = {"catalog": catalog}
     if settings.frozen_test is not None:
         inputs["frozen_test"] = Path(settings.frozen_test)
-    retried = times_retried(out, "clips", inputs, settings, {})
-    earlier = read_account(out)
-    if retry_errors and earlier is not None and earlier.quarantined:
-        retried, overwrite = retried + 1, True
-    facts_in_key = retry_facts({}, retried)
-    with writing_artifact(out, "clips", inputs, settings, facts=facts_in_key, overwrite=overwrite) as folder:
+    in_key, is_retry = retry_facts(out, "clips", inputs, settings, {}, retry_errors=retry_errors)
+    overwrite = overwrite or is_retry
+    with writing_artifact(out, "clips", inputs, settings, facts=in_key, overwrite=overwrite) as folder:
         if folder is not None:
             taxonomy = read_taxonomy(catalog)
             frozen: frozenset[str] = frozenset()

@@ -49,6 +49,7 @@ def cut_on_cluster(
             inputs += 1
             yield from cut.pop(waiting.popleft())
     account.close(inputs + len(waiting), inputs - len(account.quarantined), reporter)
+    account.forget()  # a killed job cuts all anew
 
 
 def _job(videos: Sequence[VideoRecords]) -> Job:

@@ -24,7 +24,6 @@ from vlm_autodrive.artifacts import (
     read_videos,
     relative_to_artifact,
     retry_facts,
-    times_retried,
     write_text,
     writing_artifact,
 )
@@ -101,21 +100,15 @@ def validate(
     videos = read_videos(catalog)
     inputs = {"catalog": catalog}
     facts = {"files": _fingerprint(videos)}  # other video files are another result
-    retried = times_retried(out, "catalog", inputs, settings, facts)
-    earlier = read_account(out)
-    kept: list[VideoValidation] = []
-    if retry_errors and earlier is not None and earlier.quarantined:
-        paths = {video.video_id: video.path for video in videos}
-        good = (each for each in read_validations(out) if each.video_id not in earlier.quarantined)
-        kept = [each.model_copy(update={"path": paths[each.video_id]}) for each in good]
-        retried, overwrite = retried + 1, True
-    facts = retry_facts(facts, retried)
+    facts, is_retry = retry_facts(out, "catalog", inputs, settings, facts, retry_errors=retry_errors)
+    kept = _raw_validations(out, videos) if is_retry else []
+    overwrite = overwrite or is_retry
     with writing_artifact(out, "catalog", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             limits = DecodeLimits(
                 memory_mb=settings.memory_mb, stall_timeout_s=settings.stall_timeout_s, whole=settings.whole
             )
-            account = Accounting(folder, retry_errors=retry_errors)
+            account = Accounting(folder, retry_errors=retry_errors or executor is None)
             found = {each.video_id: each for each in (*kept, *read_partial_jsonl(folder / _DONE_FILE, VideoValidation))}
             todo = [video for video in videos if video.video_id not in found | account.quarantined]
             if executor is None:
@@ -137,12 +130,27 @@ def validate(
                     found[video.video_id] = VideoValidation(video_id=video.video_id, path=video.path, problem=problem)
             _write(folder, out, catalog, videos, found, settings)
             (folder / _DONE_FILE).unlink(missing_ok=True)
+            account.forget()
     return ValidationSummary.model_validate_json((out / SUMMARY_FILE).read_text(encoding="utf-8"))
 
 
 def read_validations(catalog: Path) -> list[VideoValidation]:
     """What was found of each video of a validated catalog."""
     return read_jsonl(catalog / VALIDATION_FILE, VideoValidation)
+
+
+def _raw_validations(catalog: Path, videos: Sequence[Video]) -> list[VideoValidation]:
+    """What was found of each video that is not quarantined, as it was before a decision was made of it."""
+    account, by_id = read_account(catalog), {video.video_id: video for video in videos}
+    assert account is not None
+    raw = []
+    for each in read_validations(catalog):
+        video = by_id[each.video_id]
+        if each.video_id not in account.quarantined:
+            brought = f"{video.problem}; " if video.problem and video.duration_s is not None else ""
+            problem = "" if each.check else each.problem.removeprefix(brought)
+            raw.append(VideoValidation(video_id=video.video_id, path=video.path, check=each.check, problem=problem))
+    return raw
 
 
 def _checked(

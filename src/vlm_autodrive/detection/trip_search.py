@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vlm_autodrive.addresses import address_of
-from vlm_autodrive.artifacts import QUARANTINED, write_account, writing_artifact
+from vlm_autodrive.artifacts import ACCOUNT_FILE, QUARANTINED, write_account, writing_artifact
 from vlm_autodrive.detection.coverage import scored_seconds, unscored_spans
 from vlm_autodrive.detection.earlier import clear_other_blur, earlier_search, trip_inputs
 from vlm_autodrive.detection.events import consensus_interval, event_from_span, find_event_spans, known_at, refine_time
@@ -122,7 +122,7 @@ def detect_trips(
             shutil.rmtree(part)
             reporter.say(f"{part.name} is part of {folder.name} now, and was removed.")
     results = [read_events_file(folder) for folder in folders]
-    if cluster is not None:
+    if cluster is not None or (out / ACCOUNT_FILE).is_file():
         quarantined = {
             folder.name: each.reason.removeprefix(QUARANTINED)
             for folder, each in zip(folders, results, strict=True)

@@ -76,8 +76,8 @@ def run_recipe(
         recipe: What to do.
         run_dir: The run's folder; ``runs/<name>`` if None.
         reporter: Gets the progress.
-        executor: The cluster that validates, supervises, decodes, evaluates and detects; None for this process. All
-            else is done in this process.
+        executor: The cluster that validates, cuts, supervises, decodes, evaluates and detects; None for this process.
+            All else is done in this process.
 
     Raises:
         UserError: If something is wrong with the input or settings, the SFT samples do not fit

@@ -139,10 +139,7 @@ class RecipeStages:
     def evaluate_prompts(self, name: str, clips: Path, model: str) -> Stage:
         """Predict the validation clips with every prompt."""
         settings = validation_settings(self._evaluation())
-        options = {"executor": self.executor}
-        return Stage(
-            f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings, options
-        )
+        return self._evaluate_validation(name, clips, model, settings)
 
     def evaluate_baseline(self, name: str, clips: Path) -> Stage:
         """Predict the held-out clips without a model."""
@@ -152,10 +149,7 @@ class RecipeStages:
     def evaluate_validation(self, name: str, clips: Path, model: str) -> Stage:
         """Predict the validation clips, on which the comparison fits the model's temperature."""
         settings = self._verdicts_only().model_copy(update={"split": "validation"})
-        options = {"executor": self.executor}
-        return Stage(
-            f"evaluate {name} on validation", f"validation/{name}", evaluate, (clips, model), settings, options
-        )
+        return self._evaluate_validation(name, clips, model, settings)
 
     def _evaluate_validation(self, name: str, clips: Path, model: str, settings: EvaluateSettings) -> Stage:
         options = {"executor": self.executor}

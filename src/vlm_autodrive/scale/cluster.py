@@ -63,7 +63,9 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
                 configure_logging=True,
                 ignore_reinit_error=True,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except RuntimeError as error:  # such as another version of Ray or Python there
+        raise UserError(f"Ray cannot begin ({str(error).splitlines()[0]}); mend that, or leave --on out.") from None
+    except (OSError, ValueError) as error:
         raise UserError(
             f"there is no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]}); start one with "
             "`ray start --head`, or leave the address out for one of this machine."

@@ -1,14 +1,16 @@
 """The executor on Ray Data: jobs are rows of a dataset, steps are pools of actors that it passes through."""
 
 import math
+import os
 import pickle
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_autodrive.errors import UserError
@@ -21,6 +23,9 @@ _WAVE = 2000  # jobs of one dataset, at most
 _WAVE_BYTES = 64 << 20  # and what they hold, which bounds what waits in the cluster's memory
 _MOST_SPARED = 5  # passes without any result in which a machine was lost, and which are no failure of the jobs
 _DIED = "the worker process died at it (killed, out of memory, or a crash of a library)"
+
+_HANDED_ON = ("AUTODRIVE_", "AWS_", "FSSPEC_", "HF_")
+_OF_A_WORKER = ("RAY_", "CUDA_", "OMP_", "PYTHON")
 
 Row = dict[str, Any]
 
@@ -108,13 +113,13 @@ class RayExecutor:
         # One row in a block: a worker that dies takes no other job with it.
         dataset: Dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         here = ray.get_runtime_context().get_node_id()
-        for step, (cpus, gpus, most) in zip(steps, self._shares(steps), strict=True):
+        for step, (cpus, gpus, most) in zip(steps, self._shares(steps, here), strict=True):
             with warnings.catch_warnings():
                 # It has no other way yet to say this, and by its default repeats for ever what kills a worker.
                 warnings.simplefilter("ignore", RayDeprecationWarning)
                 dataset = dataset.map_batches(
                     _StepWorker,
-                    fn_constructor_args=(step.open,),
+                    fn_constructor_args=(step.open, str(Path.cwd()), _environment(near=step.near)),
                     batch_size=1,
                     # One step takes all cores from the start. Several grow as Ray Data sees which one is waited for.
                     compute=ActorPoolStrategy(
@@ -129,13 +134,15 @@ class RayExecutor:
                 )
         yield from dataset.iter_rows()
 
-    def _shares(self, steps: Sequence[Step]) -> list[tuple[float, float, int]]:
+    def _shares(self, steps: Sequence[Step], here: str) -> list[tuple[float, float, int]]:
         """Cores and GPUs of each worker of each step, and how many workers there may be."""
         shares = []
         for step in steps:
             gpus = step.gpus if self._gpus else 0.0
-            most = self._gpus / gpus if gpus else self._cores / step.cpus
-            shares.append((step.cpus, gpus, max(1, math.floor(most))))
+            cores = _cores_of(here) if step.near else self._cores
+            cpus = min(step.cpus, self._cores / len(steps))  # each step has a worker, also where cores are few
+            most = self._gpus / gpus if gpus else cores / cpus
+            shares.append((cpus, gpus, max(1, math.floor(most))))
         return shares
 
 
@@ -146,6 +153,23 @@ class _PickledJob:
 
     def loaded(self) -> Any:
         return pickle.loads(self.content)
+
+
+def _cores_of(node_id: str) -> float:
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return next(float(node["Resources"].get("CPU", 1)) for node in nodes if node["NodeID"] == node_id)
+
+
+def _environment(*, near: bool) -> dict[str, str]:
+    """What workers, which have the environment of ``ray start``, are given of the command's.
+
+    On the same machine that is all but what Ray itself sets for each worker; on others what tells of stores and models.
+    """
+    if near:
+        return {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_WORKER)}
+    return {name: value for name, value in os.environ.items() if name.startswith(_HANDED_ON)}
 
 
 def _lost_nodes() -> int:
@@ -174,7 +198,10 @@ class _StepWorker:
     is opened with the first job: a worker that dies before it has one is started anew by Ray for ever.
     """
 
-    def __init__(self, opening: Callable[[], Any]) -> None:
+    def __init__(self, opening: Callable[[], Any], folder: str, environment: Mapping[str, str]) -> None:
+        os.environ.update(environment)
+        with suppress(OSError):  # where the command's folder is not on this machine, only absolute paths can be meant
+            os.chdir(folder)
         self._opening = opening
         self._stack = ExitStack()
         self._function: Callable[[Any], Any] | None = None

@@ -102,9 +102,7 @@ def supervise_on_cluster(
             if not written_set.add(supervision):
                 break
     use, used = run_async(_use(settings, jobs)) if _is_served(settings) else ({}, "")
-    summary = written_set.finish(use, used)
-    path.unlink()
-    return summary
+    return written_set.finish(use, used)
 
 
 def _supervised(clips: Path, survey: ClipSetSurvey) -> Iterator[Clip]:

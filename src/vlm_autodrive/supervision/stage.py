@@ -1,6 +1,7 @@
 """The supervision stage: clips in, SFT samples out, each accepted or rejected with a reason."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -12,9 +13,7 @@ from vlm_autodrive.artifacts import (
     artifact_key,
     input_key,
     iterate_clips,
-    read_account,
     retry_facts,
-    times_retried,
     write_clips,
     write_text,
     writing_artifact,
@@ -29,7 +28,7 @@ from vlm_autodrive.supervision.dataset_questions import NOBODY_TO_COMPARE
 from vlm_autodrive.supervision.estimate import estimate_lines, estimate_supervision
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.multiple_choice import held_out_question
-from vlm_autodrive.supervision.on_cluster import supervise_on_cluster
+from vlm_autodrive.supervision.on_cluster import WRITTEN_FILE, supervise_on_cluster
 from vlm_autodrive.supervision.rules.vqa.topics import ALL_KNOWN, KnownShares
 from vlm_autodrive.supervision.samples import ClipSamples
 from vlm_autodrive.supervision.set_writer import writing_set
@@ -80,11 +79,8 @@ def supervise(
             more is rejected than ``limits`` allow.
     """
     inputs = {"clips": clips}
-    retried = times_retried(out, "supervision", inputs, settings, {})
-    earlier = read_account(out)
-    if retry_errors and earlier is not None and earlier.quarantined:
-        retried, overwrite = retried + 1, True
-    facts = retry_facts({}, retried)
+    facts, is_retry = retry_facts(out, "supervision", inputs, settings, {}, retry_errors=retry_errors)
+    overwrite = overwrite or is_retry
     with writing_artifact(out, "supervision", inputs, settings, facts=facts, overwrite=overwrite) as folder:
         if folder is not None:
             survey = survey_clips(clips, settings)
@@ -94,14 +90,21 @@ def supervise(
             if survey.questions.left_out:
                 reporter.say(f"{survey.questions.left_out} dataset questions are not asked: {NOBODY_TO_COMPARE}.")
             jobs = {who: _job(clips, settings, who) for who in ("teacher", "captioner")}
+            account = Accounting(folder, retry_errors=retry_errors or executor is None)
             if executor is None:
                 summary = run_async(_supervise(clips, survey, folder, settings, jobs, reporter))
             else:
-                account = Accounting(folder, retry_errors=retry_errors)
+                if is_retry and not (folder / WRITTEN_FILE).exists():
+                    shutil.copyfile(out / WRITTEN_FILE, folder / WRITTEN_FILE)
                 summary = supervise_on_cluster(clips, survey, folder, settings, jobs, executor, account, reporter)
             write_jsonl(folder / HELD_OUT_QUESTIONS_FILE, _held_out_questions(clips, survey, settings))
             write_clips(folder, out, survey.taxonomy, iterate_clips(clips))
             write_text(folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
+            # Only now: a run that stopped above, or was killed, goes on from what was kept. A retry does so, too.
+            (folder / KEPT_FILE).unlink(missing_ok=True)
+            if not account.quarantined:
+                (folder / WRITTEN_FILE).unlink(missing_ok=True)
+            account.forget()
     return out
 
 
@@ -137,10 +140,7 @@ async def _supervise(
                     if not written.add(supervision, writers.models.used()):
                         break
         used, use = writers.models.used(), writers.models.use()
-    summary = written.finish(use, used)
-    # Only now: a run that stopped above, or was killed, goes on from the replies that it kept.
-    kept.discard()
-    return summary
+    return written.finish(use, used)
 
 
 def _held_out_questions(clips: Path, survey: ClipSetSurvey, settings: SuperviseSettings) -> Iterator[HeldOutQuestion]:

@@ -62,7 +62,17 @@ def decode_for_training(
     """
     sampling = settings.sampling or read_card(settings.model).sampling
     clips = [clip for clip in read_clips(supervision) if clip.split != "test" and not clip.problem]
-    FrameCache(frame_cache, sampling).fill(clips, reporter, executor=executor)
+    cache = FrameCache(frame_cache, sampling)
+    failures = cache.fill(clips, reporter, executor=executor)
+    if failures:
+        first = next(iter(failures.values()))
+        reporter.say(f"{len(failures)} of {len(clips)} clips could not be decoded on the cluster: {first}.")
+    absent = sum(len(wanted) for _, wanted in cache.missing(clips)[0]) - len(failures)
+    if absent > 0 and cache.holds_all(clips):
+        reporter.say(
+            f"{absent} clips were decoded on the cluster but are not in {frame_cache} here, so that training decodes "
+            "them again; put the run's folder on a disk that all machines see."
+        )
 
 
 def train(

@@ -163,7 +163,7 @@ class FrameCache:
         return failures
 
     def _decode_on(self, executor: Executor, jobs: Sequence[DecodeJob]) -> Iterator[Decoded]:
-        step = Step(partial(_open_decoding, self))
+        step = Step(partial(_open_decoding, self.folder, self.sampling, self._store.limit_bytes))
         of_video = {f"{path} stream {stream}": ((path, stream), wanted) for (path, stream), wanted in jobs}
         for name, result in executor.run([step], (Job(name, job) for name, job in of_video.items())):
             wanted = of_video[name][1]
@@ -246,9 +246,11 @@ class FrameCache:
 
 
 @contextmanager
-def _open_decoding(cache: FrameCache) -> Iterator[Callable[[DecodeJob], Decoded]]:
+def _open_decoding(
+    folder: Path, sampling: SamplingSettings, limit_bytes: int
+) -> Iterator[Callable[[DecodeJob], Decoded]]:
     """What a worker of a cluster does: it decodes the clips of one video after the other."""
-    yield cache.decode_video
+    yield FrameCache(folder, sampling, limit_bytes).decode_video
 
 
 def limit_from_environment() -> int:

@@ -7,6 +7,8 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Outcome
 from vlm_autodrive.video import Frames
 
+BROKE_DOWN = "the engine broke down on this clip"
+
 
 class ErrorIsolatingEngine:
     """An engine that runs the clips of a batch one by one where the batch as a whole raised an exception.
@@ -71,5 +73,5 @@ class ErrorIsolatingEngine:
 
 def _failed(error: Exception, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
     lines = str(error).strip().splitlines()
-    reason = f"the engine broke down on this clip ({type(error).__name__}{': ' + lines[0] if lines else ''})"
+    reason = f"{BROKE_DOWN} ({type(error).__name__}{': ' + lines[0] if lines else ''})"
     return [InferenceResponse(Outcome.ERROR, "", reason=reason) for _ in requests]

@@ -25,7 +25,7 @@ from vlm_autodrive.console import TERMINAL
 from vlm_autodrive.engines import ClusterEngine, Engine, cluster_engine, open_model
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.evaluation.predict.contamination import write_leaks
-from vlm_autodrive.evaluation.predict.isolation import ErrorIsolatingEngine
+from vlm_autodrive.evaluation.predict.isolation import BROKE_DOWN, ErrorIsolatingEngine
 from vlm_autodrive.evaluation.predict.prompt_choice import (
     PromptChoice,
     choose_prompt,
@@ -192,6 +192,7 @@ def evaluate_with_engine(
                 write_card(folder, card.model_copy(update={"calibration": None}))
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
+            Accounting(folder, retry_errors=True).forget()
 
     # First the whole result is finished (or found finished), then it is made once more under the next count of
     # retries, which is part of its key: so a retry that is killed resumes as a result of its own, and the finished
@@ -303,19 +304,21 @@ def _predict(
     size = opening.settings.eval_batch_size
     batches = [todo[begin : begin + size] for begin in range(0, len(todo), size)]
     saved = {each.clip_id: each for each in read_partial_jsonl(folder / ANSWERED_FILE, Prediction)}
-    account = Accounting(folder, retry_errors=False)
+    account = Accounting(folder, retry_errors=cluster is None)
     # A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels'
     # sums). So a batch of which only a part was saved is run again as a whole, and a run that was killed ends with the
     # figures of one that was not. That holds for another batch size too.
+    account.release(saved)
     settled = saved.keys() | account.quarantined.keys()
     waiting = [batch for batch in batches if any(clip.clip_id not in settled for clip in batch)]
     again = {clip.clip_id for batch in waiting for clip in batch}
+    account.release(again)
     done = {clip_id: each for clip_id, each in saved.items() if clip_id not in again}
     works = any(prediction.verdict.outcome is not Outcome.ERROR for prediction in (*kept, *done.values()))
     if cluster is None:
         results = _predict_here(waiting, opening.predictor(engine, works=works), cache, opening.settings, reporter)
     else:
-        results = _predict_on_cluster(waiting, opening, cache, cluster, account)
+        results = _predict_on_cluster(waiting, opening, cache, cluster, account, works=works)
     with reporter.task(f"Evaluating {engine.name}", len(todo), len(done)) as task:
         try:
             for predictions in results:
@@ -352,12 +355,17 @@ def _predict_on_cluster(
     cache: FrameCache,
     cluster: ClusterEngine,
     account: Accounting,
+    *,
+    works: bool,
 ) -> Iterator[list[Prediction]]:
     steps = [
         Step(partial(_open_frames, cache.folder, cache.sampling)),
         cluster.step(partial(_open_predictor, cluster.open, opening)),
     ]
     for _, predictions in account.results(cluster.executor.run(steps, map(_job, batches))):
+        if not works and all(each.verdict.reason.startswith(BROKE_DOWN) for each in predictions):
+            raise UserError(f"{predictions[0].verdict.reason}, and on every other of the first batch; mend the model.")
+        works = True
         yield predictions
 
 

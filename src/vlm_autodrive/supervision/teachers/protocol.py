@@ -106,10 +106,6 @@ class KeptReplies:
             append_jsonl(self._path, [reply])
             self._replies[reply.request_id] = reply
 
-    def discard(self) -> None:
-        """Remove the file, once all replies stand in the finished set."""
-        self._path.unlink(missing_ok=True)
-
 
 class Teacher(Protocol):
     """Writes with a model in this process, or by asking a served one."""
