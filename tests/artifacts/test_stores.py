@@ -198,13 +198,53 @@ def test_an_artefact_that_is_replaced_is_never_mixed_with_the_one_before(store, 
     assert len(read_jsonl(fetch_artifact(address) / "clips.jsonl", Row)) == 4
 
 
+KILLED = """
+import os, signal, sys
+from tests.artifacts.test_stores import make
+from vlm_autodrive.artifacts import writing_to_store
+from vlm_autodrive.artifacts.mirror import Mirror
+from vlm_autodrive.records import parts
+parts.MOST_LINES = 2
+push = Mirror._push
+def dying(mirror, name, found):
+    made = push(mirror, name, found)
+    if name.startswith("clips/") and name.endswith(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made
+pipe = parts.packed_parts
+def dying_between(*given, **how):
+    for number, part in enumerate(pipe(*given, **how)):
+        if number and sys.argv[2] == "parts" and how["is_all"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield part
+Mirror._push, parts.packed_parts = dying, dying_between
+with writing_to_store(sys.argv[1]) as folder:
+    make(folder, 5, overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["parts", "clips.jsonl", "picture.png", "provenance.json"])
+@pytest.mark.parametrize("again_on", ["one", "two"])
+def test_an_upload_that_is_killed_costs_no_result(store, machine, where, again_on):
+    address = f"{store.url}/killed-{where}-{again_on}/clips"
+    with writing_to_store(address) as folder:
+        make(folder, 3)
+    command = [sys.executable, "-c", KILLED, address, where]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    machine(again_on)
+    with writing_to_store(address) as folder:
+        made = make(folder, 5)
+    assert made == 0 or (again_on == "two" and where != "provenance.json")
+    machine("three")
+    assert len(read_jsonl(fetch_artifact(address) / "clips.jsonl", Row)) == 5
+
+
 def test_an_upload_that_is_cut_is_no_artefact_and_is_repeated(store, machine, monkeypatch):
     address = f"{store.url}/cut/clips"
-    push, pushed = Mirror._push, []
+    push = Mirror._push
 
     def breaking(self, name, found):
-        pushed.append(name)
-        if name.endswith("picture.png") and len(pushed) < 5:
+        if name.endswith("provenance.json"):
             raise AddressError(5, "the store does not answer", address)
         return push(self, name, found)
 
@@ -214,9 +254,16 @@ def test_an_upload_that_is_cut_is_no_artefact_and_is_repeated(store, machine, mo
         make(folder)
     assert "cut/clips/provenance.json" not in store.keys("cut/")
     monkeypatch.setattr(Mirror, "_push", push)
+    machine("two")  # which takes away what was cut, and makes nothing of its own
+    with writing_to_store(address):
+        pass
+    assert not any(key.startswith("cut/clips/") for key in store.keys("cut/"))
+    machine("one")
     with writing_to_store(address) as folder:
         assert make(folder) == 0
     assert "cut/clips/provenance.json" in store.keys("cut/")
+    machine("two")
+    assert len(read_jsonl(fetch_artifact(address) / "clips.jsonl", Row)) == 5
 
 
 def test_what_is_not_there_is_told(store):

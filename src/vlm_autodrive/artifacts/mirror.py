@@ -1,10 +1,10 @@
 """The local mirror of a folder on a store, pulled before work begins and pushed while it goes on and when it ends.
 
 An index beside the mirror tells which local file is which object. An object that has changed since is pulled; a local
-file that has changed since is pushed. Where both have, the store's counts, since somebody else has gone on there. The
-provenance of an artefact is pushed after all else of it, so that one that has its provenance on the store is whole. The
-records of artefacts, and what unfinished ones have appended so far, are pushed as Parquet parts, and are JSONL files
-in the mirror.
+file that has changed since is pushed. Where both have, the store's counts, since somebody else has gone on there. The provenance of an artefact is pushed after all
+else of it, so that one that has its provenance on the store is whole, and one that lacks it is not pulled. The records
+of artefacts, and what unfinished ones have appended so far, are pushed as Parquet parts, and are JSONL files in the
+mirror.
 """
 
 import io
@@ -84,11 +84,8 @@ class Mirror:
         self.folder = mirror_of(self.address)
         self.bytes_pulled = self.bytes_pushed = 0
         self._lock = threading.Lock()
-        self._index = self.folder.with_name(f".{self._name}.store.json")
-        self._synced: dict[str, _Synced] = {}
-        with suppress(FileNotFoundError, ValueError):
-            told = json.loads(self._index.read_text(encoding="utf-8"))
-            self._synced = {name: _Synced.model_validate(each) for name, each in told.items()}
+        self._index = _index_of(self.folder)
+        self._synced = _read_index(self._index)
 
     def pull(self, *, unfinished: bool = True) -> bool:
         """Bring the mirror up to date; whether anything lies at the address.
@@ -104,13 +101,21 @@ class Mirror:
             try:
                 for name in filter(_is_provenance, stored):
                     self._compare_artifact(name, stored)
-                wanted = [name for name, objects in stored.items() if not self._is_pulled(name, objects)]
+                not_whole = self._not_whole(stored)
+                wanted = []
+                for name, objects in stored.items():
+                    if name.startswith(not_whole) and not self._is_pulled(name, objects):
+                        self._synced[name] = _cut(objects)
+                    elif not self._is_pulled(name, objects):
+                        wanted.append(name)
                 for some in _provenance_last(wanted):
                     self._side_by_side(lambda name: self._pull(name, stored[name]), some)
                 for name in [n for n, each in self._synced.items() if each.objects and n not in stored]:
                     if unfinished or not _is_unfinished(name):
-                        self._local(name).unlink(missing_ok=True)
-                        del self._synced[name]
+                        here, known = self._local(name), self._synced.pop(name)
+                        with suppress(FileNotFoundError):
+                            if known.is_of(here.stat()) and not name.startswith(not_whole):
+                                here.unlink()
             finally:
                 self._write_index()
         return any(name == self._name or name.startswith(f"{self._name}/") for name in stored)
@@ -124,7 +129,7 @@ class Mirror:
         with self._lock:
             files = self._files()
             try:
-                changed = [n for n, found in files.items() if n not in self._synced or not self._synced[n].is_of(found)]
+                changed = [n for n, found in files.items() if not self._is_synced(n, found)]
                 gone = [name for name in self._synced if name not in files]
                 # An artefact that is replaced is no whole one until its new provenance is there.
                 self._remove([name for name in (*changed, *gone) if _is_provenance(name)])
@@ -171,6 +176,16 @@ class Mirror:
     def _is_pulled(self, name: str, objects: dict[str, str]) -> bool:
         known = self._synced.get(name)
         return known is not None and known.objects == objects and self._local(name).is_file()
+
+    def _not_whole(self, stored: dict[str, dict[str, str]]) -> tuple[str, ...]:
+        """The artefacts whose upload was cut: records in parts, or a new result here, and no provenance there."""
+        in_parts = {name for name, objects in stored.items() if name not in objects and not _is_unfinished(name)}
+        made = {n for n, found in self._files().items() if _is_provenance(n) and not self._is_synced(n, found)}
+        folders = {f"{name.rpartition('/')[0]}/" for name in in_parts | made}
+        return tuple(folder for folder in folders if folder + PROVENANCE not in stored)
+
+    def _is_synced(self, name: str, found: os.stat_result) -> bool:
+        return name in self._synced and self._synced[name].is_of(found)
 
     def _compare_artifact(self, name: str, stored: dict[str, dict[str, str]]) -> None:
         """Take an artefact as it is here if the store has the very same; else remove it: the two are never mixed."""
@@ -274,6 +289,17 @@ class Mirror:
         write_text(self._index, json.dumps({name: each.model_dump() for name, each in self._synced.items()}))
 
 
+def _index_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.store.json")
+
+
+def _read_index(index: Path) -> dict[str, _Synced]:
+    with suppress(FileNotFoundError, ValueError):
+        told = json.loads(index.read_text(encoding="utf-8"))
+        return {name: _Synced.model_validate(each) for name, each in told.items()}
+    return {}
+
+
 def _synced(found: os.stat_result, objects: dict[str, str], lines: int = 0, covered: int = 0) -> _Synced:
     return _Synced(
         size=found.st_size,
@@ -283,6 +309,11 @@ def _synced(found: os.stat_result, objects: dict[str, str], lines: int = 0, cove
         lines=lines,
         covered=covered,
     )
+
+
+def _cut(objects: Iterable[str]) -> _Synced:
+    """What the next push is to replace or remove: like no file that is here, nor like what is on the store."""
+    return _Synced(size=0, changed_ns=0, inode=0, objects=dict.fromkeys(objects, ""))
 
 
 def _is_provenance(name: str) -> bool:
