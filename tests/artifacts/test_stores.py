@@ -239,6 +239,23 @@ def test_an_upload_that_is_killed_costs_no_result(store, machine, where, again_o
     assert len(read_jsonl(fetch_artifact(address) / "clips.jsonl", Row)) == 5
 
 
+def test_a_result_that_is_not_stored_yet_is_removed_by_nobody(store, machine):
+    run = f"{store.url}/mine"
+    with writing_to_store(run) as folder:
+        make(folder / "clips", 3)
+    with writing_to_store(run) as folder:
+        make(folder / "clips", 4, overwrite=True)
+        with pytest.raises(UserError, match="clips holds a result that was never stored"):
+            fetch_artifact(f"{run}/clips")
+        assert make(folder / "clips", 4) == 0
+    assert len(read_jsonl(fetch_artifact(f"{run}/clips") / "clips.jsonl", Row)) == 4
+    machine("two")
+    with writing_to_store(f"{run}/clips") as folder:
+        make(folder, 5, overwrite=True)
+    machine("one")  # whose copy was stored, and is replaced
+    assert len(read_jsonl(fetch_artifact(f"{run}/clips") / "clips.jsonl", Row)) == 5
+
+
 def test_an_upload_that_is_cut_is_no_artefact_and_is_repeated(store, machine, monkeypatch):
     address = f"{store.url}/cut/clips"
     push = Mirror._push

@@ -1,7 +1,8 @@
 """The local mirror of a folder on a store, pulled before work begins and pushed while it goes on and when it ends.
 
 An index beside the mirror tells which local file is which object. An object that has changed since is pulled; a local
-file that has changed since is pushed. Where both have, the store's counts, since somebody else has gone on there. The provenance of an artefact is pushed after all
+file that has changed since is pushed. Where both have, the store's counts, since somebody else has gone on there; but a
+result that no store has had yet is never removed for another one. The provenance of an artefact is pushed after all
 else of it, so that one that has its provenance on the store is whole, and one that lacks it is not pulled. The records
 of artefacts, and what unfinished ones have appended so far, are pushed as Parquet parts, and are JSONL files in the
 mirror.
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -27,6 +29,7 @@ from vlm_autodrive.addresses import (
     state_of,
     store_errors,
     store_of,
+    stores_folder,
 )
 from vlm_autodrive.artifacts.folders import PROVENANCE, read_provenance, write_text
 from vlm_autodrive.errors import UserError
@@ -95,6 +98,7 @@ class Mirror:
 
         Raises:
             AddressError: If the store cannot be read.
+            UserError: If a result here that was never stored is in the way of another one.
         """
         with self._lock:
             stored = self._stored(unfinished)
@@ -193,8 +197,13 @@ class Mirror:
         if self._is_pulled(name, stored[name]) or not here.is_file():
             return
         with store_errors(self._object(name)):
-            is_same = store_of(self._root).cat_file(self._object(name)) == here.read_bytes()
-        if not is_same:
+            content = store_of(self._root).cat_file(self._object(name))
+        if content != here.read_bytes():
+            if not _was_stored(here) and read_provenance(here.parent).key != json.loads(content)["key"]:
+                raise UserError(
+                    f"{here.parent} holds a result that was never stored, and {self._object(name)} is of another one; "
+                    "wait for the command that writes there, run it again, or remove one of the two."
+                )
             shutil.rmtree(here.parent)
             return
         for other, objects in stored.items():
@@ -298,6 +307,15 @@ def _read_index(index: Path) -> dict[str, _Synced]:
         told = json.loads(index.read_text(encoding="utf-8"))
         return {name: _Synced.model_validate(each) for name, each in told.items()}
     return {}
+
+
+def _was_stored(here: Path) -> bool:
+    """Whether a file is on a store, or was, as it is here: by any mirror that it is in, since they may be nested."""
+    for folder in takewhile(lambda folder: folder != stores_folder(), here.parents):
+        known = _read_index(_index_of(folder)).get(here.relative_to(folder.parent).as_posix())
+        if known is not None and known.is_of(here.stat()):
+            return True
+    return False
 
 
 def _synced(found: os.stat_result, objects: dict[str, str], lines: int = 0, covered: int = 0) -> _Synced:
