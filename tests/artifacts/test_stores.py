@@ -1,5 +1,6 @@
 """Artefacts on a store: whole with their provenance, pushed once, gone on with elsewhere, written by one at a time."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from vlm_autodrive.addresses import AddressError, mirror_of
 from vlm_autodrive.artifacts import fetch_artifact, read_samples, writing_artifact, writing_to_store
+from vlm_autodrive.artifacts.lease import Lease
 from vlm_autodrive.artifacts.mirror import Mirror
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.records import Record, append_jsonl, parts, read_jsonl, read_partial_jsonl, write_jsonl
@@ -157,7 +159,12 @@ with writing_to_store({address!r}, push_every_s=0.1) as folder:
         time.sleep(600)
 """
     process = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
-    wait_for(lambda: any("partial" in key for key in store.keys("killed/")), 60)
+
+    def is_all_stored():
+        held = [store.read(key) for key in store.keys("killed/") if key.endswith(".parquet")]
+        return sum(len(parts.unpack_part(io.BytesIO(part))[0]) for part in held) == 4
+
+    wait_for(is_all_stored, 60)
     said = rf"process {process.pid} on .* writes to {address}"
     with pytest.raises(UserError, match=said), writing_to_store(address):
         pass
@@ -169,9 +176,76 @@ with writing_to_store({address!r}, push_every_s=0.1) as folder:
     assert [row.number for row in read_jsonl(fetch_artifact(address) / "clips.jsonl", Row)] == [*range(9)]
 
 
+PAUSED = """
+import sys
+from tests.artifacts.test_stores import make
+from vlm_autodrive.artifacts import stores, writing_to_store
+stores._LEASES = 1
+with writing_to_store(sys.argv[1], push_every_s=1) as folder:
+    make(folder / "mine", 2)
+    input()
+    make(folder / "mine", 3, overwrite=True)
+    make(folder / "more", 3)
+"""
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_process_that_was_paused_does_not_write_over_the_one_that_took_its_lease(store, machine, has_ended):
+    name = f"paused-{has_ended}"
+    address = f"{store.url}/{name}/run"
+    command = [sys.executable, "-c", PAUSED, address]
+    process = subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: f"{name}/run/mine/provenance.json" in store.keys(name), 60)
+        time.sleep(0.3)  # so that it stops between two pushes: a server may wait for the rest of a request
+        process.send_signal(signal.SIGSTOP)
+        machine("two")
+        lease, mirror = Lease(address, 1), Mirror(address)
+        wait_for(lambda: takes(lease))
+        mirror.pull()
+        make(mirror.folder / "mine", 4, overwrite=True)
+        mirror.push()
+        if has_ended:
+            lease.give_back()
+        before = {key: store.read(key) for key in store.keys(f"{name}/")}
+        process.send_signal(signal.SIGCONT)
+        _, told = process.communicate("\n", 60)
+    finally:
+        process.kill()
+    said = f"another process has taken {address} to write to, since this one was paused"
+    assert process.returncode == 1 and said in told and "what was made since is not stored, and is in" in told
+    assert {key: store.read(key) for key in store.keys(f"{name}/")} == before
+    assert (f"{name}/.run.lease" in before) is not has_ended
+
+
+def takes(lease):
+    try:
+        lease.take()
+    except UserError:
+        return False
+    return True
+
+
+def test_a_lease_counts_by_its_machine_and_process_not_by_the_name_of_the_host(store):
+    address, key = f"{store.url}/named/clips", "named/.clips.lease"
+    Lease(address, 120).take()
+    held = json.loads(store.read(key))
+    for changed, is_free in [
+        ({"machine": "another container", "process": 1 << 30}, False),
+        ({"machine": "", "process": 1 << 30}, False),
+        ({}, False),
+        ({"started": "1"}, True),
+        ({"process": 1 << 30}, True),
+    ]:
+        store.client.put_object(Bucket="drives", Key=key, Body=json.dumps(held | changed))
+        assert takes(Lease(address, 120)) is is_free, changed
+
+
 def test_a_lease_of_another_machine_ends_by_itself(store, monkeypatch):
     address = f"{store.url}/leased/clips"
-    lease = {"host": "elsewhere", "process": 1, "at": time.time() - 100}
+    lease = {"token": "", "host": "elsewhere", "process": 1, "machine": "", "started": "", "at": time.time() - 100}
     store.client.put_object(Bucket="drives", Key="leased/.clips.lease", Body=json.dumps(lease))
     with pytest.raises(UserError, match=r"free in [12][0-9] s"), writing_to_store(address):
         pass

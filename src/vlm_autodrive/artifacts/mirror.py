@@ -124,21 +124,31 @@ class Mirror:
                 self._write_index()
         return any(name == self._name or name.startswith(f"{self._name}/") for name in stored)
 
-    def push(self) -> None:
+    def push(self, check: Callable[[], None] = lambda: None) -> None:
         """Bring the store up to date with the mirror.
+
+        Args:
+            check: Called before each write; it raises an error if nothing is to be written any more.
 
         Raises:
             AddressError: If the store cannot be written.
         """
+
+        def push_one(name: str) -> _Synced | None:
+            check()
+            return self._push(name, files[name])
+
         with self._lock:
             files = self._files()
             try:
                 changed = [n for n, found in files.items() if not self._is_synced(n, found)]
                 gone = [name for name in self._synced if name not in files]
+                check()
                 # An artefact that is replaced is no whole one until its new provenance is there.
                 self._remove([name for name in (*changed, *gone) if _is_provenance(name)])
                 for some in _provenance_last(changed):
-                    self._side_by_side(lambda name: self._push(name, files[name]), some)
+                    self._side_by_side(push_one, some)
+                check()
                 self._remove(gone)
             finally:
                 self._write_index()

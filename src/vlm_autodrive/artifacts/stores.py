@@ -1,19 +1,17 @@
 """Artefacts on a store: an input is fetched, an output is written to a local mirror and pushed.
 
-A lease on the store keeps two processes from writing to one address at once, where the store knows conditional writes.
+A lease on the store keeps two processes from writing to one address at once.
 """
 
-import json
 import os
-import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from vlm_autodrive.addresses import AddressError, NoSuchAddressError, address_of, is_address, store_errors, store_of
+from vlm_autodrive.addresses import AddressError, address_of, is_address
 from vlm_autodrive.artifacts.folders import waiting_lock
+from vlm_autodrive.artifacts.lease import Lease, LeaseLostError
 from vlm_autodrive.artifacts.mirror import Mirror
 from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import SILENT, Reporter
@@ -58,7 +56,8 @@ def writing_to_store(
         push_every_s: Seconds from one push to the next.
 
     Raises:
-        UserError: If another process writes there, or the store cannot be read or written.
+        UserError: If another process writes there, or has begun to meanwhile since this one was paused; or if the store
+            cannot be read or written.
     """
     if not is_address(address):
         yield Path(address)
@@ -71,21 +70,28 @@ def writing_to_store(
     mirror = Mirror(address)
     lease = Lease(mirror.address, _LEASES * push_every_s)
     lease.take()
+
+    def push() -> None:
+        lease.renew()
+        mirror.push(lease.check)
+
     # Each in a thread of its own, since a push may take longer than a lease lasts.
     with ExitStack() as stack:
         stack.callback(lease.give_back)
-        stack.enter_context(_every(push_every_s, lease.write))
+        stack.enter_context(_every(push_every_s, lease.renew))
         mirror.pull()
         _say_pulled(mirror, reporter)
         try:
-            with _every(push_every_s, mirror.push):
+            with _every(push_every_s, push, f"Storing at {mirror.address}", reporter):
                 yield mirror.folder
         except BaseException:
-            with suppress(AddressError):
-                mirror.push()
+            with suppress(AddressError, LeaseLostError):
+                push()
             raise
         try:
-            mirror.push()
+            push()
+        except LeaseLostError as error:
+            raise UserError(f"{error}; what was made since is not stored, and is in {mirror.folder}.") from None
         except AddressError as error:
             raise UserError(
                 f"the result is whole in {mirror.folder}, but cannot be written to {mirror.address} "
@@ -96,14 +102,19 @@ def writing_to_store(
 
 
 @contextmanager
-def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+def _every(seconds: float, work: Callable[[], None], title: str = "", reporter: Reporter = SILENT) -> Iterator[None]:
     """Do something now and then as long as the block lasts; where the store fails, the next time counts."""
     ended = Event()
 
     def go_on() -> None:
         while not ended.wait(seconds):
-            with suppress(OSError):
+            try:
                 work()
+            except LeaseLostError as error:
+                reporter.say(f"{title} has ended: {error}.")
+                return
+            except OSError:
+                continue
 
     thread = Thread(target=go_on, daemon=True)
     thread.start()
@@ -112,53 +123,6 @@ def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-
-
-class Lease:
-    """The object on a store that says who writes to an address."""
-
-    def __init__(self, address: str, lasts_s: float) -> None:
-        root, _, name = address.rpartition("/")
-        self._address, self._object, self._lasts_s = address, f"{root}/.{name}.lease", lasts_s
-
-    def take(self) -> None:
-        """Take the lease.
-
-        Raises:
-            UserError: If another process holds it.
-        """
-        store = store_of(self._object)
-        # Stores differ in how they refuse to write an object anew, and some know no such writes at all.
-        with suppress(AddressError), store_errors(self._object):
-            store.pipe_file(self._object, self._content(), mode="create")
-            return
-        try:
-            with store_errors(self._object):
-                held = json.loads(store.cat_file(self._object))
-        except NoSuchAddressError:
-            self.write()
-            return
-        left_s = held["at"] + self._lasts_s - time.time()
-        is_gone = held["host"] == socket.gethostname() and not Path(f"/proc/{held['process']}").exists()
-        if left_s > 0 and not is_gone:
-            raise UserError(
-                f"process {held['process']} on {held['host']} writes to {self._address}; wait for it. If it was "
-                f"killed, the address is free in {left_s:.0f} s."
-            )
-        self.write()
-
-    def write(self) -> None:
-        """Renew it."""
-        with store_errors(self._object):
-            store_of(self._object).pipe_file(self._object, self._content())
-
-    def give_back(self) -> None:
-        """Let others write."""
-        with suppress(AddressError), store_errors(self._object):
-            store_of(self._object).rm_file(self._object)
-
-    def _content(self) -> bytes:
-        return json.dumps({"host": socket.gethostname(), "process": os.getpid(), "at": time.time()}).encode()
 
 
 def _say_pulled(mirror: Mirror, reporter: Reporter) -> None:
