@@ -16,6 +16,7 @@ from vlm_autodrive.artifacts import fetch_artifact, read_samples, writing_artifa
 from vlm_autodrive.artifacts.lease import Lease
 from vlm_autodrive.artifacts.mirror import Mirror
 from vlm_autodrive.errors import UserError
+from vlm_autodrive.progress import SilentReporter
 from vlm_autodrive.records import Record, append_jsonl, parts, read_jsonl, read_partial_jsonl, write_jsonl
 from vlm_autodrive.settings import Settings
 
@@ -241,6 +242,22 @@ def test_a_lease_counts_by_its_machine_and_process_not_by_the_name_of_the_host(s
     ]:
         store.client.put_object(Bucket="drives", Key=key, Body=json.dumps(held | changed))
         assert takes(Lease(address, 120)) is is_free, changed
+
+
+def test_it_is_said_once_when_the_store_fails_and_when_it_works_again(store):
+    address = f"{store.url}/failing/clips"
+    said = []
+    reporter = SilentReporter()
+    reporter.say = said.append
+    with writing_to_store(address, reporter, push_every_s=0.1) as folder:
+        with store.refusing():
+            wait_for(lambda: said)
+            time.sleep(0.5)  # and pushes some times more
+        wait_for(lambda: len(said) > 1)
+        make(folder)
+    why = "the store refuses access; check the credentials in the environment, such as AWS_ACCESS_KEY_ID"
+    assert said[0] == f"Storing at {address} fails ({why}); it is tried every 0.1 s."
+    assert said[1] == f"Storing at {address} works again." and len(said) == 3  # and how much was stored
 
 
 def test_a_lease_of_another_machine_ends_by_itself(store, monkeypatch):

@@ -52,7 +52,7 @@ def writing_to_store(
 
     Args:
         address: The folder on the store; a local path is given back as it is, and nothing is pushed.
-        reporter: Told of what is fetched and pushed.
+        reporter: Told of what is fetched and pushed, when a push fails, and when pushes work again.
         push_every_s: Seconds from one push to the next.
 
     Raises:
@@ -103,18 +103,25 @@ def writing_to_store(
 
 @contextmanager
 def _every(seconds: float, work: Callable[[], None], title: str = "", reporter: Reporter = SILENT) -> Iterator[None]:
-    """Do something now and then as long as the block lasts; where the store fails, the next time counts."""
+    """Do something now and then as long as the block lasts; where the store fails, say so once and go on trying."""
     ended = Event()
 
     def go_on() -> None:
+        fails = False
         while not ended.wait(seconds):
             try:
                 work()
             except LeaseLostError as error:
                 reporter.say(f"{title} has ended: {error}.")
                 return
-            except OSError:
-                continue
+            except OSError as error:
+                if not fails:
+                    reporter.say(f"{title} fails ({error.strerror or error}); it is tried every {seconds:g} s.")
+                fails = True
+            else:
+                if fails:
+                    reporter.say(f"{title} works again.")
+                fails = False
 
     thread = Thread(target=go_on, daemon=True)
     thread.start()
