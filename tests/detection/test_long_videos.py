@@ -67,7 +67,7 @@ def searched(tmp_path, monkeypatch):
     """Calls the stage on four videos, with a stand-in for detection that notes what it was asked."""
     asked = []
 
-    def detect(videos, engine, out, settings, taxonomy, reporter, *, model_key, basis=UNTOLD, overwrite):
+    def detect(videos, engine, out, settings, taxonomy, reporter, *, model_key, basis=UNTOLD, overwrite, **_):
         asked.append((out.name, [video.name for video in videos], settings))
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_text(json.dumps({"total": {"times_real_time": 12.5}}))

@@ -8,7 +8,7 @@ from tests.supervision.test_stage import clip_set
 from tests.supervision.worlds import random_clip, real_clip
 from vlm_autodrive.artifacts import read_held_out_questions, read_samples
 from vlm_autodrive.records import DEFAULT_TAXONOMY
-from vlm_autodrive.supervision import SuperviseSettings, choose_types, stage, supervise
+from vlm_autodrive.supervision import SuperviseSettings, choose_types, clip_writers, supervise
 from vlm_autodrive.supervision.facts import facts_of
 from vlm_autodrive.supervision.multiple_choice import choice_sample, held_out_question, shuffled_choice
 from vlm_autodrive.supervision.samples import ClipSamples
@@ -33,7 +33,7 @@ def two_questions(facts, types, seed, *_, **__):
 
 @pytest.fixture
 def clips(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "rule_based_samples", two_questions)
+    monkeypatch.setattr(clip_writers, "rule_based_samples", two_questions)
     splits = ("train", "validation", "test")
     clips = [random_clip(n, "collision", split=split) for n, split in enumerate(splits)]
     clips += [real_clip(70, None, 3.0, weather="Rain").model_copy(update={"split": "test"})]  # of unknown kind
