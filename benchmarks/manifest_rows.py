@@ -156,10 +156,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="Put the table into docs/benchmarks.md.")
     arguments = parser.parse_args()
     rows = []
-    for place, words in (("here", "one process"), ("ray", "Ray, a worker on each core")):
-        with tempfile.TemporaryDirectory() as folder:
-            base = measure(Path(folder), BASE_ROWS, place)
-            cost = measure(Path(folder), arguments.rows, place)
+    with tempfile.TemporaryDirectory() as folder:
+        costs = {
+            words: [measure(Path(folder), count, place) for count in (BASE_ROWS, arguments.rows)]
+            for place, words in (("here", "one process"), ("ray", "Ray, a worker on each core"))
+        }
+    for words, (base, cost) in costs.items():
         extra, extra_of_all = (
             (of_many - of_few) / (arguments.rows - BASE_ROWS)
             for of_many, of_few in ((cost.peak, base.peak), (cost.peak_of_all, base.peak_of_all))
