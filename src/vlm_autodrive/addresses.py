@@ -76,13 +76,16 @@ def place_of(path: Path | str) -> str:
     return address_of(path) if is_address(path) else os.path.normpath(Path(path).absolute())
 
 
+def cache_folder() -> Path:
+    """The folder of this software among the user's caches."""
+    caches = os.environ.get("XDG_CACHE_HOME", "")  # which counts only if it is absolute
+    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "vlm-autodrive"
+
+
 def stores_folder() -> Path:
     """Where local copies of what lies on stores are kept; :data:`STORES_VARIABLE` names another place."""
     folder = os.environ.get(STORES_VARIABLE, "")
-    if folder:
-        return Path(folder).absolute()
-    caches = os.environ.get("XDG_CACHE_HOME", "")  # which counts only if it is absolute
-    return (Path(caches) if caches.startswith("/") else Path.home() / ".cache") / "vlm-autodrive" / "stores"
+    return Path(folder).absolute() if folder else cache_folder() / "stores"
 
 
 def mirror_of(path: Path | str) -> Path:
@@ -131,14 +134,7 @@ def is_there(path: Path | str) -> bool:
     Raises:
         AddressError: If its store does not tell.
     """
-    if not is_address(path):
-        return Path(path).exists()
-    try:
-        with store_errors(path):
-            store_of(path).info(address_of(path))
-    except FileNotFoundError:
-        return False
-    return True
+    return Path(path).exists() if not is_address(path) else _type_of(path) is not None
 
 
 def is_folder(path: Path | str) -> bool:
@@ -147,13 +143,16 @@ def is_folder(path: Path | str) -> bool:
     Raises:
         AddressError: If its store does not tell.
     """
-    if not is_address(path):
-        return Path(path).is_dir()
+    return Path(path).is_dir() if not is_address(path) else _type_of(path) == "directory"
+
+
+def _type_of(address: Path | str) -> str | None:
+    """What lies at an address: ``file`` or ``directory``; None if nothing does."""
     try:
-        with store_errors(path):
-            return bool(store_of(path).info(address_of(path))["type"] == "directory")
+        with store_errors(address):
+            return str(store_of(address).info(address_of(address))["type"])
     except FileNotFoundError:
-        return False
+        return None
 
 
 def is_file(path: Path | str) -> bool:

@@ -1,9 +1,9 @@
 """The cache of paid replies, by request."""
 
 import hashlib
-import os
 from pathlib import Path
 
+from vlm_autodrive.addresses import cache_folder
 from vlm_autodrive.engines.endpoint.completion import Completion
 from vlm_autodrive.engines.endpoint.database import Database
 from vlm_autodrive.engines.endpoint.settings import EndpointSettings
@@ -17,9 +17,7 @@ def cache_path(settings: EndpointSettings) -> Path:
     """The file that replies are kept in: the one of the settings, or one in the user's cache folder."""
     if settings.cache:
         return Path(settings.cache).expanduser()
-    folder = os.environ.get("XDG_CACHE_HOME", "")  # which counts only if it is absolute
-    base = Path(folder) if folder.startswith("/") else Path.home() / ".cache"
-    return base / "vlm-autodrive" / "teacher_replies.sqlite"
+    return cache_folder() / "teacher_replies.sqlite"
 
 
 class ReplyCache:
