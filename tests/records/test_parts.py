@@ -129,3 +129,11 @@ def test_nothing_of_a_catalog_of_parts_is_lost(tmp_path):
     carry_questions(catalog, clips)
     assert read_questions(clips) == [question]
     assert read_corrections([catalog]) == [correction]
+
+
+def test_lines_behind_a_missing_part_are_not_taken_for_all(stored):
+    path, content = stored
+    first, _, last = parts.parts_of(path)
+    found = BytesIO()
+    assert parts.write_lines([first, last], found) == (10, False)  # though the last says that none follows
+    assert found.getvalue() == b"".join(content.splitlines(True)[:10])

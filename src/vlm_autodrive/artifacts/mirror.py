@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import takewhile
@@ -236,17 +236,15 @@ class Mirror:
         return _synced(found, objects, lines, found.st_size)
 
     def _pull_parts(self, name: str, keys: Sequence[str], target: Path) -> int:
-        count, is_last = 0, False
-        with target.open("wb") as stream:
+        def packed() -> Iterator[BinaryIO]:
             for key in keys:
                 with store_errors(self._object(key)):
-                    packed = io.BytesIO(store_of(self._root).cat_file(self._object(key)))
-                lines, before, is_last = parts.unpack_part(packed)
-                if before != count:
-                    break
-                count += len(lines)
-                stream.writelines(lines)
-        if not is_last and not _is_unfinished(name):
+                    content = store_of(self._root).cat_file(self._object(key))
+                yield io.BytesIO(content)
+
+        with target.open("wb") as stream:
+            count, is_all = parts.write_lines(packed(), stream)
+        if not is_all and not _is_unfinished(name):
             raise UserError(f"{self._object(name)} lacks parts behind line {count}; make the artefact anew.")
         return count
 

@@ -111,22 +111,34 @@ def unpack_part(part: Path | BinaryIO) -> tuple[list[bytes], int, bool]:
         raise UserError(f"{part} is no part of records; copy the folder again, or make it anew.") from None
 
 
+def write_lines(parts: Iterable[Path | BinaryIO], stream: BinaryIO) -> tuple[int, bool]:
+    """Write the lines of parts, up to the first that is missing.
+
+    Returns:
+        How many lines, and whether these are all.
+
+    Raises:
+        UserError: If one is no part.
+    """
+    count, is_last = 0, False
+    for part in parts:
+        lines, before, is_last = unpack_part(part)
+        if before != count:
+            return count, False
+        count += len(lines)
+        stream.writelines(lines)
+    return count, is_last
+
+
 def unpack_parts(parts: list[Path]) -> BinaryIO:
     """The JSONL file that parts make, as a temporary file.
 
     Raises:
         UserError: If one is missing.
     """
-    count, is_last = 0, False
     stream = cast(BinaryIO, TemporaryFile())  # noqa: SIM115, whoever reads it closes it
-    for part in parts:
-        lines, before, is_last = unpack_part(part)
-        if before != count:
-            is_last = False
-            break
-        count += len(lines)
-        stream.writelines(lines)
-    if not is_last:
+    count, is_all = write_lines(parts, stream)
+    if not is_all:
         stream.close()
         raise UserError(
             f"{parts[0].parent} lacks parts behind line {count}; copy the folder again, with all that is in it."
