@@ -29,6 +29,23 @@ class Job:
     split: "Callable[[Any], Iterable[Job]] | None" = None
 
 
+def batch_job(inputs: Sequence[Any], id_of: Callable[[Any], str]) -> Job:
+    """A job of several inputs; if it fails at every attempt, each of them is a job by itself, under its own id.
+
+    Args:
+        inputs: The inputs.
+        id_of: Gives the id of one.
+    """
+    first = id_of(inputs[0])
+    if len(inputs) == 1:
+        return Job(first, inputs)
+
+    def split(several: Sequence[Any]) -> Iterator[Job]:
+        return (batch_job([each], id_of) for each in several)
+
+    return Job(f"{first} and {len(inputs) - 1} more", inputs, split)
+
+
 @dataclass(frozen=True)
 class Quarantined:
     """In place of a result: the job failed at every attempt.
@@ -49,13 +66,11 @@ class Step:
     Attributes:
         open: Called once in each worker, which keeps it open for as long as it lives: gives the function from a job's
             content, or from what the step before made of it, to the next content. It can be pickled.
-        cpus: CPU cores of each worker.
         gpus: GPUs of each worker, if the cluster has any.
         near: Run beside the process that started the job, on the same machine: for what shares a file there.
     """
 
     open: Callable[[], AbstractContextManager[Callable[[Any], Any]]]
-    cpus: float = 1.0
     gpus: float = 0.0
     near: bool = False
 

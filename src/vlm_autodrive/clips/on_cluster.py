@@ -9,7 +9,7 @@ from itertools import islice
 from vlm_autodrive.artifacts import Accounting
 from vlm_autodrive.clips.cutter import Cutter
 from vlm_autodrive.clips.video_records import VideoRecords
-from vlm_autodrive.executor import Executor, Job, Quarantined, Step
+from vlm_autodrive.executor import Executor, Job, Quarantined, Step, batch_job
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.records import Clip
 
@@ -36,7 +36,7 @@ def cut_on_cluster(
         drawn = iter(videos)
         while some := list(islice(drawn, _VIDEOS_OF_A_JOB)):
             waiting.extend(each.video.video_id for each in some)
-            yield _job(some)
+            yield batch_job(some, lambda each: each.video.video_id)
 
     for job_id, result in executor.run([Step(partial(_open_cutter, cutter))], jobs()):
         if isinstance(result, Quarantined):
@@ -50,16 +50,6 @@ def cut_on_cluster(
             yield from cut.pop(waiting.popleft())
     account.close(inputs + len(waiting), inputs - len(account.quarantined), reporter)
     account.forget()  # a killed job cuts all anew
-
-
-def _job(videos: Sequence[VideoRecords]) -> Job:
-    if len(videos) == 1:
-        return Job(videos[0].video.video_id, videos)
-    return Job(f"{videos[0].video.video_id} and {len(videos) - 1} more", videos, _split)
-
-
-def _split(videos: Sequence[VideoRecords]) -> Iterator[Job]:
-    return (_job([each]) for each in videos)
 
 
 @contextmanager

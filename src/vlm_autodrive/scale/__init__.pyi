@@ -1,4 +1,4 @@
-from .cluster import RAY, on_cluster
+from .cluster import on_cluster
 from .ray_executor import RayExecutor
 
-__all__ = ["RAY", "RayExecutor", "on_cluster"]
+__all__ = ["RayExecutor", "on_cluster"]

@@ -13,7 +13,6 @@ from vlm_autodrive.errors import UserError
 from vlm_autodrive.progress import Reporter
 from vlm_autodrive.scale.ray_executor import RayExecutor
 
-RAY = "ray"
 _REACH_S = 10.0
 _INSTALL = "--on ray needs Ray; install it on every machine of the cluster: pip install 'vlm-autodrive[scale]'."
 
@@ -34,7 +33,7 @@ def on_cluster(where: str, reporter: Reporter) -> Iterator[RayExecutor]:
     if find_spec("ray") is None:
         raise UserError(_INSTALL)
     name, _, address = where.partition("=")
-    if name != RAY:
+    if name != "ray":
         raise UserError(f"--on {where} is no place to run; give --on ray, or --on ray=ADDRESS of a cluster.")
     address = address or os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray is imported

@@ -140,7 +140,7 @@ class RayExecutor:
         for step in steps:
             gpus = step.gpus if self._gpus else 0.0
             cores = _cores_of(here) if step.near else self._cores
-            cpus = min(step.cpus, self._cores / len(steps))  # each step has a worker, also where cores are few
+            cpus = min(1.0, self._cores / len(steps))  # each step has a worker, also where cores are few
             most = self._gpus / gpus if gpus else cores / cpus
             shares.append((cpus, gpus, max(1, math.floor(most))))
         return shares

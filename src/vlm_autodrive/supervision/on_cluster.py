@@ -13,15 +13,14 @@ from typing import Any
 
 from vlm_autodrive.artifacts import Accounting, iterate_clips
 from vlm_autodrive.engines import in_order, run_async
-from vlm_autodrive.errors import UserError
-from vlm_autodrive.executor import Executor, Job, Step
+from vlm_autodrive.executor import Executor, Job, Step, batch_job
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import Clip, DatasetQuestion, append_jsonl, cut_torn_line
 from vlm_autodrive.supervision.checks.whole_set import SetStatistics
 from vlm_autodrive.supervision.clip_writers import ClipSupervision, ClipWriters, open_writers
 from vlm_autodrive.supervision.dataset_questions import AssignedQuestions
 from vlm_autodrive.supervision.facts import facts_of
-from vlm_autodrive.supervision.set_writer import writing_set
+from vlm_autodrive.supervision.set_writer import CLIPS_BETWEEN_CHECKS, below_limits, writing_set
 from vlm_autodrive.supervision.settings import SuperviseSettings
 from vlm_autodrive.supervision.survey import ClipSetSurvey
 from vlm_autodrive.supervision.teachers.opening import open_models
@@ -29,7 +28,6 @@ from vlm_autodrive.supervision.teachers.protocol import KeptReplies
 
 WRITTEN_FILE = "written.jsonl"
 _CLIPS_OF_A_JOB = {"rules": 50, "served": 16, "local": 1}  # many where little is done for each
-_CLIPS_BETWEEN_CHECKS = 100
 
 Asked = Sequence[tuple[DatasetQuestion, str]]
 ClipJob = Sequence[tuple[Clip, Asked]]
@@ -81,11 +79,8 @@ def supervise_on_cluster(
                 for sample in each.samples:
                     so_far.add(so_far.mark(sample), each.event_class)
                 seen += 1
-                if seen % _CLIPS_BETWEEN_CHECKS == 0 and (problems := so_far.problems(settings.limits)):
-                    raise UserError(
-                        f"stopped after {seen} of {survey.supervised} clips: {'; '.join(problems)}. Read {path}, then "
-                        "mend what the teacher is asked and shown, or raise the limit."
-                    )
+                if seen % CLIPS_BETWEEN_CHECKS == 0 and (problems := so_far.problems(settings.limits)):
+                    raise below_limits(problems, seen, survey, path)
     written_of = _places(path)
     account.close(survey.supervised, len(written_of), reporter)
     with writing_set(folder, survey, settings, reporter) as written_set, path.open("rb") as stream:
@@ -129,14 +124,7 @@ def _jobs(clips: Iterator[Clip], survey: ClipSetSurvey, settings: SuperviseSetti
     kind = "local" if _is_local(settings) else "served" if _is_served(settings) else "rules"
     asked = survey.questions.by_clip
     while some := list(islice(clips, _CLIPS_OF_A_JOB[kind])):
-        yield _job([(clip, asked.get(clip.clip_id, ())) for clip in some])
-
-
-def _job(clips: ClipJob) -> Job:
-    first = clips[0][0].clip_id
-    if len(clips) == 1:
-        return Job(first, clips)
-    return Job(f"{first} and {len(clips) - 1} more", clips, lambda clips: (_job([each]) for each in clips))
+        yield batch_job([(clip, asked.get(clip.clip_id, ())) for clip in some], lambda each: each[0].clip_id)
 
 
 @contextmanager

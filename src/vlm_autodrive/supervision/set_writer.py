@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,22 @@ from vlm_autodrive.supervision.summary import figures_lines, summarise
 from vlm_autodrive.supervision.survey import ClipSetSurvey
 
 REPLIES_FILE = "replies.jsonl"
-_CLIPS_BETWEEN_CHECKS = 100
+CLIPS_BETWEEN_CHECKS = 100
+
+
+def below_limits(problems: Sequence[str], clips: int, survey: ClipSetSurvey, written: Path) -> UserError:
+    """The refusal to go on with a set of which more is rejected than the limits allow.
+
+    Args:
+        problems: What is below the limits.
+        clips: How many clips are done.
+        survey: What is known of the clip set.
+        written: Where to read what was written.
+    """
+    return UserError(
+        f"stopped after {clips} of {survey.supervised} clips: {'; '.join(problems)}. Read {written}, then mend what "
+        "the teacher is asked and shown, or raise the limit."
+    )
 
 
 class SetWriter:
@@ -61,7 +76,7 @@ class SetWriter:
         self._task.advance(1, ", ".join(part for part in (rate, statistics.rejected_line(), used) if part))
         # While the run goes on, so that a poor teacher is stopped before it has spent the budget.
         at_the_end = self._done == self._survey.supervised
-        if at_the_end or self._done % _CLIPS_BETWEEN_CHECKS == 0:
+        if at_the_end or self._done % CLIPS_BETWEEN_CHECKS == 0:
             self._problems = statistics.problems(self._settings.limits, at_the_end=at_the_end)
         return not self._problems
 
@@ -72,10 +87,7 @@ class SetWriter:
             UserError: If more was rejected than the limits allow.
         """
         if self._problems:
-            raise UserError(
-                f"stopped after {self._done} of {self._survey.supervised} clips: {'; '.join(self._problems)}. Read "
-                f"{self._folder / SAMPLES_FILE}, then mend what the teacher is asked and shown, or raise the limit."
-            )
+            raise below_limits(self._problems, self._done, self._survey, self._folder / SAMPLES_FILE)
         summary = summarise(self._statistics, self._survey.unsupervised, self._missing) | use
         for line in figures_lines(summary, self._survey.taxonomy):
             self._reporter.say(line)

@@ -35,7 +35,7 @@ from vlm_autodrive.evaluation.predict.prompt_choice import (
 from vlm_autodrive.evaluation.predict.questions import QuestionsByClip, draw_questions, questions_input
 from vlm_autodrive.evaluation.predict.requests import ClipPredictor, RequestSet, build_requests, read_clip_frames
 from vlm_autodrive.evaluation.settings import EvaluateSettings
-from vlm_autodrive.executor import Executor, Job, Step
+from vlm_autodrive.executor import Executor, Step, batch_job
 from vlm_autodrive.models import Convention, ModelCard, find_chat_template, find_convention, read_card, write_card
 from vlm_autodrive.progress import SILENT, Reporter
 from vlm_autodrive.records import (
@@ -183,7 +183,8 @@ def evaluate_with_engine(
             cache = FrameCache(cache_folder, sampling)
             asked = draw_questions(questions, wanted, settings.questions_per_clip, settings.seed)
             opening = _PredictorOpening(engine.name, requests, taxonomy, settings, asked)
-            predicted = _predict(folder, wanted, kept, engine, opening, cache, cluster, reporter)
+            account = Accounting(folder, retry_errors=cluster is None)
+            predicted = _predict(folder, wanted, kept, engine, opening, cache, cluster, account, reporter)
             write_predictions(folder, out, taxonomy, wanted, [*kept, *predicted])
             if asked:
                 every = (question for of_clip in asked.values() for question in of_clip)
@@ -192,7 +193,7 @@ def evaluate_with_engine(
                 write_card(folder, card.model_copy(update={"calibration": None}))
             write_leaks(folder, clips, wanted, checkpoint)
             (folder / ANSWERED_FILE).unlink(missing_ok=True)
-            Accounting(folder, retry_errors=True).forget()
+            account.forget()
 
     # First the whole result is finished (or found finished), then it is made once more under the next count of
     # retries, which is part of its key: so a retry that is killed resumes as a result of its own, and the finished
@@ -296,6 +297,7 @@ def _predict(
     opening: _PredictorOpening,
     cache: FrameCache,
     cluster: ClusterEngine | None,
+    account: Accounting,
     reporter: Reporter,
 ) -> list[Prediction]:
     """Predictions for the clips that none is kept for, saved batch by batch in ``folder``."""
@@ -304,7 +306,6 @@ def _predict(
     size = opening.settings.eval_batch_size
     batches = [todo[begin : begin + size] for begin in range(0, len(todo), size)]
     saved = {each.clip_id: each for each in read_partial_jsonl(folder / ANSWERED_FILE, Prediction)}
-    account = Accounting(folder, retry_errors=cluster is None)
     # A clip's probabilities depend, in their last digits, on the clips in its batch (padding changes the kernels'
     # sums). So a batch of which only a part was saved is run again as a whole, and a run that was killed ends with the
     # figures of one that was not. That holds for another batch size too.
@@ -362,21 +363,12 @@ def _predict_on_cluster(
         Step(partial(_open_frames, cache.folder, cache.sampling)),
         cluster.step(partial(_open_predictor, cluster.open, opening)),
     ]
-    for _, predictions in account.results(cluster.executor.run(steps, map(_job, batches))):
+    jobs = (batch_job(batch, lambda clip: clip.clip_id) for batch in batches)
+    for _, predictions in account.results(cluster.executor.run(steps, jobs)):
         if not works and all(each.verdict.reason.startswith(BROKE_DOWN) for each in predictions):
             raise UserError(f"{predictions[0].verdict.reason}, and on every other of the first batch; mend the model.")
         works = True
         yield predictions
-
-
-def _job(batch: Batch) -> Job:
-    if len(batch) == 1:
-        return Job(batch[0].clip_id, batch)
-    return Job(f"{batch[0].clip_id} and {len(batch) - 1} more", batch, _split)
-
-
-def _split(batch: Batch) -> Iterator[Job]:
-    return (_job([clip]) for clip in batch)
 
 
 @contextmanager
